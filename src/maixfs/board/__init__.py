@@ -1,0 +1,1 @@
+"""The virtual board: power, boot, the modules that a script sees."""

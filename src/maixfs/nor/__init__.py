@@ -1,0 +1,1 @@
+"""SPI NOR flash: the chip, its SPI face, and the flash drivers that the world has."""

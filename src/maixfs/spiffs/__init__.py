@@ -1,0 +1,1 @@
+"""SPIFFS: the flash file system of MaixPy, ESP-IDF and the ESP8266, at any geometry."""
