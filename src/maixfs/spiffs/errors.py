@@ -1,0 +1,136 @@
+"""SPIFFS error numbers and the exceptions that carry them.
+
+The numbers are those of the C implementation (docs/SPEC.md, section 9), so that a program that
+knows one knows the other.
+"""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+from maixfs.errors import MaixfsError
+
+
+class Code(IntEnum):
+    """Error numbers of SPIFFS (docs/SPEC.md, section 9)."""
+
+    NOT_MOUNTED = -10000
+    FULL = -10001
+    NOT_FOUND = -10002
+    END_OF_OBJECT = -10003
+    DELETED = -10004
+    NOT_FINALIZED = -10005
+    NOT_INDEX = -10006
+    OUT_OF_FILE_DESCS = -10007
+    FILE_CLOSED = -10008
+    FILE_DELETED = -10009
+    BAD_DESCRIPTOR = -10010
+    IS_INDEX = -10011
+    IS_FREE = -10012
+    INDEX_SPAN_MISMATCH = -10013
+    DATA_SPAN_MISMATCH = -10014
+    INDEX_REF_FREE = -10015
+    INDEX_REF_LU = -10016
+    INDEX_REF_INVALID = -10017
+    INDEX_FREE = -10018
+    INDEX_LU = -10019
+    INDEX_INVALID = -10020
+    NOT_WRITABLE = -10021
+    NOT_READABLE = -10022
+    CONFLICTING_NAME = -10023
+    NOT_CONFIGURED = -10024
+    NOT_A_FS = -10025
+    MOUNTED = -10026
+    ERASE_FAIL = -10027
+    MAGIC_NOT_POSSIBLE = -10028
+    NO_DELETED_BLOCKS = -10029
+    FILE_EXISTS = -10030
+    NOT_A_FILE = -10031
+    RO_NOT_IMPL = -10032
+    RO_ABORTED_OPERATION = -10033
+    PROBE_TOO_FEW_BLOCKS = -10034
+    PROBE_NOT_A_FS = -10035
+    NAME_TOO_LONG = -10036
+    SEEK_BOUNDS = -10040
+    INTERNAL = -10050
+
+
+_SENTENCES = {
+    Code.NOT_MOUNTED: "the file system is not mounted",
+    Code.FULL: "no room: the file system is full",
+    Code.NOT_FOUND: "no such file",
+    Code.END_OF_OBJECT: "past the end of the file",
+    Code.DELETED: "a page of this file is marked deleted",
+    Code.NOT_FINALIZED: "a page of this file was never finished",
+    Code.NOT_INDEX: "a page that should be an index page is none",
+    Code.OUT_OF_FILE_DESCS: "all file descriptors are in use",
+    Code.FILE_CLOSED: "the file is closed",
+    Code.BAD_DESCRIPTOR: "not a file descriptor",
+    Code.IS_INDEX: "a data page of this file is an index page",
+    Code.IS_FREE: "a page of this file is free",
+    Code.INDEX_SPAN_MISMATCH: "an index page carries another span",
+    Code.DATA_SPAN_MISMATCH: "a data page carries another span",
+    Code.INDEX_REF_FREE: "the index has no page for this part of the file",
+    Code.INDEX_REF_LU: "the index points at a look-up page",
+    Code.INDEX_REF_INVALID: "the index points outside of the file system",
+    Code.NOT_WRITABLE: "the file is not open for writing",
+    Code.NOT_READABLE: "the file is not open for reading",
+    Code.CONFLICTING_NAME: "there is a file of this name already",
+    Code.NOT_A_FS: "not a SPIFFS of this geometry",
+    Code.MOUNTED: "the file system is mounted",
+    Code.MAGIC_NOT_POSSIBLE: "no room for the magic behind the look-up entries",
+    Code.NO_DELETED_BLOCKS: "no block has only deleted pages",
+    Code.FILE_EXISTS: "the file exists",
+    Code.NOT_A_FILE: "not a file",
+    Code.RO_NOT_IMPL: "the file system is mounted read-only",
+    Code.NAME_TOO_LONG: "the name is too long",
+    Code.SEEK_BOUNDS: "seek before the start of the file",
+}
+
+
+class SpiffsError(MaixfsError):
+    """A SPIFFS operation failed; ``code`` is the number that the C gives.
+
+    What a program may want to catch as a builtin is also that builtin: ``NotFoundError`` is a
+    ``FileNotFoundError``, ``ExistsError`` a ``FileExistsError``, ``FullError`` an ``OSError``.
+    """
+
+    code: Code
+
+    def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({int(self.code)})"
+
+
+class NotFoundError(SpiffsError, FileNotFoundError):
+    """There is no file of that name (-10002)."""
+
+
+class ExistsError(SpiffsError, FileExistsError):
+    """There is a file of that name (-10023, -10030)."""
+
+
+class FullError(SpiffsError, OSError):
+    """The file system has no room (-10001); what was there stays."""
+
+
+_CLASSES: dict[Code, tuple[type[SpiffsError], int]] = {
+    Code.NOT_FOUND: (NotFoundError, errno.ENOENT),
+    Code.CONFLICTING_NAME: (ExistsError, errno.EEXIST),
+    Code.FILE_EXISTS: (ExistsError, errno.EEXIST),
+    Code.FULL: (FullError, errno.ENOSPC),
+}
+
+
+def spiffs_error(code: Code, about: str = "", *, hint: str | None = None) -> SpiffsError:
+    """Make the exception for ``code``; ``about`` says what it is about (a name, an address)."""
+    kind, number = _CLASSES.get(code, (SpiffsError, 0))
+    sentence = _SENTENCES.get(code, code.name.replace("_", " ").lower())
+    error = kind(f"{about}: {sentence}" if about else sentence, code=code, hint=hint)
+    if isinstance(error, OSError):
+        error.errno = number
+    return error

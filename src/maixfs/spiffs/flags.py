@@ -1,0 +1,45 @@
+"""Open flags of SPIFFS, and what Python's mode letters mean in them."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+from maixfs.errors import UsageError
+
+
+class OpenFlag(IntFlag):
+    """Flags of an open (docs/SPEC.md, section 9)."""
+
+    APPEND = 1
+    TRUNC = 2
+    CREAT = 4
+    RDONLY = 8
+    WRONLY = 16
+    RDWR = 24
+    DIRECT = 32
+    EXCL = 64
+
+
+_MODES = {
+    "r": OpenFlag.RDONLY,
+    "r+": OpenFlag.RDWR,
+    "w": OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.TRUNC,
+    "w+": OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.TRUNC,
+    "a": OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.APPEND,
+    "a+": OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.APPEND,
+    "x": OpenFlag.WRONLY | OpenFlag.CREAT | OpenFlag.EXCL,
+    "x+": OpenFlag.RDWR | OpenFlag.CREAT | OpenFlag.EXCL,
+}
+
+
+def parse_mode(mode: str) -> tuple[OpenFlag, bool]:
+    """Return the flags of one of Python's file modes, and whether it is a binary one.
+
+    Raises ``UsageError`` for a mode that Python's own ``open`` would refuse.
+    """
+    letters = set(mode)
+    binary = "b" in letters
+    key = "".join(sorted(letters - {"b", "t"}, reverse=True))
+    if len(letters) != len(mode) or {"b", "t"} <= letters or key not in _MODES:
+        raise UsageError(f"{mode!r} is no file mode", hint="r, w, a or x, with + and b or t")
+    return _MODES[key], binary

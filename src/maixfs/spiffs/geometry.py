@@ -1,0 +1,243 @@
+"""The shape of a SPIFFS area: everything that the C decides when it is compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from maixfs.errors import UsageError
+from maixfs.spiffs import ondisk
+
+
+class GeometryError(UsageError):
+    """The numbers of a geometry contradict each other."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shape of a SPIFFS area; sizes in bytes (docs/SPEC.md, section 1).
+
+    ``size`` may be 0 in a preset whose area has no usual size. Raises ``GeometryError`` when
+    the numbers cannot be: each message names the two that clash.
+    """
+
+    size: int
+    block_size: int
+    page_size: int
+    erase_size: int = 4096
+    name_length: int = 32
+    """Bytes of the name field, the closing zero included."""
+    meta_length: int = 0
+    use_magic: bool = True
+    use_magic_length: bool = True
+    aligned_tables: bool = False
+    """Index tables start at an even offset (SPIFFS_ALIGNED_OBJECT_INDEX_TABLES)."""
+    base: int = 0
+    """Address of the area on its chip."""
+    gc_max_runs: int = field(default=5, compare=False)
+    copy_buffer: int = field(default=64, compare=False)
+    """Piece in which the C copies pages; it moves no byte elsewhere."""
+
+    def __post_init__(self) -> None:
+        for wrong, message in _contradictions(self):
+            if wrong:
+                raise GeometryError(message)
+
+    @cached_property
+    def blocks(self) -> int:
+        """Logical blocks in the area."""
+        return self.size // self.block_size
+
+    @cached_property
+    def pages_per_block(self) -> int:
+        """Logical pages in a block, the look-up pages included."""
+        return self.block_size // self.page_size
+
+    @cached_property
+    def lookup_pages(self) -> int:
+        """Look-up pages at the start of each block."""
+        return max(1, self.pages_per_block * 2 // self.page_size)
+
+    @cached_property
+    def usable_pages(self) -> int:
+        """Object pages in a block, that is look-up entries."""
+        return self.pages_per_block - self.lookup_pages
+
+    @cached_property
+    def pages(self) -> int:
+        """Pages in the area, the look-up pages included."""
+        return self.blocks * self.pages_per_block
+
+    @cached_property
+    def data_size(self) -> int:
+        """Bytes of a file in a data page."""
+        return self.page_size - ondisk.PAGE_HEADER.size
+
+    @cached_property
+    def header_size(self) -> int:
+        """Bytes of an index header before its table."""
+        return _header_size(self)
+
+    @cached_property
+    def header_entries(self) -> int:
+        """Entries of the table in the index header."""
+        return (self.page_size - self.header_size) // 2
+
+    @cached_property
+    def index_entries(self) -> int:
+        """Entries of the table in each further index page."""
+        return (self.page_size - ondisk.INDEX_PAGE_TABLE) // 2
+
+    @cached_property
+    def total_bytes(self) -> int:
+        """What SPIFFS_info calls total: all but two blocks, plus one page."""
+        return ((self.blocks - 2) * self.usable_pages + 1) * self.data_size
+
+    @cached_property
+    def magic_offset(self) -> int:
+        """Offset of the magic in a block; the erase count follows it."""
+        return self.lookup_pages * self.page_size - 4
+
+    @property
+    def magic_possible(self) -> bool:
+        """Whether the look-up entries leave room for magic and erase count."""
+        per_page = self.page_size // 2
+        return self.usable_pages % per_page * 2 <= self.page_size - 4
+
+    def magic(self, block: int) -> int:
+        """Return the magic that ``block`` carries."""
+        value = ondisk.MAGIC ^ self.page_size
+        if self.use_magic_length:
+            value ^= self.blocks - block
+        return value & 0xFFFF
+
+    def index_span(self, span: int) -> int:
+        """Return the span of the index page that lists data span ``span``."""
+        if span < self.header_entries:
+            return 0
+        return 1 + (span - self.header_entries) // self.index_entries
+
+    def index_slot(self, span: int) -> int:
+        """Return the byte offset of data span ``span`` in its index page."""
+        if span < self.header_entries:
+            return self.header_size + 2 * span
+        return ondisk.INDEX_PAGE_TABLE + 2 * ((span - self.header_entries) % self.index_entries)
+
+    def first_span(self, index_span: int) -> int:
+        """Return the first data span that index page ``index_span`` lists."""
+        if index_span == 0:
+            return 0
+        return self.header_entries + (index_span - 1) * self.index_entries
+
+    def page_address(self, page: int) -> int:
+        """Return the chip address of a page."""
+        return self.base + page * self.page_size
+
+    def is_lookup_page(self, page: int) -> bool:
+        """Tell whether a page holds look-up entries."""
+        return page % self.pages_per_block < self.lookup_pages
+
+    def with_size(self, size: int) -> Geometry:
+        """Return the same geometry for an area of ``size`` bytes."""
+        return replace(self, size=size)
+
+    def mkspiffs_flags(self) -> str:
+        """Return the flags with which mkspiffs makes such an image.
+
+        mkspiffs takes size, page and block at run time and the rest when it is compiled.
+        """
+        return (
+            f"-s {self.size:#x} -p {self.page_size} -b {self.block_size}"
+            f"  (built with -DSPIFFS_OBJ_NAME_LEN={self.name_length}"
+            f" -DSPIFFS_OBJ_META_LEN={self.meta_length}"
+            f" -DSPIFFS_USE_MAGIC={int(self.use_magic)}"
+            f" -DSPIFFS_USE_MAGIC_LENGTH={int(self.use_magic_length)}"
+            f" -DSPIFFS_ALIGNED_OBJECT_INDEX_TABLES={int(self.aligned_tables)})"
+        )
+
+    def spiffsgen_flags(self) -> str:
+        """Return the arguments with which spiffsgen.py makes such an image."""
+        flags = (
+            f"{self.size:#x} DIR IMAGE --page-size {self.page_size}"
+            f" --block-size {self.block_size} --obj-name-len {self.name_length}"
+            f" --meta-len {self.meta_length}"
+        )
+        flags += " --aligned-obj-ix-tables" if self.aligned_tables else ""
+        flags += "" if self.use_magic else " --no-magic"
+        return flags + ("" if self.use_magic_length else " --no-magic-len")
+
+
+def _header_size(geometry: Geometry) -> int:
+    size = ondisk.NAME_OFFSET + geometry.name_length + geometry.meta_length
+    return size + 1 & ~1 if geometry.aligned_tables else size
+
+
+def _contradictions(g: Geometry) -> list[tuple[bool, str]]:
+    """Return (is it so, what to say); the later ones hold only when the earlier are false."""
+    smallest = min(g.page_size, g.block_size, g.erase_size, g.name_length)
+    if smallest <= 0 or g.size < 0 or g.meta_length < 0 or g.base < 0:
+        return [(True, "a geometry has no negative sizes, and none of 0")]
+    per_block = g.block_size // g.page_size
+    used = _header_size(g)
+    return [
+        (g.page_size < 64, f"page size {g.page_size} is under 64 bytes"),
+        (
+            bool(g.block_size % g.page_size) or per_block < 2,
+            f"block size {g.block_size:#x} is not two or more pages of {g.page_size:#x}",
+        ),
+        (
+            bool(g.block_size % g.erase_size),
+            f"block size {g.block_size:#x} is not a multiple of the erase size {g.erase_size:#x}",
+        ),
+        (
+            bool(g.size % g.block_size),
+            f"area size {g.size:#x} is not a multiple of the block size {g.block_size:#x}",
+        ),
+        (
+            0 < g.size < 3 * g.block_size,
+            f"area size {g.size:#x} is under three blocks of {g.block_size:#x}",
+        ),
+        (
+            g.size // g.page_size > 0xFFFF,
+            f"area size {g.size:#x} has more than 65535 pages of {g.page_size:#x}",
+        ),
+        (
+            used + 2 > g.page_size,
+            f"name and meta ({g.name_length} + {g.meta_length}) do not fit a page"
+            f" of {g.page_size:#x}",
+        ),
+        (bool(g.base % g.erase_size), f"base {g.base:#x} is not at an erase unit"),
+    ]
+
+
+PRESETS: dict[str, Geometry] = {
+    # All MaixPy v1 boards: 3 MiB at 0xD00000 (docs/SPEC.md, section 1).
+    "maixpy": Geometry(
+        size=0x300000,
+        block_size=0x20000,
+        page_size=0x1000,
+        name_length=128,
+        aligned_tables=True,
+        base=0xD00000,
+    ),
+    # ESP-IDF and arduino-esp32; the size is the partition's.
+    "esp-idf": Geometry(
+        size=0x100000,
+        block_size=0x1000,
+        page_size=0x100,
+        name_length=32,
+        meta_length=4,
+        gc_max_runs=10,
+        copy_buffer=256,
+    ),
+    # ESP8266 Arduino; the size is the sketch's.
+    "esp8266": Geometry(
+        size=0x100000,
+        block_size=0x2000,
+        page_size=0x100,
+        name_length=32,
+        use_magic_length=False,
+        aligned_tables=True,
+    ),
+}
+"""Geometries by the name of the project that uses them."""
