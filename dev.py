@@ -79,9 +79,7 @@ def demo(arguments: list[str]) -> int:
         return code
     program = (BIN / "maixfs").relative_to(ROOT)
     if kept:
-        print(
-            "\nThe board was switched on again, and its first listing shows that test.txt survived."
-        )
+        print("\nThe board was switched on again; its first listing shows that test.txt survived.")
         print(f"Look at it yourself: {program} ls {BOARD.name}:/flash")
     else:
         print("\nA new board formatted its flash, wrote test.txt and is switched off again.")
