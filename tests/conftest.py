@@ -1,8 +1,9 @@
-"""What holds for every test: the same examples in each run, and nothing of the user's own set-up."""
+"""What holds for every test: the same examples each time, nothing of the user's set-up."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -14,13 +15,14 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=200
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 KEPT = {"MAIXFS_GOLDEN"}
+COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}
 
 
-@pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away variables by which a user changes what maixfs prints or where it looks."""
-    for name in list(os.environ):
-        if name.startswith("MAIXFS_") and name not in KEPT:
-            monkeypatch.delenv(name)
-    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture(scope="session", autouse=True)
+def own_environment() -> Iterator[None]:
+    """Take away the variables by which a user changes what maixfs prints or where it looks."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name in COLOURS or (name.startswith("MAIXFS_") and name not in KEPT):
+                patch.delenv(name)
+        yield
