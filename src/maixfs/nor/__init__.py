@@ -1,1 +1,39 @@
-"""SPI NOR flash: the chip, its SPI face, and the flash drivers that the world has."""
+"""SPI NOR flash: the chip, its SPI face, and the flash drivers that the world has.
+
+chip = NorChip.open("flash.bin")      # or NorChip.in_memory()
+flash = make_driver("ideal", chip)    # or "literal", "maixpy"
+flash.erase(0xD00000, 0x20000)
+flash.program(0xD00000, b"...")
+"""
+
+from __future__ import annotations
+
+from maixfs.nor.chip import NorChip
+from maixfs.nor.clock import DeviceClock
+from maixfs.nor.device import Buffer, NorDevice
+from maixfs.nor.drivers import DRIVERS, IdealDriver, LiteralDriver, MaixpyDriver, make_driver
+from maixfs.nor.errors import NorError, NorImageError
+from maixfs.nor.observe import NorEvent, Observer
+from maixfs.nor.parts import Part, find_part, identify, parts
+from maixfs.nor.wear import WearCounts
+
+__all__ = [
+    "DRIVERS",
+    "Buffer",
+    "DeviceClock",
+    "IdealDriver",
+    "LiteralDriver",
+    "MaixpyDriver",
+    "NorChip",
+    "NorDevice",
+    "NorError",
+    "NorEvent",
+    "NorImageError",
+    "Observer",
+    "Part",
+    "WearCounts",
+    "find_part",
+    "identify",
+    "make_driver",
+    "parts",
+]
