@@ -203,8 +203,7 @@ def _contradictions(g: Geometry) -> list[tuple[bool, str]]:
         ),
         (
             used + 2 > g.page_size,
-            f"name and meta ({g.name_length} + {g.meta_length}) do not fit a page"
-            f" of {g.page_size:#x}",
+            f"name and meta ({g.name_length} + {g.meta_length}) fill a page of {g.page_size:#x}",
         ),
         (bool(g.base % g.erase_size), f"base {g.base:#x} is not at an erase unit"),
     ]

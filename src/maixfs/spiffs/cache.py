@@ -1,0 +1,56 @@
+"""The write cache: one page per file, flushed as one write (docs/SPEC.md, section 5)."""
+
+from __future__ import annotations
+
+
+class WriteCache:
+    """Bytes of one object that were written and have not reached flash."""
+
+    __slots__ = ("data", "object_id", "offset")
+
+    def __init__(self, object_id: int, offset: int) -> None:
+        self.object_id = object_id
+        self.offset = offset
+        self.data = bytearray()
+
+    @property
+    def end(self) -> int:
+        """File offset behind the last cached byte."""
+        return self.offset + len(self.data)
+
+    def takes(self, offset: int, length: int, page_size: int) -> bool:
+        """Tell whether a write can be merged: no gap, and within one page from the start."""
+        start = self.offset
+        return start <= offset <= self.end and offset + length <= start + page_size
+
+    def put(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Merge a write that ``takes`` allowed."""
+        at = offset - self.offset
+        self.data[at : at + len(data)] = data
+
+
+class WriteCaches:
+    """The cache pages of a file system, by object id.
+
+    ``limit`` is the number of cache pages (the board has 4), ``None`` as many as files.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._pages: dict[int, WriteCache] = {}
+
+    def find(self, object_id: int) -> WriteCache | None:
+        """Return the cache page of an object."""
+        return self._pages.get(object_id)
+
+    def allocate(self, object_id: int, offset: int) -> WriteCache | None:
+        """Return a fresh cache page, or ``None`` when all are taken by other objects."""
+        if self._limit is not None and len(self._pages) >= self._limit:
+            return None
+        page = self._pages[object_id] = WriteCache(object_id, offset)
+        return page
+
+    def release(self, page: WriteCache) -> None:
+        """Give a cache page back; what it held is lost."""
+        if self._pages.get(page.object_id) is page:
+            del self._pages[page.object_id]

@@ -1,0 +1,156 @@
+"""Garbage collection: which block, what is moved out of it, when it is enough.
+
+docs/SPEC.md, section 6. The choices are the C's to the last tie, because they decide where
+everything lands afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.spiffs import events, ondisk
+from maixfs.spiffs.erase import erase_block
+from maixfs.spiffs.errors import Code, NotFoundError, spiffs_error
+from maixfs.spiffs.headers import rewrite_header
+from maixfs.spiffs.pages import (
+    copy_page,
+    find_index_page,
+    load_index_page,
+    move_index_page,
+)
+
+if TYPE_CHECKING:
+    from maixfs.spiffs.volume import Volume
+
+# Weights of the score of a block (docs/SPEC.md, section 6).
+_WEIGHT_DELETED = 5
+_WEIGHT_USED = -1
+_WEIGHT_AGE = 50
+_ENOUGH_BLOCKS = 3
+_SPARE_BLOCKS = 2
+
+
+def make_room(volume: Volume, length: int) -> None:
+    """Collect garbage until ``length`` bytes can be written, if that is needed at all.
+
+    Raises ``FullError`` when the deleted pages would not give the room, or when the runs that
+    the geometry allows did not.
+    """
+    geometry = volume.geometry
+    data_size = geometry.data_size
+    free = volume.free_pages()
+    if volume.free_blocks > _ENOUGH_BLOCKS and length < free * data_size:
+        return
+    needed = -(-length // data_size)
+    if needed > free + volume.deleted:
+        raise _full(volume, needed, free)
+    for _ in range(geometry.gc_max_runs):
+        before = free
+        _collect(volume, _choose(volume, crammed=free <= 0))
+        free = volume.free_pages()
+        if before <= 0 and before == free:
+            break
+        if volume.free_blocks > _SPARE_BLOCKS and length <= free * data_size:
+            break
+    if length > free * data_size:
+        raise _full(volume, needed, free)
+
+
+def _full(volume: Volume, needed: int, free: int) -> Exception:
+    return spiffs_error(
+        Code.FULL,
+        f"{needed} pages needed, {max(free, 0)} free, {volume.deleted} deleted",
+    )
+
+
+def _choose(volume: Volume, *, crammed: bool) -> int:
+    """Return the block with the highest score, the lowest one on a tie."""
+    best, best_score = 0, None
+    for block in range(volume.geometry.blocks):
+        count = volume.counts[block]
+        score = count.deleted_before_free * _WEIGHT_DELETED
+        score += count.used_before_free * _WEIGHT_USED
+        if not crammed:
+            score += _age(volume, block) * _WEIGHT_AGE
+        if best_score is None or score > best_score:
+            best, best_score = block, score
+    return best
+
+
+def _age(volume: Volume, block: int) -> int:
+    count = volume.erase_counts[block]
+    if volume.max_erase_count > count:
+        return volume.max_erase_count - count
+    return ondisk.ID_FREE - (count - volume.max_erase_count)
+
+
+def _collect(volume: Volume, block: int) -> None:
+    volume.cleaning = True
+    try:
+        _empty(volume, block)
+    finally:
+        volume.cleaning = False
+    count = volume.counts[block]
+    volume.deleted -= count.deleted
+    volume.allocated -= volume.geometry.usable_pages - count.deleted - count.free
+    erase_block(volume, block)
+
+
+def _empty(volume: Volume, block: int) -> None:
+    """Move all that lives in ``block`` to free pages elsewhere."""
+    geometry = volume.geometry
+    if volume.free_block == block:
+        volume.free_block, volume.free_entry = (block + 1) % geometry.blocks, 0
+    first = block * geometry.pages_per_block + geometry.lookup_pages
+    pages = range(first, first + geometry.usable_pages)
+    for page in pages:
+        entry = volume.lookup[page]
+        if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED) and not entry & ondisk.ID_INDEX:
+            _move_data_like(volume, page, entry, pages)
+    for page in pages:
+        entry = volume.lookup[page]
+        if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED) and entry & ondisk.ID_INDEX:
+            _move_index(volume, page, entry)
+
+
+def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> None:
+    """Move all data pages of the block that share an index page with ``page``."""
+    geometry = volume.geometry
+    span = geometry.index_span(volume.read_header(page).span_ix)
+    index_id = object_id | ondisk.ID_INDEX
+    try:
+        index_page = find_index_page(volume, index_id, span)
+    except NotFoundError:
+        volume.delete_page(page)  # an orphan: no index page refers to it
+        return
+    work = load_index_page(volume, index_id, index_page, span)
+    for candidate in pages:
+        if volume.lookup[candidate] == object_id:
+            _move_data(volume, candidate, span, work)
+    if span == 0:
+        rewrite_header(volume, None, index_id, index_page, work=work)
+    else:
+        new_page = move_index_page(volume, index_id, work, index_page)
+        events.index_moved(volume, object_id, span, new_page)
+
+
+def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> None:
+    header = volume.read_header(page)
+    if volume.geometry.index_span(header.span_ix) != index_span:
+        return
+    if header.flags & ondisk.DELET:
+        new_page = copy_page(volume, volume.lookup[page], page)
+    else:  # deleted on the page, not in the look-up: power was lost between the two
+        volume.delete_page(page)
+        new_page = ondisk.PAGE_NONE
+    ondisk.U16.pack_into(work, volume.geometry.index_slot(header.span_ix), new_page)
+
+
+def _move_index(volume: Volume, page: int, entry: int) -> None:
+    header = volume.read_header(page)
+    if header.flags & ondisk.DELET:
+        new_page = copy_page(volume, entry, page)
+        events.index_moved(volume, entry, header.span_ix, new_page)
+    else:
+        volume.delete_page(page)
+        events.index_gone(volume, entry, header.span_ix)

@@ -1,0 +1,108 @@
+"""Mounting: magics, erase counts, and the one scan that fills the index in RAM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.spiffs import ondisk
+from maixfs.spiffs.erase import check_magic_possible, erase_block
+from maixfs.spiffs.errors import Code, spiffs_error
+
+if TYPE_CHECKING:
+    from maixfs.spiffs.geometry import Geometry
+    from maixfs.spiffs.volume import Volume
+
+
+def mount(volume: Volume) -> None:
+    """Fill ``volume`` from flash (docs/SPEC.md, section 7).
+
+    One block with a wrong magic is an erase that was cut short: it is erased again, or, on a
+    read-only mount, taken as empty. Two are -10025.
+    """
+    geometry = volume.geometry
+    check_magic_possible(geometry)
+    _check_device(volume)
+    unsigned = _load_blocks(volume)
+    volume.max_erase_count = _next_erase_count(volume.erase_counts)
+    if unsigned is not None:
+        volume.aborted_block = unsigned
+        if volume.read_only:
+            _take_as_empty(volume, unsigned)
+        else:
+            erase_block(volume, unsigned)
+    _count(volume)
+    _learn_index_pages(volume)
+
+
+def _check_device(volume: Volume) -> None:
+    geometry, device = volume.geometry, volume.device
+    if not geometry.size:
+        raise spiffs_error(Code.NOT_CONFIGURED, "a geometry without a size")
+    if geometry.base + geometry.size > device.size:
+        raise spiffs_error(
+            Code.NOT_CONFIGURED,
+            f"the area {geometry.base:#x}-{geometry.base + geometry.size:#x}"
+            f" ends behind the chip ({device.size:#x} bytes)",
+        )
+    if geometry.erase_size % device.erase_size:
+        raise spiffs_error(
+            Code.NOT_CONFIGURED,
+            f"erase size {geometry.erase_size:#x} on a chip that erases {device.erase_size:#x}",
+        )
+
+
+def _load_blocks(volume: Volume) -> int | None:
+    """Mirror all look-up pages; returns the block with a wrong magic, if there is one."""
+    geometry = volume.geometry
+    unsigned = None
+    for block in range(geometry.blocks):
+        if not _signed(volume, geometry, block):
+            if unsigned is not None:
+                raise spiffs_error(Code.NOT_A_FS, f"blocks {unsigned} and {block} have no magic")
+            unsigned = block
+        volume.load_block(block)
+    return unsigned
+
+
+def _signed(volume: Volume, geometry: Geometry, block: int) -> bool:
+    if not geometry.use_magic:
+        return True
+    address = geometry.base + block * geometry.block_size + geometry.magic_offset
+    return volume.device.read(address, 2) == ondisk.U16.pack(geometry.magic(block))
+
+
+def _next_erase_count(counts: list[int]) -> int:
+    """Return the count that the next erased block gets; half the range apart means wrapped."""
+    known = [count for count in counts if count != ondisk.ID_FREE]
+    if not known:
+        return 1
+    low, high = min(known), max(known)
+    return (low if high - low > ondisk.ID_FREE // 2 else high) + 1
+
+
+def _take_as_empty(volume: Volume, block: int) -> None:
+    geometry = volume.geometry
+    first = block * geometry.pages_per_block + geometry.lookup_pages
+    for page in range(first, first + geometry.usable_pages):
+        volume.lookup[page] = ondisk.ID_FREE
+    volume.counts.touch(first)
+
+
+def _count(volume: Volume) -> None:
+    geometry, lookup = volume.geometry, volume.lookup
+    free = lookup.count(ondisk.ID_FREE)
+    lookup_pages = geometry.blocks * geometry.lookup_pages
+    volume.deleted = lookup.count(ondisk.ID_DELETED) - lookup_pages
+    volume.allocated = geometry.pages - lookup_pages - free - volume.deleted
+    firsts = lookup[geometry.lookup_pages :: geometry.pages_per_block]
+    volume.free_blocks = firsts.count(ondisk.ID_FREE)
+
+
+def _learn_index_pages(volume: Volume) -> None:
+    take, learn = volume.ids.take, volume.learn
+    for page, entry in enumerate(volume.lookup):
+        if entry in (ondisk.ID_FREE, ondisk.ID_DELETED):
+            continue
+        take(entry)
+        if entry & ondisk.ID_INDEX:
+            learn(page)

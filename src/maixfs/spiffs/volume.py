@@ -1,0 +1,145 @@
+"""What a mounted file system keeps in RAM, and the programs that keep RAM and flash one.
+
+Nothing here decides anything: it is the ground that mounting, garbage collection and the file
+operations stand on. Look-up entries are mirrored per page, so that no operation scans flash.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+from maixfs.spiffs import ondisk
+from maixfs.spiffs.blocks import BlockCounts
+from maixfs.spiffs.cache import WriteCaches
+from maixfs.spiffs.ids import IdPool
+from maixfs.spiffs.index import ObjectIndex
+from maixfs.spiffs.slots import SlotTable
+
+if TYPE_CHECKING:
+    from maixfs.nor.device import Buffer, NorDevice
+    from maixfs.spiffs.geometry import Geometry
+
+
+class Volume:
+    """A mounted SPIFFS: device, geometry, and the state that the C keeps in RAM."""
+
+    def __init__(
+        self,
+        device: NorDevice,
+        geometry: Geometry,
+        *,
+        read_only: bool,
+        max_files: int | None,
+        cache_pages: int | None,
+    ) -> None:
+        self.device = device
+        self.geometry = geometry
+        self.read_only = read_only
+        self.lookup = array("H", bytes(2 * geometry.pages))
+        """Object id per page; look-up pages themselves count as deleted."""
+        self.counts = BlockCounts(self.lookup, geometry)
+        self.index = ObjectIndex(geometry)
+        self.ids = IdPool(geometry)
+        self.slots = SlotTable(max_files)
+        self.caches = WriteCaches(cache_pages)
+        self.checked: dict[int, int] = {}
+        """Span of each data page whose header was found good; others are looked at first."""
+        self.tables: dict[int, array[int]] = {}
+        """Decoded tables of index pages, by page."""
+        self.erase_counts = [ondisk.ID_FREE] * geometry.blocks
+        self.max_erase_count = 0
+        self.free_blocks = 0
+        self.allocated = 0
+        self.deleted = 0
+        self.free_block = 0
+        self.free_entry = 0
+        self.search_page = geometry.lookup_pages
+        """Where the next search for an index page starts: the one found last."""
+        self.cleaning = False
+        self.aborted_block: int | None = None
+        """The block whose erase was cut short, found at mount."""
+
+    def free_pages(self) -> int:
+        """Return the pages that can still be written, two blocks set aside."""
+        geometry = self.geometry
+        return geometry.usable_pages * (geometry.blocks - 2) - self.allocated - self.deleted
+
+    def page_address(self, page: int) -> int:
+        """Return the chip address of a page."""
+        return self.geometry.base + page * self.geometry.page_size
+
+    def read_page(self, page: int) -> bytearray:
+        """Return a copy of a whole page, to be worked on."""
+        size = self.geometry.page_size
+        return bytearray(self.device.read(self.geometry.base + page * size, size))
+
+    def read_header(self, page: int) -> ondisk.PageHeader:
+        """Return the page header of an object page."""
+        return ondisk.PageHeader._make(
+            ondisk.PAGE_HEADER.unpack(self.device.read(self.page_address(page), 5))
+        )
+
+    def program(self, page: int, offset: int, data: Buffer) -> None:
+        """Program bytes inside an object page."""
+        self.device.program(self.page_address(page) + offset, data)
+
+    def set_flags(self, page: int, flags: int) -> None:
+        """Program the flags byte of an object page."""
+        self.device.program(self.page_address(page) + ondisk.FLAGS_OFFSET, bytes((flags,)))
+
+    def entry_address(self, page: int) -> int:
+        """Return the chip address of the look-up entry of an object page."""
+        geometry = self.geometry
+        block, in_block = divmod(page, geometry.pages_per_block)
+        return geometry.base + block * geometry.block_size + 2 * (in_block - geometry.lookup_pages)
+
+    def claim(self, page: int, object_id: int) -> None:
+        """Write the look-up entry of a free page."""
+        self.device.program(self.entry_address(page), ondisk.U16.pack(object_id))
+        self.lookup[page] = object_id
+        self.counts.touch(page)
+        self.ids.take(object_id)
+        self.allocated += 1
+
+    def delete_page(self, page: int) -> None:
+        """Delete a page: first its look-up entry, then its flags, programmed blindly."""
+        self.device.program(self.entry_address(page), b"\0\0")
+        self.ids.give_back(self.lookup[page])
+        self.lookup[page] = ondisk.ID_DELETED
+        self.counts.touch(page)
+        self.deleted += 1
+        self.allocated -= 1
+        self.forget(page)
+        self.set_flags(page, ondisk.FLAGS_DELETE)
+
+    def forget(self, page: int) -> None:
+        """Drop what RAM holds of a page."""
+        self.checked.pop(page, None)
+        self.tables.pop(page, None)
+        header = self.index.drop(page)
+        if header is not None:
+            self.ids.header_gone(header.object_id)
+
+    def learn(self, page: int) -> None:
+        """Take an index page as it now lies on flash into the index."""
+        self.tables.pop(page, None)
+        raw = self.device.read(self.page_address(page), self.geometry.header_size)
+        known = self.index.drop(page)
+        if known is not None:
+            self.ids.header_gone(known.object_id)
+        header = self.index.add(page, self.lookup[page], raw)
+        if header is not None:
+            self.ids.header_seen(header.object_id)
+
+    def load_block(self, block: int) -> None:
+        """Mirror the look-up entries and the erase count of a block from flash."""
+        geometry = self.geometry
+        address = geometry.base + block * geometry.block_size
+        raw = self.device.read(address, geometry.lookup_pages * geometry.page_size)
+        start = block * geometry.pages_per_block + geometry.lookup_pages
+        self.lookup[start : start + geometry.usable_pages] = ondisk.u16_array(
+            raw[: 2 * geometry.usable_pages]
+        )
+        self.erase_counts[block] = ondisk.U16.unpack_from(raw, geometry.magic_offset + 2)[0]
+        self.counts.touch(start)
