@@ -1,0 +1,115 @@
+"""The board's serial console: what a script prints goes out, what it asks for comes in."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+Data = str | bytes | bytearray | memoryview
+
+
+class Console:
+    """Two text streams of the host, in place of the board's UART.
+
+    Characters that the host's stream cannot show are written as escapes. A reader that went
+    away raises ``BrokenPipeError``.
+    """
+
+    def __init__(self, stdout: TextIO | None = None, stdin: TextIO | None = None) -> None:
+        self._stdout = stdout
+        self._stdin = stdin
+
+    @property
+    def output(self) -> TextIO:
+        """Where the board's output goes (the host's ``sys.stdout`` unless told)."""
+        return sys.stdout if self._stdout is None else self._stdout
+
+    @property
+    def input(self) -> TextIO:
+        """Where the board's input comes from (the host's ``sys.stdin`` unless told)."""
+        return sys.stdin if self._stdin is None else self._stdin
+
+    def write(self, data: Data) -> int:
+        """Send text or bytes; return the number of bytes (text counts as UTF-8)."""
+        if isinstance(data, str):
+            self._write_text(data)
+            return len(data.encode("utf-8", "surrogateescape"))
+        raw = bytes(data)
+        binary = getattr(self.output, "buffer", None)
+        if binary is None:
+            self._write_text(raw.decode("utf-8", "backslashreplace"))
+        else:
+            self.output.flush()
+            binary.write(raw)
+        return len(raw)
+
+    def _write_text(self, text: str) -> None:
+        try:
+            self.output.write(text)
+        except UnicodeEncodeError:
+            encoding = self.output.encoding or "ascii"
+            self.output.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+class OutputStream:
+    """``sys.stdout`` and ``sys.stderr`` of a script: one UART carries both."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def buffer(self) -> OutputStream:
+        """The same stream: it takes bytes as they are."""
+        return self
+
+    def write(self, data: Data, length: int | None = None) -> int:
+        """Send ``data``, or its first ``length`` items; return the number of bytes."""
+        return self._console.write(data if length is None else data[:length])
+
+
+class InputStream:
+    """``sys.stdin`` of a script; ``buffer`` is the same in bytes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @property
+    def buffer(self) -> BytesInput:
+        """The stream's bytes."""
+        return BytesInput(self._console)
+
+    def read(self, size: int = -1) -> str:
+        """Return up to ``size`` characters; all that is left with none given."""
+        return self._console.input.read(size)
+
+    def readline(self, size: int = -1) -> str:
+        """Return the next line, ``""`` at the end."""
+        return self._console.input.readline(size)
+
+    def readlines(self) -> list[str]:
+        """Return all lines that are left."""
+        return self._console.input.readlines()
+
+    def readinto(self, target: bytearray | memoryview, size: int | None = None) -> int:
+        """Fill ``target`` (or its first ``size`` bytes); return the number of bytes."""
+        return self.buffer.readinto(target, size)
+
+
+class BytesInput:
+    """``sys.stdin.buffer``: the console's input as bytes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes."""
+        binary = getattr(self._console.input, "buffer", None)
+        if binary is not None:
+            return bytes(binary.read(size))
+        return self._console.input.read(size).encode("utf-8", "surrogateescape")
+
+    def readinto(self, target: bytearray | memoryview, size: int | None = None) -> int:
+        """Fill ``target`` (or its first ``size`` bytes); return the number of bytes."""
+        data = self.read(len(target) if size is None else min(size, len(target)))
+        target[: len(data)] = data
+        return len(data)
