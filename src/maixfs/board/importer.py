@@ -1,0 +1,177 @@
+"""``import`` as MicroPython 1.11 does it: built in, then on ``sys.path``, then the weak links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from maixfs.board.compiler import compile_script
+
+PATH_MAX = 128
+"""Bytes of the firmware's buffer for a module's path (``MICROPY_ALLOC_PATH_MAX``)."""
+
+
+class Found(Enum):
+    """What a path of a module leads to."""
+
+    NOTHING = 0
+    FOLDER = 1
+    FILE = 2
+
+
+class ModuleFiles(NamedTuple):
+    """How the importer reaches the board's files."""
+
+    stat: Callable[[str], Found]
+    read: Callable[[str], bytes]
+
+
+class Importer:
+    """The board's ``__import__``; ``loaded`` is the script's ``sys.modules``.
+
+    ``builtin`` modules are found before any file, ``weak`` ones (``os``, ``json``, ...) only
+    after no file of that name was found, so that a file may stand in for them. ``path`` is the
+    script's ``sys.path``, ``namespace`` its builtins.
+    """
+
+    def __init__(
+        self,
+        files: ModuleFiles,
+        path: list[str],
+        builtin: Mapping[str, Callable[[], ModuleType]],
+        weak: Mapping[str, str],
+        namespace: dict[str, Any],
+    ) -> None:
+        self.loaded: dict[str, ModuleType] = {}
+        self._files = files
+        self._path = path
+        self._builtin = builtin
+        self._weak = weak
+        self._namespace = namespace
+
+    def __call__(
+        self,
+        name: str,
+        globals_: Mapping[str, Any] | None = None,
+        _locals: object = None,
+        names: Iterable[str] | None = None,
+        level: int = 0,
+    ) -> ModuleType:
+        """Import ``name`` and return what the statement asks for.
+
+        Raises ``ImportError``, ``ValueError`` for a relative import outside a package, and
+        whatever the module's own code raises.
+        """
+        full = _absolute(name, globals_ or {}, level) if level else name
+        if not full:
+            raise ImportError("no module named ''")
+        module = self._known(full) or self._walk(full)
+        if not names:
+            return self._known(full.partition(".")[0]) or module
+        for item in names:
+            self._provide(module, item)
+        return module
+
+    def load_main(self, source: bytes, file_name: str) -> None:
+        """Run ``source`` as the board runs boot.py and main.py; raises what it raises."""
+        code = compile_script(source, file_name)
+        exec(code, {"__name__": "__main__", "__builtins__": self._namespace})
+
+    def builtin(self, name: str) -> ModuleType:
+        """Return a module of the firmware; raises ``ImportError`` where it has none."""
+        module = self._known(self._weak.get(name, name))
+        if module is None:
+            raise ImportError(f"no module named '{name}'")
+        return module
+
+    def _known(self, name: str) -> ModuleType | None:
+        if name in self.loaded:
+            return self.loaded[name]
+        factory = self._builtin.get(name)
+        return factory() if factory else None
+
+    def _walk(self, full: str) -> ModuleType:
+        """Import each part of a dotted name; return the last one."""
+        name, *rest = full.split(".")
+        found, path = self._search(name)
+        module = self._part(name, found, path, last=not rest)
+        for depth, part in enumerate(rest, 1):
+            name = f"{name}.{part}"
+            found, path = self._stat_module(f"{path}/{part}")
+            outer, module = module, self._part(name, found, path, last=depth == len(rest))
+            setattr(outer, part, module)
+        return module
+
+    def _part(self, name: str, found: Found, path: str, *, last: bool) -> ModuleType:
+        if found is Found.NOTHING:
+            if last and name in self._weak:
+                return self.builtin(name)
+            raise ImportError(f"no module named '{name}'")
+        return self._known(name) or self._load(name, found, path)
+
+    def _search(self, name: str) -> tuple[Found, str]:
+        """Look for a module along ``sys.path``."""
+        for entry in self._path or [""]:
+            found, path = self._stat_module(f"{entry}/{name}" if entry else name)
+            if found is not Found.NOTHING:
+                return found, path
+        return Found.NOTHING, ""
+
+    def _stat_module(self, path: str) -> tuple[Found, str]:
+        """Return what stands at ``path``: a folder, ``path.py`` or ``path.mpy``."""
+        if len(path.encode()) + len(".mpy") > PATH_MAX:
+            raise RuntimeError  # as the firmware, whose buffer cannot grow
+        if self._files.stat(path) is Found.FOLDER:
+            return Found.FOLDER, path
+        return self._stat_source(f"{path}.py")
+
+    def _stat_source(self, path: str) -> tuple[Found, str]:
+        for candidate in (path, f"{path.removesuffix('.py')}.mpy"):
+            if self._files.stat(candidate) is Found.FILE:
+                return Found.FILE, candidate
+        return Found.NOTHING, path
+
+    def _load(self, name: str, found: Found, path: str) -> ModuleType:
+        """Make a module and run its file.
+
+        It is known from the start and stays known when its code fails, so that the next import
+        of it succeeds with half a module: the firmware is like that.
+        """
+        module = ModuleType(name)
+        module.__dict__["__builtins__"] = self._namespace
+        self.loaded[name] = module
+        source = path
+        if found is Found.FOLDER:
+            module.__dict__["__path__"] = path
+            found, source = self._stat_source(f"{path}/__init__.py")
+        if found is Found.FILE:
+            self._run(module, source)
+        return module
+
+    def _run(self, module: ModuleType, path: str) -> None:
+        if path.endswith(".mpy"):
+            raise ImportError(f"{path} is compiled for the board's processor; keep its .py here")
+        source = self._files.read(path)
+        module.__file__ = path
+        exec(compile_script(source, path), module.__dict__)
+
+    def _provide(self, module: ModuleType, item: str) -> None:
+        """See to it that ``from module import item`` finds ``item``."""
+        if item == "*" or hasattr(module, item):
+            return
+        if not hasattr(module, "__path__"):
+            raise ImportError(f"cannot import name {item}")
+        setattr(module, item, self(f"{module.__name__}.{item}", names=("*",)))
+
+
+def _absolute(name: str, globals_: Mapping[str, Any], level: int) -> str:
+    """Resolve a relative import against the module that asks."""
+    this = str(globals_.get("__name__", ""))
+    parts = this.split(".") if this and this != "__main__" else []
+    steps = level if "__path__" not in globals_ else level - 1
+    base = parts[: len(parts) - steps] if steps <= len(parts) else []
+    if not base:
+        raise ValueError("cannot perform relative import")
+    return ".".join([*base, name] if name else base)
