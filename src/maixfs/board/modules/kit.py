@@ -1,0 +1,50 @@
+"""How the board's modules are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+
+def make_module(name: str, members: dict[str, Any]) -> ModuleType:
+    """Return a module of the firmware with ``members`` in it and nothing else."""
+    module = ModuleType(name)
+    vars(module).clear()
+    vars(module).update(members, __name__=name)
+    return module
+
+
+def pick(source: object, names: Iterable[str]) -> dict[str, Any]:
+    """Return attributes of an object of the host by name, to put into a module."""
+    return {name: getattr(source, name) for name in names}
+
+
+def public(source: object) -> dict[str, Any]:
+    """Return an object's public attributes, methods bound: its class is the module's text."""
+    return {name: getattr(source, name) for name in dir(source) if not name.startswith("_")}
+
+
+class AttrTuple(tuple[Any, ...]):
+    """A tuple with named fields that prints as MicroPython's do: ``(name='x', ...)``."""
+
+    __slots__ = ()
+    _fields: tuple[str, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[self._fields.index(name)]
+        except ValueError:
+            kind = type(self).__name__
+            raise AttributeError(f"'{kind}' object has no attribute '{name}'") from None
+
+    def __repr__(self) -> str:
+        pairs = zip(self._fields, self, strict=True)
+        return f"({', '.join(f'{name}={value!r}' for name, value in pairs)})"
+
+
+def attr_tuple(fields: dict[str, Any]) -> AttrTuple:
+    """Return the values of ``fields`` as a tuple that knows their names."""
+    kind = type("tuple", (AttrTuple,), {"__slots__": (), "_fields": tuple(fields)})
+    made: AttrTuple = kind(fields.values())
+    return made
