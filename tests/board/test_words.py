@@ -1,0 +1,84 @@
+"""Errors read as MicroPython's: ``words.json`` is what v1.11 printed for each script."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maixfs.board.console import Console
+from maixfs.board.importer import Found, Importer, ModuleFiles
+from maixfs.board.modules.usys import usys
+from maixfs.board.namespace import make_namespace
+from maixfs.board.printexc import format_exception
+
+CASES = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
+
+
+def nothing(*_: object) -> Any:
+    raise AssertionError("no file is read here")
+
+
+def printed(script: bytes) -> str:
+    """Run a script with no board under it and return what it prints."""
+    output = io.StringIO()
+    console = Console(output)
+    namespace = make_namespace(console, nothing)
+
+    def is_script(frame: Any) -> bool:
+        return frame.f_builtins is namespace
+
+    modules = {"sys": lambda: usys(console, [], {}, is_script)}
+    files = ModuleFiles(lambda _path: Found.NOTHING, nothing)
+    importer = namespace["__import__"] = Importer(files, [""], modules, {}, namespace)
+    try:
+        importer.load_main(script, "main.py")
+    except BaseException as error:
+        output.write(format_exception(error, is_script))
+    return output.getvalue()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["script"] for case in CASES])
+def test_same_words_as_the_real_one(case: dict[str, str]) -> None:
+    assert printed(case["script"].encode() + b"\n") == case["prints"]
+
+
+def test_a_missing_block_is_a_syntax_error() -> None:
+    assert printed(b"if 1:\nx").endswith("\nSyntaxError: invalid syntax\n")
+
+
+def test_a_script_that_is_not_utf8_is_a_syntax_error_of_its_line() -> None:
+    assert printed(b"x = 1\ny = '\xe9'\n") == (
+        'Traceback (most recent call last):\n  File "main.py", line 2\n'
+        "SyntaxError: invalid syntax\n"
+    )
+
+
+def test_a_zero_byte_is_a_syntax_error_of_its_line() -> None:
+    assert 'File "main.py", line 3\n' in printed(b"\n\nx\0\n")
+
+
+def test_deep_recursion_ends_as_on_the_board() -> None:
+    text = printed(b"def down():\n  down()\ndown()\n")
+    assert text.startswith('Traceback (most recent call last):\n  File "main.py", line 3, in <mod')
+    assert text.endswith("in down\nRuntimeError: maximum recursion depth exceeded\n")
+
+
+def test_a_script_can_catch_its_deep_recursion() -> None:
+    script = b"def down():\n  down()\ntry:\n  down()\nexcept RuntimeError:\n  print('caught')\n"
+    assert printed(script) == "caught\n"
+
+
+def test_an_expression_nested_too_deep_is_an_error_and_no_crash() -> None:
+    text = printed(b"-" * 100_000 + b"1")
+    assert text.startswith(("RuntimeError: ", "MemoryError: ")) or "SyntaxError" in text
+
+
+def test_names_that_only_cpython_has_are_not_defined() -> None:
+    assert printed(b"FileNotFoundError") == (
+        'Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n'
+        "NameError: name 'FileNotFoundError' isn't defined\n"
+    )
