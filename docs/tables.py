@@ -1,0 +1,105 @@
+"""Write the tables of docs/SPEC.md that the code knows: ``python docs/tables.py``.
+
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``. The tests compare.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from maixfs.spiffs import ondisk
+from maixfs.spiffs.errors import Code, spiffs_error
+from maixfs.spiffs.flags import OpenFlag
+from maixfs.spiffs.geometry import PRESETS, Geometry
+
+SPEC = Path(__file__).parent / "SPEC.md"
+MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+CHOSEN = {
+    "area": lambda g: f"{g.size:#x}",
+    "start on the chip": lambda g: f"{g.base:#x}",
+    "erase unit": lambda g: f"{g.erase_size:#x}",
+    "block": lambda g: f"{g.block_size:#x}",
+    "page": lambda g: f"{g.page_size:#x}",
+    "NAME_LEN": lambda g: str(g.name_length),
+    "META_LEN": lambda g: str(g.meta_length),
+    "magic, with length": lambda g: f"{yes(g.use_magic)}, {yes(g.use_magic_length)}",
+    "aligned tables": lambda g: yes(g.aligned_tables),
+    "GC runs": lambda g: str(g.gc_max_runs),
+}
+DERIVED = {
+    "blocks": lambda g: str(g.blocks),
+    "pages per block": lambda g: str(g.pages_per_block),
+    "look-up pages per block": lambda g: str(g.lookup_pages),
+    "object pages per block (N)": lambda g: str(g.usable_pages),
+    "data bytes per page (D)": lambda g: str(g.data_size),
+    "index header before its table (H)": lambda g: str(g.header_size),
+    "entries in the index header (HE)": lambda g: str(g.header_entries),
+    "entries in a further index page (IE)": lambda g: str(g.index_entries),
+    "total bytes": lambda g: str(g.total_bytes),
+    "magic of block 0": lambda g: f"{g.magic(0):04X}",
+}
+
+
+def yes(value: bool) -> str:
+    """Return how a table shows a switch."""
+    return "yes" if value else "no"
+
+
+def with_tables(text: str) -> str:
+    """Return the document with its tables made anew; ``KeyError`` for an unknown table."""
+    return MARKED.sub(lambda match: match[1] + TABLES[match[2]]() + match[3], text)
+
+
+def rows(heading: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
+    """Return a table."""
+    head = list(heading)
+    body = [head, ["---"] * len(head), *map(list, lines)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in body)
+
+
+def geometries(lines: dict[str, Callable[[Geometry], str]]) -> str:
+    """Return a table with one column per preset."""
+    heading = ["", *PRESETS]
+    return rows(heading, ([name, *map(show, PRESETS.values())] for name, show in lines.items()))
+
+
+def fields(record: str) -> str:
+    """Return the fields of a record."""
+    lines = [
+        [str(offset) if offset >= 0 else "", str(length) if length >= 0 else "", name, meaning]
+        for name, offset, length, meaning in ondisk.FIELDS[record]
+    ]
+    return rows(["offset", "bytes", "field", "meaning"], lines)
+
+
+def errors() -> str:
+    """Return every error number that this implementation gives."""
+    lines = ([str(int(code)), code.name, str(spiffs_error(code).args[0])] for code in Code)
+    return rows(["number", "name", "what we say"], lines)
+
+
+def open_flags() -> str:
+    """Return the flags of an open."""
+    return rows(["flag", "value"], ([str(flag.name), str(int(flag))] for flag in all_flags()))
+
+
+def all_flags() -> list[OpenFlag]:
+    """Return the flags with names, also those made of others."""
+    return list(OpenFlag.__members__.values())
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "presets": lambda: geometries(CHOSEN),
+    "derived": lambda: geometries(DERIVED),
+    "page-header": lambda: fields("page header"),
+    "index-header": lambda: fields("object index header"),
+    "index-page": lambda: fields("object index page"),
+    "errors": errors,
+    "open-flags": open_flags,
+}
+
+if __name__ == "__main__":
+    SPEC.write_text(with_tables(SPEC.read_text(encoding="utf-8")), encoding="utf-8")
