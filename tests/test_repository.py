@@ -1,0 +1,250 @@
+"""Rules of the house that a machine can hold: sizes, words, links, numbers that must agree."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import maixfs
+
+ROOT = Path(__file__).parent.parent
+FILE_LINES = 500
+FUNCTION_LINES = 60
+# Put together here, so that this file does not find itself.
+NEVER = re.compile(
+    "|".join(
+        [
+            *(rf"(?<![\w.~-])/{folder}/" for folder in ("work", "root", "home")),
+            *(
+                re.escape(".".join(host))
+                for host in (
+                    ("pypi", "org"),
+                    ("pythonhosted", "org"),
+                    ("npmjs", "org"),
+                    ("deb", "debian", "org"),
+                    ("proxy", "golang", "org"),
+                )
+            ),
+        ]
+    )
+)
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+SKIPPED = {".git", ".venv", "__pycache__", "demo-board", "dist", "build"}
+
+
+@cache
+def files() -> list[Path]:
+    """Return the repository's files: what git tracks, or what lies there where git is none."""
+    line = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    try:
+        listed = subprocess.run(line, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        found = [path for path in ROOT.rglob("*") if not SKIPPED & set(path.parts)]
+    else:
+        found = [ROOT / name for name in listed.decode().split("\0") if name]
+    return sorted(path for path in found if path.is_file())
+
+
+def named(suffix: str, *under: str) -> list[Path]:
+    """Return the repository's files with a suffix, under the named folders or anywhere."""
+    places = [ROOT / place for place in under] or [ROOT]
+    return [
+        path
+        for path in files()
+        if path.suffix == suffix and any(path.is_relative_to(place) for place in places)
+    ]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def long_functions(text: str) -> Iterator[str]:
+    """Yield name and length of each function that is too long."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > FUNCTION_LINES:
+                yield f"{node.name} (line {node.lineno}): {length} lines"
+
+
+@pytest.mark.parametrize("path", named(".py"), ids=name_of)
+def test_files_and_functions_are_small(path: Path) -> None:
+    text = read(path)
+    assert text.count("\n") <= FILE_LINES
+    assert not list(long_functions(text))
+
+
+def test_a_long_function_is_noticed() -> None:
+    text = "def f():\n" + "    pass\n" * FUNCTION_LINES
+    assert list(long_functions(text)) == [f"f (line 1): {FUNCTION_LINES + 1} lines"]
+
+
+@pytest.mark.parametrize("path", named(".py", "src"), ids=name_of)
+def test_modules_load_on_every_system(path: Path) -> None:
+    """Nothing that only POSIX has is imported when a module is loaded."""
+    for node in ast.parse(read(path)).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        assert not POSIX_ONLY & {name.partition(".")[0] for name in names}, node.lineno
+
+
+def test_nothing_is_left_for_later() -> None:
+    marks = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
+    left = [name_of(path) for path in named(".py") if marks.search(read(path))]
+    assert not left
+
+
+def test_no_file_names_a_machine_or_a_package_index() -> None:
+    data = ROOT / "tests" / "data"
+    found = []
+    for path in files():
+        if path.is_relative_to(data):
+            continue
+        text = path.read_bytes().decode("utf-8", errors="replace")
+        found += [f"{name_of(path)}: {match[0]}" for match in NEVER.finditer(text)]
+    assert not found
+
+
+@pytest.mark.parametrize("folder", ["work", "root", "home"])
+def test_a_machine_path_is_noticed(folder: str) -> None:
+    assert NEVER.search(f"see /{folder}/notes")
+    assert not NEVER.search(f"board:/a/{folder}/b or ~/{folder}/x")
+
+
+def test_changelog_starts_with_this_version() -> None:
+    first = re.search(r"^## (\S+)", read(ROOT / "CHANGELOG.md"), re.MULTILINE)
+    assert first is not None
+    assert first[1] == maixfs.__version__
+
+
+@pytest.mark.parametrize("path", named(".md"), ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", read(path)):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_files_that_the_text_names_exist() -> None:
+    """Paths into the repository, in documents and code, are those of files that are there."""
+    pattern = re.compile(
+        r"\b(?:tests/data|docs|examples|bench)/[a-z0-9_][\w.-]*(?:/[\w.-]*\w)*", re.I
+    )
+    missing = []
+    for path in [*named(".md"), *named(".py")]:
+        for name in pattern.findall(read(path)):
+            if not (ROOT / name.rstrip(".")).exists():
+                missing.append(f"{name_of(path)}: {name}")
+    assert not missing
+
+
+def test_sections_that_the_code_cites_exist() -> None:
+    """``docs/SPEC.md, section 3`` in code leads to a heading ``## 3. ...`` there."""
+    sections = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\b", read(ROOT / "docs/SPEC.md"), re.MULTILINE))
+    cite = re.compile(r"SPEC\.md,\s+sections?\s+([\d.]*\d)(?:\s+(?:and|to)\s+([\d.]*\d))?")
+    for path in [*named(".py"), *named(".md")]:
+        text = re.sub(r"\n\s*#?\s*", " ", read(path))
+        cited = {number for match in cite.findall(text) for number in match if number}
+        assert cited <= sections, name_of(path)
+
+
+def test_extras_that_the_readme_names_exist() -> None:
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    groups = re.findall(r"maixfs\[([\w,-]+)\]", read(ROOT / "README.md"))
+    named_there = {extra for group in groups for extra in group.split(",")}
+    assert named_there <= project.get("optional-dependencies", {}).keys()
+
+
+# dev.py
+
+
+@pytest.fixture
+def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return dev.py as a module whose environment is in an empty folder."""
+    spec = importlib.util.spec_from_file_location("dev", ROOT / "dev.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name in ("VENV", "BIN", "PYTHON", "STAMP", "PIP_LOG"):
+        moved = tmp_path / getattr(module, name).relative_to(ROOT)
+        monkeypatch.setattr(module, name, moved)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    for name in ("pyproject.toml", "requirements-dev.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    return module
+
+
+def run_dev(*arguments: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(ROOT / "dev.py"), *arguments]
+    return subprocess.run(line, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def test_dev_says_what_it_can_do(dev: ModuleType) -> None:
+    shown = run_dev()
+    assert shown.returncode == 0
+    assert all(f"dev.py {name} " in shown.stdout for name in dev.COMMANDS)
+    assert run_dev("no-such-command").returncode == 2
+    assert "only --fresh" in run_dev("demo", "--stale").stderr
+
+
+def test_an_old_python_reads_dev_far_enough_to_say_so() -> None:
+    ast.parse(read(ROOT / "dev.py"), feature_version=(3, 7))
+
+
+def test_dev_without_ensurepip_says_what_to_install(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dev.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"\Adev\.py: .*apt install python3-venv\Z"):
+        dev.prepare(dev.TOOLS)
+
+
+def test_dev_installs_again_only_when_something_changed(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+
+    def install(line: list[object], **options: object) -> subprocess.CompletedProcess[bytes]:
+        calls.append([str(word) for word in line])
+        return subprocess.CompletedProcess(line, 0, stdout=b"")
+
+    dev.VENV.mkdir()
+    monkeypatch.setattr(dev, "runs", lambda python: True)
+    monkeypatch.setattr(dev.subprocess, "run", install)
+    dev.prepare(dev.PROJECT)
+    dev.prepare(dev.PROJECT)
+    assert len(calls) == 1
+    dev.prepare(dev.TOOLS)
+    dev.prepare(dev.PROJECT)
+    assert len(calls) == 2
+    (dev.ROOT / "requirements-dev.txt").write_text("ruff\n")
+    dev.prepare(dev.PROJECT)
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("WARNING: Retrying after connection broken by ...\nERROR: x\n", "no network"),
+        ("ERROR: No matching distribution found for ruff==9\n", "no network"),
+        ("...\nERROR: Package 'maixfs' requires a different Python\n", "a different Python;"),
+    ],
+)
+def test_dev_says_in_one_line_why_pip_failed(dev: ModuleType, log: str, line: str) -> None:
+    said = dev.explain(log)
+    assert line in said
+    assert "\n" not in said
