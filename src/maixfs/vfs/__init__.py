@@ -1,1 +1,36 @@
-"""MicroPython's VFS as MaixPy pins it: mount table, look-up, drivers, file objects."""
+"""MicroPython's VFS as MaixPy pins it: mount table, look-up, drivers, file objects.
+
+from maixfs.vfs import Vfs, VfsSpiffs
+"""
+
+from __future__ import annotations
+
+from maixfs.vfs.errnos import ERRORCODE, UERRNO, Errno
+from maixfs.vfs.errors import VfsError, without_errno_attribute
+from maixfs.vfs.files import FileIO, TextIOWrapper
+from maixfs.vfs.imports import ImportStat
+from maixfs.vfs.profile import PROFILES, Profile
+from maixfs.vfs.quirks import SENTENCES, OnQuirk
+from maixfs.vfs.raw import RawFile
+from maixfs.vfs.spiffs import VfsSpiffs
+from maixfs.vfs.spiffs_area import Area
+from maixfs.vfs.vfs import Vfs
+
+__all__ = [
+    "ERRORCODE",
+    "PROFILES",
+    "SENTENCES",
+    "UERRNO",
+    "Area",
+    "Errno",
+    "FileIO",
+    "ImportStat",
+    "OnQuirk",
+    "Profile",
+    "RawFile",
+    "TextIOWrapper",
+    "Vfs",
+    "VfsError",
+    "VfsSpiffs",
+    "without_errno_attribute",
+]

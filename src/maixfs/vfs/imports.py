@@ -1,0 +1,37 @@
+"""What ``import`` asks of a mounted driver before it opens anything."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+_DIRECTORY = 0x4000
+
+
+class ImportStat(Enum):
+    """What lies at a path, as far as ``import`` cares."""
+
+    NONE = "nothing"
+    DIRECTORY = "a directory"
+    FILE = "a file"
+
+
+class NativeDriver:
+    """Base of drivers that answer ``import`` themselves; others are asked for ``stat``."""
+
+    def import_stat(self, path: str) -> ImportStat:
+        """Tell what lies at ``path``, a path inside of this volume."""
+        raise NotImplementedError
+
+
+def import_stat(driver: Any, path: str) -> ImportStat:
+    """Ask ``driver``; a ``stat`` that raises anything means that nothing is there."""
+    if isinstance(driver, NativeDriver):
+        return driver.import_stat(path)
+    try:
+        entry = driver.stat(path)
+    except Exception:
+        return ImportStat.NONE
+    if len(entry) != 10:
+        raise ValueError(f"requested length 10 but object has length {len(entry)}")
+    return ImportStat.DIRECTORY if entry[0] & _DIRECTORY else ImportStat.FILE
