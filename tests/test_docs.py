@@ -4,9 +4,9 @@ Each document's blocks run in order, in one folder of their own:
 
 * ``python``: in one namespace per document; a block that starts with ``>>>`` as a doctest;
 * any language and then a file name (``python blink.py``): written to that file, not run;
-* ``console``: each ``$ maixfs ...`` line is run, and what follows is its output. ``...`` stands for
-  any lines on a line of its own, for any text within a line; ``> FILE`` at the end of a command
-  takes the output. Commands of other programs are for the reader.
+* ``console``: each ``$ maixfs ...`` line is run, and what follows is its output. ``...`` stands
+  for any lines on a line of its own, for any text within a line; ``> FILE`` at the end of a
+  command takes the output. Commands of other programs are for the reader.
 """
 
 from __future__ import annotations
