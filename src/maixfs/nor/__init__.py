@@ -8,6 +8,7 @@ flash.program(0xD00000, b"...")
 
 from __future__ import annotations
 
+from maixfs.nor.bus import BusTime, HostTime, SpiBus
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import DeviceClock
 from maixfs.nor.device import Buffer, NorDevice
@@ -15,12 +16,16 @@ from maixfs.nor.drivers import DRIVERS, IdealDriver, LiteralDriver, MaixpyDriver
 from maixfs.nor.errors import NorError, NorImageError
 from maixfs.nor.observe import NorEvent, Observer
 from maixfs.nor.parts import Part, find_part, identify, parts
+from maixfs.nor.spi_driver import SpiFlash
+from maixfs.nor.spi_slave import SpiFlashSlave
 from maixfs.nor.wear import WearCounts
 
 __all__ = [
     "DRIVERS",
     "Buffer",
+    "BusTime",
     "DeviceClock",
+    "HostTime",
     "IdealDriver",
     "LiteralDriver",
     "MaixpyDriver",
@@ -31,6 +36,9 @@ __all__ = [
     "NorImageError",
     "Observer",
     "Part",
+    "SpiBus",
+    "SpiFlash",
+    "SpiFlashSlave",
     "WearCounts",
     "find_part",
     "identify",

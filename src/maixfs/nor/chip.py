@@ -15,7 +15,7 @@ import os
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from maixfs.nor.cells import blank, erase_cells, needs_erase, program_cells
+from maixfs.nor.cells import ERASED, blank, erase_cells, needs_erase, program_cells
 from maixfs.nor.device import Buffer
 from maixfs.nor.errors import NorError, NorImageError, misaligned, out_of_range
 from maixfs.nor.hostfile import MappedFile, create_file
@@ -41,7 +41,8 @@ _PathLike = str | os.PathLike[str]
 class NorChip:
     """A SPI NOR flash chip of ``size`` bytes; made by ``in_memory``, ``open`` or ``create``.
 
-    ``wear`` counts erases per 4 KiB sector, ``current_cause`` is what ``cause`` set last.
+    ``wear`` counts erases per 4 KiB sector, ``current_cause`` is what ``cause`` set last,
+    ``busy_byte`` is what a busy chip answers to a read (0xFF; some chips hold the line at 0).
     Operations raise ``NorError`` for addresses outside the chip, for writing a read-only chip
     and for any use after ``close``; an exception of an observer passes through.
     """
@@ -54,6 +55,7 @@ class NorChip:
     ) -> None:
         self.size = len(cells)
         self.wear = wear
+        self.busy_byte = ERASED
         self.current_cause: str | None = None
         self._cells = cells
         self._file = file
@@ -138,11 +140,11 @@ class NorChip:
 
     @property
     def part(self) -> Part:
-        """The type of chip; a chip made without one is the default part, cut to its size."""
+        """The type of chip; a chip made without one is the one usual for its size."""
         if self._part is None:
-            from maixfs.nor.parts import default_part
+            from maixfs.nor.parts import part_for
 
-            self._part = default_part().resized(self.size)
+            self._part = part_for(self.size)
         return self._part
 
     @property
@@ -184,10 +186,8 @@ class NorChip:
         self._plain = self._open and self._clock is None and not self._observers
         self._writes_plainly = self._plain and not self.read_only
 
-    # -- reading ---------------------------------------------------------------------------
-
     def read(self, address: int, length: int) -> bytes:
-        """Return ``length`` bytes; a busy chip gives 0xFF."""
+        """Return ``length`` bytes; a busy chip gives ``busy_byte`` for each."""
         end = address + length
         if self._plain and 0 <= address <= end <= self.size:
             return self._cells[address:end].tobytes()
@@ -197,8 +197,8 @@ class NorChip:
             busy = clock.busy
             clock.charge_read(length)
             if busy:
-                self._drop("read", address, length)
-                return blank(length)
+                self.drop("read", address, length)
+                return bytes([self.busy_byte]) * length
         return self.array_read(address, length)
 
     def window(self) -> memoryview | None:
@@ -213,8 +213,6 @@ class NorChip:
         """Return bytes as ``read`` does, unseen by clock and observers (for those)."""
         self._check(address, length)
         return self._cells[address : address + length].tobytes()
-
-    # -- programming -----------------------------------------------------------------------
 
     def page_program(self, address: int, data: Buffer) -> None:
         """Program up to 256 bytes within one page: bits go from 1 to 0; a busy chip ignores it.
@@ -246,8 +244,6 @@ class NorChip:
             self.page_program(address + start, data[start:stop])
             self.wait()
             start = stop
-
-    # -- erasing ---------------------------------------------------------------------------
 
     def erase_sector(self, address: int) -> None:
         """Erase the 4 KiB at ``address`` (aligned); a busy chip ignores it."""
@@ -288,10 +284,9 @@ class NorChip:
         if self._takes("erase", address, unit):
             self.array_erase(address, unit)
 
-    # -- what a command does once the chip has taken it --------------------------------------
-
     def array_read(self, address: int, length: int) -> bytes:
         """Read without bus time and without looking at BUSY: for whoever sits before the chip."""
+        self._check(address, length)
         event = self._announce("read", address, length)
         data = self._cells[address : address + length].tobytes()
         self._conclude(event)
@@ -299,6 +294,7 @@ class NorChip:
 
     def array_program(self, address: int, data: Buffer) -> None:
         """Program one page as ``array_read`` reads; the chip is busy afterwards."""
+        self._check_write(address, len(data))
         event = self._announce("program", address, len(data), data)
         program_cells(self._cells, address, data)
         if self._clock is not None:
@@ -308,6 +304,7 @@ class NorChip:
 
     def array_erase(self, address: int, unit: int) -> None:
         """Erase one unit as ``array_read`` reads; the chip is busy afterwards."""
+        self._check_write(address, unit)
         event = self._announce("erase", address, unit)
         self._clear(address, address + unit)
         if self._clock is not None:
@@ -342,8 +339,6 @@ class NorChip:
         if self._clock is not None and self._clock.busy:
             self._clock.wait()
 
-    # -- keeping -----------------------------------------------------------------------------
-
     def flush(self) -> None:
         """Have the host write image and wear counts to its disk; raises ``NorError``."""
         self._check(0, 0)
@@ -376,8 +371,6 @@ class NorChip:
     ) -> None:
         self.close()
 
-    # -- helpers -----------------------------------------------------------------------------
-
     def _clear(self, address: int, end: int) -> None:
         erase_cells(self._cells, address, end)
         self.wear.add(address // SECTOR, (end - address) // SECTOR)
@@ -405,10 +398,11 @@ class NorChip:
         else:
             clock.charge_erase()
         if busy:
-            self._drop(kind, address, length)
+            self.drop(kind, address, length)
         return not busy
 
-    def _drop(self, kind: Kind, address: int, length: int) -> None:
+    def drop(self, kind: Kind, address: int, length: int) -> None:
+        """Count a command that came while the chip was busy, and tell the observers."""
         if self._clock is not None:
             self._clock.counts["dropped"] += 1
         event = NorEvent(kind, address, length, self.current_cause, dropped=True)

@@ -1,4 +1,4 @@
-"""The chips that K210 boards carry, as data: ids, sizes, times, each with its source."""
+"""The chips that K210 boards carry, as data (``parts.toml``): ids, sizes, times, sources."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from functools import cache
 from typing import Any
 
 from maixfs.nor.errors import NorError
-
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,13 @@ class Part:
     """A type of flash chip.
 
     ``jedec`` are the 3 bytes that command 0x9F gives, ``device`` the 2 of command 0x90.
-    ``size`` is in bytes, ``max_hz`` the fastest SPI clock, ``endurance`` in erases per sector.
-    ``sources`` maps a field to where its value comes from; what is not in it comes from the
-    table's stand-in values.
+    ``size`` is in bytes, ``voltage`` in volts, ``max_hz`` the fastest SPI clock, ``endurance``
+    in erases per sector. ``times_source`` and ``ids_source`` say where those come from;
+    ``times_are_own`` is false where another chip's times stand in.
     """
 
     name: str
+    aliases: tuple[str, ...]
     jedec: bytes
     device: bytes
     size: int
@@ -45,7 +44,9 @@ class Part:
     maximum: Times
     max_hz: int
     endurance: int
-    sources: dict[str, str]
+    times_source: str
+    ids_source: str
+    times_are_own: bool
 
     def times(self, profile: str) -> Times:
         """Return the times of ``profile``: ``typical`` or ``maximum``; raises ``NorError``."""
@@ -56,31 +57,34 @@ class Part:
         raise NorError(f"no times called {profile!r}", hint="say typical or maximum")
 
     def resized(self, size: int) -> Part:
-        """Return a part of the same make with ``size`` bytes (its ids say so, as ids do)."""
+        """Return a part of the same make with ``size`` bytes; its ids say the next power of two.
+
+        Its chip erase takes longer or shorter in proportion.
+        """
         if size == self.size:
             return self
-        capacity = max(size - 1, 0).bit_length()
+        capacity = (size - 1).bit_length()
         return replace(
             self,
-            name=f"{self.name} cut to {size // 1024} KiB",
+            name=f"{self.name} ({size // 1024} KiB)",
+            aliases=(),
             jedec=self.jedec[:2] + bytes([capacity]),
-            device=self.device[:1] + bytes([max(capacity - 1, 0)]),
+            device=self.device[:1] + bytes([capacity - 1]),
             size=size,
-            typical=_chip_time(self.typical, self.size, size),
-            maximum=_chip_time(self.maximum, self.size, size),
+            typical=_scaled(self.typical, size, self.size),
+            maximum=_scaled(self.maximum, size, self.size),
         )
 
 
-def _chip_time(times: Times, old: int, new: int) -> Times:
-    """Return ``times`` with the chip erase in proportion to the size."""
-    return replace(times, chip=max(times.sector, times.chip * new // old))
+def _scaled(times: Times, size: int, old_size: int) -> Times:
+    return replace(times, chip=max(times.sector, times.chip * size // old_size))
 
 
 @cache
 def parts() -> tuple[Part, ...]:
-    """Return all known parts."""
+    """Return all known parts, in the order of the table."""
     table = _table()
-    return tuple(_part(row, table["stand_in"]) for row in table["part"])
+    return tuple(_part(row, table) for row in table["part"])
 
 
 @cache
@@ -92,9 +96,11 @@ def _table() -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def _part(row: dict[str, Any], stand_in: dict[str, Any]) -> Part:
+def _part(row: dict[str, Any], table: dict[str, Any]) -> Part:
+    stand_in, source = table["stand_in"], table["source"]
     return Part(
         name=row["name"],
+        aliases=tuple(row.get("aliases", ())),
         jedec=bytes.fromhex(row["jedec"]),
         device=bytes.fromhex(row["device"]),
         size=row["size"],
@@ -103,28 +109,40 @@ def _part(row: dict[str, Any], stand_in: dict[str, Any]) -> Part:
         maximum=Times(**{**stand_in["maximum"], **row.get("maximum", {})}),
         max_hz=row.get("max_hz", stand_in["max_hz"]),
         endurance=row.get("endurance", stand_in["endurance"]),
-        sources=row.get("sources", {}),
+        times_source=source[row.get("times", stand_in["source"])],
+        ids_source=f"{source[row['ids']]}; {source['convention']}",
+        times_are_own="times" in row,
     )
 
 
-@cache
 def default_part() -> Part:
     """Return the part that a board has unless it says otherwise."""
-    return find_part(_table()["default"])
+    name: str = _table()["default"]
+    return find_part(name)
+
+
+def part_for(size: int) -> Part:
+    """Return the part that a chip of ``size`` bytes is taken for when nobody says which.
+
+    The default part where it has that size, else the first of the table that has, else the
+    default part with another size.
+    """
+    default = default_part()
+    if default.size == size:
+        return default
+    return next((part for part in parts() if part.size == size), default.resized(size))
 
 
 def find_part(name: str) -> Part:
-    """Return the part called ``name`` (case does not matter); raises ``NorError``."""
+    """Return the part of that name or alias (case does not matter); raises ``NorError``."""
+    wanted = name.lower()
     for part in parts():
-        if part.name.lower() == name.lower():
+        if wanted == part.name.lower() or wanted in (alias.lower() for alias in part.aliases):
             return part
     known = ", ".join(part.name for part in parts())
     raise NorError(f"no flash chip called {name!r} is known", hint=f"known are {known}")
 
 
 def identify(jedec: bytes) -> Part | None:
-    """Return the part with the 3-byte JEDEC id, or ``None``."""
-    for part in parts():
-        if part.jedec == jedec:
-            return part
-    return None
+    """Return the part with the 3-byte JEDEC id of command 0x9F, or ``None``."""
+    return next((part for part in parts() if part.jedec == jedec), None)
