@@ -13,6 +13,8 @@ from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.spiffs.flags import OpenFlag
 from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.vfs.quirks import SENTENCES
+from maixfs.vfs.spiffs_errno import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -77,8 +79,25 @@ def fields(record: str) -> str:
 
 def errors() -> str:
     """Return every error number that this implementation gives."""
-    lines = ([str(int(code)), code.name, str(spiffs_error(code).args[0])] for code in Code)
-    return rows(["number", "name", "what we say"], lines)
+    lines = ([str(int(code)), code.name, sentence_of(code), errno_name(code)] for code in Code)
+    return rows(["number", "name", "what we say", "on MaixPy"], lines)
+
+
+def sentence_of(code: Code) -> str:
+    """Return the sentence of an error without a file name in front."""
+    return str(spiffs_error(code).args[0])
+
+
+def errno_name(code: Code) -> str:
+    """Return what a MicroPython program sees of an error."""
+    errno = errno_of(code)
+    return f"{int(errno)} {errno.name}"
+
+
+def quirks() -> str:
+    """Return what ``--explain-quirks`` says."""
+    lines = ([key, text.format("/a", "/b")] for key, text in SENTENCES.items())
+    return rows(["quirk", "what is said about a file /a"], lines)
 
 
 def open_flags() -> str:
@@ -99,6 +118,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "index-page": lambda: fields("object index page"),
     "errors": errors,
     "open-flags": open_flags,
+    "quirks": quirks,
 }
 
 if __name__ == "__main__":
