@@ -96,7 +96,8 @@ def errno_name(code: Code) -> str:
 
 def quirks() -> str:
     """Return what ``--explain-quirks`` says."""
-    lines = ([key, text.format("/a", "/b")] for key, text in SENTENCES.items())
+    second = {"rw-truncates": "rw", "open-hides-reason": spiffs_error(Code.OUT_OF_FILE_DESCS)}
+    lines = ([key, text.format("/a", second.get(key, "/b"))] for key, text in SENTENCES.items())
     return rows(["quirk", "what is said about a file /a"], lines)
 
 
