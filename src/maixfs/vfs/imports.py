@@ -17,10 +17,15 @@ class ImportStat(Enum):
 
 
 class NativeDriver:
-    """Base of drivers that answer ``import`` themselves; others are asked for ``stat``."""
+    """Base of the firmware's own drivers: they answer ``import`` themselves, and their files
+    are known to the garbage collector. Others are asked for ``stat``."""
 
     def import_stat(self, path: str) -> ImportStat:
         """Tell what lies at ``path``, a path inside of this volume."""
+        raise NotImplementedError
+
+    def collect(self) -> int:
+        """Close the files whose objects are gone; return how many there were."""
         raise NotImplementedError
 
 

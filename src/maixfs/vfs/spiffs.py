@@ -209,10 +209,9 @@ class VfsSpiffs(NativeDriver):
 
     def _exists(self, name: str) -> bool:
         try:
-            self.fs.stat(encode(name))
+            return self.fs.exists(encode(name))
         except SpiffsError:
             return False
-        return True
 
     def remove(self, path: object, /) -> None:
         """Remove a file; needs a free descriptor (EMFILE)."""

@@ -9,7 +9,7 @@ from maixfs.vfs.blockdev import driver_of
 from maixfs.vfs.errnos import Errno
 from maixfs.vfs.errors import VfsError
 from maixfs.vfs.files import StreamFile
-from maixfs.vfs.imports import ImportStat, import_stat
+from maixfs.vfs.imports import ImportStat, NativeDriver, import_stat
 from maixfs.vfs.profile import profile_of
 from maixfs.vfs.table import Mount, MountTable, Place
 from maixfs.vfs.text import c_string, same_kind
@@ -174,6 +174,26 @@ class Vfs:
         if isinstance(place, Place):
             return ImportStat.NONE
         return import_stat(place.driver, inside)
+
+    def collect(self) -> int:
+        """Close dropped files on all mounts, as ``gc.collect()`` does on the board.
+
+        Return how many there were. Without it they stay open, and what they hold is not written.
+        """
+        drivers = [mount.driver for mount in self._table]
+        return sum(driver.collect() for driver in drivers if isinstance(driver, NativeDriver))
+
+    def flash_format(self) -> bool | None:
+        """Format what is mounted at ``/flash``: MaixPy's ``uos.flash_format``.
+
+        Return what ``VfsSpiffs.flash_format`` does. ENODEV where nothing is mounted there; the
+        firmware dies.
+        """
+        for mount in self._table:
+            if mount.name == "/flash":
+                formatted: bool | None = mount.driver.flash_format()
+                return formatted
+        raise VfsError(Errno.ENODEV)
 
     def _find(self, path: Any) -> tuple[Mount | Place, Any]:
         place, inside = self._table.look_up(c_string(path))
