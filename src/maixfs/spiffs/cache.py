@@ -37,20 +37,21 @@ class WriteCaches:
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
-        self._pages: dict[int, WriteCache] = {}
+        self.pages: dict[int, WriteCache] = {}
+        """Cache pages in use; mostly none, which is the quick way out of a flush."""
 
     def find(self, object_id: int) -> WriteCache | None:
         """Return the cache page of an object."""
-        return self._pages.get(object_id)
+        return self.pages.get(object_id)
 
     def allocate(self, object_id: int, offset: int) -> WriteCache | None:
         """Return a fresh cache page, or ``None`` when all are taken by other objects."""
-        if self._limit is not None and len(self._pages) >= self._limit:
+        if self._limit is not None and len(self.pages) >= self._limit:
             return None
-        page = self._pages[object_id] = WriteCache(object_id, offset)
+        page = self.pages[object_id] = WriteCache(object_id, offset)
         return page
 
     def release(self, page: WriteCache) -> None:
         """Give a cache page back; what it held is lost."""
-        if self._pages.get(page.object_id) is page:
-            del self._pages[page.object_id]
+        if self.pages.get(page.object_id) is page:
+            del self.pages[page.object_id]

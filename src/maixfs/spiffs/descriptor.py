@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from maixfs.spiffs.volume import Volume
 
 _BUFFER_SIZE = 65536
+_RDONLY, _WRONLY, _RDWR = int(OpenFlag.RDONLY), int(OpenFlag.WRONLY), int(OpenFlag.RDWR)
+_BUFFERS: dict[int, Any] = {
+    _RDONLY: io.BufferedReader,
+    _WRONLY: io.BufferedWriter,
+    _RDWR: io.BufferedRandom,
+}
 
 
 class Descriptor:
@@ -24,6 +30,8 @@ class Descriptor:
 
     Dropping it writes nothing, as when power goes; ``close`` or ``flush`` does.
     """
+
+    __slots__ = ("_fs", "_serial", "_slot", "_volume", "name")
 
     def __init__(self, fs: Spiffs, volume: Volume, slot: Slot, name: str) -> None:
         self.name = name
@@ -34,10 +42,10 @@ class Descriptor:
 
     def _live(self) -> Slot:
         slot = self._slot
-        if not slot.open or slot.serial != self._serial or not self._fs.mounted:
-            code = Code.FILE_CLOSED if self._fs.mounted else Code.NOT_MOUNTED
-            raise spiffs_error(code, self.name)
-        return slot
+        if slot.open and slot.serial == self._serial:
+            return slot
+        code = Code.FILE_CLOSED if self._fs.mounted else Code.NOT_MOUNTED
+        raise spiffs_error(code, self.name)
 
     @property
     def number(self) -> int:
@@ -47,8 +55,7 @@ class Descriptor:
     @property
     def closed(self) -> bool:
         """Whether the descriptor was closed, or its file removed, or the mount is gone."""
-        slot = self._slot
-        return not slot.open or slot.serial != self._serial or not self._fs.mounted
+        return not self._slot.open or self._slot.serial != self._serial
 
     @property
     def size(self) -> int:
@@ -57,11 +64,7 @@ class Descriptor:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (all that follow when negative); empty at the end."""
-        slot = self._live()
-        if size < 0:
-            fileops.readable_at(self._volume, slot, 0)
-            size = slot.known_size
-        return fileops.read(self._volume, slot, size)
+        return fileops.read(self._volume, self._live(), size)
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill ``buffer`` from the offset on; returns the number of bytes."""
@@ -164,8 +167,7 @@ class RawFile(io.RawIOBase):
 
     def flush(self) -> None:
         """Write what the cache holds."""
-        super().flush()
-        if not self._descriptor.closed:
+        if self._writable and not self._descriptor.closed:
             self._descriptor.flush()
 
     def close(self) -> None:
@@ -181,7 +183,7 @@ class RawFile(io.RawIOBase):
 
 def open_stream(
     descriptor: Descriptor,
-    flags: OpenFlag,
+    flags: int,
     buffering: int,
     text: tuple[str, str | None, str | None] | None,
 ) -> IO[Any]:
@@ -190,21 +192,12 @@ def open_stream(
     ``buffering`` is that of ``open``; ``text`` is (encoding, errors, newline), ``None`` for a
     binary stream.
     """
-    raw = RawFile(
-        descriptor,
-        readable=bool(flags & OpenFlag.RDONLY),
-        writable=bool(flags & OpenFlag.WRONLY),
-    )
+    access = int(flags) & _RDWR
+    raw = RawFile(descriptor, readable=access != _WRONLY, writable=access != _RDONLY)
     if buffering == 0:
         return raw  # type: ignore[return-value]
     size = buffering if buffering > 1 else _BUFFER_SIZE
-    buffered: Any
-    if flags & OpenFlag.RDWR == OpenFlag.RDWR:
-        buffered = io.BufferedRandom(raw, size)
-    elif flags & OpenFlag.WRONLY:
-        buffered = io.BufferedWriter(raw, size)
-    else:
-        buffered = io.BufferedReader(raw, size)
+    buffered: Any = _BUFFERS[access](raw, size)
     if text is None:
         return buffered  # type: ignore[no-any-return]
     encoding, errors, newline = text

@@ -28,14 +28,17 @@ _WRONLY = int(OpenFlag.WRONLY)
 def readable_at(volume: Volume, slot: Slot, length: int) -> int:
     """Flush the cache and return how many of ``length`` bytes can be read at the offset.
 
-    A file that never reached flash has nothing to read, and its cache stays (as in the C).
+    Negative: all that follow. A file that never reached flash has nothing to read, and its
+    cache stays (as in the C).
     """
     if not slot.flags & _RDONLY:
         raise spiffs_error(Code.NOT_READABLE)
     if slot.size == ondisk.SIZE_UNDEFINED:
         return 0
-    _flush_quietly(volume, slot)
-    return max(0, min(length, slot.known_size - slot.offset))
+    if volume.caches.pages:
+        _flush_quietly(volume, slot)
+    rest = slot.size - slot.offset
+    return rest if length < 0 or length > rest else length
 
 
 def write(volume: Volume, slot: Slot, data: Buffer) -> int:
@@ -106,7 +109,7 @@ def _write_through(volume: Volume, slot: Slot, offset: int, data: memoryview) ->
 
 def flush(volume: Volume, slot: Slot) -> None:
     """Write what the cache holds of this file; raises what the write raises."""
-    if slot.flags & _DIRECT:
+    if not volume.caches.pages or slot.flags & _DIRECT:
         return
     cache = _cache_of(volume, slot)
     if cache is not None:
@@ -164,9 +167,9 @@ def cut(volume: Volume, slot: Slot, size: int) -> None:
 
 
 def read(volume: Volume, slot: Slot, length: int) -> bytes:
-    """Return up to ``length`` bytes from the offset on and step over them."""
+    """Return up to ``length`` bytes (negative: all) from the offset on and step over them."""
     length = readable_at(volume, slot, length)
-    if not length:
+    if length <= 0:
         return b""
     data = readout.read(volume, slot, slot.offset, length)
     slot.offset += length
@@ -175,7 +178,7 @@ def read(volume: Volume, slot: Slot, length: int) -> bytes:
 
 def read_into(volume: Volume, slot: Slot, buffer: memoryview) -> int:
     """Fill ``buffer`` as far as the file goes; returns the number of bytes."""
-    length = readable_at(volume, slot, len(buffer))
+    length = max(readable_at(volume, slot, len(buffer)), 0)
     if length:
         readout.read_into(volume, slot, slot.offset, buffer[:length])
         slot.offset += length

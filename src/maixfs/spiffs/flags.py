@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntFlag
+from functools import lru_cache
 
 from maixfs.errors import UsageError
 
@@ -32,6 +33,7 @@ _MODES = {
 }
 
 
+@lru_cache(maxsize=64)
 def parse_mode(mode: str) -> tuple[OpenFlag, bool]:
     """Return the flags of one of Python's file modes, and whether it is a binary one.
 

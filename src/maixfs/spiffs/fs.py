@@ -6,7 +6,7 @@ import contextlib
 from bisect import bisect_right
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.spiffs import fileops, gc, ondisk, truncate
+from maixfs.spiffs import fileops, gc, truncate
 from maixfs.spiffs.descriptor import Descriptor, open_stream
 from maixfs.spiffs.erase import erase_quick, format_area
 from maixfs.spiffs.errors import Code, NotFoundError, SpiffsError, spiffs_error
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from maixfs.spiffs.slots import Slot
 
 Name = str | bytes
+# Plain numbers: arithmetic on IntFlag costs more than the rest of an open.
+_CREAT = int(OpenFlag.CREAT)
+_TRUNC = int(OpenFlag.TRUNC)
+_NEW_ONLY = int(OpenFlag.CREAT | OpenFlag.EXCL)
+_CHANGING = int(OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY)
 
 
 class Info(NamedTuple):
@@ -118,7 +123,7 @@ class Spiffs:
 
     # Files
 
-    def open_descriptor(self, name: Name, flags: OpenFlag) -> Descriptor:
+    def open_descriptor(self, name: Name, flags: int) -> Descriptor:
         """Open a file with the C's flags.
 
         Raises -10002 for a missing file without CREAT, -10030 for CREAT and EXCL on one that
@@ -126,17 +131,18 @@ class Spiffs:
         """
         self._check_mounted()
         raw = self._raw(name)
-        if flags & (OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY):
+        flags = int(flags)
+        if flags & _CHANGING:
             self.check_writable()
         slot, search_from = self._volume.slots.take_for(raw)
         if search_from is not None:
             self._volume.search_page = search_from
         try:
-            self._open(slot, raw, int(flags))
+            self._open(slot, raw, flags)
         except SpiffsError:
             slot.open = False
             raise
-        return Descriptor(self, self._volume, slot, self._shown(raw))
+        return Descriptor(self, self._volume, slot, raw.decode("utf-8", "backslashreplace"))
 
     def open_page(self, page: int) -> Descriptor:
         """Open the file whose header lies at ``page`` for reading.
@@ -157,29 +163,27 @@ class Spiffs:
         try:
             page = find_name(self._volume, name)
         except NotFoundError:
-            if not flags & OpenFlag.CREAT:
+            if not flags & _CREAT:
                 raise
             page = self._create(name, None)
-            flags &= ~OpenFlag.TRUNC
+            flags &= ~_TRUNC
         else:
-            if flags & OpenFlag.CREAT and flags & OpenFlag.EXCL:
+            if flags & _NEW_ONLY == _NEW_ONLY:
                 raise spiffs_error(Code.FILE_EXISTS, self._shown(name))
-        self._open_page(slot, page, int(flags))
-        if flags & OpenFlag.TRUNC:
+        self._open_page(slot, page, flags)
+        if flags & _TRUNC:
             truncate.truncate(self._volume, slot, 0)
         slot.offset = 0
 
     def _open_page(self, slot: Slot, page: int, flags: int) -> None:
         volume = self._volume
-        raw = volume.device.read(volume.page_address(page), ondisk.INDEX_HEADER.size)
+        header = volume.read_index_header(page)
         slot.header_page = slot.cursor_page = page
         slot.cursor_span = 0
-        slot.size = ondisk.U32.unpack_from(raw, ondisk.SIZE_OFFSET)[0]
+        slot.size = header.size
         slot.object_id = volume.lookup[page]
         slot.flags = flags
-        header = ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(raw))
-        where = f"page {page} at {volume.page_address(page):#x}"
-        check_index_header(header, slot.object_id, 0, where)
+        check_index_header(volume, page, header, slot.object_id, 0)
 
     def open(  # noqa: PLR0917 - the arguments of Python's own open
         self,

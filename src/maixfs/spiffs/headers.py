@@ -67,7 +67,7 @@ def rewrite_header(
     if work is None:
         work = volume.read_page(page)
     header = ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(work))
-    check_index_header(header, entry, 0, f"page {page} at {volume.page_address(page):#x}")
+    check_index_header(volume, page, header, entry, 0)
     if name is not None:
         put_name(work, name, geometry.name_length)
     if meta is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class IdPool:
         self._buffer = geometry.page_size
         objects = geometry.blocks * geometry.usable_pages // 2
         self._max = objects + 1 if objects + 1 <= _MAX_ID else _MAX_ID
-        self._uses = [0] * (_MAX_ID + 1)
+        self._uses: dict[int, int] = {}
         self._lowest = 1
         self._headers: dict[int, int] = {}
         self._bucket_size = (self._max - 1) // self._buffer
@@ -33,15 +32,20 @@ class IdPool:
         if self._max - 1 > self._buffer * 8:
             self._buckets = [0] * self._buffer
 
-    def take(self, object_id: int) -> None:
-        """Count one more page of an id (bit 15 does not matter)."""
-        self._uses[object_id & _MAX_ID] += 1
+    def take(self, object_id: int, pages: int = 1) -> None:
+        """Count more pages of an id (bit 15 does not matter)."""
+        number = object_id & _MAX_ID
+        self._uses[number] = self._uses.get(number, 0) + pages
 
     def give_back(self, object_id: int) -> None:
         """Count one page less of an id."""
         number = object_id & _MAX_ID
-        self._uses[number] -= 1
-        if not self._uses[number] and number < self._lowest:
+        left = self._uses[number] - 1
+        if left:
+            self._uses[number] = left
+            return
+        del self._uses[number]
+        if number < self._lowest:
             self._lowest = number
 
     def header_seen(self, object_id: int) -> None:
@@ -69,7 +73,7 @@ class IdPool:
             return self._choose_by_bucket(self._buckets)
         number = max(self._lowest, 1)
         limit = self._buffer * 8
-        while number <= limit and number <= _MAX_ID and self._uses[number]:
+        while number in self._uses:
             number += 1
         self._lowest = number
         if number > min(limit, _MAX_ID):
@@ -102,11 +106,6 @@ class IdPool:
 
     def _first_unused(self, low: int) -> int:
         for number in range(low, min(low + self._buffer * 8, _MAX_ID + 1)):
-            if not self._uses[number]:
+            if number not in self._uses:
                 return number
         raise spiffs_error(Code.FULL, "object ids")
-
-    @staticmethod
-    def counts(entry: int) -> bool:
-        """Tell whether a look-up entry carries an id."""
-        return entry not in (ondisk.ID_FREE, ondisk.ID_DELETED)

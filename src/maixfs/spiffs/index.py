@@ -58,14 +58,14 @@ class ObjectIndex:
         Returns the directory entry if listings show the page.
         """
         object_id, span, flags, size, kind = ondisk.INDEX_HEADER.unpack_from(raw)
-        going = span == 0 and not flags & ondisk.IXDELE
-        if object_id == entry and flags & _LIVE_MASK == ondisk.DELET and not going:
-            self._keys[page] = (entry, span)
-            self._by_span.setdefault((entry, span), []).append(page)
-        if span != 0 or flags & _VISIBLE_MASK != _VISIBLE:
+        live = object_id == entry and flags & _LIVE_MASK == ondisk.DELET
+        if live and (span or flags & ondisk.IXDELE):
+            key = self._keys[page] = (entry, span)
+            _add(self._by_span, key, page)
+        if span or flags & _VISIBLE_MASK != _VISIBLE:
             return None
         name = ondisk.until_nul(raw[ondisk.NAME_OFFSET : self._name_end])
-        shown = DirEntry(
+        shown = self.visible[page] = DirEntry(
             name.decode("utf-8", "surrogateescape"),
             name,
             entry & ~ondisk.ID_INDEX,
@@ -74,9 +74,9 @@ class ObjectIndex:
             page,
             raw[self._name_end : self._meta_end],
         )
-        self.visible[page] = shown
-        self._by_name.setdefault(name, []).append(page)
-        self._changed()
+        _add(self._by_name, name, page)
+        self._order = None
+        self.changes += 1
         return shown
 
     def drop(self, page: int) -> DirEntry | None:
@@ -87,12 +87,9 @@ class ObjectIndex:
         shown = self.visible.pop(page, None)
         if shown is not None:
             _remove(self._by_name, shown.raw_name, page)
-            self._changed()
+            self._order = None
+            self.changes += 1
         return shown
-
-    def _changed(self) -> None:
-        self._order = None
-        self.changes += 1
 
     def pages_of(self, entry: int, span: int) -> list[int]:
         """Return the live index pages of ``entry`` (id with bit 15) and ``span``."""
@@ -109,8 +106,17 @@ class ObjectIndex:
         return self._order
 
 
+def _add(index: dict[Key, list[int]], key: Key, page: int) -> None:
+    pages = index.get(key)
+    if pages is None:
+        index[key] = [page]
+    else:
+        pages.append(page)
+
+
 def _remove(index: dict[Key, list[int]], key: Key, page: int) -> None:
     pages = index[key]
-    pages.remove(page)
-    if not pages:
+    if len(pages) == 1:
         del index[key]
+    else:
+        pages.remove(page)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
@@ -26,9 +27,8 @@ def mount(volume: Volume) -> None:
     volume.max_erase_count = _next_erase_count(volume.erase_counts)
     if unsigned is not None:
         volume.aborted_block = unsigned
-        if volume.read_only:
-            _take_as_empty(volume, unsigned)
-        else:
+        _take_as_empty(volume, unsigned)
+        if not volume.read_only:
             erase_block(volume, unsigned)
     _count(volume)
     _learn_index_pages(volume)
@@ -56,19 +56,13 @@ def _load_blocks(volume: Volume) -> int | None:
     geometry = volume.geometry
     unsigned = None
     for block in range(geometry.blocks):
-        if not _signed(volume, geometry, block):
-            if unsigned is not None:
-                raise spiffs_error(Code.NOT_A_FS, f"blocks {unsigned} and {block} have no magic")
-            unsigned = block
-        volume.load_block(block)
+        magic = volume.load_block(block)
+        if not geometry.use_magic or magic == geometry.magic(block):
+            continue
+        if unsigned is not None:
+            raise spiffs_error(Code.NOT_A_FS, f"blocks {unsigned} and {block} have no magic")
+        unsigned = block
     return unsigned
-
-
-def _signed(volume: Volume, geometry: Geometry, block: int) -> bool:
-    if not geometry.use_magic:
-        return True
-    address = geometry.base + block * geometry.block_size + geometry.magic_offset
-    return volume.device.read(address, 2) == ondisk.U16.pack(geometry.magic(block))
 
 
 def _next_erase_count(counts: list[int]) -> int:
@@ -99,10 +93,9 @@ def _count(volume: Volume) -> None:
 
 
 def _learn_index_pages(volume: Volume) -> None:
-    take, learn = volume.ids.take, volume.learn
-    for page, entry in enumerate(volume.lookup):
-        if entry in (ondisk.ID_FREE, ondisk.ID_DELETED):
-            continue
-        take(entry)
-        if entry & ondisk.ID_INDEX:
-            learn(page)
+    for entry, pages in Counter(volume.lookup).items():
+        if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED):
+            volume.ids.take(entry, pages)
+    low, high = ondisk.ID_INDEX, ondisk.ID_FREE
+    for page in [page for page, entry in enumerate(volume.lookup) if low <= entry < high]:
+        volume.learn(page)

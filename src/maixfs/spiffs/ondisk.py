@@ -75,6 +75,8 @@ class IndexHeader(NamedTuple):
 INDEX_HEADER = struct.Struct("<HHB3xIB")
 SIZE_OFFSET = 8
 NAME_OFFSET = INDEX_HEADER.size
+BLOCK_SIGNATURE = struct.Struct("<HH")
+"""Magic and erase count, the last four bytes of the look-up pages of a block."""
 U16 = struct.Struct("<H")
 U32 = struct.Struct("<I")
 

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.erase import erase_quick
-from maixfs.spiffs.errors import Code, spiffs_error
+from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 
 if TYPE_CHECKING:
     from maixfs.nor.device import Buffer
     from maixfs.spiffs.volume import Volume
 
 _SPARE_BLOCKS = 2
+_STATE = ondisk.USED | ondisk.FINAL | ondisk.DELET | ondisk.INDEX
+_LIVE_DATA = ondisk.DELET | ondisk.INDEX
+_LIVE_INDEX = ondisk.DELET
 
 
 def find_free(volume: Volume) -> int:
@@ -54,7 +57,10 @@ def find_index_page(volume: Volume, object_id: int, span: int) -> int:
 
     Raises ``NotFoundError`` when there is none.
     """
-    return _found(volume, volume.index.pages_of(object_id, span), f"index page {span}")
+    pages = volume.index.pages_of(object_id, span)
+    if not pages:
+        raise spiffs_error(Code.NOT_FOUND, f"index page {span} of object {object_id:#x}")
+    return _first_from_cursor(volume, pages)
 
 
 def find_name(volume: Volume, name: bytes) -> int:
@@ -62,12 +68,13 @@ def find_name(volume: Volume, name: bytes) -> int:
 
     Raises ``NotFoundError`` when no file has that name.
     """
-    return _found(volume, volume.index.pages_named(name), name.decode("utf-8", "backslashreplace"))
-
-
-def _found(volume: Volume, pages: list[int], what: str) -> int:
+    pages = volume.index.pages_named(name)
     if not pages:
-        raise spiffs_error(Code.NOT_FOUND, what)
+        raise spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
+    return _first_from_cursor(volume, pages)
+
+
+def _first_from_cursor(volume: Volume, pages: list[int]) -> int:
     page = pages[0]
     if len(pages) > 1:
         start, total = volume.search_page, volume.geometry.pages
@@ -143,57 +150,79 @@ def check_data_page(volume: Volume, page: int, span: int) -> None:
     if volume.checked.get(page) == span:
         return
     geometry = volume.geometry
-    if page == ondisk.PAGE_NONE:
-        raise spiffs_error(Code.INDEX_REF_FREE, f"span {span}")
-    where = f"page {page} at {geometry.page_address(page):#x}"
-    if geometry.is_lookup_page(page):
-        raise spiffs_error(Code.INDEX_REF_LU, where)
-    if page >= geometry.pages:
-        raise spiffs_error(Code.INDEX_REF_INVALID, where)
+    if page >= geometry.pages or geometry.is_lookup_page(page):
+        raise _bad_reference(volume, page, span)
     header = volume.read_header(page)
-    _check_live(header.flags, where)
-    if not header.flags & ondisk.INDEX:
-        raise spiffs_error(Code.IS_INDEX, where)
-    if header.span_ix != span:
-        raise spiffs_error(Code.DATA_SPAN_MISMATCH, where)
+    if header.flags & _STATE != _LIVE_DATA or header.span_ix != span:
+        raise _bad_page(volume, page, header, data=True)
     volume.checked[page] = span
 
 
 def check_index_page(volume: Volume, object_id: int, page: int, span: int) -> None:
     """Raise the C's number unless ``page`` is a live index page of that span."""
     geometry = volume.geometry
-    where = f"page {page} at {geometry.page_address(page):#x}"
+    if page >= geometry.pages or geometry.is_lookup_page(page):
+        raise _bad_index_reference(volume, page)
+    check_index_header(volume, page, volume.read_header(page), object_id, span)
+
+
+def check_index_header(
+    volume: Volume,
+    page: int,
+    header: ondisk.PageHeader | ondisk.IndexHeader,
+    object_id: int,
+    span: int,
+) -> None:
+    """Raise the C's number unless the header of ``page`` is that of a live index page."""
+    if (
+        header.flags & _STATE != _LIVE_INDEX
+        or header.span_ix != span
+        or not object_id & ondisk.ID_INDEX
+    ):
+        raise _bad_page(volume, page, header, data=False)
+
+
+def _where(volume: Volume, page: int) -> str:
+    return f"page {page} at {volume.page_address(page):#x}"
+
+
+def _bad_reference(volume: Volume, page: int, span: int) -> SpiffsError:
     if page == ondisk.PAGE_NONE:
-        raise spiffs_error(Code.INDEX_FREE, where)
-    if geometry.is_lookup_page(page):
-        raise spiffs_error(Code.INDEX_LU, where)
-    if page >= geometry.pages:
-        raise spiffs_error(Code.INDEX_INVALID, where)
-    check_index_header(volume.read_header(page), object_id, span, where)
+        return spiffs_error(Code.INDEX_REF_FREE, f"span {span}")
+    if volume.geometry.is_lookup_page(page):
+        return spiffs_error(Code.INDEX_REF_LU, _where(volume, page))
+    return spiffs_error(Code.INDEX_REF_INVALID, _where(volume, page))
 
 
-def check_index_header(header: ondisk.PageHeader, object_id: int, span: int, where: str) -> None:
-    """Raise the C's number unless a page header is that of a live index page of that span."""
-    _check_live(header.flags, where)
-    if header.flags & ondisk.INDEX or not object_id & ondisk.ID_INDEX:
-        raise spiffs_error(Code.NOT_INDEX, where)
-    if header.span_ix != span:
-        raise spiffs_error(Code.INDEX_SPAN_MISMATCH, where)
+def _bad_index_reference(volume: Volume, page: int) -> SpiffsError:
+    if page == ondisk.PAGE_NONE:
+        return spiffs_error(Code.INDEX_FREE)
+    if volume.geometry.is_lookup_page(page):
+        return spiffs_error(Code.INDEX_LU, _where(volume, page))
+    return spiffs_error(Code.INDEX_INVALID, _where(volume, page))
 
 
-def _check_live(flags: int, where: str) -> None:
+def _bad_page(
+    volume: Volume, page: int, header: ondisk.PageHeader | ondisk.IndexHeader, *, data: bool
+) -> SpiffsError:
+    """Return what the C says first of a page that is not what the index needs."""
+    flags = header.flags
     if flags & ondisk.USED:
-        raise spiffs_error(Code.IS_FREE, where)
-    if not flags & ondisk.DELET:
-        raise spiffs_error(Code.DELETED, where)
-    if flags & ondisk.FINAL:
-        raise spiffs_error(Code.NOT_FINALIZED, where)
+        code = Code.IS_FREE
+    elif not flags & ondisk.DELET:
+        code = Code.DELETED
+    elif flags & ondisk.FINAL:
+        code = Code.NOT_FINALIZED
+    elif data:
+        code = Code.DATA_SPAN_MISMATCH if flags & ondisk.INDEX else Code.IS_INDEX
+    else:
+        code = Code.NOT_INDEX if flags & ondisk.INDEX else Code.INDEX_SPAN_MISMATCH
+    return spiffs_error(code, _where(volume, page))
 
 
 def load_index_page(volume: Volume, object_id: int, page: int, span: int) -> bytearray:
     """Return a copy of an index page after checking its header."""
     work = volume.read_page(page)
     header = ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(work))
-    where = f"page {page} at {volume.page_address(page):#x}"
-    check_index_header(header, object_id, span, where)
+    check_index_header(volume, page, header, object_id, span)
     return work

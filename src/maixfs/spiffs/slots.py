@@ -6,6 +6,7 @@ search there; where power loss left two headers of one name, this decides which 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
@@ -21,6 +22,7 @@ _MAX_SCORE = 0xFFFF
 _HASH_START = 5381
 
 
+@lru_cache(maxsize=512)
 def name_hash(name: bytes) -> int:
     """Return the djb2 hash (xor form, 32 bits) under which a slot remembers a name."""
     value = _HASH_START

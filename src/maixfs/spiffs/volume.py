@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
     from maixfs.spiffs.geometry import Geometry
 
+_BYTES = [bytes((value,)) for value in range(256)]
+
 
 class Volume:
     """A mounted SPIFFS: device, geometry, and the state that the C keeps in RAM."""
@@ -35,6 +37,12 @@ class Volume:
     ) -> None:
         self.device = device
         self.geometry = geometry
+        # Bound once: these run some ten times for every page that is written.
+        self._read = device.read
+        self._program = device.program
+        self._base = geometry.base
+        self._page_size = geometry.page_size
+        self._entry_zero = geometry.base - 2 * geometry.lookup_pages
         self.read_only = read_only
         self.lookup = array("H", bytes(2 * geometry.pages))
         """Object id per page; look-up pages themselves count as deleted."""
@@ -67,36 +75,41 @@ class Volume:
 
     def page_address(self, page: int) -> int:
         """Return the chip address of a page."""
-        return self.geometry.base + page * self.geometry.page_size
+        return self._base + page * self._page_size
 
     def read_page(self, page: int) -> bytearray:
         """Return a copy of a whole page, to be worked on."""
-        size = self.geometry.page_size
-        return bytearray(self.device.read(self.geometry.base + page * size, size))
+        size = self._page_size
+        return bytearray(self._read(self._base + page * size, size))
 
     def read_header(self, page: int) -> ondisk.PageHeader:
         """Return the page header of an object page."""
-        return ondisk.PageHeader._make(
-            ondisk.PAGE_HEADER.unpack(self.device.read(self.page_address(page), 5))
-        )
+        raw = self._read(self._base + page * self._page_size, 5)
+        return ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack(raw))
+
+    def read_index_header(self, page: int) -> ondisk.IndexHeader:
+        """Return the fixed fields of an object index header."""
+        raw = self.device.read(self.page_address(page), ondisk.INDEX_HEADER.size)
+        return ondisk.IndexHeader._make(ondisk.INDEX_HEADER.unpack(raw))
 
     def program(self, page: int, offset: int, data: Buffer) -> None:
         """Program bytes inside an object page."""
-        self.device.program(self.page_address(page) + offset, data)
+        self._program(self._base + page * self._page_size + offset, data)
 
     def set_flags(self, page: int, flags: int) -> None:
         """Program the flags byte of an object page."""
-        self.device.program(self.page_address(page) + ondisk.FLAGS_OFFSET, bytes((flags,)))
+        address = self._base + page * self._page_size + ondisk.FLAGS_OFFSET
+        self._program(address, _BYTES[flags])
 
     def entry_address(self, page: int) -> int:
         """Return the chip address of the look-up entry of an object page."""
         geometry = self.geometry
         block, in_block = divmod(page, geometry.pages_per_block)
-        return geometry.base + block * geometry.block_size + 2 * (in_block - geometry.lookup_pages)
+        return self._entry_zero + block * geometry.block_size + 2 * in_block
 
     def claim(self, page: int, object_id: int) -> None:
         """Write the look-up entry of a free page."""
-        self.device.program(self.entry_address(page), ondisk.U16.pack(object_id))
+        self._program(self.entry_address(page), ondisk.U16.pack(object_id))
         self.lookup[page] = object_id
         self.counts.touch(page)
         self.ids.take(object_id)
@@ -104,13 +117,17 @@ class Volume:
 
     def delete_page(self, page: int) -> None:
         """Delete a page: first its look-up entry, then its flags, programmed blindly."""
-        self.device.program(self.entry_address(page), b"\0\0")
-        self.ids.give_back(self.lookup[page])
+        self._program(self.entry_address(page), b"\0\0")
+        entry = self.lookup[page]
+        self.ids.give_back(entry)
         self.lookup[page] = ondisk.ID_DELETED
         self.counts.touch(page)
         self.deleted += 1
         self.allocated -= 1
-        self.forget(page)
+        if entry & ondisk.ID_INDEX:
+            self.forget(page)
+        else:
+            self.checked.pop(page, None)
         self.set_flags(page, ondisk.FLAGS_DELETE)
 
     def forget(self, page: int) -> None:
@@ -132,14 +149,14 @@ class Volume:
         if header is not None:
             self.ids.header_seen(header.object_id)
 
-    def load_block(self, block: int) -> None:
-        """Mirror the look-up entries and the erase count of a block from flash."""
+    def load_block(self, block: int) -> int:
+        """Mirror the look-up entries and the erase count of a block; returns its magic."""
         geometry = self.geometry
         address = geometry.base + block * geometry.block_size
-        raw = self.device.read(address, geometry.lookup_pages * geometry.page_size)
+        entries = self._read(address, 2 * geometry.usable_pages)
         start = block * geometry.pages_per_block + geometry.lookup_pages
-        self.lookup[start : start + geometry.usable_pages] = ondisk.u16_array(
-            raw[: 2 * geometry.usable_pages]
-        )
-        self.erase_counts[block] = ondisk.U16.unpack_from(raw, geometry.magic_offset + 2)[0]
+        self.lookup[start : start + geometry.usable_pages] = ondisk.u16_array(entries)
         self.counts.touch(start)
+        signature = self._read(address + geometry.magic_offset, 4)
+        magic, self.erase_counts[block] = ondisk.BLOCK_SIGNATURE.unpack(signature)
+        return int(magic)
