@@ -45,8 +45,7 @@ class IdPool:
             self._uses[number] = left
             return
         del self._uses[number]
-        if number < self._lowest:
-            self._lowest = number
+        self._lowest = min(self._lowest, number)
 
     def header_seen(self, object_id: int) -> None:
         """Count a live header."""

@@ -10,7 +10,6 @@ from maixfs.spiffs.erase import check_magic_possible, erase_block
 from maixfs.spiffs.errors import Code, spiffs_error
 
 if TYPE_CHECKING:
-    from maixfs.spiffs.geometry import Geometry
     from maixfs.spiffs.volume import Volume
 
 

@@ -14,32 +14,40 @@ if TYPE_CHECKING:
     from maixfs.spiffs.volume import Volume
 
 
-def extents(volume: Volume, slot: Slot, offset: int, length: int) -> list[tuple[int, int]]:
-    """Return (address, length) on the chip of a part of a file that lies inside its size.
+def _addresses(volume: Volume, slot: Slot, span: int, count: int) -> list[int]:
+    """Return the chip addresses of the data of ``count`` pages from data span ``span`` on.
 
     Each page is checked before it is listed; a bad one raises the C's number, and then nothing
     of the part is read.
     """
     geometry, checked = volume.geometry, volume.checked
-    data_size, page_size = geometry.data_size, geometry.page_size
+    page_size = geometry.page_size
     start = geometry.base + ondisk.PAGE_HEADER.size
-    found: list[tuple[int, int]] = []
-    span, in_page = divmod(offset, data_size)
-    while length > 0:
+    found: list[int] = []
+    end = span + count
+    while span < end:
         index_span = geometry.index_span(span)
-        table = _table(volume, slot, index_span)
         first = geometry.first_span(index_span)
-        for page in table[span - first :]:
-            if checked.get(page) != span:
-                check_data_page(volume, page, span)
-            take = min(length, data_size - in_page)
-            found.append((start + page * page_size + in_page, take))
-            length -= take
-            if length <= 0:
-                break
-            in_page = 0
-            span += 1
+        pages = _table(volume, slot, index_span)[span - first : end - first]
+        spans = range(span, span + len(pages))
+        if len(pages) == 1 or list(map(checked.get, pages)) != list(spans):
+            for page, expected in zip(pages, spans, strict=True):
+                check_data_page(volume, page, expected)
+        found += [start + page * page_size for page in pages]
+        span = spans.stop
     return found
+
+
+def _extents(volume: Volume, slot: Slot, offset: int, length: int) -> list[tuple[int, int]]:
+    """Return (first, end) on the chip of a part of a file that lies inside its size."""
+    data_size = volume.geometry.data_size
+    span, skip = divmod(offset, data_size)
+    last, tail = divmod(offset + length - 1, data_size)
+    found = _addresses(volume, slot, span, last - span + 1)
+    extents = [(address, address + data_size) for address in found]
+    extents[0] = (found[0] + skip, extents[0][1])
+    extents[-1] = (extents[-1][0], found[-1] + tail + 1)
+    return extents
 
 
 def _table(volume: Volume, slot: Slot, index_span: int) -> array[int]:
@@ -60,24 +68,21 @@ def _table(volume: Volume, slot: Slot, index_span: int) -> array[int]:
 
 
 def read(volume: Volume, slot: Slot, offset: int, length: int) -> bytes:
-    """Return a part of a file that lies inside its size."""
+    """Return a part of a file, not empty, that lies inside its size."""
     window = volume.device.window()
-    parts = extents(volume, slot, offset, length)
+    extents = _extents(volume, slot, offset, length)
     if window is None:
         device_read = volume.device.read
-        return b"".join([device_read(address, size) for address, size in parts])
-    return b"".join([window[address : address + size] for address, size in parts])
+        return b"".join([device_read(first, end - first) for first, end in extents])
+    return b"".join([window[first:end] for first, end in extents])
 
 
 def read_into(volume: Volume, slot: Slot, offset: int, buffer: memoryview) -> None:
-    """Fill ``buffer`` with a part of a file that lies inside its size."""
+    """Fill ``buffer``, not empty, with a part of a file that lies inside its size."""
     window = volume.device.window()
+    device_read = volume.device.read
     at = 0
-    for address, size in extents(volume, slot, offset, len(buffer)):
-        source = (
-            volume.device.read(address, size)
-            if window is None
-            else window[address : address + size]
-        )
-        buffer[at : at + size] = source
-        at += size
+    for first, end in _extents(volume, slot, offset, len(buffer)):
+        stop = at + end - first
+        buffer[at:stop] = device_read(first, end - first) if window is None else window[first:end]
+        at = stop
