@@ -26,6 +26,9 @@ GC_HEAP_SIZE = 0x80000
 GC_HEAP_FALLBACK = 128 * 1024
 """Bytes of the heap when the one asked for does not fit into the memory."""
 
+PLL2_HZ = 45_158_400
+"""Clock of the third PLL, Hz; the firmware sets it and never asks."""
+
 RAM_SIZE = 6 * 1024 * 1024
 """General memory of a K210 in bytes (data sheet: 6 MiB, besides 2 MiB for the KPU)."""
 
