@@ -1,0 +1,109 @@
+"""A board's folder: made, checked, opened as a chip."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from maixfs.board.config import CONFIG_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
+from maixfs.board.errors import BoardError
+from maixfs.nor.chip import NorChip
+from maixfs.nor.errors import NorError
+
+_BLANK = (0xFF, 0x00)
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
+
+def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
+    """Write a new board: ``dump`` first, blank flash after it.
+
+    Raises ``BoardError`` where one is there already or the host refuses; what had been written
+    by then is removed again.
+    """
+    for name in (CONFIG_NAME, FLASH_NAME):
+        if (folder / name).exists():
+            raise BoardError(
+                f"{folder / name} exists already", hint="choose another folder, or remove it first"
+            )
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise BoardError(f"{folder} cannot be made: {reason.strerror}") from reason
+    try:
+        flash, wear = folder / FLASH_NAME, folder / WEAR_NAME
+        part, size = config.chip_part, config.flash_size
+        NorChip.create(flash, size, part, dump, wear_path=wear).close()
+        config.save(folder)
+    except BaseException:
+        for name in (CONFIG_NAME, FLASH_NAME, WEAR_NAME):
+            (folder / name).unlink(missing_ok=True)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def read_dump(path: Path) -> bytes:
+    """Return the bytes of a flash dump; raises ``BoardError``."""
+    try:
+        return path.read_bytes()
+    except OSError as reason:
+        raise BoardError(f"{path} cannot be read: {reason.strerror}") from reason
+
+
+def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> NorChip:
+    """Open a board's flash as its chip.
+
+    Raises ``BoardError`` for a ``flash.bin`` that is missing, write-protected or not of the
+    chip's size, and for wear counts that are not this chip's.
+    """
+    path = folder / FLASH_NAME
+    with suppress(OSError):
+        # Asked here and not left to the host: an administrator may write every file.
+        if not read_only and not path.stat().st_mode & (
+            stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+        ):
+            raise BoardError(
+                f"{path} is write-protected", hint="a board writes its flash when it starts"
+            )
+    try:
+        return NorChip.open(
+            path,
+            read_only=read_only,
+            part=config.chip_part,
+            size=config.flash_size,
+            wear_path=folder / WEAR_NAME,
+        )
+    except NorError as reason:
+        raise BoardError(str(reason), hint=reason.hint) from reason
+
+
+def keep_area(folder: Path, area: bytes) -> Path | None:
+    """Write a copy of a flash area that is about to be formatted; return where it is.
+
+    Blank areas are not kept. The name comes from the contents, so that one area is kept once.
+    Raises ``BoardError`` where the host refuses: then nothing may be formatted.
+    """
+    if area.count(area[0]) == len(area) and area[0] in _BLANK:
+        return None
+    path = folder / f"spiffs-{hashlib.sha256(area).hexdigest()[:12]}.bin"
+    if path.exists():
+        return path
+    draft = path.with_suffix(".new")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(area)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError as reason:
+        draft.unlink(missing_ok=True)
+        raise BoardError(
+            f"{path} cannot be written: {reason.strerror}",
+            hint="the old contents of /flash are to be kept there before they are formatted",
+        ) from reason
+    return path
