@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -11,16 +12,21 @@ from maixfs.board.modules.kit import make_module, public
 
 
 class Collector:
-    """``gc``. A script's objects lie in the host's memory, so the board's heap stays free."""
+    """``gc``. A script's objects lie in the host's memory, so the board's heap stays free.
 
-    def __init__(self, heap_size: int) -> None:
+    ``close_files`` closes the files that nobody reaches any more.
+    """
+
+    def __init__(self, heap_size: int, close_files: Callable[[], object]) -> None:
         self._heap_size = heap_size
+        self._close_files = close_files
         self._enabled = True
         self._threshold = -1
 
     def collect(self) -> None:
         """Let go of objects that nothing reaches; files among them are closed."""
         gc.collect()
+        self._close_files()
 
     def enable(self) -> None:
         """Turn automatic collection on."""
@@ -84,9 +90,9 @@ class Interpreter:
         """Accept; exceptions always find memory here."""
 
 
-def ugc(heap_size: int) -> ModuleType:
+def ugc(heap_size: int, close_files: Callable[[], object]) -> ModuleType:
     """Return ``gc``."""
-    return make_module("gc", public(Collector(heap_size)))
+    return make_module("gc", public(Collector(heap_size, close_files)))
 
 
 def umicropython(console: Console, heap_size: int) -> ModuleType:

@@ -1,0 +1,46 @@
+"""``machine``: reset and the chip's number; pins and buses are no part of this board."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import NoReturn
+
+from maixfs.board.modules.kit import make_module, public
+from maixfs.board.signals import BoardReset
+
+HARD_RESET = 0
+"""``sysctl_get_reset_status``: the pin or power-on."""
+
+SOFT_RESET = 1
+"""``sysctl_get_reset_status``: the processor reset itself, as ``machine.reset`` has it do."""
+
+
+class Machine:
+    """What the module holds; ``cause`` is why the board started this time."""
+
+    PWRON_RESET = HARD_RESET
+    HARD_RESET = HARD_RESET
+    WDT_RESET = 2
+    WDT1_RESET = 3
+    SOFT_RESET = SOFT_RESET
+
+    def __init__(self, unique_id: bytes, cause: int) -> None:
+        self._unique_id = unique_id
+        self._cause = cause
+
+    def reset(self) -> NoReturn:
+        """Start the board again: what lies in RAM alone is lost, open files too."""
+        raise BoardReset
+
+    def reset_cause(self) -> int:
+        """Return why the board started: one of the constants."""
+        return self._cause
+
+    def unique_id(self) -> bytes:
+        """Return the chip's number, 32 bytes."""
+        return self._unique_id
+
+
+def machine(unique_id: bytes, cause: int) -> ModuleType:
+    """Return the module."""
+    return make_module("machine", public(Machine(unique_id, cause)))

@@ -1,0 +1,95 @@
+"""Which names a script can import, and what each is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from maixfs.board.modules import maix, plain, uos
+from maixfs.board.modules.interpreter import ugc, umicropython
+from maixfs.board.modules.kit import make_module
+from maixfs.board.modules.machine import machine
+from maixfs.board.modules.ucollections import ucollections
+from maixfs.board.modules.uio import uio
+from maixfs.board.modules.ujson import ujson
+from maixfs.board.modules.urandom import urandom
+from maixfs.board.modules.ustruct import ustruct
+from maixfs.board.modules.usys import usys
+from maixfs.board.modules.utime import utime
+from maixfs.vfs import VfsSpiffs
+
+if TYPE_CHECKING:
+    from maixfs.board.importer import Importer
+    from maixfs.board.session import Session
+
+Factory = Callable[[], ModuleType]
+
+WEAK_LINKS = {
+    "binascii": "ubinascii",
+    "collections": "ucollections",
+    "errno": "uerrno",
+    "hashlib": "uhashlib",
+    "heapq": "uheapq",
+    "io": "uio",
+    "json": "ujson",
+    "os": "uos",
+    "random": "urandom",
+    "re": "ure",
+    "struct": "ustruct",
+    "usys": "sys",
+    "zlib": "uzlib",
+}
+"""Second names, for which a file of that name may stand in.
+
+``io`` and ``usys`` came with later MicroPythons; they are here so that scripts written for both
+run.
+"""
+
+_PLAIN: dict[str, Factory] = {
+    "array": plain.uarray,
+    "cmath": plain.ucmath,
+    "math": plain.umath,
+    "ubinascii": plain.ubinascii,
+    "ucollections": ucollections,
+    "uerrno": plain.uerrno,
+    "uhashlib": plain.uhashlib,
+    "uheapq": plain.uheapq,
+    "ujson": ujson,
+    "urandom": urandom,
+    "ure": plain.ure,
+    "ustruct": ustruct,
+    "uzlib": plain.uzlib,
+}
+
+
+def module_factories(session: Session, importer: Importer) -> dict[str, Factory]:
+    """Return what makes each built-in module; one is made when it is first imported."""
+    heap, console = session.freq.gc_heap_size, session.console
+    clock, unique_id = session.hardware.clock, session.hardware.config.unique_id
+
+    def time() -> ModuleType:
+        return utime(clock, session.rtc, session.freq.freq_cpu)
+
+    own: dict[str, Factory] = {
+        "Maix": lambda: _maix(session),
+        "builtins": lambda: make_module("builtins", session.namespace),
+        "gc": lambda: ugc(heap, session.volume.collect),
+        "machine": lambda: machine(unique_id, session.cause),
+        "micropython": lambda: umicropython(console, heap),
+        "sys": lambda: usys(console, session.path, importer.loaded, session.is_script),
+        "uio": lambda: uio(session.vfs.open),
+        "uos": lambda: uos.module_of(session.uos, VfsSpiffs=VfsSpiffs),
+        "utime": time,
+    }
+    made = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
+    made["time"] = made["utime"]  # no weak link: a file time.py is never found
+    return dict(made)
+
+
+def _maix(session: Session) -> ModuleType:
+    heap = session.freq.gc_heap_size
+    utils = maix.Utils(session.hardware.flash, session.freq_file, heap)
+    freq = maix.Freq(session.console, session.freq_file, session.freq)
+    return maix.maix(utils, freq, session.maix_config)
