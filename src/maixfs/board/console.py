@@ -29,6 +29,10 @@ class Console:
         """Where the board's input comes from (the host's ``sys.stdin`` unless told)."""
         return sys.stdin if self._stdin is None else self._stdin
 
+    def print(self, text: str) -> None:
+        """Send text."""
+        self._write_text(text)
+
     def write(self, data: Data) -> int:
         """Send text or bytes; return the number of bytes (text counts as UTF-8)."""
         if isinstance(data, str):

@@ -1,0 +1,188 @@
+"""The virtual board: a folder that is powered on, runs programs and remembers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, overload
+
+from maixfs.board.boot import Started, finish_boot
+from maixfs.board.config import CONFIG_NAME, BoardConfig
+from maixfs.board.errors import BoardError
+from maixfs.board.folder import create_folder, read_dump
+from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
+from maixfs.board.modules.uos import Uos
+from maixfs.board.power import PathLike, PowerOn, power_on
+from maixfs.board.runner import RunResult, read_script, run_programs
+from maixfs.board.session import Hardware, Session
+from maixfs.board.signals import BoardReset
+from maixfs.nor.chip import NorChip
+from maixfs.nor.parts import default_part, find_part
+from maixfs.spiffs import PRESETS, Geometry, Spiffs
+from maixfs.vfs import Vfs
+
+MAX_RESETS = 10
+"""How often a script may restart the board in one run."""
+
+
+class _Open:
+    """``Board.open(folder)`` powers a board on; ``board.open(path)`` opens a file on it."""
+
+    @overload
+    def __get__(self, board: None, owner: type[Board]) -> PowerOn: ...
+    @overload
+    def __get__(self, board: Board, owner: type[Board]) -> Callable[..., Any]: ...
+    def __get__(self, board: Board | None, owner: type[Board]) -> PowerOn | Callable[..., Any]:
+        return power_on if board is None else board.vfs.open
+
+
+class Board:
+    """A board that is on: made by ``Board.open``, off again at the end of its ``with``.
+
+    ``board.uos`` is what scripts import under that name, ``board.open`` their ``open``;
+    ``board.run`` restarts the board and runs a program. Power-off is abrupt: data that a
+    program has not closed or flushed is lost, as on the real one.
+
+    This is no sandbox: a script runs in this process with the rights of its user.
+    """
+
+    open = _Open()
+
+    def __init__(self, folder: Path, hardware: Hardware, resources: ExitStack) -> None:
+        self.folder = folder
+        self._hardware = hardware
+        self._resources = resources
+        self._used = False
+        self._session: Session | None = None
+        self._power_on(HARD_RESET)
+
+    @staticmethod
+    def create(
+        folder: PathLike,
+        *,
+        part: str | None = None,
+        flash_size: int | None = None,
+        driver: str = "maixpy",
+        from_dump: PathLike | None = None,
+        geometry: Geometry = PRESETS["maixpy"],
+    ) -> BoardConfig:
+        """Make a new board in ``folder`` and return its configuration; it is not powered on.
+
+        Its flash is blank, or as in the file ``from_dump`` and blank where that ends.
+        ``flash_size`` in bytes is the dump's size, else the part's, unless given. Raises
+        ``BoardError``, also where a board is there already, and ``NorError`` for a part that
+        nobody knows.
+        """
+        dump = read_dump(Path(from_dump)) if from_dump is not None else b""
+        chosen = find_part(part) if part is not None else default_part()
+        config = BoardConfig(
+            part=chosen.name,
+            flash_size=flash_size or len(dump) or chosen.size,
+            driver=driver,
+            geometry=geometry,
+            unique_id=os.urandom(32),
+        )
+        create_folder(Path(folder), config, dump)
+        return config
+
+    @staticmethod
+    def exists(folder: PathLike) -> bool:
+        """Tell whether ``folder`` is a board's."""
+        return (Path(folder) / CONFIG_NAME).is_file()
+
+    @property
+    def config(self) -> BoardConfig:
+        """What the board is made of."""
+        return self._hardware.config
+
+    @property
+    def chip(self) -> NorChip:
+        """The flash chip: its contents, wear counts and observers."""
+        return self._hardware.chip
+
+    @property
+    def session(self) -> Session:
+        """The running firmware; raises ``BoardError`` on a board that is off."""
+        if self._session is None:
+            raise BoardError(f"{self.folder} is powered off")
+        return self._session
+
+    @property
+    def vfs(self) -> Vfs:
+        """The mount table."""
+        return self.session.vfs
+
+    @property
+    def uos(self) -> Uos:
+        """What scripts get by ``import uos``."""
+        return self.session.uos
+
+    @property
+    def spiffs(self) -> Spiffs:
+        """The file system on /flash, below the VFS."""
+        return self.session.volume.fs
+
+    @property
+    def started(self) -> Started:
+        """How the last start went."""
+        return self._started
+
+    def run(self, script: Path | str | None = None, *, max_resets: int = MAX_RESETS) -> RunResult:
+        """Start the board and run boot.py, then ``script`` in the place of main.py.
+
+        ``script`` is a file of the host or a program's text (see ``read_script``); without one
+        main.py runs. Output goes to the console, an exception that nobody caught as well, in
+        the board's words. A board that ran a program before is reset first. Raises
+        ``BoardError`` for a script that cannot be read and for one that restarts the board more
+        than ``max_resets`` times, ``NorError`` where the host's file fails.
+        """
+        source = None if script is None else read_script(script)
+        if self._used:
+            self.reset()
+        self._used = True
+        if source is not None:
+            self._hardware.report.syntax(source, "the script")
+        for resets in range(max_resets + 1):
+            try:
+                return self._run_once(source)._replace(resets=resets)
+            except BoardReset:
+                self._power_on(SOFT_RESET)
+        raise BoardError(
+            f"the program restarted the board {max_resets + 1} times and was stopped",
+            hint="a reset runs boot.py and main.py again: keep it from happening each time",
+        )
+
+    def reset(self) -> None:
+        """Press the reset button: all that lies in RAM alone is gone."""
+        self._power_on(HARD_RESET)
+
+    def power_off(self) -> None:
+        """Pull the plug; doing it twice is no error. Raises ``NorError`` where a file failed."""
+        self._session = None
+        self._resources.close()
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.power_off()
+
+    def _run_once(self, source: bytes | None) -> RunResult:
+        if self._started is not Started.READY:
+            self._hardware.report.remark(f"the board is {self._started.value}; nothing was run")
+            return RunResult(1)
+        return run_programs(self.session, source)
+
+    def _power_on(self, cause: int) -> None:
+        self._session = None
+        self.chip.wait()  # the processor's own start takes longer than any erase
+        session = Session(self._hardware, cause)
+        self._session, self._started = session, finish_boot(session)

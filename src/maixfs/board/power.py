@@ -1,0 +1,96 @@
+"""Powering a board on: its folder locked, its chip opened, its console connected."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from maixfs.board.clock import Clock, HostClock
+from maixfs.board.config import BoardConfig
+from maixfs.board.console import Console
+from maixfs.board.folder import keep_area, open_chip
+from maixfs.board.lock import BoardLock
+from maixfs.board.report import Reporter
+from maixfs.board.session import Hardware
+from maixfs.nor.chip import NorChip
+from maixfs.nor.drivers import make_driver
+
+if TYPE_CHECKING:
+    from maixfs.board.board import Board
+
+PathLike = str | os.PathLike[str]
+
+
+class PowerOn(Protocol):
+    """``Board.open`` as a function."""
+
+    def __call__(
+        self,
+        folder: PathLike,
+        *,
+        driver: str | None = None,
+        explain: bool | None = None,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        stdin: TextIO | None = None,
+        boot_log: TextIO | None = None,
+        clock: Clock | None = None,
+    ) -> Board:
+        """Power on the board in ``folder``; see ``power_on``."""
+
+
+def power_on(
+    folder: PathLike,
+    *,
+    driver: str | None = None,
+    explain: bool | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+    stdin: TextIO | None = None,
+    boot_log: TextIO | None = None,
+    clock: Clock | None = None,
+) -> Board:
+    """Power on the board in ``folder``: everything up to boot.py, as the firmware does it.
+
+    /flash is mounted, and formatted where that fails; what was on it is then kept in a file of
+    the folder. No program runs. ``driver`` (``maixpy``, ``literal``, ``ideal``) takes the place
+    of the configured one. Scripts print to ``stdout`` and read ``stdin``; ``stderr``,
+    ``boot_log`` and ``explain`` are those of ``Reporter``. ``clock`` is the host's unless
+    given; with a ``SteppedClock`` nobody waits for a script's ``sleep``.
+
+    Raises ``BoardConfigError`` for a wrong ``board.toml``, ``BoardBusyError`` where another
+    process has the board, ``BoardError`` for a folder that is no board or a wrong
+    ``flash.bin``, ``NorError`` for a driver that there is not.
+    """
+    from maixfs.board.board import Board
+
+    place = Path(folder)
+    config = BoardConfig.load(place)
+    report = Reporter(stderr, boot_log, explain=bool(explain))
+    resources = ExitStack()
+    try:
+        resources.enter_context(BoardLock(place))
+        chip = resources.enter_context(open_chip(place, config))
+        hardware = Hardware(
+            config=config,
+            chip=chip,
+            flash=make_driver(driver or config.driver, chip),
+            console=Console(stdout, stdin),
+            clock=clock or HostClock(),
+            report=report,
+            keep_area=lambda: _keep(place, config, chip, report),
+        )
+        return Board(place, hardware, resources)
+    except BaseException:
+        resources.close()
+        raise
+
+
+def _keep(place: Path, config: BoardConfig, chip: NorChip, report: Reporter) -> None:
+    """Keep a copy of an area that is about to be formatted."""
+    geometry = config.geometry
+    kept = keep_area(place, chip.peek(geometry.base, geometry.size))
+    if kept is not None:
+        report.remark(f"the old contents of /flash are kept in {kept}")

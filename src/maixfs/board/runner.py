@@ -1,0 +1,112 @@
+"""boot.py, main.py and scripts in its place: run, and their end reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+from maixfs.board.errors import BoardError
+from maixfs.board.session import Session
+from maixfs.board.signals import BoardReset
+from maixfs.nor.errors import NorError
+from maixfs.vfs import ImportStat, without_errno_attribute
+
+MAIN = "main.py"
+
+INTERRUPTED = 130
+"""Exit code of a script that Ctrl-C ended, as shells have it."""
+
+
+class RunResult(NamedTuple):
+    """How a script ended.
+
+    ``exit_code`` is 0 for one that ran to its end, the number that it gave to ``sys.exit`` (1
+    for anything else it gave), 1 after an exception that nobody caught, 130 after Ctrl-C.
+    ``error`` is that exception; ``resets`` counts how often the script restarted the board.
+    """
+
+    exit_code: int = 0
+    error: BaseException | None = None
+    resets: int = 0
+
+
+def read_script(script: Path | str) -> bytes:
+    """Return the text of a script on the host: of the file at a path, or ``script`` itself.
+
+    A ``str`` is a path where such a file exists or it ends in ``.py``, else it is the program.
+    Raises ``BoardError`` for a file that cannot be read or is not UTF-8.
+    """
+    if isinstance(script, str) and not _is_path(script):
+        return script.encode("utf-8", "surrogatepass")
+    path = Path(script)
+    try:
+        source = path.read_bytes()
+    except OSError as reason:
+        raise BoardError(f"{path} cannot be read: {reason.strerror}") from reason
+    try:
+        source.decode()
+    except UnicodeDecodeError as reason:
+        raise BoardError(
+            f"{path} is not UTF-8: byte {source[reason.start]:#04x} at offset {reason.start:#x}",
+            hint="save it as UTF-8; MicroPython knows no other encoding",
+        ) from reason
+    return source
+
+
+def run_programs(session: Session, script: bytes | None) -> RunResult:
+    """Run boot.py from flash, then ``script``, or main.py where that is ``None``.
+
+    main.py runs whatever became of boot.py. Raises ``BoardReset`` where either asks for it,
+    ``NorError`` where the chip's file failed and ``BrokenPipeError`` where the console is gone.
+    """
+    strict = not session.vfs.profile.has_errno_attribute
+    with without_errno_attribute() if strict else nullcontext():
+        _run_file(session, "boot.py")
+        if script is None:
+            return _run_file(session, MAIN)
+        return _run(session, MAIN, lambda: script)
+
+
+def _run_file(session: Session, name: str) -> RunResult:
+    """Run a file of the current directory; one that is not there is no failure."""
+    if session.vfs.import_stat(name) is not ImportStat.FILE:
+        return RunResult()
+    return _run(session, name, lambda: session.read_source(name))
+
+
+def _run(session: Session, name: str, source: Callable[[], bytes]) -> RunResult:
+    try:
+        session.importer.load_main(source(), name)
+    except (BoardReset, NorError, BrokenPipeError):
+        raise
+    except SystemExit as error:
+        return RunResult(_exit_code(error), error)
+    except KeyboardInterrupt as error:
+        session.print_exception(error)
+        return RunResult(INTERRUPTED, error)
+    except BaseException as error:
+        session.print_exception(error)
+        return RunResult(1, error)
+    finally:
+        session.console.output.flush()
+    return RunResult()
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    return error.code & 0xFF if isinstance(error.code, int) else 1
+
+
+def _is_path(text: str) -> bool:
+    """Tell whether ``text`` names a script and is none itself."""
+    if "\n" in text or "\0" in text:
+        return False
+    if text.endswith(".py"):
+        return True
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False  # too long for a name, say

@@ -1,0 +1,147 @@
+"""One time that the board is on: all that lies in its RAM, from power-on to power-off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType, ModuleType
+from typing import Any, NamedTuple
+
+from maixfs.board import firmware
+from maixfs.board.clock import Clock
+from maixfs.board.config import BoardConfig
+from maixfs.board.console import Console
+from maixfs.board.freqconf import FreqConf
+from maixfs.board.freqfile import FreqFile
+from maixfs.board.importer import Found, Importer, ModuleFiles
+from maixfs.board.modules.maix import Config
+from maixfs.board.modules.table import WEAK_LINKS, module_factories
+from maixfs.board.modules.uos import Uos
+from maixfs.board.namespace import make_namespace
+from maixfs.board.printexc import format_exception
+from maixfs.board.report import Reporter
+from maixfs.board.rtc import Rtc
+from maixfs.board.volume import FlashVolume, Say, mount_flash
+from maixfs.nor.chip import NorChip
+from maixfs.nor.device import NorDevice
+from maixfs.vfs import Area, ImportStat, Vfs
+
+FLASH = "/flash"
+"""Where the flash is mounted."""
+
+SD_CARD = "sd"
+"""The mount, without its slash, that takes the flash's place where it exists."""
+
+_FOUND = {
+    ImportStat.NONE: Found.NOTHING,
+    ImportStat.DIRECTORY: Found.FOLDER,
+    ImportStat.FILE: Found.FILE,
+}
+
+
+class Hardware(NamedTuple):
+    """What is soldered on and plugged in; it outlives a session.
+
+    ``keep_area`` is called before the flash is formatted.
+    """
+
+    config: BoardConfig
+    chip: NorChip
+    flash: NorDevice
+    console: Console
+    clock: Clock
+    report: Reporter
+    keep_area: Callable[[], object]
+
+
+class Session:
+    """The firmware, started: mounts, clocks, modules. ``cause`` is ``machine.reset_cause()``.
+
+    Making one is power-on; dropping it is power-off, with whatever was not yet on flash.
+    """
+
+    def __init__(self, hardware: Hardware, cause: int) -> None:
+        self.hardware = hardware
+        self.cause = cause
+        self.console = hardware.console
+        self._mount_flash()
+        self._read_clocks()
+        self.vfs = Vfs(hardware.config.profile)
+        self.vfs.attach(self.volume, FLASH)
+        self.maix_config = Config(self.vfs.open, self.console, self.is_script)
+        self.rtc = Rtc(hardware.clock)
+        self.uos = Uos(self.vfs, self.volume.flash_format)
+        self.path = [""]
+        self.namespace = make_namespace(self.console, self.vfs.open)
+        self.importer = self._importer()
+        self.maix_config.load()
+        choose_start_folder(self.vfs, self.path)
+
+    def _mount_flash(self) -> None:
+        hardware, report = self.hardware, self.hardware.report
+        area = Area(hardware.flash, hardware.config.geometry)
+        fs = mount_flash(area, report.trouble, hardware.keep_area)
+        self.volume = FlashVolume(fs, report.quirk, on_message=self.console.print)
+
+    def _read_clocks(self) -> None:
+        config, report = self.hardware.config, self.hardware.report
+        default = FreqConf(freq_cpu=config.cpu_hz)
+        self.freq_file = FreqFile(lambda: self.volume.fs, default, report.trouble)
+        self.freq = _fitting_heap(self.freq_file.load(), report.trouble)
+        _log_clocks(self.freq, config, report.boot)
+
+    def is_script(self, frame: FrameType) -> bool:
+        """Tell whether ``frame`` runs code of a script and not of the host."""
+        return frame.f_builtins is self.namespace
+
+    def print_exception(self, error: BaseException) -> None:
+        """Print an exception on the console as the board does."""
+        self.console.write(format_exception(error, self.is_script))
+
+    def read_source(self, path: str) -> bytes:
+        """Return a file's bytes as the firmware's lexer reads them: it takes a descriptor."""
+        with self.vfs.open(path, "rb") as file:
+            return bytes(file.read())
+
+    def _importer(self) -> Importer:
+        files = ModuleFiles(lambda path: _FOUND[self.vfs.import_stat(path)], self.read_source)
+        factories: dict[str, Callable[[], ModuleType]] = {}
+        importer = Importer(files, self.path, factories, WEAK_LINKS, self.namespace)
+        factories.update(module_factories(self, importer))
+        self.namespace["__import__"] = importer
+        return importer
+
+
+def choose_start_folder(vfs: Vfs, path: list[str]) -> None:
+    """Set current directory and ``sys.path`` as ``_boot.py`` does: the SD card, else /flash."""
+    path[:] = ["", "."]
+    if SD_CARD in vfs.listdir("/"):
+        vfs.chdir(f"/{SD_CARD}")
+        path.append(f"/{SD_CARD}")
+    else:
+        vfs.chdir(FLASH)
+    path.append(FLASH)
+
+
+def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
+    """Return ``config`` with a heap that the memory holds."""
+    size = config.gc_heap_size
+    if size <= firmware.RAM_SIZE - firmware.FIRMWARE_RAM:
+        return config
+    say(f"GC heap size {size} is too large, reset GC heap size\r\n")
+    say("GC size 128k\r\n")
+    return config._replace(gc_heap_size=firmware.GC_HEAP_FALLBACK)
+
+
+def _log_clocks(freq: FreqConf, config: BoardConfig, say: Say) -> None:
+    """Print what the firmware prints about clocks and chip."""
+    maker, device = config.chip_part.device
+    lines: dict[str, Any] = {
+        "Pll0:freq": freq.freq_cpu * 2,
+        "Pll1:freq": freq.freq_pll1,
+        "Pll2:freq": firmware.PLL2_HZ,
+        "cpu:freq": freq.freq_cpu,
+        "kpu:freq": freq.freq_kpu,
+        "Flash": f"0x{maker:02x}:0x{device:02x}",
+    }
+    for name, value in lines.items():
+        say(f"[MAIXPY] {name}:{value}\r\n")
