@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from golden.corpus import golden_root
 from golden.vfs_program import Outcome, Program
 

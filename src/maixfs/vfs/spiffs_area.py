@@ -19,18 +19,16 @@ class Area(NamedTuple):
 
     device: NorDevice
     geometry: Geometry
+    max_files: int = 2
+    """Descriptors: the firmware's ``/flash`` has two."""
 
     def mount(self, *, read_only: bool = False) -> Spiffs:
-        """Mount as the firmware does; raises ``SpiffsError``.
-
-        It keeps four bytes per page of a block for descriptors of 64 bytes each: MaixPy's
-        128 KiB blocks of 4 KiB pages give two (docs/SPEC.md, section 10).
-        """
+        """Mount with the firmware's resources; raises ``SpiffsError``."""
         return Spiffs(
             self.device,
             self.geometry,
             read_only=read_only,
-            max_files=self.geometry.pages_per_block * 4 // _DESCRIPTOR_BYTES,
+            max_files=self.max_files,
             cache_pages=_CACHE_PAGES,
         )
 
@@ -75,7 +73,8 @@ def user_area(provider: Any) -> Area:
 
     ``provider`` has ``fs_size``, ``erase_block``, ``log_block_size`` and ``log_page_size`` in
     bytes; without one of them this raises ``AttributeError``, with numbers that contradict each
-    other ``GeometryError``.
+    other ``GeometryError``. The firmware keeps four bytes per page of a block for descriptors of
+    64 bytes each (docs/SPEC.md, section 10).
     """
     geometry = replace(
         PRESETS["maixpy"],
@@ -85,4 +84,5 @@ def user_area(provider: Any) -> Area:
         page_size=int(provider.log_page_size),
         erase_size=int(provider.erase_block),
     )
-    return Area(UserFlash(provider), geometry)
+    max_files = geometry.pages_per_block * 4 // _DESCRIPTOR_BYTES
+    return Area(UserFlash(provider), geometry, max_files)
