@@ -1,0 +1,112 @@
+"""Prints the benchmark table. ``python3 dev.py bench --help`` says what can be chosen.
+
+Another implementation can be timed in the same run: ``--reference COMMAND`` runs a program that
+prints lines of ``name milliseconds`` with the names of the first column, and the table gets the
+ratio of ours to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from timing import ProcessCost, reference_times, time_process, time_work
+from works import WIDE, Work, create_files, filled, fresh, pack_files, read_files, works
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="runs of each line (median counts)")
+    parser.add_argument(
+        "--reference",
+        default=os.environ.get("MAIXFS_BENCH_REFERENCE"),
+        help="command of another implementation (also MAIXFS_BENCH_REFERENCE)",
+    )
+    choice = parser.parse_args()
+    print(f"Python {platform.python_version()}, {platform.machine()}, median of {choice.runs}\n")
+    print_driver(choice.runs, reference_times(choice.reference) if choice.reference else {})
+    print_growth(choice.runs)
+    print_processes(choice.runs)
+    return 0
+
+
+def print_driver(runs: int, reference: dict[str, float]) -> None:
+    """Print the driver's lines; the reference is timed once more at the end of the run."""
+    print("| name | work, MaixPy area in RAM | reference ms | ours ms | ratio | limit ms |")
+    print("|---|---|---|---|---|---|")
+    for work in works():
+        ours = time_work(work, runs)
+        theirs = reference.get(work.key)
+        shown = (
+            f"{theirs:.3f} | {ours:.3f} | {ours / theirs:.1f}" if theirs else f"- | {ours:.3f} | -"
+        )
+        print(f"| {work.key} | {work.title} | {shown} | {work.limit:g} |")
+
+
+def print_growth(runs: int) -> None:
+    """Show that cost grows with the files touched, not with the files there are."""
+    print("\n| files there | create one, us | list one, us | open and read one, us |")
+    print("|---|---|---|---|")
+    for count in (10, 100, 500):
+        rows = growth_works(count)
+        cells = (time_work(work, runs) * 1000 / count for work in rows)
+        print(f"| {count} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |")
+
+
+def growth_works(count: int) -> list[Work]:
+    """Return creating, listing and reading of ``count`` small files."""
+    stock = filled(count, 64, WIDE)
+    return [
+        Work("", "", 0, lambda: fresh(WIDE), lambda fs: create_files(fs, count, b"x" * 64)),
+        Work("", "", 0, lambda: stock, lambda fs: list(fs.scandir())),
+        Work("", "", 0, lambda: stock, lambda fs: read_files(fs, count)),
+    ]
+
+
+def print_processes(runs: int) -> None:
+    """Print whole processes: the command line and packing."""
+    print("\n| whole process | ms | limit ms | peak MiB |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for title, command, limit in process_lines(Path(folder)):
+            cost = time_process([sys.executable, "-m", "maixfs", *command], runs)
+            print(f"| {title} | {cost.milliseconds:.0f} | {limit} | {_peak(cost)} |")
+
+
+def _peak(cost: ProcessCost) -> str:
+    return "-" if cost.peak_mib is None else f"{cost.peak_mib:.0f}"
+
+
+def process_lines(folder: Path) -> list[tuple[str, list[str], int]]:
+    """Return title, arguments and limit of each process; makes what they work on."""
+    sixty, many = folder / "sixty", folder / "many"
+    write_tree(sixty, pack_files(60, int(1.94 * (1 << 20))))
+    write_tree(many, pack_files(200, 1 << 20, "/{:03d}.bin"))
+    flash = folder / "flash.bin"
+    out, idf = str(folder / "out.bin"), str(folder / "idf.bin")
+    pack_flash = ["pack", str(sixty), "-o", str(flash), "--whole-flash", "--force"]
+    pack_idf = ["pack", str(many), "-o", idf, "--preset", "esp-idf", "--size", "0x170000"]
+    time_process([sys.executable, "-m", "maixfs", *pack_flash], 1)
+    return [
+        ("maixfs pack, 60 files / 1.94 MiB", ["pack", str(sixty), "-o", out, "--force"], 150),
+        ("maixfs pack, 200 files / 1 MiB, esp-idf", [*pack_idf, "--force"], 150),
+        ("maixfs --help", ["--help"], 150),
+        ("maixfs info of 16 MiB", ["info", str(flash)], 300),
+    ]
+
+
+def write_tree(folder: Path, files: list[tuple[str, bytes]]) -> None:
+    """Write files to a folder of the host."""
+    for name, data in files:
+        path = folder / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
