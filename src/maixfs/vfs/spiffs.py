@@ -80,6 +80,8 @@ class VfsSpiffs(NativeDriver):
         if self._fs is not None:
             # Not unmounted, which would write: the firmware forgets what was mounted.
             self._fs.mounted = False
+        for raw in self._open_files():
+            raw.forget()
         self._files.clear()
         outcome = "failed"
         try:
@@ -196,6 +198,9 @@ class VfsSpiffs(NativeDriver):
         self._files.append((weakref.ref(file), raw))
         return file
 
+    def _open_files(self) -> list[SpiffsFile]:
+        return [raw for _, raw in self._files if not raw.closed]
+
     def _warn_of_truncation(self, name: str, letters: str, flags: OpenFlag) -> None:
         truncates_unasked = flags & OpenFlag.TRUNC and {"x", "r"} & set(letters)
         if truncates_unasked and self._exists(name):
@@ -276,11 +281,11 @@ class VfsSpiffs(NativeDriver):
 
         Return how many there were. A close that fails is passed over, its descriptor stays taken.
         """
-        dropped = [raw for reference, raw in self._files if reference() is None]
+        live = {raw for reference, raw in self._files if reference() is not None}
+        dropped = [raw for raw in self._open_files() if raw not in live]
         for raw in dropped:
             with suppress(VfsError):
                 raw.close()
-        self._files = [entry for entry in self._files if not entry[1].closed]
         return len(dropped)
 
     def _reported(self, error: SpiffsError) -> VfsError:

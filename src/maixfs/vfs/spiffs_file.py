@@ -28,12 +28,17 @@ class SpiffsFile:
 
     def __init__(self, descriptor: Descriptor, quirks: Quirks) -> None:
         self._descriptor: Descriptor | None = descriptor
+        self._forgotten = False
         self._quirks = quirks
 
     @property
     def closed(self) -> bool:
-        """Whether the file gave its descriptor up."""
-        return self._descriptor is None
+        """Whether the file has no descriptor any more."""
+        return self._descriptor is None or self._forgotten
+
+    def forget(self) -> None:
+        """Lose the descriptor to a new mount: nothing is written, all that follows fails."""
+        self._forgotten = True
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes."""
@@ -66,6 +71,8 @@ class SpiffsFile:
             return 0
         if self._descriptor is None:
             return int(Code.BAD_DESCRIPTOR)
+        if self._forgotten:
+            return int(Code.FILE_CLOSED)
         try:
             return self._descriptor.seek(_int32(offset), whence)
         except SpiffsError as error:
@@ -83,6 +90,8 @@ class SpiffsFile:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
+        if self._forgotten:
+            raise VfsError(Errno.EIO)
         try:
             descriptor.close()
         except SpiffsError as error:
@@ -91,7 +100,7 @@ class SpiffsFile:
             raise error_of(error, Errno.EIO) from error
 
     def _open(self) -> Descriptor:
-        if self._descriptor is None:
+        if self._descriptor is None or self._forgotten:
             raise VfsError(Errno.EIO)
         return self._descriptor
 
