@@ -227,7 +227,7 @@ class NorChip:
         if self._writes_plainly and 0 <= address <= self.size - len(data):
             program_cells(self._cells, address, data)
             return
-        self._check_write(address, len(data))
+        self.check_write(address, len(data))
         if self._takes("program", address, len(data)):
             self.array_program(address, data)
 
@@ -236,7 +236,7 @@ class NorChip:
         if self._writes_plainly and 0 <= address <= self.size - len(data):
             program_cells(self._cells, address, data)
             return
-        self._check_write(address, len(data))
+        self.check_write(address, len(data))
         self.wait()
         start = 0
         while start < len(data):
@@ -269,7 +269,7 @@ class NorChip:
         if self._writes_plainly and 0 <= address < end <= self.size:
             self._clear(address, end)
             return
-        self._check_write(address, length)
+        self.check_write(address, length)
         self.wait()
         while address < end:
             unit = _largest_unit(address, end)
@@ -280,7 +280,7 @@ class NorChip:
     def _erase_unit(self, address: int, unit: int) -> None:
         if address % unit:
             raise misaligned(address, unit, unit)
-        self._check_write(address, unit)
+        self.check_write(address, unit)
         if self._takes("erase", address, unit):
             self.array_erase(address, unit)
 
@@ -294,7 +294,7 @@ class NorChip:
 
     def array_program(self, address: int, data: Buffer) -> None:
         """Program one page as ``array_read`` reads; the chip is busy afterwards."""
-        self._check_write(address, len(data))
+        self.check_write(address, len(data))
         event = self._announce("program", address, len(data), data)
         program_cells(self._cells, address, data)
         if self._clock is not None:
@@ -304,7 +304,7 @@ class NorChip:
 
     def array_erase(self, address: int, unit: int) -> None:
         """Erase one unit as ``array_read`` reads; the chip is busy afterwards."""
-        self._check_write(address, unit)
+        self.check_write(address, unit)
         event = self._announce("erase", address, unit)
         self._clear(address, address + unit)
         if self._clock is not None:
@@ -320,7 +320,7 @@ class NorChip:
         """
         end = address + len(data)
         if not self._writes_plainly or not 0 <= address <= end <= self.size:
-            self._check_write(address, len(data))
+            self.check_write(address, len(data))
             raise NorError("replace() is for a chip without clock and observers")
         old = self._cells[address:end]
         erased = needs_erase(old, data)
@@ -331,8 +331,15 @@ class NorChip:
 
     def poke(self, address: int, data: Buffer) -> None:
         """Set bytes as no command can: for fault injection (torn programs, half erases)."""
-        self._check_write(address, len(data))
+        self.check_write(address, len(data))
         self._cells[address : address + len(data)] = data
+
+    def check_write(self, address: int, length: int) -> None:
+        """Raise ``NorError`` unless these bytes are in the chip and may be written."""
+        self._check(address, length)
+        if self.read_only:
+            name = self._file.path if self._file else "the flash chip"
+            raise NorError(f"{name} is open for reading only", hint="open it for writing")
 
     def wait(self) -> None:
         """Wait until the chip is no longer busy (polls BUSY on the clock, if there is one)."""
@@ -380,12 +387,6 @@ class NorChip:
             raise NorError("the flash chip is closed")
         if address < 0 or length < 0 or address + length > self.size:
             raise out_of_range(address, length, self.size)
-
-    def _check_write(self, address: int, length: int) -> None:
-        self._check(address, length)
-        if self.read_only:
-            name = self._file.path if self._file else "the flash chip"
-            raise NorError(f"{name} is open for reading only", hint="open it for writing")
 
     def _takes(self, kind: Kind, address: int, length: int) -> bool:
         """Charge the bus for a command; return whether the chip is free to carry it out."""

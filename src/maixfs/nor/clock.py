@@ -96,6 +96,18 @@ class DeviceClock:
         """Spend what a write enable and one erase command take on the bus."""
         self.spend(ENABLE_CYCLES + ERASE_CYCLES)
 
+    def waste_erases(self, commands: int) -> int:
+        """Charge the bus for erase commands until the chip is idle, ``commands`` at most.
+
+        Returns how many of them the busy chip ignored: as many single ``charge_erase`` as the
+        time of the erase under way has room for.
+        """
+        each = (ENABLE_CYCLES + ERASE_CYCLES) * SECOND // self.bus_hz
+        ignored = min(commands, max(0, -(-(self.busy_until - self.now) // each)))
+        self.now += ignored * each
+        self.counts["dropped"] += ignored
+        return ignored
+
     def report(self) -> Mapping[str, int]:
         """Return the counts and the time in nanoseconds (``now``)."""
         return {**self.counts, "now": self.now}

@@ -17,7 +17,7 @@ from maixfs.nor.cells import needs_erase
 from maixfs.nor.chip import PAGE, SECTOR, NorChip
 from maixfs.nor.clock import DeviceClock
 from maixfs.nor.device import Buffer, NorDevice
-from maixfs.nor.errors import NorError, misaligned, out_of_range
+from maixfs.nor.errors import NorError, misaligned
 from maixfs.nor.observe import Cause
 
 
@@ -65,8 +65,7 @@ class LiteralDriver(IdealDriver):
         if offset + length <= SECTOR and self.chip.plain:
             self.chip.replace(address, data)
             return
-        if address < 0 or address + length > self.chip.size:
-            raise out_of_range(address, length, self.chip.size)
+        self.chip.check_write(address, length)
         start = 0
         while start < length:
             stop = min(length, start + SECTOR - (address + start) % SECTOR)
@@ -78,8 +77,7 @@ class LiteralDriver(IdealDriver):
         if self.chip.plain or address % SECTOR or length % SECTOR:
             self.chip.erase(address, length)
             return
-        if address < 0 or length < 0 or address + length > self.chip.size:
-            raise out_of_range(address, length, self.chip.size)
+        self.chip.check_write(address, length)
         for sector in range(address, address + length, SECTOR):
             self.chip.wait()
             self.chip.erase_sector(sector)
@@ -140,12 +138,16 @@ class MaixpyDriver(LiteralDriver):
         if address % SECTOR or length % SECTOR:
             raise misaligned(address, length, SECTOR)
         chip = self.chip
-        if address < 0 or length < 0 or address + length > chip.size:
-            raise out_of_range(address, length, chip.size)
-        if chip.clock is None:
-            self._lent = chip.clock = DeviceClock(chip.part)
-        for sector in range(address, address + length, SECTOR):
-            chip.erase_sector(sector)
+        chip.check_write(address, length)
+        clock = chip.clock
+        if clock is None:
+            self._lent = chip.clock = clock = DeviceClock(chip.part)
+        end = address + length
+        while address < end:
+            chip.erase_sector(address)
+            address += SECTOR
+            if not chip.observers:
+                address += clock.waste_erases((end - address) // SECTOR) * SECTOR
 
     def window(self) -> memoryview | None:
         """Return the live contents where nobody watches and no erase is under way."""

@@ -115,7 +115,7 @@ def create_file(path: str | os.PathLike[str], size: int, content: Buffer) -> Non
 def _not_opened(path: Path, reason: OSError, *, read_only: bool) -> NorError:
     if isinstance(reason, FileNotFoundError):
         return NorError(f"{path} does not exist")
-    if isinstance(reason, IsADirectoryError):
+    if path.is_dir():
         return NorError(f"{path} is a folder, not a file")
     mode = "read" if read_only else "written"
     hint = None if read_only else "open it read-only, or give yourself the right to write it"

@@ -123,10 +123,10 @@ def parse(read: Callable[[int, int], bytes]) -> Sfdp | None:
 
 
 def _decode(words: tuple[int, ...]) -> Sfdp:
+    """Return the table's values; dword 2 is bits less one, or from 4 Gbit on their logarithm."""
     density = words[1]
-    bits = (
-        1 << (density & 0x7FFFFFFF) if density >> 31 and density & 0x7FFFFFFF < 64 else density + 1
-    )
+    exponent = density & 0x7FFFFFFF
+    bits = density + 1 if exponent == density else 1 << exponent if exponent < 64 else 0
     erases: dict[int, int] = {}
     order: list[int] = []
     for word in words[7:9]:
@@ -135,7 +135,7 @@ def _decode(words: tuple[int, ...]) -> Sfdp:
             order.append(size)
             if size:
                 erases[size] = half >> 8
-    if bits % 8 or not erases:
+    if bits % 8 or not bits or not erases:
         raise NorImageError(f"the chip's SFDP makes no sense (density 0x{density:08X})")
     if len(words) < _TIMED_DWORDS:
         return Sfdp(bits // 8, 256, erases, {}, {})

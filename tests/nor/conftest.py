@@ -1,0 +1,63 @@
+"""The flash devices that one behaviour suite runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from maixfs.nor import (
+    DeviceClock,
+    IdealDriver,
+    LiteralDriver,
+    MaixpyDriver,
+    NorChip,
+    NorDevice,
+    SpiFlash,
+    SpiFlashSlave,
+)
+
+
+def clocked(driver: Callable[[NorChip], NorDevice]) -> Callable[[NorChip], NorDevice]:
+    """Return a maker of ``driver`` over a chip that has a clock (and so takes the long way)."""
+
+    def make(chip: NorChip) -> NorDevice:
+        chip.clock = DeviceClock(chip.part)
+        return driver(chip)
+
+    return make
+
+
+def over_bus(lines: int) -> Callable[[NorChip], NorDevice]:
+    """Return a maker of the SPI driver over the SPI chip, on so many data lines."""
+    return lambda chip: SpiFlash(SpiFlashSlave(chip), lines=lines)
+
+
+DEVICES: dict[str, Callable[[NorChip], NorDevice]] = {
+    "ideal": IdealDriver,
+    "literal": LiteralDriver,
+    "maixpy": MaixpyDriver,
+    "ideal-clocked": clocked(IdealDriver),
+    "literal-clocked": clocked(LiteralDriver),
+    "maixpy-clocked": clocked(MaixpyDriver),
+    "spi-1": over_bus(1),
+    "spi-2": over_bus(2),
+    "spi-4": over_bus(4),
+}
+
+
+@pytest.fixture(params=[0x10000, 0x100000], ids=["64K", "1M"])
+def chip(request: pytest.FixtureRequest) -> NorChip:
+    """Give a chip whose bytes count up."""
+    return NorChip.in_memory(content=bytes(range(256)) * (request.param // 256))
+
+
+@pytest.fixture(params=list(DEVICES))
+def make_device(request: pytest.FixtureRequest) -> Callable[[NorChip], NorDevice]:
+    """Give what makes the device over a chip."""
+    return DEVICES[request.param]
+
+
+@pytest.fixture
+def device(make_device: Callable[[NorChip], NorDevice], chip: NorChip) -> NorDevice:
+    return make_device(chip)

@@ -1,0 +1,147 @@
+"""The table of parts, and what a chip says of itself."""
+
+from __future__ import annotations
+
+from struct import pack
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maixfs.nor import NorError, NorImageError, Part, find_part, identify, parts, sfdp
+from maixfs.nor.parts import part_for
+
+# Basic tables as real chips give them (dwords 1 to 16).
+MX25L12833F = (
+    0xFFF120E5, 0x07FFFFFF, 0x6B08EB44, 0xBB043B08, 0xFFFFFFFE, 0xFF00FFFF, 0xEB44FFFF, 0x520F200C,
+    0xFF00D810, 0x00BD4182, 0xC67BE581, 0x38670344, 0xB030B030, 0x5CD5BDF7, 0xFF29BE4A, 0xFFFFD0E1,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
+def test_each_part_makes_sense(part: Part):
+    assert len(part.jedec) == 3
+    assert len(part.device) == 2
+    assert part.jedec[0] == part.device[0]
+    assert part.size == 1 << part.jedec[2] == 2 << part.device[1]
+    for times in (part.typical, part.maximum):
+        assert times.page < times.sector < times.block32 < times.block64 < times.chip
+    assert part.typical.page < part.maximum.page
+    assert part.typical.chip < part.maximum.chip
+    assert part.endurance == 100_000
+    assert part.max_hz >= 100_000_000
+    assert part.ids_source
+    assert part.times_source
+    low, high = map(float, part.voltage.split("-"))
+    assert 1.6 < low < high <= 3.6
+
+
+def test_parts_are_found_by_id_name_and_alias():
+    for part in parts():
+        assert identify(part.jedec) is part
+        assert find_part(part.name.lower()) is part
+        for alias in part.aliases:
+            assert find_part(alias) is part
+    assert identify(b"\xff\xff\xff") is None
+    with pytest.raises(NorError, match="'W25Q1'") as caught:
+        find_part("W25Q1")
+    assert "W25Q128FW" in caught.value.hint
+
+
+def test_names_and_ids_are_unique():
+    names = [name for part in parts() for name in (part.name, *part.aliases)]
+    assert len(set(names)) == len(names)
+    assert len({part.jedec for part in parts()}) == len(parts())
+
+
+def test_the_usual_parts_are_for_1_8_volts():
+    assert part_for(16 << 20).jedec.hex() == "ef6018"
+    assert part_for(8 << 20).jedec.hex() == "ef6017"
+    small = part_for(0x10000)
+    assert (small.jedec.hex(), small.device.hex(), small.size) == ("ef6010", "ef0f", 0x10000)
+    assert small.typical.chip < part_for(16 << 20).typical.chip
+
+
+@pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
+def test_a_part_describes_itself(part: Part):
+    table = sfdp.build(part)
+    assert len(table) == sfdp.SFDP_SIZE
+    assert table[:4] == b"SFDP"
+    read = sfdp.parse(lambda address, count: table[address : address + count])
+    assert (read.size, read.page_size) == (part.size, 256)
+    assert read.erases == {0x1000: 0x20, 0x8000: 0x52, 0x10000: 0xD8}
+    for what, usual, longest in (
+        ("page", part.typical.page, part.maximum.page),
+        (0x1000, part.typical.sector, part.maximum.sector),
+        (0x8000, part.typical.block32, part.maximum.block32),
+        (0x10000, part.typical.block64, part.maximum.block64),
+        ("chip", part.typical.chip, part.maximum.chip),
+    ):
+        assert usual <= read.typical[what] <= usual * 1.2
+        assert longest <= read.maximum[what]
+
+
+def test_a_real_chips_table_is_read():
+    image = b"SFDP" + bytes([6, 1, 0, 0xFF]) + pack("<BBBBI", 0, 6, 1, 16, 0xFF000030)
+    image = image.ljust(0x30, b"\xff") + pack("<16I", *MX25L12833F)
+    read = sfdp.parse(lambda address, count: image[address : address + count])
+    assert read.size == 16 << 20
+    assert read.erases == {0x1000: 0x20, 0x8000: 0x52, 0x10000: 0xD8}
+    part = find_part("MX25L12833F")
+    assert read.typical == {
+        0x1000: part.typical.sector,
+        0x8000: part.typical.block32,
+        0x10000: part.typical.block64,
+        "page": part.typical.page,
+        "chip": part.typical.chip,
+    }
+    assert read.maximum["page"] == part.maximum.page
+    assert read.maximum[0x1000] == part.maximum.sector
+
+
+def changed(dword: int, value: int, length: int = 16) -> bytes:
+    table = bytearray(sfdp.build(part_for(16 << 20)))
+    table[11] = length
+    place = sfdp.TABLE_ADDRESS + 4 * dword
+    table[place : place + 4] = pack("<I", value)
+    return bytes(table)
+
+
+def parse(table: bytes) -> sfdp.Sfdp | None:
+    return sfdp.parse(
+        lambda address, count: table[address : address + count].ljust(count, b"\xff")
+    )
+
+
+def test_old_tables_have_no_times_and_large_chips_another_density():
+    old = parse(changed(1, 0x07FFFFFF, length=9))
+    assert (old.size, old.page_size, old.typical, old.maximum) == (16 << 20, 256, {}, {})
+    assert parse(changed(1, 0x80000020)).size == 512 << 20
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        changed(1, 3),
+        changed(1, 0xFFFFFFFF),
+        changed(0, 0, length=4),
+        bytes([*b"SFDP", 6, 1, 0, 0xFF, 0x84]) + bytes(20),
+    ],
+)
+def test_tables_without_sense_are_refused(table):
+    with pytest.raises(NorImageError, match="SFDP"):
+        parse(table)
+
+
+def test_no_signature_is_no_table():
+    assert parse(b"\xff" * 64) is None
+    assert parse(bytes(64)) is None
+
+
+@given(st.binary(max_size=0x100), st.booleans())
+def test_no_bytes_do_worse_than_the_one_error(noise, signed):
+    try:
+        read = parse(b"SFDP" + noise if signed else noise)
+    except NorImageError:
+        return
+    assert read is None or read.size > 0
