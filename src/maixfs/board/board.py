@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, overload
 
 from maixfs.board.boot import Started, finish_boot
-from maixfs.board.config import CONFIG_NAME, BoardConfig
+from maixfs.board.config import CONFIG_NAME, BoardConfig, usual_part
 from maixfs.board.errors import BoardError
 from maixfs.board.folder import create_folder, read_dump
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
@@ -72,15 +72,15 @@ class Board:
         """Make a new board in ``folder`` and return its configuration; it is not powered on.
 
         Its flash is blank, or as in the file ``from_dump`` and blank where that ends.
-        ``flash_size`` in bytes is the dump's size, else the part's, unless given. Raises
-        ``BoardError``, also where a board is there already, and ``NorError`` for a part that
-        nobody knows.
+        ``flash_size`` in bytes is the dump's size, else the part's, unless given; without a
+        ``part`` the chip is one of that size. Raises ``BoardError``, also where a board is there
+        already, and ``NorError`` for a part that nobody knows.
         """
         dump = read_dump(Path(from_dump)) if from_dump is not None else b""
-        chosen = find_part(part) if part is not None else default_part()
+        size = flash_size or len(dump) or (find_part(part) if part else default_part()).size
         config = BoardConfig(
-            part=chosen.name,
-            flash_size=flash_size or len(dump) or chosen.size,
+            part=part or usual_part(size),
+            flash_size=size,
             driver=driver,
             geometry=geometry,
             unique_id=os.urandom(32),

@@ -32,7 +32,7 @@ from maixfs.errors import UsageError
 from maixfs.nor.chip import DEFAULT_SIZE
 from maixfs.nor.drivers import DRIVERS
 from maixfs.nor.errors import NorError
-from maixfs.nor.parts import Part, default_part, find_part
+from maixfs.nor.parts import Part, default_part, find_part, part_for, parts
 from maixfs.spiffs.geometry import PRESETS, Geometry
 from maixfs.vfs.profile import profile_of
 
@@ -178,6 +178,12 @@ class BoardConfig:
             find(name)
         except (NorError, UsageError) as reason:
             raise BoardConfigError(f"{key}: {reason}", hint=reason.hint) from reason
+
+
+def usual_part(size: int) -> str:
+    """Return the name of the part that a chip of ``size`` bytes is taken for."""
+    part = part_for(size)
+    return part.name if part in parts() else default_part().name
 
 
 def _demand(holds: bool, key: str, what: str, hint: str) -> None:
