@@ -66,6 +66,7 @@ _SENTENCES = {
     Code.NOT_INDEX: "a page that should be an index page is none",
     Code.OUT_OF_FILE_DESCS: "all file descriptors are in use",
     Code.FILE_CLOSED: "the file is closed",
+    Code.FILE_DELETED: "the file was removed while it was open",
     Code.BAD_DESCRIPTOR: "not a file descriptor",
     Code.IS_INDEX: "a data page of this file is an index page",
     Code.IS_FREE: "a page of this file is free",
@@ -74,18 +75,27 @@ _SENTENCES = {
     Code.INDEX_REF_FREE: "the index has no page for this part of the file",
     Code.INDEX_REF_LU: "the index points at a look-up page",
     Code.INDEX_REF_INVALID: "the index points outside of the file system",
+    Code.INDEX_FREE: "an index page that should be there is not listed",
+    Code.INDEX_LU: "an index page is looked for in a look-up page",
+    Code.INDEX_INVALID: "an index page is looked for outside of the file system",
     Code.NOT_WRITABLE: "the file is not open for writing",
     Code.NOT_READABLE: "the file is not open for reading",
     Code.CONFLICTING_NAME: "there is a file of this name already",
+    Code.NOT_CONFIGURED: "the geometry does not fit the device",
     Code.NOT_A_FS: "not a SPIFFS of this geometry",
     Code.MOUNTED: "the file system is mounted",
+    Code.ERASE_FAIL: "a block could not be erased",
     Code.MAGIC_NOT_POSSIBLE: "no room for the magic behind the look-up entries",
     Code.NO_DELETED_BLOCKS: "no block has only deleted pages",
     Code.FILE_EXISTS: "the file exists",
     Code.NOT_A_FILE: "not a file",
     Code.RO_NOT_IMPL: "the file system is mounted read-only",
+    Code.RO_ABORTED_OPERATION: "an erase was cut short, and a read-only mount does not mend it",
+    Code.PROBE_TOO_FEW_BLOCKS: "fewer than three blocks to tell a geometry from",
+    Code.PROBE_NOT_A_FS: "no magics of a SPIFFS",
     Code.NAME_TOO_LONG: "the name is too long",
     Code.SEEK_BOUNDS: "seek before the start of the file",
+    Code.INTERNAL: "the state in RAM is not what it should be",
 }
 
 
@@ -129,7 +139,7 @@ _CLASSES: dict[Code, tuple[type[SpiffsError], int]] = {
 def spiffs_error(code: Code, about: str = "", *, hint: str | None = None) -> SpiffsError:
     """Make the exception for ``code``; ``about`` says what it is about (a name, an address)."""
     kind, number = _CLASSES.get(code, (SpiffsError, 0))
-    sentence = _SENTENCES.get(code, code.name.replace("_", " ").lower())
+    sentence = _SENTENCES[code]
     error = kind(f"{about}: {sentence}" if about else sentence, code=code, hint=hint)
     if isinstance(error, OSError):
         error.errno = number

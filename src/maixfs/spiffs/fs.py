@@ -185,7 +185,7 @@ class Spiffs:
         slot.flags = flags
         check_index_header(volume, page, header, slot.object_id, 0)
 
-    def open(  # noqa: PLR0917 - the arguments of Python's own open
+    def open(
         self,
         name: Name,
         mode: str = "r",
