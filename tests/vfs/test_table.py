@@ -1,0 +1,442 @@
+"""Mounts, look-up and the calls that the VFS answers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from maixfs.errors import UsageError
+from maixfs.vfs import Errno, ImportStat, Vfs, VfsError
+
+
+class Recorder:
+    """A driver in Python: it notes what it is asked."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.calls: list[tuple[Any, ...]] = []
+        self.fails: dict[str, BaseException] = {}
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method not in {"mount", "umount", "chdir", "getcwd", "mkdir", "remove", "rename"} | {
+            "rmdir",
+            "stat",
+            "statvfs",
+            "ilistdir",
+            "open",
+        }:
+            raise AttributeError(method)
+
+        def call(*arguments: Any) -> Any:
+            self.calls.append((method, *arguments))
+            if method in self.fails:
+                raise self.fails[method]
+            return self.answer(method)
+
+        return call
+
+    def answer(self, method: str) -> Any:
+        answers: dict[str, Any] = {
+            "getcwd": "/cwd",
+            "ilistdir": iter([(f"file{self.name}", 0x8000, 0, 5)]),
+            "stat": (0x8000, 0, 0, 0, 0, 0, 5, 0, 0, 0),
+            "open": "opened",
+        }
+        return answers.get(method)
+
+
+@pytest.fixture(params=["maixpy", "modern"])
+def vfs(request: pytest.FixtureRequest) -> Vfs:
+    return Vfs(request.param)
+
+
+@pytest.fixture
+def old() -> Vfs:
+    return Vfs("maixpy")
+
+
+def mounted(vfs: Vfs, path: Any = "/a", name: str = "") -> Recorder:
+    driver = Recorder(name)
+    vfs.mount(driver, path)
+    driver.calls.clear()
+    return driver
+
+
+def errno_of(call: Callable[..., Any], *arguments: Any) -> int:
+    with pytest.raises(VfsError) as caught:
+        call(*arguments)
+    return caught.value.errno
+
+
+# Mounting
+
+
+def test_mount_hands_its_options_on(vfs: Vfs) -> None:
+    driver = Recorder()
+    vfs.mount(driver, "/a", readonly=1, mkfs="yes")
+    assert driver.calls == [("mount", 1, "yes")]
+    assert vfs.mounts() == [("/a", driver)]
+
+
+def test_options_of_mount_are_keywords(vfs: Vfs) -> None:
+    with pytest.raises(TypeError):
+        vfs.mount(Recorder(), "/a", True)  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        vfs.mount(fs=Recorder(), path="/a")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        vfs.mount(Recorder(), 5)
+    assert vfs.mounts() == []
+
+
+@pytest.mark.parametrize("path", ["/a", "/a/", "/a/below", "a", b"/a"])
+def test_a_place_that_is_taken(vfs: Vfs, path: Any) -> None:
+    mounted(vfs)
+    late = Recorder()
+    assert errno_of(vfs.mount, late, path) == Errno.EPERM
+    assert late.calls == [("mount", False, False)]
+    assert len(vfs.mounts()) == 1
+
+
+def test_a_mount_that_fails_is_no_mount(vfs: Vfs) -> None:
+    driver = Recorder()
+    driver.fails["mount"] = VfsError(Errno.ENODEV)
+    assert errno_of(vfs.mount, driver, "/a") == Errno.ENODEV
+    assert vfs.mounts() == []
+
+
+def test_attach_asks_nobody(vfs: Vfs) -> None:
+    driver = Recorder()
+    vfs.attach(driver, "/flash")
+    assert driver.calls == []
+    assert errno_of(vfs.attach, driver, "/flash") == Errno.EPERM
+    assert vfs.listdir("/") == ["flash"]
+
+
+def test_no_name_is_no_place(vfs: Vfs) -> None:
+    assert errno_of(vfs.mount, Recorder(), "") == Errno.EINVAL
+    assert errno_of(vfs.mount, Recorder(), "\0/a") == Errno.EINVAL
+    assert vfs.mounts() == []
+
+
+def test_the_first_letter_of_a_mount_point_is_not_looked_at(vfs: Vfs) -> None:
+    driver = mounted(vfs, "rel")
+    assert vfs.listdir("/") == ["el"]
+    vfs.stat("/el/x")
+    assert driver.calls == [("stat", "/x")]
+    assert errno_of(vfs.stat, "/rel/x") == Errno.ENODEV
+
+
+def test_any_mount_point_of_one_byte_is_the_root(vfs: Vfs) -> None:
+    driver = mounted(vfs, "x")
+    vfs.stat("/file")
+    assert driver.calls == [("stat", "/file")]
+
+
+def test_a_mount_point_with_a_slash_at_the_end(vfs: Vfs) -> None:
+    mounted(vfs, "/a/")
+    assert vfs.listdir("/") == ["a/"]
+    assert errno_of(vfs.listdir, "/a") == Errno.ENODEV
+    assert errno_of(vfs.listdir, "/a/x") == Errno.ENODEV
+    assert vfs.listdir("/a/") == ["file"]
+    assert vfs.listdir("/a//x") == ["file"]
+
+
+def test_names_that_begin_alike(vfs: Vfs) -> None:
+    short, long = mounted(vfs, "/sd"), mounted(vfs, "/sdx")
+    vfs.stat("/sdx/f")
+    vfs.stat("/sd/f")
+    assert (short.calls, long.calls) == ([("stat", "/f")], [("stat", "/f")])
+    assert errno_of(vfs.stat, "/s/f") == Errno.ENODEV
+
+
+def test_the_root_volume_stays_last(vfs: Vfs) -> None:
+    root = mounted(vfs, "/")
+    mounted(vfs, "/b")
+    mounted(vfs, "/a")
+    assert [name for name, _ in vfs.mounts()] == ["/b", "/a", "/"]
+    assert list(vfs.ilistdir("/")) == [
+        ("b", 0x4000, 0),
+        ("a", 0x4000, 0),
+        ("file", 0x8000, 0, 5),
+    ]
+    vfs.stat("/q")
+    assert root.calls[-1] == ("stat", "/q")
+
+
+def test_a_block_device_needs_a_driver(vfs: Vfs) -> None:
+    class Device:
+        def readblocks(self, number: int, buffer: bytearray) -> None:
+            """Read nothing."""
+
+    with pytest.raises(UsageError, match="no FAT driver"):
+        vfs.mount(Device(), "/sd")
+    with pytest.raises(AttributeError, match="'object' object has no attribute 'readblocks'"):
+        vfs.mount(object(), "/sd")
+    assert vfs.mounts() == []
+
+
+# Unmounting
+
+
+@pytest.mark.parametrize("what", ["/nope", "a", "/a/", "", "/", b"/a", 5, None])
+def test_umount_wants_the_very_name(vfs: Vfs, what: Any) -> None:
+    mounted(vfs)
+    assert errno_of(vfs.umount, what) == Errno.EINVAL
+    assert vfs.listdir("/") == ["a"]
+
+
+def test_umount_by_name_or_driver(vfs: Vfs) -> None:
+    one, two = mounted(vfs, "/a"), mounted(vfs, "/b")
+    vfs.umount("/a")
+    vfs.umount(two)
+    assert (one.calls, two.calls) == ([("umount",)], [("umount",)])
+    assert vfs.mounts() == []
+
+
+def test_umount_of_the_current_volume(vfs: Vfs) -> None:
+    mounted(vfs)
+    vfs.chdir("/a")
+    vfs.umount("/a")
+    assert vfs.getcwd() == "/"
+
+
+def test_umount_of_one_of_three(vfs: Vfs) -> None:
+    for name in "abc":
+        mounted(vfs, f"/{name}1")
+    vfs.umount("/b1")
+    assert vfs.listdir("/") == ["a1", "c1"]
+
+
+def test_an_umount_that_fails_has_unmounted(vfs: Vfs) -> None:
+    mounted(vfs).fails["umount"] = VfsError(Errno.EBUSY)
+    assert errno_of(vfs.umount, "/a") == Errno.EBUSY
+    assert vfs.mounts() == []
+
+
+# Look-up
+
+
+def test_dots_are_the_driver_s_business(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    mounted(vfs, "/b")
+    vfs.stat("/a/../b/x")
+    vfs.stat("/a//x/.")
+    assert driver.calls == [("stat", "/../b/x"), ("stat", "//x/.")]
+
+
+def test_bytes_in_bytes_out(vfs: Vfs) -> None:
+    driver = mounted(vfs, "/é".encode())
+    vfs.stat(b"/\xc3\xa9/\xff")
+    vfs.stat("/é/ü")
+    assert driver.calls == [("stat", b"/\xff"), ("stat", "/ü")]
+    assert vfs.listdir(b"/") == ["é".encode()]
+
+
+def test_a_nul_ends_a_path(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    vfs.stat("/a/x\0y")
+    vfs.stat(b"/a\0/x")
+    assert driver.calls == [("stat", "/x"), ("stat", b"/")]
+
+
+def test_text_that_is_no_utf8_finds_its_way(vfs: Vfs) -> None:
+    driver = mounted(vfs, "/\ud800")
+    assert vfs.listdir(b"/") == [b"\xed\xa0\x80"]
+    vfs.stat("/\ud800/x")
+    assert driver.calls == [("stat", "/x")]
+
+
+@pytest.mark.parametrize(
+    "call", ["chdir", "listdir", "ilistdir", "mkdir", "remove", "rmdir", "stat", "statvfs", "open"]
+)
+@pytest.mark.parametrize("path", [None, 5, [], bytearray(b"/a")])
+def test_paths_are_text(vfs: Vfs, call: str, path: Any) -> None:
+    with pytest.raises(TypeError):
+        getattr(vfs, call)(path)
+
+
+def test_relative_names_go_to_the_current_volume(vfs: Vfs) -> None:
+    driver, other = mounted(vfs), mounted(vfs, "/b")
+    vfs.chdir("a")
+    vfs.stat("b/x")
+    vfs.open("", "w")
+    vfs.rename("x", "/a/y")
+    assert driver.calls == [
+        ("chdir", "/"),
+        ("stat", "b/x"),
+        ("open", "", "w"),
+        ("rename", "x", "/y"),
+    ]
+    assert errno_of(vfs.rename, "x", "/b/x") == Errno.EPERM
+    assert other.calls == []
+
+
+# The virtual root
+
+
+def test_nothing_can_be_written_to_the_root(vfs: Vfs) -> None:
+    for call in (vfs.open, vfs.remove, vfs.rmdir):
+        assert errno_of(call, "/") == Errno.EPERM
+    assert errno_of(vfs.rename, "/", "/") == Errno.EPERM
+    assert errno_of(vfs.mkdir, "/") == Errno.EEXIST
+    for call in (vfs.open, vfs.remove, vfs.rmdir, vfs.mkdir, vfs.stat, vfs.statvfs, vfs.listdir):
+        assert errno_of(call, "/x") == Errno.ENODEV
+
+
+def test_mkdir_of_a_mount_point(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    assert errno_of(vfs.mkdir, "/a") == Errno.EEXIST
+    assert errno_of(vfs.mkdir, b"/a/") == Errno.EEXIST
+    vfs.mkdir("/a/b/")
+    assert driver.calls == [("mkdir", "/b/")]
+
+
+def test_statvfs_of_the_root_asks_a_volume_there(vfs: Vfs) -> None:
+    assert vfs.statvfs("/")[:9] == (0,) * 9
+    driver = mounted(vfs, "/")
+    vfs.statvfs("/")
+    vfs.statvfs("")
+    assert driver.calls == [("statvfs", "/"), ("statvfs", "/")]
+
+
+def test_a_listing_of_the_root_is_live(vfs: Vfs) -> None:
+    for name in "abc":
+        mounted(vfs, f"/{name}1")
+    listing = vfs.ilistdir("/")
+    assert iter(listing) is listing
+    mounted(vfs, "/d1")
+    assert next(listing) == ("a1", 0x4000, 0)
+    vfs.umount("/b1")
+    vfs.umount("/c1")
+    mounted(vfs, "/e1")
+    assert [entry[0] for entry in listing] == ["b1", "c1", "d1", "e1"]
+
+
+def test_a_second_root_volume_hides_the_first(vfs: Vfs) -> None:
+    first, second = mounted(vfs, "/"), mounted(vfs, "/")
+    vfs.stat("/x")
+    assert (first.calls, second.calls) == ([], [("stat", "/x")])
+    vfs.umount("/")
+    vfs.stat("/y")
+    assert first.calls == [("stat", "/y")]
+
+
+def test_a_driver_s_listing_must_be_an_iterator(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    driver.answer = lambda method: [("x", 0x8000, 0, 1)]  # type: ignore[method-assign]
+    with pytest.raises(TypeError):
+        vfs.listdir("/a")
+
+
+def test_a_listing_may_be_a_generator(vfs: Vfs) -> None:
+    def entries() -> Iterator[tuple[str]]:
+        yield ("one",)
+        yield ("two",)
+
+    driver = mounted(vfs)
+    driver.answer = lambda method: entries()  # type: ignore[method-assign]
+    assert vfs.listdir("/a") == ["one", "two"]
+
+
+# The current directory
+
+
+def test_getcwd_puts_the_mount_point_before_the_driver_s(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    vfs.chdir("/a/x")
+    assert vfs.getcwd() == "/a/cwd"
+    driver.answer = lambda method: "/"  # type: ignore[method-assign]
+    assert vfs.getcwd() == "/a"
+    driver.answer = lambda method: 5  # type: ignore[method-assign]
+    with pytest.raises(TypeError):
+        vfs.getcwd()
+
+
+def test_chdir_to_the_root_takes_a_root_volume_there(vfs: Vfs) -> None:
+    root = mounted(vfs, "/")
+    vfs.chdir("/x")
+    assert vfs.getcwd() == "/cwd"
+    vfs.chdir("/")
+    assert vfs.getcwd() == "/"
+    assert [call for call in root.calls if call[0] == "chdir"] == [("chdir", "/x"), ("chdir", "/")]
+
+
+def test_v1_11_moves_before_it_asks(old: Vfs) -> None:
+    mounted(old, "/a")
+    mounted(old, "/b").fails["chdir"] = VfsError(Errno.ENOENT)
+    old.chdir("/a")
+    assert errno_of(old.chdir, "/b/none") == Errno.ENOENT
+    assert old.getcwd() == "/b/cwd"
+
+
+def test_v1_11_can_lose_the_current_directory(old: Vfs) -> None:
+    mounted(old, "/a")
+    assert errno_of(old.chdir, "/nowhere") == Errno.ENODEV
+    assert errno_of(old.getcwd) == Errno.ENODEV
+    assert errno_of(old.listdir) == Errno.ENODEV
+    assert errno_of(old.stat, "a") == Errno.ENODEV
+    assert errno_of(old.rename, "x", "y") == Errno.ENODEV
+    assert errno_of(old.mkdir, "x") == Errno.ENODEV
+    assert old.listdir("/") == ["a"]
+    old.chdir("/")
+    assert old.getcwd() == "/"
+
+
+def test_today_a_failed_chdir_changes_nothing() -> None:
+    vfs = Vfs("modern")
+    mounted(vfs, "/a")
+    mounted(vfs, "/b").fails["chdir"] = VfsError(Errno.ENOENT)
+    vfs.chdir("/a")
+    assert errno_of(vfs.chdir, "/b/none") == Errno.ENOENT
+    assert errno_of(vfs.chdir, "/nowhere") == Errno.ENODEV
+    assert vfs.getcwd() == "/a/cwd"
+
+
+def test_v1_11_takes_an_unknown_relative_name_for_the_root(old: Vfs) -> None:
+    mounted(old, "/a")
+    assert old.listdir("nope") == ["a"]
+    assert old.stat("nope") == old.stat("/")
+    assert errno_of(old.mkdir, "nope") == Errno.EEXIST
+    assert errno_of(old.open, "nope") == Errno.EPERM
+    assert old.import_stat("nope") is ImportStat.NONE
+    assert errno_of(Vfs("modern").listdir, "nope") == Errno.ENODEV
+
+
+# Opening and importing
+
+
+def test_open_hands_path_and_mode_on(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    assert vfs.open("/a/x") == "opened"
+    assert vfs.open(file="/a/y", mode="wb", buffering=True, encoding="latin-1") == "opened"
+    assert vfs.open(b"/a/z", 5) == "opened"
+    assert driver.calls == [("open", "/x", "r"), ("open", "/y", "wb"), ("open", b"/z", 5)]
+    with pytest.raises(TypeError):
+        vfs.open("/a/x", "r", "much")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        vfs.open()  # type: ignore[call-arg]
+
+
+def test_import_asks_a_python_driver_for_stat(vfs: Vfs) -> None:
+    driver = mounted(vfs)
+    assert vfs.import_stat("/a/x.py") is ImportStat.FILE
+    driver.answer = lambda method: (0x4000,) + (0,) * 9  # type: ignore[method-assign]
+    assert vfs.import_stat("/a/x") is ImportStat.DIRECTORY
+    driver.fails["stat"] = RuntimeError("anything")
+    assert vfs.import_stat("/a/x") is ImportStat.NONE
+    assert vfs.import_stat("/") is vfs.import_stat("/b/x") is ImportStat.NONE
+
+
+def test_import_wants_a_whole_stat(vfs: Vfs) -> None:
+    mounted(vfs).answer = lambda method: (0x8000,)  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="requested length 10"):
+        vfs.import_stat("/a/x")
+
+
+def test_errors_of_a_driver_pass(vfs: Vfs) -> None:
+    mounted(vfs).fails = {"stat": KeyError("own")}
+    with pytest.raises(KeyError):
+        vfs.stat("/a/x")
+    assert vfs.collect() == 0
