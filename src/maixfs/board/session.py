@@ -67,11 +67,12 @@ class Session:
         self._read_clocks()
         self.vfs = Vfs(hardware.config.profile)
         self.vfs.attach(self.volume, FLASH)
-        self.maix_config = Config(self.vfs.open, self.console, self.is_script)
+        self.open = self.vfs.open  # one object: a script may compare
+        self.maix_config = Config(self.open, self.console, self.is_script)
         self.rtc = Rtc(hardware.clock)
         self.uos = Uos(self.vfs, self.volume.flash_format)
         self.path = [""]
-        self.namespace = make_namespace(self.console, self.vfs.open)
+        self.namespace = make_namespace(self.console, self.open)
         self.importer = self._importer()
         self.maix_config.load()
         choose_start_folder(self.vfs, self.path)

@@ -10,6 +10,7 @@ from maixfs.board import firmware, freqconf
 from maixfs.board.console import Console
 from maixfs.board.freqconf import FreqConf
 from maixfs.board.freqfile import FreqFile
+from maixfs.board.interrupts import held
 from maixfs.board.modules import ujson
 from maixfs.board.modules.kit import make_module, public
 from maixfs.board.printexc import ScriptFrame, format_exception
@@ -33,11 +34,12 @@ class Utils:
 
     def gc_heap_size(self, size: int | None = None) -> int | None:
         """Return the heap size in ``/freq.conf``, or write it there for the next start."""
-        config = self._freq_file.load()
-        if size is None:
-            return config.gc_heap_size
-        if not self._freq_file.save(config._replace(gc_heap_size=size & 0xFFFFFFFF)):
-            raise VfsError(Errno.EIO)
+        with held():
+            config = self._freq_file.load()
+            if size is None:
+                return config.gc_heap_size
+            if not self._freq_file.save(config._replace(gc_heap_size=size & 0xFFFFFFFF)):
+                raise VfsError(Errno.EIO)
         return None
 
     def heap_free(self) -> int:

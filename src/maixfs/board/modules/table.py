@@ -79,7 +79,7 @@ def module_factories(session: Session, importer: Importer) -> dict[str, Factory]
         "machine": lambda: machine(unique_id, session.cause),
         "micropython": lambda: umicropython(console, heap),
         "sys": lambda: usys(console, session.path, importer.loaded, session.is_script),
-        "uio": lambda: uio(session.vfs.open),
+        "uio": lambda: uio(session.open),
         "uos": lambda: uos.module_of(session.uos, VfsSpiffs=VfsSpiffs),
         "utime": time,
     }
