@@ -1,0 +1,323 @@
+"""The firmware's modules, one by one."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from board.desk import Desk
+from maixfs.board.boot import DEFAULT_MAIN
+from maixfs.board.modules.urandom import URandom, Yasmarang
+from maixfs.board.rtc import EPOCH, date_of, seconds_of
+
+
+def lines(desk: Desk, script: str, **options: Any) -> list[str]:
+    said = desk.run(script, **options)
+    assert said.result.exit_code == 0, said.out
+    return said.out.splitlines()
+
+
+def test_uos(desk: Desk) -> None:
+    script = (
+        "import os, uos\nprint(os is uos, uos.__name__)\n"
+        "print(uos.uname())\nprint(uos.uname()[0], uos.uname().machine)\n"
+        "print(uos.urandom(3) == uos.urandom(3), len(uos.urandom(5)), uos.sync())\n"
+        "print(uos.stat('/flash'), uos.statvfs('/flash')[:3])\n"
+        "uos.rename('main.py', 'old.py'); print([e for e in uos.ilistdir()][1:])\n"
+        "uos.remove('old.py'); uos.chdir('/'); print(uos.getcwd(), uos.listdir())\n"
+    )
+    assert lines(desk, script) == [
+        "True uos",
+        "(sysname='MaixPy', nodename='MaixPy', release='0.6.3',"
+        " version='v0.6.3-2-gd8901fd22 on 2023-11-10', machine='Sipeed_M1 with kendryte-k210')",
+        "MaixPy Sipeed_M1 with kendryte-k210",
+        "False 5 None",
+        "(16384, 0, 0, 0, 0, 0, 0, 0, 0, 0) (131072, 131072, 21)",
+        f"[('old.py', 32768, 0, {len(DEFAULT_MAIN)})]",
+        "/ ['flash']",
+    ]
+
+
+def test_flash_format_says_what_it_does_and_leaves_nothing(desk: Desk) -> None:
+    script = "import uos\nf = open('f', 'w')\nprint(uos.flash_format(), uos.listdir())\n"
+    assert lines(desk, script) == [
+        "[MAIXPY]:Spiffs Unmount.",
+        "[MAIXPY]:Spiffs Formating...",
+        "[MAIXPY]:Spiffs Format successful ",
+        "[MAIXPY]:Spiffs Mount successful ",
+        "True []",
+    ]
+
+
+def test_a_script_mounts_a_file_system_of_its_own(desk: Desk) -> None:
+    script = (
+        "import uos\n"
+        "class Ram:\n"
+        "  def mount(self, ro, mkfs): print('mount', ro, mkfs)\n"
+        "  def umount(self): print('umount')\n"
+        "  def ilistdir(self, path): return iter([('x', 0x8000, 0)])\n"
+        "uos.mount(Ram(), '/ram', readonly=True)\n"
+        "print(uos.listdir('/ram'), uos.listdir('/'))\n"
+        "uos.umount('/ram')\n"
+    )
+    assert lines(desk, script) == ["mount True False", "['x'] ['flash', 'ram']", "umount"]
+
+
+def test_machine(desk: Desk) -> None:
+    script = (
+        "import machine\nprint(len(machine.unique_id()), machine.unique_id())\n"
+        "print(machine.reset_cause() == machine.PWRON_RESET, hasattr(machine, 'freq'))\n"
+    )
+    first = lines(desk, script)
+    assert first == lines(desk, script)  # the chip's number stays
+    assert first[0].startswith("32 ")
+    assert first[1] == "True False"
+
+
+def test_utime_passes_as_the_clock_does(desk: Desk) -> None:
+    script = (
+        "import time, utime\nprint(time is utime)\n"
+        "a = utime.ticks_ms(), utime.ticks_us(), utime.ticks_cpu(), utime.ticks()\n"
+        "utime.sleep(1.5); utime.sleep_ms(250); utime.sleep_us(250000); utime.sleep_ms(-5)\n"
+        "b = utime.ticks_ms(), utime.ticks_us(), utime.ticks_cpu(), utime.ticks()\n"
+        "print([utime.ticks_diff(y, x) for x, y in zip(a, b)])\n"
+        "print(utime.ticks_diff(3, utime.ticks_add(3, -10)), utime.time(), utime.localtime())\n"
+        "print(utime.set_time((2024, 2, 29, 12, 0, 0)), utime.localtime(utime.time()))\n"
+        "print(utime.mktime((2024, 2, 29, 12, 0, 0, 0, 0)) == utime.time())\n"
+        "c = utime.clock(); c.tick(); utime.sleep_ms(50); print(c.fps(), c.avg())\n"
+    )
+    assert lines(desk, script) == [
+        "True",
+        "[2000, 2000000, 800000000, 2000]",
+        "10 2 (2000, 1, 1, 0, 0, 2, 6, 1)",
+        "True (2024, 2, 29, 12, 0, 0, 3, 60)",
+        "True",
+        "20.0 50.0",
+    ]
+
+
+@pytest.mark.parametrize("call", ["mktime((1, 2))", "localtime(10**15)", "mktime((10**9,) * 8)"])
+def test_utime_refuses_nonsense(desk: Desk, call: str) -> None:
+    said = desk.run(f"import utime\nutime.{call}")
+    assert said.out.splitlines()[-1].startswith(("TypeError: ", "OverflowError: "))
+
+
+@given(st.integers(-(10**9), 10**10))
+def test_dates_and_seconds_agree(seconds: int) -> None:
+    date = date_of(seconds)
+    moment = EPOCH + timedelta(seconds=seconds)
+    assert datetime(*date[:6]) == moment
+    assert (date[6], date[7]) == (moment.weekday(), moment.timetuple().tm_yday)
+    assert seconds_of(date) == seconds
+
+
+@given(st.integers(1970, 2100), st.integers(-30, 40), st.integers(-400, 400))
+def test_dates_may_run_over(year: int, month: int, day: int) -> None:
+    whole, rest = divmod(month - 1, 12)
+    first = datetime(year + whole, rest + 1, 1)
+    expected = first + timedelta(days=day - 1)
+    assert seconds_of((year, month, day, 0, 0, 0)) == (expected - EPOCH).total_seconds()
+
+
+def test_maix_utils(desk: Desk) -> None:
+    script = (
+        "from Maix import utils\n"
+        "print(utils.flash_read(0x100000, 4) == b'\\xff' * 4, utils.heap_free() > 0)\n"
+        "print(utils.flash_read(0x400000 - 2, 4) == b'\\xff' * 4)\n"  # around the end
+        "print(utils.gc_heap_size(), utils.gc_heap_size(0x40000), utils.gc_heap_size())\n"
+        "print(hasattr(utils, 'flash_write'))\n"
+        "try:\n  utils.flash_read(0, 1 << 30)\nexcept MemoryError as e:\n  print(e)\n"
+    )
+    assert lines(desk, script) == [
+        "False True",
+        "False" if desk_ends_in_data(desk) else "True",
+        "524288 None 262144",
+        "False",
+        "memory allocation failed, allocating 1073741824 bytes",
+    ]
+    assert lines(desk, "import gc\nprint(gc.mem_free())") == ["262144"]
+
+
+def desk_ends_in_data(desk: Desk) -> bool:
+    image = (desk.folder / "flash.bin").read_bytes()
+    return image[-2:] + image[:2] != b"\xff" * 4
+
+
+def test_maix_freq_writes_its_file_and_restarts(desk: Desk) -> None:
+    script = (
+        "from Maix import freq\nprint(freq.get(), freq.get_cpu(), freq.get_kpu())\n"
+        "freq.set(cpu=500, kpu_div=2)\n"
+    )
+    said = desk.run(script)
+    assert said.out == ("(400, 400) 400 400\n\r\nreboot now\r\n(500, 200) 500 200\nNo change\r\n")
+    assert said.result.resets == 1
+    assert desk.get("freq.conf")[:9] == bytes.fromhex("0065cd1d0084d71702")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [("set(cpu=700)", "Unsupported CPU"), ("set(pll1=10)", "Unsupported KPU")],
+)
+def test_maix_freq_refuses_what_the_chip_cannot(desk: Desk, call: str, words: str) -> None:
+    said = desk.run(f"from Maix import freq\nfreq.{call}")
+    assert said.out.endswith(f"OSError: {words} frequency!\n")
+    assert said.result.resets == 0
+
+
+def test_sys(desk: Desk) -> None:
+    script = (
+        "import sys\nprint(sys.platform, sys.version, sys.version_info, sys.implementation)\n"
+        "print(sys.implementation.name, sys.byteorder, sys.maxsize == 2**63 - 1, sys.argv)\n"
+        "try:\n  1/0\nexcept Exception as e:\n  sys.print_exception(e)\n"
+        "import uio\ns = uio.StringIO()\nsys.print_exception(ValueError('x'), s)\n"
+        "print(s.getvalue().strip(), sys.modules)\n"
+    )
+    assert lines(desk, script) == [
+        "MaixPy 3.4.0 (3, 4, 0) (name='micropython', version=(0, 6, 3))",
+        "micropython little True []",
+        "Traceback (most recent call last):",
+        '  File "main.py", line 5, in <module>',
+        "ZeroDivisionError: divide by zero",
+        "ValueError: x {}",
+    ]
+
+
+def test_json(desk: Desk) -> None:
+    script = (
+        "import ujson, json\nprint(ujson.dumps({'a': [1, None, 'ü']}), ujson.loads('[1, 2]'))\n"
+        "with open('j', 'w') as f: json.dump({'k': 1}, f)\n"
+        "print(json.load(open('j')))\n"
+        "try:\n  json.loads('{')\nexcept ValueError as e:\n  print(e)\n"
+    )
+    assert lines(desk, script) == [
+        '{"a": [1, null, "ü"]} [1, 2]',
+        "{'k': 1}",
+        "syntax error in JSON",
+    ]
+
+
+def test_bytes_and_numbers(desk: Desk) -> None:
+    script = (
+        "import binascii, struct, hashlib, zlib, array, math, cmath, re, heapq, errno\n"
+        "print(binascii.hexlify(b'ab'), binascii.unhexlify('6162'), binascii.crc32(b'ab'))\n"
+        "print(struct.pack('<HB', 1, 2), struct.unpack('<H', b'\\x01\\x00rest'))\n"
+        "print(struct.calcsize('l'), struct.calcsize('<l'))\n"
+        "h = hashlib.sha256(b'a'); h.update(b'b')\n"
+        "print(h.digest()[:3], hasattr(h, 'hexdigest'))\n"
+        f"print(zlib.decompress({zlib.compress(b'ab')}), math.floor(1.5))\n"
+        "print(array.array('H', [1, 2]), re.match('a(b)', 'abc').group(1), errno.ENOENT)\n"
+        "print(errno.errorcode[5], hasattr(math, 'gcd'), cmath.sqrt(-1))\n"
+        "q = [3, 1]; heapq.heapify(q); heapq.heappush(q, 2); print(heapq.heappop(q), q)\n"
+    )
+    assert lines(desk, script) == [
+        "b'6162' b'ab' 2659403885",
+        "b'\\x01\\x00\\x02' (1,)",
+        "8 4",
+        "b'\\xfb\\x8e ' False",
+        "b'ab' 1",
+        "array('H', [1, 2]) b 2",
+        "EIO False 1j",
+        "1 [2, 3]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("import struct\nstruct.unpack('<I', b'ab')", "ValueError: buffer too small"),
+        ("import struct\nstruct.pack_into('<I', bytearray(2), 0, 1)", "ValueError: buffer"),
+        ("import struct\nstruct.calcsize('y')", "ValueError: bad typecode"),
+        ("import struct\nstruct.pack('<I', 'x')", "ValueError: "),
+        ("import zlib\nzlib.decompress(b'no')", "ValueError: -3"),
+        ("import binascii\nbinascii.unhexlify('x')", "ValueError: "),
+        ("import urandom\nurandom.getrandbits(33)", "ValueError: "),
+        ("import urandom\nurandom.randrange(0)", "ValueError: "),
+        ("import urandom\nurandom.choice([])", "IndexError: "),
+    ],
+)
+def test_errors_are_of_the_kinds_that_the_board_has(desk: Desk, call: str, words: str) -> None:
+    assert desk.run(call).out.splitlines()[-1].startswith(words)
+
+
+def test_collections(desk: Desk) -> None:
+    script = (
+        "from collections import deque, namedtuple, OrderedDict\n"
+        "d = deque((), 2, 1); d.append(1); d.append(2); print(d.popleft(), len(d), bool(d))\n"
+        "d.append(3)\ntry:\n  d.append(4)\nexcept IndexError as e:\n  print(e)\n"
+        "P = namedtuple('P', ('x', 'y')); p = P(1, y=2); print(p, p.x, p[1])\n"
+        "try:\n  P(1)\nexcept TypeError as e:\n  print(e)\n"
+        "print(list(OrderedDict([(2, 1), (1, 2)])))\n"
+    )
+    assert lines(desk, script) == [
+        "1 1 True",
+        "full",
+        "P(x=1, y=2) 1 2",
+        "P() takes 2 positional arguments but 1 were given",
+        "[2, 1]",
+    ]
+
+
+def test_io(desk: Desk) -> None:
+    script = (
+        "import io, uio\nprint(io is uio, io.BytesIO(b'ab').read(), io.open is open)\n"
+        "f = open('f', 'w'); print(isinstance(f, io.TextIOWrapper)); f.close()\n"
+        "class S(io.IOBase):\n  def write(self, b): return len(b)\n"
+        "print('x', file=S())\n"
+    )
+    assert lines(desk, script) == ["True b'ab' True", "True"]
+
+
+def test_interpreter(desk: Desk) -> None:
+    script = (
+        "import gc, micropython\nfrom micropython import const\nA = const(3)\n"
+        "gc.disable(); print(gc.isenabled(), gc.threshold(), A)\ngc.enable(); gc.threshold(9)\n"
+        "print(gc.isenabled(), gc.threshold(), gc.collect(), micropython.opt_level())\n"
+        "micropython.mem_info()\n"
+        "micropython.alloc_emergency_exception_buf(100)\n"
+    )
+    assert lines(desk, script)[:3] == [
+        "False -1 3",
+        "True 9 None 0",
+        "stack: 0 out of 32768",
+    ]
+
+
+def test_const_needs_no_import(desk: Desk) -> None:
+    assert lines(desk, "X = const(5)\nprint(X)") == ["5"]
+
+
+def test_help(desk: Desk) -> None:
+    said = lines(desk, "help()\nimport uerrno\nhelp(uerrno)")
+    assert said[0].startswith("A virtual MaixPy board")
+    assert "  ENOENT -- 2" in said
+
+
+def test_random_numbers_are_the_boards_own() -> None:
+    source = Yasmarang()  # what MicroPython 1.11 gives after a reset
+    assert [source.next() for _ in range(3)] == [3210414086, 1932810334, 3154934685]
+    source = Yasmarang(1)
+    assert [source.next() & 0xFFFF for _ in range(5)] == [36164, 57842, 10334, 54364, 671]
+
+
+@given(st.integers(-1000, 1000), st.integers(-1000, 1000), st.integers(-9, 9).filter(bool))
+def test_random_numbers_stay_in_their_range(start: int, stop: int, step: int) -> None:
+    numbers = range(start, stop, step)
+    if numbers:
+        assert URandom().randrange(start, stop, step) in numbers
+    else:
+        with pytest.raises(ValueError, match=r"^$"):
+            URandom().randrange(start, stop, step)
+
+
+def test_random_module(desk: Desk) -> None:
+    script = (
+        "import random\nrandom.seed(7); a = random.random(), random.uniform(1, 2)\n"
+        "random.seed(7); print(a == (random.random(), random.uniform(1, 2)), 0 <= a[0] < 1)\n"
+        "print(random.randint(3, 3), random.choice('z'), 0 <= random.getrandbits(8) < 256)\n"
+    )
+    assert lines(desk, script) == ["True True", "3 z True"]

@@ -1,0 +1,295 @@
+"""What a script sees: the board's modules, its errors, its ends."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from board.desk import Desk
+from maixfs.board import Board, BoardError, SteppedClock
+from maixfs.board.runner import INTERRUPTED
+
+TRACE = 'Traceback (most recent call last):\n  File "main.py", line {}, in <module>\n'
+
+
+def test_an_error_prints_the_boards_traceback(desk: Desk) -> None:
+    said = desk.run("import uos\n\nopen('/flash/none')\n")
+    assert said.out == TRACE.format(3) + "OSError: [Errno 2] ENOENT\n"
+    assert said.result.exit_code == 1
+    assert isinstance(said.result.error, OSError)
+
+
+def test_only_the_boards_frames_are_shown(desk: Desk) -> None:
+    desk.put("helper.py", "def read(name):\n  return open(name).read()\n")
+    said = desk.run("import helper\nhelper.read('none')\n")
+    assert said.out == (
+        TRACE.format(2) + '  File "helper.py", line 2, in read\nOSError: [Errno 2] ENOENT\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("", 0),
+        ("import sys; sys.exit()", 0),
+        ("import sys; sys.exit(3)", 3),
+        ("import sys; sys.exit('why')", 1),
+        ("raise SystemExit", 0),
+        ("raise SystemExit(True)", 1),
+    ],
+)
+def test_how_a_script_ends_without_a_word(desk: Desk, end: str, code: int) -> None:
+    said = desk.run(end)
+    assert (said.result.exit_code, said.out) == (code, "")
+
+
+def test_an_error_has_args_and_no_errno_as_on_the_board(desk: Desk) -> None:
+    script = "try:\n  open('none')\nexcept OSError as e:\n  print(e.args, e, repr(e))\n  e.errno\n"
+    said = desk.run(script)
+    assert said.out.startswith("(2,) [Errno 2] ENOENT OSError(2,)\n")
+    assert said.out.endswith("AttributeError: 'OSError' object has no attribute 'errno'\n")
+
+
+def test_the_host_is_untouched(desk: Desk) -> None:
+    before = dict(sys.modules), sys.stdout, sys.getrecursionlimit()
+    desk.run("import os, sys, json, time\nsys.path.append('/x')\nsys.modules.clear()\nprint(1)")
+    assert (dict(sys.modules), sys.stdout, sys.getrecursionlimit()) == before
+    assert "/x" not in sys.path
+
+
+def test_a_script_has_no_module_of_the_host(desk: Desk) -> None:
+    for name in ("subprocess", "pathlib", "select", "threading", "maixfs"):
+        assert desk.run(f"import {name}").out.endswith(f"ImportError: no module named '{name}'\n")
+
+
+def test_two_files_at_once_and_no_more(desk: Desk) -> None:
+    said = desk.run("a = open('a', 'w')\nb = open('b', 'w')\nc = open('c', 'w')\n")
+    assert said.out == TRACE.format(3) + "OSError: [Errno 2] ENOENT\n"
+
+
+def test_the_collector_closes_what_was_dropped(desk: Desk) -> None:
+    script = "import gc\nfor i in range(5):\n  f = open('f', 'w')\n  f = None\n  gc.collect()\n"
+    assert desk.run(script + "print('ok')").out == "ok\n"
+
+
+def test_quirks_are_explained_once_and_only_when_asked(desk: Desk) -> None:
+    script = "open('x', 'w').close()\nopen('x', 'x').close()\nopen('x', 'x').close()\n"
+    assert "quirk" not in desk.run(script).err
+    said = desk.run(script, explain=True)
+    assert said.err.count("maixfs: quirk: mode 'x' does not refuse /x") == 1
+
+
+def test_newer_syntax_is_pointed_out_when_asked(desk: Desk) -> None:
+    said = desk.run("n = 1\nprint(f'{n}')\n", explain=True)
+    assert said.out == "1\n"
+    assert "the script: line 2 uses an f-string; MicroPython 1.11" in said.err
+    assert desk.run("print(f'{1}')").err == ""
+
+
+# Scripts from the host
+
+
+def test_a_script_from_a_file(desk: Desk, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("print(__name__)\n1/0\n", encoding="utf-8")
+    expected = "__main__\n" + TRACE.format(2) + "ZeroDivisionError: divide by zero\n"
+    assert desk.run(script).out == desk.run(str(script)).out == expected
+
+
+def test_a_script_is_not_kept_on_the_board(desk: Desk) -> None:
+    desk.put("main.py", "print('mine')")
+    desk.run("print('other')")
+    assert desk.run().out == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read: No such file"), (b"x = 1 # \xe9\n", "is not UTF-8: byte 0xe9 at")],
+)
+def test_a_script_that_cannot_be_read(
+    desk: Desk, tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    script = tmp_path / "script.py"
+    if content is not None:
+        script.write_bytes(content)
+    with pytest.raises(BoardError, match=message):
+        desk.run(script)
+
+
+# Reset
+
+
+def test_a_reset_starts_again_and_forgets_what_lay_in_ram(desk: Desk) -> None:
+    script = (
+        "import uos, machine\n"
+        "print(uos.listdir(), machine.reset_cause() == machine.SOFT_RESET)\n"
+        "if 'done' not in uos.listdir():\n"
+        "  open('done', 'w').close()\n"
+        "  f = open('lost', 'w')\n"
+        "  f.write('never flushed')\n"
+        "  machine.reset()\n"
+        "print(open('lost').read() == '')\n"
+    )
+    said = desk.run(script)
+    assert said.out == (
+        "['freq.conf', 'main.py'] False\n['freq.conf', 'main.py', 'done', 'lost'] True\nTrue\n"
+    )
+    assert said.result.resets == 1
+
+
+def test_a_script_cannot_catch_its_reset_by_accident(desk: Desk) -> None:
+    script = "import machine\ntry:\n  machine.reset()\nexcept Exception:\n  print('caught')\n"
+    with desk.on() as board, pytest.raises(BoardError, match="restarted the board 3 times"):
+        board.run(script, max_resets=2)
+    assert desk.out.getvalue() == ""
+
+
+def test_a_second_run_starts_from_a_reset(desk: Desk) -> None:
+    with desk.on() as board:
+        board.run("import uos\nuos.sticky = 1\nf = open('f', 'w')\nf.write('x')")
+        board.run("import uos\nprint(hasattr(uos, 'sticky'), open('f').read() == '')")
+    assert desk.out.getvalue() == "False True\n"
+
+
+# Ctrl-C
+
+
+class Impatient(SteppedClock):
+    """Somebody presses Ctrl-C while a script sleeps."""
+
+    def sleep(self, seconds: float) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_a_script_as_on_the_board(desk: Desk) -> None:
+    script = "import utime\nprint('a')\nutime.sleep(100)\nprint('never')\n"
+    said = desk.run(script, clock=Impatient())
+    assert said.out == "a\n" + TRACE.format(3) + "KeyboardInterrupt: \n"
+    assert said.result.exit_code == INTERRUPTED
+
+
+def test_a_script_can_catch_ctrl_c(desk: Desk) -> None:
+    script = "import utime\ntry:\n  utime.sleep(1)\nexcept KeyboardInterrupt:\n  print('caught')\n"
+    assert desk.run(script, clock=Impatient()).out == "caught\n"
+
+
+class Finger(SteppedClock):
+    """Presses Ctrl-C at the chip's first operation after a script has slept."""
+
+    armed = False
+    presses = 0
+
+    def sleep(self, seconds: float) -> None:
+        self.armed = True
+
+    def before(self, _chip: object, _event: object) -> None:
+        if self.armed:
+            self.armed = False
+            self.presses += 1
+            signal.raise_signal(signal.SIGINT)
+
+    def after(self, _chip: object, _event: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("work", "state"),
+    [
+        ("f.write(bytes(20000))", "f.tell() == 20003"),
+        ("uos.remove('main.py')", "'main.py' not in uos.listdir()"),
+        ("uos.rename('main.py', 'm.py')", "'m.py' in uos.listdir()"),
+        ("uos.flash_format()", "uos.listdir() == []"),
+        ("open('new', 'w')", "'new' in uos.listdir()"),
+        ("f.close()", "uos.stat('f')[6] == 3"),
+        ("Maix.utils.gc_heap_size(1 << 18)", "Maix.utils.gc_heap_size() == 1 << 18"),
+    ],
+)
+def test_ctrl_c_waits_until_storage_has_done(desk: Desk, work: str, state: str) -> None:
+    script = (
+        "import uos, utime, Maix\nf = open('f', 'wb')\nf.write(b'abc')\n"
+        f"try:\n  utime.sleep(1)\n  {work}\n  print('never')\n"
+        f"except KeyboardInterrupt:\n  print({state})\n"
+    )
+    finger = Finger()
+    with desk.on(clock=finger) as board:
+        board.chip.attach(finger)
+        board.run(script)
+    assert finger.presses == 1
+    assert desk.out.getvalue().splitlines()[-1] == "True"
+
+
+# Deep recursion
+
+
+def test_recursion_into_storage_leaves_it_whole(desk: Desk) -> None:
+    script = (
+        "def down(n):\n"
+        "  with open('deep', 'wb') as f:\n"
+        "    f.write(b'%d' % n)\n"
+        "  down(n + 1)\n"
+        "try:\n"
+        "  down(0)\n"
+        "except RuntimeError:\n"
+        "  print('caught')\n"
+        "f = open('deep', 'wb')\n"
+        "f.write(b'after')\n"
+        "f.close()\n"
+        "print(open('deep').read())\n"
+    )
+    limit = sys.getrecursionlimit()
+    said = desk.run(script)
+    assert said.out == "caught\nafter\n"
+    assert sys.getrecursionlimit() == limit
+
+
+# The console
+
+
+def test_print_and_input(desk: Desk) -> None:
+    script = (
+        "name = input('who? ')\n"
+        "print('hello', name, sep='-', end='!\\n')\n"
+        "import sys\n"
+        "print(sys.stdin.readline().strip(), sys.stdin.read(2), sys.stdout.write(b'raw') )\n"
+        "try:\n  input()\nexcept EOFError:\n  print('end')\n"
+    )
+    said = desk.run(script, stdin=io.StringIO("me\nnext\nab"))
+    assert said.out == "who? hello-me!\nrawnext ab 3\nend\n"
+
+
+def test_print_into_a_file_of_the_board(desk: Desk) -> None:
+    assert desk.run("f = open('p', 'w')\nprint('x', 1, file=f)\nf.close()").out == ""
+    assert desk.get("p") == b"x 1\n"
+
+
+def test_a_console_that_cannot_show_a_character_escapes_it(desk: Desk) -> None:
+    raw = io.BytesIO()
+    console = io.TextIOWrapper(raw, encoding="ascii")
+    desk.run(
+        "print('gr\\xfc\\xdf')\nimport sys\nsys.stdout.buffer.write(b'\\xff')", stdout=console
+    )
+    console.flush()
+    assert raw.getvalue() == b"gr\\xfc\\xdf" + b"\n\xff"
+
+
+def test_a_console_that_went_away_ends_the_run(desk: Desk) -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        desk.run("print(1)", stdout=Gone())
+
+
+def test_output_goes_to_the_hosts_streams_unless_told(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Board.open(desk.folder) as board:
+        board.run("print('out')")
+    captured = capsys.readouterr()
+    assert captured.out == "out\n"
+    assert captured.err.startswith("[MAIXPY]:Spiffs Unmount.\n")
