@@ -1,0 +1,231 @@
+"""Changes to a file system in memory: each is done as a whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from maixfs.spiffs import FullError, Geometry, OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs.layout import file_pages
+from maixfs.target.errors import FitError, TargetError
+from maixfs.target.medium import EditMedium
+from maixfs.target.stale import endangered, wipe_free_pages
+
+_LARGEST_SHOWN = 3
+
+
+class Editor:
+    """A mounted file system that can be changed; names are those on flash.
+
+    Operations raise ``SpiffsError``; ``FitError`` where there is no room. Whatever ends one
+    early (Ctrl-C too), the bytes are then as they were. ``label`` says where a name is, and
+    ``host`` what the target is called, for messages.
+    """
+
+    def __init__(
+        self, medium: EditMedium, geometry: Geometry, label: Callable[[bytes], str], host: str
+    ) -> None:
+        self._medium = medium
+        self._geometry = geometry
+        self._label = label
+        self._host = host
+        self._wiped = False
+        self.changed = False
+        """Whether there is anything to save."""
+        self.fs = self._mounted(runs=geometry.blocks)
+
+    def _mounted(self, runs: int) -> Spiffs:
+        """Mount; ``runs`` bounds garbage collection, which on a host need not be quick."""
+        return Spiffs(self._medium.device, replace(self._geometry, gc_max_runs=runs))
+
+    def _area(self) -> bytes:
+        return self._medium.chip.peek(self._geometry.base, self._geometry.size)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Undo what was begun where the body is left by an exception."""
+        before = self._area()
+        try:
+            yield
+        except BaseException:
+            self._medium.drop_wear()
+            self._go_back(before)
+            raise
+        self._medium.keep_wear()
+        self.changed = self.changed or self._area() != before
+
+    def _go_back(self, area: bytes) -> None:
+        self._medium.chip.poke(self._geometry.base, area)
+        self.fs = self._mounted(runs=self._geometry.blocks)
+
+    def _prepare(self) -> None:
+        """See to it that every page that may be written is blank and nobody's.
+
+        Raises ``TargetError`` where a page that is called free holds the data of a file.
+        """
+        if self._wiped:
+            return
+        medium, geometry = self._medium, self._geometry
+        owners = endangered(medium.image, geometry)
+        for page, object_id in owners.items():
+            names = [
+                self._label(file.raw_name)
+                for file in self.fs.scandir()
+                if file.object_id == object_id
+            ]
+            raise TargetError(
+                f"page {page} at {geometry.page_address(page):#x} is marked free, but holds data"
+                f" of {names[0] if names else 'a file'}: writing would destroy it",
+                hint="the file system is damaged; unpack it and pack the files anew",
+            )
+        wipe_free_pages(medium.chip, medium.image, geometry)
+        self._wiped = True
+
+    def write(self, name: bytes, data: bytes, meta: bytes | None) -> None:
+        """Put a file in the place of the one that has its name, or make it."""
+        self._prepare()
+        ways = (self._put, self._put_anew, self._put_tidied)
+        failures: list[SpiffsError] = []
+        for way in ways:
+            try:
+                with self._whole():
+                    way(name, data, meta)
+                return
+            except SpiffsError as error:
+                failures.append(error)
+            if isinstance(failures[-1], FullError):
+                self.check_fits({name: len(data)})
+        if any(isinstance(failure, FullError) for failure in failures):
+            raise self._no_fit({name: len(data)}) from failures[0]
+        raise failures[0]
+
+    def _put(self, name: bytes, data: bytes, meta: bytes | None) -> None:
+        """Write as a program on the board would: cut to nothing, then written in one go."""
+        fs = self.fs
+        if not fs.exists(name):
+            fs.create(name, meta)
+        elif meta is not None and meta != fs.stat(name).meta:
+            fs.set_meta(name, meta)
+        flags = OpenFlag.WRONLY | OpenFlag.TRUNC if fs.stat(name).size else OpenFlag.WRONLY
+        file = fs.open_descriptor(name, flags)
+        file.write(data)
+        file.close()
+        if fs.open(name, "rb").read() != data:
+            raise TargetError(
+                f"{self._label(name)} reads back differently after it was written",
+                hint="the file system is damaged; unpack it and pack it anew",
+            )
+
+    def _put_anew(self, name: bytes, data: bytes, meta: bytes | None) -> None:
+        """Remove the old file first: that needs no page, cutting it needs one."""
+        if self.fs.exists(name):
+            meta = self.fs.stat(name).meta if meta is None else meta
+            self.fs.remove(name)
+        self._put(name, data, meta)
+
+    def _put_tidied(self, name: bytes, data: bytes, meta: bytes | None) -> None:
+        """Collect all garbage before that, the old file's pages included."""
+        if self.fs.exists(name):
+            meta = self.fs.stat(name).meta if meta is None else meta
+            self.fs.remove(name)
+        self._tidy()
+        self._put(name, data, meta)
+
+    def remove(self, name: bytes) -> None:
+        """Remove a file."""
+        with self._whole():
+            self.fs.remove(name)
+
+    def rename(self, names: Mapping[bytes, bytes]) -> None:
+        """Give files other names, all of them or none; what has the new name goes."""
+        self._prepare()
+        try:
+            with self._whole():
+                for old, new in names.items():
+                    if self.fs.exists(new):
+                        self.fs.remove(new)
+                    self._make_room()
+                    self.fs.rename(old, new)
+        except FullError as error:
+            raise self._no_fit({next(iter(names.values())): 0}) from error
+
+    def _make_room(self) -> None:
+        """Free the page that a new header takes (the driver itself does not)."""
+        try:
+            self.fs.gc(self._geometry.data_size)
+        except FullError:
+            return  # the spare blocks may still have it
+
+    def gc(self) -> int:
+        """Collect all garbage that can be; returns the pages freed."""
+        self._prepare()
+        before = self.fs.statvfs().deleted
+        if not before:
+            return 0
+        with self._whole():
+            self._tidy()
+        return before - self.fs.statvfs().deleted
+
+    def _tidy(self) -> None:
+        """Collect block by block and keep the state with the fewest deleted pages.
+
+        Moving a block's files leaves deleted index pages elsewhere, so that more is not always
+        better.
+        """
+        data_size = self._geometry.data_size
+        fs = self._mounted(runs=1)
+        least, best = fs.statvfs().deleted, self._area()
+        self._medium.mark_wear()
+        for _ in range(self._geometry.blocks):
+            if not least:
+                break
+            with suppress(FullError):
+                fs.gc(max(0, _free_pages(fs) + fs.statvfs().deleted) * data_size)
+            if fs.statvfs().deleted < least:
+                least, best = fs.statvfs().deleted, self._area()
+                self._medium.mark_wear()
+        self._medium.undo_wear()
+        self._go_back(best)
+
+    def check_fits(self, sizes: Mapping[bytes, int]) -> None:
+        """Raise ``FitError`` where files of these sizes (bytes) can never fit together."""
+        free, deleted = _free_pages(self.fs), self.fs.statvfs().deleted
+        if self._needed(sizes) > free + deleted + self._replaced(sizes):
+            raise self._no_fit(sizes)
+
+    def _needed(self, sizes: Mapping[bytes, int]) -> int:
+        return sum(file_pages(size, self._geometry).total for size in sizes.values())
+
+    def _replaced(self, sizes: Mapping[bytes, int]) -> int:
+        there = [self.fs.stat(name).size for name in sizes if self.fs.exists(name)]
+        return sum(file_pages(size, self._geometry).total for size in there)
+
+    def _no_fit(self, sizes: Mapping[bytes, int]) -> FitError:
+        needed, replaced = self._needed(sizes), self._replaced(sizes)
+        free, deleted = max(0, _free_pages(self.fs)), self.fs.statvfs().deleted
+        one = len(sizes) == 1
+        what = self._label(next(iter(sizes))) + " does" if one else f"{len(sizes)} files do"
+        text = f"{what} not fit: needs {needed} pages, {free} are free"
+        text = text if one else text.replace("needs", "they need")
+        if replaced:
+            text += f", {replaced} are in what it replaces"
+        if deleted:
+            text += f", {deleted} more hold deleted data"
+        missing = needed - free - deleted - replaced
+        hint = f"maixfs gc {self._host} frees up to {deleted} pages"
+        if missing > 0:
+            hint = f"{missing} pages are missing; the largest files: {self._largest()}"
+        return FitError(text, needed=needed, free=free, deleted=deleted, hint=hint)
+
+    def _largest(self) -> str:
+        files = sorted(self.fs.scandir(), key=lambda file: (-file.size, file.raw_name))
+        return ", ".join(
+            f"{self._label(file.raw_name)} ({file_pages(file.size, self._geometry).total})"
+            for file in files[:_LARGEST_SHOWN]
+        )
+
+
+def _free_pages(fs: Spiffs) -> int:
+    """Return the pages that can be written, two blocks set aside; negative in those."""
+    return fs.statvfs().free - 2 * fs.geometry.usable_pages

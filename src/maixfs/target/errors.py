@@ -1,0 +1,49 @@
+"""What can be wrong with a target: its host file, what it holds, a path in it, its room."""
+
+from __future__ import annotations
+
+import errno
+
+from maixfs.errors import ImageError, MaixfsError
+
+
+class TargetError(MaixfsError):
+    """A target cannot do what was asked; the message says where."""
+
+
+class NoFileSystemError(TargetError, ImageError):
+    """The host's file holds no SPIFFS that could be found or that fits."""
+
+
+class AmbiguousError(TargetError, ImageError):
+    """The host's file holds several file systems: the caller must say which one is meant."""
+
+
+class MissingError(TargetError, FileNotFoundError):
+    """There is no file of that path in the target, or nothing at all on the host."""
+
+    errno = errno.ENOENT
+
+
+class TakenError(TargetError, FileExistsError):
+    """There is something of that path already."""
+
+    errno = errno.EEXIST
+
+
+class FitError(TargetError, OSError):
+    """It does not fit; ``needed``, ``free`` and ``deleted`` are in pages."""
+
+    errno = errno.ENOSPC
+
+    def __init__(
+        self, message: str, *, needed: int, free: int, deleted: int, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.needed = needed
+        self.free = free
+        self.deleted = deleted
+
+
+class UnreadableError(TargetError):
+    """The file is there, but its pages are damaged."""

@@ -1,0 +1,101 @@
+"""Open a target: what is it, where is its file system, may it be changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs.detect import Detection, is_blank
+from maixfs.target.address import TargetPath, parse_target
+from maixfs.target.errors import NoFileSystemError
+from maixfs.target.medium import EditMedium, ReadMedium
+from maixfs.target.probe import find_area, find_area_at, fit_geometry, refuse_cut
+from maixfs.target.records import Kind
+from maixfs.target.source import Source, find_source
+from maixfs.target.target import Target
+
+
+def open_target(
+    target: str | Path | TargetPath,
+    writable: bool = False,
+    geometry: Geometry | None = None,
+    *,
+    base: int | None = None,
+) -> Target:
+    """Open a board's folder, a flash image or dump, or a bare SPIFFS image.
+
+    Of a text, what ``parse_target`` calls the host is opened. The geometry is found unless it
+    is given; ``base`` says where the file system starts, where there are several. Without
+    ``writable`` nothing on the host changes, not even a time stamp; a board that is powered on
+    elsewhere is read as a copy of this moment (``medium.holder`` is the process). With it a
+    board is locked until ``close``.
+
+    Raises ``MissingError``, ``NoFileSystemError``, ``AmbiguousError``, ``TargetError`` for a
+    file that cannot be read or may not be written; ``BoardError`` and its kin for boards.
+    """
+    host = _host_of(target)
+    source = find_source(host, writable=writable)
+    medium = EditMedium(source) if writable else ReadMedium(source)
+    try:
+        return _open(source, medium, geometry, base)
+    except SpiffsError as error:
+        medium.close()
+        raise NoFileSystemError(
+            f"{host}: the SPIFFS does not mount: {error}", hint=_mend(source, geometry)
+        ) from error
+    except BaseException:
+        medium.close()
+        raise
+
+
+def _host_of(target: str | Path | TargetPath) -> Path:
+    if isinstance(target, str):
+        return parse_target(target).host
+    return target.host if isinstance(target, TargetPath) else target
+
+
+def _open(
+    source: Source, medium: ReadMedium | EditMedium, wanted: Geometry | None, base: int | None
+) -> Target:
+    detection: Detection | None = None
+    if wanted is not None:
+        geometry = fit_geometry(wanted, len(medium.image), source.host)
+    elif source.config is not None:
+        geometry = source.config.geometry
+        refuse_cut(geometry, len(medium.image), source.host)
+    else:
+        detection = _detect(source, medium, base)
+        geometry = detection.geometry
+    kind = _kind_of(source, geometry, len(medium.image))
+    area = medium.image[geometry.base : geometry.base + geometry.size]
+    blank = source.config is not None and is_blank(area)
+    if blank and isinstance(medium, EditMedium):
+        # Nothing can be lost here, and the board would do the same when it starts.
+        Spiffs.format(medium.device, geometry)
+    elif not blank and source.config is None and is_blank(area):
+        raise NoFileSystemError(
+            f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",
+            hint="maixfs mkfs makes an empty file system",
+        )
+    return Target(source.host, kind, medium, geometry, detection, blank=blank)
+
+
+def _detect(source: Source, medium: ReadMedium | EditMedium, base: int | None) -> Detection:
+    if base is None:
+        return find_area(medium.image, source.host)
+    return find_area_at(medium.image, source.host, base)
+
+
+def _kind_of(source: Source, geometry: Geometry, size: int) -> Kind:
+    if source.config is not None:
+        return Kind.BOARD
+    bare = geometry.base == 0 and size - geometry.size < geometry.block_size
+    return Kind.SPIFFS_IMAGE if bare else Kind.FLASH_IMAGE
+
+
+def _mend(source: Source, geometry: Geometry | None) -> str | None:
+    if geometry is not None:
+        return "leave the geometry out to have it found"
+    if source.config is not None:
+        return "the board formats it when it starts, and keeps a copy of what was there"
+    return None

@@ -1,0 +1,89 @@
+"""Where in an image the file system lies, and of which geometry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from maixfs.spiffs import PRESETS, Geometry, GeometryError
+from maixfs.spiffs.detect import Detection, detect
+from maixfs.target.errors import AmbiguousError, NoFileSystemError
+from maixfs.target.foreign import describe
+
+_SURE = 0.9
+"""Above this an area counts beside another one; below, only where it is the only one."""
+
+
+def find_area(image: memoryview, host: Path) -> Detection:
+    """Find the one file system in an image.
+
+    Raises ``NoFileSystemError``, which says what the image is instead, and ``AmbiguousError``
+    where it holds several.
+    """
+    found = detect(image)
+    if not found:
+        raise NoFileSystemError(
+            f"{host}: no SPIFFS found: {describe(image)}",
+            hint="if there is one, say its geometry; maixfs mkfs makes an empty one",
+        )
+    rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
+    if rivals:
+        places = ", ".join(
+            place_of(one.geometry) for one in sorted((found[0], *rivals), key=_base)
+        )
+        raise AmbiguousError(
+            f"{host} holds {len(rivals) + 1} file systems: {places}",
+            hint="say which one by the address where it starts (its base)",
+        )
+    refuse_cut(found[0].geometry, len(image), host)
+    return found[0]
+
+
+def find_area_at(image: memoryview, host: Path, base: int) -> Detection:
+    """Find the file system that starts at ``base``; raises ``NoFileSystemError``."""
+    found = detect(image, base=base)
+    if not found:
+        others = ", ".join(place_of(one.geometry) for one in detect(image))
+        raise NoFileSystemError(
+            f"{host}: no SPIFFS starts at {base:#x}",
+            hint=f"there is one at {others}" if others else None,
+        )
+    refuse_cut(found[0].geometry, len(image), host)
+    return found[0]
+
+
+def fit_geometry(geometry: Geometry, size: int, host: Path) -> Geometry:
+    """Return a geometry that was asked for as it lies in an image of ``size`` bytes.
+
+    A preset says where the area of a whole flash lies; in an image that is too small for that
+    the area is the image. Raises ``NoFileSystemError`` where it cannot be.
+    """
+    whole = size // geometry.block_size * geometry.block_size
+    is_preset = geometry in PRESETS.values()
+    if not geometry.size or (is_preset and geometry.base + geometry.size > size):
+        wanted = geometry.size if 0 < geometry.size <= size else whole
+        try:
+            geometry = replace(geometry, base=0, size=wanted)
+        except GeometryError as error:
+            raise NoFileSystemError(f"{host} has {size:#x} bytes: {error}") from error
+    refuse_cut(geometry, size, host)
+    return geometry
+
+
+def refuse_cut(geometry: Geometry, size: int, host: Path) -> None:
+    """Raise ``NoFileSystemError`` for an area that ends behind the image."""
+    end = geometry.base + geometry.size
+    if end > size:
+        raise NoFileSystemError(
+            f"{host} is cut short: its file system ends at {end:#x}, the file at {size:#x}",
+            hint="read the flash again; a whole dump is as large as its chip",
+        )
+
+
+def place_of(geometry: Geometry) -> str:
+    """Return where an area lies, for a person."""
+    return f"{geometry.base:#x}-{geometry.base + geometry.size:#x}"
+
+
+def _base(detection: Detection) -> int:
+    return detection.geometry.base

@@ -1,0 +1,82 @@
+"""What lies behind a host path: a board's folder or a file, and which locks go with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from maixfs.target.hostfile import Stamp, look_at, refuse_protected
+
+if TYPE_CHECKING:
+    from maixfs.board.config import BoardConfig
+
+_CONFIG_NAME = "board.toml"
+_FLASH_NAME = "flash.bin"
+_WEAR_NAME = "wear.bin"
+_LOCK_NAME = "board.lock"
+_SECTOR = 4096
+
+
+class Source(NamedTuple):
+    """A target's place on the host; ``file`` holds its bytes."""
+
+    host: Path
+    file: Path
+    stamp: Stamp
+    """Of ``file``, as it was found."""
+    folder: Path | None
+    """The board that ``file`` belongs to."""
+    config: BoardConfig | None
+    """What the board is made of; ``None`` for an image, also for a board's own."""
+
+    @property
+    def wear_file(self) -> Path | None:
+        """Where the erase counts of the chip lie, if anywhere."""
+        return self.folder / _WEAR_NAME if self.folder is not None else None
+
+
+def find_source(host: Path, *, writable: bool) -> Source:
+    """Look at a host path; nothing is opened but a board's ``board.toml``.
+
+    Raises ``MissingError`` for nothing, ``BoardError`` for a folder that is no board, and
+    ``TargetError`` for what is no file or, with ``writable``, may not be written.
+    """
+    status = look_at(host)
+    folder, config, file = None, None, host
+    if stat.S_ISDIR(status.st_mode):
+        from maixfs.board.config import BoardConfig
+
+        folder, config, file = host, BoardConfig.load(host), host / _FLASH_NAME
+        status = look_at(file)
+    elif host.name == _FLASH_NAME and host.with_name(_CONFIG_NAME).is_file():
+        folder = host.parent
+    if writable:
+        refuse_protected(file, status)
+    return Source(host, file, Stamp.of(status), folder, config)
+
+
+def board_holder(folder: Path) -> int | None:
+    """Return the process that has a board powered on; 0 where that is not known.
+
+    ``None`` says that nobody has it. Nothing is written: where the host has no lock that can be
+    asked for (Windows), the number that the holder left is believed.
+    """
+    from maixfs.board.lock import holder_of
+
+    try:
+        handle = os.open(folder / _LOCK_NAME, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except ImportError:
+        return holder_of(folder)
+    except OSError:
+        return holder_of(folder) or 0
+    finally:
+        os.close(handle)
+    return None

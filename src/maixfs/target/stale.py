@@ -1,0 +1,88 @@
+"""Free pages that are not blank: harmless to wipe, or the only copy of a file's data.
+
+On boards whose flash driver does not wait for erases, most free pages hold old bytes
+(docs/SPEC.md, section 10). Programming clears bits only, so they are wiped before a change. A
+damaged look-up entry can also call a page free that a file still needs; then nothing may be
+written at all, for the driver would take that page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from maixfs.nor import NorChip
+from maixfs.nor.cells import blank
+from maixfs.spiffs import Geometry, ondisk
+
+_LIVE = ondisk.USED | ondisk.FINAL | ondisk.DELET
+
+
+def lookup_entries(image: memoryview, geometry: Geometry) -> Iterator[tuple[int, int]]:
+    """Yield (page, look-up entry) of every object page."""
+    for block in range(geometry.blocks):
+        start = geometry.base + block * geometry.block_size
+        first = block * geometry.pages_per_block + geometry.lookup_pages
+        words = ondisk.u16_array(image[start : start + 2 * geometry.usable_pages])
+        yield from enumerate(words, first)
+
+
+def wipe_free_pages(chip: NorChip, image: memoryview, geometry: Geometry) -> None:
+    """Set every free page of an area to 0xFF."""
+    empty = blank(geometry.page_size)
+    for page, entry in lookup_entries(image, geometry):
+        if entry == ondisk.ID_FREE:
+            address = geometry.page_address(page)
+            if bytes(image[address : address + geometry.page_size]) != empty:
+                chip.poke(address, empty)
+
+
+def endangered(image: memoryview, geometry: Geometry) -> dict[int, int]:
+    """Return the pages that are called free but hold a file's data, with the object's id."""
+    entries = dict(lookup_entries(image, geometry))
+    free = {page for page, entry in entries.items() if entry == ondisk.ID_FREE}
+    tables = [
+        (header, page)
+        for page, entry in entries.items()
+        if entry & ondisk.ID_INDEX and page not in free
+        for header in (_header(image, geometry, page),)
+        if header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET
+    ]
+    sizes = {
+        header.obj_id: _size(image, geometry, page)
+        for header, page in tables
+        if not header.span_ix
+    }
+    return {
+        page: header.obj_id & ~ondisk.ID_INDEX
+        for header, table in tables
+        for span, page in _listed(image, geometry, header, table, sizes.get(header.obj_id, 0))
+        if page in free and _is_data(image, geometry, page, header.obj_id, span)
+    }
+
+
+def _header(image: memoryview, geometry: Geometry, page: int) -> ondisk.PageHeader:
+    start = geometry.page_address(page)
+    return ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(image, start))
+
+
+def _size(image: memoryview, geometry: Geometry, page: int) -> int:
+    start = geometry.page_address(page) + ondisk.SIZE_OFFSET
+    size: int = ondisk.U32.unpack_from(image, start)[0]
+    return 0 if size == ondisk.SIZE_UNDEFINED else size
+
+
+def _listed(
+    image: memoryview, geometry: Geometry, header: ondisk.PageHeader, page: int, size: int
+) -> Iterator[tuple[int, int]]:
+    """Yield (span, page) of an index page, as far as the file's size goes."""
+    first = geometry.first_span(header.span_ix)
+    room = geometry.index_entries if header.span_ix else geometry.header_entries
+    count = max(0, min(room, -(-size // geometry.data_size) - first))
+    start = geometry.page_address(page) + geometry.index_slot(first)
+    yield from enumerate(ondisk.u16_array(image[start : start + 2 * count]), first)
+
+
+def _is_data(image: memoryview, geometry: Geometry, page: int, obj_id: int, span: int) -> bool:
+    header = _header(image, geometry, page)
+    live = header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET | ondisk.INDEX
+    return live and header.span_ix == span and header.obj_id == obj_id & ~ondisk.ID_INDEX
