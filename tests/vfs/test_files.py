@@ -125,10 +125,12 @@ def test_sizes_are_numbers(size: Any) -> None:
 
 
 def test_a_negative_size_is_more_than_there_is_memory() -> None:
-    file = bytes_of(b"data")
-    for call in (file.read, file.readline):
+    binary, text = bytes_of(b"data"), text_of("data")
+    for call in (binary.readline, text.read, text.readline):
         with pytest.raises(MemoryError, match="allocating 18446744073709551614 bytes"):
             call(-2)
+    with pytest.raises(MemoryError, match="allocating 18446744073709551615 bytes"):
+        binary.read(-2)
 
 
 def test_arguments_are_counted() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from maixfs.spiffs import PRESETS, Geometry, OpenFlag
+from maixfs.spiffs import PRESETS, Code, Geometry, OpenFlag
+from maixfs.spiffs.errors import spiffs_error
 from maixfs.vfs import Area, Errno, Vfs, VfsError, VfsSpiffs
 from vfs.drivers import spiffs_area
 
@@ -435,6 +436,25 @@ def test_mkfs_of_an_impossible_area() -> None:
     driver = VfsSpiffs(spiffs_area(GEOMETRY)._replace(geometry=no_room_for_a_magic))
     assert errno_of(VfsSpiffs.mkfs, driver) == Errno.EIO
     assert driver.flash_format() is False
+
+
+def test_mkfs_can_fail_to_format() -> None:
+    class Stuck:
+        """Flash that cannot be erased."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(area.device, name)
+
+        def erase(self, address: int, length: int) -> None:
+            raise spiffs_error(Code.ERASE_FAIL)
+
+    area, messages = blank(), list[str]()
+    driver = VfsSpiffs(area._replace(device=Stuck()), on_message=messages.append)  # type: ignore[arg-type]
+    assert errno_of(VfsSpiffs.mkfs, driver) == Errno.EIO
+    assert messages[-2:] == [
+        "[MAIXPY]:Spiffs Format failed \n",
+        "[MaixPy]:SPIFFS Error Code -10027\n",
+    ]
 
 
 def test_flash_format_empties_and_mounts(board: Board) -> None:

@@ -31,6 +31,8 @@ class StreamFile(Generic[Content]):
 
     __slots__ = ("__weakref__", "_check_utf8", "_raw")
     _name = "stream"
+    _spare = 0
+    """Bytes that the firmware allocates beyond those asked for: a closing zero."""
 
     def __init__(self, raw: RawFile) -> None:
         self._raw = raw
@@ -56,7 +58,7 @@ class StreamFile(Generic[Content]):
 
     def read(self, size: int = -1, /) -> Content:
         """Return ``size`` bytes or characters, or everything that follows for -1."""
-        wanted = _count(size)
+        wanted = _count(size, self._spare)
         return self._content(self._raw.read_all() if wanted == -1 else self._take(wanted))
 
     def readinto(self, buffer: Any, size: int | None = None, /) -> int:
@@ -161,6 +163,7 @@ class FileIO(StreamFile[bytes]):
 
     __slots__ = ()
     _name = "FileIO"
+    _spare = 1
 
     def _content(self, raw: bytes | bytearray) -> bytes:
         return bytes(raw)
@@ -184,11 +187,12 @@ class TextIOWrapper(StreamFile[str]):
         return read_characters(self._fill, size)
 
 
-def _count(size: Any) -> int:
+def _count(size: Any, spare: int = 0) -> int:
     """Return a size argument: -1 or more."""
     wanted = index(size)
     if wanted < -1:
-        raise MemoryError(f"memory allocation failed, allocating {wanted % _POSITIONS} bytes")
+        needed = (wanted + spare) % _POSITIONS
+        raise MemoryError(f"memory allocation failed, allocating {needed} bytes")
     return wanted
 
 

@@ -104,7 +104,10 @@ class VfsSpiffs(NativeDriver):
         except SpiffsError as error:
             if error.code != Code.NOT_A_FS:
                 raise volume._reported(error) from error
-            volume._format()
+            try:
+                volume._format()
+            except SpiffsError as failure:
+                raise volume._reported(failure) from failure
 
     def flash_format(self) -> bool | None:
         """Unmount, format and mount: all files are lost (``uos.flash_format``).
@@ -113,7 +116,7 @@ class VfsSpiffs(NativeDriver):
         """
         try:
             self._format()
-        except VfsError:
+        except SpiffsError:
             return False
         try:
             self._mount()
@@ -126,12 +129,12 @@ class VfsSpiffs(NativeDriver):
             self._fs.unmount()
         self._say("[MAIXPY]:Spiffs Unmount.\n")
         self._say("[MAIXPY]:Spiffs Formating...\n")
+        outcome = "failed"
         try:
             self._area.format()
-        except SpiffsError as error:
-            self._say("[MAIXPY]:Spiffs Format failed \n")
-            raise self._reported(error) from error
-        self._say("[MAIXPY]:Spiffs Format successful \n")
+            outcome = "successful"
+        finally:
+            self._say(f"[MAIXPY]:Spiffs Format {outcome} \n")
 
     def statvfs(self, path: object, /) -> Stat:
         """Return block size twice, blocks, free blocks twice, zeros, and the name field's bytes.
