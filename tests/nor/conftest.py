@@ -46,7 +46,7 @@ DEVICES: dict[str, Callable[[NorChip], NorDevice]] = {
 }
 
 
-@pytest.fixture(params=[0x10000, 0x100000], ids=["64K", "1M"])
+@pytest.fixture(params=[0x8000, 0x40000], ids=["32K", "256K"])
 def chip(request: pytest.FixtureRequest) -> NorChip:
     """Give a chip whose bytes count up."""
     return NorChip.in_memory(content=bytes(range(256)) * (request.param // 256))

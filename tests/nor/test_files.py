@@ -51,6 +51,16 @@ def test_a_file_that_cannot_be_written_whole_is_removed(tmp_path, monkeypatch):
         NorChip.create(tmp_path / "no" / "f", SIZE)
 
 
+def test_an_interrupted_create_leaves_no_half_image(tmp_path, monkeypatch):
+    def interrupted(handle: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        NorChip.create(tmp_path / "f", SIZE)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wrong_arguments_make_no_file(tmp_path):
     with pytest.raises(NorImageError):
         NorChip.create(tmp_path / "f", 5000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from struct import pack
 
 import pytest
@@ -79,6 +80,13 @@ def test_a_part_describes_itself(part: Part):
     ):
         assert usual <= read.typical[what] <= usual * 1.2
         assert longest <= read.maximum[what]
+
+
+def test_times_beyond_the_table_are_its_largest():
+    part = find_part("W25Q128JV")
+    assert part.resized(part.size) is part
+    slow = replace(part, typical=replace(part.typical, chip=10**11))
+    assert parse(sfdp.build(slow)).typical["chip"] == 32 * 64_000_000
 
 
 def test_a_real_chips_table_is_read():

@@ -403,13 +403,13 @@ def test_a_locked_security_register_stays(send, bus):
     assert send("48 001000 00", 1) == b"\x34"
 
 
-@pytest.mark.parametrize("opcode", sorted(set(range(256)) - {int(op) for op in SHAPES}))
-def test_unknown_commands_are_ignored(bus, chip, opcode):
+def test_unknown_commands_are_ignored(bus, chip):
     before = chip.peek(0, SIZE)
-    bus.transfer(b"\x06")
-    assert bus.transfer(bytes([opcode]) + bytes(8), 4) == b"\xff" * 4
+    for opcode in set(range(256)) - {int(op) for op in SHAPES}:
+        bus.transfer(b"\x06")
+        assert bus.transfer(bytes([opcode]) + bytes(8), 4) == b"\xff" * 4
+        assert bus.transfer(b"\x05", 1) == b"\x02"
     assert chip.peek(0, SIZE) == before
-    assert bus.transfer(b"\x05", 1) == b"\x02"
 
 
 def test_an_empty_frame_is_nothing(bus):

@@ -37,11 +37,6 @@ def erase_cells(cells: memoryview, address: int, end: int) -> None:
     cells[address:end] = _BLANK[: end - address]
 
 
-def is_blank(cells: Buffer) -> bool:
-    """Return whether all of ``cells`` (at most ``CHUNK`` bytes) are erased; copies nothing."""
-    return _BLANK.startswith(cells)
-
-
 def program_cells(cells: memoryview, address: int, data: Buffer) -> None:
     """Program ``data`` at ``address``: bits go from 1 to 0 only."""
     length = len(data)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from maixfs.nor.array import PAGE, SECTOR
 from maixfs.nor.cells import needs_erase
-from maixfs.nor.chip import PAGE, SECTOR, NorChip
+from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import DeviceClock
 from maixfs.nor.device import Buffer, NorDevice
 from maixfs.nor.errors import NorError, misaligned

@@ -14,7 +14,7 @@ from maixfs.nor.cells import and_bytes, blank
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from maixfs.nor.chip import NorChip
+    from maixfs.nor.array import FlashArray
 
 Kind: TypeAlias = Literal["read", "program", "erase"]
 
@@ -47,10 +47,10 @@ class Observer(Protocol):
     ``chip.peek`` shows the bytes: the old ones in ``before``, the new ones in ``after``.
     """
 
-    def before(self, chip: NorChip, event: NorEvent) -> None:
+    def before(self, chip: FlashArray, event: NorEvent) -> None:
         """See an operation that is about to land; raise to stop it."""
 
-    def after(self, chip: NorChip, event: NorEvent) -> None:
+    def after(self, chip: FlashArray, event: NorEvent) -> None:
         """See an operation that has landed, or a command that a busy chip has dropped."""
 
 
@@ -59,7 +59,7 @@ class Cause:
 
     __slots__ = ("_chip", "_outer", "_text")
 
-    def __init__(self, chip: NorChip, text: str) -> None:
+    def __init__(self, chip: FlashArray, text: str) -> None:
         self._chip = chip
         self._text = text
         self._outer: str | None = None

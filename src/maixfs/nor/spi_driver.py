@@ -7,8 +7,8 @@ the time source that was given, and by a number of polls should that source stan
 
 from __future__ import annotations
 
+from maixfs.nor.array import BLOCK32, PAGE, SECTOR
 from maixfs.nor.bus import BusTime, HostTime, SpiBus
-from maixfs.nor.chip import BLOCK32, PAGE, SECTOR
 from maixfs.nor.clock import MICROSECOND, READ_PIECE
 from maixfs.nor.commands import BLOCK_PROTECT, BUSY, QUAD_ENABLE, SHAPES, WEL, Op
 from maixfs.nor.device import Buffer

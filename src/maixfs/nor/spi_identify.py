@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from maixfs.nor import sfdp
-from maixfs.nor.chip import BLOCK32, BLOCK64, SECTOR
+from maixfs.nor.array import BLOCK32, BLOCK64, SECTOR
 from maixfs.nor.commands import Op
 from maixfs.nor.errors import NorError, NorImageError
 from maixfs.nor.parts import Part, Times, default_part, identify

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from maixfs.nor import sfdp
+from maixfs.nor.array import BLOCK32, BLOCK64, PAGE, SECTOR
 from maixfs.nor.cells import blank
-from maixfs.nor.chip import BLOCK32, BLOCK64, PAGE, SECTOR, NorChip
+from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import MICROSECOND, DeviceClock
 from maixfs.nor.commands import BUSY, SHAPES, WEL, Op, Shape
 from maixfs.nor.device import Buffer

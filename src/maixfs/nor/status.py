@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maixfs.nor.chip import SECTOR
+from maixfs.nor.array import SECTOR
 from maixfs.nor.commands import QUAD_ENABLE
 
 # Register 1: SRP, SEC, TB, BP2..BP0 (7..2), WEL, BUSY.
