@@ -10,14 +10,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import ClassVar
 
 STACK_RESERVE = 250
 """Calls that a storage operation may nest, whatever depth the script has reached."""
-
-Handler = Callable[[int, FrameType | None], object]
 
 
 class held:  # noqa: N801 - read as a word: ``with held():``
@@ -30,27 +27,25 @@ class held:  # noqa: N801 - read as a word: ``with held():``
     _active: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._handler: Handler | None = None
+        self._handler: object = None
+        self._limit = 0
         self._waiting: list[FrameType | None] = []
-        self._outermost = False
 
     def __enter__(self) -> None:
         if held._active or threading.current_thread() is not threading.main_thread():
             return
-        # First of all more stack: whatever comes next cannot fail for want of it.
-        sys.setrecursionlimit(sys.getrecursionlimit() + STACK_RESERVE)
+        # Asked before the stack grows: what fits here fits on the way out, too.
+        self._handler = signal.getsignal(signal.SIGINT)
+        limit = sys.getrecursionlimit()
         try:
-            self._hold()
+            sys.setrecursionlimit(limit + STACK_RESERVE)
+            if callable(self._handler):
+                signal.signal(signal.SIGINT, self._remember)
         except BaseException:
-            sys.setrecursionlimit(sys.getrecursionlimit() - STACK_RESERVE)
+            sys.setrecursionlimit(limit)
             raise
-
-    def _hold(self) -> None:
-        handler = signal.getsignal(signal.SIGINT)
-        if callable(handler):
-            self._handler = handler
-            signal.signal(signal.SIGINT, self._remember)
-        self._outermost = held._active = True
+        self._limit = limit
+        held._active = True
 
     def __exit__(
         self,
@@ -58,11 +53,12 @@ class held:  # noqa: N801 - read as a word: ``with held():``
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        if not self._outermost:
+        if not self._limit:
             return
-        sys.setrecursionlimit(sys.getrecursionlimit() - STACK_RESERVE)
+        sys.setrecursionlimit(self._limit)
         held._active = False
-        if self._handler is not None:
+        # The handler comes back last: until then a signal is only noted.
+        if callable(self._handler):
             signal.signal(signal.SIGINT, self._handler)
             if self._waiting:
                 self._handler(signal.SIGINT, self._waiting[-1])
