@@ -29,7 +29,7 @@ from maixfs.board import firmware
 from maixfs.board.errors import BoardConfigError, BoardError
 from maixfs.board.tables import GEOMETRY_KEYS, Table, one_of, read_bytes, read_geometry
 from maixfs.errors import UsageError
-from maixfs.nor.chip import DEFAULT_SIZE
+from maixfs.nor.chip import DEFAULT_SIZE, MAX_SIZE
 from maixfs.nor.drivers import DRIVERS
 from maixfs.nor.errors import NorError
 from maixfs.nor.parts import Part, default_part, find_part, part_for, parts
@@ -70,7 +70,12 @@ class BoardConfig:
         _demand(self.driver in DRIVERS, "flash.driver", f"is {self.driver!r}", one_of(DRIVERS))
         _demand(self.cpu_hz > 0, "cpu_hz", f"is {self.cpu_hz}", "a clock is over 0 Hz")
         size, unit = self.flash_size, self.geometry.erase_size
-        _demand(size > 0 and size % unit == 0, "flash.size", f"is {size}", f"a multiple of {unit}")
+        _demand(
+            0 < size <= MAX_SIZE and size % unit == 0,
+            "flash.size",
+            f"is {size}",
+            f"bytes, a multiple of {unit} and at most {MAX_SIZE}",
+        )
         end = self.geometry.base + self.geometry.size
         _demand(
             self.geometry.size > 0 and end <= size,
