@@ -1,0 +1,322 @@
+"""A board's folder: made, refused, shared with nobody."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from board.desk import SMALL, SMALL_FLASH, Desk
+from maixfs.board import Board, BoardBusyError, BoardConfig, BoardConfigError, BoardError
+from maixfs.errors import MaixfsError
+from maixfs.nor import NorError
+from maixfs.nor.parts import parts
+from maixfs.spiffs import PRESETS
+
+# board.toml
+
+
+def test_a_new_board_says_what_it_is(tmp_path: Path) -> None:
+    config = Board.create(tmp_path / "b")
+    assert BoardConfig.load(tmp_path / "b") == config
+    assert (config.flash_size, config.driver, config.geometry) == (
+        0x1000000,
+        "maixpy",
+        PRESETS["maixpy"],
+    )
+    text = (tmp_path / "b" / "board.toml").read_text(encoding="utf-8")
+    assert 'preset = "maixpy"' in text
+    assert "format = 1" in text
+    assert config.unique_id != Board.create(tmp_path / "c").unique_id
+
+
+def test_reading_the_configuration_powers_nothing_on(desk: Desk) -> None:
+    before = sorted(desk.folder.iterdir())
+    BoardConfig.load(desk.folder)
+    assert sorted(desk.folder.iterdir()) == before
+
+
+CONFIGS = st.builds(
+    BoardConfig,
+    part=st.sampled_from([part.name for part in parts()]),
+    flash_size=st.sampled_from([0x1000000, 0x2000000]),
+    driver=st.sampled_from(["maixpy", "literal", "ideal"]),
+    profile=st.sampled_from(["maixpy", "modern"]),
+    geometry=st.sampled_from(
+        [*PRESETS.values(), SMALL, replace(SMALL, meta_length=4, use_magic=False)]
+    ),
+    cpu_hz=st.integers(1, 10**9),
+    unique_id=st.binary(min_size=32, max_size=32),
+)
+
+
+@given(CONFIGS)
+def test_what_is_written_is_read(config: BoardConfig) -> None:
+    assert BoardConfig.parse(config.dump()) == config
+
+
+def test_what_is_left_out_is_as_on_a_maixpy_board() -> None:
+    assert BoardConfig.parse("format = 1") == BoardConfig()
+
+
+def test_a_preset_with_changes() -> None:
+    text = 'format = 1\n[spiffs]\npreset = "esp-idf"\nbase = 0x10000\n'
+    assert BoardConfig.parse(text).geometry == replace(PRESETS["esp-idf"], base=0x10000)
+
+
+WRONG = {
+    "no TOML": ("format = ", "not TOML: Invalid value"),
+    "nothing": ("", "format is missing"),
+    "no format": ('profile = "maixpy"', "format is missing"),
+    "from the future": ("format = 2", "format is 2, this program reads up to 1"),
+    "format 0": ("format = 0", "format is 0"),
+    "format as text": ('format = "1"', "format is '1'"),
+    "unknown key": ("format = 1\ncolour = 3", "colour is no key of a board"),
+    "unknown key below": ("format = 1\n[flash]\nsise = 3", "flash.sise is no key of a board"),
+    "unknown table": ("format = 1\n[sd]\n", "sd is no key"),
+    "unknown geometry key": ("format = 1\n[spiffs]\nblocks = 3", "spiffs.blocks is no key"),
+    "table as number": ("format = 1\nflash = 3", "flash is 3"),
+    "size as text": ('format = 1\n[flash]\nsize = "16M"', "flash.size is '16M'"),
+    "size as truth": ("format = 1\n[flash]\nsize = true", "flash.size is True"),
+    "size as fraction": ("format = 1\n[flash]\nsize = 1.5", "flash.size is 1.5"),
+    "negative size": ("format = 1\n[flash]\nsize = -4096", "flash.size is -4096"),
+    "odd size": ("format = 1\n[flash]\nsize = 16777217", "flash.size is 16777217"),
+    "huge size": ("format = 1\n[flash]\nsize = 4398046511104", "flash.size is 4398046511104"),
+    "unknown part": ('format = 1\n[flash]\npart = "X1"', "flash.part: no flash chip called 'X1'"),
+    "unknown driver": ('format = 1\n[flash]\ndriver = "x"', "flash.driver is 'x'"),
+    "unknown profile": ('format = 1\nprofile = "x"', "profile: .*'x'"),
+    "unknown preset": ('format = 1\n[spiffs]\npreset = "x"', "spiffs.preset is 'x'"),
+    "geometry nonsense": ("format = 1\n[spiffs]\npage_size = 3", "spiffs: page size 3"),
+    "geometry of nothing": ("format = 1\n[spiffs]\nsize = 0", "spiffs "),
+    "area past the chip": ("format = 1\n[flash]\nsize = 8388608", "spiffs reaches to 0x1000000"),
+    "no clock": ("format = 1\ncpu_hz = 0", "cpu_hz is 0"),
+    "id that is no hex": ('format = 1\nunique_id = "zz"', "unique_id is 'zz'"),
+    "short id": ('format = 1\nunique_id = "00"', "unique_id has 1 bytes"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_board_toml_is_named_in_one_line(desk: Desk, text: str, message: str) -> None:
+    path = desk.folder / "board.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BoardConfigError, match=message) as caught:
+        Board.open(desk.folder)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in f"{caught.value}{caught.value.hint}"
+
+
+def test_a_board_toml_that_is_no_text(desk: Desk) -> None:
+    (desk.folder / "board.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(BoardConfigError, match="is no text"):
+        Board.open(desk.folder)
+
+
+@given(st.binary(max_size=60))
+def test_any_board_toml_is_read_or_refused(junk: bytes) -> None:
+    try:
+        BoardConfig.parse("format = 1\n" + junk.decode("latin-1"))
+    except BoardConfigError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("missing", ["no folder", "no board.toml", "a folder instead"])
+def test_a_folder_that_is_no_board(tmp_path: Path, missing: str) -> None:
+    folder = tmp_path / "b"
+    if missing != "no folder":
+        folder.mkdir()
+    if missing == "a folder instead":
+        (folder / "board.toml").mkdir()
+    with pytest.raises(BoardError, match=re.escape(str(folder))) as caught:
+        Board.open(folder)
+    assert not isinstance(caught.value, BoardConfigError)
+    assert not Board.exists(folder)
+
+
+# flash.bin
+
+
+def test_flash_bin_is_missing(desk: Desk) -> None:
+    (desk.folder / "flash.bin").unlink()
+    with pytest.raises(BoardError, match=r"flash.bin does not exist"):
+        Board.open(desk.folder)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, SMALL_FLASH - 1, SMALL_FLASH + 4096])
+def test_flash_bin_has_another_size(desk: Desk, size: int) -> None:
+    path = desk.folder / "flash.bin"
+    with path.open("r+b") as stream:
+        stream.truncate(size)
+    with pytest.raises(BoardError, match=r"flash\.bin (is empty|has \d+ bytes, the chip has)"):
+        Board.open(desk.folder)
+    assert path.stat().st_size == size
+
+
+def test_flash_bin_is_write_protected(desk: Desk) -> None:
+    path = desk.folder / "flash.bin"
+    before = path.read_bytes()
+    path.chmod(stat.S_IREAD)
+    try:
+        with pytest.raises(BoardError, match=r"flash\.bin is write-protected"):
+            Board.open(desk.folder)
+    finally:
+        path.chmod(stat.S_IREAD | stat.S_IWRITE)
+    assert path.read_bytes() == before
+
+
+def test_wear_counts_of_something_else(desk: Desk) -> None:
+    (desk.folder / "wear.bin").write_bytes(b"something else")
+    with pytest.raises(BoardError, match=r"wear\.bin"):
+        Board.open(desk.folder)
+
+
+def test_a_board_without_wear_counts_gets_new_ones(desk: Desk) -> None:
+    (desk.folder / "wear.bin").unlink()
+    desk.run("")
+    assert (desk.folder / "wear.bin").exists()
+
+
+def test_flash_bin_vanishes_under_a_running_board(desk: Desk) -> None:
+    with pytest.raises(MaixfsError, match=r"flash\.bin"), desk.on() as board:
+        (desk.folder / "flash.bin").unlink()
+        board.run("open('f', 'w').close()")
+    assert not (desk.folder / "board.pid").exists()
+
+
+def test_a_driver_that_there_is_not(desk: Desk) -> None:
+    with pytest.raises(NorError, match="no flash driver called 'x'"):
+        Board.open(desk.folder, driver="x")
+
+
+# Making one
+
+
+def test_a_board_is_never_overwritten(desk: Desk) -> None:
+    before = (desk.folder / "board.toml").read_bytes()
+    with pytest.raises(BoardError, match="exists already"):
+        desk.create()
+    (desk.folder / "board.toml").unlink()
+    with pytest.raises(BoardError, match=r"flash\.bin exists already"):
+        desk.create()
+    assert before
+    assert not (desk.folder / "board.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"part": "X1"}, "no flash chip called 'X1'"),
+        ({"driver": "x"}, "flash.driver is 'x'"),
+        ({"flash_size": 0x800000, "geometry": PRESETS["maixpy"]}, "spiffs reaches to 0x1000000"),
+        ({"flash_size": 5000}, "flash.size is 5000"),
+        ({"from_dump": "none.bin"}, "none.bin cannot be read"),
+    ],
+)
+def test_a_board_that_cannot_be_leaves_nothing(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    desk = Desk(tmp_path / "board")
+    with pytest.raises(MaixfsError, match=message):
+        desk.create(**options)
+    assert not desk.folder.exists()
+
+
+def test_a_failure_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise BoardError("no room")
+
+    monkeypatch.setattr(BoardConfig, "save", full)
+    desk = Desk(tmp_path / "board")
+    with pytest.raises(BoardError, match="no room"):
+        desk.create()
+    assert not desk.folder.exists()
+
+
+def test_a_dump_too_large_for_its_chip(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.bin"
+    dump.write_bytes(bytes(SMALL_FLASH + 1))
+    with pytest.raises(MaixfsError, match="do not fit"):
+        Desk(tmp_path / "board").create(from_dump=dump)
+
+
+def test_a_chip_of_eight_mib(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "board")
+    desk.create(flash_size=0x800000)
+    assert desk.run("print(1)").out == "1\n"
+    assert desk.folder.joinpath("flash.bin").stat().st_size == 0x800000
+
+
+def test_a_part_gives_its_size(tmp_path: Path) -> None:
+    part = parts()[0]
+    config = Board.create(tmp_path / "b", part=part.name, geometry=replace(SMALL, base=0))
+    assert config.flash_size == part.size
+
+
+# One at a time
+
+HOLD = """
+import sys
+from maixfs.board import Board
+with Board.open(sys.argv[1]) as board:
+    print("on", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(desk: Desk) -> Any:
+    """Another process that has the board powered on."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(desk.folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == b"on"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_refused_with_the_holders_number(desk: Desk, other: Any) -> None:
+    before = (desk.folder / "flash.bin").read_bytes()
+    with pytest.raises(BoardBusyError, match=f"powered on by process {other.pid}") as caught:
+        Board.open(desk.folder)
+    assert caught.value.pid == other.pid
+    assert (desk.folder / "flash.bin").read_bytes() == before
+    other.communicate(b"")
+    assert desk.run("print('free')").out == "free\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process dies by signal there")
+def test_the_lock_of_a_process_that_died_is_no_obstacle(desk: Desk, other: Any) -> None:
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    assert (desk.folder / "board.pid").read_text(encoding="ascii").strip() == str(other.pid)
+    assert desk.run("print('free')").out == "free\n"
+
+
+def test_twice_in_one_process_is_refused_too(desk: Desk) -> None:
+    with desk.on() as board:
+        with pytest.raises(BoardBusyError, match=rf"process {os.getpid()} \(this one\)"):
+            Board.open(desk.folder)
+        assert board.run("print(1)").exit_code == 0
+    assert not (desk.folder / "board.pid").exists()
+
+
+def test_a_start_that_fails_gives_the_board_back(desk: Desk) -> None:
+    with pytest.raises(NorError):
+        Board.open(desk.folder, driver="x")
+    assert desk.run("print('free')").out == "free\n"
