@@ -194,6 +194,11 @@ def test_letters_add_up(board: Board) -> None:
     assert board.told() == ["rw-truncates"]
 
 
+def test_a_name_that_is_too_long_is_no_file_to_empty(board: Board) -> None:
+    assert errno_of(board.vfs.open, "n" * 200, "x") == Errno.ENOENT
+    assert board.told() == ["open-hides-reason"]
+
+
 def test_no_letter_no_right(board: Board) -> None:
     board.write("f", "text")
     with board.vfs.open("f", "b?!") as file:
@@ -229,6 +234,22 @@ def test_tell_after_small_appends_is_behind(board: Board) -> None:
         file.write("67890")
         assert file.tell() == 18
         assert file.seek(0, 2) == 23
+
+
+@pytest.mark.parametrize(("profile", "text"), [("maixpy", "caf\udce9"), ("modern", None)])
+def test_text_that_is_no_utf8(board: Board, profile: str, text: str | None) -> None:
+    vfs = Vfs(profile)
+    vfs.attach(board.driver, "/v")
+    with vfs.open("/v/f", "w") as file:
+        file.write(b"caf\xe9")
+    with vfs.open("/v/f") as file:
+        if text is None:
+            with pytest.raises(UnicodeError):
+                file.read()
+        else:
+            assert file.read() == text
+    with vfs.open("/v/f", "rb") as file:
+        assert file.read() == b"caf\xe9"
 
 
 # Positions

@@ -7,6 +7,7 @@ collector runs.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from operator import index
 from typing import Any, Generic, Self, TypeVar
 
@@ -22,7 +23,7 @@ _POSITIONS = 1 << 64
 """Positions are printed as unsigned words of 64 bits: an error below 0 shows as a large number."""
 
 
-class StreamFile(Generic[Content]):
+class StreamFile(ABC, Generic[Content]):
     """What ``FileIO`` and ``TextIOWrapper`` share; sizes and positions are bytes.
 
     Methods raise ``VfsError`` with the driver's number, ``TypeError`` for an argument of another
@@ -38,8 +39,9 @@ class StreamFile(Generic[Content]):
         self._raw = raw
         self._check_utf8 = False
 
+    @abstractmethod
     def _content(self, raw: bytes | bytearray) -> Content:
-        raise NotImplementedError
+        """Return what was read in the type that this kind of file gives."""
 
     def _take(self, size: int) -> bytes | bytearray:
         """Read ``size`` units."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any
 
@@ -16,17 +17,17 @@ class ImportStat(Enum):
     FILE = "a file"
 
 
-class NativeDriver:
+class NativeDriver(ABC):
     """Base of the firmware's own drivers: they answer ``import`` themselves, and their files
     are known to the garbage collector. Others are asked for ``stat``."""
 
+    @abstractmethod
     def import_stat(self, path: str) -> ImportStat:
         """Tell what lies at ``path``, a path inside of this volume."""
-        raise NotImplementedError
 
+    @abstractmethod
     def collect(self) -> int:
         """Close the files whose objects are gone; return how many there were."""
-        raise NotImplementedError
 
 
 def import_stat(driver: Any, path: str) -> ImportStat:

@@ -52,14 +52,11 @@ class SpiffsFile:
         return self.read(-1)
 
     def write(self, data: memoryview) -> int:
-        """Write all of ``data``: EIO where it does not fit, ENOSPC for a short write."""
+        """Write all of ``data``; SPIFFS knows no short write, what does not fit is EIO."""
         try:
-            written = self._open().write(data)
+            return self._open().write(data)
         except SpiffsError as error:
             raise error_of(error, Errno.EIO) from error
-        if written != len(data):
-            raise VfsError(Errno.ENOSPC)
-        return written
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the position; SPIFFS's error number is returned as if it were one.
