@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import PRESETS, Geometry
-from maixfs.vfs import Area, Vfs, VfsSpiffs
+from maixfs.vfs import Area, Vfs, VfsError, VfsSpiffs
 
 MEDIUM_SIZE = 1 << 20
 
@@ -58,3 +60,10 @@ VOLUMES: dict[str, Callable[[], Volume]] = {
     "spiffs-esp-idf": lambda: spiffs_volume("esp-idf", "ideal"),
     "spiffs-esp8266": lambda: spiffs_volume("esp8266", "ideal"),
 }
+
+
+def errno_of(call: Callable[..., Any], *arguments: Any) -> int:
+    """Return the number of the error that a call must raise."""
+    with pytest.raises(VfsError) as caught:
+        call(*arguments)
+    return caught.value.errno

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from maixfs.vfs import Errno, FileIO, TextIOWrapper, VfsError
-from vfs.drivers import VOLUMES, Volume
+from vfs.drivers import VOLUMES, Volume, errno_of
 
 FILE = 0x8000
 
@@ -15,12 +15,6 @@ FILE = 0x8000
 @pytest.fixture(params=VOLUMES)
 def volume(request: pytest.FixtureRequest) -> Iterator[Volume]:
     yield VOLUMES[request.param]()
-
-
-def errno_of(call: object, *arguments: object) -> int:
-    with pytest.raises(VfsError) as caught:
-        call(*arguments)  # type: ignore[operator]
-    return caught.value.errno
 
 
 def test_a_new_volume_is_empty(volume: Volume) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from maixfs.errors import UsageError
 from maixfs.vfs import Errno, ImportStat, Vfs, VfsError
+from vfs.drivers import errno_of
 
 
 class Recorder:
@@ -62,12 +63,6 @@ def mounted(vfs: Vfs, path: Any = "/a", name: str = "") -> Recorder:
     vfs.mount(driver, path)
     driver.calls.clear()
     return driver
-
-
-def errno_of(call: Callable[..., Any], *arguments: Any) -> int:
-    with pytest.raises(VfsError) as caught:
-        call(*arguments)
-    return caught.value.errno
 
 
 # Mounting
