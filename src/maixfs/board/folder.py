@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from contextlib import suppress
@@ -90,7 +89,9 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
     """
     if area.count(area[0]) == len(area) and area[0] in _BLANK:
         return None
-    path = folder / f"spiffs-{hashlib.sha256(area).hexdigest()[:12]}.bin"
+    from hashlib import sha256
+
+    path = folder / f"spiffs-{sha256(area).hexdigest()[:12]}.bin"
     if path.exists():
         return path
     draft = path.with_suffix(".new")

@@ -14,7 +14,6 @@ import math
 import re
 import zlib
 from array import array
-from hashlib import sha256
 from types import ModuleType
 from typing import Any, BinaryIO
 
@@ -33,6 +32,8 @@ class Sha256:
     """``uhashlib.sha256``: ``update`` and ``digest``, no ``hexdigest`` on the board."""
 
     def __init__(self, data: Any = b"") -> None:
+        from hashlib import sha256
+
         self._hash = sha256(_raw(data))
 
     def update(self, data: Any) -> None:
@@ -45,7 +46,7 @@ class Sha256:
 
     def calculate_hard(self, data: Any) -> bytes:
         """Return the hash of ``data`` alone, which the board's accelerator computes."""
-        return sha256(_raw(data)).digest()
+        return Sha256(data).digest()
 
 
 class DecompIO:
