@@ -1,4 +1,5 @@
 import uos
+
 print("files:", uos.listdir("/flash"))
 with open("/flash/test.txt", "w") as f:
     f.write("hello text")
