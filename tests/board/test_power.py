@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import pytest
 
 from board.desk import SMALL, Desk
+from maixfs import board
 from maixfs.board import BoardError
 from maixfs.nor import NorChip, NorError, make_driver
 from maixfs.spiffs import Spiffs
@@ -81,3 +83,19 @@ def test_a_board_can_be_watched(desk: Desk) -> None:
         board.chip.attach(Watcher())
         board.run("with open('a', 'w') as f: f.write('data')")
     assert "program" in kinds
+
+
+def test_settings_of_the_example_survive(desk: Desk) -> None:
+    script = Path(__file__).parents[2] / "examples" / "settings.py"
+    outputs = [desk.run(script).out for _ in range(3)]
+    assert outputs == [f"this is start number {number}\n" for number in (1, 2, 3)]
+    desk.run("import uos\nuos.rename('settings.json', 'settings.new')")  # as a cut may leave it
+    assert desk.run(script).out == "this is start number 4\n"
+
+
+def test_the_package_gives_what_it_lists() -> None:
+    assert all(
+        getattr(board, name).__module__.startswith("maixfs.board.") for name in board.__all__
+    )
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        board.nothing  # type: ignore[attr-defined]
