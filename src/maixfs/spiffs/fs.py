@@ -90,6 +90,11 @@ class Spiffs:
         format_area(device, geometry)
 
     @property
+    def device(self) -> NorDevice:
+        """The flash that the area lies on."""
+        return self._volume.device
+
+    @property
     def geometry(self) -> Geometry:
         """Shape of the area."""
         return self._volume.geometry
@@ -112,6 +117,12 @@ class Spiffs:
                 with contextlib.suppress(SpiffsError):
                     fileops.flush(self._volume, slot)
                 slot.open = False
+        self.mounted = False
+
+    def abandon(self) -> None:
+        """Forget the mount as when power goes: all files close and nothing is written."""
+        for slot in self._volume.slots.open_slots():
+            slot.open = False
         self.mounted = False
 
     def __enter__(self) -> Spiffs:

@@ -48,7 +48,7 @@ class VfsSpiffs(NativeDriver):
     ) -> None:
         self._fs = fs if isinstance(fs, Spiffs) else None
         if isinstance(fs, Spiffs):
-            self._area = Area(fs._volume.device, fs.geometry)
+            self._area = Area(fs.device, fs.geometry)
         else:
             self._area = fs if isinstance(fs, Area) else user_area(fs)
         self._quirks = Quirks(on_quirk)
@@ -79,7 +79,7 @@ class VfsSpiffs(NativeDriver):
     def _mount(self, *, read_only: bool = False) -> None:
         if self._fs is not None:
             # Not unmounted, which would write: the firmware forgets what was mounted.
-            self._fs.mounted = False
+            self._fs.abandon()
         for raw in self._open_files():
             raw.forget()
         self._files.clear()
