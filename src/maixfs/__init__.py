@@ -1,3 +1,22 @@
 """maixfs: the storage of a MaixPy (K210) board on the desk, bit for bit."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maixfs.spiffs.geometry import Geometry
+    from maixfs.target import Target
+
 __version__ = "0.1.0"
+
+
+def open(  # noqa: A001 - as in ``shelve.open``, ``tarfile.open``
+    host: str | Path, writable: bool = False, geometry: Geometry | None = None
+) -> Target:
+    """Open a board's folder, a flash image or a SPIFFS image (see ``maixfs.target``)."""
+    from maixfs.target import open_target
+
+    return open_target(host, writable, geometry)

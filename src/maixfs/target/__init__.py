@@ -9,6 +9,8 @@ with open_target("board", writable=True) as target:
 from __future__ import annotations
 
 from maixfs.target.address import TargetPath, is_target_path, parse_target
+from maixfs.target.copying import apply
+from maixfs.target.copyplan import Action, CopyPlan, CopyStep, plan_copy
 from maixfs.target.errors import (
     AmbiguousError,
     FitError,
@@ -18,26 +20,44 @@ from maixfs.target.errors import (
     TargetError,
     UnreadableError,
 )
+from maixfs.target.health import Finding
+from maixfs.target.images import make_image
 from maixfs.target.opening import open_target
+from maixfs.target.packing import Packed, pack_folder
 from maixfs.target.records import Entry, Kind, Progress, Room, Written
+from maixfs.target.report import Fact, Report
 from maixfs.target.target import Target
+from maixfs.target.unpacking import UnpackError, unpack
 
 __all__ = [
+    "Action",
     "AmbiguousError",
+    "CopyPlan",
+    "CopyStep",
     "Entry",
+    "Fact",
+    "Finding",
     "FitError",
     "Kind",
     "MissingError",
     "NoFileSystemError",
+    "Packed",
     "Progress",
+    "Report",
     "Room",
     "TakenError",
     "Target",
     "TargetError",
     "TargetPath",
+    "UnpackError",
     "UnreadableError",
     "Written",
+    "apply",
     "is_target_path",
+    "make_image",
     "open_target",
+    "pack_folder",
     "parse_target",
+    "plan_copy",
+    "unpack",
 ]

@@ -7,12 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from maixfs.spiffs import FullError, Geometry, OpenFlag, Spiffs, SpiffsError
-from maixfs.spiffs.layout import file_pages
 from maixfs.target.errors import FitError, TargetError
+from maixfs.target.fitting import check_fits, fit_error, free_pages
 from maixfs.target.medium import EditMedium
 from maixfs.target.stale import endangered, wipe_free_pages
-
-_LARGEST_SHOWN = 3
 
 
 class Editor:
@@ -95,7 +93,7 @@ class Editor:
             except SpiffsError as error:
                 failures.append(error)
             if isinstance(failures[-1], FullError):
-                self.check_fits({name: len(data)})
+                self._check_fits({name: len(data)})
         if any(isinstance(failure, FullError) for failure in failures):
             raise self._no_fit({name: len(data)}) from failures[0]
         raise failures[0]
@@ -181,51 +179,15 @@ class Editor:
             if not least:
                 break
             with suppress(FullError):
-                fs.gc(max(0, _free_pages(fs) + fs.statvfs().deleted) * data_size)
+                fs.gc(max(0, free_pages(fs) + fs.statvfs().deleted) * data_size)
             if fs.statvfs().deleted < least:
                 least, best = fs.statvfs().deleted, self._area()
                 self._medium.mark_wear()
         self._medium.undo_wear()
         self._go_back(best)
 
-    def check_fits(self, sizes: Mapping[bytes, int]) -> None:
-        """Raise ``FitError`` where files of these sizes (bytes) can never fit together."""
-        free, deleted = _free_pages(self.fs), self.fs.statvfs().deleted
-        if self._needed(sizes) > free + deleted + self._replaced(sizes):
-            raise self._no_fit(sizes)
-
-    def _needed(self, sizes: Mapping[bytes, int]) -> int:
-        return sum(file_pages(size, self._geometry).total for size in sizes.values())
-
-    def _replaced(self, sizes: Mapping[bytes, int]) -> int:
-        there = [self.fs.stat(name).size for name in sizes if self.fs.exists(name)]
-        return sum(file_pages(size, self._geometry).total for size in there)
+    def _check_fits(self, sizes: Mapping[bytes, int]) -> None:
+        check_fits(self.fs, sizes, self._label, self._host)
 
     def _no_fit(self, sizes: Mapping[bytes, int]) -> FitError:
-        needed, replaced = self._needed(sizes), self._replaced(sizes)
-        free, deleted = max(0, _free_pages(self.fs)), self.fs.statvfs().deleted
-        one = len(sizes) == 1
-        what = self._label(next(iter(sizes))) + " does" if one else f"{len(sizes)} files do"
-        text = f"{what} not fit: needs {needed} pages, {free} are free"
-        text = text if one else text.replace("needs", "they need")
-        if replaced:
-            text += f", {replaced} are in what it replaces"
-        if deleted:
-            text += f", {deleted} more hold deleted data"
-        missing = needed - free - deleted - replaced
-        hint = f"maixfs gc {self._host} frees up to {deleted} pages"
-        if missing > 0:
-            hint = f"{missing} pages are missing; the largest files: {self._largest()}"
-        return FitError(text, needed=needed, free=free, deleted=deleted, hint=hint)
-
-    def _largest(self) -> str:
-        files = sorted(self.fs.scandir(), key=lambda file: (-file.size, file.raw_name))
-        return ", ".join(
-            f"{self._label(file.raw_name)} ({file_pages(file.size, self._geometry).total})"
-            for file in files[:_LARGEST_SHOWN]
-        )
-
-
-def _free_pages(fs: Spiffs) -> int:
-    """Return the pages that can be written, two blocks set aside; negative in those."""
-    return fs.statvfs().free - 2 * fs.geometry.usable_pages
+        return fit_error(self.fs, sizes, self._label, self._host)

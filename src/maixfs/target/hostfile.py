@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -83,11 +83,13 @@ class Draft:
     """A new file beside ``path`` that takes its place in one step, or goes.
 
     ``path`` may be a symbolic link: the file that it leads to is replaced. The mode of a file
-    that is there is kept. Leaving the ``with`` without ``finish`` removes the draft.
+    that is there is kept. Leaving the ``with`` without ``finish`` removes the draft. ``durable``
+    waits until the host's disk has it: not for each of many files.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
+        self._durable = durable
         self._place = Path(os.path.realpath(path))
         self._draft = self._place.with_name(f".maixfs-{os.urandom(6).hex()}.new")
 
@@ -104,7 +106,7 @@ class Draft:
         return self._draft
 
     def write(self, pieces: Iterable[Buffer], total: int, progress: Progress | None) -> None:
-        """Write the new content and have the host put it on its disk."""
+        """Write the new content; raises ``TargetError``, and what ``progress`` raises."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             with os.fdopen(os.open(self._draft, flags, 0o666), "wb") as stream:
@@ -115,7 +117,8 @@ class Draft:
                         if progress is not None:
                             progress("write", done, total)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if self._durable:
+                    os.fsync(stream.fileno())
         except OSError as error:
             raise self._failed(error) from error
 
@@ -127,7 +130,8 @@ class Draft:
             self._draft.replace(self._place)
         except OSError as error:
             raise self._failed(error) from error
-        _sync_folder(self._place.parent)
+        if self._durable:
+            _sync_folder(self._place.parent)
 
     def _failed(self, error: OSError) -> TargetError:
         return TargetError(
@@ -146,21 +150,20 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def write_file(
-    path: Path, pieces: Iterable[Buffer], total: int, progress: Progress | None = None
-) -> None:
-    """Write a file of the host, whole or not at all; raises ``TargetError``."""
-    with Draft(path) as draft:
-        draft.write(pieces, total, progress)
+def put_file(path: Path, content: Buffer) -> None:
+    """Write a small file of the host, whole or not at all; raises ``TargetError``."""
+    with Draft(path, durable=False) as draft:
+        draft.write((content,), len(content), None)
         draft.finish()
 
 
-def same_content(path: Path, content: Buffer) -> bool:
-    """Tell whether a file is there and holds exactly ``content``."""
+def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:
+    """Tell whether a file is there and holds exactly the ``pieces``, one after the other."""
     try:
-        if path.stat().st_size != len(content):
+        if path.stat().st_size != sum(map(len, pieces)):
             return False
-        return path.read_bytes() == content
+        with path.open("rb") as stream:
+            return all(stream.read(len(piece)) == piece for piece in pieces)
     except (OSError, ValueError):
         return False
 

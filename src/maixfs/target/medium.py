@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Protocol
 
 from maixfs.nor import Buffer, IdealDriver, NorChip, NorDevice, NorError, WearCounts
-from maixfs.nor.chip import SECTOR
+from maixfs.nor.array import SECTOR
 from maixfs.nor.hostfile import MappedFile
 from maixfs.target.errors import NoFileSystemError, TargetError
 from maixfs.target.hostfile import Draft, Stamp, look_at, read_file
@@ -16,24 +15,6 @@ from maixfs.target.source import Source, board_holder
 
 SMALLEST, LARGEST = 3 * SECTOR, 64 << 20
 """A SPIFFS has three blocks; no chip of these boards has more than 64 MiB."""
-
-
-class Medium(Protocol):
-    """What a file system is mounted on."""
-
-    image: memoryview
-    """The bytes, read-only."""
-    wear: tuple[int, ...] | None
-    """Erases of each 4 KiB sector, where somebody counted them."""
-    holder: int | None
-    """The process that had the board on when it was looked at (0: not known which)."""
-
-    @property
-    def device(self) -> NorDevice:
-        """What the driver works on."""
-
-    def close(self) -> None:
-        """Let go of everything; nothing is written."""
 
 
 class ImageDevice:
@@ -68,6 +49,7 @@ class ReadMedium:
     """A target for looking at: mapped, or a copy where a running board may change it."""
 
     def __init__(self, source: Source) -> None:
+        self.source = source
         self.holder = None if source.folder is None else board_holder(source.folder)
         self._file: MappedFile | None = None
         if self.holder is None:
@@ -169,7 +151,7 @@ class EditMedium:
                 hint="run the command again",
             )
         with Draft(path) as flash, ExitStack() as stack:
-            flash.write(iter((self.image,)), self.size, progress)
+            flash.write((self.image,), self.size, progress)
             wear = self._draft_wear(stack)
             flash.finish()
             if wear is not None:
@@ -185,7 +167,7 @@ class EditMedium:
             return None
         draft = stack.enter_context(Draft(place))
         if self.wear is not None and place.exists():
-            draft.write(iter((read_file(place),)), place.stat().st_size, None)
+            draft.write((read_file(place),), place.stat().st_size, None)
         counts = WearCounts.open(draft.file, len(self.erases))
         try:
             for sector, erases in _runs(self.erases):

@@ -79,6 +79,11 @@ class Room(NamedTuple):
         """Bytes that can be written at once."""
         return self.free_pages * self.data_size
 
+    def as_dict(self) -> dict[str, int]:
+        """Return it all by name, in pages and in bytes."""
+        sizes = {"total": self.total, "used": self.used, "deleted": self.deleted}
+        return self._asdict() | sizes | {"free": self.free}
+
 
 class Written(NamedTuple):
     """Proof of a write: what is there now."""

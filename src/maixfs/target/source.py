@@ -16,7 +16,6 @@ _CONFIG_NAME = "board.toml"
 _FLASH_NAME = "flash.bin"
 _WEAR_NAME = "wear.bin"
 _LOCK_NAME = "board.lock"
-_SECTOR = 4096
 
 
 class Source(NamedTuple):
@@ -75,8 +74,10 @@ def board_holder(folder: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except ImportError:
         return holder_of(folder)
-    except OSError:
+    except BlockingIOError:
         return holder_of(folder) or 0
+    except OSError:  # a host that has no such locks
+        return holder_of(folder)
     finally:
         os.close(handle)
     return None

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from maixfs.errors import UsageError
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
@@ -15,12 +15,18 @@ from maixfs.spiffs.detect import Detection
 from maixfs.target.catalog import Catalog, Parts
 from maixfs.target.editor import Editor
 from maixfs.target.errors import MissingError, TakenError, TargetError, UnreadableError
+from maixfs.target.fitting import check_fits
 from maixfs.target.medium import EditMedium, ReadMedium
 from maixfs.target.names import Steps
 from maixfs.target.paths import Mount
 from maixfs.target.records import Entry, Kind, Progress, Room, Written
 
+if TYPE_CHECKING:
+    from maixfs.board.config import BoardConfig
+    from maixfs.target.report import Fact, Report
+
 Entries = list[Entry]
+Facts: TypeAlias = "list[Fact]"
 _MAGIC_CHARACTERS = frozenset("*?[")
 
 
@@ -77,6 +83,11 @@ class Target:
     def mount_point(self) -> str:
         """Where the file system is mounted: ``/flash``, or ``/`` in a bare image."""
         return self._mount.point
+
+    @property
+    def config(self) -> BoardConfig | None:
+        """What a board is made of; ``None`` for images."""
+        return self.medium.source.config
 
     @property
     def writable(self) -> bool:
@@ -170,6 +181,36 @@ class Target:
             files=len(self.catalog),
         )
 
+    def report(self) -> Report:
+        """Return all that is known of the target, as values."""
+        from maixfs.target.report import make_report
+
+        return make_report(self)
+
+    def facts(self) -> Facts:
+        """Return all that is known of the target, as (label, value, detail) for a person."""
+        from maixfs.target.facts import facts_of
+
+        return facts_of(self.report())
+
+    def absolute(self, path: str | None) -> str:
+        """Return a path from the root, without dots, with odd bytes in their escaped form."""
+        return "/" + "/".join(self._find(path).parts)
+
+    def label(self, stored: bytes) -> str:
+        """Return the path of a stored name."""
+        return self._mount.label(stored)
+
+    def stored_name(self, path: str) -> bytes:
+        """Return the name under which a file of that path is stored, or would be.
+
+        A file whose name has no slash in front keeps it. Raises ``UsageError`` for a path that
+        no file can have here: too long, with a zero byte, outside of the mount point.
+        """
+        name = self._mount.stored_name(path, self.geometry)
+        bare = name[1:]
+        return bare if not self.fs.exists(name) and self.fs.exists(bare) else name
+
     # Changing
 
     def write(self, path: str, data: bytes, *, meta: bytes | None = None) -> Written:
@@ -178,7 +219,7 @@ class Target:
         ``meta`` are the bytes beside the name that some geometries have (``None``: as they are).
         """
         editor = self._changing()
-        name = self._name_for(path)
+        name = self.stored_name(path)
         label = self._mount.label(name)
         proof = Written(label, len(data), hashlib.sha256(data).hexdigest(), True)
         if self._holds(name, data, meta):
@@ -254,8 +295,9 @@ class Target:
         return freed
 
     def check_fits(self, sizes: Mapping[str, int]) -> None:
-        """Raise ``FitError`` where files of these sizes (bytes, by path) do not fit together."""
-        self._changing().check_fits({self._name_for(path): sizes[path] for path in sizes})
+        """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
+        names = {self.stored_name(path): size for path, size in sizes.items()}
+        check_fits(self.fs, names, self._mount.label, str(self.host))
 
     def commit(self, progress: Progress | None = None) -> Written | None:
         """Put the changes into the host's file in one step; ``None`` where there are none.
@@ -320,12 +362,6 @@ class Target:
         paths = {file.path: file for file in self.catalog.files()}
         close = get_close_matches("/" + "/".join(parts), paths, n=1, cutoff=0.8)
         return f"there is {close[0]}" if close else None
-
-    def _name_for(self, path: str) -> bytes:
-        """Return the stored name of a path; a file without slash in front keeps its name."""
-        name = self._mount.stored_name(path, self.geometry)
-        bare = name[1:]
-        return bare if not self.fs.exists(name) and self.fs.exists(bare) else name
 
     def _holds(self, name: bytes, data: bytes, meta: bytes | None) -> bool:
         if not self.fs.exists(name):

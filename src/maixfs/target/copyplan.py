@@ -1,0 +1,184 @@
+"""Work out a copy before anything is written: what goes where, and what it replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+from maixfs.errors import UsageError
+from maixfs.spiffs import Geometry
+from maixfs.target.address import TargetPath
+from maixfs.target.copysource import Item, Place, find_items
+from maixfs.target.errors import TakenError, TargetError, UnreadableError
+from maixfs.target.hostfile import same_content
+from maixfs.target.hostnames import HostNames
+from maixfs.target.sessions import Sessions
+
+
+class Action(StrEnum):
+    """What a step does at its destination."""
+
+    NEW = "new"
+    REPLACE = "replace"
+    SAME = "up to date"
+
+
+class CopyStep(NamedTuple):
+    """One file to copy. A ``TargetPath`` without ``path`` is a file of the host."""
+
+    source: TargetPath
+    destination: TargetPath
+    size: int
+    """Bytes."""
+    action: Action
+    note: str = ""
+    """What a person should know, such as a name that had to change."""
+
+
+class CopyPlan(NamedTuple):
+    """All steps of a copy, in the order in which they are done."""
+
+    steps: tuple[CopyStep, ...]
+    warnings: tuple[str, ...]
+    root: Path | None
+    """The host's folder that files must stay in, or ``None``."""
+    geometry: Geometry | None
+    """The geometry that was asked for, for the target that is written."""
+
+    @property
+    def total(self) -> int:
+        """Bytes that are really copied."""
+        return sum(step.size for step in self.steps if step.action is not Action.SAME)
+
+
+def plan_copy(
+    sources: Sequence[str | Path | TargetPath],
+    destination: str | Path | TargetPath,
+    recursive: bool = False,
+    *,
+    geometry: Geometry | None = None,
+) -> CopyPlan:
+    """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
+
+    Texts are taken apart by ``parse_target``; patterns in them are looked up in a target, and on
+    the host where no file has such a name. A folder needs ``recursive``; it lands in a
+    destination that is a folder under its own name, unless it ends in ``/.``, and becomes the
+    destination otherwise. Several sources need a folder (a slash at its end makes it one).
+
+    Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
+    in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
+    what ``open_target`` raises. ``geometry`` is that of the destination.
+    """
+    places = [Place.of(source) for source in sources]
+    end = Place.of(destination)
+    goal = end.where
+    if goal.path is None and all(place.where.path is None for place in places):
+        raise UsageError(
+            "neither side is in a target",
+            hint="name one with a colon: board:/flash, image.bin:/main.py",
+        )
+    with Sessions(goal.host if goal.path is not None else None, geometry) as sessions:
+        found = [find_items(place, recursive, sessions) for place in places]
+        items = [item for part in found for item in part.items]
+        is_tree = len(found) == 1 and found[0].is_folder
+        inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)
+        steps = _steps(items, goal, inside, sessions)
+        _refuse_clashes(steps)
+        if goal.path is not None:
+            sizes = {step.destination.path or "": step.size for step in steps}
+            sessions.target(goal.host).check_fits(sizes)
+        root = goal.host if goal.path is None and (inside or is_tree) else None
+        warnings = tuple(warning for part in found for warning in part.warnings)
+        return CopyPlan(tuple(steps), warnings, root, geometry)
+
+
+def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) -> bool:
+    """Tell whether copies land in the destination under their own names.
+
+    Raises ``TargetError`` where many files would have to become one.
+    """
+    goal = end.where
+    if goal.path is None:
+        there, is_dir = goal.host.exists(), goal.host.is_dir()
+    else:
+        target = sessions.target(goal.host)
+        there = target.exists(goal.path)
+        is_dir = there and target.stat(goal.path).is_dir
+    if there and not is_dir and (several or is_tree or end.slash):
+        raise TargetError(f"{goal} is a file, not a folder")
+    if is_dir or (end.slash and not is_tree):
+        return True
+    if several and not is_tree:
+        raise TargetError(
+            f"{goal} is no folder: several files cannot become one",
+            hint=f"with a slash at its end it is one: {goal}/",
+        )
+    return False
+
+
+def _steps(
+    items: list[Item], goal: TargetPath, inside: bool, sessions: Sessions
+) -> list[CopyStep]:
+    ways = [item.inside if inside else item.alone for item in items]
+    if goal.path is None:
+        return _steps_to_host(items, ways, goal.host, sessions)
+    target = sessions.target(goal.host)
+    base = target.absolute(goal.path)
+    steps = []
+    for item, way in zip(items, ways, strict=True):
+        path = "/".join((base.rstrip("/"), *way)) if way else base
+        name = target.stored_name(path)
+        destination = TargetPath(goal.host, target.label(name))
+        action = Action.NEW
+        if target.exists(destination.path or ""):
+            if target.stat(destination.path or "").is_dir:
+                raise TakenError(f"{destination} is a folder", hint="give the copy another name")
+            same = _is_same(item, destination, sessions)
+            action = Action.SAME if same else Action.REPLACE
+        steps.append(CopyStep(item.source, destination, item.size, action))
+    return steps
+
+
+def _steps_to_host(
+    items: list[Item], ways: list[tuple[str, ...]], goal: Path, sessions: Sessions
+) -> list[CopyStep]:
+    names = HostNames(way for way in ways if way)
+    steps = []
+    for item, way in zip(items, ways, strict=True):
+        place = goal.joinpath(*names[way]) if way else goal
+        note = f"was {item.source.path}" if way and names[way] != way else ""
+        action = Action.NEW
+        if place.is_dir():
+            raise TakenError(f"{place} is a folder", hint="give the copy another name")
+        if place.exists():
+            content = sessions.read(item.source) if item.readable else None
+            same = content is not None and same_content(place, [content])
+            action = Action.SAME if same else Action.REPLACE
+        steps.append(CopyStep(item.source, TargetPath(place), item.size, action, note))
+    return steps
+
+
+def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
+    """Compare a source with the file of a target that it would replace."""
+    target = sessions.target(destination.host)
+    known = target.stat(destination.path or "")
+    source = item.source
+    in_goal = source.path is not None and sessions.is_same(source.host, destination.host)
+    if in_goal and target.stat(source.path or "").page == known.page:
+        raise UsageError(f"{source} and {destination} are the same file")
+    if known.size != item.size or not known.readable:
+        return False
+    try:
+        return sessions.read(source) == target.read(known.path)
+    except UnreadableError:
+        return False
+
+
+def _refuse_clashes(steps: list[CopyStep]) -> None:
+    taken: dict[TargetPath, TargetPath] = {}
+    for step in steps:
+        other = taken.setdefault(step.destination, step.source)
+        if other != step.source:
+            raise UsageError(f"{other} and {step.source} would both become {step.destination}")

@@ -1,0 +1,155 @@
+"""Everything that ``info`` says of a target: as values, as a dictionary, as lines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maixfs.nor.array import SECTOR
+from maixfs.spiffs import PRESETS, Geometry, ondisk
+from maixfs.target.firmware import Firmware, read_firmware, written_outside
+from maixfs.target.health import Finding, examine
+from maixfs.target.records import Kind, Room
+
+if TYPE_CHECKING:
+    from maixfs.board.config import BoardConfig
+    from maixfs.target.target import Target
+
+
+class Fact(NamedTuple):
+    """A line of ``info``."""
+
+    label: str
+    value: str
+    detail: str = ""
+
+
+class Counts(NamedTuple):
+    """How often units were erased."""
+
+    least: int
+    mean: float
+    most: int
+
+
+class BoardFacts(NamedTuple):
+    """What a board is made of."""
+
+    part: str
+    driver: str
+    profile: str
+    holder: int | None
+    """The process that has it powered on (0: not known which), or ``None``."""
+
+
+class Report(NamedTuple):
+    """What is known of a target."""
+
+    kind: Kind
+    host: str
+    size: int
+    board: BoardFacts | None
+    mount_point: str
+    geometry: Geometry
+    preset: str | None
+    """Name of the preset of the same format."""
+    confidence: float | None
+    """How sure the geometry is, up to 1; ``None`` where it was not found but given."""
+    reasons: tuple[str, ...]
+    room: Room
+    block_erases: Counts | None
+    """By the counters in the file system, per block."""
+    sector_erases: Counts | None
+    """By the wear file beside a board's flash, per sector of the area."""
+    firmware: Firmware | None
+    written_outside: int
+    """Bytes of sectors outside of the file system that are not blank."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(finding.is_problem for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it all as plain values that JSON has."""
+        geometry = self.geometry
+        values = self._asdict() | {
+            "kind": str(self.kind),
+            "board": self.board and self.board._asdict(),
+            "geometry": geometry_dict(geometry),
+            "mkspiffs": geometry.mkspiffs_flags(),
+            "spiffsgen": geometry.spiffsgen_flags(),
+            "reasons": [*self.reasons],
+            "room": self.room.as_dict(),
+            "firmware": self.firmware and self.firmware._asdict(),
+            "findings": [finding._asdict() for finding in self.findings],
+            "healthy": self.healthy,
+        }
+        for key in ("block_erases", "sector_erases"):
+            values[key] = values[key] and values[key]._asdict()
+        return values
+
+
+def geometry_dict(geometry: Geometry) -> dict[str, Any]:
+    """Return the fields that make two geometries different."""
+    from dataclasses import fields
+
+    return {
+        field.name: getattr(geometry, field.name) for field in fields(Geometry) if field.compare
+    }
+
+
+def make_report(target: Target) -> Report:
+    """Look at everything; nothing is written."""
+    image, geometry, detection = target.medium.image, target.geometry, target.detection
+    bare = target.kind is Kind.SPIFFS_IMAGE
+    return Report(
+        kind=target.kind,
+        host=str(target.host),
+        size=target.size,
+        board=_board_facts(target.config, target.medium.holder),
+        mount_point=target.mount_point,
+        geometry=geometry,
+        preset=detection.preset if detection else _preset_of(geometry),
+        confidence=detection.confidence if detection else None,
+        reasons=detection.reasons if detection else (),
+        room=target.room(),
+        block_erases=_block_erases(image, geometry),
+        sector_erases=_sector_erases(target),
+        firmware=None if bare else read_firmware(image),
+        written_outside=0 if bare else written_outside(image, geometry),
+        findings=tuple(examine(target)),
+    )
+
+
+def _board_facts(config: BoardConfig | None, holder: int | None) -> BoardFacts | None:
+    if config is None:
+        return None
+    return BoardFacts(config.part, config.driver, config.profile, holder)
+
+
+def _preset_of(geometry: Geometry) -> str | None:
+    for name, preset in PRESETS.items():
+        if preset == geometry:
+            return name
+    return None
+
+
+def _block_erases(image: memoryview, geometry: Geometry) -> Counts | None:
+    starts = range(geometry.base, geometry.base + geometry.size, geometry.block_size)
+    counts = [ondisk.U16.unpack_from(image, at + geometry.magic_offset + 2)[0] for at in starts]
+    return _counts([count for count in counts if count != ondisk.ID_FREE])
+
+
+def _sector_erases(target: Target) -> Counts | None:
+    wear, geometry = target.medium.wear, target.geometry
+    if wear is None:
+        return None
+    first = geometry.base // SECTOR
+    return _counts([*wear[first : first + geometry.size // SECTOR]])
+
+
+def _counts(counts: list[int]) -> Counts | None:
+    if not counts:
+        return None
+    return Counts(min(counts), sum(counts) / len(counts), max(counts))

@@ -1,0 +1,69 @@
+"""The targets that a copy touches, each opened once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+
+from maixfs.spiffs import Geometry
+from maixfs.target.address import TargetPath
+from maixfs.target.errors import MissingError
+from maixfs.target.hostfile import read_file
+from maixfs.target.opening import open_target
+from maixfs.target.target import Target
+
+
+class Sessions:
+    """Opens targets when they are asked for and closes them at the end of a ``with``.
+
+    ``goal`` is the one that ``geometry`` is for, and with ``writable`` the one that is changed;
+    a source in the same file is then read from it as well.
+    """
+
+    def __init__(
+        self, goal: Path | None, geometry: Geometry | None, *, writable: bool = False
+    ) -> None:
+        self._goal = goal
+        self._geometry = geometry
+        self._writable = writable
+        self._stack = ExitStack()
+        self._targets: dict[str, Target] = {}
+
+    def target(self, host: Path) -> Target:
+        """Return the open target of a host path; raises as ``open_target``."""
+        key = os.path.realpath(host)
+        if key not in self._targets:
+            is_goal = self._goal is not None and self.is_same(host, self._goal)
+            target = self._open(host, is_goal)
+            self._stack.callback(target.close)
+            self._targets[key] = target
+        return self._targets[key]
+
+    def _open(self, host: Path, is_goal: bool) -> Target:
+        try:
+            return open_target(
+                host,
+                writable=self._writable and is_goal,
+                geometry=self._geometry if is_goal else None,
+            )
+        except MissingError as error:
+            if is_goal and not host.exists():
+                error.hint = f"maixfs mkfs {host} makes an image, maixfs new {host} a board"
+            raise
+
+    def is_same(self, one: Path, other: Path) -> bool:
+        """Tell whether two host paths lead to the same target."""
+        return os.path.realpath(one) == os.path.realpath(other)
+
+    def read(self, place: TargetPath) -> bytes:
+        """Return the bytes of a file, of the host's or in a target."""
+        if place.path is None:
+            return read_file(place.host)
+        return self.target(place.host).read(place.path)
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()

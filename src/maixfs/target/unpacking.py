@@ -1,0 +1,129 @@
+"""All files of a target, or of a folder in it, into a folder of the host."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from maixfs.target.errors import TakenError, TargetError, UnreadableError
+from maixfs.target.hostfile import put_file, reason_of, same_content
+from maixfs.target.hostnames import HostNames
+from maixfs.target.records import Entry, Progress, Written
+from maixfs.target.target import Target
+
+
+class UnpackError(UnreadableError):
+    """Some files could not be read; ``written`` are those that could, and lie in the folder."""
+
+    def __init__(self, message: str, written: list[Written], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.written = written
+
+
+class _Step(NamedTuple):
+    entry: Entry
+    place: Path
+    note: str
+
+
+def unpack(
+    target: Target,
+    path: str | None,
+    folder: Path,
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[Written]:
+    """Write all files under ``path`` (``None``: all there are) into ``folder``.
+
+    Folders are made as names ask for them. Names that the host would not take are changed, and
+    the ``note`` of what was written says so. A file that is there already is left alone where
+    it is the same, replaced with ``force``, and otherwise nothing at all is written
+    (``TakenError``). Damaged files are left out, and ``UnpackError`` at the end names them.
+    """
+    steps = _plan(target, path, folder)
+    if not force:
+        _refuse_different(target, steps)
+    make_folder(folder)
+    written: list[Written] = []
+    lost: list[str] = []
+    for number, step in enumerate(steps):
+        if progress is not None:
+            progress("unpack", number, len(steps))
+        try:
+            data = target.read(step.entry.path)
+        except UnreadableError as error:
+            lost.append(str(error))
+            continue
+        written.append(write_host(step.place, data, folder)._replace(note=step.note))
+    if progress is not None:
+        progress("unpack", len(steps), len(steps))
+    if lost:
+        raise UnpackError(
+            f"{len(lost)} of {len(steps)} files left out: {lost[0]}", written, hint=_rest(lost)
+        )
+    return written
+
+
+def _plan(target: Target, path: str | None, folder: Path) -> list[_Step]:
+    here = target.stat(path) if path else None
+    if here is not None and not here.is_dir:
+        files, skip = [here], len(_parts(here)) - 1
+    else:
+        files = [entry for entry in target.list(path, recursive=True) if not entry.is_dir]
+        start = here.path if here is not None else target.mount_point
+        skip = len([part for part in start.split("/") if part])
+    names = HostNames(_parts(file)[skip:] for file in files)
+    steps = []
+    for file in files:
+        parts = _parts(file)[skip:]
+        note = "" if names[parts] == parts else f"was {file.path}"
+        steps.append(_Step(file, folder.joinpath(*names[parts]), note))
+    return steps
+
+
+def _parts(entry: Entry) -> tuple[str, ...]:
+    return tuple(entry.path[1:].split("/"))
+
+
+def _refuse_different(target: Target, steps: list[_Step]) -> None:
+    for step in steps:
+        if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
+            continue
+        if not same_content(step.place, [target.read(step.entry.path)]):
+            raise TakenError(
+                f"{step.place} is there already and differs; nothing was written",
+                hint="--force replaces it, or choose an empty folder",
+            )
+
+
+def write_host(place: Path, data: bytes, root: Path) -> Written:
+    """Write a file of the host below ``root``, making folders; an equal one is left alone.
+
+    Raises ``TargetError`` where the host refuses, or where a link leads out of ``root``.
+    """
+    proof = Written(str(place), len(data), hashlib.sha256(data).hexdigest(), True)
+    if same_content(place, [data]):
+        return proof._replace(changed=False)
+    if not place.parent.resolve().is_relative_to(root.resolve()) or place.is_symlink():
+        raise TargetError(f"{place} leads out of {root} by a link: nothing was written there")
+    make_folder(place.parent)
+    if place.is_dir():
+        raise TakenError(f"{place} is a folder", hint="move it away first")
+    put_file(place, data)
+    return proof
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the host and those above it; raises ``TargetError``."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise TargetError(f"{folder} is in the way: a file is where a folder is needed") from None
+    except OSError as error:
+        raise TargetError(f"{folder} cannot be made: {reason_of(error)}") from error
+
+
+def _rest(lost: list[str]) -> str | None:
+    return "; ".join(lost[1:]) or None
