@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -62,7 +63,8 @@ def run_programs(session: Session, script: bytes | None) -> RunResult:
     ``NorError`` where the chip's file failed and ``BrokenPipeError`` where the console is gone.
     """
     strict = not session.vfs.profile.has_errno_attribute
-    with without_errno_attribute() if strict else nullcontext():
+    with without_errno_attribute() if strict else nullcontext(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the board warns of nothing
         _run_file(session, "boot.py")
         if script is None:
             return _run_file(session, MAIN)

@@ -18,10 +18,15 @@ def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> Spiffs:
     ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
     ``SpiffsError`` where the second mount fails too.
     """
-    try:
-        return area.mount()
-    except SpiffsError:
-        keep()
+    with held():
+        try:
+            return area.mount()
+        except SpiffsError:
+            keep()
+            return _format(area, say)
+
+
+def _format(area: Area, say: Say) -> Spiffs:
     say("[MAIXPY]:Spiffs Unmount.\n")
     say("[MAIXPY]:Spiffs Formating...\n")
     outcome = "failed"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import re
 
+_TOO_MANY = r"too many values to unpack (expected \1)"
+
 _RULES: tuple[tuple[type[BaseException], str, str], ...] = (
     (NameError, r"name '(.*)' is not defined.*", r"name '\1' isn't defined"),
     (
@@ -47,6 +49,7 @@ _RULES: tuple[tuple[type[BaseException], str, str], ...] = (
         r"not enough values to unpack .* got (\d+)\)",
         r"need more than \1 values to unpack",
     ),
+    (ValueError, r"too many values to unpack \(expected (\d+).*", _TOO_MANY),
     (
         ValueError,
         r"invalid literal for int\(\) with base (\d+): (.*)",
