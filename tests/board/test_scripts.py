@@ -293,3 +293,7 @@ def test_output_goes_to_the_hosts_streams_unless_told(
     captured = capsys.readouterr()
     assert captured.out == "out\n"
     assert captured.err.startswith("[MAIXPY]:Spiffs Unmount.\n")
+
+
+def test_the_board_warns_of_nothing(desk: Desk) -> None:
+    assert desk.run("exec('print(1 is 1)')\nprint('\\d' == '\\\\d')").out == "True\nTrue\n"
