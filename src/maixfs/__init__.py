@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as the type checker knows it; typing itself takes time to import
 if TYPE_CHECKING:
     from pathlib import Path
 

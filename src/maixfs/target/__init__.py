@@ -8,26 +8,29 @@ with open_target("board", writable=True) as target:
 
 from __future__ import annotations
 
-from maixfs.target.address import TargetPath, is_target_path, parse_target
-from maixfs.target.copying import apply
-from maixfs.target.copyplan import Action, CopyPlan, CopyStep, plan_copy
-from maixfs.target.errors import (
-    AmbiguousError,
-    FitError,
-    MissingError,
-    NoFileSystemError,
-    TakenError,
-    TargetError,
-    UnreadableError,
-)
-from maixfs.target.health import Finding
-from maixfs.target.images import make_image
-from maixfs.target.opening import open_target
-from maixfs.target.packing import Packed, pack_folder
-from maixfs.target.records import Entry, Kind, Progress, Room, Written
-from maixfs.target.report import Fact, Report
-from maixfs.target.target import Target
-from maixfs.target.unpacking import UnpackError, unpack
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from maixfs.target.address import TargetPath, is_target_path, parse_target
+    from maixfs.target.copying import apply
+    from maixfs.target.copyplan import Action, CopyPlan, CopyStep, plan_copy
+    from maixfs.target.errors import (
+        AmbiguousError,
+        FitError,
+        MissingError,
+        NoFileSystemError,
+        TakenError,
+        TargetError,
+        UnreadableError,
+    )
+    from maixfs.target.health import Finding
+    from maixfs.target.images import make_image
+    from maixfs.target.opening import open_target
+    from maixfs.target.packing import Packed, pack_folder
+    from maixfs.target.records import Entry, Kind, Progress, Room, Written
+    from maixfs.target.report import Fact, Report
+    from maixfs.target.target import Target
+    from maixfs.target.unpacking import UnpackError, unpack
 
 __all__ = [
     "Action",
@@ -61,3 +64,36 @@ __all__ = [
     "plan_copy",
     "unpack",
 ]
+
+_HOMES = {
+    "address": ("TargetPath", "is_target_path", "parse_target"),
+    "copying": ("apply",),
+    "copyplan": ("Action", "CopyPlan", "CopyStep", "plan_copy"),
+    "errors": (
+        "AmbiguousError",
+        "FitError",
+        "MissingError",
+        "NoFileSystemError",
+        "TakenError",
+        "TargetError",
+        "UnreadableError",
+    ),
+    "health": ("Finding",),
+    "images": ("make_image",),
+    "opening": ("open_target",),
+    "packing": ("Packed", "pack_folder"),
+    "records": ("Entry", "Kind", "Progress", "Room", "Written"),
+    "report": ("Fact", "Report"),
+    "target": ("Target",),
+    "unpacking": ("UnpackError", "unpack"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: who lists files does not wait for what packs them.
+    for module, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
+
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
