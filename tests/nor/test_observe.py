@@ -12,10 +12,12 @@ class Trace(Observer):
 
     def __init__(self) -> None:
         self.events: list[NorEvent] = []
+        self.announced: list[NorEvent] = []
         self.old: list[bytes] = []
         self.new: list[bytes] = []
 
     def before(self, chip: NorChip, event: NorEvent) -> None:
+        self.announced.append(event)
         self.old.append(chip.peek(event.address, event.length))
 
     def after(self, chip: NorChip, event: NorEvent) -> None:
@@ -65,6 +67,7 @@ def test_events_tell_kind_place_cause_and_data(chip):
         NorEvent("read", 0x80FE, 4, "format"),
         NorEvent("erase", 0, 0x1000),
     ]
+    assert trace.announced == trace.events
     assert trace.new == [e.outcome(old) for e, old in zip(trace.events, trace.old, strict=True)]
     assert trace.new[2] == b"ab"
 

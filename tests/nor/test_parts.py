@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maixfs.nor import NorError, NorImageError, Part, find_part, identify, parts, sfdp
-from maixfs.nor.parts import part_for
+from maixfs.nor import NorError, NorImageError, Part, find_part, identify, sfdp
+from maixfs.nor.parts import part_for, parts
 
 # Basic tables as real chips give them (dwords 1 to 16).
 MX25L12833F = (

@@ -14,9 +14,9 @@ from maixfs.nor import (
     SpiFlash,
     SpiFlashSlave,
     find_part,
-    parts,
     sfdp,
 )
+from maixfs.nor.parts import parts
 
 SIZE = 0x100000
 

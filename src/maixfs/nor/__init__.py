@@ -1,30 +1,38 @@
 """SPI NOR flash: the chip, its SPI face, and the flash drivers that the world has.
 
-chip = NorChip.open("flash.bin")      # or NorChip.in_memory()
-flash = make_driver("ideal", chip)    # or "literal", "maixpy"
-flash.erase(0xD00000, 0x20000)
-flash.program(0xD00000, b"...")
+    chip = NorChip.open("flash.bin")      # or NorChip.in_memory()
+    flash = make_driver("ideal", chip)    # or "literal", "maixpy"
+    flash.erase(0xD00000, 0x20000)
+    flash.program(0xD00000, b"...")
+
+The names below are loaded when they are first used.
 """
 
 from __future__ import annotations
 
-from maixfs.nor.bus import BusTime, HostTime, SpiBus
-from maixfs.nor.chip import NorChip
-from maixfs.nor.clock import DeviceClock
-from maixfs.nor.device import Buffer, NorDevice
-from maixfs.nor.drivers import DRIVERS, IdealDriver, LiteralDriver, MaixpyDriver, make_driver
-from maixfs.nor.errors import NorError, NorImageError
-from maixfs.nor.observe import NorEvent, Observer
-from maixfs.nor.parts import Part, find_part, identify, parts
-from maixfs.nor.spi_driver import SpiFlash
-from maixfs.nor.spi_slave import SpiFlashSlave
-from maixfs.nor.wear import WearCounts
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maixfs.nor.array import FlashArray
+    from maixfs.nor.bus import BusTime, HostTime, SpiBus
+    from maixfs.nor.chip import NorChip
+    from maixfs.nor.clock import DeviceClock
+    from maixfs.nor.device import Buffer, NorDevice
+    from maixfs.nor.drivers import DRIVERS, IdealDriver, LiteralDriver, MaixpyDriver, make_driver
+    from maixfs.nor.errors import NorError, NorImageError
+    from maixfs.nor.observe import NorEvent, Observer
+    from maixfs.nor.parts import Part, find_part, identify
+    from maixfs.nor.spi_driver import SpiFlash
+    from maixfs.nor.spi_slave import SpiFlashSlave
+    from maixfs.nor.wear import WearCounts
 
 __all__ = [
     "DRIVERS",
     "Buffer",
     "BusTime",
     "DeviceClock",
+    "FlashArray",
     "HostTime",
     "IdealDriver",
     "LiteralDriver",
@@ -43,5 +51,28 @@ __all__ = [
     "find_part",
     "identify",
     "make_driver",
-    "parts",
 ]
+
+_MODULES = {
+    "array": ("FlashArray",),
+    "bus": ("BusTime", "HostTime", "SpiBus"),
+    "chip": ("NorChip",),
+    "clock": ("DeviceClock",),
+    "device": ("Buffer", "NorDevice"),
+    "drivers": ("DRIVERS", "IdealDriver", "LiteralDriver", "MaixpyDriver", "make_driver"),
+    "errors": ("NorError", "NorImageError"),
+    "observe": ("NorEvent", "Observer"),
+    "parts": ("Part", "find_part", "identify"),
+    "spi_driver": ("SpiFlash",),
+    "spi_slave": ("SpiFlashSlave",),
+    "wear": ("WearCounts",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
