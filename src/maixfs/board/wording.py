@@ -84,6 +84,8 @@ _OPERANDS = re.compile(
     r" instances of|(?P<sign>\S.*?):) '(?P<left>.*)' and '(?P<right>.*)'"
 )
 
+_DEFAULT_FIRST = "non-default argument follows default argument"
+
 _COMPILER_WORDS: tuple[tuple[str, str], ...] = (
     (r"cannot assign to .*|illegal target for annotation.*", "can't assign to expression"),
     (r"cannot delete .*", "can't delete expression"),
@@ -95,7 +97,10 @@ _COMPILER_WORDS: tuple[tuple[str, str], ...] = (
     (r"no binding for nonlocal .*", "no binding for nonlocal found"),
     (r"nonlocal declaration not allowed .*", "can't declare nonlocal in outer code"),
     (r"duplicate argument .*", "argument name reused"),
-    (r".*default argument.*", "non-default argument follows default argument"),
+    (
+        r".*default argument.*|parameter without a default.*",
+        "non-default argument follows default argument",
+    ),
     (r"default 'except:' must be last", "default 'except' must be last"),
     (r"positional argument follows keyword argument$", "non-keyword arg after keyword arg"),
     (r"positional argument follows keyword argument unpacking", "non-keyword arg after */**"),
