@@ -308,6 +308,35 @@ def test_the_lock_of_a_process_that_died_is_no_obstacle(desk: Desk, other: Any) 
     assert desk.run("print('free')").out == "free\n"
 
 
+BUSY = """
+import sys
+from maixfs.board import Board
+script = '''
+open('f', 'wb').close()
+print('on')
+while True:
+  with open('f', 'wb') as f: f.write(bytes(9000))
+'''
+with Board.open(sys.argv[1]) as board:
+    code = board.run(script).exit_code
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal goes to one process there")
+def test_ctrl_c_from_outside_leaves_a_sound_board(desk: Desk) -> None:
+    line = [sys.executable, "-u", "-c", BUSY, str(desk.folder)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read().decode()
+    assert process.returncode == 130
+    assert rest.startswith("Traceback (most recent call last):\n")
+    assert rest.endswith("\nKeyboardInterrupt: \n")
+    assert desk.run("import uos\nprint(uos.stat('f')[6] <= 9000)").out == "True\n"
+
+
 def test_twice_in_one_process_is_refused_too(desk: Desk) -> None:
     with desk.on() as board:
         with pytest.raises(BoardBusyError, match=rf"process {os.getpid()} \(this one\)"):
