@@ -143,8 +143,6 @@ class Board:
         if self._used:
             self.reset()
         self._used = True
-        if source is not None:
-            self._hardware.report.syntax(source, "the script")
         for resets in range(max_resets + 1):
             try:
                 return self._run_once(source)._replace(resets=resets)

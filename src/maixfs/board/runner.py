@@ -80,7 +80,9 @@ def _run_file(session: Session, name: str) -> RunResult:
 
 def _run(session: Session, name: str, source: Callable[[], bytes]) -> RunResult:
     try:
-        session.importer.load_main(source(), name)
+        text = source()
+        session.hardware.report.syntax(text, name)
+        session.importer.load_main(text, name)
     except (BoardReset, NorError, BrokenPipeError):
         raise
     except SystemExit as error:
