@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from board.desk import Desk
+from board.desk import Desk, Said
 from maixfs.board import Board, BoardError, SteppedClock
 from maixfs.board.runner import INTERRUPTED
 
@@ -86,7 +87,7 @@ def test_quirks_are_explained_once_and_only_when_asked(desk: Desk) -> None:
 def test_newer_syntax_is_pointed_out_when_asked(desk: Desk) -> None:
     said = desk.run("n = 1\nprint(f'{n}')\n", explain=True)
     assert said.out == "1\n"
-    assert "the script: line 2 uses an f-string; MicroPython 1.11" in said.err
+    assert "main.py: line 2 uses an f-string; MicroPython 1.11" in said.err
     assert desk.run("print(f'{1}')").err == ""
 
 
@@ -297,3 +298,17 @@ def test_output_goes_to_the_hosts_streams_unless_told(
 
 def test_the_board_warns_of_nothing(desk: Desk) -> None:
     assert desk.run("exec('print(1 is 1)')\nprint('\\d' == '\\\\d')").out == "True\nTrue\n"
+
+
+def test_modules_show_as_on_the_board(desk: Desk) -> None:
+    said = desk.run("import uos, sys\nprint(uos, sys)\nprint(dir(uos)[:4])\nuos.nope")
+    assert said.out.startswith("<module 'uos'> <module 'sys'>\n['VfsSpiffs', '__name__', 'chdir'")
+    assert said.out.endswith("AttributeError: 'module' object has no attribute 'nope'\n")
+
+
+def test_a_board_runs_in_another_thread(desk: Desk) -> None:
+    said: list[Said] = []
+    thread = threading.Thread(target=lambda: said.append(desk.run("open('f', 'w').write('x')")))
+    thread.start()
+    thread.join()
+    assert said[0].result.exit_code == 0
