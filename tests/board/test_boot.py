@@ -12,7 +12,7 @@ import pytest
 from board.desk import SMALL, SMALL_FLASH, Desk
 from maixfs.board import Board, Started
 from maixfs.board.boot import DEFAULT_MAIN
-from maixfs.board.session import choose_start_folder
+from maixfs.board.runtime import choose_start_folder
 from maixfs.nor.chip import NorChip
 from maixfs.vfs import Vfs
 
@@ -87,7 +87,7 @@ def test_freq_conf_is_written_as_the_firmware_writes_it(desk: Desk) -> None:
 def test_freq_conf_is_read_and_clamped(desk: Desk, content: str, record: tuple[int, ...]) -> None:
     desk.put("freq.conf", bytes.fromhex(content))
     with desk.on() as board:
-        assert board.session.freq == record
+        assert board.runtime.freq == record
 
 
 def test_an_empty_freq_conf_is_reported_and_left(desk: Desk) -> None:

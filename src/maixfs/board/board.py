@@ -17,7 +17,7 @@ from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
 from maixfs.board.modules.uos import Uos
 from maixfs.board.power import PathLike, PowerOn, power_on
 from maixfs.board.runner import RunResult, read_script, run_programs
-from maixfs.board.session import Hardware, Session
+from maixfs.board.runtime import Hardware, Runtime
 from maixfs.board.signals import BoardReset
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
@@ -56,7 +56,7 @@ class Board:
         self._hardware = hardware
         self._resources = resources
         self._used = False
-        self._session: Session | None = None
+        self._runtime: Runtime | None = None
         self._power_on(HARD_RESET)
 
     @staticmethod
@@ -104,26 +104,26 @@ class Board:
         return self._hardware.chip
 
     @property
-    def session(self) -> Session:
+    def runtime(self) -> Runtime:
         """The running firmware; raises ``BoardError`` on a board that is off."""
-        if self._session is None:
+        if self._runtime is None:
             raise BoardError(f"{self.folder} is powered off")
-        return self._session
+        return self._runtime
 
     @property
     def vfs(self) -> Vfs:
         """The mount table."""
-        return self.session.vfs
+        return self.runtime.vfs
 
     @property
     def uos(self) -> Uos:
         """What scripts get by ``import uos``."""
-        return self.session.uos
+        return self.runtime.uos
 
     @property
     def spiffs(self) -> Spiffs:
         """The file system on /flash, below the VFS."""
-        return self.session.volume.fs
+        return self.runtime.volume.fs
 
     @property
     def started(self) -> Started:
@@ -159,7 +159,7 @@ class Board:
 
     def power_off(self) -> None:
         """Pull the plug; doing it twice is no error. Raises ``NorError`` where a file failed."""
-        self._session = None
+        self._runtime = None
         self._resources.close()
 
     def __enter__(self) -> Board:
@@ -177,10 +177,10 @@ class Board:
         if self._started is not Started.READY:
             self._hardware.report.remark(f"the board is {self._started.value}; nothing was run")
             return RunResult(1)
-        return run_programs(self.session, source)
+        return run_programs(self.runtime, source)
 
     def _power_on(self, cause: int) -> None:
-        self._session = None
+        self._runtime = None
         self.chip.wait()  # the processor's own start takes longer than any erase
-        session = Session(self._hardware, cause)
-        self._session, self._started = session, finish_boot(session)
+        runtime = Runtime(self._hardware, cause)
+        self._runtime, self._started = runtime, finish_boot(runtime)

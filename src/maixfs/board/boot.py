@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from maixfs.board.session import FLASH, Session
+from maixfs.board.runtime import FLASH, Runtime
 from maixfs.vfs import VfsError
 
 IDE_MARK = f"{FLASH}/ide_mode.conf"
@@ -29,23 +29,23 @@ class Started(Enum):
     FAILED = "stuck in _boot.py"
 
 
-def finish_boot(session: Session) -> Started:
+def finish_boot(runtime: Runtime) -> Started:
     """Take the mark of the IDE, write a main.py where there is none; print what fails."""
-    session.hardware.report.boot("[MaixPy] init end\r\n")
+    runtime.hardware.report.boot("[MaixPy] init end\r\n")
     line = _REMOVE_LINE
     try:
-        if _take_ide_mark(session):
+        if _take_ide_mark(runtime):
             return Started.IDE_MODE
-        if "main.py" in session.vfs.listdir():
+        if "main.py" in runtime.vfs.listdir():
             return Started.READY
         line = _OPEN_LINE
-        file = session.vfs.open("main.py", "wb")
+        file = runtime.vfs.open("main.py", "wb")
         line = _WRITE_LINE
         file.write(DEFAULT_MAIN)
         line = _CLOSE_LINE
         file.close()
     except VfsError as error:
-        session.console.write(
+        runtime.console.write(
             "Traceback (most recent call last):\n"
             f'  File "_boot.py", line {line}, in <module>\nOSError: {error}\n'
         )
@@ -53,11 +53,11 @@ def finish_boot(session: Session) -> Started:
     return Started.READY
 
 
-def _take_ide_mark(session: Session) -> bool:
+def _take_ide_mark(runtime: Runtime) -> bool:
     """Remove the mark that the MaixPy IDE leaves; tell whether it was there."""
     try:
-        session.vfs.open(IDE_MARK).close()
+        runtime.vfs.open(IDE_MARK).close()
     except VfsError:
         return False
-    session.vfs.remove(IDE_MARK)
+    runtime.vfs.remove(IDE_MARK)
     return True

@@ -13,7 +13,7 @@ from maixfs.board.console import Console
 from maixfs.board.folder import keep_area, open_chip
 from maixfs.board.lock import BoardLock
 from maixfs.board.report import Reporter
-from maixfs.board.session import Hardware
+from maixfs.board.runtime import Hardware
 from maixfs.nor.chip import NorChip
 from maixfs.nor.drivers import make_driver
 

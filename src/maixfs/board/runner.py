@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.board.errors import BoardError
-from maixfs.board.session import Session
+from maixfs.board.runtime import Runtime
 from maixfs.board.signals import BoardReset
 from maixfs.nor.errors import NorError
 from maixfs.vfs import ImportStat, without_errno_attribute
@@ -56,45 +56,45 @@ def read_script(script: Path | str) -> bytes:
     return source
 
 
-def run_programs(session: Session, script: bytes | None) -> RunResult:
+def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
     """Run boot.py from flash, then ``script``, or main.py where that is ``None``.
 
     main.py runs whatever became of boot.py. Raises ``BoardReset`` where either asks for it,
     ``NorError`` where the chip's file failed and ``BrokenPipeError`` where the console is gone.
     """
-    strict = not session.vfs.profile.has_errno_attribute
+    strict = not runtime.vfs.profile.has_errno_attribute
     with without_errno_attribute() if strict else nullcontext(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board warns of nothing
-        _run_file(session, "boot.py")
+        _run_file(runtime, "boot.py")
         if script is None:
-            return _run_file(session, MAIN)
-        return _run(session, MAIN, lambda: script)
+            return _run_file(runtime, MAIN)
+        return _run(runtime, MAIN, lambda: script)
 
 
-def _run_file(session: Session, name: str) -> RunResult:
+def _run_file(runtime: Runtime, name: str) -> RunResult:
     """Run a file of the current directory; one that is not there is no failure."""
-    if session.vfs.import_stat(name) is not ImportStat.FILE:
+    if runtime.vfs.import_stat(name) is not ImportStat.FILE:
         return RunResult()
-    return _run(session, name, lambda: session.read_source(name))
+    return _run(runtime, name, lambda: runtime.read_source(name))
 
 
-def _run(session: Session, name: str, source: Callable[[], bytes]) -> RunResult:
+def _run(runtime: Runtime, name: str, source: Callable[[], bytes]) -> RunResult:
     try:
         text = source()
-        session.hardware.report.syntax(text, name)
-        session.importer.load_main(text, name)
+        runtime.hardware.report.syntax(text, name)
+        runtime.importer.load_main(text, name)
     except (BoardReset, NorError, BrokenPipeError):
         raise
     except SystemExit as error:
         return RunResult(_exit_code(error), error)
     except KeyboardInterrupt as error:
-        session.print_exception(error)
+        runtime.print_exception(error)
         return RunResult(INTERRUPTED, error)
     except BaseException as error:
-        session.print_exception(error)
+        runtime.print_exception(error)
         return RunResult(1, error)
     finally:
-        session.console.output.flush()
+        runtime.console.output.flush()
     return RunResult()
 
 

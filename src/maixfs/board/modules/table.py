@@ -22,7 +22,7 @@ from maixfs.vfs import VfsSpiffs
 
 if TYPE_CHECKING:
     from maixfs.board.importer import Importer
-    from maixfs.board.session import Session
+    from maixfs.board.runtime import Runtime
 
 Factory = Callable[[], ModuleType]
 
@@ -64,23 +64,23 @@ _PLAIN: dict[str, Factory] = {
 }
 
 
-def module_factories(session: Session, importer: Importer) -> dict[str, Factory]:
+def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]:
     """Return what makes each built-in module; one is made when it is first imported."""
-    heap, console = session.freq.gc_heap_size, session.console
-    clock, unique_id = session.hardware.clock, session.hardware.config.unique_id
+    heap, console = runtime.freq.gc_heap_size, runtime.console
+    clock, unique_id = runtime.hardware.clock, runtime.hardware.config.unique_id
 
     def time() -> ModuleType:
-        return utime(clock, session.rtc, session.freq.freq_cpu)
+        return utime(clock, runtime.rtc, runtime.freq.freq_cpu)
 
     own: dict[str, Factory] = {
-        "Maix": lambda: _maix(session),
-        "builtins": lambda: make_module("builtins", session.namespace),
-        "gc": lambda: ugc(heap, session.volume.collect),
-        "machine": lambda: machine(unique_id, session.cause),
+        "Maix": lambda: _maix(runtime),
+        "builtins": lambda: make_module("builtins", runtime.namespace),
+        "gc": lambda: ugc(heap, runtime.volume.collect),
+        "machine": lambda: machine(unique_id, runtime.cause),
         "micropython": lambda: umicropython(console, heap),
-        "sys": lambda: usys(console, session.path, importer.loaded, session.is_script),
-        "uio": lambda: uio(session.open),
-        "uos": lambda: uos.module_of(session.uos, VfsSpiffs=VfsSpiffs),
+        "sys": lambda: usys(console, runtime.path, importer.loaded, runtime.is_script),
+        "uio": lambda: uio(runtime.open),
+        "uos": lambda: uos.module_of(runtime.uos, VfsSpiffs=VfsSpiffs),
         "utime": time,
     }
     made = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
@@ -88,8 +88,8 @@ def module_factories(session: Session, importer: Importer) -> dict[str, Factory]
     return dict(made)
 
 
-def _maix(session: Session) -> ModuleType:
-    heap = session.freq.gc_heap_size
-    utils = maix.Utils(session.hardware.flash, session.freq_file, heap)
-    freq = maix.Freq(session.console, session.freq_file, session.freq)
-    return maix.maix(utils, freq, session.maix_config)
+def _maix(runtime: Runtime) -> ModuleType:
+    heap = runtime.freq.gc_heap_size
+    utils = maix.Utils(runtime.hardware.flash, runtime.freq_file, heap)
+    freq = maix.Freq(runtime.console, runtime.freq_file, runtime.freq)
+    return maix.maix(utils, freq, runtime.maix_config)

@@ -39,7 +39,7 @@ _FOUND = {
 
 
 class Hardware(NamedTuple):
-    """What is soldered on and plugged in; it outlives a session.
+    """What is soldered on and plugged in; it outlives a restart.
 
     ``keep_area`` is called before the flash is formatted.
     """
@@ -53,7 +53,7 @@ class Hardware(NamedTuple):
     keep_area: Callable[[], object]
 
 
-class Session:
+class Runtime:
     """The firmware, started: mounts, clocks, modules. ``cause`` is ``machine.reset_cause()``.
 
     Making one is power-on; dropping it is power-off, with whatever was not yet on flash.
