@@ -14,31 +14,11 @@ from hypothesis import strategies as st
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.spiffs.collect import collect
 from maixfs.spiffs.errors import Code, ExistsError, FullError, SpiffsError
-from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
+from maixfs.spiffs.geometry import Geometry, GeometryError
 from maixfs.spiffs.layout import FilePages, file_pages, page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
+from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
 from spiffs.plain_reader import audit, object_pages, read_files
-
-MAIXPY = PRESETS["maixpy"]
-IDF = PRESETS["esp-idf"].with_size(0x40000)
-GEOMETRIES = {
-    "maixpy": MAIXPY,
-    "maixpy-512k": MAIXPY.with_size(0x80000),
-    "spiffs-64k-blocks": Geometry(0x80000, 0x10000, 256, erase_size=0x10000),
-    "spiffs-128k-blocks": Geometry(0x80000, 0x20000, 256, erase_size=0x10000),
-    "esp-64k": Geometry(0x10000, 0x1000, 256),
-    "esp-idf": IDF,
-    "esp8266": PRESETS["esp8266"].with_size(0x40000),
-    "8k-blocks": Geometry(0x20000, 0x2000, 256, aligned_tables=True),
-    "512-byte-pages": Geometry(0x100000, 0x10000, 512, name_length=64),
-    "smallest": Geometry(0x4000, 0x1000, 256),
-    "meta": Geometry(0x20000, 0x2000, 256, meta_length=5, aligned_tables=True),
-    "no-magic": Geometry(0x20000, 0x2000, 256, use_magic=False, use_magic_length=False),
-    "end-of-chip": replace(IDF, size=0x20000, base=0xFE0000),
-    "tiny-pages": Geometry(0x10000, 0x1000, 128, name_length=32),
-    "big-name": Geometry(0x40000, 0x1000, 256, name_length=128, aligned_tables=True),
-}
-
 
 every_geometry = pytest.mark.parametrize("geometry", GEOMETRIES.values(), ids=GEOMETRIES.keys())
 
