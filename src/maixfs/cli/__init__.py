@@ -1,1 +1,1 @@
-"""The command ``maixfs``."""
+"""The command ``maixfs``: one verb a module, loaded when it is used."""

@@ -1,0 +1,49 @@
+"""The verbs by section: name, module under ``verbs`` and what ``maixfs --help`` says of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A verb: its module in ``maixfs.cli.verbs`` and its line in the overview."""
+
+    module: str
+    sentence: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Virtual board": {
+        "new": Entry("new", "Make a virtual board: a folder that holds its flash."),
+        "run": Entry("run", "Boot a board and run a script on it."),
+    },
+    "Look (nothing is written)": {
+        "info": Entry("info", "What a board or an image is, what is in it, and is it sound."),
+        "ls": Entry("ls", "List files and folders."),
+        "tree": Entry("tree", "Show files and folders as a tree."),
+        "cat": Entry("cat", "Write files to stdout, byte for byte."),
+        "stat": Entry("stat", "Show all that is known of a file."),
+        "df": Entry("df", "Show how much room is taken and left."),
+        "du": Entry("du", "Show what takes the room."),
+    },
+    "Change": {
+        "cp": Entry("cp", "Copy files and folders, to, from and between targets."),
+        "mv": Entry("mv", "Rename files and folders."),
+        "rm": Entry("rm", "Remove files and folders."),
+        "mkdir": Entry("mkdir", "Make folders."),
+        "gc": Entry("gc", "Free the pages that deleted data holds."),
+    },
+    "Whole images": {
+        "mkfs": Entry("mkfs", "Make an image with an empty file system."),
+        "pack": Entry("pack", "Make an image from a folder."),
+        "unpack": Entry("unpack", "Copy all files of a target into a folder."),
+    },
+    "Other": {
+        "completion": Entry("completion", "Print the completion script of a shell."),
+    },
+}
+
+VERBS: dict[str, Entry] = {
+    name: entry for section in SECTIONS.values() for name, entry in section.items()
+}
+"""All verbs by name."""

@@ -1,0 +1,142 @@
+"""What ends a run early, as one line for a person and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from maixfs.cli.screen import Screen
+from maixfs.cli.settings import Settings
+from maixfs.errors import MaixfsError, UsageError
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+"""128 + SIGINT, what shells give a program that Ctrl-C ended."""
+PIPE_CLOSED = 141
+"""128 + SIGPIPE, what shells give a program whose reader went away."""
+
+
+class WrongUsage(click.UsageError):
+    """A wrong command line, with a ``hint`` of its own instead of the verb's ``--help``."""
+
+    def __init__(self, message: str, *, hint: str, ctx: click.Context | None = None) -> None:
+        super().__init__(message, ctx)
+        self.hint = hint
+
+
+def guarded(work: Callable[[], object], settings: Settings) -> int:
+    """Do ``work``, say what went wrong if something did, and return the exit code.
+
+    ``work`` returns an exit code or nothing. No exception leaves.
+    """
+    screen = Screen(settings, "")
+    try:
+        code = work()
+        _flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _said(screen, INTERRUPTED, "interrupted")
+    except Exception as reason:
+        if _pipe_closed(reason):
+            _silence()
+            return PIPE_CLOSED
+        if settings.debug:
+            import traceback
+
+            traceback.print_exc()
+        return _failed(screen, reason)
+
+
+def _failed(screen: Screen, reason: Exception) -> int:
+    if isinstance(reason, click.UsageError):
+        return _wrong_usage(screen, reason)
+    if isinstance(reason, click.ClickException):
+        return _error(screen, FAILED, reason.format_message())
+    if isinstance(reason, MaixfsError):
+        code = WRONG_USAGE if isinstance(reason, UsageError) else FAILED
+        return _error(screen, code, str(reason), reason.hint)
+    if isinstance(reason, OSError) and reason.strerror:
+        place = f"{os.fspath(reason.filename)!s}: " if reason.filename else ""
+        return _error(screen, FAILED, f"{place}{reason.strerror}")
+    if isinstance(reason, MemoryError):
+        return _error(screen, FAILED, "out of memory")
+    return _bug(screen, reason)
+
+
+def _wrong_usage(screen: Screen, reason: click.UsageError) -> int:
+    where = reason.ctx.command_path if reason.ctx else "maixfs"
+    message = reason.format_message()
+    if type(reason) is click.BadParameter and reason.param is not None:
+        is_option = reason.param.param_type_name == "option"
+        message = f"{reason.param.opts[-1]}: {reason.message}" if is_option else reason.message
+    message = message.rstrip(".")
+    hint = reason.hint if isinstance(reason, WrongUsage) else f"{where} --help"
+    return _error(screen, WRONG_USAGE, message[:1].lower() + message[1:], hint)
+
+
+def _bug(screen: Screen, reason: Exception) -> int:
+    """Say what to report, and where it happened: the innermost place in this package."""
+    place = ""
+    trace = reason.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("maixfs."):
+            place = f" ({module}, line {trace.tb_lineno})"
+        trace = trace.tb_next
+    message = f"this is a bug in maixfs: {type(reason).__name__}: {reason}{place}"
+    hint = "please report it to the project, with what the same command prints with --debug"
+    return _error(screen, FAILED, message, hint)
+
+
+def _error(screen: Screen, code: int, message: str, hint: str | None = None) -> int:
+    return _said(screen, code, message, hint, error=True)
+
+
+def _said(
+    screen: Screen, code: int, message: str, hint: str | None = None, *, error: bool = False
+) -> int:
+    """Write what happened after what was already printed; a closed stderr changes nothing."""
+    try:
+        _flush()
+    except OSError:
+        _silence()
+    try:
+        if error:
+            screen.error(message, hint)
+        else:
+            click.echo(message, file=sys.stderr)
+    except OSError:
+        pass
+    return code
+
+
+def _pipe_closed(reason: Exception) -> bool:
+    if isinstance(reason, BrokenPipeError):
+        return True
+    # Windows tells of a closed pipe by EINVAL, and names no file.
+    if os.name != "nt" or not isinstance(reason, OSError):
+        return False
+    return reason.errno == errno.EINVAL and reason.filename is None
+
+
+def _flush() -> None:
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
+
+
+def _silence() -> None:
+    """Send what is still buffered for stdout nowhere, so that leaving Python stays silent."""
+    try:
+        number = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)

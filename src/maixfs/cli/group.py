@@ -1,0 +1,158 @@
+"""``maixfs``: finds the verb, loads it, and answers for how the run ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+import maixfs as package
+from maixfs.cli.catalogue import SECTIONS, VERBS
+from maixfs.cli.failures import WrongUsage, guarded
+from maixfs.cli.options import common_options
+from maixfs.cli.settings import Settings
+from maixfs.cli.verb import WIDTH
+
+COMPLETE_VARIABLE = "_MAIXFS_COMPLETE"
+"""Set by the completion scripts when they ask for candidates."""
+
+
+class LazyGroup(click.Group):
+    """A group whose verbs are imported when they are called; a path stands for ``info`` of it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a verb and return its command, ``None`` where there is no such."""
+        entry = VERBS.get(cmd_name)
+        if entry is None:
+            return None
+        module = import_module(f"maixfs.cli.verbs.{entry.module}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Take the verb off ``args``; what is no verb but looks like a target is for ``info``."""
+        if args[0] in VERBS or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        if _is_target(args[0]):
+            return "info", self.get_command(ctx, "info"), args
+        raise _no_such_verb(ctx, args[0])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run one command line; leaves the process with its exit code, or returns that."""
+        settings = Settings()
+        _never_fail_to_encode()
+        words = sys.argv[1:] if args is None else list(args)
+        name = prog_name or "maixfs"
+
+        def work() -> object:
+            asked = os.environ.get(complete_var or COMPLETE_VARIABLE)
+            if asked:
+                return _complete(self, name, asked)
+            with self.make_context(name, words, obj=settings, **extra) as context:
+                return self.invoke(context)
+
+        code = guarded(work, settings)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write both ways to call it."""
+        formatter.write("Usage: maixfs VERB [OPTIONS] ...\n       maixfs TARGET\n")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs, then the options."""
+        self.format_commands(ctx, formatter)
+        click.Command.format_options(self, ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs by section, without loading any."""
+        width = max(map(len, VERBS))
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name.ljust(width), entry.sentence) for name, entry in verbs.items()]
+                )
+
+
+def _is_target(text: str) -> bool:
+    marks = (os.sep, os.altsep or os.sep, "/", ":", ".")
+    return any(mark in text for mark in marks) or os.path.exists(text)  # noqa: PTH110 - no pathlib
+
+
+def _no_such_verb(ctx: click.Context, name: str) -> WrongUsage:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, VERBS, n=2, cutoff=0.5)
+    guess = f"did you mean {' or '.join(close)}? " if close else ""
+    return WrongUsage(
+        f"{name!r} is no verb, and there is no such file",
+        hint=f"{guess}maixfs --help lists the verbs",
+        ctx=ctx,
+    )
+
+
+def _never_fail_to_encode() -> None:
+    """Have the host's streams write what they cannot show as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _complete(group: click.Group, name: str, asked: str) -> int:
+    from maixfs.cli.completing import complete
+
+    return complete(group, name, asked)
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"maixfs {package.__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+@click.pass_context
+def maixfs(context: click.Context) -> None:
+    """The storage of a MaixPy board on your desk: flash, SPIFFS and a virtual board.
+
+    A TARGET is a virtual board's folder, an image of a whole flash, or an image of one SPIFFS;
+    which of them, where in it the file system lies and its geometry are found out. TARGET:PATH is
+    a file or folder in it. Where TARGET is left out, it is the folder "board" beside you, and
+    :PATH is a path in that.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+maixfs.params += common_options()

@@ -1,0 +1,22 @@
+"""Where the command starts; nothing slow is imported before it is known what to do."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def run() -> NoReturn:
+    """Run the command line of this process and leave with its exit code.
+
+    0: fine. 1: a problem was found, or what was asked for failed. 2: wrong usage. 130: Ctrl-C.
+    141: the reader of the output went away.
+    """
+    try:
+        from maixfs.cli.group import maixfs
+
+        maixfs.main(prog_name="maixfs")
+    except KeyboardInterrupt:  # while Python was still loading the above
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+    sys.exit(0)
