@@ -1,0 +1,62 @@
+"""How sizes, addresses, shares and names are written for a person."""
+
+from __future__ import annotations
+
+
+def size_text(size: int, exact: bool = False) -> str:
+    """Return a size in bytes as ``512 B``, ``1.5 KiB``, ``3.0 MiB``; ``exact`` keeps bytes."""
+    if exact:
+        return str(size)
+    if abs(size) < 1024:
+        return f"{size} B"
+    amount, unit = size / 1024, "KiB"
+    for larger in ("MiB", "GiB"):
+        if abs(amount) >= 1023.95:
+            amount, unit = amount / 1024, larger
+    return f"{amount:.1f} {unit}"
+
+
+def hex_text(address: int) -> str:
+    """Return an address as ``0xD00000``."""
+    return f"0x{address:06X}"
+
+
+def count_text(count: int, one: str, many: str | None = None) -> str:
+    """Return ``1 file``, ``5 files``."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"
+
+
+def percent_text(part: int, whole: int) -> str:
+    """Return a share as ``41 %``; what is there but rounds to nothing is ``<1 %``."""
+    if whole <= 0 or part <= 0:
+        return "0 %"
+    share = part * 100 // whole
+    return f"{share} %" if share else "<1 %"
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with all that a terminal would obey or cannot show as escapes.
+
+    Bytes that are no UTF-8 (surrogate escapes) and ASCII controls become ``\xNN``, other
+    characters that do not print ``\uNNNN``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def cell_width(text: str) -> int:
+    """Return the columns that ``text`` takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
