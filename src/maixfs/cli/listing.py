@@ -1,0 +1,56 @@
+"""What a place on the command line holds, as ``ls`` and ``tree`` show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.targets import Finding, entry_json, opened, select
+
+if TYPE_CHECKING:
+    from maixfs.target import Entry
+
+
+class Listing(NamedTuple):
+    """What one place on the command line holds; paths in ``entries`` start with ``folder``."""
+
+    place: str
+    folder: str
+    entries: list[Entry]
+    page_size: int
+    page_addresses: dict[int, int]
+    """Address in the image of each header page."""
+
+    def name(self, entry: Entry) -> str:
+        """Return an entry's path as seen from the folder, whole where there is none."""
+        return (
+            entry.path.removeprefix(f"{self.folder.rstrip('/')}/") if self.folder else entry.path
+        )
+
+    def label(self, entry: Entry) -> Part:
+        """Return an entry's path as it is shown."""
+        name = self.name(entry)
+        return Text(f"{name}/", "folder") if entry.is_dir else name
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``--json`` says."""
+        return {
+            "target": self.place,
+            "folder": self.folder or None,
+            "entries": [entry_json(entry) for entry in self.entries],
+        }
+
+
+def read_listing(screen: Screen, place: str, finding: Finding, recursive: bool) -> Listing:
+    """Return what a place holds: a folder's content, or what a pattern matches."""
+    from maixfs.target import parse_target
+
+    host, path = parse_target(place)
+    with opened(screen, host, finding) as target:
+        found = select(target, path)
+        folder = ""
+        if len(found) == 1 and found[0].is_dir:
+            folder = found[0].path
+            found = target.list(folder, recursive)
+        addresses = {entry.page: target.geometry.page_address(entry.page) for entry in found}
+        return Listing(place, folder, found, target.geometry.page_size, addresses)

@@ -1,0 +1,95 @@
+"""Targets as verbs open them: with the user's geometry, and one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from maixfs.cli.failures import WrongUsage
+from maixfs.cli.numbers import SIZE, geometry_option
+from maixfs.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
+    from maixfs.target import Entry, Target
+
+
+class Finding(NamedTuple):
+    """What the user says about where the file system lies; all else is found."""
+
+    geometry: Geometry | None
+    base: int | None
+
+
+def finding_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb ``--geometry`` and ``--base``, and hand it both as ``finding``."""
+
+    def call(*arguments: Any, geometry: Geometry | None, base: int | None, **named: Any) -> Any:
+        return function(*arguments, finding=Finding(geometry, base), **named)
+
+    update_wrapper(call, function)
+    base_option = click.option(
+        "--base",
+        type=SIZE,
+        metavar="ADDRESS",
+        help="Take the file system that starts at this address, where there are several.",
+    )
+    made: Callable[..., Any] = geometry_option()(base_option(call))
+    return made
+
+
+@contextmanager
+def opened(
+    screen: Screen, host: Path | str, finding: Finding, *, writable: bool = False
+) -> Iterator[Target]:
+    """Open a target for a verb; says so where a running board may be changing it."""
+    from maixfs.target import open_target
+
+    target = open_target(host, writable=writable, geometry=finding.geometry, base=finding.base)
+    with target:
+        holder = target.medium.holder
+        if holder is not None:
+            who = f" by process {holder}" if holder else ""
+            screen.note(f"{host} is powered on{who}: this is how it is at this moment")
+        yield target
+
+
+def select(target: Target, path: str | None) -> list[Entry]:
+    """Return what a path or a pattern means; raises ``MissingError`` where that is nothing."""
+    return target.glob(path or "") or [target.stat(path or "")]
+
+
+def by_host(places: Sequence[str], verb: str) -> dict[Path, list[str]]:
+    """Return the paths of ``TARGET:PATH`` places by target; a place without path is wrong."""
+    from maixfs.target import parse_target
+
+    found: dict[Path, list[str]] = {}
+    for place in places:
+        host, path = parse_target(place)
+        if not path:
+            raise WrongUsage(
+                f"{verb} works on what is in a target, and {place!r} names no path in one",
+                hint=f"maixfs {verb} {place.rstrip(':')}:PATH",
+            )
+        found.setdefault(host, []).append(path)
+    return found
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """Return what ``--json`` says of a file or folder."""
+    return {
+        "path": entry.path,
+        "name": entry.name,
+        "type": "folder" if entry.is_dir else "file",
+        "size": entry.size,
+        "pages": entry.pages,
+        "object_id": None if entry.is_dir else entry.object_id,
+        "stored_name_hex": None if entry.is_dir else entry.stored_name.hex(),
+        "readable": entry.readable,
+        "fault": entry.fault,
+    }
