@@ -1,0 +1,124 @@
+"""Answers to a shell that completes a command line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+import click
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    add_completion_class,
+    get_completion_class,
+    shell_complete,
+)
+
+SHELLS = ("bash", "zsh", "fish")
+
+BASH_SCRIPT = """\
+%(complete_func)s() {
+    local IFS=$'\\n' answer kind value
+    COMPREPLY=()
+    answer=$(env COMP_LINE="${COMP_LINE:0:COMP_POINT}" COMP_WORDBREAKS="$COMP_WORDBREAKS" \\
+        %(complete_var)s=bash_complete "$1" 2>/dev/null)
+    while IFS=, read -r kind value; do
+        case $kind in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            plain)
+                COMPREPLY+=("$value")
+                [[ $value == */ ]] && compopt -o nospace ;;
+        esac
+    done <<< "$answer"
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+"""Hands over the line as typed: bash itself would break TARGET:PATH at its colon."""
+
+
+_UNQUOTED = re.compile(r"([^\w./:@%+=,~-])")
+_BACKSLASH = r"\\\1"
+
+
+class ColonBashComplete(BashComplete):
+    """Completion for bash that takes ``TARGET:PATH`` as one word."""
+
+    source_template = BASH_SCRIPT
+
+    def source(self) -> str:
+        """Return the script; asking which bash is there is left to its user."""
+        return self.source_template % self.source_vars()
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor, and the one that is being typed."""
+        line = os.environ.get("COMP_LINE", "")
+        words = split_words(line)
+        self._typed = "" if not line or line[-1].isspace() else words.pop()
+        return words[1:], self._typed
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Return a candidate as bash takes it: quoted, and without what bash keeps in place."""
+        value = str(item.value)
+        if ":" in os.environ.get("COMP_WORDBREAKS", ""):
+            value = value[self._typed.rfind(":") + 1 :]
+        return f"{item.type},{_UNQUOTED.sub(_BACKSLASH, value)}"
+
+
+def split_words(line: str) -> list[str]:
+    """Return the words of an unfinished command line; quotes may still be open."""
+    lexer = shlex.shlex(line, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    words: list[str] = []
+    try:
+        words.extend(lexer)
+    except ValueError:
+        words.append(lexer.token)
+    return words
+
+
+def complete(group: click.Group, name: str, asked: str) -> int:
+    """Answer what the variable of the completion script asks for; return the exit code."""
+    _register()
+    return shell_complete(group, {}, name, "_MAIXFS_COMPLETE", asked)
+
+
+def complete_place(incomplete: str) -> list[CompletionItem]:
+    """Return what ``TARGET:PATH`` may go on with: names in the target behind the colon.
+
+    The shell itself completes what lies on the host. A target that cannot be read has no names.
+    """
+    from maixfs.errors import MaixfsError
+    from maixfs.target import open_target, parse_target
+
+    host, path = parse_target(incomplete)
+    if path is None or not host.exists():
+        return [CompletionItem(incomplete, type="file")]
+    folder = path[: path.rfind("/") + 1]
+    try:
+        with open_target(str(host)) as target:
+            entries = target.list(folder)
+    except (MaixfsError, OSError):
+        return []
+    names = [entry.name + "/" * entry.is_dir for entry in entries]
+    wanted = path[len(folder) :]
+    return [
+        CompletionItem(f"{incomplete[: -len(path) or None]}{folder}{name}")
+        for name in names
+        if name.startswith(wanted)
+    ]
+
+
+def script_for(group: click.Command, shell: str) -> str:
+    """Return the completion script of ``shell``, one of ``SHELLS``."""
+    _register()
+    made = get_completion_class(shell)
+    if made is None:
+        raise click.BadParameter(f"no completion for {shell}")
+    return made(group, {}, "maixfs", "_MAIXFS_COMPLETE").source()
+
+
+def _register() -> None:
+    add_completion_class(ColonBashComplete)
