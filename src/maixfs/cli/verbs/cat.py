@@ -1,0 +1,49 @@
+"""``maixfs cat``: the bytes of files."""
+
+from __future__ import annotations
+
+import click
+
+from maixfs.cli.options import json_option
+from maixfs.cli.place import PLACE
+from maixfs.cli.screen import Screen
+from maixfs.cli.targets import Finding, by_host, entry_json, finding_options, opened, select
+from maixfs.cli.verb import verb
+
+
+@verb(
+    "cat",
+    ("maixfs cat board:/flash/main.py", "Show a file."),
+    ("maixfs cat dump.bin:photo.jpg > photo.jpg", "The same bytes, in a file of the host."),
+)
+@click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
+@json_option
+@finding_options
+def cat(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
+    """PATH may be a pattern (*, ?, [...]; quote it). The bytes come as they are, in the order of
+    the command line; nothing comes where one of the files cannot be read. With --json they come
+    in base64.
+    """
+    files: list[tuple[dict[str, object], bytes]] = []
+    for place in places:
+        for host, paths in by_host([place], "cat").items():
+            with opened(screen, host, finding) as target:
+                for entry in (found for path in paths for found in select(target, path)):
+                    files.append(
+                        ({"target": str(host), **entry_json(entry)}, target.read(entry.path))
+                    )
+    if screen.json:
+        screen.emit({"files": [{**about, **_encoded(data)} for about, data in files]})
+        return
+    for _, data in files:
+        click.echo(data, nl=False)
+
+
+def _encoded(data: bytes) -> dict[str, str]:
+    import base64
+    import hashlib
+
+    return {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "data_base64": base64.b64encode(data).decode("ascii"),
+    }

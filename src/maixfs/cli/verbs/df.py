@@ -1,0 +1,67 @@
+"""``maixfs df``: room taken and left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.place import PLACE, places_or_default
+from maixfs.cli.screen import Column, Part, Screen
+from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.verb import verb
+from maixfs.cli.wording import percent_text
+
+if TYPE_CHECKING:
+    from maixfs.target import Room
+
+COLUMNS = [
+    Column("target"),
+    Column("mounted at"),
+    Column("size", right=True),
+    Column("used", right=True),
+    Column("deleted", right=True),
+    Column("free", right=True),
+    Column("use", right=True),
+    Column(""),
+]
+
+
+@verb(
+    "df",
+    ("maixfs df", 'The room on the board in the folder "board".'),
+    ("maixfs df --json *.bin", "The room in images, for a program."),
+)
+@click.argument("places", metavar="[TARGET]...", nargs=-1, type=PLACE)
+@bytes_option
+@json_option
+@finding_options
+def df(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
+    """Sizes are what files can hold; the two blocks that the file system keeps spare do not count.
+    What deleted files held is free after garbage collection (maixfs gc, or the board itself as it
+    writes).
+
+    Without TARGET it is the board in the folder "board".
+    """
+    from maixfs.target import parse_target
+
+    rooms: list[tuple[str, str, Room]] = []
+    for place in places_or_default(places, "df"):
+        host = parse_target(place).host
+        with opened(screen, host, finding) as target:
+            rooms.append((str(host), target.mount_point, target.room()))
+    if screen.json:
+        screen.emit({"targets": [_row_json(*row) for row in rooms]})
+    else:
+        screen.table(COLUMNS, [_row(screen, *row) for row in rooms])
+
+
+def _row_json(host: str, mount_point: str, room: Room) -> dict[str, Any]:
+    return {"target": host, "mount_point": mount_point, **room.as_dict()}
+
+
+def _row(screen: Screen, host: str, mount_point: str, room: Room) -> list[Part]:
+    sizes = (screen.size(size) for size in (room.total, room.used, room.deleted, room.free))
+    use = percent_text(room.used_pages, room.total_pages)
+    return [host, mount_point, *sizes, use, screen.gauge(room.used_pages, room.total_pages)]

@@ -1,0 +1,99 @@
+"""``maixfs du``: what takes the room."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import click
+
+from maixfs.cli.listing import Listing, read_listing
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.place import PLACE, places_or_default
+from maixfs.cli.screen import Column, Part, Screen, Text
+from maixfs.cli.targets import Finding, finding_options
+from maixfs.cli.verb import verb
+from maixfs.cli.wording import percent_text
+
+COLUMNS = [
+    Column("on flash", right=True),
+    Column("size", right=True),
+    Column("share", right=True),
+    Column(""),
+    Column("name"),
+]
+
+
+class _Sum(NamedTuple):
+    size: int
+    pages: int
+
+
+@verb(
+    "du",
+    ("maixfs du", 'What takes the room on the board in the folder "board".'),
+    ("maixfs du -R dump.bin:/flash/lib", "Each file of a folder, the largest first."),
+)
+@click.argument("places", metavar="[TARGET[:PATH]]...", nargs=-1, type=PLACE)
+@click.option("-R", "--recursive", is_flag=True, help="What lies in folders too, one by one.")
+@click.option("-s", "--summarize", is_flag=True, help="Only the sum of each place.")
+@bytes_option
+@json_option
+@finding_options
+def du(
+    screen: Screen,
+    places: tuple[str, ...],
+    recursive: bool,
+    summarize: bool,
+    finding: Finding,
+) -> None:
+    """A file takes whole pages, and one or more for its index. The largest comes first, with its
+    share of the sum.
+
+    Without TARGET it is the board in the folder "board".
+    """
+    listings = [
+        read_listing(screen, place, finding, recursive)
+        for place in places_or_default(places, "du")
+    ]
+    if screen.json:
+        screen.emit({"targets": [_as_json(listing) for listing in listings]})
+        return
+    for listing in listings:
+        _draw(screen, listing, summarize)
+
+
+def _as_json(listing: Listing) -> dict[str, object]:
+    total = _sum(listing)
+    return {
+        **listing.as_json(),
+        "size": total.size,
+        "pages": total.pages,
+        "on_flash": total.pages * listing.page_size,
+    }
+
+
+def _sum(listing: Listing) -> _Sum:
+    """Return the sum of a listing, in which a folder may stand beside what is in it."""
+    folders = {entry.path for entry in listing.entries if entry.is_dir}
+    tops = [entry for entry in listing.entries if entry.path.rpartition("/")[0] not in folders]
+    return _Sum(sum(entry.size for entry in tops), sum(entry.pages for entry in tops))
+
+
+def _draw(screen: Screen, listing: Listing, summarize: bool) -> None:
+    total = _sum(listing)
+    rows: list[list[Part]] = []
+    if not summarize:
+        ranked = sorted(listing.entries, key=lambda entry: (-entry.pages, entry.path))
+        for entry in ranked:
+            rows.append(
+                [
+                    screen.size(entry.pages * listing.page_size),
+                    screen.size(entry.size),
+                    percent_text(entry.pages, total.pages),
+                    screen.bar(entry.pages, total.pages),
+                    listing.label(entry),
+                ]
+            )
+    sums = screen.size(total.pages * listing.page_size), screen.size(total.size)
+    rows.append([*sums, "", "", Text(listing.place, "heading")])
+    screen.table(COLUMNS, rows)

@@ -1,0 +1,141 @@
+"""``maixfs info``: what a target is, what is in it, and is it sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from maixfs.cli.failures import WrongUsage
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.place import PLACE, places_or_default
+from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.verb import verb
+from maixfs.cli.wording import count_text, hex_text, percent_text
+
+if TYPE_CHECKING:
+    from maixfs.target.report import Counts, Report
+
+Row = tuple[str, Part]
+
+
+@verb(
+    "info",
+    ("maixfs dump.bin", "The same as: maixfs info dump.bin"),
+    ("maixfs info --json board", "All of it for a program."),
+)
+@click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
+@bytes_option
+@json_option
+@finding_options
+def info(screen: Screen, place: str | None, finding: Finding) -> int:
+    """Geometry and place of the file system are found out, and it says how sure that is and how
+    other tools make the same. The exit code is 1 where something is wrong.
+
+    Without TARGET it is the board in the folder "board".
+    """
+    from maixfs.target import parse_target
+
+    (one,) = places_or_default((place,) if place else (), "info")
+    host, path = parse_target(one)
+    if path:
+        raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
+    with opened(screen, host, finding) as target:
+        report = target.report()
+    if screen.json:
+        screen.emit(report.as_dict())
+    else:
+        _draw(screen, report)
+    return int(not report.healthy)
+
+
+def _draw(screen: Screen, report: Report) -> None:
+    kind = "virtual board" if report.board else str(report.kind)
+    screen.line(Text(report.host, "heading"), f"  {kind}, {screen.size(report.size)}")
+    screen.line()
+    parts = (_device, _format, _use, _health)
+    screen.facts([row for part in parts for row in part(screen, report)])
+    _draw_findings(screen, report)
+
+
+def _device(screen: Screen, report: Report) -> Iterator[Row]:
+    if report.board is not None:
+        board = report.board
+        yield "flash", f"{board.part}, driver {board.driver}, profile {board.profile}"
+    firmware = report.firmware
+    if firmware is not None:
+        value = f"{hex_text(0)}, {screen.size(firmware.size)}"
+        value += f", {firmware.loader}" if firmware.loader else ""
+        value += ", encrypted" if firmware.encrypted else ""
+        sound = firmware.intact
+        yield "firmware", value + (", SHA-256 right" if sound else ", SHA-256 wrong")
+    if report.written_outside:
+        yield "other data", f"{screen.size(report.written_outside)} outside of the file system"
+
+
+def _format(screen: Screen, report: Report) -> Iterator[Row]:
+    geometry = report.geometry
+    place = f"{hex_text(geometry.base)} to {hex_text(geometry.base + geometry.size)}"
+    mounted = f", mounted at {report.mount_point}" if report.mount_point != "/" else ""
+    yield "SPIFFS", f"{place}, {screen.size(geometry.size)}{mounted}"
+    shape = (
+        f"{geometry.blocks} blocks of {screen.size(geometry.block_size)},"
+        f" pages of {screen.size(geometry.page_size)},"
+        f" names up to {count_text(geometry.name_length - 1, 'byte')}"
+    )
+    shape += f", meta {count_text(geometry.meta_length, 'byte')}" if geometry.meta_length else ""
+    yield "geometry", f"{report.preset}: {shape}" if report.preset else shape
+    if report.confidence is None:
+        yield "known by", "board.toml" if report.board else "the command line"
+    else:
+        yield "known by", f"{report.confidence * 100:.0f} % sure: {'; '.join(report.reasons)}"
+    yield "mkspiffs", geometry.mkspiffs_flags()
+    yield "spiffsgen", geometry.spiffsgen_flags()
+
+
+def _use(screen: Screen, report: Report) -> Iterator[Row]:
+    room = report.room
+    yield "files", str(room.files)
+    share = percent_text(room.used_pages, room.total_pages)
+    gauge = screen.gauge(room.used_pages, room.total_pages)
+    value = (
+        f"{screen.size(room.used)} ({share}) used, {screen.size(room.deleted)} deleted,"
+        f" {screen.size(room.free)} free"
+    )
+    yield "room", value
+    if gauge:
+        yield "", gauge
+    if report.block_erases is not None:
+        yield "blocks", f"{_erases(report.block_erases)} of a block (SPIFFS counts them)"
+    if report.sector_erases is not None:
+        yield (
+            "sectors",
+            f"{_erases(report.sector_erases)} of a 4 KiB sector (the board counts them)",
+        )
+
+
+def _erases(counts: Counts) -> str:
+    if not counts.most:
+        return "no erase"
+    return f"{counts.least} to {counts.most} erases, mean {counts.mean:.1f},"
+
+
+def _health(_screen: Screen, report: Report) -> Iterator[Row]:
+    problems = sum(finding.is_problem for finding in report.findings)
+    if problems:
+        yield "health", Text(count_text(problems, "problem"), "bad")
+    else:
+        yield "health", Text("sound", "good")
+
+
+def _draw_findings(screen: Screen, report: Report) -> None:
+    for at, finding in enumerate(report.findings):
+        if at == 0:
+            screen.line()
+        label = Text("problem:", "bad") if finding.is_problem else Text("note:", "warning")
+        where = "" if finding.address is None else f" (at {hex_text(finding.address)})"
+        screen.line("  ", label, f" {finding.message}{where}")
+        if finding.hint:
+            screen.line("    ", Text("hint:", "hint"), f" {finding.hint}")

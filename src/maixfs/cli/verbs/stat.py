@@ -1,0 +1,88 @@
+"""``maixfs stat``: all that is known of a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maixfs.cli.options import json_option
+from maixfs.cli.place import PLACE
+from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.targets import Finding, by_host, entry_json, finding_options, opened, select
+from maixfs.cli.verb import verb
+from maixfs.cli.wording import count_text, hex_text, size_text
+
+if TYPE_CHECKING:
+    from maixfs.target import Entry, Target
+
+
+@verb(
+    "stat",
+    ("maixfs stat board:/flash/main.py", "Size, pages, object id and where its header lies."),
+    ("maixfs stat --json 'dump.bin:**'", "Of every file and folder, for a program."),
+)
+@click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
+@json_option
+@finding_options
+def stat(screen: Screen, places: tuple[str, ...], finding: Finding) -> int:
+    """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). The exit code is 1 where
+    one of the files cannot be read to its end.
+    """
+    found: list[dict[str, Any]] = []
+    faulty = False
+    for host, paths in by_host(places, "stat").items():
+        with opened(screen, host, finding) as target:
+            for entry in (entry for path in paths for entry in select(target, path)):
+                facts = _facts(target, entry)
+                found.append({"target": str(host), **entry_json(entry), **facts})
+                faulty |= entry.fault is not None
+                if not screen.json:
+                    _draw(screen, entry, facts)
+    if screen.json:
+        screen.emit({"entries": found})
+    return int(faulty)
+
+
+def _facts(target: Target, entry: Entry) -> dict[str, Any]:
+    """Return what goes beyond a listing; addresses are those in the image."""
+    from maixfs.spiffs.layout import file_pages
+
+    if entry.is_dir:
+        return {"data_pages": None, "index_pages": None, "page": None, "address": None}
+    pages = file_pages(entry.size, target.geometry)
+    return {
+        "data_pages": pages.data_pages,
+        "index_pages": pages.index_pages,
+        "page": entry.page,
+        "address": target.geometry.page_address(entry.page),
+        "on_flash": entry.pages * target.geometry.page_size,
+        "meta_hex": target.fs.stat(entry.stored_name).meta.hex(),
+    }
+
+
+def _draw(screen: Screen, entry: Entry, facts: dict[str, Any]) -> None:
+    screen.line(Text(entry.path, "folder" if entry.is_dir else "heading"))
+    rows: list[tuple[str, Part]] = [("size", _size(entry.size))]
+    if entry.is_dir:
+        rows += [("pages", str(entry.pages)), ("kind", "folder: names of files go through it")]
+    else:
+        parts = f"{facts['index_pages']} index, {facts['data_pages']} data"
+        on_flash = size_text(facts["on_flash"])
+        header = f"page {facts['page']} at {hex_text(facts['address'])}"
+        stored = entry.stored_name.decode("utf-8", "surrogateescape")
+        fault: Part = Text(f"no: {entry.fault}", "bad") if entry.fault else Text("yes", "good")
+        rows += [
+            ("pages", f"{entry.pages} ({parts}), {on_flash} of flash"),
+            ("object id", f"0x{entry.object_id:04X}"),
+            ("index header", header),
+            ("stored name", f"{stored}  ({count_text(len(entry.stored_name), 'byte')})"),
+            *([("meta", facts["meta_hex"])] if facts["meta_hex"] else []),
+            ("readable", fault),
+        ]
+    screen.facts(rows)
+
+
+def _size(size: int) -> str:
+    exact = count_text(size, "byte")
+    return exact if size < 1024 else f"{exact} ({size_text(size)})"
