@@ -1,0 +1,77 @@
+"""The end of a writing verb: the bytes reach the host's file, and a line proves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from maixfs.cli.progress import Progress
+from maixfs.cli.screen import Screen, Text
+from maixfs.cli.wording import count_text
+
+if TYPE_CHECKING:
+    from maixfs.target import Target, Written
+
+
+def commit(screen: Screen, target: Target) -> Written | None:
+    """Put a target's changes into the host's file; ``None`` where there are none."""
+    with Progress(screen) as progress:
+        return target.commit(progress)
+
+
+def draw_proof(
+    screen: Screen, path: str, size: int, sha256: str, changed: bool = True, about: str = ""
+) -> None:
+    """Write what lies in a host's file now."""
+    word = "wrote " if changed else "up to date: "
+    details = ", ".join(part for part in (screen.size(size), about, f"sha256 {sha256}") if part)
+    screen.line(word, Text(path, "heading"), f": {details}")
+
+
+def draw_files(screen: Screen, files: list[Written], sum_up: bool = True) -> None:
+    """Write which files were written; one alone with its proof, several with their sum."""
+    alone = len(files) == 1 and sum_up
+    for file in files:
+        if not file.changed:
+            screen.line("up to date: ", file.path)
+        elif alone:
+            draw_proof(screen, file.path, file.size, file.sha256)
+        else:
+            screen.line("copied ", file.path, "  ", Text(screen.size(file.size), "dim"))
+        if file.note:
+            screen.note(f"{file.path}: {file.note}")
+    if sum_up and not alone:
+        screen.line(_summary(screen, files))
+
+
+def _summary(screen: Screen, files: list[Written]) -> str:
+    changed = [file for file in files if file.changed]
+    rest = f"{len(files) - len(changed)} up to date" if len(changed) < len(files) else ""
+    if not changed:
+        return rest or "nothing to copy"
+    size = screen.size(sum(file.size for file in changed))
+    wrote = f"wrote {count_text(len(changed), 'file')}, {size}"
+    return f"{wrote}, {rest}" if rest else wrote
+
+
+def file_json(file: Written) -> dict[str, Any]:
+    """Return what ``--json`` says of a file that was written."""
+    return {
+        "path": file.path,
+        "size": file.size,
+        "sha256": file.sha256,
+        "changed": file.changed,
+        "note": file.note,
+    }
+
+
+def draw_written(screen: Screen, written: Written | None) -> None:
+    """Write the proof of a commit, if there was anything to write."""
+    if written is not None:
+        draw_proof(screen, written.path, written.size, written.sha256, written.changed)
+
+
+def written_json(written: Written | None) -> dict[str, Any] | None:
+    """Return what ``--json`` says of a host's file that was written."""
+    if written is None:
+        return None
+    return {"path": written.path, "size": written.size, "sha256": written.sha256}

@@ -1,0 +1,51 @@
+"""``maixfs gc``: deleted data becomes free pages."""
+
+from __future__ import annotations
+
+import click
+
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.place import PLACE, places_or_default
+from maixfs.cli.proof import commit, draw_written, written_json
+from maixfs.cli.screen import Screen
+from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.verb import verb
+from maixfs.cli.wording import count_text
+
+
+@verb(
+    "gc",
+    ("maixfs gc", 'Collect the garbage on the board in the folder "board".'),
+    ("maixfs gc dump.bin", "Free what can be freed in an image."),
+)
+@click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
+@bytes_option
+@json_option
+@finding_options
+def gc(screen: Screen, place: str | None, finding: Finding) -> None:
+    """Garbage is the pages of what was removed or overwritten. Blocks that hold some are erased
+    after their live pages moved, as the file system itself does when it runs short of pages. Files
+    stay as they are.
+
+    Without TARGET it is the board in the folder "board".
+    """
+    from maixfs.target import parse_target
+
+    (one,) = places_or_default((place,) if place else (), "gc")
+    host = parse_target(one).host
+    with opened(screen, host, finding, writable=True) as target:
+        freed = target.gc()
+        written = commit(screen, target)
+        room = target.room()
+    if screen.json:
+        result = {"target": str(host), "freed_pages": freed, "room": room.as_dict()}
+        screen.emit({**result, "written": written_json(written)})
+        return
+    left = f"{room.free_pages} pages ({screen.size(room.free)}) are free now"
+    rest = f", {room.deleted_pages} still hold deleted data" if room.deleted_pages else ""
+    if freed:
+        size = screen.size(freed * room.data_size)
+        screen.line(f"{host}: freed {count_text(freed, 'page')} ({size}); {left}{rest}")
+    else:
+        screen.line(f"{host}: nothing to free; {left}{rest}")
+    draw_written(screen, written)

@@ -1,0 +1,76 @@
+"""``maixfs mv``: files and folders get other names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from maixfs.cli.failures import WrongUsage
+from maixfs.cli.options import dry_run_option, force_option, json_option
+from maixfs.cli.place import PLACE
+from maixfs.cli.proof import commit, draw_written, written_json
+from maixfs.cli.screen import Screen
+from maixfs.cli.targets import Finding, by_host, finding_options, opened, select
+from maixfs.cli.verb import verb
+from maixfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from maixfs.target import Target
+
+
+@verb(
+    "mv",
+    ("maixfs mv board:/flash/main.py board:/flash/old.py", "Give a file another name."),
+    ("maixfs mv 'dump.bin:*.jpg' dump.bin:photos/", "Put files into a folder."),
+)
+@click.argument("places", metavar="TARGET:PATH... TARGET:PATH", nargs=-1, type=PLACE)
+@force_option
+@dry_run_option
+@json_option
+@finding_options
+def mv(
+    screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, finding: Finding
+) -> None:
+    """The last PATH is the new name, or the folder to move into: one that is there, or one that
+    ends with a slash. The others may be patterns (quote them). All moves are done in one step, or
+    none.
+    """
+    hosts = by_host(places, "mv")
+    if len(places) < 2:
+        raise WrongUsage("mv takes what to move, and where to", hint="maixfs mv --help")
+    if len(hosts) > 1:
+        raise WrongUsage(
+            f"mv works in one target, not from {' to '.join(map(str, hosts))}",
+            hint="copy with maixfs cp, then remove with maixfs rm",
+        )
+    ((host, (*sources, destination)),) = hosts.items()
+    with opened(screen, host, finding, writable=not dry_run) as target:
+        moves = _plan(target, sources, destination)
+        if not dry_run:
+            for old, new in moves:
+                target.rename(old, new, replace=force)
+        written = None if dry_run else commit(screen, target)
+    if screen.json:
+        moved = [{"from": old, "to": new} for old, new in moves]
+        result = {"dry_run": dry_run, "target": str(host), "moved": moved}
+        screen.emit({**result, "written": written_json(written)})
+        return
+    for old, new in moves:
+        screen.line(f"{'would move' if dry_run else 'moved'} {old} to {new}")
+    draw_written(screen, written)
+
+
+def _plan(target: Target, sources: list[str], destination: str) -> list[tuple[str, str]]:
+    """Return (old path, new path) of each move; a folder moves as a whole."""
+    entries = [entry for path in sources for entry in select(target, path)]
+    exists = target.exists(destination)
+    into = destination.endswith("/") or (exists and target.stat(destination).is_dir)
+    if len(entries) > 1 and not into:
+        raise UsageError(
+            f"{destination} is no folder, and {len(entries)} files are to move there",
+            hint="end it with a slash to make it one",
+        )
+    place = target.mount_point.rstrip("/") + "/" if not destination.startswith("/") else ""
+    whole = (place + destination).rstrip("/")
+    return [(entry.path, f"{whole}/{entry.name}" if into else whole) for entry in entries]

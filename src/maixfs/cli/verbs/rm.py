@@ -1,0 +1,98 @@
+"""``maixfs rm``: files and folders go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maixfs.cli.options import bytes_option, dry_run_option, json_option, recursive_option
+from maixfs.cli.place import PLACE
+from maixfs.cli.proof import commit, draw_written, written_json
+from maixfs.cli.screen import Screen, Text
+from maixfs.cli.targets import Finding, by_host, finding_options, opened, select
+from maixfs.cli.verb import verb
+
+if TYPE_CHECKING:
+    from maixfs.target import Entry, Target
+
+
+@verb(
+    "rm",
+    ("maixfs rm board:/flash/old.py", "Remove a file."),
+    ("maixfs rm -rn 'dump.bin:/flash/**/*.tmp'", "Say which files a pattern would remove."),
+)
+@click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
+@recursive_option
+@click.option("-f", "--force", is_flag=True, help="What is not there is no error.")
+@dry_run_option
+@bytes_option
+@json_option
+@finding_options
+def rm(
+    screen: Screen,
+    places: tuple[str, ...],
+    recursive: bool,
+    force: bool,
+    dry_run: bool,
+    finding: Finding,
+) -> None:
+    """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). All that is named in a
+    target goes in one step, or nothing of it.
+
+    The data stays readable in the flash chip until its block is erased (maixfs gc).
+    """
+    result = []
+    for host, paths in by_host(places, "rm").items():
+        with opened(screen, host, finding, writable=not dry_run) as target:
+            files = list(_chosen(target, paths, recursive, force))
+            for file in files:
+                if not dry_run:
+                    target.remove(file.path)
+            written = None if dry_run else commit(screen, target)
+        result.append((host, files, written))
+        if not screen.json:
+            _draw(screen, host, files, dry_run)
+            draw_written(screen, written)
+    if screen.json:
+        targets = [
+            {
+                "target": str(host),
+                "removed": [{"path": file.path, "size": file.size} for file in files],
+                "written": written_json(written),
+            }
+            for host, files, written in result
+        ]
+        screen.emit({"dry_run": dry_run, "targets": targets})
+
+
+def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> Iterator[Entry]:
+    """Yield the files that go, each once; raises before anything is removed."""
+    from maixfs.target import MissingError, TargetError
+
+    seen: set[str] = set()
+    for path in paths:
+        try:
+            found = select(target, path)
+        except MissingError:
+            if force:
+                continue
+            raise
+        for entry in found:
+            if entry.is_dir and not recursive:
+                raise TargetError(f"{entry.path} is a folder", hint="-r removes it with all in it")
+            inside = target.list(entry.path, recursive=True) if entry.is_dir else [entry]
+            for file in inside:
+                if not file.is_dir and file.path not in seen:
+                    seen.add(file.path)
+                    yield file
+
+
+def _draw(screen: Screen, host: Path, files: list[Entry], dry_run: bool) -> None:
+    word = "would remove" if dry_run else "removed"
+    for file in files:
+        screen.line(f"{word} {host}:{file.path}  ", Text(screen.size(file.size), "dim"))
+    if not files:
+        screen.line("nothing to remove")

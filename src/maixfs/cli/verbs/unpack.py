@@ -1,0 +1,55 @@
+"""``maixfs unpack``: all files of a target, in a folder of the host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maixfs.cli.options import bytes_option, force_option, json_option
+from maixfs.cli.place import PLACE
+from maixfs.cli.progress import Progress
+from maixfs.cli.proof import draw_files, file_json
+from maixfs.cli.screen import Screen
+from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.verb import verb
+
+if TYPE_CHECKING:
+    from maixfs.target import Written
+
+
+@verb(
+    "unpack",
+    ("maixfs unpack dump.bin files", "All files of a dump, in the folder files."),
+    ("maixfs unpack board:/flash/lib lib", "One folder of a board."),
+)
+@click.argument("place", metavar="TARGET[:PATH]", type=PLACE)
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@force_option
+@bytes_option
+@json_option
+@finding_options
+def unpack(screen: Screen, place: str, folder: str, force: bool, finding: Finding) -> None:
+    """DIR is made where it is not there. Names that this computer cannot have are changed, and it
+    says how. Damaged files are left out, the others are written all the same; the exit code is
+    then 1.
+    """
+    from maixfs.target import parse_target
+    from maixfs.target.unpacking import UnpackError, unpack
+
+    host, path = parse_target(place)
+    with opened(screen, host, finding) as target, Progress(screen) as progress:
+        try:
+            written = unpack(target, path, Path(folder), force=force, progress=progress)
+        except UnpackError as error:
+            _tell(screen, folder, error.written)
+            raise
+    _tell(screen, folder, written)
+
+
+def _tell(screen: Screen, folder: str, written: list[Written]) -> None:
+    if screen.json:
+        screen.emit({"folder": folder, "files": [file_json(file) for file in written]})
+    else:
+        draw_files(screen, written)
