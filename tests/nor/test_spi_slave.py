@@ -375,6 +375,15 @@ def test_security_registers(send, bus):
     assert send("48 001000 00", 1) == b"\xff"
 
 
+def test_a_security_program_wraps_and_its_last_256_bytes_win(send, bus):
+    bus.transfer(b"\x06")
+    bus.transfer(b"\x42\x00\x30\x01" + b"\x00" * 4 + bytes(range(255, -1, -1)))
+    assert send("48 003000 00", 7) == b"\xff" * 7
+    wait(bus)
+    assert send("48 003000 00", 7) == bytes([4, 3, 2, 1, 0, 255, 254])
+    assert send("48 0030fe 00", 4) == bytes([6, 5, 4, 3])
+
+
 @pytest.mark.parametrize("place", ["000000", "004000", "001100"])
 def test_there_are_three_security_registers(send, bus, place):
     send("06")
