@@ -1,5 +1,4 @@
 import uos
-
 print("files:", uos.listdir("/flash"))
 with open("/flash/test.txt", "w") as f:
     f.write("hello text")
