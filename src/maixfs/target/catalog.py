@@ -94,6 +94,8 @@ class Catalog:
 
     def matching(self, pattern: Parts) -> Iterator[Entry]:
         """Yield the files and folders that a pattern means; ``**`` is any number of folders."""
+        if pattern[-1:] == ("**",):
+            pattern += ("*",)
         for entry in self.below(()):
             if _matches(tuple(entry.path[1:].split("/")), pattern):
                 yield entry

@@ -10,6 +10,7 @@ from maixfs.spiffs import FullError, Geometry, OpenFlag, Spiffs, SpiffsError
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fitting import check_fits, fit_error, free_pages
 from maixfs.target.medium import EditMedium
+from maixfs.target.relay import Kept, all_files, lay_anew
 from maixfs.target.stale import endangered, wipe_free_pages
 
 
@@ -83,9 +84,8 @@ class Editor:
     def write(self, name: bytes, data: bytes, meta: bytes | None) -> None:
         """Put a file in the place of the one that has its name, or make it."""
         self._prepare()
-        ways = (self._put, self._put_anew, self._put_tidied)
         failures: list[SpiffsError] = []
-        for way in ways:
+        for way in (self._put, self._put_anew, self._put_tidied, self._put_laid_anew):
             try:
                 with self._whole():
                     way(name, data, meta)
@@ -130,6 +130,18 @@ class Editor:
         self._tidy()
         self._put(name, data, meta)
 
+    def _put_laid_anew(self, name: bytes, data: bytes, meta: bytes | None) -> None:
+        """Move all files together, the new one among them."""
+        if meta is None:
+            blank = b"\xff" * self._geometry.meta_length
+            meta = self.fs.stat(name).meta if self.fs.exists(name) else blank
+        others = [file for file in all_files(self.fs) if file.name != name]
+        self._lay_anew([*others, Kept(name, data, meta)])
+
+    def _lay_anew(self, files: list[Kept]) -> None:
+        lay_anew(self._medium.chip, self._geometry, files)
+        self.fs = self._mounted(runs=self._geometry.blocks)
+
     def remove(self, name: bytes) -> None:
         """Remove a file."""
         with self._whole():
@@ -145,6 +157,13 @@ class Editor:
                         self.fs.remove(new)
                     self._make_room()
                     self.fs.rename(old, new)
+            return
+        except FullError:
+            going = {*names.values()} - {*names}
+        try:
+            with self._whole():
+                kept = [file for file in all_files(self.fs) if file.name not in going]
+                self._lay_anew([f._replace(name=names.get(f.name, f.name)) for f in kept])
         except FullError as error:
             raise self._no_fit({next(iter(names.values())): 0}) from error
 

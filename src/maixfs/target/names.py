@@ -49,15 +49,17 @@ def parts_of(stored: bytes) -> tuple[str, ...]:
     """Return the parts of a stored name's path; at least one, none of them empty."""
     parts: list[bytes] = []
     slashes = b""
-    for piece in stored.removeprefix(b"/").split(b"/"):
+    body = stored.removeprefix(b"/")
+    for piece in body.split(b"/"):
         if piece:
             parts.append(slashes + piece)
             slashes = b""
         else:
             slashes += b"/"
-    if slashes and parts:
-        parts[-1] += slashes
-    return tuple(_component(part) for part in parts) or (_NAMELESS,)
+    if not parts:  # nothing but slashes, or nothing
+        return (_component(body or stored) or _NAMELESS,)
+    parts[-1] += slashes
+    return tuple(map(_component, parts))
 
 
 def _component(raw: bytes) -> str:
