@@ -35,9 +35,19 @@ class Marked(NamedTuple):
 class Raster(NamedTuple):
     """Block sizes, in sectors, whose blocks have their magic at the same offset."""
 
-    page_size: int
-    magic_offset: int
+    smallest: Geometry
+    """Three blocks of the first of the sizes."""
     strides: tuple[int, ...]
+
+    @property
+    def page_size(self) -> int:
+        """Page size in bytes."""
+        return self.smallest.page_size
+
+    @property
+    def magic_offset(self) -> int:
+        """Offset of the magic in every block."""
+        return self.smallest.magic_offset
 
     @property
     def plain_magic(self) -> int:
@@ -55,13 +65,12 @@ def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
     found = []
     for page_size in PAGE_SIZES:
         areas = [(stride, frame(0, 3, stride * SECTOR, page_size)) for stride in STRIDES]
-        places = [
-            (area.magic_offset, stride)
-            for stride, area in areas
-            if area and (area.magic_possible or not magic)
+        usable = [
+            (stride, area) for stride, area in areas if area and (area.magic_possible or not magic)
         ]
-        for offset, group in groupby(places, key=lambda place: place[0]):
-            found.append(Raster(page_size, offset, tuple(stride for _, stride in group)))
+        for _, group in groupby(usable, key=lambda pair: pair[1].magic_offset):
+            alike = list(group)
+            found.append(Raster(alike[0][1], tuple(stride for stride, _ in alike)))
     return tuple(found)
 
 

@@ -94,10 +94,7 @@ def _formatted(dump: Dump, raster: Raster) -> Iterator[Geometry]:
     columns = (dump.column(raster.magic_offset + offset) for offset in (0, 2))
     blank = zip(dump.column(0), *columns, strict=False)
     counted = [s for s, words in enumerate(blank) if words[0] == words[1] == BLANK != words[2]]
-    probe = frame(0, _LEAST_BLOCKS, raster.strides[0] * SECTOR, raster.page_size, magic=False)
-    if probe is None:
-        return
-    blocks = [s for s in counted if is_formatted(dump, probe, s * SECTOR)]
+    blocks = [s for s in counted if is_formatted(dump, raster.smallest, s * SECTOR)]
     steps = {after - before for before, after in pairwise(blocks)}
     if len(blocks) < _LEAST_BLOCKS or len(steps) != 1 or not steps <= set(raster.strides):
         return
