@@ -89,9 +89,9 @@ def test_confidence_says_what_was_seen(case: SpiffsCase) -> None:
 
 
 @every_case
-@pytest.mark.parametrize("fill", [b"\xff", b"\0"])
-def test_golden_images_inside_of_a_dump(case: SpiffsCase, fill: bytes) -> None:
+def test_golden_images_inside_of_a_dump(case: SpiffsCase) -> None:
     base = 0x1000 * (len(case.name) + 3)
+    fill = b"\xff" if len(case.name) % 2 else b"\0"
     found = only(embedded(case.image, base, fill=fill, after=b"text " * 999))
     expected = replace(case.geometry, base=base)
     if case.geometry.use_magic_length:
@@ -256,6 +256,17 @@ def test_a_first_block_erased_whole(base: int) -> None:
     area = bytearray(pack([], MAIXPY))
     area[: MAIXPY.block_size] = b"\xff" * MAIXPY.block_size
     assert only(embedded(bytes(area), base)).geometry == replace(MAIXPY, base=base)
+
+
+@pytest.mark.parametrize("base", [0, 0x9000])
+def test_no_magic_and_no_table_but_formatted_blocks_around(base: int) -> None:
+    g = GEOMETRIES["no-magic"]
+    area = bytearray(pack([("/a", b""), ("/b", b"")], g))
+    first, third = area[: g.block_size], area[2 * g.block_size : 3 * g.block_size]
+    area[: g.block_size], area[2 * g.block_size : 3 * g.block_size] = third, first
+    found = only(embedded(bytes(area), base, after=b"\xff" * 0x5000))
+    assert (found.geometry.base, found.geometry.block_size) == (base, g.block_size)
+    assert found.geometry.size >= g.size
 
 
 def test_tables_tell_where_an_area_starts() -> None:

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maixfs.errors import MaixfsError, UsageError
+from maixfs.nor import NorChip, make_driver
+from maixfs.spiffs import Spiffs
 from maixfs.spiffs.collect import collect
 from maixfs.spiffs.errors import Code, ExistsError, FullError, SpiffsError
 from maixfs.spiffs.geometry import Geometry, GeometryError
@@ -88,6 +90,44 @@ def test_a_full_area_leaves_two_empty_blocks(geometry: Geometry) -> None:
     assert free == [False] * page_capacity(geometry) + [True] * (2 * geometry.usable_pages)
     with pytest.raises(FullError):
         pack([*files, ("/one-more", b"")], geometry)
+
+
+def mounted(image: bytes, g: Geometry) -> Spiffs:
+    chip = NorChip.in_memory(g.base + g.size)
+    chip.program(g.base, image)
+    return Spiffs(make_driver("ideal", chip), g)
+
+
+@every_geometry
+def test_the_driver_reads_it_and_writes_on(geometry: Geometry) -> None:
+    sizes = fitting([size for size in edges(geometry) if size < 40 * geometry.data_size], geometry)
+    files = {f"/{k}": content(size, k) for k, size in enumerate(sizes)}
+    with mounted(bytes(pack(files, geometry)), geometry) as fs:
+        assert {entry.name: entry.size for entry in fs.scandir()} == {
+            name: len(data) for name, data in files.items()
+        }
+        files["/0"] += b"more"
+        with fs.open("/0", "ab") as file:
+            file.write(b"more")
+        fs.remove("/1")
+        del files["/1"]
+        for name, data in files.items():
+            with fs.open(name, "rb") as file:
+                assert file.read() == data
+
+
+def test_a_full_area_takes_a_file_when_another_goes() -> None:
+    files = {f"/{k}": content(9 * 4091, k) for k in range(68)}
+    with mounted(bytes(pack(files, MAIXPY)), MAIXPY) as fs:
+        with pytest.raises(FullError), fs.open("/new", "wb") as file:
+            file.write(files["/5"])
+        fs.remove("/5")
+        with fs.open("/new", "wb") as file:
+            file.write(files["/5"])
+        files["/new"] = files.pop("/5")
+        for name, data in files.items():
+            with fs.open(name, "rb") as file:
+                assert file.read() == data
 
 
 @every_geometry
@@ -224,6 +264,13 @@ def test_a_vanished_file_is_named(tmp_path: Path) -> None:
         pack({"/gone": tmp_path / "gone"}, MAIXPY)
 
 
+def test_a_folder_is_no_content(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(UsageError, match="folder"):
+        pack({"/folder": folder}, MAIXPY)
+
+
 def test_a_file_that_grows_meanwhile_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -331,6 +378,14 @@ class TestLinks:
         (warning,) = [w for w in collect(folder).warnings if "outside" in w]
         assert warning.endswith(": /dir/, /file")
         assert self.names(folder, follow_links=True) == ["/dir/secret", "/file", "/lib/m.py"]
+
+    def test_another_drive_is_outside(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def two_drives(_: object) -> bytes:
+            raise ValueError("Paths don't have the same drive")
+
+        (folder / "file").symlink_to("lib/m.py")
+        monkeypatch.setattr(os.path, "commonpath", two_drives)
+        assert self.names(folder) == []
 
     def test_links_inside_are_followed(self, folder: Path) -> None:
         (folder / "m").symlink_to("lib/m.py")
