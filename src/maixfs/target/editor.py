@@ -61,7 +61,7 @@ class Editor:
     def _prepare(self) -> None:
         """See to it that every page that may be written is blank and nobody's.
 
-        Raises ``TargetError`` where a page that is called free holds the data of a file.
+        Raises ``TargetError`` where a page holds data of a file without being booked as its.
         """
         if self._wiped:
             return
@@ -74,7 +74,7 @@ class Editor:
                 if file.object_id == object_id
             ]
             raise TargetError(
-                f"page {page} at {geometry.page_address(page):#x} is marked free, but holds data"
+                f"page {page} at {geometry.page_address(page):#x} is not booked, but holds data"
                 f" of {names[0] if names else 'a file'}: writing would destroy it",
                 hint="the file system is damaged; unpack it and pack the files anew",
             )

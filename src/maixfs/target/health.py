@@ -60,9 +60,9 @@ def _problems(target: Target) -> Iterator[Finding]:
             yield Finding("two-headers", True, text, geometry.page_address(pages[1]), hint)
     owners = endangered(target.medium.image, geometry)
     for page, object_id in owners.items():
-        text = f"page {page} is marked free, but holds data of object {object_id}"
+        text = f"page {page} holds data of object {object_id}, but is not booked as its"
         address = geometry.page_address(page)
-        yield Finding("called-free", True, text, address, f"nothing may be written; {_RESCUE}")
+        yield Finding("not-booked", True, text, address, f"nothing may be written; {_RESCUE}")
 
 
 def _remarks(target: Target) -> Iterator[Finding]:

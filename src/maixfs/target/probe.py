@@ -58,7 +58,7 @@ def fit_geometry(geometry: Geometry, size: int, host: Path) -> Geometry:
     A preset says where the area of a whole flash lies; in an image that is too small for that
     the area is the image. Raises ``NoFileSystemError`` where it cannot be.
     """
-    whole = size // geometry.block_size * geometry.block_size
+    whole = max(1, size // geometry.block_size) * geometry.block_size
     is_preset = geometry in PRESETS.values()
     if not geometry.size or (is_preset and geometry.base + geometry.size > size):
         wanted = geometry.size if 0 < geometry.size <= size else whole

@@ -1,9 +1,9 @@
-"""Free pages that are not blank: harmless to wipe, or the only copy of a file's data.
+"""Pages whose look-up entry does not tell what is in them.
 
 On boards whose flash driver does not wait for erases, most free pages hold old bytes
 (docs/SPEC.md, section 10). Programming clears bits only, so they are wiped before a change. A
-damaged look-up entry can also call a page free that a file still needs; then nothing may be
-written at all, for the driver would take that page.
+damaged look-up entry can also call a page free or deleted that a file still needs; then nothing
+may be written at all, for the driver would take that page or erase it.
 """
 
 from __future__ import annotations
@@ -37,26 +37,22 @@ def wipe_free_pages(chip: NorChip, image: memoryview, geometry: Geometry) -> Non
 
 
 def endangered(image: memoryview, geometry: Geometry) -> dict[int, int]:
-    """Return the pages that are called free but hold a file's data, with the object's id."""
+    """Return the pages that hold a file's data but are not booked as its own, with its id."""
     entries = dict(lookup_entries(image, geometry))
-    free = {page for page, entry in entries.items() if entry == ondisk.ID_FREE}
     tables = [
         (header, page)
         for page, entry in entries.items()
-        if entry & ondisk.ID_INDEX and page not in free
+        if entry & ondisk.ID_INDEX and entry != ondisk.ID_FREE
         for header in (_header(image, geometry, page),)
-        if header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET
+        if header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET and header.obj_id == entry
     ]
-    sizes = {
-        header.obj_id: _size(image, geometry, page)
-        for header, page in tables
-        if not header.span_ix
-    }
+    sizes = {head.obj_id: _size(image, geometry, at) for head, at in tables if not head.span_ix}
     return {
         page: header.obj_id & ~ondisk.ID_INDEX
         for header, table in tables
         for span, page in _listed(image, geometry, header, table, sizes.get(header.obj_id, 0))
-        if page in free and _is_data(image, geometry, page, header.obj_id, span)
+        if entries.get(page, 0) != header.obj_id & ~ondisk.ID_INDEX
+        and _is_data(image, geometry, page, header.obj_id, span)
     }
 
 
@@ -83,6 +79,8 @@ def _listed(
 
 
 def _is_data(image: memoryview, geometry: Geometry, page: int, obj_id: int, span: int) -> bool:
+    if page >= geometry.pages or geometry.is_lookup_page(page):
+        return False
     header = _header(image, geometry, page)
     live = header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET | ondisk.INDEX
     return live and header.span_ix == span and header.obj_id == obj_id & ~ondisk.ID_INDEX
