@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import random
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from golden.corpus import SpiffsCase, spiffs_cases
 from maixfs.spiffs.detect import Detection, detect, is_blank
-from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
 from maixfs.spiffs.layout import page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
 from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
@@ -157,9 +158,9 @@ def many_shapes() -> list[Geometry]:
     shapes = []
     for page_size in (64, 128, 256, 1024, 4096, 16384):
         for block_size in (0x1000, 0x2000, 0x3000, 0x8000, 0x18000, 0x40000, 0x100000):
-            most = 0xFFFF * page_size // block_size
-            if block_size >= 2 * page_size and most >= 3:
-                g = Geometry(min(5, most) * block_size, block_size, page_size)
+            blocks = min(5, 0xFFFF * page_size // block_size)
+            with suppress(GeometryError):
+                g = Geometry(blocks * block_size, block_size, page_size)
                 if 2 * g.usable_pages <= g.magic_offset:
                     shapes.append(g)
     return shapes

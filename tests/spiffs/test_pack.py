@@ -251,12 +251,16 @@ def test_a_name_given_twice_is_refused() -> None:
     [
         IDF.with_size(0),
         Geometry(0x20000, 0x2000, 128),  # the entries leave no room for a magic
-        Geometry(0x60000, 0xC000, 256),  # one look-up page for 191 entries
     ],
 )
 def test_geometries_without_room_are_refused(impossible: Geometry) -> None:
     with pytest.raises((GeometryError, SpiffsError)):
         pack({}, impossible)
+
+
+def test_entries_that_outgrow_their_pages_make_no_geometry() -> None:
+    with pytest.raises(GeometryError, match="192 look-up entries do not fit 1 pages"):
+        Geometry(0x60000, 0xC000, 256)
 
 
 def test_a_vanished_file_is_named(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ The names below are loaded when they are first used.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.nor.array import FlashArray
@@ -53,26 +54,20 @@ __all__ = [
     "make_driver",
 ]
 
-_MODULES = {
-    "array": ("FlashArray",),
-    "bus": ("BusTime", "HostTime", "SpiBus"),
-    "chip": ("NorChip",),
-    "clock": ("DeviceClock",),
-    "device": ("Buffer", "NorDevice"),
-    "drivers": ("DRIVERS", "IdealDriver", "LiteralDriver", "MaixpyDriver", "make_driver"),
-    "errors": ("NorError", "NorImageError"),
-    "observe": ("NorEvent", "Observer"),
-    "parts": ("Part", "find_part", "identify"),
-    "spi_driver": ("SpiFlash",),
-    "spi_slave": ("SpiFlashSlave",),
-    "wear": ("WearCounts",),
-}
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "array": ("FlashArray",),
+        "bus": ("BusTime", "HostTime", "SpiBus"),
+        "chip": ("NorChip",),
+        "clock": ("DeviceClock",),
+        "device": ("Buffer", "NorDevice"),
+        "drivers": ("DRIVERS", "IdealDriver", "LiteralDriver", "MaixpyDriver", "make_driver"),
+        "errors": ("NorError", "NorImageError"),
+        "observe": ("NorEvent", "Observer"),
+        "parts": ("Part", "find_part", "identify"),
+        "spi_driver": ("SpiFlash",),
+        "spi_slave": ("SpiFlashSlave",),
+        "wear": ("WearCounts",),
+    },
+)

@@ -1,16 +1,24 @@
 """SPIFFS: the flash file system of MaixPy, ESP-IDF and the ESP8266, at any geometry.
 
-from maixfs.spiffs import PRESETS, Spiffs
+    from maixfs.spiffs import PRESETS, Spiffs
+
+The names below are loaded when they are first used. Images are packed by
+``maixfs.spiffs.pack``, and ``maixfs.spiffs.detect`` finds the geometry of one.
 """
 
 from __future__ import annotations
 
-from maixfs.spiffs.descriptor import Descriptor
-from maixfs.spiffs.errors import Code, ExistsError, FullError, NotFoundError, SpiffsError
-from maixfs.spiffs.flags import OpenFlag
-from maixfs.spiffs.fs import Info, Spiffs, StatVfs
-from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
-from maixfs.spiffs.index import DirEntry
+from typing import TYPE_CHECKING
+
+from maixfs.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from maixfs.spiffs.descriptor import Descriptor
+    from maixfs.spiffs.errors import Code, ExistsError, FullError, NotFoundError, SpiffsError
+    from maixfs.spiffs.flags import OpenFlag
+    from maixfs.spiffs.fs import Info, Spiffs, StatVfs
+    from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
+    from maixfs.spiffs.index import DirEntry
 
 __all__ = [
     "PRESETS",
@@ -28,3 +36,15 @@ __all__ = [
     "SpiffsError",
     "StatVfs",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "descriptor": ("Descriptor",),
+        "errors": ("Code", "ExistsError", "FullError", "NotFoundError", "SpiffsError"),
+        "flags": ("OpenFlag",),
+        "fs": ("Info", "Spiffs", "StatVfs"),
+        "geometry": ("PRESETS", "Geometry", "GeometryError"),
+        "index": ("DirEntry",),
+    },
+)

@@ -178,12 +178,17 @@ def _contradictions(g: Geometry) -> list[tuple[bool, str]]:
     if smallest <= 0 or g.size < 0 or g.meta_length < 0 or g.base < 0:
         return [(True, "a geometry has no negative sizes, and none of 0")]
     per_block = g.block_size // g.page_size
+    lookup_pages = max(1, per_block * 2 // g.page_size)
     used = _header_size(g)
     return [
         (g.page_size < 64, f"page size {g.page_size} is under 64 bytes"),
         (
             bool(g.block_size % g.page_size) or per_block < 2,
             f"block size {g.block_size:#x} is not two or more pages of {g.page_size:#x}",
+        ),
+        (
+            (per_block - lookup_pages) * 2 > lookup_pages * g.page_size,
+            f"{per_block} look-up entries do not fit {lookup_pages} pages of {g.page_size:#x}",
         ),
         (
             bool(g.block_size % g.erase_size),
