@@ -129,7 +129,7 @@ class _Append:
         volume, slot, span = self.volume, self.slot, self.index_span
         check_index_page(volume, slot.object_id, self.index_page, span)
         volume.program(self.index_page, 0, self.work)
-        volume.learn(self.index_page)
+        volume.learn_again(self.index_page)
         events.index_moved(volume, slot.object_id, span, self.index_page)
 
     def _program_header(self, end: int) -> None:
@@ -138,7 +138,7 @@ class _Append:
         ondisk.U32.pack_into(self.work, ondisk.SIZE_OFFSET, end)
         check_index_page(volume, self.slot.object_id, self.index_page, 0)
         volume.program(self.index_page, 0, self.work)
-        volume.learn(self.index_page)
+        volume.learn_again(self.index_page)
 
     def _move_header(self, end: int) -> None:
         slot = self.slot

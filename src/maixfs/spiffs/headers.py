@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import events, ondisk
-from maixfs.spiffs.pages import check_index_header, find_free, move_index_page
+from maixfs.spiffs.pages import check_index_work, find_free, move_index_page
 
 if TYPE_CHECKING:
     from maixfs.spiffs.slots import Slot
@@ -66,8 +66,7 @@ def rewrite_header(
     entry = object_id | ondisk.ID_INDEX
     if work is None:
         work = volume.read_page(page)
-    header = ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(work))
-    check_index_header(volume, page, header, entry, 0)
+    check_index_work(volume, page, work, entry, 0)
     if name is not None:
         put_name(work, name, geometry.name_length)
     if meta is not None:

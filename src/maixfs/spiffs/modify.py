@@ -95,7 +95,7 @@ class _Modify:
         object_id = self.slot.object_id & ~ondisk.ID_INDEX
         new = allocate(volume, object_id, span, ondisk.FLAGS_OPEN)
         start = ondisk.PAGE_HEADER.size
-        content = volume.read_page(old)
+        content = memoryview(volume.device.read(volume.page_address(old), geometry.page_size))
         behind = in_page + len(data)
         if in_page:
             volume.program(new, start, content[start : start + in_page])

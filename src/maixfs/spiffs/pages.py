@@ -182,6 +182,17 @@ def check_index_header(
         raise _bad_page(volume, page, header, data=False)
 
 
+def check_index_work(
+    volume: Volume, page: int, work: bytearray, object_id: int, span: int
+) -> None:
+    """Raise the C's number unless ``work``, the content of ``page``, is a live index page."""
+    header = ondisk.PAGE_HEADER.unpack_from(work)
+    if header[2] & _STATE != _LIVE_INDEX or header[1] != span:
+        raise _bad_page(volume, page, ondisk.PageHeader._make(header), data=False)
+    if not object_id & ondisk.ID_INDEX:
+        raise spiffs_error(Code.NOT_INDEX, _where(volume, page))
+
+
 def _where(volume: Volume, page: int) -> str:
     return f"page {page} at {volume.page_address(page):#x}"
 
@@ -223,6 +234,5 @@ def _bad_page(
 def load_index_page(volume: Volume, object_id: int, page: int, span: int) -> bytearray:
     """Return a copy of an index page after checking its header."""
     work = volume.read_page(page)
-    header = ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(work))
-    check_index_header(volume, page, header, object_id, span)
+    check_index_work(volume, page, work, object_id, span)
     return work

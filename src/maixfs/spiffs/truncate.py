@@ -40,7 +40,7 @@ def remove(volume: Volume, slot: Slot) -> None:
     First the header is marked, so that an interrupted removal shows. Needs no free page.
     """
     volume.set_flags(slot.header_page, ondisk.FLAGS_REMOVING)
-    volume.learn(slot.header_page)
+    volume.learn_again(slot.header_page)
     _Cut(volume, slot, removing=True).run(0)
 
 

@@ -139,15 +139,16 @@ class Volume:
             self.ids.header_gone(header.object_id)
 
     def learn(self, page: int) -> None:
-        """Take an index page as it now lies on flash into the index."""
-        self.tables.pop(page, None)
-        raw = self.device.read(self.page_address(page), self.geometry.header_size)
-        known = self.index.drop(page)
-        if known is not None:
-            self.ids.header_gone(known.object_id)
+        """Take a new index page as it lies on flash into the index."""
+        raw = self._read(self._base + page * self._page_size, self.geometry.header_size)
         header = self.index.add(page, self.lookup[page], raw)
         if header is not None:
             self.ids.header_seen(header.object_id)
+
+    def learn_again(self, page: int) -> None:
+        """Take an index page that was programmed in place into the index again."""
+        self.forget(page)
+        self.learn(page)
 
     def load_block(self, block: int) -> int:
         """Mirror the look-up entries and the erase count of a block; returns its magic."""
