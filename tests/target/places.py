@@ -50,9 +50,7 @@ def make_image(
     return Place(host, geometry, "/flash")
 
 
-def make_bare(
-    folder: Path, geometry: Geometry, files: Mapping[bytes, bytes] = FILES
-) -> Place:
+def make_bare(folder: Path, geometry: Geometry, files: Mapping[bytes, bytes] = FILES) -> Place:
     geometry = replace(geometry, base=0)
     host = folder / "spiffs.img"
     host.write_bytes(pack(files, geometry))
@@ -70,8 +68,7 @@ def make_board(
 
 KINDS: dict[str, Callable[[Path], Place]] = {
     "board": lambda folder: make_board(folder, SMALL, 0x100000),
-    "flash": lambda folder: make_image(folder, MAIXPY, 0x1000000),
-    "flash-1m": lambda folder: make_image(folder, SMALL, 0x100000),
+    "flash": lambda folder: make_image(folder, SMALL, 0x100000),
     "bare-maixpy": lambda folder: make_bare(folder, SMALL),
     "bare-esp-idf": lambda folder: make_bare(folder, PRESETS["esp-idf"].with_size(0x40000)),
     "bare-esp8266": lambda folder: make_bare(folder, PRESETS["esp8266"].with_size(0x40000)),
@@ -90,4 +87,6 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 def litter(folder: Path) -> list[str]:
     """Return drafts that were left behind."""
-    return [name for _, _, names in os.walk(folder) for name in names if name.startswith(".maixfs")]
+    return [
+        name for _, _, names in os.walk(folder) for name in names if name.startswith(".maixfs")
+    ]

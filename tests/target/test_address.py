@@ -41,9 +41,7 @@ def test_a_drive_letter_is_one_on_windows_alone(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no colons in file names there")
-def test_what_is_there_is_taken_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_there_is_taken_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a:").mkdir()
     Path("a:/b").touch()

@@ -100,9 +100,10 @@ def test_counts_of_another_chip_are_refused(board: Place) -> None:
     for writable in (False, True):
         with pytest.raises(NorImageError, match="wear"):
             open_target(board.host, writable=writable)
-    assert snapshot(board.host)[str(board.host / "flash.bin")] == before[
-        str(board.host / "flash.bin")
-    ]
+    assert (
+        snapshot(board.host)[str(board.host / "flash.bin")]
+        == before[str(board.host / "flash.bin")]
+    )
 
 
 def test_a_board_without_counts_gets_them(board: Place) -> None:

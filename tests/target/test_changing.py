@@ -98,7 +98,10 @@ def test_a_move_onto_a_file_must_be_asked_for(place: Place) -> None:
 
 
 def test_a_folder_does_not_move_into_itself(place: Place) -> None:
-    with open_target(place.host, writable=True) as target, pytest.raises(UsageError, match="itself"):
+    with (
+        open_target(place.host, writable=True) as target,
+        pytest.raises(UsageError, match="itself"),
+    ):
         target.rename(place.path("lib"), place.path("lib/deep/more"))
     assert stored(place) == FILES
 

@@ -74,10 +74,12 @@ def test_a_host_that_fails_keeps_the_old_file(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(TargetError, match="cannot be written: No space") as caught:
-        with open_target(place.host, writable=True) as target:
-            target.write(place.path("main.py"), b"new")
-            monkeypatch.setattr(*(os, "fsync") if failing == "fsync" else (Path, "replace"), fail)
+    with (
+        pytest.raises(TargetError, match="cannot be written: No space") as caught,
+        open_target(place.host, writable=True) as target,
+    ):
+        target.write(place.path("main.py"), b"new")
+        monkeypatch.setattr(*(os, "fsync") if failing == "fsync" else (Path, "replace"), fail)
     assert caught.value.hint == "what was there before is as it was"
     monkeypatch.undo()
     assert files_of(place) == before
@@ -86,18 +88,22 @@ def test_a_host_that_fails_keeps_the_old_file(
 
 def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
     image = image_of(place)
-    with pytest.raises(TargetError, match="changed by another program"):
-        with open_target(place.host, writable=True) as target:
-            target.write(place.path("main.py"), b"new")
-            image.write_bytes(b"other" * 5000)
+    with (
+        pytest.raises(TargetError, match="changed by another program"),
+        open_target(place.host, writable=True) as target,
+    ):
+        target.write(place.path("main.py"), b"new")
+        image.write_bytes(b"other" * 5000)
     assert image.read_bytes() == b"other" * 5000
 
 
 def test_a_file_that_vanished_is_said_so(place: Place) -> None:
-    with pytest.raises(TargetError, match="does not exist"):
-        with open_target(place.host, writable=True) as target:
-            target.write(place.path("main.py"), b"new")
-            image_of(place).unlink()
+    with (
+        pytest.raises(TargetError, match="does not exist"),
+        open_target(place.host, writable=True) as target,
+    ):
+        target.write(place.path("main.py"), b"new")
+        image_of(place).unlink()
     assert not image_of(place).exists()
     assert litter(place.host.parent) == []
 

@@ -190,5 +190,3 @@ def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
         assert target.read("/one.py") == b"second"
     with open_target(host) as target:
         assert target.report().findings == ()
-
-

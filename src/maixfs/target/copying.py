@@ -21,7 +21,7 @@ def apply(
         return []
     goal = plan.steps[0].destination
     host = goal.host if goal.path is not None else None
-    with Sessions(host, plan.geometry, writable=True) as sessions:
+    with Sessions(host, plan.where, writable=True) as sessions:
         written: list[Written] = []
         done = 0
         for step in plan.steps:
@@ -41,11 +41,6 @@ def _do(step: CopyStep, plan: CopyPlan, sessions: Sessions) -> Written:
     if step.destination.path is not None:
         target = sessions.target(step.destination.host)
         return target.write(step.destination.path, data)
-    place = step.destination.host
     if plan.root is not None:
         make_folder(plan.root)
-        done = write_host(place, data, plan.root)
-    else:
-        make_folder(place.parent)
-        done = write_host(place, data, place.parent)
-    return done._replace(note=step.note)
+    return write_host(step.destination.host, data, plan.root)._replace(note=step.note)

@@ -14,7 +14,7 @@ from maixfs.target.copysource import Item, Place, find_items
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
 from maixfs.target.hostfile import same_content
 from maixfs.target.hostnames import HostNames
-from maixfs.target.sessions import Sessions
+from maixfs.target.sessions import Sessions, Where
 
 
 class Action(StrEnum):
@@ -44,8 +44,8 @@ class CopyPlan(NamedTuple):
     warnings: tuple[str, ...]
     root: Path | None
     """The host's folder that files must stay in, or ``None``."""
-    geometry: Geometry | None
-    """The geometry that was asked for, for the target that is written."""
+    where: Where
+    """What was said about the place of the file system."""
 
     @property
     def total(self) -> int:
@@ -59,6 +59,7 @@ def plan_copy(
     recursive: bool = False,
     *,
     geometry: Geometry | None = None,
+    base: int | None = None,
 ) -> CopyPlan:
     """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
 
@@ -69,7 +70,8 @@ def plan_copy(
 
     Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
     in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
-    what ``open_target`` raises. ``geometry`` is that of the destination.
+    what ``open_target`` raises. ``geometry`` and ``base`` are those of the destination, or of
+    the sources where that is the host's.
     """
     places = [Place.of(source) for source in sources]
     end = Place.of(destination)
@@ -79,7 +81,8 @@ def plan_copy(
             "neither side is in a target",
             hint="name one with a colon: board:/flash, image.bin:/main.py",
         )
-    with Sessions(goal.host if goal.path is not None else None, geometry) as sessions:
+    where = Where(geometry, base)
+    with Sessions(goal.host if goal.path is not None else None, where) as sessions:
         found = [find_items(place, recursive, sessions) for place in places]
         items = [item for part in found for item in part.items]
         is_tree = len(found) == 1 and found[0].is_folder
@@ -91,7 +94,7 @@ def plan_copy(
             sessions.target(goal.host).check_fits(sizes)
         root = goal.host if goal.path is None and (inside or is_tree) else None
         warnings = tuple(warning for part in found for warning in part.warnings)
-        return CopyPlan(tuple(steps), warnings, root, geometry)
+        return CopyPlan(tuple(steps), warnings, root, where)
 
 
 def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) -> bool:

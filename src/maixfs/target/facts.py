@@ -47,7 +47,7 @@ def _format(report: Report) -> Iterator[Fact]:
     yield Fact("SPIFFS", f"{geometry.base:#x}-{end:#x}", f"at {report.mount_point}")
     how = "given" if report.board is None else "as in board.toml"
     if report.confidence is not None:
-        how = f"found, {report.confidence:.0%} sure"
+        how = f"found, {int(report.confidence * 100)}% sure"
     value = (
         f"block {_size(geometry.block_size)}, page {geometry.page_size} bytes,"
         f" names {geometry.name_length - 1} bytes, meta {geometry.meta_length}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
@@ -14,18 +15,24 @@ from maixfs.target.opening import open_target
 from maixfs.target.target import Target
 
 
+class Where(NamedTuple):
+    """What was said about where a file system lies; ``None`` has it found."""
+
+    geometry: Geometry | None = None
+    base: int | None = None
+
+
 class Sessions:
     """Opens targets when they are asked for and closes them at the end of a ``with``.
 
-    ``goal`` is the one that ``geometry`` is for, and with ``writable`` the one that is changed;
-    a source in the same file is then read from it as well.
+    ``goal`` is the target that a copy goes to (``None``: the host); with ``writable`` it is
+    opened for changing, and a source in the same file is then read from it as well. ``where``
+    is said of the goal, or of the sources where that is the host.
     """
 
-    def __init__(
-        self, goal: Path | None, geometry: Geometry | None, *, writable: bool = False
-    ) -> None:
+    def __init__(self, goal: Path | None, where: Where, *, writable: bool = False) -> None:
         self._goal = goal
-        self._geometry = geometry
+        self._where = where
         self._writable = writable
         self._stack = ExitStack()
         self._targets: dict[str, Target] = {}
@@ -34,19 +41,17 @@ class Sessions:
         """Return the open target of a host path; raises as ``open_target``."""
         key = os.path.realpath(host)
         if key not in self._targets:
-            is_goal = self._goal is not None and self.is_same(host, self._goal)
-            target = self._open(host, is_goal)
+            target = self._open(host)
             self._stack.callback(target.close)
             self._targets[key] = target
         return self._targets[key]
 
-    def _open(self, host: Path, is_goal: bool) -> Target:
+    def _open(self, host: Path) -> Target:
+        is_goal = self._goal is not None and self.is_same(host, self._goal)
+        where = self._where if is_goal or self._goal is None else Where()
+        writable = self._writable and is_goal
         try:
-            return open_target(
-                host,
-                writable=self._writable and is_goal,
-                geometry=self._geometry if is_goal else None,
-            )
+            return open_target(host, writable, where.geometry, base=where.base)
         except MissingError as error:
             if is_goal and not host.exists():
                 error.hint = f"maixfs mkfs {host} makes an image, maixfs new {host} a board"

@@ -98,21 +98,27 @@ def _refuse_different(target: Target, steps: list[_Step]) -> None:
             )
 
 
-def write_host(place: Path, data: bytes, root: Path) -> Written:
-    """Write a file of the host below ``root``, making folders; an equal one is left alone.
+def write_host(place: Path, data: bytes, root: Path | None) -> Written:
+    """Write a file of the host, making folders; an equal one is left alone.
 
-    Raises ``TargetError`` where the host refuses, or where a link leads out of ``root``.
+    Raises ``TargetError`` where the host refuses, or where a link leads out of ``root``
+    (``None``: links are followed).
     """
     proof = Written(str(place), len(data), hashlib.sha256(data).hexdigest(), True)
     if same_content(place, [data]):
         return proof._replace(changed=False)
-    if not place.parent.resolve().is_relative_to(root.resolve()) or place.is_symlink():
-        raise TargetError(f"{place} leads out of {root} by a link: nothing was written there")
+    if root is not None:
+        _refuse_links(place, root)
     make_folder(place.parent)
     if place.is_dir():
         raise TakenError(f"{place} is a folder", hint="move it away first")
     put_file(place, data)
     return proof
+
+
+def _refuse_links(place: Path, root: Path) -> None:
+    if not place.parent.resolve().is_relative_to(root.resolve()) or place.is_symlink():
+        raise TargetError(f"{place} leads out of {root} by a link: nothing was written there")
 
 
 def make_folder(folder: Path) -> None:
