@@ -94,6 +94,13 @@ def test_the_image_of_a_board_opened_by_itself_wears_the_chip_too(board: Place) 
     assert sum(wear_of(board)) > 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links are a right of their own there")
+def test_a_link_to_the_image_of_a_board_is_the_image(board: Place, tmp_path: Path) -> None:
+    (tmp_path / "link.img").symlink_to(board.host / "flash.bin")
+    with Board.open(board.host), pytest.raises(BoardBusyError):
+        open_target(tmp_path / "link.img", writable=True)
+
+
 def test_counts_of_another_chip_are_refused(board: Place) -> None:
     (board.host / "wear.bin").write_bytes(b"nonsense" * 4)
     before = snapshot(board.host)

@@ -183,6 +183,21 @@ def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
         assert f"at pages {first.page} and {second.page}" in findings[0].message
 
 
+def test_the_second_header_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
+    host = twins(tmp_path)
+    with open_target(host, writable=True) as target:
+        second = target.list()[1].path
+        for change in (
+            lambda: target.remove(second),
+            lambda: target.rename(second, "/other"),
+        ):
+            with pytest.raises(TargetError, match=r"is the second header of /one\.py"):
+                change()
+        target.rename("/one.py", "/first.py")
+        assert target.read("/first.py") == b"first"
+        assert target.read("/one.py") == b"second"
+
+
 def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
     host = twins(tmp_path)
     with open_target(host, writable=True) as target:

@@ -24,7 +24,7 @@ def find_area(image: memoryview, host: Path) -> Detection:
     if not found:
         raise NoFileSystemError(
             f"{host}: no SPIFFS found: {describe(image)}",
-            hint="if there is one, say its geometry; maixfs mkfs makes an empty one",
+            hint="if there is one, give its geometry; maixfs mkfs makes an empty one",
         )
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
@@ -33,7 +33,7 @@ def find_area(image: memoryview, host: Path) -> Detection:
         )
         raise AmbiguousError(
             f"{host} holds {len(rivals) + 1} file systems: {places}",
-            hint="say which one by the address where it starts (its base)",
+            hint="say which one by where it starts: --base ADDRESS",
         )
     refuse_cut(found[0].geometry, len(image), host)
     return found[0]

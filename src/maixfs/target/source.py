@@ -49,8 +49,10 @@ def find_source(host: Path, *, writable: bool) -> Source:
 
         folder, config, file = host, BoardConfig.load(host), host / _FLASH_NAME
         status = look_at(file)
-    elif host.name == _FLASH_NAME and host.with_name(_CONFIG_NAME).is_file():
-        folder = host.parent
+    else:
+        real = Path(os.path.realpath(host))
+        if real.name == _FLASH_NAME and real.with_name(_CONFIG_NAME).is_file():
+            folder = real.parent
     if writable:
         refuse_protected(file, status)
     return Source(host, file, Stamp.of(status), folder, config)

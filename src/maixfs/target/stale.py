@@ -1,7 +1,7 @@
 """Pages whose look-up entry does not tell what is in them.
 
 On boards whose flash driver does not wait for erases, most free pages hold old bytes
-(docs/SPEC.md, section 10). Programming clears bits only, so they are wiped before a change. A
+(docs/SPEC.md, section 11.2). Programming clears bits only, so they are wiped before a change. A
 damaged look-up entry can also call a page free or deleted that a file still needs; then nothing
 may be written at all, for the driver would take that page or erase it.
 """

@@ -237,6 +237,8 @@ class Target:
         files = [entry]
         if entry.is_dir:
             files = [file for file in self.list(entry.path, recursive=True) if not file.is_dir]
+        else:
+            self._refuse_later_header(entry)
         for file in files:
             editor.remove(file.stored_name)
             self._catalog = None
@@ -249,6 +251,8 @@ class Target:
         """
         editor = self._changing()
         entry = self.stat(old)
+        if not entry.is_dir:
+            self._refuse_later_header(entry)
         if new.endswith("/") or (self.exists(new) and self.stat(new).is_dir):
             new = f"{new.rstrip('/')}/{entry.name}"
         names = self._new_names(entry, new)
@@ -260,6 +264,15 @@ class Target:
         if names:
             editor.rename(names)
             self._catalog = None
+
+    def _refuse_later_header(self, entry: Entry) -> None:
+        """Raise ``TargetError`` for a file that its name does not lead to: another does."""
+        if self.fs.stat(entry.stored_name).page != entry.page:
+            first = self._mount.label(entry.stored_name)
+            raise TargetError(
+                f"{entry.path} is the second header of {first} and can only be read",
+                hint=f"once {first} is removed or renamed, this one has its name",
+            )
 
     def _new_names(self, entry: Entry, new: str) -> dict[bytes, bytes]:
         """Return (old, new) stored names for a move; empty where nothing moves."""
