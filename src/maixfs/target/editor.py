@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -142,10 +142,11 @@ class Editor:
         lay_anew(self._medium.chip, self._geometry, files)
         self.fs = self._mounted(runs=self._geometry.blocks)
 
-    def remove(self, name: bytes) -> None:
-        """Remove a file."""
+    def remove(self, names: Iterable[bytes]) -> None:
+        """Remove files, all of them or none."""
         with self._whole():
-            self.fs.remove(name)
+            for name in names:
+                self.fs.remove(name)
 
     def rename(self, names: Mapping[bytes, bytes]) -> None:
         """Give files other names, all of them or none; what has the new name goes."""

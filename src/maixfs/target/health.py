@@ -10,7 +10,7 @@ from maixfs.spiffs import ondisk
 from maixfs.target.stale import endangered, lookup_entries
 
 if TYPE_CHECKING:
-    from maixfs.target.target import Target
+    from maixfs.target.view import TargetView
 
 _RESCUE = "maixfs unpack saves what can be read; maixfs pack makes a sound image of it"
 
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
     hint: str | None = None
 
 
-def examine(target: Target) -> list[Finding]:
+def examine(target: TargetView) -> list[Finding]:
     """Return what there is to say, problems first."""
     if target.blank:
         text = "the file system is blank: the board formats it when it starts first"
@@ -37,7 +37,7 @@ def examine(target: Target) -> list[Finding]:
     return sorted(found, key=lambda finding: not finding.is_problem)
 
 
-def _problems(target: Target) -> Iterator[Finding]:
+def _problems(target: TargetView) -> Iterator[Finding]:
     geometry, fs = target.geometry, target.fs
     if fs.aborted_block is not None:
         yield Finding(
@@ -65,7 +65,7 @@ def _problems(target: Target) -> Iterator[Finding]:
         yield Finding("not-booked", True, text, address, f"nothing may be written; {_RESCUE}")
 
 
-def _remarks(target: Target) -> Iterator[Finding]:
+def _remarks(target: TargetView) -> Iterator[Finding]:
     room = target.room()
     if room.spare_blocks < 2:
         text = f"{room.spare_blocks} of the two spare blocks left: a board may find no room"
@@ -82,7 +82,7 @@ def _remarks(target: Target) -> Iterator[Finding]:
         yield Finding("stale-pages", False, text)
 
 
-def _count_stale(target: Target) -> int:
+def _count_stale(target: TargetView) -> int:
     image, geometry = target.medium.image, target.geometry
     empty = blank(geometry.page_size)
     addresses = (

@@ -12,7 +12,7 @@ from maixfs.target.records import Kind, Room
 
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
-    from maixfs.target.target import Target
+    from maixfs.target.view import TargetView
 
 
 class Fact(NamedTuple):
@@ -99,7 +99,7 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(target: Target) -> Report:
+def make_report(target: TargetView) -> Report:
     """Look at everything; nothing is written."""
     image, geometry, detection = target.medium.image, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
@@ -141,7 +141,7 @@ def _block_erases(image: memoryview, geometry: Geometry) -> Counts | None:
     return _counts([count for count in counts if count != ondisk.ID_FREE])
 
 
-def _sector_erases(target: Target) -> Counts | None:
+def _sector_erases(target: TargetView) -> Counts | None:
     wear, geometry = target.medium.wear, target.geometry
     if wear is None:
         return None
