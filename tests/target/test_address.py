@@ -68,3 +68,5 @@ def test_a_target_path_reads_as_it_is_typed() -> None:
 
 def test_names_that_no_host_can_have_are_just_text() -> None:
     assert parse_target("a\0b:/x") == TargetPath(Path("a\0b"), "/x")
+    long = "n" * 5000
+    assert parse_target(f"{long}:/x") == TargetPath(Path(long), "/x")

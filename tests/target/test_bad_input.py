@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maixfs.errors import MaixfsError
+from maixfs.nor import NorError
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
 from maixfs.target import (
@@ -24,6 +25,9 @@ from maixfs.target import (
     UnreadableError,
     open_target,
 )
+from maixfs.target.hostfile import read_file
+from maixfs.target.medium import ImageDevice
+from maixfs.target.unpacking import make_folder
 from target.places import FILES, MAIXPY, SMALL, flash_of, make_bare, make_image, snapshot
 
 FAT = (b"\xeb\x58\x90MSDOS5.0".ljust(0x52, b"\0") + b"FAT32   ").ljust(510, b"\0") + b"\x55\xaa"
@@ -180,3 +184,37 @@ def test_a_preset_for_a_larger_image_is_refused(tmp_path: Path) -> None:
     host = make_bare(tmp_path, replace(PRESETS["esp-idf"], size=0x8000), {}).host
     with pytest.raises(NoFileSystemError, match="under three blocks"):
         open_target(host, geometry=MAIXPY)
+
+
+def test_a_host_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="is a folder"):
+        read_file(tmp_path)
+    with pytest.raises(MissingError, match="does not exist"):
+        read_file(tmp_path / "none")
+    with pytest.raises(TargetError, match="cannot be read: File name too long"):
+        read_file(tmp_path / ("n" * 5000))
+    with pytest.raises(TargetError, match="cannot be read: embedded null"):
+        read_file(Path("a\0b"))
+    with pytest.raises(TargetError, match="cannot be made: File name too long"):
+        make_folder(tmp_path / ("n" * 5000))
+
+
+def test_an_image_for_reading_takes_no_writes() -> None:
+    device = ImageDevice(memoryview(bytes(0x2000)))
+    assert device.read(0x1FFF, 1) == b"\0"
+    for refused in (
+        lambda: device.read(0x1FFF, 2),
+        lambda: device.read(-1, 1),
+        lambda: device.program(0, b"x"),
+        lambda: device.erase(0, 0x1000),
+    ):
+        with pytest.raises(NorError):
+            refused()
+
+
+def test_there_is_no_other_name_in_the_package() -> None:
+    import maixfs.target
+
+    assert all(hasattr(maixfs.target, name) for name in maixfs.target.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        maixfs.target.nothing  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from maixfs.board import Board, BoardBusyError, BoardConfigError, BoardError
+from maixfs.board.lock import BoardLock
+from maixfs.errors import UsageError
 from maixfs.nor import NorImageError, WearCounts
+from maixfs.spiffs import PRESETS
 from maixfs.target import Kind, NoFileSystemError, TargetError, make_image, open_target
+from maixfs.target.source import board_holder
 from target.places import FILES, SMALL, Place, snapshot
 
 SECTORS = 0x100
@@ -55,6 +60,39 @@ def test_the_lock_of_a_process_that_died_is_free(board: Place) -> None:
         assert target.medium.holder is None
     with open_target(board.host, writable=True) as target:
         target.write("/flash/main.py", b"new")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the host cannot be asked there")
+def test_a_holder_that_left_no_number_is_another_process(board: Place) -> None:
+    with BoardLock(board.host):
+        (board.host / "board.pid").unlink()
+        with open_target(board.host) as target:
+            assert target.medium.holder == 0
+            assert ("powered on", "another process") in [fact[:2] for fact in target.facts()]
+
+
+def test_where_locks_cannot_be_asked_for_the_number_is_believed(
+    board: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BoardLock(board.host):
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        assert board_holder(board.host) == os.getpid()
+    assert board_holder(board.host) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="its locks are of another kind")
+def test_a_host_without_locks(board: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with BoardLock(board.host):
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+        assert board_holder(board.host) == os.getpid()
+        (board.host / "board.pid").unlink()
+        assert board_holder(board.host) is None
+        monkeypatch.undo()
 
 
 def test_erases_are_counted_beside_the_flash(board: Place) -> None:
@@ -129,6 +167,9 @@ def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place)
     with open_target(board.host, writable=True) as target:
         assert target.blank
     assert (board.host / "flash.bin").read_bytes() == b"\xff" * 0x100000
+    with open_target(board.host) as target:
+        (finding,) = target.report().findings
+        assert (finding.key, finding.is_problem) == ("blank", False)
     with open_target(board.host, writable=True) as target:
         target.write("/flash/main.py", b"first")
     with open_target(board.host) as target:
@@ -185,6 +226,8 @@ def test_a_board_whose_area_does_not_mount_says_what_will_happen(board: Place) -
 def test_mkfs_on_a_board_asks_before_files_go(board: Place) -> None:
     with pytest.raises(FileExistsError, match="all files in it would go"):
         make_image(board.host, SMALL)
+    with pytest.raises(UsageError, match=r"is the one in its board\.toml"):
+        make_image(board.host, PRESETS["esp-idf"], force=True)
     before = (board.host / "flash.bin").read_bytes()
     make_image(board.host, SMALL, force=True)
     after = (board.host / "flash.bin").read_bytes()

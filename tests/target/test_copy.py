@@ -271,6 +271,13 @@ def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
     with pytest.raises(UnreadableError):
         apply(plan)
     assert (data / "main.py").read_bytes() == b"mine"
+    other = make_image(tmp_path, SMALL, 0x100000)
+    plan = plan_copy([f"{place.host}:/main.py"], f"{other.host}:/flash/")
+    assert [step.action for step in plan.steps] == [Action.REPLACE]
+    with pytest.raises(UnreadableError):
+        apply(plan)
+    with open_target(other.host) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
 
 
 def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from golden.corpus import SpiffsCase, case_folders
+from maixfs.nor import Buffer, IdealDriver
+from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.errors import Code
 from maixfs.target import NoFileSystemError, TargetError, UnreadableError, open_target
 from target.places import SMALL, make_bare
@@ -205,3 +207,63 @@ def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
         assert target.read("/one.py") == b"second"
     with open_target(host) as target:
         assert target.report().findings == ()
+
+
+def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) -> None:
+    host = make_bare(tmp_path, SMALL).host
+    with open_target(host) as target:
+        entry = target.stat("/lib/a.py")
+        good = target.read("/lib/a.py")
+    poke(host, (entry.page + 1) * SMALL.page_size + 4, b"\x7c")
+    with open_target(host, writable=True) as target:
+        assert target.write("/lib/a.py", good).changed
+    with open_target(host) as target:
+        assert target.read("/lib/a.py") == good
+        assert target.report().healthy
+
+
+def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:
+    """Neither opening nor removing works then: all other files are laid out anew."""
+    host = make_bare(tmp_path, SMALL).host
+    with open_target(host) as target:
+        entry = target.stat("/lib/a.py")
+        others = contents(host)
+        del others[b"/lib/a.py"]
+    poke(host, entry.page * SMALL.page_size + 4, b"\xfc")
+    with open_target(host, writable=True) as target:
+        with pytest.raises(SpiffsError):
+            target.remove("/lib/a.py")
+        target.write("/lib/a.py", b"new")
+    assert contents(host) == others | {b"/lib/a.py": b"new"}
+
+
+def test_two_damaged_files_keep_each_other(tmp_path: Path) -> None:
+    host = make_bare(tmp_path, SMALL).host
+    with open_target(host) as target:
+        pages = [target.stat(name).page for name in ("/lib/a.py", "/main.py")]
+    for page in pages:
+        poke(host, page * SMALL.page_size + 4, b"\xfc")
+    before = host.read_bytes()
+    with (
+        pytest.raises(SpiffsError, match=str(int(Code.NOT_INDEX))),
+        open_target(host, writable=True) as target,
+    ):
+        target.write("/lib/a.py", b"new")
+    assert host.read_bytes() == before
+
+
+def test_what_was_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = make_bare(tmp_path, SMALL).host
+    before = host.read_bytes()
+    program = IdealDriver.program
+
+    def lossy(driver: IdealDriver, address: int, data: Buffer) -> None:
+        program(driver, address, data if len(data) < 1000 else bytes(data[:-1]) + b"\0")
+
+    monkeypatch.setattr(IdealDriver, "program", lossy)
+    with (
+        pytest.raises(TargetError, match="reads back differently"),
+        open_target(host, writable=True) as target,
+    ):
+        target.write("/main.py", b"\xff" * 4000)
+    assert host.read_bytes() == before

@@ -96,10 +96,11 @@ def test_in_an_area_without_a_free_page_files_are_renamed(tmp_path: Path) -> Non
         target.write("/b", b"b" * 4091)
         target.write("/c", b"c" * 4091)
         assert target.room().free_pages == target.room().deleted_pages == 0
-        target.rename("/b", "/d")
-        target.rename("/c", "/d", replace=True)
-        assert [entry.name for entry in target.list()] == ["a", "d"]
-        assert target.read("/d") == b"c" * 4091
+        for number in range(20):
+            target.rename("/b" if not number else f"/b{number - 1}", f"/b{number}")
+        target.rename("/c", "/b19", replace=True)
+        assert [entry.name for entry in target.list()] == ["a", "b19"]
+        assert target.read("/b19") == b"c" * 4091
         assert target.read("/a") == b"a" * 4091 * (room.free_pages - 5)
 
 
@@ -144,6 +145,53 @@ def test_deleted_pages_are_used_without_being_asked(tmp_path: Path) -> None:
         target.write("/over", b"o" * size)
         assert target.read("/over") == b"o" * size
         assert all_of(target, held)
+
+
+def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
+    """Return an area in which the driver finds no room for the pages that are deleted."""
+    place = make_bare(tmp_path, SMALL, {})
+    with open_target(place.host, writable=True) as target:
+        held = fill(target, "/f", 3000)
+        one, two, *_ = held
+        for name in (one, two):
+            target.write(name, b"z" * 3000)
+            held[name] = b"z" * 3000
+        target.remove(two)
+        page = target.stat(one).page + 1
+    del held[two]
+    if damaged:
+        image = bytearray(place.host.read_bytes())
+        image[page * SMALL.page_size + 4] = 0x7C
+        place.host.write_bytes(image)
+        del held[one]
+    return place, held
+
+
+def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> None:
+    place, held = crammed(tmp_path, damaged=False)
+    with open_target(place.host) as target:
+        before = target.report().block_erases
+    with open_target(place.host, writable=True) as target:
+        target.write("/new", b"n" * 3000)
+        assert all_of(target, held | {"/new": b"n" * 3000})
+    with open_target(place.host) as target:
+        after = target.report().block_erases
+        assert target.report().healthy
+        assert before is not None
+        assert after is not None
+        assert after.least == before.least + 1
+
+
+def test_but_not_where_a_damaged_file_would_be_lost(tmp_path: Path) -> None:
+    place, held = crammed(tmp_path, damaged=True)
+    image = place.host.read_bytes()
+    with open_target(place.host, writable=True) as target:
+        deleted = target.room().deleted_pages
+        with pytest.raises(FitError, match=f"needs 2 pages, 0 are free, {deleted} more") as caught:
+            target.write("/new", b"n" * 3000)
+        assert caught.value.hint == f"maixfs gc {place.host} frees up to {deleted} pages"
+        assert all_of(target, held)
+    assert place.host.read_bytes() == image
 
 
 CHANGES = st.lists(

@@ -10,7 +10,7 @@ from maixfs.spiffs import FullError, Geometry, OpenFlag, Spiffs, SpiffsError
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fitting import check_fits, fit_error, free_pages
 from maixfs.target.medium import EditMedium
-from maixfs.target.relay import Kept, all_files, lay_anew
+from maixfs.target.relay import Kept, files_but, lay_anew
 from maixfs.target.stale import endangered, wipe_free_pages
 
 
@@ -94,7 +94,7 @@ class Editor:
                 failures.append(error)
             if isinstance(failures[-1], FullError):
                 self._check_fits({name: len(data)})
-        if any(isinstance(failure, FullError) for failure in failures):
+        if isinstance(failures[0], FullError):
             raise self._no_fit({name: len(data)}) from failures[0]
         raise failures[0]
 
@@ -135,8 +135,7 @@ class Editor:
         if meta is None:
             blank = b"\xff" * self._geometry.meta_length
             meta = self.fs.stat(name).meta if self.fs.exists(name) else blank
-        others = [file for file in all_files(self.fs) if file.name != name]
-        self._lay_anew([*others, Kept(name, data, meta)])
+        self._lay_anew([*files_but(self.fs, {name}), Kept(name, data, meta)])
 
     def _lay_anew(self, files: list[Kept]) -> None:
         lay_anew(self._medium.chip, self._geometry, files)
@@ -163,7 +162,7 @@ class Editor:
             going = {*names.values()} - {*names}
         try:
             with self._whole():
-                kept = [file for file in all_files(self.fs) if file.name not in going]
+                kept = files_but(self.fs, going)
                 self._lay_anew([f._replace(name=names.get(f.name, f.name)) for f in kept])
         except FullError as error:
             raise self._no_fit({next(iter(names.values())): 0}) from error

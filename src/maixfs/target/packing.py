@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.nor.chip import DEFAULT_SIZE
-from maixfs.spiffs import FullError, Geometry, SpiffsError
+from maixfs.spiffs import FullError, Geometry
 from maixfs.spiffs.collect import PackFile, collect
-from maixfs.spiffs.layout import pages_needed
+from maixfs.spiffs.layout import page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
 from maixfs.target.errors import FitError
 from maixfs.target.images import write_image
@@ -61,7 +61,7 @@ def pack_folder(
     tell("pack", 0, len(files))
     try:
         area = pack(files, geometry, spare_blocks=spare_blocks)
-    except SpiffsError as error:
+    except FullError as error:
         raise _no_fit(error, files, folder, geometry) from error
     tell("pack", len(files), len(files))
     size = DEFAULT_SIZE if whole_flash is True else int(whole_flash)
@@ -88,17 +88,11 @@ def _refuse_long(files: list[PackFile], geometry: Geometry) -> None:
         )
 
 
-def _no_fit(
-    error: SpiffsError, files: list[PackFile], folder: Path, geometry: Geometry
-) -> Exception:
-    """Return the error for a folder that is too large; other errors stay what they are."""
-    if not isinstance(error, FullError):
-        return error
-    needed = pages_needed([file.content.stat().st_size for file in files], geometry)
+def _no_fit(error: FullError, files: list[PackFile], folder: Path, geometry: Geometry) -> FitError:
     return FitError(
         f"{folder} does not fit: {error.args[0]}",
-        needed=needed,
-        free=0,
+        needed=pages_needed([file.content.stat().st_size for file in files], geometry),
+        free=page_capacity(geometry),
         deleted=0,
         hint=error.hint,
     )

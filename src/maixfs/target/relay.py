@@ -6,6 +6,7 @@ not there. A host can, because it holds all files in memory meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from maixfs.nor import NorChip
@@ -22,14 +23,16 @@ class Kept(NamedTuple):
     meta: bytes
 
 
-def all_files(fs: Spiffs) -> list[Kept]:
-    """Return all files in the order of the medium.
+def files_but(fs: Spiffs, names: Container[bytes]) -> list[Kept]:
+    """Return all files but those of ``names``, in the order of the medium.
 
     Raises ``FullError`` where one cannot be read or has the name of another: there is no way
     to move them without losing some, and so no room.
     """
     files: dict[bytes, Kept] = {}
     for file in fs.scandir():
+        if file.raw_name in names:
+            continue
         try:
             with fs.open_page(file.page) as descriptor:
                 data = descriptor.read()

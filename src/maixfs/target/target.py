@@ -38,7 +38,7 @@ class Target(TargetView):
     @property
     def fs(self) -> Spiffs:
         """The mounted file system."""
-        return self._fs if self._editor is None else self._editor.fs
+        return super().fs if self._editor is None else self._editor.fs
 
     @property
     def writable(self) -> bool:
