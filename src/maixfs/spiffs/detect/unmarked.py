@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.census import block_agreement
-from maixfs.spiffs.dump import BLANK, SECTOR, Dump, frame
-from maixfs.spiffs.extent import is_formatted
+from maixfs.spiffs.detect.census import block_agreement
+from maixfs.spiffs.detect.dump import BLANK, SECTOR, Dump, frame
+from maixfs.spiffs.detect.extent import is_formatted
+from maixfs.spiffs.detect.magics import Raster, rasters
 from maixfs.spiffs.geometry import PRESETS, Geometry
-from maixfs.spiffs.magics import Raster, rasters
 
 _BLOCKS_COMPARED = 16
 _LEAST_BLOCKS = 3

@@ -10,13 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from maixfs.spiffs.census import Census, take_census
-from maixfs.spiffs.dump import Dump
-from maixfs.spiffs.extent import possible_starts, settle
+from maixfs.spiffs.detect.census import Census, take_census
+from maixfs.spiffs.detect.dump import Dump
+from maixfs.spiffs.detect.extent import possible_starts, settle
+from maixfs.spiffs.detect.magics import find_marked
+from maixfs.spiffs.detect.shape import (
+    Layout,
+    Source,
+    TableFit,
+    fit_tables,
+    read_layout,
+    with_layout,
+)
+from maixfs.spiffs.detect.unmarked import find_formatted, find_unmarked
 from maixfs.spiffs.geometry import Geometry
-from maixfs.spiffs.magics import find_marked
-from maixfs.spiffs.shape import Layout, Source, TableFit, fit_tables, read_layout, with_layout
-from maixfs.spiffs.unmarked import find_formatted, find_unmarked
 
 _MOST_EXAMINED = 32
 _MOST_UNMARKED = 8

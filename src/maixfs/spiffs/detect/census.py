@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.dump import Dump
+from maixfs.spiffs.detect.dump import Dump
 from maixfs.spiffs.geometry import Geometry
 
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.INDEX | ondisk.DELET

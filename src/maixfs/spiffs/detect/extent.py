@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from maixfs.spiffs.census import block_agreement
-from maixfs.spiffs.dump import Dump
+from maixfs.spiffs.detect.census import block_agreement
+from maixfs.spiffs.detect.dump import Dump
 from maixfs.spiffs.geometry import PRESETS, Geometry
 
 _BLOCKS_LOST = 2

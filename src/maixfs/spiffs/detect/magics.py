@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.dump import SECTOR, Dump, frame
+from maixfs.spiffs.detect.dump import SECTOR, Dump, frame
 from maixfs.spiffs.geometry import Geometry
 
 PAGE_SIZES = tuple(64 << shift for shift in range(9))
