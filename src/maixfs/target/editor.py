@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from maixfs.spiffs import FullError, Geometry, OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import Code, FullError, Geometry, OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs.errors import spiffs_error
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fitting import check_fits, fit_error, free_pages
 from maixfs.target.medium import EditMedium
 from maixfs.target.relay import Kept, files_but, lay_anew
-from maixfs.target.stale import endangered, wipe_free_pages
+from maixfs.target.stale import empty_blocks, endangered, wipe_free_pages
+
+_SPARE_BLOCKS = 2
+"""What the driver keeps empty, so that it can go on."""
 
 
 class Editor:
@@ -43,16 +47,27 @@ class Editor:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """Undo what was begun where the body is left by an exception."""
-        before = self._area()
+        """Undo what was begun where the body is left by an exception, or takes a spare block.
+
+        The driver counts an empty block again when it collects that, as the C does, and then
+        believes in spare blocks that are not there. Its count is set right after each change.
+        """
+        before, spare = self._area(), self._spare_blocks()
         try:
             yield
+            if self._spare_blocks() < min(spare, _SPARE_BLOCKS):
+                raise spiffs_error(Code.FULL)
+            if self.fs.statvfs().free_blocks != self._spare_blocks():
+                self.fs = self._mounted(runs=self._geometry.blocks)
         except BaseException:
             self._medium.drop_wear()
             self._go_back(before)
             raise
         self._medium.keep_wear()
         self.changed = self.changed or self._area() != before
+
+    def _spare_blocks(self) -> int:
+        return empty_blocks(self._medium.image, self._geometry)
 
     def _go_back(self, area: bytes) -> None:
         self._medium.chip.poke(self._geometry.base, area)
@@ -192,14 +207,15 @@ class Editor:
         """
         data_size = self._geometry.data_size
         fs = self._mounted(runs=1)
-        least, best = fs.statvfs().deleted, self._area()
+        least, best, spare = fs.statvfs().deleted, self._area(), self._spare_blocks()
         self._medium.mark_wear()
         for _ in range(self._geometry.blocks):
             if not least:
                 break
             with suppress(FullError):
                 fs.gc(max(0, free_pages(fs) + fs.statvfs().deleted) * data_size)
-            if fs.statvfs().deleted < least:
+            wanted = min(spare, _SPARE_BLOCKS)
+            if fs.statvfs().deleted < least and self._spare_blocks() >= wanted:
                 least, best = fs.statvfs().deleted, self._area()
                 self._medium.mark_wear()
         self._medium.undo_wear()

@@ -34,7 +34,8 @@ def fit_error(fs: Spiffs, sizes: Mapping[bytes, int], label: Label, host: str) -
         text = f"{label(next(iter(sizes)))} does not fit: needs"
     else:
         text = f"{len(sizes)} files do not fit: they need"
-    text += f" {needed} pages, {max(0, free)} {'is' if free == 1 else 'are'} free"
+    text += f" {needed} {'page' if needed == 1 else 'pages'}"
+    text += f", {max(0, free)} {'is' if free == 1 else 'are'} free"
     text += f", {replaced} more in what is replaced" if replaced else ""
     text += f", {deleted} more hold deleted data" if deleted else ""
     missing = needed - max(0, free) - deleted - replaced

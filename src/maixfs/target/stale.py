@@ -26,6 +26,12 @@ def lookup_entries(image: memoryview, geometry: Geometry) -> Iterator[tuple[int,
         yield from enumerate(words, first)
 
 
+def empty_blocks(image: memoryview, geometry: Geometry) -> int:
+    """Return the blocks in which nothing was written, as a mount counts them."""
+    starts = range(geometry.base, geometry.base + geometry.size, geometry.block_size)
+    return sum(bytes(image[at : at + 2]) == b"\xff\xff" for at in starts)
+
+
 def wipe_free_pages(chip: NorChip, image: memoryview, geometry: Geometry) -> None:
     """Set every free page of an area to 0xFF."""
     empty = blank(geometry.page_size)
