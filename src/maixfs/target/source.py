@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,19 +67,19 @@ def board_holder(folder: Path) -> int | None:
     """
     from maixfs.board.lock import holder_of
 
+    if sys.platform == "win32":
+        return holder_of(folder)
     try:
         handle = os.open(folder / _LOCK_NAME, os.O_RDONLY)
     except OSError:
         return None
-    try:
-        import fcntl
+    import fcntl
 
+    try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except ImportError:
-        return holder_of(folder)
     except BlockingIOError:
         return holder_of(folder) or 0
-    except OSError:  # a host that has no such locks
+    except OSError:  # a file system that has no such locks
         return holder_of(folder)
     finally:
         os.close(handle)
