@@ -54,20 +54,23 @@ class ColonBashComplete(BashComplete):
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the words before the cursor, and the one that is being typed."""
         line = os.environ.get("COMP_LINE", "")
-        words = split_words(line)
-        self._typed = "" if not line or line[-1].isspace() else words.pop()
+        words, self._in_quotes = split_words(line)
+        fresh = not self._in_quotes and (not line or line[-1].isspace())
+        self._typed = "" if fresh or not words else words.pop()
         return words[1:], self._typed
 
     def format_completion(self, item: CompletionItem) -> str:
         """Return a candidate as bash takes it: quoted, and without what bash keeps in place."""
         value = str(item.value)
+        if self._in_quotes:
+            return f"{item.type},{value}"
         if ":" in os.environ.get("COMP_WORDBREAKS", ""):
             value = value[self._typed.rfind(":") + 1 :]
         return f"{item.type},{_UNQUOTED.sub(_BACKSLASH, value)}"
 
 
-def split_words(line: str) -> list[str]:
-    """Return the words of an unfinished command line; quotes may still be open."""
+def split_words(line: str) -> tuple[list[str], bool]:
+    """Return the words of an unfinished command line, and whether a quote is still open."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -75,8 +78,8 @@ def split_words(line: str) -> list[str]:
     try:
         words.extend(lexer)
     except ValueError:
-        words.append(lexer.token)
-    return words
+        return [*words, lexer.token], True
+    return words, False
 
 
 def complete(group: click.Group, name: str, asked: str) -> int:
@@ -90,10 +93,12 @@ def complete_place(incomplete: str) -> list[CompletionItem]:
 
     The shell itself completes what lies on the host. A target that cannot be read has no names.
     """
+    from maixfs.cli.place import default_board
     from maixfs.errors import MaixfsError
     from maixfs.target import open_target, parse_target
 
-    host, path = parse_target(incomplete)
+    board = default_board() if incomplete.startswith(":") else ""
+    host, path = parse_target(f"{board}{incomplete}")
     if path is None or not host.exists():
         return [CompletionItem(incomplete, type="file")]
     folder = path[: path.rfind("/") + 1]

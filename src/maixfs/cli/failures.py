@@ -63,8 +63,9 @@ def _failed(screen: Screen, reason: Exception) -> int:
         code = WRONG_USAGE if isinstance(reason, UsageError) else FAILED
         return _error(screen, code, str(reason), reason.hint)
     if isinstance(reason, OSError) and reason.strerror:
-        place = f"{os.fspath(reason.filename)!s}: " if reason.filename else ""
-        return _error(screen, FAILED, f"{place}{reason.strerror}")
+        # All files that maixfs opens are named in errors of its own or here; stdout has no name.
+        place = os.fspath(reason.filename) if reason.filename else "the output cannot be written"
+        return _error(screen, FAILED, f"{place}: {reason.strerror}")
     if isinstance(reason, MemoryError):
         return _error(screen, FAILED, "out of memory")
     return _bug(screen, reason)

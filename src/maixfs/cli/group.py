@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +15,18 @@ from maixfs.cli.catalogue import SECTIONS, VERBS
 from maixfs.cli.failures import WrongUsage, guarded
 from maixfs.cli.options import common_options
 from maixfs.cli.settings import Settings
-from maixfs.cli.verb import WIDTH
+from maixfs.cli.verb import WIDTH, write_examples
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMPLETE_VARIABLE = "_MAIXFS_COMPLETE"
 """Set by the completion scripts when they ask for candidates."""
+
+EXAMPLES = (
+    ("maixfs run hello.py", 'Run a script on the board in the folder "board"; it is made first.'),
+    ("maixfs dump.bin", "Say what is in the dump of a real board's flash."),
+)
 
 
 class LazyGroup(click.Group):
@@ -46,6 +54,12 @@ class LazyGroup(click.Group):
         if _is_target(args[0]):
             return "info", self.get_command(ctx, "info"), args
         raise _no_such_verb(ctx, args[0])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete verbs, and what else could be a target."""
+        from maixfs.cli.completing import complete_place
+
+        return super().shell_complete(ctx, incomplete) or complete_place(incomplete)
 
     def main(
         self,
@@ -76,6 +90,10 @@ class LazyGroup(click.Group):
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both ways to call it."""
         formatter.write("Usage: maixfs VERB [OPTIONS] ...\n       maixfs TARGET\n")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(formatter, EXAMPLES)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs, then the options."""

@@ -121,10 +121,15 @@ class Screen:
             if self.plain:
                 self.line(f"{name}: ", value)
                 continue
-            lines = _folded(value, self.width() - width - 4)
-            for at, part in enumerate(lines):
-                label = name.ljust(width) if at == 0 else " " * width
-                self.line("  ", Text(label, "dim"), "  ", part)
+            self.paragraph("  ", Text(name.ljust(width), "dim"), value, gap=2)
+
+    def paragraph(self, indent: str, label: Text, value: Part, gap: int = 1) -> None:
+        """Write a label and what it is about; on a terminal folded under its first letter."""
+        start = len(indent) + cell_width(shown(label)) + gap
+        first, *rest = _folded(value, self.width() - start)
+        self.line(indent, label, " " * gap, first)
+        for part in rest:
+            self.line(" " * start, part)
 
     def width(self) -> int:
         """Return the columns of the terminal; a pipe takes lines of any length."""

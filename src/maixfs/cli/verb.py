@@ -28,9 +28,14 @@ class Verb(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are typed."""
-        with formatter.section("Examples"):
-            for line, meaning in self.examples:
-                formatter.write(f"  {line}\n      {meaning}\n")
+        write_examples(formatter, self.examples)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: Sequence[tuple[str, str]]) -> None:
+    """Write command lines, and under each what it does."""
+    with formatter.section("Examples"):
+        for line, meaning in examples:
+            formatter.write(f"  {line}\n      {meaning}\n")
 
 
 def verb(name: str, *examples: tuple[str, str]) -> Callable[[Callable[..., Any]], click.Command]:

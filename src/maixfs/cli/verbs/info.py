@@ -16,7 +16,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target.report import Counts, Report
+    from maixfs.target.report import Report
 
 Row = tuple[str, Part]
 
@@ -91,8 +91,9 @@ def _format(screen: Screen, report: Report) -> Iterator[Row]:
         yield "known by", "board.toml" if report.board else "the command line"
     else:
         yield "known by", f"{report.confidence * 100:.0f} % sure: {'; '.join(report.reasons)}"
-    yield "mkspiffs", geometry.mkspiffs_flags()
-    yield "spiffsgen", geometry.spiffsgen_flags()
+    if report.board is None:
+        yield "mkspiffs", geometry.mkspiffs_flags()
+        yield "spiffsgen", geometry.spiffsgen_flags()
 
 
 def _use(screen: Screen, report: Report) -> Iterator[Row]:
@@ -107,19 +108,17 @@ def _use(screen: Screen, report: Report) -> Iterator[Row]:
     yield "room", value
     if gauge:
         yield "", gauge
-    if report.block_erases is not None:
-        yield "blocks", f"{_erases(report.block_erases)} of a block (SPIFFS counts them)"
-    if report.sector_erases is not None:
-        yield (
-            "sectors",
-            f"{_erases(report.sector_erases)} of a 4 KiB sector (the board counts them)",
-        )
+    yield "erases", "; ".join(_erases(report)) or "none yet"
 
 
-def _erases(counts: Counts) -> str:
-    if not counts.most:
-        return "no erase"
-    return f"{counts.least} to {counts.most} erases, mean {counts.mean:.1f},"
+def _erases(report: Report) -> Iterator[str]:
+    """Yield who counted how many erases, where there were any."""
+    for counts, unit in (
+        (report.block_erases, "block"),
+        (report.sector_erases, "sector of 4 KiB"),
+    ):
+        if counts is not None and counts.most:
+            yield f"{counts.least} to {counts.most} per {unit}, mean {counts.mean:.1f}"
 
 
 def _health(_screen: Screen, report: Report) -> Iterator[Row]:
@@ -131,11 +130,10 @@ def _health(_screen: Screen, report: Report) -> Iterator[Row]:
 
 
 def _draw_findings(screen: Screen, report: Report) -> None:
-    for at, finding in enumerate(report.findings):
-        if at == 0:
-            screen.line()
+    for finding in report.findings:
+        screen.line()
         label = Text("problem:", "bad") if finding.is_problem else Text("note:", "warning")
         where = "" if finding.address is None else f" (at {hex_text(finding.address)})"
-        screen.line("  ", label, f" {finding.message}{where}")
+        screen.paragraph("  ", label, finding.message + where)
         if finding.hint:
-            screen.line("    ", Text("hint:", "hint"), f" {finding.hint}")
+            screen.paragraph("    ", Text("hint:", "hint"), finding.hint)
