@@ -1,0 +1,176 @@
+"""Boards made and run from the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from maixfs.board import BoardConfig
+
+from .conftest import FILES, Run, command_line, run_process
+
+SMALL_BOARD = ["--flash-size", "1M", "--geometry", "maixpy,base=0x40000,size=0xA0000"]
+HELLO = """\
+import uos
+print("files:", uos.listdir("/flash"))
+with open("/flash/test.txt", "w") as f:
+    f.write("hello text")
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty current directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@contextmanager
+def powered_on(board: str) -> Iterator[int]:
+    """Have another process power a board on; gives its number."""
+    code = (
+        "import sys, os\nfrom maixfs.board import Board\n"
+        "with Board.open(sys.argv[1]):\n print(os.getpid(), flush=True)\n sys.stdin.read()\n"
+    )
+    line = [sys.executable, "-c", code, board]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdin is not None
+        yield int(process.stdout.readline())
+        process.stdin.close()
+
+
+def test_new_and_run(run: Run, here: Path) -> None:
+    text = run("new", *SMALL_BOARD).stdout
+    assert text.startswith("made board: flash W25Q128FW, 1.0 MiB, blank; driver maixpy\n")
+    assert text.endswith("next: maixfs run SCRIPT\n")
+    Path("hello.py").write_text(HELLO)
+    first = run("run", "hello.py")
+    assert first.stdout == "files: ['freq.conf', 'main.py']\n"
+    assert "Spiffs Formating" in first.stderr
+    again = run("run", "hello.py")
+    assert again.stdout == "files: ['freq.conf', 'main.py', 'test.txt']\n"
+    assert again.stderr == ""
+    assert run("cat", ":test.txt").stdout == "hello text"
+
+
+def test_run_makes_a_board_where_none_is(run: Run, here: Path) -> None:
+    Path("hello.py").write_text(HELLO)
+    result = run("run", "hello.py", "--board", "mine")
+    assert "note: made the board mine: flash W25Q128FW, 16.0 MiB\n" in result.stderr
+    assert Path("mine/flash.bin").stat().st_size == 16 << 20
+
+
+def test_run_of_nothing_makes_nothing(run: Run, here: Path) -> None:
+    assert "'nope.py' does not exist" in run("run", "nope.py", code=2).stderr
+    assert not Path("board").exists()
+
+
+def test_new_with_all_that_can_be_said(run: Run, place: Path) -> None:
+    run("new", "other", "--from-dump", "dump.bin", "--driver", "ideal", "--part", "GD25LQ128C",
+        *SMALL_BOARD[2:])  # fmt: skip
+    config = BoardConfig.load("other")
+    assert (config.part, config.driver, config.flash_size) == ("GD25LQ128C", "ideal", 1 << 20)
+    assert run("cat", "other:photo.bin").stdout_bytes == FILES["/flash/photo.bin"]
+
+
+def test_new_refuses(run: Run, place: Path) -> None:
+    assert "exists already" in run("new", code=1).stderr
+    assert "known are" in run("new", "x", "--part", "nope", code=1).stderr
+    assert "--driver: 'fast' is not one of" in run("new", "x", "--driver", "fast", code=2).stderr
+    assert "cannot be read" in run("new", "x", "--from-dump", "nope", code=1).stderr
+    assert not Path("x").exists()
+
+
+def test_run_without_a_script_starts_main(run: Run, place: Path) -> None:
+    assert run("run").stdout == "hello\n"
+
+
+def test_run_from_stdin(run: Run, place: Path) -> None:
+    assert run("run", "-", input="print(1 + 1)").stdout == "2\n"
+    assert run("run", "-", input="dump.bin", code=1).stdout.startswith("Traceback")
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("import sys\nsys.exit(3)", 3),
+        ("import sys\nsys.exit()", 0),
+        ("open('/flash/nope')", 1),
+        ("def f(:", 1),
+    ],
+)
+def test_the_end_of_the_script_is_the_exit_code(
+    script: str, code: int, run: Run, place: Path
+) -> None:
+    Path("script.py").write_text(script)
+    run("run", "script.py", code=code)
+
+
+def test_errors_of_the_script_are_in_the_board_s_words(run: Run, place: Path) -> None:
+    Path("script.py").write_text("open('/flash/nope')\n")
+    result = run("run", "script.py", code=1)
+    assert result.stdout.splitlines()[-1] == "OSError: [Errno 2] ENOENT"
+    assert result.stderr == ""
+
+
+def test_quirks_are_explained_once_when_asked_for(run: Run, place: Path) -> None:
+    Path("script.py").write_text(
+        "for _ in range(3):\n    open('/flash/main.py', 'x').close()\nprint('done')\n"
+    )
+    assert run("run", "script.py").stderr == ""
+    result = run("run", "script.py", "--explain-quirks")
+    assert result.stdout == "done\n"
+    assert result.stderr.count("quirk: ") == 1
+    assert "main.py" in result.stderr
+
+
+def test_the_boot_log(run: Run, place: Path) -> None:
+    result = run("run", "--boot-log")
+    assert result.stdout == "hello\n"
+    assert "[MaixPy] init end" in result.stderr
+
+
+def test_a_script_that_is_no_text(run: Run, place: Path) -> None:
+    Path("script.py").write_bytes(b"\xff\xfe")
+    assert "not UTF-8" in run("run", "script.py", code=1).stderr
+
+
+def test_a_folder_that_is_no_board(run: Run, place: Path) -> None:
+    assert "src is no board" in run("info", "src", code=1).stderr
+    Path("board/board.toml").write_text("format = 99\n")
+    assert "board.toml: format is 99" in run("info", code=1).stderr
+    assert "board.toml: format is 99" in run("run", code=1).stderr
+    Path("board/board.toml").write_text("what = is this\n")
+    assert "not TOML" in run("ls", code=1).stderr
+
+
+def test_a_board_has_one_writer(run: Run, place: Path) -> None:
+    with powered_on("board") as number:
+        for line in (["run"], ["rm", ":main.py"], ["cp", "src/boot.py", ":"], ["gc"]):
+            result = run(*line, code=1)
+            assert result.stderr.startswith(f"error: board is powered on by process {number}\n")
+            assert "hint: " in result.stderr
+        looked = run("ls", "-1")
+        assert "main.py" in looked.stdout.split()
+        assert looked.stderr.startswith(f"note: board is powered on by process {number}: ")
+    run("rm", ":main.py")
+
+
+def test_output_is_there_before_the_script_ends(place: Path) -> None:
+    Path("script.py").write_text("print('up')\nwhile True:\n    pass\n")
+    line = command_line("run", "script.py")
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split() == [b"up"]
+        process.kill()
+
+
+def test_a_script_s_output_is_not_changed(place: Path) -> None:
+    Path("script.py").write_bytes("print('é\\x1b[1m')\n".encode())
+    done = run_process("run", "script.py")
+    assert done.stdout.rstrip() == "é\x1b[1m".encode()
