@@ -1,0 +1,269 @@
+"""How a run ends when something goes wrong: one line, a hint, an exit code, nothing half-done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from maixfs.cli import main as main_module
+from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, guarded
+from maixfs.cli.group import maixfs
+from maixfs.cli.settings import Settings
+from maixfs.errors import ImageError, MaixfsError, UsageError
+from maixfs.target.hostfile import Draft
+from maixfs.target.target import Target
+
+from .conftest import Run, command_line, run_process
+from .test_look import snapshot
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pipes of POSIX")
+
+
+def raising(error: BaseException) -> Callable[..., None]:
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (MaixfsError("it broke", hint="mend it"), 1, "error: it broke\n  hint: mend it\n"),
+        (ImageError("bad image"), 1, "error: bad image\n"),
+        (UsageError("cannot be"), 2, "error: cannot be\n"),
+        (MaixfsError("a\x1b[2Jb\nc"), 1, "error: a\\x1b[2Jb\\x0ac\n"),
+        (MaixfsError("\udcff"), 1, "error: \\xff\n"),
+        (WrongUsage("no", hint="do"), 2, "error: no\n  hint: do\n"),
+        (click.UsageError("No such thing."), 2, "error: no such thing\n  hint: maixfs --help\n"),
+        (click.ClickException("hm"), 1, "error: hm\n"),
+        (
+            PermissionError(13, "Permission denied", "x.bin"),
+            1,
+            "error: x.bin: Permission denied\n",
+        ),
+        (OSError(28, "No space"), 1, "error: the output cannot be written: No space\n"),
+        (MemoryError(), 1, "error: out of memory\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+        (click.Abort(), 130, "interrupted\n"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_each_error_has_its_line_and_its_code(
+    error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(raising(error), Settings({})) == code
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", text)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("k"), IndexError(), RecursionError("deep"), ValueError("x"), OSError("odd")]
+)
+def test_a_bug_is_one_line_that_asks_for_a_report(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(raising(error), Settings({})) == FAILED
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"error: this is a bug in maixfs: {type(error).__name__}: ")
+    assert second.startswith("  hint: please report it")
+    assert "--debug" in second
+
+
+def test_a_bug_says_where_it_happened(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Target, "room", raising(ZeroDivisionError("by zero")))
+    result = run("df", code=1)
+    assert "ZeroDivisionError: by zero (maixfs.cli.verbs.df, line " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "environment"),
+    [(["--debug"], {}), ([], {"MAIXFS_DEBUG": "1"})],
+    ids=["option", "environment"],
+)
+def test_debug_shows_the_traceback(
+    options: list[str], environment: dict[str, str], run: Run, place: Path
+) -> None:
+    result = run("cat", ":nope", *options, code=1, env=environment)
+    assert result.stderr.startswith("Traceback (most recent call last):\n")
+    assert "MissingError" in result.stderr
+    assert "error: /flash/nope: no such file in board\n" in result.stderr
+    assert "Traceback" not in run("cat", ":nope", code=1, env={"MAIXFS_DEBUG": "0"}).stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["ls", "--jsn"], "--jsn"),
+        (["cat"], "missing argument 'TARGET:PATH...'"),
+        (["mkfs"], "missing argument 'IMG'"),
+        (["--nope"], "--nope"),
+        (["ls", "--color", "pink"], "--color: 'pink' is not one of"),
+        (["completion", "csh"], "'csh' is not one of"),
+        (["info", "a", "b"], "got unexpected extra argument"),
+        (["info", "board:/flash/main.py"], "info is about a whole target"),
+        (["cp", "--geometry", "x", "a", "b"], "--geometry: 'x' is none of"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> None:
+    result = run(*line, code=WRONG_USAGE)
+    assert result.stdout == ""
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert message in first
+    assert second.startswith("  hint: maixfs ")
+
+
+def test_the_caller_in_python_gets_the_code(place: Path) -> None:
+    assert maixfs.main(["ls", "nope.bin"], standalone_mode=False) == FAILED
+    assert maixfs.main(["ls"], standalone_mode=False) == 0
+
+
+# Ctrl-C
+
+
+WRITERS = [
+    ["cp", "src/boot.py", "esp.img:/"],
+    ["cp", "-r", "src/.", "board:"],
+    ["rm", "esp.img:main.py"],
+    ["mv", ":main.py", ":old.py"],
+    ["gc", "board"],
+    ["mkfs", "new.img"],
+    ["mkfs", "-f", "esp.img"],
+    ["pack", "src", "-o", "new.img"],
+]
+
+
+@pytest.mark.parametrize("moment", ["write", "finish"])
+@pytest.mark.parametrize("line", WRITERS, ids=" ".join)
+def test_ctrl_c_leaves_nothing_half_written(
+    line: list[str], moment: str, run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("rm", ":photo.bin")  # something to collect
+    before = {path: state for path, state in snapshot(place).items() if ".lock" not in path}
+    monkeypatch.setattr(Draft, moment, raising(KeyboardInterrupt()))
+    result = run(*line, code=INTERRUPTED)
+    assert result.stdout == ""
+    assert [text for text in result.stderr.splitlines() if "note: " not in text] == ["interrupted"]
+    after = {path: state for path, state in snapshot(place).items() if ".lock" not in path}
+    assert {path: state[2] for path, state in after.items()} == {
+        path: state[2] for path, state in before.items()
+    }
+
+
+@pytest.mark.parametrize("verb", ["ls", "tree", "df", "du", "info"])
+def test_ctrl_c_while_reading(
+    verb: str, run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maixfs.target.opening.find_source", raising(KeyboardInterrupt()))
+    result = run(verb, code=INTERRUPTED)
+    assert (result.stdout, result.stderr) == ("", "interrupted\n")
+
+
+def test_ctrl_c_while_it_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(maixfs, "main", raising(KeyboardInterrupt()))
+    with pytest.raises(SystemExit) as leave:
+        main_module.run()
+    assert leave.value.code == INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@POSIX
+def test_a_real_ctrl_c_ends_a_script(place: Path) -> None:
+    Path("loop.py").write_text("print('up')\nwhile True:\n    pass\n")
+    line = command_line("run", "loop.py")
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert b"KeyboardInterrupt" in rest  # the board's own words
+    assert errors == b""
+
+
+@POSIX
+def test_a_real_ctrl_c_ends_a_verb(place: Path) -> None:
+    os.mkfifo("slow")
+    line = command_line("run", "slow")  # waits for somebody who writes
+    with (
+        subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+        Path("slow").open("wb"),  # waits until it reads
+    ):
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert (process.returncode, rest, errors) == (INTERRUPTED, b"", b"interrupted\n")
+
+
+# Output that cannot go out
+
+
+@POSIX
+@pytest.mark.parametrize(
+    "line", [["cat", ":big.bin"], ["ls", "-lR"], ["info", "--json"], ["tree"]], ids=" ".join
+)
+def test_a_reader_that_went_away_is_no_error(line: list[str], place: Path, run: Run) -> None:
+    Path("big.bin").write_bytes(bytes(range(256)) * 900)
+    run("cp", "big.bin", ":")
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        done = subprocess.run(
+            command_line(*line), stdout=write_end, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    finally:
+        os.close(write_end)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("line", [["cat", ":photo.bin"], ["ls"], ["df", "--json"]], ids=" ".join)
+def test_a_full_disk_is_an_error(line: list[str], place: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command_line(*line), stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+    assert done.returncode == FAILED
+    assert done.stderr.startswith(b"error: the output cannot be written: ")
+    assert done.stderr.count(b"\n") == 1
+
+
+@POSIX
+def test_closed_streams_change_nothing(place: Path) -> None:
+    shell = 'exec "$@" >&- 2>&-'
+    line = ["sh", "-c", shell, "sh", *command_line("ls")]
+    assert subprocess.run(line, check=False, timeout=60).returncode == 0
+    line[-1] = "nope"
+    assert subprocess.run(line, check=False, timeout=60).returncode == WRONG_USAGE
+
+
+def test_python_m_maixfs_is_the_command(place: Path) -> None:
+    done = run_process("ls", "-1", ":lib")
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [b"a.py", b"deep/"], b"")
+    assert run_process("nope").returncode == WRONG_USAGE
+    assert run_process().stdout.startswith(b"Usage: maixfs VERB")
+
+
+def test_cat_does_not_touch_line_ends(place: Path, run: Run) -> None:
+    Path("ends.txt").write_bytes(b"a\r\nb\nc\r\x1a\xff")
+    run("cp", "ends.txt", ":")
+    assert run_process("cat", ":ends.txt").stdout == b"a\r\nb\nc\r\x1a\xff"
+
+
+def test_an_unexpected_error_of_click_s_runner_never_shows(place: Path) -> None:
+    result = CliRunner().invoke(maixfs, ["ls", "\0"])
+    assert result.exit_code in {FAILED, WRONG_USAGE}
+    assert "bug" not in result.stderr
