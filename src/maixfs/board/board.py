@@ -159,7 +159,7 @@ class Board:
 
     def power_off(self) -> None:
         """Pull the plug; doing it twice is no error. Raises ``NorError`` where a file failed."""
-        self._runtime = None
+        self._switch_off()
         self._resources.close()
 
     def __enter__(self) -> Board:
@@ -179,8 +179,13 @@ class Board:
             return RunResult(1)
         return run_programs(self.runtime, source)
 
+    def _switch_off(self) -> None:
+        if self._runtime is not None:
+            self._runtime.switch_off()
+            self._runtime = None
+
     def _power_on(self, cause: int) -> None:
-        self._runtime = None
+        self._switch_off()
         self.chip.wait()  # the processor's own start takes longer than any erase
         runtime = Runtime(self._hardware, cause)
         self._runtime, self._started = runtime, finish_boot(runtime)

@@ -1,8 +1,9 @@
-"""Storage operations are never cut in two by Ctrl-C or by a script that recurses too deep.
+"""Storage operations happen whole, one at a time, and only while the board has power.
 
 The board looks for Ctrl-C and measures its stack between two byte codes of the script, so a
 write that has begun is always done. On the host the signal may come anywhere, and so may the
-end of the stack; while storage is at work the one waits and the other is further away.
+end of the stack and another thread; while storage is at work these wait, and the end of the
+stack is further away.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import ClassVar
 
+from maixfs.board.signals import Power
+
 STACK_RESERVE = 250
 """Calls that a storage operation may nest, whatever depth the script has reached."""
 
@@ -20,20 +23,28 @@ STACK_RESERVE = 250
 class held:  # noqa: N801 - read as a word: ``with held():``
     """Context manager around a storage operation.
 
-    A Ctrl-C inside it is handed to its handler when the body is done. Does nothing outside the
-    main thread, where signals never arrive, and inside another ``held``.
+    With ``power`` it raises what ``Power.check`` raises. Other threads wait for the body to end.
+    A Ctrl-C inside it is handed to its handler when the body is done; outside the main thread
+    there is none, and inside another ``held`` the outer one sees to it.
     """
 
+    _turn = threading.RLock()
     _active: ClassVar[bool] = False
 
-    def __init__(self) -> None:
+    def __init__(self, power: Power | None = None) -> None:
+        self._power = power
         self._handler: object = None
         self._limit = 0
         self._waiting: list[FrameType | None] = []
 
     def __enter__(self) -> None:
-        if held._active or threading.current_thread() is not threading.main_thread():
-            return
+        if self._power is not None:
+            self._power.check()
+        if not held._active and threading.current_thread() is threading.main_thread():
+            self._hold()
+        held._turn.acquire()
+
+    def _hold(self) -> None:
         # Asked before the stack grows: what fits here fits on the way out, too.
         self._handler = signal.getsignal(signal.SIGINT)
         limit = sys.getrecursionlimit()
@@ -53,6 +64,7 @@ class held:  # noqa: N801 - read as a word: ``with held():``
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        held._turn.release()
         if not self._limit:
             return
         sys.setrecursionlimit(self._limit)

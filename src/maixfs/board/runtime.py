@@ -20,6 +20,7 @@ from maixfs.board.namespace import make_namespace
 from maixfs.board.printexc import format_exception
 from maixfs.board.report import Reporter
 from maixfs.board.rtc import Rtc
+from maixfs.board.signals import Power
 from maixfs.board.volume import FlashVolume, Say, mount_flash
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
@@ -63,6 +64,7 @@ class Runtime:
         self.hardware = hardware
         self.cause = cause
         self.console = hardware.console
+        self.power = Power()
         self._mount_flash()
         self._read_clocks()
         self.vfs = Vfs(hardware.config.profile)
@@ -77,11 +79,15 @@ class Runtime:
         self.maix_config.load()
         choose_start_folder(self.vfs, self.path)
 
+    def switch_off(self) -> None:
+        """End this time of being on: what is still open belongs to nothing any more."""
+        self.volume.switch_off()
+
     def _mount_flash(self) -> None:
         hardware, report = self.hardware, self.hardware.report
         area = Area(hardware.flash, hardware.config.geometry)
         fs = mount_flash(area, report.trouble, hardware.keep_area)
-        self.volume = FlashVolume(fs, report.quirk, on_message=self.console.print)
+        self.volume = FlashVolume(fs, self.power, report.quirk, on_message=self.console.print)
 
     def _read_clocks(self) -> None:
         config, report = self.hardware.config, self.hardware.report
