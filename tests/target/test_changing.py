@@ -11,6 +11,8 @@ import pytest
 from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Spiffs
+from maixfs.spiffs.ondisk import NAME_OFFSET, SIZE_OFFSET
+from maixfs.spiffs.pack import pack
 from maixfs.target import MissingError, TakenError, TargetError, open_target
 from target.places import FILES, SMALL, Place, litter, make_bare
 
@@ -189,3 +191,16 @@ def test_nothing_to_collect_changes_nothing(place: Place) -> None:
     with open_target(place.host, writable=True) as target:
         assert target.gc() == 0
         assert target.commit() is None
+
+
+def test_an_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: Path) -> None:
+    # As spiffsgen.py writes it; in place, flash can only clear bits of that size.
+    area = bytearray(pack([("/empty", b"")], PRESETS["maixpy"]))
+    header = area.index(b"/empty") - NAME_OFFSET
+    area[header + SIZE_OFFSET : header + SIZE_OFFSET + 4] = bytes(4)
+    image = tmp_path / "image.bin"
+    image.write_bytes(area)
+    with open_target(image, writable=True) as target:
+        target.write("/empty", b"no longer")
+    with open_target(image) as target:
+        assert target.read("/empty") == b"no longer"

@@ -99,13 +99,13 @@ class Editor:
     def write(self, name: bytes, data: bytes, meta: bytes | None) -> None:
         """Put a file in the place of the one that has its name, or make it."""
         self._prepare()
-        failures: list[SpiffsError] = []
+        failures: list[SpiffsError | TargetError] = []
         for way in (self._put, self._put_anew, self._put_tidied, self._put_laid_anew):
             try:
                 with self._whole():
                     way(name, data, meta)
                 return
-            except SpiffsError as error:
+            except (SpiffsError, TargetError) as error:
                 failures.append(error)
             if isinstance(failures[-1], FullError):
                 self._check_fits({name: len(data)})
