@@ -105,7 +105,11 @@ class Editor:
                 with self._whole():
                     way(name, data, meta)
                 return
-            except (SpiffsError, TargetError) as error:
+            except TargetError as error:
+                if way != self._put:
+                    raise
+                failures.append(error)  # a header that takes nothing in place can be replaced
+            except SpiffsError as error:
                 failures.append(error)
             if isinstance(failures[-1], FullError):
                 self._check_fits({name: len(data)})
