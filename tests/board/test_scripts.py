@@ -149,6 +149,43 @@ def test_a_script_cannot_catch_its_reset_by_accident(desk: Desk) -> None:
     assert desk.out.getvalue() == ""
 
 
+RESETS = """
+import machine, uos
+if machine.reset_cause() == machine.SOFT_RESET:
+  print(uos.listdir(), uos.stat('open')[6])
+else:
+  with open('open', 'w') as f:
+    f.write('lost')
+{}
+  print('never')
+"""
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "    machine.reset()",
+        "    try:\n      machine.reset()\n    except:\n      print('never')",
+        "    try:\n      machine.reset()\n    finally:\n      print('never')",
+        "    try:\n      1/0\n    except:\n      try:\n        machine.reset()\n"
+        "      except BaseException as e:\n        print('never')",
+        "    while True:\n      try:\n        machine.reset()\n      except:\n        pass",
+        "    try:\n      exec('try:\\n  machine.reset()\\nexcept:\\n  pass')\n"
+        "      f.flush()\n    except OSError:\n      print('never')",
+    ],
+)
+def test_nothing_of_a_script_runs_on_after_its_reset(desk: Desk, way: str) -> None:
+    said = desk.run(RESETS.format(way))
+    assert said.out == "['freq.conf', 'main.py', 'open'] 0\n"
+    assert said.result.resets == 1
+
+
+def test_a_reset_that_a_script_swallowed_whole_still_comes(desk: Desk) -> None:
+    script = "import machine\nexec('try:\\n  machine.reset()\\nexcept:\\n  pass')\n"
+    with desk.on() as board, pytest.raises(BoardError, match="restarted the board 2 times"):
+        board.run(script, max_resets=1)
+
+
 def test_a_second_run_starts_from_a_reset(desk: Desk) -> None:
     with desk.on() as board:
         board.run("import uos\nuos.sticky = 1\nf = open('f', 'w')\nf.write('x')")

@@ -26,7 +26,7 @@ def printed(script: bytes) -> str:
     """Run a script with no board under it and return what it prints."""
     output = io.StringIO()
     console = Console(output)
-    namespace = make_namespace(console, nothing)
+    namespace = make_namespace(console, nothing, lambda: None)
 
     def is_script(frame: Any) -> bool:
         return frame.f_builtins is namespace
@@ -44,6 +44,32 @@ def printed(script: bytes) -> str:
 @pytest.mark.parametrize("case", CASES, ids=[case["script"] for case in CASES])
 def test_same_words_as_the_real_one(case: dict[str, str]) -> None:
     assert printed(case["script"].encode() + b"\n") == case["prints"]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("1/0", "divide by zero"),
+        ("nothing", "name 'nothing' isn't defined"),
+        ("int('x')", "invalid syntax for integer with base 10: 'x'"),
+        ("raise ValueError('my own')", "my own"),
+        ("raise KeyError('k', 2)", "('k', 2)"),
+    ],
+)
+def test_a_script_that_catches_an_error_has_its_words_in_hand(code: str, words: str) -> None:
+    script = f"try:\n  {code}\nexcept Exception as e:\n  print(str(e), '%s' % e, e.args[0])\n"
+    first = "k" if words.startswith("(") else words
+    assert printed(script.encode()) == f"{words} {words} {first}\n"
+
+
+def test_a_finally_leaves_what_goes_through_it_alone() -> None:
+    script = b"try:\n  try:\n    1/0\n  finally:\n    print('x')\nexcept ArithmeticError as e:\n"
+    assert printed(script + b"  print(e)") == "x\ndivide by zero\n"
+    assert printed(b"for i in 1, 2:\n  try:\n    break\n  finally:\n    print(i)") == "1\n"
+
+
+def test_a_long_sum_compiles() -> None:
+    assert printed(b"print(" + b"+".join([b"1"] * 900) + b")") == "900\n"
 
 
 def test_a_missing_block_is_a_syntax_error() -> None:

@@ -177,7 +177,9 @@ class Board:
         if self._started is not Started.READY:
             self._hardware.report.remark(f"the board is {self._started.value}; nothing was run")
             return RunResult(1)
-        return run_programs(self.runtime, source)
+        result = run_programs(self.runtime, source)
+        self.runtime.power.check()  # a reset that the script kept to itself comes now
+        return result
 
     def _switch_off(self) -> None:
         if self._runtime is not None:

@@ -18,8 +18,15 @@ _NEWER: dict[type[ast.AST], str] = {
 """Syntax that CPython takes and the firmware's MicroPython 1.11 refuses."""
 
 
+HANDLED = "__handled__"
+"""The built-in function that scripts call, unseen, at the start of each handler."""
+
+
 def compile_script(source: bytes, file_name: str) -> CodeType:
     """Compile a script that stands in ``file_name``.
+
+    Each ``except`` and ``finally`` calls ``__handled__`` first: that is where the board decides
+    what a script may see of an exception, and whether it runs on at all.
 
     Raises ``SyntaxError`` (with ``tree`` where only the compiler objected), also for text that
     is no UTF-8 or holds a zero byte; ``RecursionError`` or ``MemoryError`` where it is nested
@@ -29,12 +36,27 @@ def compile_script(source: bytes, file_name: str) -> CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board's compiler warns of nothing
         tree = ast.parse(text, file_name)
+        _watch_handlers(tree)
         try:
             code: CodeType = compile(tree, file_name, "exec", dont_inherit=True)
         except SyntaxError as error:
             error.tree = tree  # type: ignore[attr-defined]
             raise
     return code
+
+
+def _watch_handlers(tree: ast.AST) -> None:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            _call_first(node.body)
+        elif isinstance(node, ast.Try) and node.finalbody:
+            _call_first(node.finalbody)
+
+
+def _call_first(body: list[ast.stmt]) -> None:
+    """Put the call of ``__handled__`` at the start of ``body``, in the same line."""
+    call = ast.Expr(ast.Call(ast.Name(HANDLED, ast.Load()), [], []))
+    body.insert(0, ast.fix_missing_locations(ast.copy_location(call, body[0])))
 
 
 def newer_syntax(source: bytes) -> list[str]:

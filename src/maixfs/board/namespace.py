@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import builtins
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from maixfs.board.compiler import HANDLED
 from maixfs.board.console import Console
 from maixfs.board.names import EXCEPTIONS, FUNCTIONS
-from maixfs.board.printexc import exception_text
+from maixfs.board.printexc import exception_text, reword
 
 
-def make_namespace(console: Console, opener: Callable[..., Any]) -> dict[str, Any]:
-    """Return a script's ``builtins``; the importer puts its ``__import__`` in."""
+def make_namespace(
+    console: Console, opener: Callable[..., Any], check_power: Callable[[], object]
+) -> dict[str, Any]:
+    """Return a script's ``builtins``; the importer puts its ``__import__`` in.
+
+    ``check_power`` is asked wherever a script handles an exception: what it raises replaces it.
+    """
+
+    def handled() -> None:
+        check_power()
+        reword(sys.exc_info()[1])
+
     names = {name: getattr(builtins, name) for name in (*FUNCTIONS, *EXCEPTIONS)}
     console_names = _ConsoleNames(console)
     return names | {
+        HANDLED: handled,
         "__debug__": True,
         "__name__": "builtins",
         "const": _const,

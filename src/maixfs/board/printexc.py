@@ -40,6 +40,14 @@ def exception_text(error: BaseException) -> str:
     return repr(error.args)
 
 
+def reword(error: BaseException | None) -> None:
+    """Put the board's words into an exception of CPython's, for whoever looks at it next."""
+    if error is not None and len(error.args) == 1 and isinstance(error.args[0], str):
+        words = firmware_words(error, error.args[0])
+        if words != error.args[0]:
+            error.args = (words,)
+
+
 def errno_of(error: OSError) -> int | None:
     """Return the number of an ``OSError``, or ``None`` where its one argument is none.
 

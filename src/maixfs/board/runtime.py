@@ -74,7 +74,7 @@ class Runtime:
         self.rtc = Rtc(hardware.clock)
         self.uos = Uos(self.vfs, self.volume.flash_format)
         self.path = [""]
-        self.namespace = make_namespace(self.console, self.open)
+        self.namespace = make_namespace(self.console, self.open, self.power.check)
         self.importer = self._importer()
         self.maix_config.load()
         choose_start_folder(self.vfs, self.path)

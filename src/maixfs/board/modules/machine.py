@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import NoReturn
 
 from maixfs.board.modules.kit import make_module, public
-from maixfs.board.signals import BoardReset
+from maixfs.board.signals import Power
 
 HARD_RESET = 0
 """``sysctl_get_reset_status``: the pin or power-on."""
@@ -16,7 +15,10 @@ SOFT_RESET = 1
 
 
 class Machine:
-    """What the module holds; ``cause`` is why the board started this time."""
+    """What the module holds; ``cause`` is why the board started this time.
+
+    ``power`` is cut by ``reset``.
+    """
 
     PWRON_RESET = HARD_RESET
     HARD_RESET = HARD_RESET
@@ -24,13 +26,14 @@ class Machine:
     WDT1_RESET = 3
     SOFT_RESET = SOFT_RESET
 
-    def __init__(self, unique_id: bytes, cause: int) -> None:
+    def __init__(self, unique_id: bytes, cause: int, power: Power) -> None:
         self._unique_id = unique_id
         self._cause = cause
+        self._power = power
 
-    def reset(self) -> NoReturn:
+    def reset(self) -> None:
         """Start the board again: what lies in RAM alone is lost, open files too."""
-        raise BoardReset
+        self._power.cut()
 
     def reset_cause(self) -> int:
         """Return why the board started: one of the constants."""
@@ -41,6 +44,6 @@ class Machine:
         return self._unique_id
 
 
-def machine(unique_id: bytes, cause: int) -> ModuleType:
+def machine(unique_id: bytes, cause: int, power: Power) -> ModuleType:
     """Return the module."""
-    return make_module("machine", public(Machine(unique_id, cause)))
+    return make_module("machine", public(Machine(unique_id, cause, power)))

@@ -14,7 +14,7 @@ from maixfs.board.interrupts import held
 from maixfs.board.modules import ujson
 from maixfs.board.modules.kit import make_module, public
 from maixfs.board.printexc import ScriptFrame, format_exception
-from maixfs.board.signals import BoardReset
+from maixfs.board.signals import Power
 from maixfs.nor.device import NorDevice
 from maixfs.vfs import Errno, VfsError
 
@@ -64,7 +64,10 @@ class Utils:
 class Freq:
     """``Maix.freq``: clocks in MHz; a change is written to flash and restarts the board."""
 
-    def __init__(self, console: Console, freq_file: FreqFile, running: FreqConf) -> None:
+    def __init__(
+        self, console: Console, freq_file: FreqFile, running: FreqConf, power: Power
+    ) -> None:
+        self._power = power
         self._console = console
         self._freq_file = freq_file
         self._running = running
@@ -104,7 +107,7 @@ class Freq:
         if not self._freq_file.save(new):
             self._console.write("save config fail")
         self._console.write("\r\nreboot now\r\n")
-        raise BoardReset
+        self._power.cut()
 
 
 class Config:

@@ -76,7 +76,7 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
         "Maix": lambda: _maix(runtime),
         "builtins": lambda: make_module("builtins", runtime.namespace),
         "gc": lambda: ugc(heap, runtime.volume.collect),
-        "machine": lambda: machine(unique_id, runtime.cause),
+        "machine": lambda: machine(unique_id, runtime.cause, runtime.power),
         "micropython": lambda: umicropython(console, heap),
         "sys": lambda: usys(console, runtime.path, importer.loaded, runtime.is_script),
         "uio": lambda: uio(runtime.open),
@@ -91,5 +91,5 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
 def _maix(runtime: Runtime) -> ModuleType:
     heap = runtime.freq.gc_heap_size
     utils = maix.Utils(runtime.hardware.flash, runtime.freq_file, heap)
-    freq = maix.Freq(runtime.console, runtime.freq_file, runtime.freq)
+    freq = maix.Freq(runtime.console, runtime.freq_file, runtime.freq, runtime.power)
     return maix.maix(utils, freq, runtime.maix_config)
