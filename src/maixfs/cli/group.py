@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
         """Run one command line; leaves the process with its exit code, or returns that."""
         settings = Settings()
         _never_fail_to_encode()
-        words = sys.argv[1:] if args is None else list(args)
+        words = expanded(sys.argv[1:]) if args is None else list(args)
         name = prog_name or "maixfs"
 
         def work() -> object:
@@ -108,6 +108,22 @@ class LazyGroup(click.Group):
                 formatter.write_dl(
                     [(name.ljust(width), entry.sentence) for name, entry in verbs.items()]
                 )
+
+
+def expanded(words: list[str], *, windows: bool = os.name == "nt") -> list[str]:
+    """Return a command line with the host's patterns resolved, where no shell does that.
+
+    A pattern that no file of the host matches stays: it may be one for a target.
+    """
+    if not windows:
+        return words
+    from glob import glob, has_magic
+
+    return [
+        match
+        for word in words
+        for match in (sorted(glob(word)) if has_magic(word) else []) or [word]  # noqa: PTH207
+    ]
 
 
 def _is_target(text: str) -> bool:

@@ -15,8 +15,8 @@ def run() -> NoReturn:
     try:
         from maixfs.cli.group import maixfs
 
-        maixfs.main(prog_name="maixfs")
+        code = maixfs.main(prog_name="maixfs", standalone_mode=False)
     except KeyboardInterrupt:  # while Python was still loading the above
         sys.stderr.write("interrupted\n")
-        sys.exit(130)
-    sys.exit(0)
+        code = 130
+    sys.exit(code)
