@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from maixfs.cli import completing
 from maixfs.cli.completing import split_words
 from maixfs.cli.verbs.completion import SHELLS
 
@@ -24,6 +25,10 @@ def complete_in_bash(run: Run, line: str, breaks: str = BREAKS) -> list[str]:
         "COMP_WORDBREAKS": breaks,
     }
     return run(env=environment).stdout.split()
+
+
+def test_every_shell_that_is_offered_has_a_script() -> None:
+    assert tuple(completing.SHELLS) == SHELLS
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -70,6 +75,8 @@ def test_the_bash_script_completes_in_bash(run: Run, place: Path, tmp_path: Path
         ("maixfs cat 'esp.img:od", [r"plain,esp.img:odd\xff\x1b[31m.txt"]),
         ("maixfs cat esp.img:od", [r"plain,odd\\xff\\x1b\[31m.txt"]),
         ("maixfs cat src:b", []),
+        ("maixfs nope l", ["plain,ls"]),
+        ("maixfs dump.bin --j", ["plain,--json"]),
         ("maixfs cat nope.img:b", ["file,b"]),  # bash itself completes files
     ],
     ids=lambda value: value if isinstance(value, str) else "",

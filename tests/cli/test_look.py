@@ -262,6 +262,20 @@ def test_info(run: Run, place: Path, read_json: ReadJson) -> None:
     assert document["preset"] == "esp-idf"
 
 
+@pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])
+def test_info_names_the_firmware(right: bool, run: Run, place: Path, read_json: ReadJson) -> None:
+    program = bytes(0x1000 - 5) + b"Kboot_v1.2.3\0" + bytes(5000)
+    firmware = b"\x00" + len(program).to_bytes(4, "little") + program
+    firmware += hashlib.sha256(firmware if right else program).digest()
+    raw = (place / "dump.bin").read_bytes()
+    (place / "dump.bin").write_bytes(firmware + raw[len(firmware) :])
+    text = run("info", "dump.bin").stdout
+    size = f"{len(firmware) / 1024:.1f} KiB"
+    verdict = "SHA-256 right" if right else "SHA-256 wrong"
+    assert f"0x000000, {size}, Kboot_v1.2.3, {verdict}\n" in text
+    assert read_json("info", "dump.bin")["firmware"]["intact"] is right
+
+
 def test_plain_text_has_no_columns_and_no_drawings(run: Run, place: Path) -> None:
     assert run("df", "--plain").stdout.startswith("target board, mounted at /flash, size ")
     assert "size 15 B, name main.py\n" in run("ls", "--plain").stdout

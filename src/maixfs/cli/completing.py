@@ -10,12 +10,12 @@ import click
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
+    FishComplete,
+    ShellComplete,
+    ZshComplete,
     add_completion_class,
-    get_completion_class,
     shell_complete,
 )
-
-SHELLS = ("bash", "zsh", "fish")
 
 BASH_SCRIPT = """\
 %(complete_func)s() {
@@ -69,6 +69,13 @@ class ColonBashComplete(BashComplete):
         return f"{item.type},{_UNQUOTED.sub(_BACKSLASH, value)}"
 
 
+SHELLS: dict[str, type[ShellComplete]] = {
+    "bash": ColonBashComplete,
+    "zsh": ZshComplete,
+    "fish": FishComplete,
+}
+
+
 def split_words(line: str) -> tuple[list[str], bool]:
     """Return the words of an unfinished command line, and whether a quote is still open."""
     lexer = shlex.shlex(line, posix=True)
@@ -84,7 +91,7 @@ def split_words(line: str) -> tuple[list[str], bool]:
 
 def complete(group: click.Group, name: str, asked: str) -> int:
     """Answer what the variable of the completion script asks for; return the exit code."""
-    _register()
+    add_completion_class(ColonBashComplete)
     return shell_complete(group, {}, name, "_MAIXFS_COMPLETE", asked)
 
 
@@ -118,12 +125,4 @@ def complete_place(incomplete: str) -> list[CompletionItem]:
 
 def script_for(group: click.Command, shell: str) -> str:
     """Return the completion script of ``shell``, one of ``SHELLS``."""
-    _register()
-    made = get_completion_class(shell)
-    if made is None:
-        raise click.BadParameter(f"no completion for {shell}")
-    return made(group, {}, "maixfs", "_MAIXFS_COMPLETE").source()
-
-
-def _register() -> None:
-    add_completion_class(ColonBashComplete)
+    return SHELLS[shell](group, {}, "maixfs", "_MAIXFS_COMPLETE").source()

@@ -49,10 +49,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take the verb off ``args``; what is no verb but looks like a target is for ``info``."""
+        if args[0] not in VERBS and _is_target(args[0]):
+            return "info", self.get_command(ctx, "info"), args
         if args[0] in VERBS or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        if _is_target(args[0]):
-            return "info", self.get_command(ctx, "info"), args
         raise _no_such_verb(ctx, args[0])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -23,8 +23,6 @@ class SizeType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return bytes."""
-        if isinstance(value, int):
-            return value
         number = parse_size(str(value))
         if number is None:
             self.fail(f"{value!r} is no size; write it like 0x300000, 3145728 or 3M", param, ctx)

@@ -153,9 +153,7 @@ class Screen:
         return self.bar(part, whole, role)
 
     def can_draw(self, characters: str) -> bool:
-        """Tell whether stdout has these characters (and the user wants drawings)."""
-        if self.plain:
-            return False
+        """Tell whether stdout has these characters."""
         try:
             characters.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
         except UnicodeEncodeError:
