@@ -5,7 +5,9 @@ from maixfs.board import Board
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.board.board import Board
@@ -28,24 +30,14 @@ __all__ = [
     "SteppedClock",
 ]
 
-_HOMES = {
-    "Board": "board",
-    "BoardBusyError": "errors",
-    "BoardConfig": "config",
-    "BoardConfigError": "errors",
-    "BoardError": "errors",
-    "Clock": "clock",
-    "HostClock": "clock",
-    "RunResult": "runner",
-    "Started": "boot",
-    "SteppedClock": "clock",
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when asked for: who only reads board.toml does not wait for the whole board.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "board": ("Board",),
+        "boot": ("Started",),
+        "clock": ("Clock", "HostClock", "SteppedClock"),
+        "config": ("BoardConfig",),
+        "errors": ("BoardBusyError", "BoardConfigError", "BoardError"),
+        "runner": ("RunResult",),
+    },
+)

@@ -1,14 +1,18 @@
 """What a face needs to work on a board's folder, a flash image or a SPIFFS image.
 
-from maixfs.target import open_target
+    from maixfs.target import open_target
 
-with open_target("board", writable=True) as target:
-    target.write("/flash/main.py", b"print('hello')")
+    with open_target("board", writable=True) as target:
+        target.write("/flash/main.py", b"print('hello')")
+
+The names below are loaded when they are first used.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.target.address import TargetPath, is_target_path, parse_target
@@ -65,35 +69,28 @@ __all__ = [
     "unpack",
 ]
 
-_HOMES = {
-    "address": ("TargetPath", "is_target_path", "parse_target"),
-    "copying": ("apply",),
-    "copyplan": ("Action", "CopyPlan", "CopyStep", "plan_copy"),
-    "errors": (
-        "AmbiguousError",
-        "FitError",
-        "MissingError",
-        "NoFileSystemError",
-        "TakenError",
-        "TargetError",
-        "UnreadableError",
-    ),
-    "health": ("Finding",),
-    "images": ("make_image",),
-    "opening": ("open_target",),
-    "packing": ("Packed", "pack_folder"),
-    "records": ("Entry", "Kind", "Progress", "Room", "Written"),
-    "report": ("Fact", "Report"),
-    "target": ("Target",),
-    "unpacking": ("UnpackError", "unpack"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    # Loaded when asked for: who lists files does not wait for what packs them.
-    for module, names in _HOMES.items():
-        if name in names:
-            from importlib import import_module
-
-            return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "address": ("TargetPath", "is_target_path", "parse_target"),
+        "copying": ("apply",),
+        "copyplan": ("Action", "CopyPlan", "CopyStep", "plan_copy"),
+        "errors": (
+            "AmbiguousError",
+            "FitError",
+            "MissingError",
+            "NoFileSystemError",
+            "TakenError",
+            "TargetError",
+            "UnreadableError",
+        ),
+        "health": ("Finding",),
+        "images": ("make_image",),
+        "opening": ("open_target",),
+        "packing": ("Packed", "pack_folder"),
+        "records": ("Entry", "Kind", "Progress", "Room", "Written"),
+        "report": ("Fact", "Report"),
+        "target": ("Target",),
+        "unpacking": ("UnpackError", "unpack"),
+    },
+)
