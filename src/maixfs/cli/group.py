@@ -24,9 +24,26 @@ COMPLETE_VARIABLE = "_MAIXFS_COMPLETE"
 """Set by the completion scripts when they ask for candidates."""
 
 EXAMPLES = (
-    ("maixfs run hello.py", 'Run a script on the board in the folder "board"; it is made first.'),
+    (
+        "maixfs run hello.py",
+        'Run a script on the board in the folder "board", made where none is.',
+    ),
     ("maixfs dump.bin", "Say what is in the dump of a real board's flash."),
 )
+
+NOTES = {
+    "Exit codes": [
+        ("0", "Fine."),
+        ("1", "A problem was found, or what was asked for failed."),
+        ("2", "Wrong usage."),
+        ("130", "Ctrl-C."),
+    ],
+    "Environment": [
+        ("NO_COLOR", "No colours, on a terminal either."),
+        ("FORCE_COLOR", "Colours, in a pipe too."),
+        ("MAIXFS_DEBUG", "The same as --debug, for every run."),
+    ],
+}
 
 
 class LazyGroup(click.Group):
@@ -92,8 +109,11 @@ class LazyGroup(click.Group):
         formatter.write("Usage: maixfs VERB [OPTIONS] ...\n       maixfs TARGET\n")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
+        """Write the examples, exit codes and environment."""
         write_examples(formatter, EXAMPLES)
+        for title, rows in NOTES.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the verbs, then the options."""

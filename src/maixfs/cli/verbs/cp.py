@@ -18,7 +18,7 @@ from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
-    from maixfs.target.copyplan import CopyPlan
+    from maixfs.target import CopyPlan
 
 
 @verb(
@@ -45,8 +45,7 @@ def cp(
 
     A target gets all files or, where something goes wrong, none.
     """
-    from maixfs.target.copying import apply
-    from maixfs.target.copyplan import plan_copy
+    from maixfs.target import apply, plan_copy
 
     if len(places) < 2:
         raise WrongUsage("cp takes what to copy, and where to", hint="maixfs cp --help")

@@ -16,7 +16,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target.report import Report
+    from maixfs.target import Report
 
 Row = tuple[str, Part]
 

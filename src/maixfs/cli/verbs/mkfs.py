@@ -30,7 +30,7 @@ def mkfs(screen: Screen, image: str, layout: NewLayout, force: bool) -> None:
 
     Files that are there are lost only with --force.
     """
-    from maixfs.target.images import make_image
+    from maixfs.target import make_image
 
     place = Path(image)
     geometry, flash_size = layout.resolve()

@@ -46,7 +46,7 @@ def pack(
     """Files are laid out page by page, so that they fit where copying one by one would not. The
     same files give the same bytes. SPIFFS has no folders: those in DIR become parts of names.
     """
-    from maixfs.target.packing import pack_folder
+    from maixfs.target import pack_folder
 
     geometry, flash_size = layout.resolve()
     with Progress(screen) as progress:

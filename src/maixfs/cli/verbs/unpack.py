@@ -35,8 +35,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, finding: Findin
     says how. Damaged files are left out, the others are written all the same; the exit code is
     then 1.
     """
-    from maixfs.target import parse_target
-    from maixfs.target.unpacking import UnpackError, unpack
+    from maixfs.target import UnpackError, parse_target, unpack
 
     host, path = parse_target(place)
     with opened(screen, host, finding) as target, Progress(screen) as progress:
