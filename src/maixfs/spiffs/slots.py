@@ -74,8 +74,13 @@ class Slot:
         return 0 if self.size == ondisk.SIZE_UNDEFINED else self.size
 
     def take(self) -> None:
-        """Open the slot."""
+        """Open the slot.
+
+        A cache page that another file's descriptor left behind is not taken over (in the C it
+        can be, after a DIRECT descriptor, and then files mix).
+        """
         self.open = True
+        self.cache = None
         self.serial += 1
 
 
