@@ -22,14 +22,23 @@ def erase_block(volume: Volume, block: int) -> None:
     volume.device.erase(geometry.base + block * geometry.block_size, geometry.block_size)
     volume.free_blocks += 1
     _sign(volume.device, geometry, block, volume.max_erase_count)
-    volume.max_erase_count = (volume.max_erase_count + 1) % ondisk.ERASE_COUNT_WRAP
+    volume.max_erase_count = _count_after(volume.max_erase_count)
     first = block * geometry.pages_per_block + geometry.lookup_pages
     for page in range(first, first + geometry.usable_pages):
         entry = volume.lookup[page]
         if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED):
             volume.ids.give_back(entry)
-            volume.forget(page)
+        volume.forget(page)
     volume.load_block(block)
+
+
+def _count_after(count: int) -> int:
+    """Return the erase count after ``count``; one past the turning point, found at mount, goes on.
+
+    The C compares with the turning point only, in 16 bits.
+    """
+    count = count + 1 & 0xFFFF
+    return 0 if count == ondisk.ERASE_COUNT_WRAP else count
 
 
 def _sign(device: NorDevice, geometry: Geometry, block: int, erase_count: int) -> None:

@@ -259,7 +259,11 @@ class Spiffs:
         return bool(self._volume.index.pages_named(self._raw(name)))
 
     def remove(self, name: Name) -> None:
-        """Remove a file; needs a free descriptor (-10007), but no free page."""
+        """Remove a file; needs a free descriptor (-10007), but no free page.
+
+        Where a bad page of a damaged file ends it early, the file is hidden, its pages stay, and
+        the descriptor stays in use until unmount (as in the C).
+        """
         self._check_mounted()
         self.check_writable()
         raw = self._raw(name)
@@ -267,8 +271,9 @@ class Spiffs:
         try:
             self._open_page(slot, find_name(self._volume, raw), 0)
             truncate.remove(self._volume, slot)
-        finally:
+        except SpiffsError:
             slot.open = False
+            raise
 
     def rename(self, old: Name, new: Name) -> None:
         """Give a file another name; raises -10023 when that is taken."""

@@ -13,11 +13,11 @@ _MAX_ID = 0x7FFF
 
 
 class IdPool:
-    """Counts the pages that carry each id, and the live headers of each.
+    """Counts the pages that carry each id, and the finished headers of each.
 
     The C has a work buffer of one page for this. Where a bit per id fits, the smallest id that
-    no look-up entry carries is taken; else ids are counted in buckets, over live headers only,
-    and the first empty bucket gives its first id.
+    no look-up entry carries is taken; else ids are counted in buckets, over finished headers only
+    (of files being removed too), and the first empty bucket gives its first id.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -48,12 +48,12 @@ class IdPool:
         self._lowest = min(self._lowest, number)
 
     def header_seen(self, object_id: int) -> None:
-        """Count a live header."""
+        """Count a finished header."""
         self._headers[object_id] = self._headers.get(object_id, 0) + 1
         self._count_in_bucket(object_id, 1)
 
     def header_gone(self, object_id: int) -> None:
-        """Count a live header less."""
+        """Count a finished header less."""
         self._headers[object_id] -= 1
         if not self._headers[object_id]:
             del self._headers[object_id]

@@ -20,6 +20,7 @@ Key = TypeVar("Key")
 _LIVE_MASK = ondisk.USED | ondisk.FINAL | ondisk.DELET
 _VISIBLE_MASK = ondisk.FINAL | ondisk.DELET | ondisk.IXDELE
 _VISIBLE = ondisk.DELET | ondisk.IXDELE
+_HEADER_MASK = ondisk.FINAL | ondisk.DELET | ondisk.INDEX
 
 
 class DirEntry(NamedTuple):
@@ -48,24 +49,34 @@ class ObjectIndex:
         self._by_name: dict[bytes, list[int]] = {}
         self._by_span: dict[tuple[int, int], list[int]] = {}
         self._keys: dict[int, tuple[int, int]] = {}
+        self._owners: dict[int, int] = {}
         self._order: list[int] | None = None
         self.changes = 0
         """Goes up whenever the listing changes."""
 
-    def add(self, page: int, entry: int, raw: bytes) -> DirEntry | None:
+    def add(self, page: int, entry: int, raw: bytes) -> int | None:
         """Take an index page in: its look-up entry and first ``header_size`` bytes.
 
-        Returns the directory entry if listings show the page.
+        Returns the object id if the page is a finished header, that of a file whose removal
+        did not come to its end included.
         """
         object_id, span, flags, size, kind = ondisk.INDEX_HEADER.unpack_from(raw)
         live = object_id == entry and flags & _LIVE_MASK == ondisk.DELET
         if live and (span or flags & ondisk.IXDELE):
             key = self._keys[page] = (entry, span)
             _add(self._by_span, key, page)
-        if span or flags & _VISIBLE_MASK != _VISIBLE:
+        if span:
             return None
+        if flags & _VISIBLE_MASK == _VISIBLE:
+            self._show(page, entry, raw, size, kind)
+        if flags & _HEADER_MASK != ondisk.DELET:
+            return None
+        number = self._owners[page] = entry & ~ondisk.ID_INDEX
+        return number
+
+    def _show(self, page: int, entry: int, raw: bytes, size: int, kind: int) -> None:
         name = ondisk.until_nul(raw[ondisk.NAME_OFFSET : self._name_end])
-        shown = self.visible[page] = DirEntry(
+        self.visible[page] = DirEntry(
             name.decode("utf-8", "surrogateescape"),
             name,
             entry & ~ondisk.ID_INDEX,
@@ -77,10 +88,9 @@ class ObjectIndex:
         _add(self._by_name, name, page)
         self._order = None
         self.changes += 1
-        return shown
 
-    def drop(self, page: int) -> DirEntry | None:
-        """Forget a page; returns its directory entry if it was shown."""
+    def drop(self, page: int) -> int | None:
+        """Forget a page; returns what ``add`` returned for it."""
         key = self._keys.pop(page, None)
         if key is not None:
             _remove(self._by_span, key, page)
@@ -89,7 +99,7 @@ class ObjectIndex:
             _remove(self._by_name, shown.raw_name, page)
             self._order = None
             self.changes += 1
-        return shown
+        return self._owners.pop(page, None)
 
     def pages_of(self, entry: int, span: int) -> list[int]:
         """Return the live index pages of ``entry`` (id with bit 15) and ``span``."""

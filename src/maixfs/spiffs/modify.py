@@ -11,6 +11,7 @@ from maixfs.spiffs.pages import (
     allocate,
     check_data_page,
     check_index_page,
+    drop_data_page,
     find_index_page,
     load_index_page,
     move_index_page,
@@ -85,8 +86,8 @@ class _Modify:
         else:
             check_data_page(volume, old, span)
             new = self._merge(old, span, in_page, data)
-        if self._owns(old):
-            volume.delete_page(old)
+        if new != old:  # a damaged index may list a page that was free
+            drop_data_page(volume, self.slot.object_id, old)
         ondisk.U16.pack_into(self.work, entry, new)
 
     def _merge(self, old: int, span: int, in_page: int, data: memoryview) -> int:
@@ -104,18 +105,6 @@ class _Modify:
         volume.program(new, start + in_page, data)
         volume.set_flags(new, ondisk.FLAGS_DATA)
         return new
-
-    def _owns(self, page: int) -> bool:
-        """Tell whether a page that the index lists is one of this file's data pages.
-
-        The C deletes whatever the index of a damaged file points at when a whole page is
-        overwritten, another file's page too.
-        """
-        geometry = self.volume.geometry
-        return (
-            page < geometry.pages
-            and self.volume.lookup[page] == self.slot.object_id & ~ondisk.ID_INDEX
-        )
 
     def _store(self) -> None:
         """Write the index page at hand to a new page."""

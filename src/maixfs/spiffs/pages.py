@@ -142,6 +142,19 @@ def copy_page(volume: Volume, object_id: int, source: int) -> int:
     return page
 
 
+def drop_data_page(volume: Volume, object_id: int, page: int) -> None:
+    """Delete a data page that the index of a file (``object_id``) lists, unless it is another's.
+
+    Only the index of a damaged file lists such a page. The C deletes it all the same, and the
+    other file loses it.
+    """
+    geometry = volume.geometry
+    if page >= geometry.pages or geometry.is_lookup_page(page):
+        return
+    if volume.lookup[page] in (object_id & ~ondisk.ID_INDEX, ondisk.ID_FREE, ondisk.ID_DELETED):
+        volume.delete_page(page)
+
+
 def check_data_page(volume: Volume, page: int, span: int) -> None:
     """Raise the C's number unless ``page`` is a live data page of that span.
 

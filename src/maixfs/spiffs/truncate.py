@@ -11,6 +11,7 @@ from maixfs.spiffs.pages import (
     allocate,
     check_data_page,
     check_index_page,
+    drop_data_page,
     find_index_page,
     load_index_page,
     move_index_page,
@@ -101,7 +102,7 @@ class _Cut:
             if error.code not in (Code.DELETED, Code.INDEX_REF_FREE):
                 raise
         else:
-            self.volume.delete_page(page)
+            drop_data_page(self.volume, self.slot.object_id, page)
         self.size -= self.size % data_size or data_size
         self.slot.size = self.size
 
@@ -115,7 +116,8 @@ class _Cut:
         if keep:
             content = volume.device.read(volume.page_address(page) + start, keep)
             volume.program(new, start, content)
-        volume.delete_page(page)
+        if new != page:
+            drop_data_page(volume, object_id, page)
         volume.set_flags(new, ondisk.FLAGS_DATA)
         ondisk.U16.pack_into(self.work, geometry.index_slot(span), new)
         self.size = slot.size = new_size

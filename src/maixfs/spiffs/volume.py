@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
     from maixfs.spiffs.geometry import Geometry
 
+_UNUSED = (ondisk.ID_FREE, ondisk.ID_DELETED)
 _BYTES = [bytes((value,)) for value in range(256)]
 
 
@@ -111,6 +112,7 @@ class Volume:
         """Write the look-up entry of a free page."""
         self._program(self.entry_address(page), ondisk.U16.pack(object_id))
         self.lookup[page] = object_id
+        self.checked.pop(page, None)  # a damaged file's index may list a free page
         self.counts.touch(page)
         self.ids.take(object_id)
         self.allocated += 1
@@ -119,11 +121,14 @@ class Volume:
         """Delete a page: first its look-up entry, then its flags, programmed blindly."""
         self._program(self.entry_address(page), b"\0\0")
         entry = self.lookup[page]
-        self.ids.give_back(entry)
         self.lookup[page] = ondisk.ID_DELETED
         self.counts.touch(page)
-        self.deleted += 1
-        self.allocated -= 1
+        if entry in _UNUSED:  # a damaged index lists a page that nobody has
+            self.deleted += entry == ondisk.ID_FREE
+        else:
+            self.ids.give_back(entry)
+            self.deleted += 1
+            self.allocated -= 1
         if entry & ondisk.ID_INDEX:
             self.forget(page)
         else:
@@ -134,16 +139,16 @@ class Volume:
         """Drop what RAM holds of a page."""
         self.checked.pop(page, None)
         self.tables.pop(page, None)
-        header = self.index.drop(page)
-        if header is not None:
-            self.ids.header_gone(header.object_id)
+        number = self.index.drop(page)
+        if number is not None:
+            self.ids.header_gone(number)
 
     def learn(self, page: int) -> None:
         """Take a new index page as it lies on flash into the index."""
         raw = self._read(self._base + page * self._page_size, self.geometry.header_size)
-        header = self.index.add(page, self.lookup[page], raw)
-        if header is not None:
-            self.ids.header_seen(header.object_id)
+        number = self.index.add(page, self.lookup[page], raw)
+        if number is not None:
+            self.ids.header_seen(number)
 
     def learn_again(self, page: int) -> None:
         """Take an index page that was programmed in place into the index again."""
