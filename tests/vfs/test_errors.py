@@ -11,7 +11,16 @@ import pytest
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.spiffs import Code
 from maixfs.spiffs.errors import spiffs_error
-from maixfs.vfs import ERRORCODE, UERRNO, Errno, Vfs, VfsError, without_errno_attribute
+from maixfs.vfs import (
+    ERRORCODE,
+    UERRNO,
+    Errno,
+    PlainOSError,
+    PlainTimeoutError,
+    Vfs,
+    VfsError,
+    without_errno_attribute,
+)
 from maixfs.vfs.spiffs_errno import errno_of, error_of
 
 # docs/SPEC.md, section 10: first number, last number, errno.
@@ -53,6 +62,27 @@ def test_text(number: int, text: str) -> None:
     assert repr(error) == f"OSError({number},)"
     assert error.args == (number,)
     assert error.errno == number
+
+
+@pytest.mark.parametrize(
+    ("args", "text", "shown"),
+    [
+        ((2,), "[Errno 2] ENOENT", "OSError(2,)"),
+        ((28,), "28", "OSError(28,)"),
+        (("text",), "text", "OSError('text',)"),
+        ((), "", "OSError()"),
+        ((5, "text"), "(5, 'text')", "OSError(5, 'text')"),
+        ((2, "b", "c"), "(2, 'b', 'c')", "OSError(2, 'b', 'c')"),
+    ],
+)
+def test_a_program_makes_its_own(args: tuple[object, ...], text: str, shown: str) -> None:
+    error = PlainOSError(*args)
+    assert (error.args, str(error), repr(error)) == (args, text, shown)
+    assert type(error) is PlainOSError
+    with pytest.raises(PlainOSError):
+        raise VfsError(2)
+    assert repr(PlainTimeoutError(110)) == "TimeoutError(110,)"
+    assert isinstance(PlainTimeoutError(), PlainOSError)
 
 
 def test_what_a_program_prints_says_oserror() -> None:

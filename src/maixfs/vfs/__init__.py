@@ -6,7 +6,12 @@ from maixfs.vfs import Vfs, VfsSpiffs
 from __future__ import annotations
 
 from maixfs.vfs.errnos import ERRORCODE, UERRNO, Errno
-from maixfs.vfs.errors import VfsError, without_errno_attribute
+from maixfs.vfs.errors import (
+    PlainOSError,
+    PlainTimeoutError,
+    VfsError,
+    without_errno_attribute,
+)
 from maixfs.vfs.files import FileIO, TextIOWrapper
 from maixfs.vfs.imports import ImportStat
 from maixfs.vfs.profile import PROFILES, Profile
@@ -26,6 +31,8 @@ __all__ = [
     "FileIO",
     "ImportStat",
     "OnQuirk",
+    "PlainOSError",
+    "PlainTimeoutError",
     "Profile",
     "RawFile",
     "TextIOWrapper",

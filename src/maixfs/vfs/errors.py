@@ -26,30 +26,42 @@ def without_errno_attribute() -> Iterator[None]:
         _errno_attribute.reset(token)
 
 
-class VfsError(OSError, MaixfsError):
-    """``OSError(errno)`` as MicroPython raises, prints and names it.
+class PlainOSError(OSError):
+    """``OSError`` as MicroPython has it: only ``args``, whatever and how many they are.
 
-    ``args`` is ``(errno,)`` with MicroPython's number (``Errno``), ``str()`` gives
-    ``[Errno 2] ENOENT`` (the bare number where ``uerrno`` has no name), ``repr()`` gives
-    ``OSError(2,)``. ``__cause__`` is the driver's own error where there is one.
+    ``str()`` of one number gives ``[Errno 2] ENOENT`` (the bare number where ``uerrno`` has no
+    name), ``repr()`` gives ``OSError(2,)``.
     """
 
-    def __init__(self, errno: int) -> None:
-        OSError.__init__(self, int(errno))
+    def __init__(self, *args: object) -> None:
+        BaseException.__init__(self, *args)  # OSError's own takes two or three arguments apart
 
     @property
-    def errno(self) -> int:  # type: ignore[override]
+    def errno(self) -> object:  # type: ignore[override]
         """The number; ``AttributeError`` inside ``without_errno_attribute()``."""
         if not _errno_attribute.get():
             raise AttributeError("'OSError' object has no attribute 'errno'")
-        return int(self.args[0])
+        return self.args[0] if self.args else None
 
     def __str__(self) -> str:
-        number = int(self.args[0])
-        return f"[Errno {number}] {ERRORCODE[number]}" if number in ERRORCODE else str(number)
+        if len(self.args) != 1:
+            return repr(self.args) if self.args else ""
+        name = ERRORCODE.get(self.args[0]) if isinstance(self.args[0], int) else None
+        return f"[Errno {self.args[0]}] {name}" if name else str(self.args[0])
 
     def __repr__(self) -> str:
-        return f"OSError({self.args[0]},)"
+        return f"{type(self).__name__}{self.args!r}"
+
+
+class VfsError(PlainOSError, MaixfsError):
+    """An error of the VFS or of a driver in it.
+
+    ``args`` is ``(errno,)`` with MicroPython's number (``Errno``); ``__cause__`` is the driver's
+    own error where there is one.
+    """
+
+    def __init__(self, errno: int) -> None:
+        super().__init__(int(errno))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, self.args
@@ -60,6 +72,15 @@ def _rebuild(number: int) -> VfsError:
     return VfsError(number)
 
 
+class PlainTimeoutError(PlainOSError):
+    """``TimeoutError`` as MicroPython has it: an ``OSError`` of another name."""
+
+
 # Programs print type(error).__name__, tracebacks the module too: both say what the board says.
-VfsError.__name__ = VfsError.__qualname__ = "OSError"
-VfsError.__module__ = "builtins"
+for _class, _name in (
+    (PlainOSError, "OSError"),
+    (VfsError, "OSError"),
+    (PlainTimeoutError, "TimeoutError"),
+):
+    _class.__name__ = _class.__qualname__ = _name
+    _class.__module__ = "builtins"
