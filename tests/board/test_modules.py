@@ -292,9 +292,22 @@ def test_const_needs_no_import(desk: Desk) -> None:
 
 
 def test_help(desk: Desk) -> None:
-    said = lines(desk, "help()\nimport uerrno\nhelp(uerrno)")
+    said = lines(desk, "help()\nimport uerrno, uos\nhelp(uerrno)\nhelp(uos)")
     assert said[0].startswith("A virtual MaixPy board")
     assert "  ENOENT -- 2" in said
+    assert "  listdir -- <function>" in said
+    assert "  VfsSpiffs -- <class 'VfsSpiffs'>" in said
+
+
+def test_help_lists_the_modules_in_columns(desk: Desk) -> None:
+    said = lines(desk, "help('modules')")
+    assert said[-1] == "Plus any modules on the filesystem"
+    names = " ".join(said[:-1]).split()
+    assert {"Maix", "uos", "os", "ujson", "time"} < set(names)
+    assert len(names) == len(set(names)) <= 4 * (len(said) - 1)
+    first = [row.split()[0] for row in said[:-1]]
+    assert first == sorted(names)[: len(first)]
+    assert said[0].index(said[0].split()[1]) == 18
 
 
 def test_random_numbers_are_the_boards_own() -> None:

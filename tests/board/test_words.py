@@ -108,3 +108,38 @@ def test_names_that_only_cpython_has_are_not_defined() -> None:
         'Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n'
         "NameError: name 'FileNotFoundError' isn't defined\n"
     )
+
+
+def test_a_scripts_own_oserror_is_the_boards() -> None:
+    script = (
+        "try:\n  raise OSError(2)\nexcept OSError as e:\n"
+        "  print(str(e), '%s' % e, e, repr(e), [e], type(e))\n"
+        "class Mine(OSError):\n  pass\n"
+        "try:\n  raise Mine(5, 'x', 'y')\nexcept OSError as e:\n  print(e.args, e, repr(e))\n"
+        "try:\n  raise TimeoutError\nexcept OSError as e:\n  print(repr(e))\n"
+        "print(OSError(5, 'text').args)\n"
+    )
+    assert printed(script.encode()) == (
+        "[Errno 2] ENOENT [Errno 2] ENOENT [Errno 2] ENOENT OSError(2,) [OSError(2,)]"
+        " <class 'OSError'>\n"
+        "(5, 'x', 'y') (5, 'x', 'y') Mine(5, 'x', 'y')\nTimeoutError()\n(5, 'text')\n"
+    )
+
+
+def test_how_errors_and_classes_are_shown() -> None:
+    script = (
+        "class Own(Exception):\n  def __str__(self):\n    return 'own words'\n"
+        "class Shown(Exception):\n  def __repr__(self):\n    return 'own repr'\n"
+        "print(Own('x'), repr(Own('x')), repr(Own()), repr(Own(1, 2)), repr(Shown()))\n"
+        "print(repr(ZeroDivisionError('z')), repr('text'), repr([1]), Own)\n"
+        "def deep():\n  class Inner:\n    pass\n  return Inner\n"
+        "print(deep(), str(deep()()).startswith('<Inner object at '))\n"
+        "raise Own('args')\n"
+    )
+    assert printed(script.encode()) == (
+        "own words Own('x',) Own() Own(1, 2) own repr\n"
+        "ZeroDivisionError('z',) 'text' [1] <class 'Own'>\n"
+        "<class 'Inner'> True\n"
+        'Traceback (most recent call last):\n  File "main.py", line 14, in <module>\n'
+        "Own: args\n"
+    )

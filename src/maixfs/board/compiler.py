@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from types import CodeType
+from typing import Any
 
 _NEWER: dict[type[ast.AST], str] = {
     ast.JoinedStr: "an f-string",
@@ -22,8 +23,8 @@ HANDLED = "__handled__"
 """The built-in function that scripts call, unseen, at the start of each handler."""
 
 
-def compile_script(source: bytes, file_name: str) -> CodeType:
-    """Compile a script that stands in ``file_name``.
+def compile_script(source: bytes, file_name: str, mode: str = "exec") -> CodeType:
+    """Compile a script that stands in ``file_name``, or an expression (``mode`` ``eval``).
 
     Each ``except`` and ``finally`` calls ``__handled__`` first: that is where the board decides
     what a script may see of an exception, and whether it runs on at all.
@@ -35,10 +36,10 @@ def compile_script(source: bytes, file_name: str) -> CodeType:
     text = _text(source, file_name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board's compiler warns of nothing
-        tree = ast.parse(text, file_name)
+        tree: Any = ast.parse(text, file_name, mode)
         _watch_handlers(tree)
         try:
-            code: CodeType = compile(tree, file_name, "exec", dont_inherit=True)
+            code: CodeType = compile(tree, file_name, mode, dont_inherit=True)
         except SyntaxError as error:
             error.tree = tree  # type: ignore[attr-defined]
             raise

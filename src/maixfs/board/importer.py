@@ -79,6 +79,10 @@ class Importer:
         code = compile_script(source, file_name)
         exec(code, {"__name__": "__main__", "__builtins__": self._namespace})
 
+    def names(self) -> set[str]:
+        """Return the names of all modules that are no files."""
+        return {*self._builtin, *self._weak}
+
     def builtin(self, name: str) -> ModuleType:
         """Return a module of the firmware; raises ``ImportError`` where it has none."""
         module = self._known(self._weak.get(name, name))

@@ -34,7 +34,6 @@ EXCEPTIONS = (
 """The exceptions that MicroPython 1.11 has; CPython's others show as the nearest of these."""
 
 FUNCTIONS = (
-    "__build_class__",
     "Ellipsis",
     "NotImplemented",
     "abs",
@@ -47,15 +46,12 @@ FUNCTIONS = (
     "callable",
     "chr",
     "classmethod",
-    "compile",
     "complex",
     "delattr",
     "dict",
     "dir",
     "divmod",
     "enumerate",
-    "eval",
-    "exec",
     "filter",
     "float",
     "frozenset",
@@ -83,7 +79,6 @@ FUNCTIONS = (
     "pow",
     "property",
     "range",
-    "repr",
     "reversed",
     "round",
     "set",

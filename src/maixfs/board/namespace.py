@@ -5,18 +5,21 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from maixfs.board.compiler import HANDLED
 from maixfs.board.console import Console
+from maixfs.board.execute import Executor, compiled
 from maixfs.board.names import EXCEPTIONS, FUNCTIONS
-from maixfs.board.printexc import exception_text, reword
+from maixfs.board.printexc import exception_name, exception_text, reword
+from maixfs.vfs import PlainOSError, PlainTimeoutError
 
 
 def make_namespace(
     console: Console, opener: Callable[..., Any], check_power: Callable[[], object]
 ) -> dict[str, Any]:
-    """Return a script's ``builtins``; the importer puts its ``__import__`` in.
+    """Return a script's ``builtins`` but for what needs the importer.
 
     ``check_power`` is asked wherever a script handles an exception: what it raises replaces it.
     """
@@ -26,17 +29,25 @@ def make_namespace(
         reword(sys.exc_info()[1])
 
     names = {name: getattr(builtins, name) for name in (*FUNCTIONS, *EXCEPTIONS)}
-    console_names = _ConsoleNames(console)
-    return names | {
+    console_names, executor = _ConsoleNames(console), Executor(names, opener)
+    names |= {
         HANDLED: handled,
+        "OSError": PlainOSError,
+        "TimeoutError": PlainTimeoutError,
+        "__build_class__": _build_class,
         "__debug__": True,
         "__name__": "builtins",
+        "compile": compiled,
         "const": _const,
-        "help": console_names.help,
+        "eval": executor.eval,
+        "exec": executor.exec,
+        "execfile": executor.execfile,
         "input": console_names.input,
         "open": opener,
         "print": console_names.print,
+        "repr": _repr,
     }
+    return names
 
 
 def _const(value: Any) -> Any:
@@ -68,17 +79,24 @@ class _ConsoleNames:
             raise EOFError
         return line.rstrip("\r\n")
 
-    def help(self, item: Any = None) -> None:
-        """Print what an object is and what it has."""
-        if item is None:
-            self._console.write("A virtual MaixPy board. help(object) lists what an object has.\n")
-            return
-        self._console.write(f"object {item} is of type {type(item).__name__}\n")
-        for name in dir(item):
-            if not name.startswith("__"):
-                self._console.write(f"  {name} -- {getattr(item, name, None)}\n")
-
 
 def _text(value: Any) -> str:
     """Return ``str(value)``; of an exception, MicroPython's text."""
-    return exception_text(value) if isinstance(value, BaseException) else str(value)
+    if isinstance(value, BaseException) and not isinstance(type(value).__str__, FunctionType):
+        return exception_text(value)
+    return str(value)
+
+
+def _repr(value: Any, /) -> str:
+    """Return ``repr(value)``; of an exception, MicroPython's."""
+    if isinstance(value, BaseException) and not isinstance(type(value).__repr__, FunctionType):
+        return f"{exception_name(value)}{value.args!r}"
+    return repr(value)
+
+
+def _build_class(body: Any, name: str, /, *bases: Any, **options: Any) -> Any:
+    """Make a class that shows its bare name: MicroPython knows none of its module."""
+    made = builtins.__build_class__(body, name, *bases, **options)
+    if isinstance(made, type):
+        made.__module__, made.__qualname__ = "builtins", name
+    return made

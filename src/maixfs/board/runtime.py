@@ -12,6 +12,7 @@ from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
 from maixfs.board.freqconf import FreqConf
 from maixfs.board.freqfile import FreqFile
+from maixfs.board.helper import Helper
 from maixfs.board.importer import Found, Importer, ModuleFiles
 from maixfs.board.modules.maix import Config
 from maixfs.board.modules.table import WEAK_LINKS, module_factories
@@ -114,7 +115,10 @@ class Runtime:
         factories: dict[str, Callable[[], ModuleType]] = {}
         importer = Importer(files, self.path, factories, WEAK_LINKS, self.namespace)
         factories.update(module_factories(self, importer))
-        self.namespace["__import__"] = importer
+        self.namespace |= {
+            "__import__": importer,
+            "help": Helper(self.console, importer.names()),
+        }
         return importer
 
 

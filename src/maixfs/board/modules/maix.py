@@ -16,7 +16,7 @@ from maixfs.board.modules.kit import make_module, public
 from maixfs.board.printexc import ScriptFrame, format_exception
 from maixfs.board.signals import Power
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Errno, VfsError
+from maixfs.vfs import Errno, PlainOSError, VfsError
 
 CONFIG_PATH = "/flash/config.json"
 MHZ = 1_000_000
@@ -96,9 +96,9 @@ class Freq:
             kpu_div=kpu_div & 0xFF or old.kpu_div,
         )
         if not freqconf.KPU_MIN <= new.freq_kpu <= freqconf.KPU_MAX:
-            raise OSError("Unsupported KPU frequency!")
+            raise PlainOSError("Unsupported KPU frequency!")
         if not freqconf.CPU_MIN <= new.freq_cpu <= freqconf.CPU_MAX:
-            raise OSError("Unsupported CPU frequency!")
+            raise PlainOSError("Unsupported CPU frequency!")
         if _same(new.freq_cpu, self._running.freq_cpu) and _same(
             new.freq_kpu, self._running.freq_kpu
         ):
