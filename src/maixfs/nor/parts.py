@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from maixfs.nor.errors import NorError
@@ -90,10 +91,8 @@ def parts() -> tuple[Part, ...]:
 @cache
 def _table() -> dict[str, Any]:
     import tomllib
-    from importlib import resources
 
-    text = resources.files(__package__).joinpath("parts.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return tomllib.loads(Path(__file__).with_name("parts.toml").read_text(encoding="utf-8"))
 
 
 def _part(row: dict[str, Any], table: dict[str, Any]) -> Part:
