@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 from pathlib import Path
@@ -14,6 +15,7 @@ from maixfs.board.importer import Found, Importer, ModuleFiles
 from maixfs.board.modules.usys import usys
 from maixfs.board.namespace import make_namespace
 from maixfs.board.printexc import format_exception
+from maixfs.board.wording import firmware_words
 
 CASES = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
 
@@ -44,6 +46,12 @@ def printed(script: bytes) -> str:
 @pytest.mark.parametrize("case", CASES, ids=[case["script"] for case in CASES])
 def test_same_words_as_the_real_one(case: dict[str, str]) -> None:
     assert printed(case["script"].encode() + b"\n") == case["prints"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["script"] for case in CASES])
+def test_words_of_the_board_stay_as_they_are(case: dict[str, str]) -> None:
+    kind, _, words = case["prints"].splitlines()[-1].partition(": ")
+    assert firmware_words(getattr(builtins, kind)(), words) == words
 
 
 @pytest.mark.parametrize(
