@@ -227,12 +227,57 @@ def test_bytes_and_numbers(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("call", "packed"),
+    [
+        ("'<I', -1", b"\xff\xff\xff\xff"),
+        ("'<B', 300", b","),
+        ("'b', 200", b"\xc8"),
+        ("'>H', 70000", b"\x11p"),
+        ("'<Q', 1 << 64", bytes(8)),
+        ("'2B', 1", b"\x01\x00"),
+        ("'B', 1, 2", b"\x01"),
+        ("'BI', 1, True", b"\x01\x00\x00\x00\x01\x00\x00\x00"),
+        ("'5s', 'abc'", b"abc\x00\x00"),
+        ("b'2s2s', b'abcdef'", b"ab\x00\x00"),
+        ("'<l', 1", b"\x01\x00\x00\x00"),
+        ("'l', 1", b"\x01\x00\x00\x00\x00\x00\x00\x00"),
+        ("'<f', 1e39", b"\x00\x00\x80\x7f"),
+        ("'<fd', 3, 0.5", b"\x00\x00@@\x00\x00\x00\x00\x00\x00\xe0?"),
+        ("'P', 1", b"\x01\x00\x00\x00\x00\x00\x00\x00"),
+        ("''", b""),
+    ],
+)
+def test_numbers_are_packed_into_the_room_there_is(desk: Desk, call: str, packed: bytes) -> None:
+    assert lines(desk, f"import ustruct\nprint(ustruct.pack({call}))") == [repr(packed)]
+
+
+def test_records_in_buffers(desk: Desk) -> None:
+    script = (
+        "import ustruct\nb = bytearray(6)\nustruct.pack_into('<H', b, 1, 515)\n"
+        "ustruct.pack_into('>H', b, -2, 1)\nprint(b)\n"
+        "print(ustruct.unpack('<H', 'ab'), ustruct.unpack_from('>H', b, -2))\n"
+        "print(ustruct.unpack('<bBq2s', b'\\xff\\xff' + bytes(8) + b'zz'))\n"
+    )
+    assert lines(desk, script) == [
+        r"bytearray(b'\x00\x03\x02\x00\x00\x01')",
+        "(25185,) (1,)",
+        "(-1, 255, 0, b'zz')",
+    ]
+
+
+@pytest.mark.parametrize(
     ("call", "words"),
     [
         ("import struct\nstruct.unpack('<I', b'ab')", "ValueError: buffer too small"),
         ("import struct\nstruct.pack_into('<I', bytearray(2), 0, 1)", "ValueError: buffer"),
         ("import struct\nstruct.calcsize('y')", "ValueError: bad typecode"),
-        ("import struct\nstruct.pack('<I', 'x')", "ValueError: "),
+        ("import struct\nstruct.calcsize('=I')", "ValueError: bad typecode"),
+        ("import struct\nstruct.pack('x')", "ValueError: bad typecode"),
+        ("import struct\nstruct.pack('<I', 'x')", "TypeError: can't convert str to int"),
+        ("import struct\nstruct.pack('<I', 1.5)", "TypeError: can't convert float to int"),
+        ("import struct\nstruct.pack('<f', 'x')", "TypeError: can't convert str to float"),
+        ("import struct\nstruct.unpack_from('<H', b'abc', 2)", "ValueError: buffer too small"),
+        ("import struct\nstruct.unpack_from('<H', b'abc', -4)", "ValueError: buffer too small"),
         ("import zlib\nzlib.decompress(b'no')", "ValueError: -3"),
         ("import binascii\nbinascii.unhexlify('x')", "ValueError: "),
         ("import urandom\nurandom.getrandbits(33)", "ValueError: "),
