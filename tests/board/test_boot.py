@@ -279,5 +279,5 @@ def test_values_of_config_json(desk: Desk) -> None:
 
 
 def test_a_broken_config_json_is_printed_at_the_start(desk: Desk) -> None:
-    desk.put("config.json", "{")
+    desk.put("config.json", "{'a'")
     assert desk.run("").out == "ValueError: syntax error in JSON\n"

@@ -187,20 +187,6 @@ def test_sys(desk: Desk) -> None:
     ]
 
 
-def test_json(desk: Desk) -> None:
-    script = (
-        "import ujson, json\nprint(ujson.dumps({'a': [1, None, 'ü']}), ujson.loads('[1, 2]'))\n"
-        "with open('j', 'w') as f: json.dump({'k': 1}, f)\n"
-        "print(json.load(open('j')))\n"
-        "try:\n  json.loads('{')\nexcept ValueError as e:\n  print(e)\n"
-    )
-    assert lines(desk, script) == [
-        '{"a": [1, null, "ü"]} [1, 2]',
-        "{'k': 1}",
-        "syntax error in JSON",
-    ]
-
-
 def test_bytes_and_numbers(desk: Desk) -> None:
     script = (
         "import binascii, struct, hashlib, zlib, array, math, cmath, re, heapq, errno\n"
@@ -305,16 +291,6 @@ def test_collections(desk: Desk) -> None:
         "P() takes 2 positional arguments but 1 were given",
         "[2, 1]",
     ]
-
-
-def test_io(desk: Desk) -> None:
-    script = (
-        "import io, uio\nprint(io is uio, io.BytesIO(b'ab').read(), io.open is open)\n"
-        "f = open('f', 'w'); print(isinstance(f, io.TextIOWrapper)); f.close()\n"
-        "class S(io.IOBase):\n  def write(self, b): return len(b)\n"
-        "print('x', file=S())\n"
-    )
-    assert lines(desk, script) == ["True b'ab' True", "True"]
 
 
 def test_interpreter(desk: Desk) -> None:

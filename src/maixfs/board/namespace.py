@@ -11,6 +11,7 @@ from typing import Any
 from maixfs.board.compiler import HANDLED
 from maixfs.board.console import Console
 from maixfs.board.execute import Executor, compiled
+from maixfs.board.modules.streams import send
 from maixfs.board.names import EXCEPTIONS, FUNCTIONS
 from maixfs.board.printexc import exception_name, exception_text, reword
 from maixfs.vfs import PlainOSError, PlainTimeoutError
@@ -62,12 +63,12 @@ class _ConsoleNames:
         self._console = console
 
     def print(self, *values: Any, sep: str = " ", end: str = "\n", file: Any = None) -> None:
-        """Write values to the console, or to any stream with a ``write``."""
+        """Write values to the console, or to any other stream."""
         text = f"{sep.join(_text(value) for value in values)}{end}"
         if file is None:
             self._console.write(text)
         else:
-            file.write(text)
+            send(file, text)
 
     def input(self, prompt: Any = "") -> str:
         """Ask for a line; raises ``EOFError`` where no more comes."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 import binascii
 import cmath
 import heapq
-import io
 import math
 import re
 import zlib
 from array import array
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any
 
 from maixfs.board.modules.kit import make_module, pick
+from maixfs.board.modules.streams import BytesIO, drain
 from maixfs.vfs.errnos import ERRORCODE, UERRNO
 
 _MATH = (
@@ -52,8 +52,9 @@ class Sha256:
 class DecompIO:
     """``uzlib.DecompIO``: a stream that unpacks what another stream holds."""
 
-    def __init__(self, stream: BinaryIO, wbits: int = 0) -> None:
-        self._plain = io.BytesIO(_inflate(stream.read(), wbits))
+    def __init__(self, stream: Any, wbits: int = 0) -> None:
+        packed = drain(stream)
+        self._plain = BytesIO(_inflate(_raw(packed), wbits))
         self.read = self._plain.read
         self.readinto = self._plain.readinto
         self.readline = self._plain.readline

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from maixfs.board.modules.kit import make_module
-from maixfs.vfs.files import FileIO, TextIOWrapper
+from maixfs.board.modules import streams
+from maixfs.board.modules.kit import make_module, pick
+from maixfs.vfs import FileIO, TextIOWrapper
 
-
-class IOBase:
-    """Base of streams that a script makes itself: ``readinto``, ``write``, ``ioctl``."""
+_STREAMS = ("BufferedWriter", "BytesIO", "IOBase", "StringIO")
 
 
 def uio(opener: Callable[..., Any]) -> ModuleType:
     """Return the module; ``opener`` is the board's ``open``."""
-    members = {
-        "BytesIO": io.BytesIO,
-        "FileIO": FileIO,
-        "IOBase": IOBase,
-        "StringIO": io.StringIO,
-        "TextIOWrapper": TextIOWrapper,
-        "open": opener,
-    }
-    return make_module("uio", members)
+    members = {"FileIO": FileIO, "TextIOWrapper": TextIOWrapper, "open": opener}
+    return make_module("uio", members | pick(streams, _STREAMS))

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from maixfs.board import firmware
 from maixfs.board.console import Console, InputStream, OutputStream
 from maixfs.board.modules.kit import attr_tuple, make_module
+from maixfs.board.modules.streams import send
 from maixfs.board.printexc import ScriptFrame, format_exception
 
 
@@ -24,7 +25,7 @@ def usys(
 
     def print_exception(error: BaseException, stream: Any = stdout) -> None:
         """Print an exception with its traceback to ``stream``."""
-        stream.write(format_exception(error, is_script))
+        send(stream, format_exception(error, is_script))
 
     members = {
         "argv": [],
