@@ -265,7 +265,16 @@ def test_records_in_buffers(desk: Desk) -> None:
         ("import struct\nstruct.unpack_from('<H', b'abc', 2)", "ValueError: buffer too small"),
         ("import struct\nstruct.unpack_from('<H', b'abc', -4)", "ValueError: buffer too small"),
         ("import zlib\nzlib.decompress(b'no')", "ValueError: -3"),
-        ("import binascii\nbinascii.unhexlify('x')", "ValueError: "),
+        ("import binascii\nbinascii.unhexlify('x')", "ValueError: odd-length string"),
+        ("import binascii\nbinascii.unhexlify('xx')", "ValueError: non-hex digit found"),
+        ("import binascii\nbinascii.a2b_base64('a')", "ValueError: incorrect padding"),
+        ("import binascii\nbinascii.hexlify(5)", "TypeError: object with buffer protocol"),
+        ("import hashlib\nhashlib.sha256(5)", "TypeError: object with buffer protocol"),
+        ("import heapq\nheapq.heappop([])", "IndexError: empty heap"),
+        ("import utime\nutime.sleep_ms(1.5)", "TypeError: can't convert float to int"),
+        ("import utime\nutime.sleep('a')", "TypeError: can't convert str to float"),
+        ("import utime\nutime.ticks_diff(1.5, 1)", "TypeError: can't convert float to int"),
+        ("import urandom\nurandom.seed('a')", "TypeError: can't convert str to int"),
         ("import urandom\nurandom.getrandbits(33)", "ValueError: "),
         ("import urandom\nurandom.randrange(0)", "ValueError: "),
         ("import urandom\nurandom.choice([])", "IndexError: "),
@@ -275,21 +284,62 @@ def test_errors_are_of_the_kinds_that_the_board_has(desk: Desk, call: str, words
     assert desk.run(call).out.splitlines()[-1].startswith(words)
 
 
-def test_collections(desk: Desk) -> None:
+def test_queues(desk: Desk) -> None:
     script = (
-        "from collections import deque, namedtuple, OrderedDict\n"
+        "from collections import deque\n"
         "d = deque((), 2, 1); d.append(1); d.append(2); print(d.popleft(), len(d), bool(d))\n"
         "d.append(3)\ntry:\n  d.append(4)\nexcept IndexError as e:\n  print(e)\n"
-        "P = namedtuple('P', ('x', 'y')); p = P(1, y=2); print(p, p.x, p[1])\n"
-        "try:\n  P(1)\nexcept TypeError as e:\n  print(e)\n"
-        "print(list(OrderedDict([(2, 1), (1, 2)])))\n"
+        "d = deque((), 2); d.append(1); d.append(2); d.append(3); print(d.popleft(), type(d))\n"
+        "for call in 'deque([1], 2)', 'deque((), -1)', 'deque((), 1)[0]', 'deque((), 1).pop()':\n"
+        "  try:\n    eval(call)\n  except Exception as e:\n    print(repr(e))\n"
     )
     assert lines(desk, script) == [
         "1 1 True",
         "full",
-        "P(x=1, y=2) 1 2",
+        "2 <class 'deque'>",
+        "ValueError()",
+        "ValueError()",
+        "TypeError(\"'deque' object isn't subscriptable\",)",
+        "AttributeError(\"'deque' object has no attribute 'pop'\",)",
+    ]
+
+
+def test_tuples_with_names(desk: Desk) -> None:
+    script = (
+        "from collections import namedtuple\n"
+        "P = namedtuple('P', ('x', 'y')); p = P(1, y=2)\n"
+        "print(p, p.x, p[1], p == (1, 2), P, namedtuple('Q', 'a b')(b=1, a=2))\n"
+        "calls = 'P(1)', 'P(1, 2, 3)', 'P(1, z=3)', 'P(1, x=3)', 'p.z', 'setattr(p, \"x\", 1)'\n"
+        "for call in calls:\n"
+        "  try:\n    eval(call)\n  except Exception as e:\n    print(e)\n"
+    )
+    assert lines(desk, script) == [
+        "P(x=1, y=2) 1 2 True <class 'P'> Q(a=2, b=1)",
         "P() takes 2 positional arguments but 1 were given",
-        "[2, 1]",
+        "P() takes 2 positional arguments but 3 were given",
+        "unexpected keyword argument 'z'",
+        "function got multiple values for argument 'x'",
+        "'P' object has no attribute 'z'",
+        "can't set attribute",
+    ]
+
+
+def test_ordered_dictionaries(desk: Desk) -> None:
+    script = (
+        "from collections import OrderedDict\nd = OrderedDict([(2, 1), ('a', 2)])\n"
+        "d[2] = 3\nprint(d, list(d), OrderedDict(), d.popitem(), len(d))\n"
+    )
+    assert lines(desk, script) == ["OrderedDict({'a': 2}) [2, 'a'] OrderedDict({}) (2, 3) 1"]
+
+
+def test_text_is_a_buffer_as_well(desk: Desk) -> None:
+    script = (
+        "import binascii as b\nprint(b.hexlify('ab'), b.b2a_base64('hi'), b.crc32('abc'))\n"
+        "print(b.hexlify(bytearray(b'ab'), ':'), b.a2b_base64('aGk='), b.crc32(b'abc', 1))\n"
+    )
+    assert lines(desk, script) == [
+        "b'6162' b'aGk=\\n' 891568578",
+        "b'61:62' b'hi' 887499765",
     ]
 
 

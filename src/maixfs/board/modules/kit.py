@@ -38,6 +38,9 @@ class AttrTuple(tuple[Any, ...]):
             kind = type(self).__name__
             raise AttributeError(f"'{kind}' object has no attribute '{name}'") from None
 
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("can't set attribute")
+
     def __repr__(self) -> str:
         pairs = zip(self._fields, self, strict=True)
         return f"({', '.join(f'{name}={value!r}' for name, value in pairs)})"

@@ -13,12 +13,14 @@ import math
 import re
 import zlib
 from array import array
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from maixfs.board.modules.kit import make_module, pick
 from maixfs.board.modules.streams import BytesIO, drain
 from maixfs.vfs.errnos import ERRORCODE, UERRNO
+from maixfs.vfs.text import encode
 
 _MATH = (
     "e pi sqrt pow exp expm1 log log2 log10 cosh sinh tanh acosh asinh atanh cos sin tan acos"
@@ -77,7 +79,7 @@ def uarray() -> ModuleType:
 
 def uheapq() -> ModuleType:
     """Return ``uheapq``."""
-    return make_module("uheapq", pick(heapq, ("heappush", "heappop", "heapify")))
+    return make_module("uheapq", {**pick(heapq, ("heappush", "heapify")), "heappop": _heappop})
 
 
 def uhashlib() -> ModuleType:
@@ -98,7 +100,8 @@ def uerrno() -> ModuleType:
 def ubinascii() -> ModuleType:
     """Return ``ubinascii``."""
     names = ("hexlify", "unhexlify", "a2b_base64", "b2a_base64", "crc32")
-    return make_module("ubinascii", pick(binascii, names))
+    functions = pick(binascii, names)
+    return make_module("ubinascii", {name: _taking_text(functions[name]) for name in names})
 
 
 def uzlib() -> ModuleType:
@@ -114,6 +117,21 @@ def _inflate(data: bytes, wbits: int = 0) -> bytes:
         raise ValueError(-3) from reason  # TINF_DATA_ERROR, all that the board says
 
 
+def _taking_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``function`` with a first argument that may be text, as any buffer on the board."""
+
+    def call(data: Any, *more: Any) -> Any:
+        return function(_raw(data), *more)
+
+    return call
+
+
+def _heappop(heap: list[Any]) -> Any:
+    if isinstance(heap, list) and not heap:
+        raise IndexError("empty heap")
+    return heapq.heappop(heap)
+
+
 def _raw(data: Any) -> bytes:
     """Return the bytes of a buffer; MicroPython also takes text here."""
-    return data.encode() if isinstance(data, str) else bytes(data)
+    return encode(data) if isinstance(data, str) else bytes(memoryview(data))

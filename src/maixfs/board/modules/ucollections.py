@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+import collections
 from collections.abc import Iterable
+from operator import index
 from types import ModuleType
 from typing import Any
 
 from maixfs.board.modules.kit import AttrTuple, make_module
 
 
+class OrderedDict(collections.OrderedDict[Any, Any]):
+    """A dictionary that keeps its order; ``popitem`` takes the oldest, as the firmware does."""
+
+    def popitem(self) -> tuple[Any, Any]:  # type: ignore[override]
+        """Take the first pair out; raises ``KeyError`` where there is none."""
+        return super().popitem(last=False)
+
+    def __repr__(self) -> str:
+        return f"OrderedDict({dict(self)!r})"
+
+
 class Deque:
-    """``deque(iterable, maxlen[, flags])``: append at the end, take from the front.
+    """``deque((), maxlen[, flags])``: append at the end, take from the front.
 
     With ``flags`` 1 a full queue raises ``IndexError``; else it drops its oldest item.
     """
 
-    def __init__(self, items: Iterable[Any], maxlen: int, flags: int = 0) -> None:
-        if maxlen < 0:
+    def __init__(self, items: Iterable[Any], maxlen: int, flags: int = 0, /) -> None:
+        if items != () or index(maxlen) < 0:
             raise ValueError
-        self._items: deque[Any] = deque(items, maxlen)
+        self._items: collections.deque[Any] = collections.deque(maxlen=maxlen)
         self._maxlen = maxlen
         self._checked = bool(flags & 1)
 
@@ -44,19 +56,27 @@ def namedtuple(name: str, fields: str | Iterable[str]) -> type[AttrTuple]:
     names = tuple(fields.split() if isinstance(fields, str) else fields)
 
     def make(cls: type[AttrTuple], *values: Any, **named: Any) -> AttrTuple:
-        given = dict(zip(names, values, strict=False), **named)
-        if len(given) != len(names) or set(given) != set(names):
-            count = len(values) + len(named)
+        if (count := len(values) + len(named)) != len(names):
             raise TypeError(
                 f"{name}() takes {len(names)} positional arguments but {count} were given"
             )
-        return tuple.__new__(cls, [given[field] for field in names])
+        for field in named:
+            if field not in names:
+                raise TypeError(f"unexpected keyword argument '{field}'")
+            if field in names[: len(values)]:
+                raise TypeError(f"function got multiple values for argument '{field}'")
+        return tuple.__new__(cls, [*values, *(named[field] for field in names[len(values) :])])
 
     def show(self: AttrTuple) -> str:
         return f"{name}{AttrTuple.__repr__(self)}"
 
     body = {"__slots__": (), "_fields": names, "__new__": make, "__repr__": show}
-    return type(name, (AttrTuple,), body)
+    return type(name, (AttrTuple,), body | {"__module__": "builtins"})
+
+
+for _class, _name in ((Deque, "deque"), (OrderedDict, "OrderedDict")):
+    _class.__name__ = _class.__qualname__ = _name  # as errors and type() show them
+    _class.__module__ = "builtins"
 
 
 def ucollections() -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from types import ModuleType
 from typing import Any
 
@@ -51,7 +52,7 @@ class URandom:
 
     def seed(self, number: int) -> None:
         """Start again from ``number``."""
-        self._source = Yasmarang(number)
+        self._source = Yasmarang(index(number))
 
     def getrandbits(self, count: int) -> int:
         """Return ``count`` random bits, 1 to 32."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import index
 from types import ModuleType
 
 from maixfs.board.clock import Clock
@@ -15,7 +16,8 @@ TICKS_PERIOD = 1 << 62
 
 
 class UTime:
-    """What the module holds; times come from ``clock``."""
+    """What the module holds; times come from ``clock``. ``TypeError`` for a wrong kind of number:
+    milli- and microseconds and ticks are whole."""
 
     def __init__(self, clock: Clock, rtc: Rtc, cpu_hz: int) -> None:
         self._clock = clock
@@ -25,15 +27,17 @@ class UTime:
 
     def sleep(self, seconds: float) -> None:
         """Wait; a negative time is none."""
+        if not isinstance(seconds, int | float):
+            raise TypeError(f"can't convert {type(seconds).__name__} to float")
         self._wait(seconds)
 
     def sleep_ms(self, milliseconds: int) -> None:
         """Wait."""
-        self._wait(milliseconds / 1_000)
+        self._wait(index(milliseconds) / 1_000)
 
     def sleep_us(self, microseconds: int) -> None:
         """Wait."""
-        self._wait(microseconds / 1_000_000)
+        self._wait(index(microseconds) / 1_000_000)
 
     def ticks_ms(self) -> int:
         """Return milliseconds since power-on."""
@@ -53,12 +57,12 @@ class UTime:
 
     def ticks_add(self, ticks: int, delta: int) -> int:
         """Return the ticks ``delta`` later."""
-        return (ticks + delta) % TICKS_PERIOD
+        return (index(ticks) + index(delta)) % TICKS_PERIOD
 
     def ticks_diff(self, end: int, start: int) -> int:
         """Return the ticks from ``start`` to ``end``, negative where ``end`` came first."""
         half = TICKS_PERIOD // 2
-        return (end - start + half) % TICKS_PERIOD - half
+        return (index(end) - index(start) + half) % TICKS_PERIOD - half
 
     def time(self) -> int:
         """Return seconds since 2000 by the board's calendar."""
