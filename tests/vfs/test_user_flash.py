@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Spiffs
 from maixfs.vfs import Vfs, VfsError, VfsSpiffs
+from maixfs.vfs.spiffs_area import user_area
 
 SIZE = 64 * 1024
 
@@ -59,6 +62,50 @@ def test_it_has_the_geometry_of_the_firmware() -> None:
     assert PRESETS["maixpy"].name_length == VfsSpiffs(flash)._area.geometry.name_length == 128
     chip = NorChip.in_memory(SIZE, content=bytes(flash.cells))
     assert Spiffs(IdealDriver(chip), VfsSpiffs(flash)._area.geometry).listdir() == []
+
+
+def test_a_cache_too_small_for_one_page_holds_nothing_back() -> None:
+    flash, vfs = RamFlash(), Vfs()  # 32 pages in a block make a cache of 128 bytes
+    volume = VfsSpiffs(flash)
+    VfsSpiffs.mkfs(volume)
+    vfs.mount(volume, "/ram")
+    vfs.open("/ram/f", "w").write("not flushed")
+    again = Vfs()
+    again.mount(VfsSpiffs(flash), "/ram")
+    with again.open("/ram/f") as file:
+        assert file.read() == "not flushed"
+
+
+def test_the_size_of_the_cache() -> None:
+    flash = RamFlash()
+    assert user_area(flash).cache_pages == 0
+    flash.fs_size, flash.log_block_size = 4 * SIZE, SIZE
+    assert user_area(flash).cache_pages == (4 * 256 - 24) // (256 + 20) == 3
+
+
+def test_statvfs_counts_in_blocks_of_the_firmware() -> None:
+    vfs, volume = Vfs(), VfsSpiffs(RamFlash())
+    VfsSpiffs.mkfs(volume)
+    vfs.mount(volume, "/ram")
+    assert vfs.statvfs("/ram") == (131072, 131072, 0, 0, 0, 0, 0, 0, 0, 128)
+
+
+def test_a_mount_that_fails_says_so_in_one_line() -> None:
+    said: list[str] = []
+    with pytest.raises(VfsError):
+        Vfs().mount(VfsSpiffs(RamFlash(), on_message=said.append), "/ram")
+    assert said == ["[MAIXPY]:Spiffs Mount failed \n"]
+
+
+@pytest.mark.parametrize("method", ["read", "write"])
+def test_a_flash_needs_its_methods_at_once(method: str) -> None:
+    names = ("fs_size", "erase_block", "log_block_size", "log_page_size")
+    flash = SimpleNamespace(
+        **{name: getattr(RamFlash, name) for name in names}, read=len, write=len
+    )
+    delattr(flash, method)
+    with pytest.raises(AttributeError, match=method):
+        VfsSpiffs(flash)
 
 
 def test_errors_of_the_program_pass() -> None:

@@ -67,14 +67,14 @@ class VfsSpiffs(NativeDriver):
     def mount(self, readonly: object, mkfs: object, /) -> None:
         """Mount (again): what open files still hold in RAM is lost, their descriptors are free.
 
-        ``mkfs`` is ignored, as the firmware does. Every failure is told on the console first.
+        ``mkfs`` is ignored, as the firmware does. How it went is told on the console first.
         """
         if mkfs:
             self._quirks.tell("mkfs-ignored")
         try:
             self._mount(read_only=bool(readonly))
         except SpiffsError as error:
-            raise self._reported(error) from error
+            raise error_of(error) from error
 
     def _mount(self, *, read_only: bool = False) -> None:
         if self._fs is not None:
@@ -147,7 +147,7 @@ class VfsSpiffs(NativeDriver):
         except SpiffsError as error:
             raise error_of(error) from error
         geometry = self._area.geometry
-        block = geometry.block_size
+        block = self._area.unit or geometry.block_size
         free = (info.total - info.used) % (1 << 32) // block
         return (block, block, info.total // block, free, free, 0, 0, 0, 0, geometry.name_length)
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
 
 _DESCRIPTOR_BYTES = 64
-_CACHE_PAGES = 4
+_CACHE_HEAD = 24
+_CACHE_PAGE_HEAD = 20
 
 
 class Area(NamedTuple):
@@ -21,6 +22,10 @@ class Area(NamedTuple):
     geometry: Geometry
     max_files: int = 2
     """Descriptors: the firmware's ``/flash`` has two."""
+    cache_pages: int = 4
+    """Pages of the write cache."""
+    unit: int | None = None
+    """What ``statvfs`` counts in, bytes: a block unless given."""
 
     def mount(self, *, read_only: bool = False) -> Spiffs:
         """Mount with the firmware's resources; raises ``SpiffsError``."""
@@ -29,7 +34,7 @@ class Area(NamedTuple):
             self.geometry,
             read_only=read_only,
             max_files=self.max_files,
-            cache_pages=_CACHE_PAGES,
+            cache_pages=self.cache_pages,
         )
 
     def format(self) -> None:
@@ -45,18 +50,19 @@ class UserFlash:
 
     def __init__(self, provider: Any) -> None:
         self._provider = provider
+        self._read, self._write = provider.read, provider.write
         self.size = int(provider.fs_size)
         self.erase_size = int(provider.erase_block)
 
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes."""
         buffer = bytearray(length)
-        self._provider.read(buffer, length, address)
+        self._read(buffer, length, address)
         return bytes(buffer)
 
     def program(self, address: int, data: Buffer) -> None:
         """Hand ``data`` to the program's ``write``."""
-        self._provider.write(bytearray(data), len(data), address)
+        self._write(bytearray(data), len(data), address)
 
     def erase(self, address: int, length: int) -> None:
         """Have each unit erased on its own, as SPIFFS asks for it."""
@@ -74,7 +80,8 @@ def user_area(provider: Any) -> Area:
     ``provider`` has ``fs_size``, ``erase_block``, ``log_block_size`` and ``log_page_size`` in
     bytes; without one of them this raises ``AttributeError``, with numbers that contradict each
     other ``GeometryError``. The firmware keeps four bytes per page of a block for descriptors of
-    64 bytes each (docs/SPEC.md, section 10).
+    64 bytes each (docs/SPEC.md, section 10), and as much for the cache, where 24 bytes and 20
+    per page are its own; ``statvfs`` counts in the blocks of ``/flash``.
     """
     geometry = replace(
         PRESETS["maixpy"],
@@ -84,5 +91,11 @@ def user_area(provider: Any) -> Area:
         page_size=int(provider.log_page_size),
         erase_size=int(provider.erase_block),
     )
-    max_files = geometry.pages_per_block * 4 // _DESCRIPTOR_BYTES
-    return Area(UserFlash(provider), geometry, max_files)
+    room = geometry.pages_per_block * 4
+    return Area(
+        UserFlash(provider),
+        geometry,
+        max_files=room // _DESCRIPTOR_BYTES,
+        cache_pages=max(0, room - _CACHE_HEAD) // (geometry.page_size + _CACHE_PAGE_HEAD),
+        unit=PRESETS["maixpy"].block_size,
+    )
