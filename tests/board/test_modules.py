@@ -68,6 +68,42 @@ def test_a_script_mounts_a_file_system_of_its_own(desk: Desk) -> None:
     assert lines(desk, script) == ["mount True False", "['x'] ['flash', 'ram']", "umount"]
 
 
+OWN_FLASH = """
+import uos, gc
+class Flash:
+  fs_size, erase_block, log_block_size, log_page_size = 65536, 4096, 8192, 256
+  cells = bytearray(b'\\xff' * 65536)
+  def read(self, buffer, size, address): buffer[:] = self.cells[address:address + size]
+  def write(self, buffer, size, address):
+    for i in range(size): self.cells[address + i] &= buffer[i]
+  def erase(self, size, address): self.cells[address:address + size] = b'\\xff' * size
+volume = uos.VfsSpiffs(Flash())
+uos.VfsSpiffs.mkfs(volume)
+uos.mount(volume, '/own', mkfs=True)
+uos.VfsSpiffs.mine = 1
+for i in range(3):
+  f = open('/own/f%d' % i, 'w')
+  f.write('x' * i)
+  f = None
+  gc.collect()
+print(list(uos.ilistdir('/own')))
+"""
+
+
+def test_a_script_has_spiffs_on_flash_of_its_own(desk: Desk) -> None:
+    said = desk.run(OWN_FLASH, explain=True)
+    assert said.out.splitlines() == [
+        "[MAIXPY]:Spiffs Mount failed ",
+        "[MAIXPY]:Spiffs Unmount.",
+        "[MAIXPY]:Spiffs Formating...",
+        "[MAIXPY]:Spiffs Format successful ",
+        "[MAIXPY]:Spiffs Mount successful ",
+        "[('f0', 32768, 0, 0), ('f1', 32768, 0, 1), ('f2', 32768, 0, 2)]",
+    ]
+    assert "quirk: mount() does not format" in said.err
+    assert lines(desk, "import uos\nprint(hasattr(uos.VfsSpiffs, 'mine'))") == ["False"]
+
+
 def test_machine(desk: Desk) -> None:
     script = (
         "import machine\nprint(len(machine.unique_id()), machine.unique_id())\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maixfs.board.modules import maix, plain, uos
 from maixfs.board.modules.interpreter import ugc, umicropython
@@ -75,17 +75,30 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
     own: dict[str, Factory] = {
         "Maix": lambda: _maix(runtime),
         "builtins": lambda: make_module("builtins", runtime.namespace),
-        "gc": lambda: ugc(heap, runtime.volume.collect),
+        "gc": lambda: ugc(heap, runtime.collect),
         "machine": lambda: machine(unique_id, runtime.cause, runtime.power),
         "micropython": lambda: umicropython(console, heap),
         "sys": lambda: usys(console, runtime.path, importer.loaded, runtime.is_script),
         "uio": lambda: uio(runtime.open),
-        "uos": lambda: uos.module_of(runtime.uos, VfsSpiffs=VfsSpiffs),
+        "uos": lambda: uos.module_of(runtime.uos, VfsSpiffs=_vfs_spiffs(runtime)),
         "utime": time,
     }
     made = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
     made["time"] = made["utime"]  # no weak link: a file time.py is never found
     return dict(made)
+
+
+def _vfs_spiffs(runtime: Runtime) -> type[VfsSpiffs]:
+    """Return the class as a program makes volumes with it: they speak on the board's console."""
+
+    class OwnVolume(VfsSpiffs):
+        def __init__(self, flash: Any, /) -> None:
+            report, say = runtime.hardware.report.quirk, runtime.console.print
+            super().__init__(flash, report, on_message=say)
+
+    OwnVolume.__name__ = OwnVolume.__qualname__ = VfsSpiffs.__name__
+    OwnVolume.__module__ = "builtins"
+    return OwnVolume
 
 
 def _maix(runtime: Runtime) -> ModuleType:
