@@ -337,6 +337,20 @@ def test_ctrl_c_from_outside_leaves_a_sound_board(desk: Desk) -> None:
     assert desk.run("import uos\nprint(uos.stat('f')[6] <= 9000)").out == "True\n"
 
 
+@pytest.mark.parametrize("name", ["write_text", "unlink"])
+def test_a_number_that_cannot_be_noted_stops_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, name, refused)
+    assert desk.run("print('on')").out == "on\n"
+    assert desk.run("print('again')").out == "again\n"
+    with desk.on(), pytest.raises(BoardBusyError, match=r"powered on by (process|another)"):
+        Board.open(desk.folder)
+
+
 def test_twice_in_one_process_is_refused_too(desk: Desk) -> None:
     with desk.on() as board:
         with pytest.raises(BoardBusyError, match=rf"process {os.getpid()} \(this one\)"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -35,11 +36,8 @@ class BoardLock:
             raise self._busy() from None
         except OSError as reason:
             raise BoardError(f"{self._folder} cannot be locked: {reason.strerror}") from reason
-        try:
+        with suppress(OSError):  # a full disk: who is refused is told no number then
             (self._folder / HOLDER_NAME).write_text(f"{os.getpid()}\n", encoding="ascii")
-        except OSError as reason:
-            self._lock.release()
-            raise BoardError(f"{self._folder} cannot be written: {reason.strerror}") from reason
         return self
 
     def __exit__(
@@ -48,7 +46,8 @@ class BoardLock:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        (self._folder / HOLDER_NAME).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody reads it, or the folder is gone
+            (self._folder / HOLDER_NAME).unlink()
         self._lock.release()
 
     def _busy(self) -> BoardBusyError:
