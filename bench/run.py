@@ -86,7 +86,7 @@ def process_lines(folder: Path) -> list[tuple[str, list[str], int]]:
     """Return title, arguments and limit of each process; makes what they work on."""
     sixty, many = folder / "sixty", folder / "many"
     write_tree(sixty, pack_files(60, int(1.94 * (1 << 20))))
-    write_tree(many, pack_files(200, 1 << 20, "/{:03d}.bin"))
+    write_tree(many, pack_files(200, 1 << 20))
     flash = folder / "flash.bin"
     out, idf = str(folder / "out.bin"), str(folder / "idf.bin")
     pack_flash = ["pack", str(sixty), "-o", str(flash), "--whole-flash", "--force"]
