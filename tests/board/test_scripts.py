@@ -316,6 +316,14 @@ def test_a_console_that_cannot_show_a_character_escapes_it(desk: Desk) -> None:
     assert raw.getvalue() == b"gr\\xfc\\xdf" + b"\n\xff"
 
 
+def test_text_that_no_console_can_show_is_counted_as_the_board_counts(desk: Desk) -> None:
+    console = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    script = "import sys\nn = sys.stdout.write('\\ud800\\udc80')\nprint(n)\n"
+    desk.run(script, stdout=console)
+    console.seek(0)
+    assert console.read() == "\\ud800\\udc806\n"
+
+
 def test_a_console_that_went_away_ends_the_run(desk: Desk) -> None:
     class Gone(io.StringIO):
         def write(self, _text: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
+from maixfs.vfs.text import encode
+
 Data = str | bytes | bytearray | memoryview
 
 
@@ -37,7 +39,7 @@ class Console:
         """Send text or bytes; return the number of bytes (text counts as UTF-8)."""
         if isinstance(data, str):
             self._write_text(data)
-            return len(data.encode("utf-8", "surrogateescape"))
+            return len(encode(data))
         raw = bytes(data)
         binary = getattr(self.output, "buffer", None)
         if binary is None:
@@ -110,7 +112,7 @@ class BytesInput:
         binary = getattr(self._console.input, "buffer", None)
         if binary is not None:
             return bytes(binary.read(size))
-        return self._console.input.read(size).encode("utf-8", "surrogateescape")
+        return encode(self._console.input.read(size))
 
     def readinto(self, target: bytearray | memoryview, size: int | None = None) -> int:
         """Fill ``target`` (or its first ``size`` bytes); return the number of bytes."""
