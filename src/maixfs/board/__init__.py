@@ -5,9 +5,7 @@ from maixfs.board import Board
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from maixfs.lazy import lazy_names
+from maixfs.lazy import TYPE_CHECKING, lazy_names
 
 if TYPE_CHECKING:
     from maixfs.board.board import Board
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
     from maixfs.board.errors import BoardBusyError, BoardConfigError, BoardError
     from maixfs.board.runner import RunResult
+    from maixfs.board.signals import BoardOffError
 
 __all__ = [
     "Board",
@@ -23,6 +22,7 @@ __all__ = [
     "BoardConfig",
     "BoardConfigError",
     "BoardError",
+    "BoardOffError",
     "Clock",
     "HostClock",
     "RunResult",
@@ -39,5 +39,6 @@ __getattr__ = lazy_names(
         "config": ("BoardConfig",),
         "errors": ("BoardBusyError", "BoardConfigError", "BoardError"),
         "runner": ("RunResult",),
+        "signals": ("BoardOffError",),
     },
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, Generic, ParamSpec, overload
 
 from maixfs.board.boot import Started, finish_boot
 from maixfs.board.config import CONFIG_NAME, BoardConfig, usual_part
@@ -15,7 +15,7 @@ from maixfs.board.errors import BoardError
 from maixfs.board.folder import create_folder, read_dump
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
 from maixfs.board.modules.uos import Uos
-from maixfs.board.power import PathLike, PowerOn, power_on
+from maixfs.board.power import PathLike, power_on
 from maixfs.board.runner import RunResult, read_script, run_programs
 from maixfs.board.runtime import Hardware, Runtime
 from maixfs.board.signals import BoardReset
@@ -24,19 +24,24 @@ from maixfs.nor.parts import default_part, find_part
 from maixfs.spiffs import PRESETS, Geometry, Spiffs
 from maixfs.vfs import Vfs
 
+_Options = ParamSpec("_Options")
+
 MAX_RESETS = 10
 """How often a script may restart the board in one run."""
 
 
-class _Open:
+class _Open(Generic[_Options]):
     """``Board.open(folder)`` powers a board on; ``board.open(path)`` opens a file on it."""
 
+    def __init__(self, power_on: Callable[_Options, Board]) -> None:
+        self._power_on = power_on
+
     @overload
-    def __get__(self, board: None, owner: type[Board]) -> PowerOn: ...
+    def __get__(self, board: None, owner: type[Board]) -> Callable[_Options, Board]: ...
     @overload
     def __get__(self, board: Board, owner: type[Board]) -> Callable[..., Any]: ...
-    def __get__(self, board: Board | None, owner: type[Board]) -> PowerOn | Callable[..., Any]:
-        return power_on if board is None else board.vfs.open
+    def __get__(self, board: Board | None, owner: type[Board]) -> Callable[..., Any]:
+        return self._power_on if board is None else board.vfs.open
 
 
 class Board:
@@ -49,7 +54,7 @@ class Board:
     This is no sandbox: a script runs in this process with the rights of its user.
     """
 
-    open = _Open()
+    open = _Open(power_on)
 
     def __init__(self, folder: Path, hardware: Hardware, resources: ExitStack) -> None:
         self.folder = folder

@@ -34,9 +34,3 @@ RAM_SIZE = 6 * 1024 * 1024
 
 FIRMWARE_RAM = 2560 * 1024
 """Bytes of that memory which code, static data and frame buffers take; an estimate."""
-
-MAX_FILES = 2
-"""Open files at once: a 128-byte buffer holds two 64-byte descriptors."""
-
-CACHE_PAGES = 4
-"""Pages of SPIFFS's write cache."""

@@ -63,9 +63,7 @@ def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> 
     path = folder / FLASH_NAME
     with suppress(OSError):
         # Asked here and not left to the host: an administrator may write every file.
-        if not read_only and not path.stat().st_mode & (
-            stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-        ):
+        if not read_only and not path.stat().st_mode & _WRITABLE:
             raise BoardError(
                 f"{path} is write-protected", hint="a board writes its flash when it starts"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from maixfs.board.clock import Clock, HostClock
 from maixfs.board.config import BoardConfig
@@ -23,29 +23,11 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 
-class PowerOn(Protocol):
-    """``Board.open`` as a function."""
-
-    def __call__(
-        self,
-        folder: PathLike,
-        *,
-        driver: str | None = None,
-        explain: bool | None = None,
-        stdout: TextIO | None = None,
-        stderr: TextIO | None = None,
-        stdin: TextIO | None = None,
-        boot_log: TextIO | None = None,
-        clock: Clock | None = None,
-    ) -> Board:
-        """Power on the board in ``folder``; see ``power_on``."""
-
-
 def power_on(
     folder: PathLike,
     *,
     driver: str | None = None,
-    explain: bool | None = None,
+    explain: bool = False,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
     stdin: TextIO | None = None,
@@ -68,7 +50,7 @@ def power_on(
 
     place = Path(folder)
     config = BoardConfig.load(place)
-    report = Reporter(stderr, boot_log, explain=bool(explain))
+    report = Reporter(stderr, boot_log, explain=explain)
     resources = ExitStack()
     try:
         resources.enter_context(BoardLock(place))
