@@ -102,6 +102,16 @@ def test_mkfs_can_fail_to_format() -> None:
     ]
 
 
+def test_a_listing_ends_with_the_mount_that_it_began_on(board: Board) -> None:
+    for name in ("a", "b", "c"):
+        board.write(name, "x")
+    listing = board.vfs.ilistdir()
+    assert next(listing)[0] == "a"
+    board.vfs.flash_format()
+    board.write("new", "x")
+    assert list(listing) == []
+
+
 def test_flash_format_empties_and_mounts(board: Board) -> None:
     board.write("f", "lost")
     assert board.vfs.flash_format() is True

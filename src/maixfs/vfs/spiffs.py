@@ -18,7 +18,7 @@ from maixfs.vfs.spiffs_area import Area, user_area
 from maixfs.vfs.spiffs_errno import error_of
 from maixfs.vfs.spiffs_file import SpiffsFile
 from maixfs.vfs.spiffs_path import open_flags, stored_name
-from maixfs.vfs.text import c_string, encode
+from maixfs.vfs.text import c_string, decode, encode
 
 if TYPE_CHECKING:
     from maixfs.spiffs import DirEntry
@@ -161,7 +161,7 @@ class VfsSpiffs(NativeDriver):
         c_string(path)
         if self._fs is None or not self._fs.mounted:
             raise VfsError(Errno.ENOTDIR)
-        return _listing(self._fs.scandir(), as_bytes=isinstance(path, bytes))
+        return _listing(self._fs, as_bytes=isinstance(path, bytes))
 
     def mkdir(self, path: object, /) -> None:
         """Refuse, with the firmware's words."""
@@ -301,11 +301,11 @@ class VfsSpiffs(NativeDriver):
             self._on_message(line)
 
 
-def _listing(
-    entries: Iterator[DirEntry], *, as_bytes: bool
-) -> Iterator[tuple[str | bytes, int, int, int]]:
-    """Turn SPIFFS's entries into MicroPython's; an error or an empty name ends the listing."""
-    while True:
+def _listing(fs: Spiffs, *, as_bytes: bool) -> Iterator[tuple[str | bytes, int, int, int]]:
+    """Turn SPIFFS's entries into MicroPython's; an error, an empty name and the end of the mount
+    end the listing."""
+    entries = fs.scandir()
+    while fs.mounted:
         try:
             entry = next(entries, None)
         except SpiffsError:
@@ -314,7 +314,7 @@ def _listing(
             return
         if entry.raw_name.startswith(b"/"):
             name = entry.raw_name.lstrip(b"/")
-            shown = name if as_bytes else name.decode("utf-8", "surrogateescape")
+            shown = name if as_bytes else decode(name)
             yield (shown, _mode(entry), 0, entry.size)
 
 
