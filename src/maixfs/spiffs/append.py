@@ -14,6 +14,8 @@ from maixfs.spiffs.pages import (
     check_index_page,
     find_index_page,
     load_index_page,
+    move_index_page,
+    spare_blocks,
 )
 
 if TYPE_CHECKING:
@@ -128,8 +130,11 @@ class _Append:
     def _program_index_page(self) -> None:
         volume, slot, span = self.volume, self.slot, self.index_span
         check_index_page(volume, slot.object_id, self.index_page, span)
-        volume.program(self.index_page, 0, self.work)
-        volume.learn_again(self.index_page)
+        if not self._program_in_place():
+            with spare_blocks(volume):
+                self.index_page = move_index_page(
+                    volume, slot.object_id, self.work, self.index_page
+                )
         events.index_moved(volume, slot.object_id, span, self.index_page)
 
     def _program_header(self, end: int) -> None:
@@ -137,8 +142,21 @@ class _Append:
         volume = self.volume
         ondisk.U32.pack_into(self.work, ondisk.SIZE_OFFSET, end)
         check_index_page(volume, self.slot.object_id, self.index_page, 0)
+        if not self._program_in_place():
+            with spare_blocks(volume):
+                self._move_header(end)
+            self.index_page = self.slot.header_page
+
+    def _program_in_place(self) -> bool:
+        """Program the index page at hand where it lies; tell whether all bits could be.
+
+        They cannot where garbage collection listed pages that an append without room had left,
+        or where such an append stored size 0. (The C leaves the file unreadable then.)
+        """
+        volume = self.volume
         volume.program(self.index_page, 0, self.work)
         volume.learn_again(self.index_page)
+        return volume.read_page(self.index_page) == self.work
 
     def _move_header(self, end: int) -> None:
         slot = self.slot

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from maixfs.spiffs import events, ondisk
 from maixfs.spiffs.erase import erase_block
-from maixfs.spiffs.errors import Code, NotFoundError, spiffs_error
+from maixfs.spiffs.errors import Code, NotFoundError, SpiffsError, spiffs_error
 from maixfs.spiffs.headers import rewrite_header
 from maixfs.spiffs.pages import (
+    check_data_page,
     copy_page,
     find_index_page,
     load_index_page,
     move_index_page,
+    spare_blocks,
 )
 
 if TYPE_CHECKING:
@@ -85,11 +87,8 @@ def _age(volume: Volume, block: int) -> int:
 
 
 def _collect(volume: Volume, block: int) -> None:
-    volume.cleaning = True
-    try:
+    with spare_blocks(volume):
         _empty(volume, block)
-    finally:
-        volume.cleaning = False
     count = volume.counts[block]
     volume.deleted -= count.deleted
     volume.allocated -= volume.geometry.usable_pages - count.deleted - count.free
@@ -136,14 +135,38 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
 
 def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> None:
     header = volume.read_header(page)
-    if volume.geometry.index_span(header.span_ix) != index_span:
+    span = header.span_ix
+    if volume.geometry.index_span(span) != index_span:
         return
-    if header.flags & ondisk.DELET:
-        new_page = copy_page(volume, volume.lookup[page], page)
-    else:  # deleted on the page, not in the look-up: power was lost between the two
+    entry = volume.geometry.index_slot(span)
+    if not header.flags & ondisk.DELET:
+        # deleted on the page, not in the look-up: power was lost between the two
         volume.delete_page(page)
         new_page = ondisk.PAGE_NONE
-    ondisk.U16.pack_into(work, volume.geometry.index_slot(header.span_ix), new_page)
+    elif _is_leftover(volume, page, span, ondisk.U16.unpack_from(work, entry)[0]):
+        volume.delete_page(page)
+        return
+    else:
+        new_page = copy_page(volume, volume.lookup[page], page)
+    ondisk.U16.pack_into(work, entry, new_page)
+
+
+def _is_leftover(volume: Volume, page: int, span: int, listed: int) -> bool:
+    """Tell whether the index lists another live page of the file for the span of ``page``.
+
+    Then ``page`` was left by an append that found no more room. (The C moves it and lists it
+    instead, which gives the file old bytes.) Where the listed page is no good, ``page`` is the
+    one that a power loss in garbage collection left out of the index.
+    """
+    if listed == page or listed >= volume.geometry.pages:
+        return False
+    if volume.lookup[listed] != volume.lookup[page]:
+        return False
+    try:
+        check_data_page(volume, listed, span)
+    except SpiffsError:
+        return False
+    return True
 
 
 def _move_index(volume: Volume, page: int, entry: int) -> None:

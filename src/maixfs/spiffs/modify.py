@@ -16,6 +16,7 @@ from maixfs.spiffs.pages import (
     load_index_page,
     move_index_page,
     replace_data_page,
+    spare_blocks,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class _Modify:
         self.index_span = -1
         self.index_page = slot.header_page
         self.work = bytearray()
+        self.replaced = False
 
     def run(self, offset: int, data: memoryview) -> None:
         geometry = self.volume.geometry
@@ -89,6 +91,7 @@ class _Modify:
         if new != old:  # a damaged index may list a page that was free
             drop_data_page(volume, self.slot.object_id, old)
         ondisk.U16.pack_into(self.work, entry, new)
+        self.replaced = True
 
     def _merge(self, old: int, span: int, in_page: int, data: memoryview) -> int:
         """Write a new page: what was before the data, what was behind it, then the data."""
@@ -107,7 +110,20 @@ class _Modify:
         return new
 
     def _store(self) -> None:
-        """Write the index page at hand to a new page."""
+        """Write the index page at hand to a new page.
+
+        The old data pages are gone by now, so where room fails here (the C then leaves a file
+        that cannot be read) one page of the spare blocks is taken.
+        """
+        try:
+            self._move_index()
+        except FullError:
+            if not self.replaced:
+                raise
+            with spare_blocks(self.volume):
+                self._move_index()
+
+    def _move_index(self) -> None:
         volume, slot = self.volume, self.slot
         if self.index_span <= 0:
             slot.cursor_page, slot.cursor_span = self.index_page, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
@@ -9,6 +10,8 @@ from maixfs.spiffs.erase import erase_quick
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from maixfs.nor.device import Buffer
     from maixfs.spiffs.volume import Volume
 
@@ -16,6 +19,16 @@ _SPARE_BLOCKS = 2
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.DELET | ondisk.INDEX
 _LIVE_DATA = ondisk.DELET | ondisk.INDEX
 _LIVE_INDEX = ondisk.DELET
+
+
+@contextmanager
+def spare_blocks(volume: Volume) -> Iterator[None]:
+    """Let pages be taken out of the two spare blocks: what moves there frees more elsewhere."""
+    volume.cleaning = True
+    try:
+        yield
+    finally:
+        volume.cleaning = False
 
 
 def find_free(volume: Volume) -> int:
