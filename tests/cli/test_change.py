@@ -52,6 +52,11 @@ def test_cp_of_a_folder(run: Run, place: Path) -> None:
     assert files_of("esp.img")["/src/sub/c.py"] == b"y = 2\n"
     run("cp", "-r", "src/.", ":lib")
     assert {"/flash/lib/boot.py", "/flash/lib/sub/c.py"} <= set(files_of("board"))
+    assert run("cp", "-r", "src/.", ":lib").stdout == "2 files up to date\n"
+    Path("src/new.py").write_bytes(b"z")
+    lines = run("cp", "-r", "src/.", ":lib").stdout.splitlines(keepends=True)
+    assert lines[:2] == ["copied board:/flash/lib/new.py  1 B\n", "2 files up to date\n"]
+    assert lines[2:] == [proof_of(Path("board/flash.bin"))]
 
 
 def test_cp_from_a_target(run: Run, place: Path) -> None:
@@ -62,7 +67,10 @@ def test_cp_from_a_target(run: Run, place: Path) -> None:
     Path("out").mkdir()
     lines = run("cp", ":**/*.py", "out").stdout.splitlines()
     assert lines[-1] == "wrote 3 files, 5.3 KiB"
-    assert run("cp", ":**/*.py", "out").stdout.splitlines()[-1] == "3 up to date"
+    assert run("cp", ":**/*.py", "out").stdout == "3 files up to date\n"
+    Path("out/a.py").unlink()
+    lines = run("cp", ":**/*.py", "out").stdout.splitlines()
+    assert lines == ["copied out/a.py  6 B", "wrote 1 file, 6 B, 2 up to date"]
 
 
 def test_cp_between_targets(run: Run, place: Path) -> None:

@@ -99,7 +99,7 @@ def test_pack_and_unpack_give_the_same_files(run: Run, place: Path) -> None:
     assert "note: SPIFFS has no folders" in result.stderr
     assert run("unpack", "fs.img", "out").stdout.splitlines()[-1] == "wrote 2 files, 12 B"
     assert Path("out/sub/c.py").read_bytes() == b"y = 2\n"
-    assert run("unpack", "fs.img", "out").stdout.splitlines()[-1] == "2 up to date"
+    assert run("unpack", "fs.img", "out").stdout.splitlines()[-1] == "2 files up to date"
 
 
 def test_pack_gives_the_same_bytes_each_time(run: Run, place: Path, read_json: ReadJson) -> None:

@@ -74,10 +74,10 @@ def test_into_a_target(
     goal = f"{place.host}:{place.prefix}/{goal}"
     plan = plan_copy(sources, goal, recursive)
     assert {step.action for step in plan.steps} == {Action.NEW}
-    written = apply(plan)
+    written = apply(plan).files
     assert [file.size for file in written] == [step.size for step in plan.steps]
     assert names_in(place) == OLD | new
-    assert not any(file.changed for file in apply(plan))
+    assert not any(file.changed for file in apply(plan).files)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_is_the_same_already_is_up_to_date(place: Place, data: Path) -> Non
         plan = plan_copy(sources, goal, recursive=True)
         assert {step.action for step in plan.steps} == {Action.SAME}
         assert plan.total == 0
-        assert not any(file.changed for file in apply(plan))
+        assert not any(file.changed for file in apply(plan).files)
 
 
 def files_under(folder: Path) -> set[str]:
@@ -150,7 +150,7 @@ def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
 
 def test_a_dry_run_does_nothing(board: Place, data: Path) -> None:
     plan = plan_copy(["note.txt"], f"{board.host}:/flash")
-    assert apply(plan, dry_run=True) == []
+    assert apply(plan, dry_run=True) == ([], None)
     assert names_in(board) == OLD
 
 
@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_the_target_as_it_was(
         apply(plan, progress)
     assert image.read_bytes() == before
     assert litter(place.host.parent) == []
-    assert apply(plan)[0].changed
+    assert apply(plan).files[0].changed
 
 
 def test_progress_counts_bytes(board: Place, data: Path) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import maixfs
 from maixfs.spiffs import PRESETS
+from maixfs.spiffs.pack import pack
 from maixfs.target import (
     Kind,
     MissingError,
+    NoFileSystemError,
     TargetError,
     TargetPath,
     open_target,
@@ -203,6 +206,33 @@ def test_a_given_geometry_is_taken(tmp_path: Path) -> None:
     small = make_bare(tmp_path, PRESETS["esp-idf"].with_size(0x40000))
     with open_target(small.host, geometry=PRESETS["esp-idf"]) as target:
         assert target.geometry.size == 0x40000
+
+
+def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
+    image = make_image(tmp_path, SMALL, 0x100000)
+    with open_target(image.host, geometry=replace(SMALL, base=0), base=SMALL.base) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+        assert target.geometry == SMALL
+    with pytest.raises(NoFileSystemError, match="cut short"):
+        open_target(image.host, geometry=SMALL, base=0xC0000)
+    with pytest.raises(NoFileSystemError, match="base"):
+        open_target(image.host, geometry=SMALL, base=0x1234)
+
+
+def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
+    board = make_board(tmp_path, SMALL, 0x100000)
+    second = replace(PRESETS["esp-idf"], size=0x40000, base=0xC0000)
+    flash = bytearray((board.host / "flash.bin").read_bytes())
+    flash[second.base :] = pack({b"/other": b"esp" * 4000}, second)
+    (board.host / "flash.bin").write_bytes(flash)
+    with open_target(board.host, base=second.base, writable=True) as target:
+        assert target.read("other") == b"esp" * 4000
+        target.write("new", b"n")
+    with open_target(board.host, base=SMALL.base) as target:
+        assert target.detection is None
+        assert target.read("main.py") == FILES[b"/main.py"]
+    with open_target(board.host, base=second.base) as target:
+        assert target.read("new") == b"n"
 
 
 def test_a_flash_with_a_tail_is_read(tmp_path: Path) -> None:

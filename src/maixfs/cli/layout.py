@@ -12,6 +12,7 @@ from maixfs.cli.numbers import SIZE, make_geometry
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
+    from maixfs.target import Target
 
 PRESETS = ("maixpy", "esp-idf", "esp8266")
 """Names of the geometries that need no numbers (a test holds them to the library's)."""
@@ -63,12 +64,23 @@ class NewLayout(NamedTuple):
     def _resolve_like(self, like: str) -> tuple[Geometry, int]:
         from dataclasses import replace
 
-        from maixfs.target import Kind, open_target
+        from maixfs.target import Kind
 
-        with open_target(like) as target:
+        with self._open_like(like) as target:
             bare = target.kind is Kind.SPIFFS_IMAGE
             geometry = replace(target.geometry, **self.changes)  # type: ignore[arg-type]
             return geometry, DEFAULT_FLASH if bare else target.size
+
+    def _open_like(self, like: str) -> Target:
+        """Open the example; of several file systems in it the one at ``--base`` is meant."""
+        from maixfs.target import AmbiguousError, open_target
+
+        try:
+            return open_target(like)
+        except AmbiguousError:
+            if "base" not in self.changes:
+                raise
+            return open_target(like, base=self.changes["base"])
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import Finding, entry_json, opened, select
+from maixfs.cli.targets import entry_json, opened, select
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry
+    from maixfs.target import Entry, Where
 
 
 class Listing(NamedTuple):
@@ -41,12 +41,12 @@ class Listing(NamedTuple):
         }
 
 
-def read_listing(screen: Screen, place: str, finding: Finding, recursive: bool) -> Listing:
+def read_listing(screen: Screen, place: str, where: Where, recursive: bool) -> Listing:
     """Return what a place holds: a folder's content, or what a pattern matches."""
     from maixfs.target import parse_target
 
     host, path = parse_target(place)
-    with opened(screen, host, finding) as target:
+    with opened(screen, host, where) as target:
         found = select(target, path)
         folder = ""
         if len(found) == 1 and found[0].is_dir:

@@ -28,29 +28,35 @@ def draw_proof(
 
 
 def draw_files(screen: Screen, files: list[Written], sum_up: bool = True) -> None:
-    """Write which files were written; one alone with its proof, several with their sum."""
-    alone = len(files) == 1 and sum_up
+    """Write which files were written; one alone with its proof, several with their sum.
+
+    Of many files those that were up to date are only counted: the news is not to be searched.
+    """
+    alone = len(files) == 1
     for file in files:
-        if not file.changed:
+        if alone and not file.changed:
             screen.line("up to date: ", file.path)
-        elif alone:
+        elif alone and sum_up:
             draw_proof(screen, file.path, file.size, file.sha256)
-        else:
+        elif file.changed:
             screen.line("copied ", file.path, "  ", Text(screen.size(file.size), "dim"))
         if file.note:
             screen.note(f"{file.path}: {file.note}")
-    if sum_up and not alone:
-        screen.line(_summary(screen, files))
+    summary = "" if alone else _summary(screen, files, sum_up)
+    if summary:
+        screen.line(summary)
 
 
-def _summary(screen: Screen, files: list[Written]) -> str:
+def _summary(screen: Screen, files: list[Written], sum_up: bool) -> str:
     changed = [file for file in files if file.changed]
-    rest = f"{len(files) - len(changed)} up to date" if len(changed) < len(files) else ""
-    if not changed:
-        return rest or "nothing to copy"
+    same = len(files) - len(changed)
+    if not files:
+        return "nothing to copy"
+    if not changed or not sum_up:
+        return f"{count_text(same, 'file')} up to date" if same else ""
     size = screen.size(sum(file.size for file in changed))
     wrote = f"wrote {count_text(len(changed), 'file')}, {size}"
-    return f"{wrote}, {rest}" if rest else wrote
+    return f"{wrote}, {same} up to date" if same else wrote
 
 
 def file_json(file: Written) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,21 +16,16 @@ from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
-    from maixfs.target import Entry, Target
+    from maixfs.target import Entry, Target, Where
 
 
-class Finding(NamedTuple):
-    """What the user says about where the file system lies; all else is found."""
-
-    geometry: Geometry | None
-    base: int | None
-
-
-def finding_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb ``--geometry`` and ``--base``, and hand it both as ``finding``."""
+def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb ``--geometry`` and ``--base``, and hand it both as ``where``."""
 
     def call(*arguments: Any, geometry: Geometry | None, base: int | None, **named: Any) -> Any:
-        return function(*arguments, finding=Finding(geometry, base), **named)
+        from maixfs.target import Where
+
+        return function(*arguments, where=Where(geometry, base), **named)
 
     update_wrapper(call, function)
     base_option = click.option(
@@ -45,12 +40,12 @@ def finding_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def opened(
-    screen: Screen, host: Path | str, finding: Finding, *, writable: bool = False
+    screen: Screen, host: Path | str, where: Where, *, writable: bool = False
 ) -> Iterator[Target]:
     """Open a target for a verb; says so where a running board may be changing it."""
     from maixfs.target import open_target
 
-    target = open_target(host, writable=writable, geometry=finding.geometry, base=finding.base)
+    target = open_target(host, writable=writable, geometry=where.geometry, base=where.base)
     with target:
         holder = target.medium.holder
         if holder is not None:

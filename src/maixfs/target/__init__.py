@@ -16,7 +16,7 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.target.address import TargetPath, is_target_path, parse_target
-    from maixfs.target.copying import apply
+    from maixfs.target.copying import Copied, apply
     from maixfs.target.copyplan import Action, CopyPlan, CopyStep, plan_copy
     from maixfs.target.errors import (
         AmbiguousError,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from maixfs.target.images import make_image
     from maixfs.target.opening import open_target
     from maixfs.target.packing import Packed, pack_folder
-    from maixfs.target.records import Entry, Kind, Progress, Room, Written
+    from maixfs.target.records import Entry, Kind, Progress, Room, Where, Written
     from maixfs.target.report import Fact, Report
     from maixfs.target.target import Target
     from maixfs.target.unpacking import UnpackError, unpack
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "AmbiguousError",
+    "Copied",
     "CopyPlan",
     "CopyStep",
     "Entry",
@@ -58,6 +59,7 @@ __all__ = [
     "TargetPath",
     "UnpackError",
     "UnreadableError",
+    "Where",
     "Written",
     "apply",
     "is_target_path",
@@ -73,7 +75,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "address": ("TargetPath", "is_target_path", "parse_target"),
-        "copying": ("apply",),
+        "copying": ("Copied", "apply"),
         "copyplan": ("Action", "CopyPlan", "CopyStep", "plan_copy"),
         "errors": (
             "AmbiguousError",
@@ -88,7 +90,7 @@ __getattr__ = lazy_names(
         "images": ("make_image",),
         "opening": ("open_target",),
         "packing": ("Packed", "pack_folder"),
-        "records": ("Entry", "Kind", "Progress", "Room", "Written"),
+        "records": ("Entry", "Kind", "Progress", "Room", "Where", "Written"),
         "report": ("Fact", "Report"),
         "target": ("Target",),
         "unpacking": ("UnpackError", "unpack"),

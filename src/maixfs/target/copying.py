@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
 from maixfs.target.records import Progress, Written
 from maixfs.target.sessions import Sessions
 from maixfs.target.unpacking import make_folder, write_host
 
 
-def apply(
-    plan: CopyPlan, progress: Progress | None = None, dry_run: bool = False
-) -> list[Written]:
-    """Do all steps of a plan; returns what is there now, step by step.
+class Copied(NamedTuple):
+    """What a copy left behind."""
+
+    files: list[Written]
+    """What is there now, step by step."""
+    image: Written | None
+    """The host's file of a target that was written; ``None`` where nothing changed in one."""
+
+
+def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = False) -> Copied:
+    """Do all steps of a plan.
 
     A target that is written gets all files or, where anything goes wrong (Ctrl-C too), none; the
-    host's files are written one by one, each whole. With ``dry_run`` nothing is opened, and the
-    list is empty. Raises as ``Target.write`` and ``Target.commit`` do.
+    host's files are written one by one, each whole. With ``dry_run`` nothing is opened, and
+    there are no files. Raises as ``Target.write`` and ``Target.commit`` do.
     """
     if dry_run or not plan.steps:
-        return []
+        return Copied([], None)
     goal = plan.steps[0].destination
     host = goal.host if goal.path is not None else None
     with Sessions(host, plan.where, writable=True) as sessions:
@@ -31,9 +40,8 @@ def apply(
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
             progress("copy", plan.total, plan.total)
-        if host is not None:
-            sessions.target(host).commit(progress)
-        return written
+        image = sessions.target(host).commit(progress) if host is not None else None
+        return Copied(written, image)
 
 
 def _do(step: CopyStep, plan: CopyPlan, sessions: Sessions) -> Written:

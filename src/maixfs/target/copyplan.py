@@ -14,7 +14,8 @@ from maixfs.target.copysource import Item, Place, find_items
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
 from maixfs.target.hostfile import same_content
 from maixfs.target.hostnames import HostNames
-from maixfs.target.sessions import Sessions, Where
+from maixfs.target.records import Where
+from maixfs.target.sessions import Sessions
 
 
 class Action(StrEnum):

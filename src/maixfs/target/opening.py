@@ -25,7 +25,7 @@ def open_target(
     """Open a board's folder, a flash image or dump, or a bare SPIFFS image.
 
     Of a text, what ``parse_target`` calls the host is opened. The geometry is found unless it
-    is given; ``base`` says where the file system starts, where there are several. Without
+    is given; ``base`` says where the file system starts, with a geometry or to find one. Without
     ``writable`` nothing on the host changes, not even a time stamp; a board that is powered on
     elsewhere is read as a copy of this moment (``medium.holder`` is the process). With it a
     board is locked until ``close``.
@@ -59,8 +59,8 @@ def _open(
 ) -> Target:
     detection: Detection | None = None
     if wanted is not None:
-        geometry = fit_geometry(wanted, len(medium.image), source.host)
-    elif source.config is not None:
+        geometry = fit_geometry(wanted, len(medium.image), source.host, base)
+    elif source.config is not None and base in (None, source.config.geometry.base):
         geometry = source.config.geometry
         refuse_cut(geometry, len(medium.image), source.host)
     else:
@@ -68,7 +68,7 @@ def _open(
         geometry = detection.geometry
     kind = _kind_of(source, geometry, len(medium.image))
     area = medium.image[geometry.base : geometry.base + geometry.size]
-    blank = source.config is not None and is_blank(area)
+    blank = source.config is not None and detection is None and is_blank(area)
     if blank and isinstance(medium, EditMedium):
         # Nothing can be lost here, and the board would do the same when it starts.
         Spiffs.format(medium.device, geometry)

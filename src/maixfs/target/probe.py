@@ -28,12 +28,10 @@ def find_area(image: memoryview, host: Path) -> Detection:
         )
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
-        places = ", ".join(
-            place_of(one.geometry) for one in sorted((found[0], *rivals), key=_base)
-        )
+        areas = sorted((one.geometry for one in (found[0], *rivals)), key=lambda one: one.base)
         raise AmbiguousError(
-            f"{host} holds {len(rivals) + 1} file systems: {places}",
-            hint="say which one by where it starts: --base ADDRESS",
+            f"{host} holds {len(areas)} file systems: {', '.join(map(place_of, areas))}",
+            hint=f"say which one: {' or '.join(f'--base {area.base:#x}' for area in areas)}",
         )
     refuse_cut(found[0].geometry, len(image), host)
     return found[0]
@@ -52,20 +50,24 @@ def find_area_at(image: memoryview, host: Path, base: int) -> Detection:
     return found[0]
 
 
-def fit_geometry(geometry: Geometry, size: int, host: Path) -> Geometry:
+def fit_geometry(geometry: Geometry, size: int, host: Path, base: int | None = None) -> Geometry:
     """Return a geometry that was asked for as it lies in an image of ``size`` bytes.
 
     A preset says where the area of a whole flash lies; in an image that is too small for that
-    the area is the image. Raises ``NoFileSystemError`` where it cannot be.
+    the area is the image. ``base`` has the last word on where it starts. Raises
+    ``NoFileSystemError`` where it cannot be.
     """
-    whole = max(1, size // geometry.block_size) * geometry.block_size
-    is_preset = geometry in PRESETS.values()
-    if not geometry.size or (is_preset and geometry.base + geometry.size > size):
-        wanted = geometry.size if 0 < geometry.size <= size else whole
-        try:
-            geometry = replace(geometry, base=0, size=wanted)
-        except GeometryError as error:
-            raise NoFileSystemError(f"{host} has {size:#x} bytes: {error}") from error
+    start = geometry.base if base is None else base
+    wanted = geometry.size
+    may_shrink = not wanted or geometry in PRESETS.values()
+    if may_shrink and not 0 < wanted <= size - start:
+        start = 0 if base is None else base
+        if not 0 < wanted <= size - start:
+            wanted = max(1, (size - start) // geometry.block_size) * geometry.block_size
+    try:
+        geometry = replace(geometry, base=start, size=wanted)
+    except GeometryError as error:
+        raise NoFileSystemError(f"{host} has {size:#x} bytes: {error}") from error
     refuse_cut(geometry, size, host)
     return geometry
 
@@ -83,7 +85,3 @@ def refuse_cut(geometry: Geometry, size: int, host: Path) -> None:
 def place_of(geometry: Geometry) -> str:
     """Return where an area lies, for a person."""
     return f"{geometry.base:#x}-{geometry.base + geometry.size:#x}"
-
-
-def _base(detection: Detection) -> int:
-    return detection.geometry.base

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
 
 Progress = Callable[[str, int, int], None]
 """Called with (phase, done, total); it may raise to stop, and then nothing is kept."""
+
+
+class Where(NamedTuple):
+    """What was said about where a file system lies; ``None`` has it found."""
+
+    geometry: Geometry | None = None
+    base: int | None = None
 
 
 class Kind(StrEnum):

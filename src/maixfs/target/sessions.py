@@ -5,21 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
-from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
-from maixfs.target.errors import MissingError
+from maixfs.target.errors import AmbiguousError, MissingError
 from maixfs.target.hostfile import read_file
 from maixfs.target.opening import open_target
+from maixfs.target.records import Where
 from maixfs.target.target import Target
-
-
-class Where(NamedTuple):
-    """What was said about where a file system lies; ``None`` has it found."""
-
-    geometry: Geometry | None = None
-    base: int | None = None
 
 
 class Sessions:
@@ -55,6 +47,10 @@ class Sessions:
         except MissingError as error:
             if is_goal and not host.exists():
                 error.hint = f"maixfs mkfs {host} makes an image, maixfs new {host} a board"
+            raise
+        except AmbiguousError as error:
+            if not is_goal and self._goal is not None:
+                error.hint = f"take its files out first: maixfs unpack --base ADDRESS {host} DIR"
             raise
 
     def is_same(self, one: Path, other: Path) -> bool:

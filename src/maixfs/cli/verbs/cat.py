@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from maixfs.cli.options import json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import Finding, by_host, entry_json, finding_options, opened, select
+from maixfs.cli.targets import by_host, entry_json, opened, select, where_options
 from maixfs.cli.verb import verb
+
+if TYPE_CHECKING:
+    from maixfs.target import Where
 
 
 @verb(
@@ -18,8 +23,8 @@ from maixfs.cli.verb import verb
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
 @json_option
-@finding_options
-def cat(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
+@where_options
+def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
     """PATH may be a pattern (*, ?, [...]; quote it). The bytes come as they are, in the order of
     the command line; nothing comes where one of the files cannot be read. With --json they come
     in base64.
@@ -27,7 +32,7 @@ def cat(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
     files: list[tuple[dict[str, object], bytes]] = []
     for place in places:
         for host, paths in by_host([place], "cat").items():
-            with opened(screen, host, finding) as target:
+            with opened(screen, host, where) as target:
                 for entry in (found for path in paths for found in select(target, path)):
                     files.append(
                         ({"target": str(host), **entry_json(entry)}, target.read(entry.path))

@@ -9,12 +9,12 @@ import click
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Column, Part, Screen
-from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Room
+    from maixfs.target import Room, Where
 
 COLUMNS = [
     Column("target"),
@@ -36,8 +36,8 @@ COLUMNS = [
 @click.argument("places", metavar="[TARGET]...", nargs=-1, type=PLACE)
 @bytes_option
 @json_option
-@finding_options
-def df(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
+@where_options
+def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
     """Sizes are what files can hold; the two blocks that the file system keeps spare do not count.
     What deleted files held is free after garbage collection (maixfs gc, or the board itself as it
     writes).
@@ -49,7 +49,7 @@ def df(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
     rooms: list[tuple[str, str, Room]] = []
     for place in places_or_default(places, "df"):
         host = parse_target(place).host
-        with opened(screen, host, finding) as target:
+        with opened(screen, host, where) as target:
             rooms.append((str(host), target.mount_point, target.room()))
     if screen.json:
         screen.emit({"targets": [_row_json(*row) for row in rooms]})

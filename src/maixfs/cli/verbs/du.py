@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -10,9 +10,12 @@ from maixfs.cli.listing import Listing, read_listing
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Column, Part, Screen, Text
-from maixfs.cli.targets import Finding, finding_options
+from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import percent_text
+
+if TYPE_CHECKING:
+    from maixfs.target import Where
 
 COLUMNS = [
     Column("on flash", right=True),
@@ -38,13 +41,13 @@ class _Sum(NamedTuple):
 @click.option("-s", "--summarize", is_flag=True, help="Only the sum of each place.")
 @bytes_option
 @json_option
-@finding_options
+@where_options
 def du(
     screen: Screen,
     places: tuple[str, ...],
     recursive: bool,
     summarize: bool,
-    finding: Finding,
+    where: Where,
 ) -> None:
     """A file takes whole pages, and one or more for its index. The largest comes first, with its
     share of the sum.
@@ -52,8 +55,7 @@ def du(
     Without TARGET it is the board in the folder "board".
     """
     listings = [
-        read_listing(screen, place, finding, recursive)
-        for place in places_or_default(places, "du")
+        read_listing(screen, place, where, recursive) for place in places_or_default(places, "du")
     ]
     if screen.json:
         screen.emit({"targets": [_as_json(listing) for listing in listings]})

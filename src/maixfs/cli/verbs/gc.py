@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
+
+if TYPE_CHECKING:
+    from maixfs.target import Where
 
 
 @verb(
@@ -21,8 +26,8 @@ from maixfs.cli.wording import count_text
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
 @bytes_option
 @json_option
-@finding_options
-def gc(screen: Screen, place: str | None, finding: Finding) -> None:
+@where_options
+def gc(screen: Screen, place: str | None, where: Where) -> None:
     """Garbage is the pages of what was removed or overwritten. Blocks that hold some are erased
     after their live pages moved, as the file system itself does when it runs short of pages. Files
     stay as they are.
@@ -33,7 +38,7 @@ def gc(screen: Screen, place: str | None, finding: Finding) -> None:
 
     (one,) = places_or_default((place,) if place else (), "gc")
     host = parse_target(one).host
-    with opened(screen, host, finding, writable=True) as target:
+    with opened(screen, host, where, writable=True) as target:
         freed = target.gc()
         written = commit(screen, target)
         room = target.room()

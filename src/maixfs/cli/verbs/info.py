@@ -11,12 +11,12 @@ from maixfs.cli.failures import WrongUsage
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Report
+    from maixfs.target import Report, Where
 
 Row = tuple[str, Part]
 
@@ -29,8 +29,8 @@ Row = tuple[str, Part]
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
 @bytes_option
 @json_option
-@finding_options
-def info(screen: Screen, place: str | None, finding: Finding) -> int:
+@where_options
+def info(screen: Screen, place: str | None, where: Where) -> int:
     """Geometry and place of the file system are found out, and it says how sure that is and how
     other tools make the same. The exit code is 1 where something is wrong.
 
@@ -42,7 +42,7 @@ def info(screen: Screen, place: str | None, finding: Finding) -> int:
     host, path = parse_target(one)
     if path:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
-    with opened(screen, host, finding) as target:
+    with opened(screen, host, where) as target:
         report = target.report()
     if screen.json:
         screen.emit(report.as_dict())

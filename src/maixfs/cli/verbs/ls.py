@@ -10,12 +10,12 @@ from maixfs.cli.listing import Listing, read_listing
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Column, Part, Screen, Text
-from maixfs.cli.targets import Finding, finding_options
+from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import hex_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry
+    from maixfs.target import Entry, Where
 
 
 @verb(
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 @click.option("-1", "--names", is_flag=True, help="Only names, one a line.")
 @bytes_option
 @json_option
-@finding_options
+@where_options
 def ls(
     screen: Screen,
     places: tuple[str, ...],
     recursive: bool,
     long: bool,
     names: bool,
-    finding: Finding,
+    where: Where,
 ) -> None:
     """PATH may be a file, a folder or a pattern (*, ?, [...], ** for any folders; quote it).
     SPIFFS has no folders: what shows as one are names with slashes.
@@ -44,8 +44,7 @@ def ls(
     Without TARGET it is the board in the folder "board".
     """
     listings = [
-        read_listing(screen, place, finding, recursive)
-        for place in places_or_default(places, "ls")
+        read_listing(screen, place, where, recursive) for place in places_or_default(places, "ls")
     ]
     if screen.json:
         screen.emit({"targets": [listing.as_json() for listing in listings]})

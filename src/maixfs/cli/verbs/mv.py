@@ -11,12 +11,12 @@ from maixfs.cli.options import dry_run_option, force_option, json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import Finding, by_host, finding_options, opened, select
+from maixfs.cli.targets import by_host, opened, select, where_options
 from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.target import Target
+    from maixfs.target import Target, Where
 
 
 @verb(
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 @force_option
 @dry_run_option
 @json_option
-@finding_options
-def mv(
-    screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, finding: Finding
-) -> None:
+@where_options
+def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, where: Where) -> None:
     """The last PATH is the new name, or the folder to move into: one that is there, or one that
     ends with a slash. The others may be patterns (quote them). All moves are done in one step, or
     none.
@@ -45,7 +43,7 @@ def mv(
             hint="copy with maixfs cp, then remove with maixfs rm",
         )
     ((host, (*sources, destination)),) = hosts.items()
-    with opened(screen, host, finding, writable=not dry_run) as target:
+    with opened(screen, host, where, writable=not dry_run) as target:
         moves = _plan(target, sources, destination)
         if not dry_run:
             for old, new in moves:

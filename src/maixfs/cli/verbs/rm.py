@@ -12,11 +12,11 @@ from maixfs.cli.options import bytes_option, dry_run_option, json_option, recurs
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.targets import Finding, by_host, finding_options, opened, select
+from maixfs.cli.targets import by_host, opened, select, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Target
+    from maixfs.target import Entry, Target, Where
 
 
 @verb(
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 @dry_run_option
 @bytes_option
 @json_option
-@finding_options
+@where_options
 def rm(
     screen: Screen,
     places: tuple[str, ...],
     recursive: bool,
     force: bool,
     dry_run: bool,
-    finding: Finding,
+    where: Where,
 ) -> None:
     """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). All that is named in a
     target goes in one step, or nothing of it.
@@ -46,7 +46,7 @@ def rm(
     """
     result = []
     for host, paths in by_host(places, "rm").items():
-        with opened(screen, host, finding, writable=not dry_run) as target:
+        with opened(screen, host, where, writable=not dry_run) as target:
             files = list(_chosen(target, paths, recursive, force))
             for file in files:
                 if not dry_run:

@@ -9,12 +9,12 @@ import click
 from maixfs.cli.options import json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import Finding, by_host, entry_json, finding_options, opened, select
+from maixfs.cli.targets import by_host, entry_json, opened, select, where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, size_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Target
+    from maixfs.target import Entry, Target, Where
 
 
 @verb(
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
 @json_option
-@finding_options
-def stat(screen: Screen, places: tuple[str, ...], finding: Finding) -> int:
+@where_options
+def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
     """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). The exit code is 1 where
     one of the files cannot be read to its end.
     """
     found: list[dict[str, Any]] = []
     faulty = False
     for host, paths in by_host(places, "stat").items():
-        with opened(screen, host, finding) as target:
+        with opened(screen, host, where) as target:
             for entry in (entry for path in paths for entry in select(target, path)):
                 facts = _facts(target, entry)
                 found.append({"target": str(host), **entry_json(entry), **facts})

@@ -11,12 +11,12 @@ from maixfs.cli.listing import Listing, read_listing
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import Finding, finding_options
+from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry
+    from maixfs.target import Entry, Where
 
 
 @verb(
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 @click.argument("places", metavar="[TARGET[:PATH]]...", nargs=-1, type=PLACE)
 @bytes_option
 @json_option
-@finding_options
-def tree(screen: Screen, places: tuple[str, ...], finding: Finding) -> None:
+@where_options
+def tree(screen: Screen, places: tuple[str, ...], where: Where) -> None:
     """SPIFFS has no folders: what shows as one are names with slashes.
 
     Without TARGET it is the board in the folder "board".
     """
     listings = [
-        read_listing(screen, place, finding, recursive=True)
+        read_listing(screen, place, where, recursive=True)
         for place in places_or_default(places, "tree")
     ]
     if screen.json:

@@ -12,11 +12,11 @@ from maixfs.cli.place import PLACE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_files, file_json
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import Finding, finding_options, opened
+from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Written
+    from maixfs.target import Where, Written
 
 
 @verb(
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 @force_option
 @bytes_option
 @json_option
-@finding_options
-def unpack(screen: Screen, place: str, folder: str, force: bool, finding: Finding) -> None:
+@where_options
+def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> None:
     """DIR is made where it is not there. Names that this computer cannot have are changed, and it
     says how. Damaged files are left out, the others are written all the same; the exit code is
     then 1.
@@ -38,7 +38,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, finding: Findin
     from maixfs.target import UnpackError, parse_target, unpack
 
     host, path = parse_target(place)
-    with opened(screen, host, finding) as target, Progress(screen) as progress:
+    with opened(screen, host, where) as target, Progress(screen) as progress:
         try:
             written = unpack(target, path, Path(folder), force=force, progress=progress)
         except UnpackError as error:
