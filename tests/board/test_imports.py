@@ -148,9 +148,9 @@ def test_star_import(desk: Desk) -> None:
 
 def test_every_name_in_the_table_can_be_imported(desk: Desk) -> None:
     names = (
-        "Maix array binascii builtins cmath collections errno gc hashlib heapq io json machine"
-        " math micropython os random re struct sys time ubinascii ucollections uerrno uhashlib"
-        " uheapq uio ujson uos urandom ure ustruct usys utime uzlib zlib"
+        "Maix _thread array binascii builtins cmath collections errno gc hashlib heapq io json"
+        " machine math micropython os random re struct sys time ubinascii ucollections uerrno"
+        " uhashlib uheapq uio ujson uos urandom ure ustruct usys utime uzlib zlib"
     )
     script = "".join(f"import {name}\n" for name in names.split())
     assert desk.run(script + "print('all')").out == "all\n"

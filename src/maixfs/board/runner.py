@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from maixfs.board.errors import BoardError
 from maixfs.board.runtime import Runtime
 from maixfs.board.signals import BoardReset
 from maixfs.nor.errors import NorError
-from maixfs.vfs import ImportStat, without_errno_attribute
+from maixfs.vfs import ImportStat
 
 MAIN = "main.py"
 
@@ -59,16 +58,28 @@ def read_script(script: Path | str) -> bytes:
 def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
     """Run boot.py from flash, then ``script``, or main.py where that is ``None``.
 
-    main.py runs whatever became of boot.py. Raises ``BoardReset`` where either asks for it,
+    main.py runs whatever became of boot.py, and the board stays on for the threads that they
+    started. Raises ``BoardReset`` where either asks for it,
     ``NorError`` where the chip's file failed and ``BrokenPipeError`` where the console is gone.
     """
-    strict = not runtime.vfs.profile.has_errno_attribute
-    with without_errno_attribute() if strict else nullcontext(), warnings.catch_warnings():
+    with runtime.script_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board warns of nothing
         _run_file(runtime, "boot.py")
         if script is None:
-            return _run_file(runtime, MAIN)
-        return _run(runtime, MAIN, lambda: script)
+            result = _run_file(runtime, MAIN)
+        else:
+            result = _run(runtime, MAIN, lambda: script)
+        return _after_threads(runtime, result)
+
+
+def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:
+    """Stay on until the program's threads are done, or until somebody presses Ctrl-C."""
+    try:
+        if runtime.threads is not None and result.exit_code != INTERRUPTED:
+            runtime.threads.wait()
+    except KeyboardInterrupt as error:
+        return RunResult(INTERRUPTED, error)
+    return result
 
 
 def _run_file(runtime: Runtime, name: str) -> RunResult:
@@ -88,6 +99,7 @@ def _run(runtime: Runtime, name: str, source: Callable[[], bytes]) -> RunResult:
     except SystemExit as error:
         return RunResult(_exit_code(error), error)
     except KeyboardInterrupt as error:
+        runtime.power.check()  # a thread may have pressed it, to reset the board
         runtime.print_exception(error)
         return RunResult(INTERRUPTED, error)
     except BaseException as error:

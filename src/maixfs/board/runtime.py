@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.board import firmware
 from maixfs.board.clock import Clock
@@ -25,7 +26,10 @@ from maixfs.board.signals import Power
 from maixfs.board.volume import FlashVolume, Say, mount_flash
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Area, ImportStat, Vfs
+from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
+
+if TYPE_CHECKING:
+    from maixfs.board.modules.threads import Threads
 
 FLASH = "/flash"
 """Where the flash is mounted."""
@@ -66,6 +70,7 @@ class Runtime:
         self.cause = cause
         self.console = hardware.console
         self.power = Power()
+        self.threads: Threads | None = None
         self._mount_flash()
         self._read_clocks()
         self.vfs = Vfs(hardware.config.profile)
@@ -83,6 +88,8 @@ class Runtime:
     def switch_off(self) -> None:
         """End this time of being on: what is still open belongs to nothing any more."""
         self.volume.switch_off()
+        if self.threads is not None:
+            self.threads.end()
 
     def collect(self) -> None:
         """Close the files that nobody reaches any more, on /flash and on whatever is mounted."""
@@ -105,6 +112,11 @@ class Runtime:
     def is_script(self, frame: FrameType) -> bool:
         """Tell whether ``frame`` runs code of a script and not of the host."""
         return frame.f_builtins is self.namespace
+
+    def script_errors(self) -> AbstractContextManager[None]:
+        """Return a context in which errors have what they have on the board, for one thread."""
+        hidden = not self.vfs.profile.has_errno_attribute
+        return without_errno_attribute() if hidden else nullcontext()
 
     def print_exception(self, error: BaseException) -> None:
         """Print an exception on the console as the board does."""

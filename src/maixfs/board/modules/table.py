@@ -74,6 +74,7 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
 
     own: dict[str, Factory] = {
         "Maix": lambda: _maix(runtime),
+        "_thread": lambda: _threads(runtime),
         "builtins": lambda: make_module("builtins", runtime.namespace),
         "gc": lambda: ugc(heap, runtime.collect),
         "machine": lambda: machine(unique_id, runtime.cause, runtime.power),
@@ -86,6 +87,15 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
     made = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
     made["time"] = made["utime"]  # no weak link: a file time.py is never found
     return dict(made)
+
+
+def _threads(runtime: Runtime) -> ModuleType:
+    from maixfs.board.modules.threads import Threads, uthread
+
+    runtime.threads = Threads(
+        runtime.power, runtime.console, runtime.is_script, runtime.script_errors
+    )
+    return uthread(runtime.threads)
 
 
 def _vfs_spiffs(runtime: Runtime) -> type[VfsSpiffs]:

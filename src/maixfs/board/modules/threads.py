@@ -1,0 +1,114 @@
+"""``_thread``: threads of the host that live as long as the board has power."""
+
+from __future__ import annotations
+
+import _thread
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from types import ModuleType
+from typing import Any, NoReturn
+
+from maixfs.board.console import Console
+from maixfs.board.modules.kit import make_module
+from maixfs.board.printexc import ScriptFrame, format_exception
+from maixfs.board.signals import BoardOffError, BoardReset, Power
+
+_LOOK = 0.05
+"""Seconds between two looks for Ctrl-C while the board waits for its threads."""
+
+
+class Threads:
+    """What the module holds, and the threads that a program started.
+
+    ``around`` makes a context for each thread to run in, ``is_script`` tells the frames that its
+    tracebacks show.
+    """
+
+    def __init__(
+        self,
+        power: Power,
+        console: Console,
+        is_script: ScriptFrame,
+        around: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._power = power
+        self._console = console
+        self._is_script = is_script
+        self._around = around
+        self._started: list[threading.Thread] = []
+        self._stack_size = 0
+        self._program = threading.current_thread()
+        self._waiting = False
+
+    def start_new_thread(
+        self, function: Any, args: Sequence[Any], kwargs: dict[str, Any] | None = None, /
+    ) -> None:
+        """Call ``function`` in a thread of its own."""
+        if not isinstance(args, tuple | list):
+            raise TypeError(f"object '{type(args).__name__}' isn't a tuple or list")
+        if not isinstance(kwargs, dict | None):
+            raise TypeError("expecting a dict for keyword args")
+        thread = threading.Thread(
+            target=self._run, args=(function, args, kwargs or {}), daemon=True
+        )
+        self._started = [other for other in self._started if other.is_alive()]
+        self._started.append(thread)
+        thread.start()
+
+    def stack_size(self, size: int = 0, /) -> int:
+        """Return the size set before; the host's threads have stacks of their own."""
+        old, self._stack_size = self._stack_size, size
+        return old
+
+    def exit(self) -> NoReturn:
+        """End the thread that calls."""
+        raise SystemExit
+
+    def wait(self) -> None:
+        """Stay on while threads run, as a board does whose main.py is done.
+
+        Raises ``BoardReset`` where one of them asks for it.
+        """
+        self._waiting = True
+        for thread in self._started:
+            while thread.is_alive():
+                self._power.check()
+                thread.join(_LOOK)
+
+    def end(self) -> None:
+        """Have all threads stop where they are, at the latest when they stop sleeping."""
+        from ctypes import c_ulong, py_object, pythonapi
+
+        for thread in self._started:
+            if thread.is_alive() and thread is not threading.current_thread():
+                number = c_ulong(thread.ident or 0)
+                pythonapi.PyThreadState_SetAsyncExc(number, py_object(BoardOffError))
+
+    def _run(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+        try:
+            with self._around():
+                function(*args, **kwargs)
+        except BoardReset:
+            if self._program is threading.main_thread() and not self._waiting:
+                _thread.interrupt_main()  # whatever the program does there, it is over
+        except (BoardOffError, SystemExit):
+            pass
+        except BaseException as error:
+            self._console.write(
+                f"Unhandled exception in thread started by {function!r}\n"
+                f"{format_exception(error, self._is_script)}"
+            )
+
+
+def uthread(threads: Threads) -> ModuleType:
+    """Return the module."""
+    members = {
+        "LockType": _thread.LockType,
+        "allocate_lock": _thread.allocate_lock,
+        "exit": threads.exit,
+        "get_ident": _thread.get_ident,
+        "stack_size": threads.stack_size,
+        "start_new_thread": threads.start_new_thread,
+    }
+    return make_module("_thread", members)

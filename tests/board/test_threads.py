@@ -1,0 +1,144 @@
+"""``_thread``: what threads do, and how they end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from textwrap import indent
+
+import pytest
+
+from board.desk import Desk
+from maixfs.board import HostClock
+from maixfs.board.runner import INTERRUPTED
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    for _ in range(200):
+        if threading.active_count() <= before:
+            return
+        time.sleep(0.01)
+    raise AssertionError(threading.enumerate())
+
+
+def test_a_thread_runs_and_the_board_stays_on_for_it(desk: Desk) -> None:
+    script = (
+        "import _thread, utime\n"
+        "def work(name, count=1):\n"
+        "  utime.sleep_ms(20)\n"
+        "  with open(name, 'w') as f: f.write('x' * count)\n"
+        "  print('done')\n"
+        "print(_thread.start_new_thread(work, ('t',), {'count': 300}))\n"
+    )
+    said = desk.run(script, clock=HostClock())
+    assert (said.out, said.result.exit_code) == ("None\ndone\n", 0)
+    assert desk.get("t") == b"x" * 300
+
+
+def test_threads_share_files_and_locks(desk: Desk) -> None:
+    script = (
+        "import _thread\nlock = _thread.allocate_lock()\nlines = []\n"
+        "def work(n):\n"
+        "  for i in range(20):\n"
+        "    with lock:\n"
+        "      with open('log', 'a') as f: f.write('%d %d\\n' % (n, i))\n"
+        "open('log', 'w').close()\n"
+        "for n in range(3): _thread.start_new_thread(work, [n])\n"
+    )
+    assert desk.run(script).out == ""
+    rows = desk.get("log").decode().splitlines()
+    assert sorted(rows) == sorted(f"{n} {i}" for n in range(3) for i in range(20))
+
+
+def test_what_the_module_holds(desk: Desk) -> None:
+    script = (
+        "import _thread\nprint([name for name in dir(_thread) if name[1] != '_'])\n"
+        "lock = _thread.allocate_lock()\n"
+        "print(lock.acquire(), lock.acquire(0), lock.locked(), lock.release())\n"
+        "print(_thread.stack_size(), _thread.stack_size(8192), _thread.stack_size())\n"
+        "print(type(_thread.get_ident()), isinstance(lock, _thread.LockType))\n"
+        "_thread.exit()\n"
+    )
+    assert desk.run(script).out == (
+        "['LockType', 'allocate_lock', 'exit', 'get_ident', 'stack_size', 'start_new_thread']\n"
+        "True False True None\n0 0 8192\n<class 'int'> True\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("print, 5", "object 'int' isn't a tuple or list"),
+        ("print, (), 5", "expecting a dict for keyword args"),
+        ("print", "function missing 1 required positional arguments"),
+    ],
+)
+def test_threads_that_do_not_start(desk: Desk, arguments: str, words: str) -> None:
+    said = desk.run(f"import _thread\n_thread.start_new_thread({arguments})")
+    assert said.out.endswith(f"TypeError: {words}\n")
+
+
+def test_an_error_in_a_thread_is_printed_and_stops_nobody(desk: Desk) -> None:
+    script = (
+        "import _thread\n"
+        "def bad():\n  try:\n    open('none')\n  except OSError as e:\n    e.errno\n"
+        "_thread.start_new_thread(bad, ())\n"
+        "_thread.start_new_thread(_thread.exit, ())\n"
+        "print('main')\n"
+    )
+    said = desk.run(script)
+    assert said.result.exit_code == 0
+    assert "main\n" in said.out
+    assert "Unhandled exception in thread started by <function bad at 0x" in said.out
+    assert "AttributeError: 'OSError' object has no attribute 'errno'\n" in said.out
+
+
+@pytest.mark.parametrize("rest", ["", "while True: pass", "while True: utime.sleep_ms(1)"])
+def test_a_thread_resets_the_board(desk: Desk, rest: str) -> None:
+    script = (
+        "import _thread, machine, utime\n"
+        "if machine.reset_cause() == machine.SOFT_RESET:\n  print('again')\n"
+        f"else:\n  _thread.start_new_thread(machine.reset, ())\n  {rest}\n"
+    )
+    said = desk.run(script)
+    assert (said.out, said.result.resets) == ("again\n", 1)
+
+
+FOREVER = """
+import _thread
+def forever():
+  n = 0
+  while True:
+    try:
+      n += 1
+    except:
+      pass
+_thread.start_new_thread(forever, ())
+"""
+
+
+@pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "import machine; machine.reset()"])
+def test_threads_end_with_the_power(desk: Desk, end: str) -> None:
+    with desk.on() as board:
+        board.run(
+            f"import machine\nif machine.reset_cause() == 0:\n{indent(FOREVER, '  ')}  {end}"
+        )
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal goes to one thread")
+def test_ctrl_c_ends_the_wait_for_threads(desk: Desk) -> None:
+    class Watched(HostClock):
+        def sleep(self, seconds: float) -> None:
+            if threading.current_thread() is not threading.main_thread():
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            super().sleep(seconds)
+
+    said = desk.run(
+        "import _thread, utime\n_thread.start_new_thread(utime.sleep, (0.2,))", clock=Watched()
+    )
+    assert said.result.exit_code == INTERRUPTED
