@@ -8,16 +8,19 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from board.desk import SMALL, SMALL_FLASH, Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardConfigError, BoardError
+from maixfs.board.lock import HOLDER_NAME, LOCK_NAME
 from maixfs.errors import MaixfsError
 from maixfs.nor import NorError
 from maixfs.nor.parts import parts
@@ -300,6 +303,29 @@ def test_a_second_process_is_refused_with_the_holders_number(desk: Desk, other: 
     assert desk.run("print('free')").out == "free\n"
 
 
+def test_who_asks_whether_a_board_is_on_is_in_nobodys_way(desk: Desk) -> None:
+    asking = FileLock(desk.folder / LOCK_NAME, thread_local=False)
+    asking.acquire()
+    threading.Timer(0.03, asking.release).start()
+    assert desk.run("print('on')").out == "on\n"
+
+
+def test_ctrl_c_while_the_board_goes_off_leaves_no_number(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.unlink
+
+    def press(path: Path, *options: Any, **more: Any) -> None:
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        real(path, *options, **more)
+
+    with pytest.raises(KeyboardInterrupt), desk.on():
+        monkeypatch.setattr(Path, "unlink", press)
+    assert not (desk.folder / HOLDER_NAME).exists()
+    assert desk.run("print('free')").out == "free\n"
+
+
 @pytest.mark.skipif(os.name == "nt", reason="no process dies by signal there")
 def test_the_lock_of_a_process_that_died_is_no_obstacle(desk: Desk, other: Any) -> None:
     other.send_signal(signal.SIGKILL)
@@ -349,6 +375,15 @@ def test_a_number_that_cannot_be_noted_stops_nobody(
     assert desk.run("print('again')").out == "again\n"
     with desk.on(), pytest.raises(BoardBusyError, match=r"powered on by (process|another)"):
         Board.open(desk.folder)
+
+
+def test_one_thread_opens_and_another_closes(desk: Desk) -> None:
+    boards: list[Board] = []
+    thread = threading.Thread(target=lambda: boards.append(Board.open(desk.folder)))
+    thread.start()
+    thread.join()
+    boards[0].power_off()
+    assert desk.run("print('free')").out == "free\n"
 
 
 def test_twice_in_one_process_is_refused_too(desk: Desk) -> None:

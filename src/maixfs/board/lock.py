@@ -8,9 +8,13 @@ from pathlib import Path
 from types import TracebackType
 
 from maixfs.board.errors import BoardBusyError, BoardError
+from maixfs.board.interrupts import held
 
 LOCK_NAME = "board.lock"
 HOLDER_NAME = "board.pid"
+
+_PATIENCE = 0.1
+"""Seconds: who only asks whether a board is on has the lock for a moment."""
 
 
 class BoardLock:
@@ -24,14 +28,14 @@ class BoardLock:
         from filelock import FileLock
 
         self._folder = folder
-        self._lock = FileLock(folder / LOCK_NAME, timeout=0)
+        self._lock = FileLock(folder / LOCK_NAME, timeout=_PATIENCE, thread_local=False)
 
     def __enter__(self) -> BoardLock:
         """Take the lock; raises ``BoardBusyError`` where another has it."""
         from filelock import Timeout
 
         try:
-            self._lock.acquire()
+            self._lock.acquire(poll_interval=_PATIENCE / 10)
         except Timeout:
             raise self._busy() from None
         except OSError as reason:
@@ -46,9 +50,10 @@ class BoardLock:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):  # somebody reads it, or the folder is gone
-            (self._folder / HOLDER_NAME).unlink()
-        self._lock.release()
+        with held():  # a Ctrl-C here would leave the number, or the lock itself
+            with suppress(OSError):  # somebody reads it, or the folder is gone
+                (self._folder / HOLDER_NAME).unlink()
+            self._lock.release()
 
     def _busy(self) -> BoardBusyError:
         pid = holder_of(self._folder)
