@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _BUFFER_SIZE = 65536
 _RDONLY, _WRONLY, _RDWR = int(OpenFlag.RDONLY), int(OpenFlag.WRONLY), int(OpenFlag.RDWR)
+_APPEND = int(OpenFlag.APPEND)
 _BUFFERS: dict[int, Any] = {
     _RDONLY: io.BufferedReader,
     _WRONLY: io.BufferedWriter,
@@ -62,6 +63,11 @@ class Descriptor:
         """Bytes of the file on flash; what waits in the write cache does not count."""
         return self._live().known_size
 
+    @property
+    def page_bytes(self) -> int:
+        """Bytes of the file in each data page."""
+        return self._volume.geometry.data_size
+
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (all that follow when negative); empty at the end."""
         return fileops.read(self._volume, self._live(), size)
@@ -75,6 +81,12 @@ class Descriptor:
         slot = self._live()
         self._fs.check_writable()
         return fileops.write(self._volume, slot, data)
+
+    def write_now(self, data: Buffer) -> int:
+        """Write ``data`` past the write cache: it is on flash when this returns its length."""
+        slot = self._live()
+        self._fs.check_writable()
+        return fileops.write_now(self._volume, slot, data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the offset; -10003 past the end (the offset is then the end), -10040 below 0."""
@@ -116,6 +128,7 @@ class RawFile(io.RawIOBase):
         self._descriptor = descriptor
         self._readable = readable
         self._writable = writable
+        self._page_bytes = descriptor.page_bytes
         self.name = descriptor.name
 
     def readable(self) -> bool:
@@ -139,8 +152,12 @@ class RawFile(io.RawIOBase):
         return self._descriptor.read()
 
     def write(self, data: Buffer) -> int:  # type: ignore[override]
-        """Write ``data`` and return its length."""
-        return self._descriptor.write(data)
+        """Write ``data`` and return its length.
+
+        Python buffers above this stream, and its ``flush`` does not reach below: so nothing is
+        left to the write cache of SPIFFS.
+        """
+        return self._descriptor.write_now(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the offset and return it; SPIFFS files have no holes, so the end is the limit."""
@@ -160,13 +177,22 @@ class RawFile(io.RawIOBase):
         return self._descriptor.tell()
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut the file to ``size`` bytes (the offset when ``None``)."""
-        size = self._descriptor.tell() if size is None else size
-        self._descriptor.truncate(size)
+        """Cut the file to ``size`` bytes (the offset when ``None``).
+
+        Where the cut lies in the page before the last, it takes two: one cut would leave the
+        bytes behind ``size`` in place (docs/SPEC.md, section 5.5), to mix with later ones.
+        """
+        descriptor = self._descriptor
+        size = descriptor.tell() if size is None else size
+        descriptor.flush()
+        last_page = max(descriptor.size - 1, 0) // self._page_bytes * self._page_bytes
+        if 0 <= size < last_page:
+            descriptor.truncate(last_page)
+        descriptor.truncate(size)
         return size
 
     def flush(self) -> None:
-        """Write what the cache holds."""
+        """Write what the cache holds for other descriptors of the file."""
         if self._writable and not self._descriptor.closed:
             self._descriptor.flush()
 
@@ -194,6 +220,8 @@ def open_stream(
     """
     access = int(flags) & _RDWR
     raw = RawFile(descriptor, readable=access != _WRONLY, writable=access != _RDONLY)
+    if flags & _APPEND:
+        raw.seek(0, os.SEEK_END)  # Python's own files stand at the end then
     if buffering == 0:
         return raw  # type: ignore[return-value]
     size = buffering if buffering > 1 else _BUFFER_SIZE

@@ -70,6 +70,19 @@ def write(volume: Volume, slot: Slot, data: Buffer) -> int:
     return len(view)
 
 
+def write_now(volume: Volume, slot: Slot, data: Buffer) -> int:
+    """Write as ``write`` does, but nothing waits in the cache; returns the length."""
+    if not slot.flags & _WRONLY:
+        raise spiffs_error(Code.NOT_WRITABLE)
+    view = memoryview(data).cast("B")
+    flush(volume, slot)
+    if slot.flags & _APPEND:
+        slot.offset = slot.known_size
+    _write_through(volume, slot, slot.offset, view)
+    slot.offset += len(view)
+    return len(view)
+
+
 def _cache_of(volume: Volume, slot: Slot) -> WriteCache | None:
     if slot.cache is None:
         slot.cache = volume.caches.find(slot.object_id)
@@ -156,11 +169,11 @@ def tell(volume: Volume, slot: Slot) -> int:
 
 
 def cut(volume: Volume, slot: Slot, size: int) -> None:
-    """Truncate an open file to ``size`` bytes; raises -10003 for more than it has."""
+    """Truncate an open file to ``size`` bytes; raises -10003 unless it has as many."""
     if not slot.flags & _WRONLY:
         raise spiffs_error(Code.NOT_WRITABLE)
     _flush_quietly(volume, slot)
-    if size > slot.known_size:
+    if not 0 <= size <= slot.known_size:
         raise spiffs_error(Code.END_OF_OBJECT, f"size {size} of {slot.known_size}")
     if size != slot.known_size:
         truncate.truncate(volume, slot, size)

@@ -63,6 +63,10 @@ class Spiffs:
     ``max_files`` is the number of descriptors (``None``: as many as asked for; a MaixPy board
     has 2), ``cache_pages`` the number of cache pages (``None``: one per file). A read-only
     mount never writes, not even to mend a block whose erase was cut short.
+
+    Flash is left as the C leaves it, also where that costs data later: an append or overwrite
+    that just found no room leaves pages behind, and garbage collection takes old bytes for new
+    (docs/SPEC.md, section 6.4). ``careful`` avoids that, with other bytes on flash.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Spiffs:
         geometry: Geometry,
         *,
         read_only: bool = False,
+        careful: bool = False,
         max_files: int | None = None,
         cache_pages: int | None = None,
     ) -> None:
@@ -78,6 +83,7 @@ class Spiffs:
             device,
             geometry,
             read_only=read_only,
+            careful=careful,
             max_files=max_files,
             cache_pages=cache_pages,
         )

@@ -154,11 +154,12 @@ def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> N
 def _is_leftover(volume: Volume, page: int, span: int, listed: int) -> bool:
     """Tell whether the index lists another live page of the file for the span of ``page``.
 
-    Then ``page`` was left by an append that found no more room. (The C moves it and lists it
-    instead, which gives the file old bytes.) Where the listed page is no good, ``page`` is the
-    one that a power loss in garbage collection left out of the index.
+    Then ``page`` was left by an append that found no more room. (The C, and a volume that is not
+    careful, moves it and lists it instead, which gives the file old bytes.) Where the listed
+    page is no good, ``page`` is the one that a power loss in garbage collection left out of the
+    index.
     """
-    if listed == page or listed >= volume.geometry.pages:
+    if not volume.careful or listed == page or listed >= volume.geometry.pages:
         return False
     if volume.lookup[listed] != volume.lookup[page]:
         return False

@@ -112,13 +112,13 @@ class _Modify:
     def _store(self) -> None:
         """Write the index page at hand to a new page.
 
-        The old data pages are gone by now, so where room fails here (the C then leaves a file
-        that cannot be read) one page of the spare blocks is taken.
+        The old data pages are gone by now. Where room fails here the C leaves a file that cannot
+        be read; a careful volume takes one page of the spare blocks.
         """
         try:
             self._move_index()
         except FullError:
-            if not self.replaced:
+            if not (self.volume.careful and self.replaced):
                 raise
             with spare_blocks(self.volume):
                 self._move_index()

@@ -33,6 +33,7 @@ class Volume:
         geometry: Geometry,
         *,
         read_only: bool,
+        careful: bool,
         max_files: int | None,
         cache_pages: int | None,
     ) -> None:
@@ -45,6 +46,8 @@ class Volume:
         self._page_size = geometry.page_size
         self._entry_zero = geometry.base - 2 * geometry.lookup_pages
         self.read_only = read_only
+        self.careful = careful
+        """Whether a full file system is spared what the C does to it."""
         self.lookup = array("H", bytes(2 * geometry.pages))
         """Object id per page; look-up pages themselves count as deleted."""
         self.counts = BlockCounts(self.lookup, geometry)

@@ -40,7 +40,8 @@ class Editor:
 
     def _mounted(self, runs: int) -> Spiffs:
         """Mount; ``runs`` bounds garbage collection, which on a host need not be quick."""
-        return Spiffs(self._medium.device, replace(self._geometry, gc_max_runs=runs))
+        geometry = replace(self._geometry, gc_max_runs=runs)
+        return Spiffs(self._medium.device, geometry, careful=True)
 
     def _area(self) -> bytes:
         return self._medium.chip.peek(self._geometry.base, self._geometry.size)
