@@ -17,7 +17,7 @@ from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, gu
 from maixfs.cli.group import expanded, maixfs
 from maixfs.cli.settings import Settings
 from maixfs.errors import ImageError, MaixfsError, UsageError
-from maixfs.target.hostfile import Draft
+from maixfs.target.draft import Draft
 from maixfs.target.target import Target
 
 from .conftest import Run, command_line, run_process

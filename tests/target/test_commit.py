@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.target import TargetError, open_target
-from maixfs.target.hostfile import Draft
-from target.places import FILES, Place, litter, snapshot
+from maixfs.target import TargetError, apply, make_image, open_target, plan_copy, unpack
+from maixfs.target.draft import Draft, clear_drafts
+from target.places import FILES, SMALL, Place, litter, snapshot
 
 
 def image_of(place: Place) -> Path:
@@ -153,3 +153,59 @@ def test_a_new_file_obeys_the_users_mask(tmp_path: Path) -> None:
         draft.finish()
     (tmp_path / "y").write_bytes(b"a")
     assert (tmp_path / "x").stat().st_mode == (tmp_path / "y").stat().st_mode
+
+
+def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
+    left = [image_of(place).with_name(f".maixfs-{number:012x}.new") for number in (0, 0xABC)]
+    other = image_of(place).with_name(".maixfs-notes.new")
+    for path in (*left, other):
+        path.write_bytes(b"half")
+    with open_target(place.host) as target:
+        target.read(place.path("main.py"))
+    assert all(path.exists() for path in left)
+    with open_target(place.host, writable=True) as target:
+        target.write(place.path("main.py"), b"new")
+    assert not any(path.exists() for path in left)
+    assert other.exists()
+
+
+def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path) -> None:
+    names = [tmp_path / part / ".maixfs-0123456789ab.new" for part in ("out", "copy", "fs")]
+    for path in names:
+        path.parent.mkdir()
+        path.write_bytes(b"half")
+    with open_target(board.host) as target:
+        unpack(target, None, tmp_path / "out")
+    apply(plan_copy([f"{board.host}:main.py"], tmp_path / "copy"))
+    make_image(tmp_path / "fs" / "new.img", SMALL)
+    assert not any(path.exists() for path in names)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot go there anyway")
+def test_a_draft_that_is_being_written_stays(tmp_path: Path) -> None:
+    with Draft(tmp_path / "x") as draft:
+        draft.write([b"a"], 1, None)
+        clear_drafts(tmp_path)
+        assert draft.file.exists()
+        draft.finish()
+    assert (tmp_path / "x").read_bytes() == b"a"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "hint"),
+    [
+        ("none/x", errno.ENOENT, "make the folder {}/none first"),
+        ("x", errno.EROFS, "it is written under another name first: {} must take a new file"),
+        ("x", errno.ENOSPC, None),
+    ],
+)
+def test_the_hint_of_a_failed_write_is_its_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, hint: str | None
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fdopen", fail)
+    with pytest.raises(TargetError, match="x cannot be written: ") as caught:
+        make_image(tmp_path / name, SMALL)
+    assert caught.value.hint == (hint and hint.format(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
+from maixfs.target.draft import clear_drafts
 from maixfs.target.records import Progress, Written
 from maixfs.target.sessions import Sessions
 from maixfs.target.unpacking import make_folder, write_host
@@ -30,6 +31,9 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
         return Copied([], None)
     goal = plan.steps[0].destination
     host = goal.host if goal.path is not None else None
+    if host is None:
+        for folder in {step.destination.host.parent for step in plan.steps}:
+            clear_drafts(folder)
     with Sessions(host, plan.where, writable=True) as sessions:
         written: list[Written] = []
         done = 0

@@ -1,19 +1,16 @@
-"""The host's files: looked at without a trace, replaced whole or not at all."""
+"""The host's files: looked at without a trace, compared, protected."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.nor import Buffer
 from maixfs.target.errors import MissingError, TakenError, TargetError
-from maixfs.target.records import Progress
 
-_CHUNK = 1 << 20
 _MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -77,84 +74,6 @@ def read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         why = reason_of(error) if isinstance(error, OSError) else str(error)
         raise TargetError(f"{path} cannot be read: {why}") from error
-
-
-class Draft:
-    """A new file beside ``path`` that takes its place in one step, or goes.
-
-    ``path`` may be a symbolic link: the file that it leads to is replaced. The mode of a file
-    that is there is kept. Leaving the ``with`` without ``finish`` removes the draft. ``durable``
-    waits until the host's disk has it: not for each of many files.
-    """
-
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self.path = path
-        self._durable = durable
-        self._place = Path(os.path.realpath(path))
-        self._draft = self._place.with_name(f".maixfs-{os.urandom(6).hex()}.new")
-
-    def __enter__(self) -> Draft:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
-
-    @property
-    def file(self) -> Path:
-        """Where the new content lies until it is finished."""
-        return self._draft
-
-    def write(self, pieces: Iterable[Buffer], total: int, progress: Progress | None) -> None:
-        """Write the new content; raises ``TargetError``, and what ``progress`` raises."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        try:
-            with os.fdopen(os.open(self._draft, flags, 0o666), "wb") as stream:
-                done = 0
-                for piece in pieces:
-                    for start in range(0, len(piece), _CHUNK):
-                        done += stream.write(piece[start : start + _CHUNK])
-                        if progress is not None:
-                            progress("write", done, total)
-                stream.flush()
-                if self._durable:
-                    os.fsync(stream.fileno())
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def finish(self) -> None:
-        """Put the draft in the place of the old file."""
-        try:
-            with suppress(FileNotFoundError):
-                self._draft.chmod(stat.S_IMODE(self._place.stat().st_mode))
-            self._draft.replace(self._place)
-        except OSError as error:
-            raise self._failed(error) from error
-        if self._durable:
-            _sync_folder(self._place.parent)
-
-    def _failed(self, error: OSError) -> TargetError:
-        return TargetError(
-            f"{self.path} cannot be written: {reason_of(error)}",
-            hint="what was there before is as it was",
-        )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the host remember the renaming; hosts that cannot (Windows) do so anyway."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def put_file(path: Path, content: Buffer) -> None:
-    """Write a small file of the host, whole or not at all; raises ``TargetError``."""
-    with Draft(path, durable=False) as draft:
-        draft.write((content,), len(content), None)
-        draft.finish()
 
 
 def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:

@@ -12,8 +12,9 @@ from maixfs.nor.cells import CHUNK, blank
 from maixfs.spiffs import Geometry, Spiffs
 from maixfs.spiffs.detect import is_blank
 from maixfs.spiffs.pack import pack
+from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TakenError
-from maixfs.target.hostfile import Draft, refuse_taken, same_content
+from maixfs.target.hostfile import refuse_taken, same_content
 from maixfs.target.medium import EditMedium
 from maixfs.target.probe import refuse_cut
 from maixfs.target.records import Progress, Written
@@ -64,6 +65,7 @@ def write_image(
     if same_content(out, pieces):
         return proof._replace(changed=False)
     refuse_taken(out, force=force)
+    clear_drafts(out.resolve().parent)
     with Draft(out) as draft:
         draft.write(pieces, size, progress)
         draft.finish()

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from maixfs.nor import Buffer, IdealDriver, NorChip, NorDevice, NorError, WearCounts
 from maixfs.nor.array import SECTOR
 from maixfs.nor.hostfile import MappedFile
+from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import NoFileSystemError, TargetError
-from maixfs.target.hostfile import Draft, Stamp, look_at, read_file
+from maixfs.target.hostfile import Stamp, look_at, read_file
 from maixfs.target.records import Progress
 from maixfs.target.source import Source, board_holder
 
@@ -150,6 +151,7 @@ class EditMedium:
                 f"{path} was changed by another program meanwhile; nothing was written",
                 hint="run the command again",
             )
+        clear_drafts(path.resolve().parent)
         with Draft(path) as flash, ExitStack() as stack:
             flash.write((self.image,), self.size, progress)
             wear = self._draft_wear(stack)

@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from maixfs.target.draft import clear_drafts, put_file
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
-from maixfs.target.hostfile import put_file, reason_of, same_content
+from maixfs.target.hostfile import reason_of, same_content
 from maixfs.target.hostnames import HostNames
 from maixfs.target.records import Entry, Progress, Written
 from maixfs.target.target import Target
@@ -46,6 +47,8 @@ def unpack(
     if not force:
         _refuse_different(target, steps)
     make_folder(folder)
+    for parent in {step.place.parent for step in steps}:
+        clear_drafts(parent)
     written: list[Written] = []
     lost: list[str] = []
     for number, step in enumerate(steps):

@@ -1,0 +1,152 @@
+"""New content for a file of the host: it takes the old one's place whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from maixfs.nor import Buffer
+from maixfs.target.errors import TargetError
+from maixfs.target.hostfile import reason_of
+from maixfs.target.records import Progress
+
+_CHUNK = 1 << 20
+_NAME = re.compile(r"\.maixfs-[0-9a-f]{12}\.new")
+_FORBIDDEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
+
+
+class Draft:
+    """A new file beside ``path`` that takes its place in one step, or goes.
+
+    ``path`` may be a symbolic link: the file that it leads to is replaced. The mode of a file
+    that is there is kept. Leaving the ``with`` without ``finish`` removes the draft. ``durable``
+    waits until the host's disk has it: not for each of many files.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
+        self._durable = durable
+        self._place = Path(os.path.realpath(path))
+        self._draft = self._place.with_name(f".maixfs-{os.urandom(6).hex()}.new")
+        self._stream: BinaryIO | None = None
+
+    def __enter__(self) -> Draft:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+        with suppress(OSError):
+            self._draft.unlink(missing_ok=True)
+
+    @property
+    def file(self) -> Path:
+        """Where the new content lies until it is finished."""
+        return self._draft
+
+    def write(self, pieces: Iterable[Buffer], total: int, progress: Progress | None) -> None:
+        """Write the new content; raises ``TargetError``, and what ``progress`` raises."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            self._stream = stream = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
+            _try_lock(stream.fileno())
+            done = 0
+            for piece in pieces:
+                for start in range(0, len(piece), _CHUNK):
+                    done += stream.write(piece[start : start + _CHUNK])
+                    if progress is not None:
+                        progress("write", done, total)
+            stream.flush()
+            if self._durable:
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def finish(self) -> None:
+        """Put the draft in the place of the old file."""
+        if os.name == "nt":  # renames no open file
+            self._close()
+        try:
+            with suppress(FileNotFoundError):
+                self._draft.chmod(stat.S_IMODE(self._place.stat().st_mode))
+            self._draft.replace(self._place)
+        except OSError as error:
+            raise self._failed(error) from error
+        if self._durable:
+            _sync_folder(self._place.parent)
+
+    def _close(self) -> None:
+        """Close the draft, which also ends its lock; what is buffered is on its way out."""
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.close()
+
+    def _failed(self, error: OSError) -> TargetError:
+        folder = self._place.parent
+        hint = "what was there before is as it was" if self._place.exists() else None
+        if not folder.is_dir():
+            hint = f"make the folder {folder} first"
+        elif error.errno in _FORBIDDEN:
+            hint = f"it is written under another name first: {folder} must take a new file"
+        return TargetError(f"{self.path} cannot be written: {reason_of(error)}", hint=hint)
+
+
+def put_file(path: Path, content: Buffer) -> None:
+    """Write a small file of the host, whole or not at all; raises ``TargetError``."""
+    with Draft(path, durable=False) as draft:
+        draft.write((content,), len(content), None)
+        draft.finish()
+
+
+def clear_drafts(folder: Path) -> None:
+    """Remove the drafts that killed processes left in a folder; nothing else is touched.
+
+    A draft that is being written is locked (on Windows: open, and then it cannot go).
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        names = [entry.path for entry in entries if _NAME.fullmatch(entry.name)]
+        for name in names:
+            with suppress(OSError):
+                _remove_abandoned(name)
+
+
+def _remove_abandoned(name: str) -> None:
+    handle = os.open(name, os.O_RDWR)  # a lock asks for writing on some file systems
+    try:
+        abandoned = _try_lock(handle)
+    finally:
+        os.close(handle)
+    if abandoned:
+        os.unlink(name)  # noqa: PTH108 - a name from scandir
+
+
+def _try_lock(handle: int) -> bool:
+    """Lock an open file until it is closed; false where another process has it locked.
+
+    On Windows, and on file systems without locks, nothing is locked.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the host remember the renaming; hosts that cannot (Windows) do so anyway."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
