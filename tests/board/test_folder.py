@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from board.desk import SMALL, SMALL_FLASH, Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardConfigError, BoardError
-from maixfs.board.lock import HOLDER_NAME, LOCK_NAME
+from maixfs.board.lock import HOLDER_NAME, LOCK_NAME, BoardLock
 from maixfs.errors import MaixfsError
 from maixfs.nor import NorError
 from maixfs.nor.parts import parts
@@ -377,12 +377,12 @@ def test_a_number_that_cannot_be_noted_stops_nobody(
         Board.open(desk.folder)
 
 
-def test_one_thread_opens_and_another_closes(desk: Desk) -> None:
-    boards: list[Board] = []
-    thread = threading.Thread(target=lambda: boards.append(Board.open(desk.folder)))
+def test_one_thread_locks_and_another_lets_go(desk: Desk) -> None:
+    lock = BoardLock(desk.folder)
+    thread = threading.Thread(target=lock.__enter__)
     thread.start()
     thread.join()
-    boards[0].power_off()
+    lock.__exit__(None, None, None)
     assert desk.run("print('free')").out == "free\n"
 
 
