@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -244,6 +245,47 @@ def test_a_failure_half_way_leaves_nothing(
     with pytest.raises(BoardError, match="no room"):
         desk.create()
     assert not desk.folder.exists()
+
+
+MAKE = """
+import os, sys
+from pathlib import Path
+from maixfs.board import Board
+steps = 0
+for name in ("replace", "open"):
+    def step(path, *rest, real=getattr(Path, name), **more):
+        global steps
+        steps += 1
+        if steps > int(sys.argv[2]):
+            os._exit(9)
+        return real(path, *rest, **more)
+    setattr(Path, name, step)
+Board.create(sys.argv[1], flash_size=0x300000 + 0xD00000)
+"""
+
+
+def test_a_board_whose_making_was_killed_can_be_made_again(tmp_path: Path) -> None:
+    for steps in range(20):
+        folder = tmp_path / f"board{steps}"
+        line = [sys.executable, "-c", MAKE, str(folder), str(steps)]
+        if not subprocess.run(line, check=False).returncode:
+            break
+        assert not Board.exists(folder)
+        Board.create(folder)
+        names = {"board.lock", "board.toml", "flash.bin", "wear.bin"}
+        assert {path.name for path in folder.iterdir()} == names
+        shutil.rmtree(folder)
+    assert 4 < steps < 20
+
+
+def test_a_board_that_is_being_made_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "board"
+    folder.mkdir()
+    BoardConfig().save_draft(folder)
+    (folder / "flash.bin").write_bytes(b"being written")
+    with BoardLock(folder), pytest.raises(BoardBusyError):
+        Board.create(folder)
+    assert (folder / "flash.bin").read_bytes() == b"being written"
 
 
 def test_a_dump_too_large_for_its_chip(tmp_path: Path) -> None:

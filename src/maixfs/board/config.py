@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ FORMAT = 1
 """Version of ``board.toml`` that this program writes, and the newest that it reads."""
 
 CONFIG_NAME = "board.toml"
+DRAFT_NAME = "board.new"
 FLASH_NAME = "flash.bin"
 WEAR_NAME = "wear.bin"
 
@@ -162,14 +165,15 @@ class BoardConfig:
 
         Raises ``BoardError`` where the host refuses.
         """
-        path = Path(folder) / CONFIG_NAME
-        draft = path.with_suffix(".new")
-        try:
-            draft.write_bytes(self.dump().encode())
+        draft = self.save_draft(folder)
+        with _written(draft.with_name(CONFIG_NAME), draft) as path:
             draft.replace(path)
-        except OSError as reason:
-            draft.unlink(missing_ok=True)
-            raise BoardError(f"{path} cannot be written: {reason.strerror}") from reason
+
+    def save_draft(self, folder: str | os.PathLike[str]) -> Path:
+        """Write what ``save`` writes into a file beside ``board.toml``; return its path."""
+        with _written(Path(folder) / DRAFT_NAME, Path(folder) / DRAFT_NAME) as draft:
+            draft.write_bytes(self.dump().encode())
+        return draft
 
     def _spiffs(self) -> dict[str, Any]:
         """Return the shortest table that says the geometry."""
@@ -183,6 +187,16 @@ class BoardConfig:
             find(name)
         except (NorError, UsageError) as reason:
             raise BoardConfigError(f"{key}: {reason}", hint=reason.hint) from reason
+
+
+@contextmanager
+def _written(path: Path, draft: Path) -> Iterator[Path]:
+    """Turn the host's refusal to write ``path`` into an error; the draft goes then."""
+    try:
+        yield path
+    except OSError as reason:
+        draft.unlink(missing_ok=True)
+        raise BoardError(f"{path} cannot be written: {reason.strerror}") from reason
 
 
 def usual_part(size: int) -> str:

@@ -7,8 +7,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from maixfs.board.config import CONFIG_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
+from maixfs.board.config import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
 from maixfs.board.errors import BoardError
+from maixfs.board.lock import LOCK_NAME, BoardLock
 from maixfs.nor.chip import NorChip
 from maixfs.nor.errors import NorError
 
@@ -20,30 +21,46 @@ def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
     """Write a new board: ``dump`` first, blank flash after it.
 
     Raises ``BoardError`` where one is there already or the host refuses; what had been written
-    by then is removed again.
+    by then is removed again. What a killed process left half made is made anew.
     """
-    for name in (CONFIG_NAME, FLASH_NAME):
-        if (folder / name).exists():
-            raise BoardError(
-                f"{folder / name} exists already", hint="choose another folder, or remove it first"
-            )
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise BoardError(f"{folder} cannot be made: {reason.strerror}") from reason
     try:
-        flash, wear = folder / FLASH_NAME, folder / WEAR_NAME
-        part, size = config.chip_part, config.flash_size
-        NorChip.create(flash, size, part, dump, wear_path=wear).close()
-        config.save(folder)
+        with BoardLock(folder):
+            _make(folder, config, dump)
     except BaseException:
-        for name in (CONFIG_NAME, FLASH_NAME, WEAR_NAME):
-            (folder / name).unlink(missing_ok=True)
         if is_new:
             with suppress(OSError):
+                _remove(folder / LOCK_NAME)
                 folder.rmdir()
         raise
+
+
+def _make(folder: Path, config: BoardConfig, dump: bytes) -> None:
+    flash, wear, final = (folder / name for name in (FLASH_NAME, WEAR_NAME, CONFIG_NAME))
+    half_made = (folder / DRAFT_NAME).exists() and not final.exists()
+    for path in (final, flash):
+        if path.exists() and not half_made:
+            raise BoardError(
+                f"{path} exists already", hint="choose another folder, or remove it first"
+            )
+    try:
+        config.save_draft(folder)  # from here on it is half made
+        if half_made:
+            _remove(flash, wear)
+        NorChip.create(flash, config.flash_size, config.chip_part, dump, wear_path=wear).close()
+        config.save(folder)
+    except BaseException:
+        _remove(final, flash, wear, folder / DRAFT_NAME)
+        raise
+
+
+def _remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def read_dump(path: Path) -> bytes:
