@@ -63,11 +63,6 @@ class Descriptor:
         """Bytes of the file on flash; what waits in the write cache does not count."""
         return self._live().known_size
 
-    @property
-    def page_bytes(self) -> int:
-        """Bytes of the file in each data page."""
-        return self._volume.geometry.data_size
-
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (all that follow when negative); empty at the end."""
         return fileops.read(self._volume, self._live(), size)
@@ -96,11 +91,16 @@ class Descriptor:
         """Return the offset."""
         return fileops.tell(self._volume, self._live())
 
-    def truncate(self, size: int) -> None:
-        """Cut the file to ``size`` bytes; -10003 for more than it has."""
+    def truncate(self, size: int, *, exact: bool = False) -> None:
+        """Cut the file to ``size`` bytes; -10003 for more than it has.
+
+        The C's own cut can leave bytes behind the new end that mix with later ones, or a page
+        that garbage collection takes for a newer one (docs/SPEC.md, section 5.5); ``exact`` and
+        a careful mount do not.
+        """
         slot = self._live()
         self._fs.check_writable()
-        fileops.cut(self._volume, slot, size)
+        fileops.cut(self._volume, slot, size, exact=exact)
 
     def flush(self) -> None:
         """Write what the cache holds of this file."""
@@ -128,7 +128,6 @@ class RawFile(io.RawIOBase):
         self._descriptor = descriptor
         self._readable = readable
         self._writable = writable
-        self._page_bytes = descriptor.page_bytes
         self.name = descriptor.name
 
     def readable(self) -> bool:
@@ -177,18 +176,9 @@ class RawFile(io.RawIOBase):
         return self._descriptor.tell()
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut the file to ``size`` bytes (the offset when ``None``).
-
-        Where the cut lies in the page before the last, it takes two: one cut would leave the
-        bytes behind ``size`` in place (docs/SPEC.md, section 5.5), to mix with later ones.
-        """
-        descriptor = self._descriptor
-        size = descriptor.tell() if size is None else size
-        descriptor.flush()
-        last_page = max(descriptor.size - 1, 0) // self._page_bytes * self._page_bytes
-        if 0 <= size < last_page:
-            descriptor.truncate(last_page)
-        descriptor.truncate(size)
+        """Cut the file to ``size`` bytes (the offset when ``None``)."""
+        size = self._descriptor.tell() if size is None else size
+        self._descriptor.truncate(size, exact=True)
         return size
 
     def flush(self) -> None:

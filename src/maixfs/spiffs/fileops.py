@@ -168,7 +168,7 @@ def tell(volume: Volume, slot: Slot) -> int:
     return slot.offset
 
 
-def cut(volume: Volume, slot: Slot, size: int) -> None:
+def cut(volume: Volume, slot: Slot, size: int, *, exact: bool) -> None:
     """Truncate an open file to ``size`` bytes; raises -10003 unless it has as many."""
     if not slot.flags & _WRONLY:
         raise spiffs_error(Code.NOT_WRITABLE)
@@ -176,7 +176,7 @@ def cut(volume: Volume, slot: Slot, size: int) -> None:
     if not 0 <= size <= slot.known_size:
         raise spiffs_error(Code.END_OF_OBJECT, f"size {size} of {slot.known_size}")
     if size != slot.known_size:
-        truncate.truncate(volume, slot, size)
+        truncate.truncate(volume, slot, size, exact=exact or volume.careful)
 
 
 def read(volume: Volume, slot: Slot, length: int) -> bytes:

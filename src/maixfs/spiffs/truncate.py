@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from maixfs.spiffs.volume import Volume
 
 
-def truncate(volume: Volume, slot: Slot, new_size: int) -> None:
+def truncate(volume: Volume, slot: Slot, new_size: int, *, exact: bool = False) -> None:
     """Cut a file to ``new_size`` bytes, not more than it has.
 
     Where less than a page goes but the cut lies in an earlier page than the last byte, the last
     page is shortened instead of the one that holds the cut; the C does so, and so do we
-    (docs/SPEC.md, section 5). Raises ``FullError`` when there is no room for the new pages.
+    (docs/SPEC.md, section 5.5), unless ``exact`` asks for the right page. Raises ``FullError``
+    when there is no room for the new pages.
     """
     if slot.known_size == 0:
         return
     gc.make_room(volume, volume.geometry.data_size * 2)
-    _Cut(volume, slot, removing=False).run(new_size)
+    _Cut(volume, slot, exact=exact).run(new_size)
 
 
 def remove(volume: Volume, slot: Slot) -> None:
@@ -48,10 +49,13 @@ def remove(volume: Volume, slot: Slot) -> None:
 class _Cut:
     """One truncation, from the end of the file backwards."""
 
-    def __init__(self, volume: Volume, slot: Slot, *, removing: bool) -> None:
+    def __init__(
+        self, volume: Volume, slot: Slot, *, removing: bool = False, exact: bool = False
+    ) -> None:
         self.volume = volume
         self.slot = slot
         self.removing = removing
+        self.exact = exact
         self.size = slot.known_size
         self.index_span = -1
         self.index_page = slot.header_page
@@ -66,9 +70,8 @@ class _Cut:
             entry = geometry.index_slot(span)
             page: int = ondisk.U16.unpack_from(self.work, entry)[0]
             ondisk.U16.pack_into(self.work, entry, ondisk.PAGE_NONE)
-            whole = new_size == 0 or self.size - new_size >= geometry.data_size
             try:
-                if whole:
+                if self._goes_whole(span, new_size):
                     self._drop_page(page, span)
                 else:
                     self._shorten(page, span, new_size)
@@ -76,6 +79,12 @@ class _Cut:
                 break  # a bad page: what was cut so far is stored, as the C does
             span -= 1
         self._store()
+
+    def _goes_whole(self, span: int, new_size: int) -> bool:
+        data_size = self.volume.geometry.data_size
+        if self.exact:
+            return span * data_size >= new_size
+        return new_size == 0 or self.size - new_size >= data_size
 
     def _turn_to(self, index_span: int) -> None:
         """Delete the index page at hand, whose range is gone, and load the one before."""
