@@ -81,6 +81,6 @@ def test_keys(line: tuple[str, ...], read_json: ReadJson, place: Path) -> None:
 
 def test_info_says_all_that_is_known(read_json: ReadJson, place: Path) -> None:
     known = set(read_json("info", "dump.bin"))
-    assert known >= {"kind", "host", "size", "board", "mount_point", "geometry", "preset"}
+    assert known >= {"kind", "target", "size", "board", "mount_point", "geometry", "preset"}
     assert known >= {"confidence", "reasons", "room", "firmware", "findings", "healthy"}
     assert known >= {"mkspiffs", "spiffsgen", "block_erases", "sector_erases"}

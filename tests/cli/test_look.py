@@ -249,17 +249,45 @@ def test_du(run: Run, place: Path, read_json: ReadJson) -> None:
 def test_info(run: Run, place: Path, read_json: ReadJson) -> None:
     text = run("info").stdout
     assert text.startswith("board  virtual board, 1.0 MiB\n")
-    assert "0x040000 to 0x0E0000, 640.0 KiB, mounted at /flash" in text
+    assert "0x040000 to 0x0E0000, 640 KiB, mounted at /flash" in text
+    assert "5 blocks of 128 KiB, pages of 4 KiB, names up to 127 bytes" in text
     assert "health    sound" in text
     image = run("info", "esp.img").stdout
-    assert "% sure: " in image
-    assert "mkspiffs   -s 0x20000 -p 256 -b 4096" in image
-    assert "spiffsgen  0x20000 DIR IMAGE" in image
+    assert "known by  100 % sure: 32 of 32 blocks carry their magic\n" in image
+    exact = run("info", "--bytes").stdout
+    assert "1048576 bytes\n" in exact
+    assert "5 blocks of 131072 bytes, pages of 4096 bytes" in exact
     document = read_json("info", "esp.img")
     assert document["kind"] == "SPIFFS image"
     assert document["healthy"] is True
     assert document["geometry"]["page_size"] == 256
     assert document["preset"] == "esp-idf"
+
+
+def test_info_has_the_flags_of_other_tools_where_they_help(run: Run, place: Path) -> None:
+    assert "mkspiffs" not in run("info", "esp.img").stdout
+    asked = run("info", "--flags", "esp.img").stdout
+    assert "mkspiffs   -s 0x20000 -p 256 -b 4096" in asked
+    assert "spiffsgen  0x20000 DIR IMAGE" in asked
+    assert "spiffsgen  0xa0000 DIR IMAGE" in run("info", "--flags").stdout
+    run("pack", "src", "-o", "own.img", "--preset", "esp-idf", "--page-size", "512")
+    assert "mkspiffs   -s 0x100000 -p 512 -b 4096" in run("info", "own.img").stdout
+
+
+def test_info_tells_a_doubt_and_never_rounds_it_away(run: Run, place: Path) -> None:
+    many = Path("many")
+    many.mkdir()
+    for number in range(400):
+        (many / str(number)).write_bytes(b"x")
+    run("pack", "many", "-o", "many.img", "--preset", "esp-idf")
+    image = bytearray(Path("many.img").read_bytes())
+    image[2:4] = b"\x77\x00"
+    Path("many.img").write_bytes(image)
+    (line,) = [
+        line for line in run("info", "many.img", code=1).stdout.splitlines() if "sure" in line
+    ]
+    assert "99 % sure: 256 of 256 blocks carry their magic; " in line
+    assert "look-up entries agree" in line
 
 
 @pytest.mark.parametrize("right", [True, False], ids=["right", "wrong"])

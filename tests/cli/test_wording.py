@@ -14,6 +14,7 @@ from maixfs.cli.wording import (
     percent_text,
     printable,
     size_text,
+    unit_text,
 )
 
 
@@ -32,7 +33,21 @@ from maixfs.cli.wording import (
 )
 def test_sizes(size: int, text: str) -> None:
     assert size_text(size) == text
-    assert size_text(size, exact=True) == str(size)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (3 << 20, "3 MiB"),
+        (128 << 10, "128 KiB"),
+        (640 << 10, "640 KiB"),
+        (256, "256 bytes"),
+        (1025, "1025 bytes"),
+        (0, "0 bytes"),
+    ],
+)
+def test_exact_sizes(size: int, text: str) -> None:
+    assert unit_text(size) == text
 
 
 def test_addresses_counts_and_shares() -> None:

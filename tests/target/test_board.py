@@ -68,7 +68,6 @@ def test_a_holder_that_left_no_number_is_another_process(board: Place) -> None:
         (board.host / "board.pid").unlink()
         with open_target(board.host) as target:
             assert target.medium.holder == 0
-            assert ("powered on", "another process") in [fact[:2] for fact in target.facts()]
 
 
 def test_where_locks_cannot_be_asked_for_the_number_is_believed(

@@ -21,7 +21,6 @@ def look_at_everything(place: Place) -> None:
         target.open(place.path("lib/a.py")).close()
         target.stat(place.path("lib"))
         target.room()
-        target.facts()
         target.report().as_dict()
         target.exists("/x")
         target.check_fits({place.path("x"): 100})
@@ -97,8 +96,9 @@ def test_a_board_that_is_on_is_read_as_a_copy(board: Place) -> None:
             held = target.read("/flash/main.py")
             running.uos.remove("/flash/main.py")
             assert target.read("/flash/main.py") == held
-            facts = {fact.label: fact.value for fact in target.facts()}
-            assert facts["powered on"] == f"process {os.getpid()}"
+            board_facts = target.report().board
+            assert board_facts is not None
+            assert board_facts.holder == os.getpid()
     with open_target(board.host) as target:
         assert target.medium.holder is None
         assert not target.exists("/flash/main.py")

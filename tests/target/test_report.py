@@ -1,4 +1,4 @@
-"""What info says: values, a dictionary for JSON, lines for a person."""
+"""What is known of a target, as values and as a dictionary for JSON."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from maixfs.spiffs import PRESETS
+from maixfs.spiffs.pack import pack
 from maixfs.target import Kind, open_target
 from maixfs.target.firmware import Firmware, read_firmware
 from target.places import FILES, MAIXPY, SMALL, Place, flash_of, make_bare, make_image
@@ -26,7 +27,7 @@ def test_every_value_is_plain_and_json_has_it(place: Place) -> None:
         report = target.report()
     values = json.loads(json.dumps(report.as_dict()))
     assert values["kind"] == str(report.kind)
-    assert values["host"] == str(place.host)
+    assert values["target"] == str(place.host)
     assert values["geometry"]["base"] == place.geometry.base
     assert values["room"]["files"] == len(FILES)
     assert values["findings"] == []
@@ -34,18 +35,6 @@ def test_every_value_is_plain_and_json_has_it(place: Place) -> None:
     assert (values["confidence"] is None) is (report.kind is Kind.BOARD)
     assert f"-b {place.geometry.block_size}" in values["mkspiffs"]
     assert f"--page-size {place.geometry.page_size}" in values["spiffsgen"]
-
-
-def test_a_healthy_target_takes_few_lines(place: Place) -> None:
-    with open_target(place.host) as target:
-        facts = target.facts()
-    assert len(facts) <= 20
-    lines = {fact.label: fact for fact in facts}
-    assert lines["health"].value == "ok"
-    assert lines["files"].value == str(len(FILES))
-    assert lines["SPIFFS"].value.startswith(f"{place.geometry.base:#x}-")
-    assert ("firmware" in lines) is bool(place.prefix)
-    assert ("driver" in lines) is place.host.is_dir()
 
 
 def test_erase_counts_are_those_of_the_blocks(tmp_path: Path) -> None:
@@ -58,7 +47,6 @@ def test_erase_counts_are_those_of_the_blocks(tmp_path: Path) -> None:
     with open_target(host) as target:
         counts = target.report().block_erases
         assert counts == (5, pytest.approx(57 / 7), 9)
-        assert "5 to 9, mean 8.1" in [fact.value for fact in target.facts()]
 
 
 def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
@@ -70,14 +58,11 @@ def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
     host.write_bytes(image)
     with open_target(host) as target:
         assert target.report().block_erases is None
-        assert "block erases" not in [fact.label for fact in target.facts()]
 
 
 def test_a_crammed_area_is_noted(tmp_path: Path) -> None:
     room = (SMALL.blocks - 1) * SMALL.usable_pages
     files = {b"/big": bytes((room - 4) * SMALL.data_size)}
-    from maixfs.spiffs.pack import pack
-
     host = tmp_path / "image"
     host.write_bytes(pack(files, replace(SMALL, base=0), spare_blocks=0))
     with open_target(host) as target:
@@ -122,21 +107,23 @@ def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
         report = target.report()
         assert report.firmware == Firmware(100, False, True, "Kboot_v1.4.1")
         assert report.written_outside == 0x3000
-        (line,) = [fact for fact in target.facts() if fact.label == "firmware"]
-        assert line.value == "100 bytes at 0x0, SHA-256 right, Kboot_v1.4.1"
-        assert line.detail == "12.0 KiB outside of SPIFFS not blank"
 
 
-def test_how_sure_is_never_rounded_up(tmp_path: Path) -> None:
-    host = make_bare(tmp_path, MAIXPY, {b"/%d" % n: b"x" * 100 for n in range(200)}).host
-    image = bytearray(host.read_bytes())
-    image[2:4] = b"\x77\x00"
+def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
+    second = replace(SMALL, base=0xC0000, size=0x40000)
+    image = bytearray(flash_of(SMALL, 0x100000, FILES))
+    image[second.base :] = pack([], second)
+    host = tmp_path / "dump"
     host.write_bytes(image)
     with open_target(host) as target:
-        assert target.detection is not None
-        assert 0.99 < target.detection.confidence < 1
-        (line,) = [fact for fact in target.facts() if fact.label == "geometry"]
-        assert line.detail.endswith("found, 99% sure")
+        assert target.geometry == SMALL
+        (finding,) = target.report().findings
+        assert (finding.key, finding.is_problem) == ("other-area", False)
+        assert finding.address == second.base
+        assert finding.hint == "--base 0xc0000 takes that one"
+    with open_target(host, base=second.base) as target:
+        assert target.geometry == second
+        assert target.report().findings == ()
 
 
 def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:
@@ -150,7 +137,7 @@ def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:
     try:
         with open_target(host) as target:
             target.list(recursive=True)
-            target.facts()
+            target.report()
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -164,7 +151,7 @@ def test_looking_at_images_loads_nothing_of_boards(tmp_path: Path) -> None:
     code = (
         "import sys, maixfs; before = len(sys.modules);"
         "assert before < 100, before;"
-        "target = maixfs.open(sys.argv[1]); target.facts();"
+        "target = maixfs.open(sys.argv[1]); target.report();"
         "names = [name for name in sys.modules if name.startswith('maixfs.')];"
         "assert not [n for n in names if n.split('.')[1] in ('board', 'vfs', 'cli')], names;"
         "assert 'difflib' not in sys.modules and 'rich' not in sys.modules"

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TextIO, TypeAlias
 import click
 
 from maixfs.cli.settings import Settings, is_terminal
-from maixfs.cli.wording import cell_width, printable, size_text
+from maixfs.cli.wording import cell_width, count_text, printable, size_text
 
 SCHEMA = 1
 """Version of what ``--json`` prints; goes up when a key changes its meaning or goes away."""
@@ -72,7 +72,11 @@ class Screen:
 
     def size(self, size: int) -> str:
         """Return a size in bytes in the unit that the user wants."""
-        return size_text(size, self.settings.bytes)
+        return count_text(size, "byte") if self.settings.bytes else size_text(size)
+
+    def cell(self, size: int) -> str:
+        """Return the same for a table, where exact sizes are bare numbers."""
+        return str(size) if self.settings.bytes and not self.plain else self.size(size)
 
     def emit(self, result: dict[str, Any]) -> None:
         """Write the result as JSON, with the version of its schema and the verb in front."""

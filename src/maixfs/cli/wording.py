@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 
-def size_text(size: int, exact: bool = False) -> str:
-    """Return a size in bytes as ``512 B``, ``1.5 KiB``, ``3.0 MiB``; ``exact`` keeps bytes."""
-    if exact:
-        return str(size)
+def size_text(size: int) -> str:
+    """Return a size in bytes as ``512 B``, ``1.5 KiB``, ``3.0 MiB``."""
     if abs(size) < 1024:
         return f"{size} B"
     amount, unit = size / 1024, "KiB"
@@ -14,6 +12,14 @@ def size_text(size: int, exact: bool = False) -> str:
         if abs(amount) >= 1023.95:
             amount, unit = amount / 1024, larger
     return f"{amount:.1f} {unit}"
+
+
+def unit_text(size: int) -> str:
+    """Return a size that is exact in some unit in that: ``3 MiB``, ``128 KiB``, ``256 bytes``."""
+    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return count_text(size, "byte")
 
 
 def hex_text(address: int) -> str:

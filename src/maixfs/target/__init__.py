@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from maixfs.target.opening import open_target
     from maixfs.target.packing import Packed, pack_folder
     from maixfs.target.records import Entry, Kind, Progress, Room, Where, Written
-    from maixfs.target.report import Fact, Report
+    from maixfs.target.report import Report
     from maixfs.target.target import Target
     from maixfs.target.unpacking import UnpackError, unpack
 
@@ -43,7 +43,6 @@ __all__ = [
     "CopyPlan",
     "CopyStep",
     "Entry",
-    "Fact",
     "Finding",
     "FitError",
     "Kind",
@@ -91,7 +90,7 @@ __getattr__ = lazy_names(
         "opening": ("open_target",),
         "packing": ("Packed", "pack_folder"),
         "records": ("Entry", "Kind", "Progress", "Room", "Where", "Written"),
-        "report": ("Fact", "Report"),
+        "report": ("Report",),
         "target": ("Target",),
         "unpacking": ("UnpackError", "unpack"),
     },

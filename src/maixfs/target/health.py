@@ -12,8 +12,6 @@ from maixfs.target.stale import endangered, lookup_entries
 if TYPE_CHECKING:
     from maixfs.target.view import TargetView
 
-_RESCUE = "maixfs unpack saves what can be read; maixfs pack makes a sound image of it"
-
 
 class Finding(NamedTuple):
     """Something that was found out about a file system."""
@@ -31,14 +29,16 @@ class Finding(NamedTuple):
 def examine(target: TargetView) -> list[Finding]:
     """Return what there is to say, problems first."""
     if target.blank:
-        text = "the file system is blank: the board formats it when it starts first"
+        text = "the file system is blank: the board formats it at its first start"
         return [Finding("blank", False, text, target.geometry.base)]
     found = [*_problems(target), *_remarks(target)]
     return sorted(found, key=lambda finding: not finding.is_problem)
 
 
 def _problems(target: TargetView) -> Iterator[Finding]:
-    geometry, fs = target.geometry, target.fs
+    geometry, fs, host = target.geometry, target.fs, target.host
+    rescue = f"maixfs unpack {host} DIR saves what can be read,"
+    rescue += f" maixfs pack DIR -o NEW --like {host} makes a sound image of it"
     if fs.aborted_block is not None:
         yield Finding(
             "aborted-erase",
@@ -52,7 +52,7 @@ def _problems(target: TargetView) -> Iterator[Finding]:
         names.setdefault(entry.stored_name, []).append(entry.page)
         if entry.fault is not None:
             text = f"{entry.path} cannot be read: {entry.fault}"
-            yield Finding("unreadable", True, text, geometry.page_address(entry.page), _RESCUE)
+            yield Finding("unreadable", True, text, geometry.page_address(entry.page), rescue)
     for name, pages in names.items():
         if len(pages) > 1:
             text = f"{target.label(name)} has {len(pages)} headers, at pages {_series(pages)}"
@@ -62,7 +62,7 @@ def _problems(target: TargetView) -> Iterator[Finding]:
     for page, object_id in owners.items():
         text = f"page {page} holds data of object {object_id}, but is not booked as its"
         address = geometry.page_address(page)
-        yield Finding("not-booked", True, text, address, f"nothing may be written; {_RESCUE}")
+        yield Finding("not-booked", True, text, address, f"nothing may be written; {rescue}")
 
 
 def _remarks(target: TargetView) -> Iterator[Finding]:
@@ -71,6 +71,10 @@ def _remarks(target: TargetView) -> Iterator[Finding]:
         text = f"{room.spare_blocks} of the two spare blocks left: a board may find no room"
         hint = "remove files" if not room.deleted_pages else f"maixfs gc {target.host}"
         yield Finding("no-spare-blocks", False, text, hint=hint)
+    for other in target.others:
+        start, share = other.geometry.base, int(other.confidence * 100)
+        text = f"another file system may lie here, {share} % sure"
+        yield Finding("other-area", False, text, start, f"--base {start:#x} takes that one")
     odd = [entry for entry in target.catalog.files() if entry.stored_name[:1] != b"/"]
     if odd:
         text = f"{odd[0].path}: stored without a slash in front, so a board cannot open it"

@@ -57,18 +57,18 @@ def _host_of(target: str | Path | TargetPath) -> Path:
 def _open(
     source: Source, medium: ReadMedium | EditMedium, wanted: Geometry | None, base: int | None
 ) -> Target:
-    detection: Detection | None = None
+    found: list[Detection] = []
     if wanted is not None:
         geometry = fit_geometry(wanted, len(medium.image), source.host, base)
     elif source.config is not None and base in (None, source.config.geometry.base):
         geometry = source.config.geometry
         refuse_cut(geometry, len(medium.image), source.host)
     else:
-        detection = _detect(source, medium, base)
-        geometry = detection.geometry
+        found = _detect(source, medium, base)
+        geometry = found[0].geometry
     kind = _kind_of(source, geometry, len(medium.image))
     area = medium.image[geometry.base : geometry.base + geometry.size]
-    blank = source.config is not None and detection is None and is_blank(area)
+    blank = source.config is not None and not found and is_blank(area)
     if blank and isinstance(medium, EditMedium):
         # Nothing can be lost here, and the board would do the same when it starts.
         Spiffs.format(medium.device, geometry)
@@ -77,10 +77,10 @@ def _open(
             f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",
             hint="maixfs mkfs makes an empty file system",
         )
-    return Target(source.host, kind, medium, geometry, detection, blank=blank)
+    return Target(source.host, kind, medium, geometry, found, blank=blank)
 
 
-def _detect(source: Source, medium: ReadMedium | EditMedium, base: int | None) -> Detection:
+def _detect(source: Source, medium: ReadMedium | EditMedium, base: int | None) -> list[Detection]:
     if base is None:
         return find_area(medium.image, source.host)
     return find_area_at(medium.image, source.host, base)

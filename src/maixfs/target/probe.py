@@ -14,8 +14,8 @@ _SURE = 0.9
 """Above this an area counts beside another one; below, only where it is the only one."""
 
 
-def find_area(image: memoryview, host: Path) -> Detection:
-    """Find the one file system in an image.
+def find_area(image: memoryview, host: Path) -> list[Detection]:
+    """Find the one file system in an image, first in the list; others may be some, but hardly.
 
     Raises ``NoFileSystemError``, which says what the image is instead, and ``AmbiguousError``
     where it holds several.
@@ -34,11 +34,11 @@ def find_area(image: memoryview, host: Path) -> Detection:
             hint=f"say which one: {' or '.join(f'--base {area.base:#x}' for area in areas)}",
         )
     refuse_cut(found[0].geometry, len(image), host)
-    return found[0]
+    return found
 
 
-def find_area_at(image: memoryview, host: Path, base: int) -> Detection:
-    """Find the file system that starts at ``base``; raises ``NoFileSystemError``."""
+def find_area_at(image: memoryview, host: Path, base: int) -> list[Detection]:
+    """Find the file system that starts at ``base``, alone; raises ``NoFileSystemError``."""
     found = detect(image, base=base)
     if not found:
         others = ", ".join(place_of(one.geometry) for one in detect(image))
@@ -47,7 +47,7 @@ def find_area_at(image: memoryview, host: Path, base: int) -> Detection:
             hint=f"there is one at {others}" if others else None,
         )
     refuse_cut(found[0].geometry, len(image), host)
-    return found[0]
+    return found[:1]
 
 
 def fit_geometry(geometry: Geometry, size: int, host: Path, base: int | None = None) -> Geometry:

@@ -1,4 +1,4 @@
-"""Everything that ``info`` says of a target: as values, as a dictionary, as lines."""
+"""Everything that ``info`` says of a target: as values and as a dictionary."""
 
 from __future__ import annotations
 
@@ -13,14 +13,6 @@ from maixfs.target.records import Kind, Room
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
     from maixfs.target.view import TargetView
-
-
-class Fact(NamedTuple):
-    """A line of ``info``."""
-
-    label: str
-    value: str
-    detail: str = ""
 
 
 class Counts(NamedTuple):
@@ -73,7 +65,9 @@ class Report(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Return it all as plain values that JSON has."""
         geometry = self.geometry
-        values = self._asdict() | {
+        values: dict[str, Any] = {"target": self.host, **self._asdict()}
+        del values["host"]
+        values |= {
             "kind": str(self.kind),
             "board": self.board and self.board._asdict(),
             "geometry": geometry_dict(geometry),
@@ -81,12 +75,12 @@ class Report(NamedTuple):
             "spiffsgen": geometry.spiffsgen_flags(),
             "reasons": [*self.reasons],
             "room": self.room.as_dict(),
+            "block_erases": self.block_erases and self.block_erases._asdict(),
+            "sector_erases": self.sector_erases and self.sector_erases._asdict(),
             "firmware": self.firmware and self.firmware._asdict(),
             "findings": [finding._asdict() for finding in self.findings],
             "healthy": self.healthy,
         }
-        for key in ("block_erases", "sector_erases"):
-            values[key] = values[key] and values[key]._asdict()
         return values
 
 

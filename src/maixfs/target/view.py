@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO
 
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
 from maixfs.spiffs.detect import Detection
@@ -20,10 +20,9 @@ from maixfs.target.records import Entry, Kind, Room
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
     from maixfs.errors import UsageError
-    from maixfs.target.report import Fact, Report
+    from maixfs.target.report import Report
 
 Entries = list[Entry]
-Facts: TypeAlias = "list[Fact]"
 _MAGIC_CHARACTERS = frozenset("*?[")
 
 
@@ -36,15 +35,17 @@ class TargetView:
         kind: Kind,
         medium: ReadMedium | EditMedium,
         geometry: Geometry,
-        detection: Detection | None,
+        found: list[Detection],
         *,
         blank: bool,
     ) -> None:
         self.host = host
         self.kind = kind
         self.geometry = geometry
-        self.detection = detection
+        self.detection = found[0] if found else None
         """How the geometry was found; ``None`` where it was given, or a board says it."""
+        self.others = found[1:]
+        """What else may be a file system in the image, less sure than this one."""
         self.blank = blank
         """Whether the area of a board was never formatted; it then reads as empty."""
         self.medium = medium
@@ -174,12 +175,6 @@ class TargetView:
         from maixfs.target.report import make_report
 
         return make_report(self)
-
-    def facts(self) -> Facts:
-        """Return all that is known of the target, as (label, value, detail) for a person."""
-        from maixfs.target.facts import facts_of
-
-        return facts_of(self.report())
 
     def absolute(self, path: str | None) -> str:
         """Return a path from the root, without dots, with odd bytes in their escaped form."""

@@ -89,13 +89,13 @@ def _draw(screen: Screen, listing: Listing, summarize: bool) -> None:
         for entry in ranked:
             rows.append(
                 [
-                    screen.size(entry.pages * listing.page_size),
-                    screen.size(entry.size),
+                    screen.cell(entry.pages * listing.page_size),
+                    screen.cell(entry.size),
                     percent_text(entry.pages, total.pages),
                     screen.bar(entry.pages, total.pages),
                     listing.label(entry),
                 ]
             )
-    sums = screen.size(total.pages * listing.page_size), screen.size(total.size)
+    sums = screen.cell(total.pages * listing.page_size), screen.cell(total.size)
     rows.append([*sums, "", "", Text(listing.place, "heading")])
     screen.table(COLUMNS, rows)

@@ -13,10 +13,10 @@ from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import count_text, hex_text, percent_text
+from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Report, Where
+    from maixfs.target import Finding, Report, Where
 
 Row = tuple[str, Part]
 
@@ -27,12 +27,16 @@ Row = tuple[str, Part]
     ("maixfs info --json board", "All of it for a program."),
 )
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
+@click.option(
+    "--flags", is_flag=True, help="The flags too with which mkspiffs and spiffsgen.py make it."
+)
 @bytes_option
 @json_option
 @where_options
-def info(screen: Screen, place: str | None, where: Where) -> int:
-    """Geometry and place of the file system are found out, and it says how sure that is and how
-    other tools make the same. The exit code is 1 where something is wrong.
+def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
+    """Geometry and place of the file system are found out, and it says how sure that is; a
+    geometry that is none of the presets comes with its flags. The exit code is 1 where something
+    is wrong.
 
     Without TARGET it is the board in the folder "board".
     """
@@ -47,16 +51,19 @@ def info(screen: Screen, place: str | None, where: Where) -> int:
     if screen.json:
         screen.emit(report.as_dict())
     else:
-        _draw(screen, report)
+        _draw(screen, report, flags)
     return int(not report.healthy)
 
 
-def _draw(screen: Screen, report: Report) -> None:
+def _draw(screen: Screen, report: Report, flags: bool) -> None:
     kind = "virtual board" if report.board else str(report.kind)
     screen.line(Text(report.host, "heading"), f"  {kind}, {screen.size(report.size)}")
     screen.line()
-    parts = (_device, _format, _use, _health)
-    screen.facts([row for part in parts for row in part(screen, report)])
+    rows = [*_device(screen, report), *_format(screen, report)]
+    if flags or (report.preset is None and report.confidence is not None):
+        rows.append(("mkspiffs", report.geometry.mkspiffs_flags()))
+        rows.append(("spiffsgen", report.geometry.spiffsgen_flags()))
+    screen.facts([*rows, *_use(screen, report), *_health(report)])
     _draw_findings(screen, report)
 
 
@@ -79,21 +86,24 @@ def _format(screen: Screen, report: Report) -> Iterator[Row]:
     geometry = report.geometry
     place = f"{hex_text(geometry.base)} to {hex_text(geometry.base + geometry.size)}"
     mounted = f", mounted at {report.mount_point}" if report.mount_point != "/" else ""
-    yield "SPIFFS", f"{place}, {screen.size(geometry.size)}{mounted}"
+    exact = screen.size if screen.settings.bytes else unit_text
+    yield "SPIFFS", f"{place}, {exact(geometry.size)}{mounted}"
     shape = (
-        f"{geometry.blocks} blocks of {screen.size(geometry.block_size)},"
-        f" pages of {screen.size(geometry.page_size)},"
+        f"{geometry.blocks} blocks of {exact(geometry.block_size)},"
+        f" pages of {exact(geometry.page_size)},"
         f" names up to {count_text(geometry.name_length - 1, 'byte')}"
     )
     shape += f", meta {count_text(geometry.meta_length, 'byte')}" if geometry.meta_length else ""
     yield "geometry", f"{report.preset}: {shape}" if report.preset else shape
+    yield "known by", _source(report)
+
+
+def _source(report: Report) -> str:
+    """Return who says the geometry; of what was found, all reasons where they leave a doubt."""
     if report.confidence is None:
-        yield "known by", "board.toml" if report.board else "the command line"
-    else:
-        yield "known by", f"{report.confidence * 100:.0f} % sure: {'; '.join(report.reasons)}"
-    if report.board is None:
-        yield "mkspiffs", geometry.mkspiffs_flags()
-        yield "spiffsgen", geometry.spiffsgen_flags()
+        return "board.toml" if report.board else "the command line"
+    reasons = report.reasons[:1] if report.confidence == 1 else report.reasons
+    return f"{int(report.confidence * 100)} % sure: {'; '.join(reasons)}"
 
 
 def _use(screen: Screen, report: Report) -> Iterator[Row]:
@@ -121,7 +131,7 @@ def _erases(report: Report) -> Iterator[str]:
             yield f"{counts.least} to {counts.most} per {unit}, mean {counts.mean:.1f}"
 
 
-def _health(_screen: Screen, report: Report) -> Iterator[Row]:
+def _health(report: Report) -> Iterator[Row]:
     problems = sum(finding.is_problem for finding in report.findings)
     if problems:
         yield "health", Text(count_text(problems, "problem"), "bad")
@@ -133,7 +143,13 @@ def _draw_findings(screen: Screen, report: Report) -> None:
     for finding in report.findings:
         screen.line()
         label = Text("problem:", "bad") if finding.is_problem else Text("note:", "warning")
-        where = "" if finding.address is None else f" (at {hex_text(finding.address)})"
-        screen.paragraph("  ", label, finding.message + where)
+        screen.paragraph("  ", label, finding.message + _place(finding))
         if finding.hint:
             screen.paragraph("    ", Text("hint:", "hint"), finding.hint)
+
+
+def _place(finding: Finding) -> str:
+    """Return where it is, unless the message itself has an address."""
+    if finding.address is None or "0x" in finding.message:
+        return ""
+    return f" (at {hex_text(finding.address)})"

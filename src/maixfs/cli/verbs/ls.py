@@ -69,7 +69,7 @@ def _draw(screen: Screen, listing: Listing, long: bool) -> None:
         columns = [column._replace(heading="") for column in columns]
     rows = []
     for entry in listing.entries:
-        row: list[Part] = [screen.size(entry.size)]
+        row: list[Part] = [screen.cell(entry.size)]
         if long:
             row += _details(listing, entry)
         fault: Part = Text(f"unreadable: {entry.fault}", "bad") if entry.fault else ""
