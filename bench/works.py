@@ -113,9 +113,7 @@ def overwrite(fs: Spiffs) -> None:
             file.write(SMALL[:256])
 
 
-def pack_files(
-    count: int, total: int, name: str = "/file{:03d}.bin"
-) -> list[tuple[str, bytes]]:
+def pack_files(count: int, total: int, name: str = "/file{:03d}.bin") -> list[tuple[str, bytes]]:
     """Return files of uneven size that hold ``total`` bytes together."""
     cuts = sorted(random.Random(3).sample(range(1, total), count - 1))
     edges = [0, *cuts, total]
