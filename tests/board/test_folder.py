@@ -209,10 +209,12 @@ def test_a_board_is_never_overwritten(desk: Desk) -> None:
     with pytest.raises(BoardError, match="exists already"):
         desk.create()
     assert (desk.folder / "board.toml").read_bytes() == before
-    (desk.folder / "board.toml").unlink()
+    for name in ("board.toml", "board.lock"):
+        (desk.folder / name).unlink()
+    names = sorted(desk.folder.iterdir())
     with pytest.raises(BoardError, match=r"flash\.bin exists already"):
         desk.create()
-    assert not (desk.folder / "board.toml").exists()
+    assert sorted(desk.folder.iterdir()) == names
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
     Raises ``BoardError`` where one is there already or the host refuses; what had been written
     by then is removed again. What a killed process left half made is made anew.
     """
+    _refuse(folder)
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,13 +41,8 @@ def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
 
 
 def _make(folder: Path, config: BoardConfig, dump: bytes) -> None:
+    half_made = _refuse(folder)
     flash, wear, final = (folder / name for name in (FLASH_NAME, WEAR_NAME, CONFIG_NAME))
-    half_made = (folder / DRAFT_NAME).exists() and not final.exists()
-    for path in (final, flash):
-        if path.exists() and not half_made:
-            raise BoardError(
-                f"{path} exists already", hint="choose another folder, or remove it first"
-            )
     try:
         config.save_draft(folder)  # from here on it is half made
         if half_made:
@@ -56,6 +52,18 @@ def _make(folder: Path, config: BoardConfig, dump: bytes) -> None:
     except BaseException:
         _remove(final, flash, wear, folder / DRAFT_NAME)
         raise
+
+
+def _refuse(folder: Path) -> bool:
+    """Raise ``BoardError`` where a board is; tell whether there is one that is half made."""
+    final = folder / CONFIG_NAME
+    half_made = (folder / DRAFT_NAME).exists() and not final.exists()
+    for path in (final, folder / FLASH_NAME):
+        if path.exists() and not half_made:
+            raise BoardError(
+                f"{path} exists already", hint="choose another folder, or remove it first"
+            )
+    return half_made
 
 
 def _remove(*paths: Path) -> None:
