@@ -306,6 +306,23 @@ def test_print_into_a_file_of_the_board(desk: Desk) -> None:
     assert desk.get("p") == b"x 1\n"
 
 
+def test_a_line_is_out_when_it_is_printed(desk: Desk) -> None:
+    raw = io.BytesIO()
+    console = io.TextIOWrapper(raw, encoding="utf-8")
+    seen: list[bytes] = []
+
+    class Look(SteppedClock):
+        def sleep(self, seconds: float) -> None:
+            seen.append(raw.getvalue())
+
+    script = (
+        "import utime, sys\nprint('a')\nutime.sleep(1)\n"
+        "sys.stdout.buffer.write(b'b\\n')\nutime.sleep(1)\n"
+    )
+    desk.run(script, stdout=console, clock=Look())
+    assert seen == [b"a\n", b"a\nb\n"]
+
+
 def test_a_console_that_cannot_show_a_character_escapes_it(desk: Desk) -> None:
     raw = io.BytesIO()
     console = io.TextIOWrapper(raw, encoding="ascii")

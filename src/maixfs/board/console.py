@@ -13,8 +13,8 @@ Data = str | bytes | bytearray | memoryview
 class Console:
     """Two text streams of the host, in place of the board's UART.
 
-    Characters that the host's stream cannot show are written as escapes. A reader that went
-    away raises ``BrokenPipeError``.
+    A line is out when its end is written. Characters that the host's stream cannot show are
+    written as escapes. A reader that went away raises ``BrokenPipeError``.
     """
 
     def __init__(self, stdout: TextIO | None = None, stdin: TextIO | None = None) -> None:
@@ -47,6 +47,7 @@ class Console:
         else:
             self.output.flush()
             binary.write(raw)
+            binary.flush()
         return len(raw)
 
     def _write_text(self, text: str) -> None:
@@ -55,6 +56,8 @@ class Console:
         except UnicodeEncodeError:
             encoding = self.output.encoding or "ascii"
             self.output.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        if "\n" in text:
+            self.output.flush()
 
 
 class OutputStream:
