@@ -164,9 +164,13 @@ class Spiffs:
     def open_page(self, page: int) -> Descriptor:
         """Open the file whose header lies at ``page`` for reading.
 
-        For listings of damaged areas, where two headers may carry one name.
+        For listings of damaged areas, where two headers may carry one name. Raises -10031 for
+        what is no object page.
         """
         self._check_mounted()
+        geometry = self._volume.geometry
+        if not 0 <= page < geometry.pages or geometry.is_lookup_page(page):
+            raise spiffs_error(Code.NOT_A_FILE, f"page {page}")
         slot = self._volume.slots.take()
         try:
             self._open_page(slot, page, int(OpenFlag.RDONLY))

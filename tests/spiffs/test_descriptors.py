@@ -1,0 +1,177 @@
+"""How many descriptors there are, and what several of them on one file see of each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from maixfs.spiffs import Geometry, Spiffs
+from spiffs.areas import APPEND, CREAT, NEW, RW, TRUNC, Area, R, W, code_of, contents, get, put
+
+SMALL = Geometry(0x10000, 0x1000, 256)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5])
+def test_a_limited_number_of_descriptors(limit: int) -> None:
+    fs = Area(SMALL).mount(max_files=limit)
+    files = [fs.open_descriptor(f"{number}", NEW) for number in range(limit)]
+    assert [file.number for file in files] == list(range(1, limit + 1))
+    fs.create("needs no descriptor")
+    assert code_of(fs.open_descriptor, "0", R) == -10007
+    assert code_of(fs.remove, "0") == code_of(fs.rename, "0", "x") == -10007
+    assert code_of(fs.open_page, fs.stat("0").page) == -10007
+    assert fs.stat("0").size == 0
+    files[0].close()
+    fs.remove("0")
+    fs.open_descriptor("x", NEW).close()
+    assert fs.open_descriptor("y", NEW).number == 1
+
+
+def test_as_many_descriptors_as_asked_for(area: Area) -> None:
+    fs = area.mount()
+    count = min(40, (area.geometry.blocks - 2) * area.geometry.usable_pages // 4)
+    files = [fs.open_descriptor(f"{number}", NEW) for number in range(count)]
+    for number, file in enumerate(files):
+        file.write(b"%d" % number)
+    for file in files:
+        file.close()
+    assert contents(fs) == {f"{number}": b"%d" % number for number in range(count)}
+
+
+def test_failed_openings_cost_no_descriptor() -> None:
+    fs = Area(SMALL).mount(max_files=1)
+    put(fs, "a", b"1")
+    for _ in range(3):
+        assert code_of(fs.open_descriptor, "missing", R) == -10002
+        assert code_of(fs.open_descriptor, "n" * 40, NEW) == -10036
+        assert code_of(fs.open_descriptor, "a", RW | CREAT | 64) == -10030
+        assert code_of(fs.remove, "missing") == code_of(fs.rename, "missing", "x") == -10002
+        assert code_of(fs.open_page, 5) == -10012
+    assert get(fs, "a") == b"1"
+
+
+def test_an_old_handle_does_not_reach_a_new_file() -> None:
+    fs = Area(SMALL).mount(max_files=1)
+    old = fs.open_descriptor("a", NEW)
+    old.close()
+    new = fs.open_descriptor("b", NEW)
+    assert new.number == old.number
+    assert old.closed
+    assert code_of(old.write, b"1") == code_of(old.close) == -10008
+    assert not new.closed
+
+
+def test_a_reader_sees_what_a_writer_wrote(fs: Spiffs) -> None:
+    put(fs, "a", b"12345")
+    writer, reader = fs.open_descriptor("a", RW | APPEND), fs.open_descriptor("a", R)
+    assert reader.read() == b"12345"
+    writer.write(b"678")
+    assert reader.read() == b"678"
+    assert reader.read() == b""
+    reader.seek(0)
+    assert reader.read() == b"12345678"
+
+
+def test_a_reader_of_an_empty_file_sees_the_first_bytes_once_they_are_flushed(fs: Spiffs) -> None:
+    """Reading a file that has no size yet does not even look into the cache."""
+    writer, reader = fs.open_descriptor("a", NEW), fs.open_descriptor("a", R)
+    writer.write(b"123")
+    assert reader.read() == b""
+    writer.flush()
+    assert reader.read() == b"123"
+
+
+def test_two_writers_share_one_cache_page(fs: Spiffs) -> None:
+    first, second = fs.open_descriptor("a", NEW), fs.open_descriptor("a", W)
+    first.write(b"ABCDEF")
+    second.write(b"abc")
+    assert (first.tell(), second.tell()) == (6, 3)
+    first.close()
+    second.write(b"d")
+    second.close()
+    assert get(fs, "a") == b"abcdEF"
+
+
+def test_emptying_through_another_descriptor(fs: Spiffs) -> None:
+    put(fs, "a", b"12345")
+    reader = fs.open_descriptor("a", R)
+    reader.read(4)
+    fs.open_descriptor("a", W | TRUNC).close()
+    assert reader.read() == b""
+    assert (reader.size, reader.tell()) == (0, 0)
+    put(fs, "a", b"6789")
+    assert reader.read() == b"6789"
+
+
+def test_files_grow_side_by_side(fs: Spiffs) -> None:
+    names = "abc"
+    files = [fs.open_descriptor(name, NEW) for name in names]
+    expected = dict.fromkeys(names, b"")
+    for number in range(60):
+        for name, file in zip(names, files, strict=True):
+            piece = f"{name}{number} ".encode() * (number % 5)
+            file.write(piece)
+            expected[name] += piece
+    for file in files:
+        file.close()
+    assert contents(fs) == expected
+
+
+@pytest.mark.parametrize("pages", [1, 2, None])
+def test_cache_pages_are_what_short_writes_wait_in(pages: int | None) -> None:
+    area = Area(SMALL)
+    fs = area.mount(cache_pages=pages)
+    files = [fs.open_descriptor(name, NEW) for name in "abc"]
+    for file in files:
+        file.write(b"12")
+        file.write(b"345")
+    waiting = [file.size == 0 for file in files]
+    assert waiting == [True] * (pages or 3) + [False] * (3 - (pages or 3))
+    for file in files:
+        file.close()
+    assert contents(fs) == dict.fromkeys("abc", b"12345")
+
+
+def test_dropping_everything_is_a_power_loss(area: Area) -> None:
+    fs = area.mount()
+    file = fs.open_descriptor("a", NEW)
+    file.write(b"flushed ")
+    file.flush()
+    file.write(b"lost")
+    del fs, file
+    assert contents(area.mount()) == {"a": b"flushed "}
+
+
+def test_unmounting_flushes_open_files(area: Area) -> None:
+    fs = area.mount()
+    files = [fs.open_descriptor(name, NEW) for name in "ab"]
+    for file in files:
+        file.write(b"12345")
+    fs.unmount()
+    assert all(file.closed for file in files)
+    with area.mount() as fs:
+        assert contents(fs) == {"a": b"12345", "b": b"12345"}
+    assert not fs.mounted
+
+
+def test_a_close_that_finds_no_room_leaves_the_descriptor_open() -> None:
+    """As in the C; the bytes are gone, so that the second close succeeds."""
+    fs = Area(Geometry(0x4000, 0x1000, 256)).mount(max_files=2)
+    waiting = fs.open_descriptor("a", NEW)
+    waiting.write(b"w" * 200)
+    with fs.open_descriptor("b", NEW) as file:
+        while not code_of(file.write, b"x" * 251):
+            pass
+    assert code_of(waiting.close) == -10001
+    assert not waiting.closed
+    waiting.close()
+    assert get(fs, "a") == b""
+
+
+def test_opening_a_file_by_its_header_page(fs: Spiffs) -> None:
+    put(fs, "a", b"12345")
+    with fs.open_page(fs.stat("a").page) as file:
+        assert file.read() == b"12345"
+        assert code_of(file.write, b"6") == -10021
+    assert code_of(fs.open_page, fs.geometry.pages - 1) == -10012
+    for page in (-1, 0, fs.geometry.pages_per_block, fs.geometry.pages, 1 << 40):
+        assert code_of(fs.open_page, page) == -10031
