@@ -157,7 +157,23 @@ def test_unpack_leaves_out_what_is_damaged(run: Run, place: Path) -> None:
 
     damage_photo(place / "dump.bin")
     result = run("unpack", "dump.bin", "out", "--json", code=1)
-    assert len(json.loads(result.stdout)["files"]) == len(FILES) - 1
+    document = json.loads(result.stdout)
+    assert len(document["files"]) == len(FILES) - 1
+    (reason,) = document["left_out"]
+    assert reason.startswith("/flash/photo.bin cannot be read: ")
     assert "1 of 4 files left out: /flash/photo.bin" in result.stderr
     assert Path("out/lib/a.py").exists()
     assert not Path("out/photo.bin").exists()
+
+
+def test_unpack_names_all_that_it_leaves_out(run: Run, place: Path) -> None:
+    raw = bytearray((place / "dump.bin").read_bytes())
+    for name in (b"/photo.bin\0", b"/lib/deep/b.py\0"):
+        raw[raw.index(name) - 13 + 4096 + 4] &= 0x7F
+    (place / "dump.bin").write_bytes(raw)
+    lines = run("unpack", "dump.bin", "out", code=1).stderr.splitlines()
+    assert sum(line.startswith("note: left out: /flash/") for line in lines) == 2
+    assert lines[-2:] == [
+        "error: 2 of 4 files left out, as they cannot be read",
+        "  hint: maixfs info dump.bin says what is wrong",
+    ]

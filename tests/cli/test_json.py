@@ -59,7 +59,7 @@ SCHEMA: dict[tuple[str, ...], dict[str, str]] = {
     ("gc", "board"): {"": "target freed_pages room written", "room": ROOM},
     ("mkfs", "new.img"): {"": "written changed", "written": WRITTEN},
     ("pack", "src", "-o", "new.img"): {"": "path size sha256 files pages warnings changed"},
-    ("unpack", "board", "out"): {"": "folder files", "files": FILE},
+    ("unpack", "board", "out"): {"": "folder files left_out", "files": FILE},
 }
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maixfs.target import MissingError, TakenError, TargetError, UnpackError, open_target, unpack
+from maixfs.target import (
+    MissingError,
+    TakenError,
+    TargetError,
+    UnpackError,
+    apply,
+    open_target,
+    plan_copy,
+    unpack,
+)
 from maixfs.target.hostnames import HostNames, host_part
 from maixfs.target.names import parts_of
 from maixfs.target.records import Written
@@ -76,7 +86,10 @@ def test_names_do_not_climb_out(tmp_path: Path) -> None:
     renamed = {file.note for file in written if file.note}
     assert r"was /\x2e\x2e" in renamed
     assert (folder / "%2E%2E/%2E%2E/escape").read_bytes() == b"1"
-    assert (folder / "%FF%FE").read_bytes() == b"6"
+    any_bytes = sys.platform not in ("win32", "darwin")
+    odd = os.fsdecode(b"\xff\xfe") if any_bytes else "%FF%FE"
+    assert (folder / odd).read_bytes() == b"6"
+    assert (r"was /\xff\xfe" in renamed) is not any_bytes
 
 
 def test_what_is_there_and_differs_stops_it_all(place: Place, tmp_path: Path) -> None:
@@ -129,6 +142,9 @@ def test_damaged_files_are_left_out_and_named(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with pytest.raises(UnpackError, match=r"1 of 4 files left out: /lib/a\.py") as caught:
         unpack_all(place, folder)
+    (reason,) = caught.value.lost
+    assert reason.startswith("/lib/a.py cannot be read: ")
+    assert caught.value.hint == f"maixfs info {place.host} says what is wrong"
     assert sorted(found(folder)) == ["empty", "lib/deep/b.bin", "main.py"]
     assert len(caught.value.written) == 3
 
@@ -172,6 +188,37 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
 def test_names_for_each_host(part: str, posix: str, windows: str) -> None:
     assert host_part(part, windows=False) == posix
     assert host_part(part, windows=True) == windows
+
+
+def test_bytes_that_are_not_utf8_stay_where_the_host_has_them() -> None:
+    path = (r"\xff", r"a\x0ab", r"back\x5cslash")
+    names = HostNames([path], windows=False, caseless=False, any_bytes=True)
+    assert names[path] == (os.fsdecode(b"\xff"), "a\nb", "back\\slash")
+    assert names.note(path, "/odd") == ""
+    names = HostNames([path], windows=False, caseless=False, any_bytes=False)
+    assert names[path][0] == "%FF"
+    assert names.note(path, "/odd") == "was /odd"
+
+
+def test_a_failed_write_says_how_many_were_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, folder = make_bare(tmp_path, SMALL), tmp_path / "out"
+    (folder / "main.py").mkdir(parents=True)
+    with pytest.raises(TakenError, match="is a folder") as caught:
+        unpack_all(place, folder, force=True)
+    assert caught.value.hint == "move it away first; 3 files are written already"
+    (folder / "empty").unlink()
+    with pytest.raises(TakenError) as caught:
+        unpack_all(place, folder, force=True)
+    assert caught.value.hint == "move it away first; 1 file is written already"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "copy" / "main.py").mkdir(parents=True)
+    plan = plan_copy([f"{place.host}:/lib/a.py", f"{place.host}:/empty"], "copy")
+    (tmp_path / "copy" / "empty").mkdir()
+    with pytest.raises(TakenError) as caught:
+        apply(plan)
+    assert caught.value.hint == "move it away first; 1 file is written already"
 
 
 def test_names_that_a_host_takes_for_one_get_numbers() -> None:

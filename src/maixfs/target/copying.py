@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
 from maixfs.target.draft import clear_drafts
 from maixfs.target.records import Progress, Written
 from maixfs.target.sessions import Sessions
-from maixfs.target.unpacking import make_folder, write_host
+from maixfs.target.unpacking import counted, make_folder, write_host
 
 
 class Copied(NamedTuple):
@@ -40,7 +41,8 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
         for step in plan.steps:
             if progress is not None:
                 progress("copy", done, plan.total)
-            written.append(_do(step, plan, sessions))
+            with nullcontext() if host is not None else counted(written):
+                written.append(_do(step, plan, sessions))
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
             progress("copy", plan.total, plan.total)

@@ -152,7 +152,7 @@ def _steps_to_host(
     steps = []
     for item, way in zip(items, ways, strict=True):
         place = goal.joinpath(*names[way]) if way else goal
-        note = f"was {item.source.path}" if way and names[way] != way else ""
+        note = names.note(way, item.source.path) if way else ""
         action = Action.NEW
         if place.is_dir():
             raise TakenError(f"{place} is a folder", hint="give the copy another name")

@@ -21,18 +21,18 @@ _DEVICES = frozenset(
 Parts = tuple[str, ...]
 
 
-def host_part(part: str, *, windows: bool) -> str:
+def host_part(part: str, *, windows: bool, any_bytes: bool = False) -> str:
     """Return one part of a target's path as the name of a host's file or folder.
 
     What the host would not take, or would take for something else, becomes ``%XX``: a slash
-    within a name, bytes that are not UTF-8, ``.`` and ``..``, and on Windows the characters and
-    device names that it keeps to itself.
+    within a name, ``.`` and ``..``, bytes that are not UTF-8 unless names may hold ``any_bytes``,
+    and on Windows the characters and device names that it keeps to itself.
     """
     twin = _TWIN.search(part)
     if twin:
         part = f"{part[: twin.start()]}~p{twin[1]}"
     text = parse(part).decode("utf-8", "surrogateescape")
-    text = "".join(_escaped(char) if _is_bad(char, windows) else char for char in text)
+    text = "".join(_escaped(char) if _is_bad(char, windows, any_bytes) else char for char in text)
     text = _DOTS.get(text, text)
     if windows:
         if text.partition(".")[0].rstrip(" ").upper() in _DEVICES:
@@ -42,8 +42,8 @@ def host_part(part: str, *, windows: bool) -> str:
     return text
 
 
-def _is_bad(char: str, windows: bool) -> bool:
-    if char in "/\0" or "\udc80" <= char <= "\udcff":
+def _is_bad(char: str, windows: bool, any_bytes: bool) -> bool:
+    if char in "/\0" or (not any_bytes and "\udc80" <= char <= "\udcff"):
         return True
     return windows and (char < " " or char in _NOT_ON_WINDOWS)
 
@@ -55,7 +55,8 @@ def _escaped(char: str) -> str:
 class HostNames:
     """Gives out host names for the files of a target, no two alike.
 
-    ``windows`` and ``caseless`` say what the host is like; they are found out unless given.
+    What the host is like is found out unless it is given: ``windows``, ``caseless`` (names that
+    differ in case alone are one), ``any_bytes`` (names need not be UTF-8).
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class HostNames:
         *,
         windows: bool = os.name == "nt",
         caseless: bool = os.name == "nt" or sys.platform == "darwin",
+        any_bytes: bool = os.name != "nt" and sys.platform != "darwin",
     ) -> None:
         self._caseless = caseless
         plain = {
-            parts: tuple(host_part(part, windows=windows) for part in parts) for parts in paths
+            parts: tuple(host_part(part, windows=windows, any_bytes=any_bytes) for part in parts)
+            for parts in paths
         }
         folders = {self._key(names[:end]) for names in plain.values() for end in range(len(names))}
         self._names: dict[Parts, Parts] = {}
@@ -82,6 +85,14 @@ class HostNames:
 
     def __getitem__(self, parts: Parts) -> Parts:
         return self._names[parts]
+
+    def note(self, parts: Parts, path: str | None) -> str:
+        """Return what to say of a name that had to change, which was ``path``; else nothing."""
+        same = all(
+            os.fsencode(name) == parse(part)
+            for name, part in zip(self._names[parts], parts, strict=True)
+        )
+        return "" if same else f"was {path}"
 
     def _key(self, names: Parts) -> Parts:
         if not self._caseless:

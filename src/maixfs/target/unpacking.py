@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +17,17 @@ from maixfs.target.target import Target
 
 
 class UnpackError(UnreadableError):
-    """Some files could not be read; ``written`` are those that could, and lie in the folder."""
+    """Some files could not be read; ``lost`` says of each why.
 
-    def __init__(self, message: str, written: list[Written], *, hint: str | None = None) -> None:
+    ``written`` are those that could; they lie in the folder.
+    """
+
+    def __init__(
+        self, message: str, written: list[Written], lost: list[str], *, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.written = written
+        self.lost = lost
 
 
 class _Step(NamedTuple):
@@ -59,12 +67,17 @@ def unpack(
         except UnreadableError as error:
             lost.append(str(error))
             continue
-        written.append(write_host(step.place, data, folder)._replace(note=step.note))
+        with counted(written):
+            written.append(write_host(step.place, data, folder)._replace(note=step.note))
     if progress is not None:
         progress("unpack", len(steps), len(steps))
     if lost:
+        reason = ", as they cannot be read" if lost[1:] else f": {lost[0]}"
         raise UnpackError(
-            f"{len(lost)} of {len(steps)} files left out: {lost[0]}", written, hint=_rest(lost)
+            f"{len(lost)} of {len(steps)} files left out{reason}",
+            written,
+            lost,
+            hint=f"maixfs info {target.host} says what is wrong",
         )
     return written
 
@@ -81,7 +94,7 @@ def _plan(target: Target, path: str | None, folder: Path) -> list[_Step]:
     steps = []
     for file in files:
         parts = _parts(file)[skip:]
-        note = "" if names[parts] == parts else f"was {file.path}"
+        note = names.note(parts, file.path)
         steps.append(_Step(file, folder.joinpath(*names[parts]), note))
     return steps
 
@@ -134,5 +147,14 @@ def make_folder(folder: Path) -> None:
         raise TargetError(f"{folder} cannot be made: {reason_of(error)}") from error
 
 
-def _rest(lost: list[str]) -> str | None:
-    return "; ".join(lost[1:]) or None
+@contextmanager
+def counted(written: list[Written]) -> Iterator[None]:
+    """Have an error say how many files were written before it."""
+    try:
+        yield
+    except TargetError as error:
+        done = sum(file.changed for file in written)
+        if done:
+            before = f"{done} {'file is' if done == 1 else 'files are'} written already"
+            error.hint = f"{error.hint}; {before}" if error.hint else before
+        raise

@@ -148,7 +148,10 @@ class TargetView:
             with self.fs.open_page(entry.page) as descriptor:
                 return descriptor.read()
         except SpiffsError as error:
-            raise UnreadableError(f"{entry.path} cannot be read: {error}") from error
+            raise UnreadableError(
+                f"{entry.path} cannot be read: {error}",
+                hint=f"maixfs unpack {self.host} DIR leaves it out and saves the others",
+            ) from error
 
     def open(self, path: str) -> BinaryIO:
         """Return a binary file object with the bytes of a file, for reading."""

@@ -42,13 +42,16 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
         try:
             written = unpack(target, path, Path(folder), force=force, progress=progress)
         except UnpackError as error:
-            _tell(screen, folder, error.written)
+            _tell(screen, folder, error.written, error.lost)
             raise
-    _tell(screen, folder, written)
+    _tell(screen, folder, written, [])
 
 
-def _tell(screen: Screen, folder: str, written: list[Written]) -> None:
+def _tell(screen: Screen, folder: str, written: list[Written], lost: list[str]) -> None:
     if screen.json:
-        screen.emit({"folder": folder, "files": [file_json(file) for file in written]})
-    else:
-        draw_files(screen, written)
+        files = [file_json(file) for file in written]
+        screen.emit({"folder": folder, "files": files, "left_out": lost})
+        return
+    draw_files(screen, written)
+    for reason in lost if lost[1:] else ():  # one alone is told by the error
+        screen.note(f"left out: {reason}")
