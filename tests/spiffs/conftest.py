@@ -15,14 +15,27 @@ AREAS += [(name, nor) for name in ("maixpy-512k", "8k-blocks") for nor in ("lite
 AREAS += [("maixpy", "maixpy"), ("smallest", "literal")]
 
 
-@pytest.fixture(params=AREAS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
-def area(request: pytest.FixtureRequest) -> Area:
-    """An empty area of each kind."""
-    name, nor = request.param
+def make_area(name: str, nor: str) -> Area:
     geometry = GEOMETRIES[name]
     if geometry.base:  # as far up as it has to be, so that the chip is quickly made
         geometry = replace(geometry, base=0x40000)
     return Area(geometry, nor)
+
+
+def area_id(pair: tuple[str, str]) -> str:
+    return "-".join(pair)
+
+
+@pytest.fixture(params=AREAS, ids=area_id)
+def area(request: pytest.FixtureRequest) -> Area:
+    """An empty area of each kind."""
+    return make_area(*request.param)
+
+
+@pytest.fixture(params=[pair for pair in AREAS if GEOMETRIES[pair[0]].use_magic], ids=area_id)
+def signed_area(request: pytest.FixtureRequest) -> Area:
+    """An empty area of each kind that has a magic in every block."""
+    return make_area(*request.param)
 
 
 @pytest.fixture

@@ -1,0 +1,259 @@
+"""Mounting: aborted erases, what is no SPIFFS, areas that do not fit, mounts that never write."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from maixfs.nor import MaixpyDriver, NorChip, NorEvent, make_driver
+from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from spiffs.areas import NEW, RW, TRUNC, Area, R, W, code_of, contents, get, pattern, put, ram_of
+
+SMALL = Geometry(0x8000, 0x1000, 256)
+FILES = {"a": pattern(700), "b": pattern(3000, 1), "c": b""}
+
+
+class Watcher:
+    """Counts what a chip is asked to do."""
+
+    def __init__(self, chip: NorChip) -> None:
+        self.reads = self.bytes_read = 0
+        self.writes: list[NorEvent] = []
+        chip.attach(self)
+
+    def before(self, chip: NorChip, event: NorEvent) -> None:
+        if event.kind == "read":
+            self.reads += 1
+            self.bytes_read += event.length
+        else:
+            self.writes.append(event)
+
+    def after(self, chip: NorChip, event: NorEvent) -> None:
+        """Nothing: it was counted before."""
+
+
+def fill(area: Area) -> None:
+    with area.mount() as fs:
+        for name, data in FILES.items():
+            put(fs, name, data)
+
+
+def erased_block(area: Area) -> int:
+    """Return a block in which no file has a page: the one whose erase is cut short."""
+    return area.geometry.blocks - 1
+
+
+def test_a_sound_area_is_mounted_without_a_write(area: Area) -> None:
+    fill(area)
+    watcher = Watcher(area.chip)
+    fs = area.mount()
+    assert not watcher.writes
+    assert watcher.reads <= 3 * area.geometry.pages
+    assert contents(fs) == FILES
+    assert fs.aborted_block is None
+
+
+def test_mounting_twice_gives_the_same(area: Area) -> None:
+    fill(area)
+    assert ram_of(area.mount()) == ram_of(area.mount()) == ram_of(area.mount(read_only=True))
+
+
+def test_an_aborted_erase_is_done_again(signed_area: Area) -> None:
+    area = signed_area
+    fill(area)
+    block, g = erased_block(area), area.geometry
+    area.poke(block * g.block_size, b"\0" * (g.magic_offset + 2))
+    fs = area.mount()
+    assert fs.aborted_block == block
+    assert contents(fs) == FILES
+    assert fs.statvfs().deleted == area.mount().statvfs().deleted
+    assert area.mount().aborted_block is None
+
+
+def test_a_reader_takes_an_aborted_erase_as_an_empty_block(signed_area: Area) -> None:
+    area = signed_area
+    fill(area)
+    before = area.mount().statvfs()
+    block, g = erased_block(area), area.geometry
+    area.poke(block * g.block_size, b"\0" * (g.magic_offset + 2))
+    image = area.image
+    fs = area.mount(read_only=True)
+    assert fs.aborted_block == block
+    assert contents(fs) == FILES
+    assert fs.statvfs()[:6] == before[:6]
+    assert area.image == image
+
+
+def test_two_blocks_without_magic_are_no_file_system(signed_area: Area) -> None:
+    area = signed_area
+    g = area.geometry
+    for block in (0, g.blocks - 1):
+        area.poke(block * g.block_size + g.magic_offset, b"\xff\xff")
+    image = area.image
+    for read_only in (False, True):
+        assert code_of(area.mount, read_only=read_only) == -10025
+    assert area.image == image
+
+
+NO_FILE_SYSTEMS: dict[str, Callable[[int], bytes]] = {
+    "zeros": bytes,
+    "blank": lambda size: b"\xff" * size,
+    "noise": lambda size: random.Random(size).randbytes(size),
+    "text": lambda size: (b"It was a bright cold day in April. " * (size // 35 + 1))[:size],
+    "half": lambda size: b"\xff" * (size // 2) + bytes(size - size // 2),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILE_SYSTEMS)
+def test_what_is_no_spiffs(area: Area, kind: str) -> None:
+    """With magic: -10025. Without there is nothing to tell by, and reading stays bounded."""
+    area.poke(0, NO_FILE_SYSTEMS[kind](area.geometry.size))
+    image = area.image
+    watcher = Watcher(area.chip)
+    if area.geometry.use_magic:
+        for read_only in (False, True):
+            assert code_of(area.mount, read_only=read_only) == -10025
+        assert not watcher.writes
+    else:
+        fs = area.mount()
+        for entry in fs.scandir():
+            code_of(fs.open_page, entry.page)
+    assert watcher.reads <= 4 * area.geometry.pages
+    assert area.image == image
+
+
+def test_any_image_mounts_without_magic() -> None:
+    """1,000 pages of noise as an area without magic: errors and listings, nothing else."""
+    geometry = Geometry(0x8000, 0x1000, 256, use_magic=False, use_magic_length=False)
+    for seed in range(30):
+        area = Area(geometry, content=random.Random(seed).randbytes(geometry.size))
+        fs = area.mount()
+        for entry in list(fs.scandir()):
+            code_of(read_page, fs, entry.page)
+        for name in [entry.raw_name for entry in fs.scandir()][:3]:
+            code_of(fs.remove, name)
+        code_of(put, fs, "new", pattern(300))
+
+
+def read_page(fs: Spiffs, page: int) -> bytes:
+    with fs.open_page(page) as file:
+        return file.read(100_000)
+
+
+def test_an_area_that_is_longer_than_its_chip() -> None:
+    device = make_driver("ideal", NorChip.in_memory(SMALL.size))
+    for geometry in (SMALL.with_size(0x9000), Geometry(0x8000, 0x1000, 256, base=0x1000)):
+        with pytest.raises(SpiffsError, match="ends behind the chip") as caught:
+            Spiffs(device, geometry)
+        assert caught.value.code == -10024
+
+
+def test_a_chip_may_be_longer_than_the_area() -> None:
+    chip = NorChip.in_memory(0x20000, content=b"\x5a" * 0x20000)
+    device = make_driver("ideal", chip)
+    geometry = Geometry(0x8000, 0x1000, 256, base=0x9000)
+    Spiffs.format(device, geometry)
+    with Spiffs(device, geometry) as fs:
+        for number in range(200):
+            put(fs, f"{number % 7}", pattern(900, number))
+    around = chip.peek(0, 0x9000) + chip.peek(0x11000, 0xF000)
+    assert around == b"\x5a" * len(around)
+
+
+def test_a_geometry_without_a_size_mounts_nothing() -> None:
+    device = make_driver("ideal", NorChip.in_memory(SMALL.size))
+    assert code_of(Spiffs, device, SMALL.with_size(0)) == -10024
+
+
+def test_erase_units_must_be_the_chips() -> None:
+    device = make_driver("ideal", NorChip.in_memory(0x8000))
+    geometry = Geometry(0x8000, 0x800, 256, erase_size=0x800)
+    assert code_of(Spiffs, device, geometry) == -10024
+
+
+def test_look_up_entries_that_leave_no_room_for_the_magic() -> None:
+    geometry = Geometry(0x20000, 0x8000, 256)
+    area = Area(SMALL.with_size(0x20000))
+    assert code_of(Spiffs.format, area.device, geometry) == -10028
+    assert code_of(Spiffs, area.device, geometry) == -10028
+    Area(Geometry(0x20000, 0x8000, 256, use_magic=False)).mount()
+
+
+@pytest.mark.parametrize("name", ["name", "/name", "n" * 31])
+def test_a_name_field_without_its_zero(name: str) -> None:
+    area = Area(SMALL)
+    with area.mount() as fs:
+        put(fs, name, b"1")
+        page = fs.stat(name).page
+    area.poke(page * 256 + 13, b"z" * 32)
+    fs = area.mount()
+    assert fs.listdir() == ["z" * 32]
+    assert code_of(fs.stat, "z" * 32) == -10036
+    assert code_of(fs.stat, "z" * 31) == -10002
+
+
+# A read-only mount
+
+
+def test_reading_writes_nothing(area: Area) -> None:
+    fill(area)
+    watcher = Watcher(area.chip)
+    fs = area.mount(read_only=True)
+    assert fs.read_only
+    assert contents(fs) == FILES
+    assert fs.stat("a").size == 700
+    fs.info(), fs.statvfs(), fs.listdir()
+    with fs.open_descriptor("b", R) as file:
+        file.seek(10)
+        file.tell()
+        file.flush()
+    with fs.open("b", "rb") as stream:
+        assert stream.read() == FILES["b"]
+    fs.unmount()
+    assert not watcher.writes
+
+
+def test_a_reader_refuses_to_write(area: Area) -> None:
+    fill(area)
+    watcher = Watcher(area.chip)
+    fs = area.mount(read_only=True)
+    for flags in (NEW, RW, W, R | TRUNC):
+        assert code_of(fs.open_descriptor, "a", flags) == -10032
+    for call in (fs.create, fs.remove):
+        assert code_of(call, "a") == -10032
+    assert code_of(fs.rename, "a", "x") == -10032
+    assert code_of(fs.set_meta, "a", bytes(area.geometry.meta_length)) == -10032
+    assert code_of(fs.gc, 1) == code_of(fs.gc_quick) == -10032
+    file = fs.open_descriptor("a", R)
+    assert code_of(file.write, b"1") == code_of(file.truncate, 0) == -10032
+    assert code_of(file.write_now, b"1") == -10032
+    for mode in ("w", "a", "x", "r+"):
+        assert code_of(fs.open, "a", mode) == -10032
+    assert not watcher.writes
+    assert contents(fs) == FILES
+
+
+def test_formatting_starts_anew(area: Area) -> None:
+    fill(area)
+    Spiffs.format(area.device, area.geometry)
+    fs = area.mount()
+    assert fs.listdir() == []
+    assert fs.statvfs().free == fs.statvfs().pages
+    put(fs, "a", b"1")
+    assert get(fs, "a") == b"1"
+
+
+def test_the_signature_of_each_block(area: Area) -> None:
+    g = area.geometry
+    for block in range(g.blocks):
+        at = block * g.block_size + g.magic_offset
+        magic, count = struct.unpack("<HH", area.image[at : at + 4])
+        if g.use_magic:
+            assert magic == (0x0529 ^ g.page_size ^ (g.blocks - block) * g.use_magic_length)
+        else:
+            assert magic == 0xFFFF
+        # A chip that is busy with the erase drops what the MaixPy driver programs first.
+        assert count in ({0, 0xFFFF} if isinstance(area.device, MaixpyDriver) else {0})
