@@ -6,12 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from textwrap import indent
 
 import pytest
 
 from board.desk import Desk
 from maixfs.board import HostClock
+from maixfs.board.modules.threads import Threads
 from maixfs.board.runner import INTERRUPTED
 
 
@@ -109,36 +109,38 @@ def test_a_thread_resets_the_board(desk: Desk, rest: str) -> None:
     assert (said.out, said.result.resets) == ("again\n", 1)
 
 
-FOREVER = """
-import _thread
-def forever():
-  n = 0
-  while True:
-    try:
-      n += 1
-    except:
-      pass
-_thread.start_new_thread(forever, ())
-"""
-
-
-@pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "import machine; machine.reset()"])
-def test_threads_end_with_the_power(desk: Desk, end: str) -> None:
-    with desk.on() as board:
-        board.run(
-            f"import machine\nif machine.reset_cause() == 0:\n{indent(FOREVER, '  ')}  {end}"
-        )
+@pytest.mark.parametrize(
+    "work",
+    ["utime.ticks_ms()", "utime.sleep_ms(1)", "print(end='')", "uos.stat('main.py')", "1 // 0"],
+)
+@pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "machine.reset()"])
+def test_threads_end_with_the_power(desk: Desk, work: str, end: str) -> None:
+    script = (
+        "import _thread, machine, utime, uos\n"
+        "def forever():\n  while True:\n    try:\n      {}\n    except:\n      pass\n"
+        "if machine.reset_cause() != machine.SOFT_RESET:\n"
+        "  _thread.start_new_thread(forever, ())\n  {}\n"
+    )
+    assert desk.run(script.format(work, end)).result.resets == (end == "machine.reset()")
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal goes to one thread")
-def test_ctrl_c_ends_the_wait_for_threads(desk: Desk) -> None:
+def test_ctrl_c_ends_the_wait_for_threads(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = threading.Event()
+    real = Threads.wait
+
+    def wait(threads: Threads) -> None:
+        waiting.set()
+        real(threads)
+
     class Watched(HostClock):
         def sleep(self, seconds: float) -> None:
-            if threading.current_thread() is not threading.main_thread():
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            super().sleep(seconds)
+            waiting.wait()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    said = desk.run(
-        "import _thread, utime\n_thread.start_new_thread(utime.sleep, (0.2,))", clock=Watched()
+    monkeypatch.setattr(Threads, "wait", wait)
+    script = (
+        "import _thread, utime\ndef work():\n  utime.sleep(1)\n  while True: utime.ticks_ms()\n"
+        "_thread.start_new_thread(work, ())\n"
     )
-    assert said.result.exit_code == INTERRUPTED
+    assert desk.run(script, clock=Watched()).result.exit_code == INTERRUPTED

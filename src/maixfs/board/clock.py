@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from maixfs.board.signals import Power
+
 
 class Clock(Protocol):
     """Where a script's ``utime`` gets its time from."""
@@ -47,3 +49,22 @@ class SteppedClock:
     def sleep(self, seconds: float) -> None:
         """Put the clock on by ``seconds``."""
         self._seconds += seconds
+
+
+class PoweredClock:
+    """A clock for programs that run only while ``power`` lasts: later it raises what that does."""
+
+    def __init__(self, clock: Clock, power: Power) -> None:
+        self._clock = clock
+        self._power = power
+
+    def now(self) -> float:
+        """Return the clock's seconds."""
+        self._power.check()
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` go by."""
+        self._power.check()
+        self._clock.sleep(seconds)
+        self._power.check()

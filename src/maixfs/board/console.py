@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
+from maixfs.board.signals import Power
 from maixfs.vfs.text import encode
 
 Data = str | bytes | bytearray | memoryview
@@ -14,12 +16,23 @@ class Console:
     """Two text streams of the host, in place of the board's UART.
 
     A line is out when its end is written. Characters that the host's stream cannot show are
-    written as escapes. A reader that went away raises ``BrokenPipeError``.
+    written as escapes. A reader that went away raises ``BrokenPipeError``; ``check`` is called
+    before anything is written, and what it raises stops that.
     """
 
-    def __init__(self, stdout: TextIO | None = None, stdin: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        stdout: TextIO | None = None,
+        stdin: TextIO | None = None,
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
         self._stdout = stdout
         self._stdin = stdin
+        self._check = check
+
+    def under(self, power: Power) -> Console:
+        """Return the same console for programs that run only while ``power`` lasts."""
+        return Console(self._stdout, self._stdin, power.check)
 
     @property
     def output(self) -> TextIO:
@@ -40,6 +53,7 @@ class Console:
         if isinstance(data, str):
             self._write_text(data)
             return len(encode(data))
+        self._check()
         raw = bytes(data)
         binary = getattr(self.output, "buffer", None)
         if binary is None:
@@ -51,6 +65,7 @@ class Console:
         return len(raw)
 
     def _write_text(self, text: str) -> None:
+        self._check()
         try:
             self.output.write(text)
         except UnicodeEncodeError:

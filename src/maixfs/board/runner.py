@@ -64,12 +64,16 @@ def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
     """
     with runtime.script_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board warns of nothing
-        _run_file(runtime, "boot.py")
-        if script is None:
-            result = _run_file(runtime, MAIN)
-        else:
-            result = _run(runtime, MAIN, lambda: script)
-        return _after_threads(runtime, result)
+        try:
+            _run_file(runtime, "boot.py")
+            if script is None:
+                result = _run_file(runtime, MAIN)
+            else:
+                result = _run(runtime, MAIN, lambda: script)
+            return _after_threads(runtime, result)
+        finally:
+            if runtime.threads is not None:
+                runtime.threads.settle()
 
 
 def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:
@@ -78,6 +82,7 @@ def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:
         if runtime.threads is not None and result.exit_code != INTERRUPTED:
             runtime.threads.wait()
     except KeyboardInterrupt as error:
+        runtime.power.check()
         return RunResult(INTERRUPTED, error)
     return result
 

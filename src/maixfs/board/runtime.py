@@ -8,7 +8,7 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.board import firmware
-from maixfs.board.clock import Clock
+from maixfs.board.clock import Clock, PoweredClock
 from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
 from maixfs.board.freqconf import FreqConf
@@ -68,8 +68,9 @@ class Runtime:
     def __init__(self, hardware: Hardware, cause: int) -> None:
         self.hardware = hardware
         self.cause = cause
-        self.console = hardware.console
         self.power = Power()
+        self.console = hardware.console.under(self.power)
+        self.clock = PoweredClock(hardware.clock, self.power)
         self.threads: Threads | None = None
         self._mount_flash()
         self._read_clocks()
@@ -77,7 +78,7 @@ class Runtime:
         self.vfs.attach(self.volume, FLASH)
         self.open = self.vfs.open  # one object: a script may compare
         self.maix_config = Config(self.open, self.console, self.is_script)
-        self.rtc = Rtc(hardware.clock)
+        self.rtc = Rtc(self.clock)
         self.uos = Uos(self.vfs, self.volume.flash_format)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
@@ -88,8 +89,6 @@ class Runtime:
     def switch_off(self) -> None:
         """End this time of being on: what is still open belongs to nothing any more."""
         self.volume.switch_off()
-        if self.threads is not None:
-            self.threads.end()
 
     def collect(self) -> None:
         """Close the files that nobody reaches any more, on /flash and on whatever is mounted."""

@@ -67,10 +67,10 @@ _PLAIN: dict[str, Factory] = {
 def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]:
     """Return what makes each built-in module; one is made when it is first imported."""
     heap, console = runtime.freq.gc_heap_size, runtime.console
-    clock, unique_id = runtime.hardware.clock, runtime.hardware.config.unique_id
+    unique_id = runtime.hardware.config.unique_id
 
     def time() -> ModuleType:
-        return utime(clock, runtime.rtc, runtime.freq.freq_cpu)
+        return utime(runtime.clock, runtime.rtc, runtime.freq.freq_cpu)
 
     own: dict[str, Factory] = {
         "Maix": lambda: _maix(runtime),

@@ -1,4 +1,8 @@
-"""``_thread``: threads of the host that live as long as the board has power."""
+"""``_thread``: threads of the host.
+
+Without power they end at their next look at files, console, clock or an exception; one that only
+computes goes on for nobody, and dies with the process.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,9 @@ class Threads:
         self._started: list[threading.Thread] = []
         self._stack_size = 0
         self._program = threading.current_thread()
-        self._waiting = False
+        self._turn = threading.Lock()
+        self._may_interrupt = self._program is threading.main_thread()
+        self._interrupted = False
 
     def start_new_thread(
         self, function: Any, args: Sequence[Any], kwargs: dict[str, Any] | None = None, /
@@ -66,32 +72,33 @@ class Threads:
         raise SystemExit
 
     def wait(self) -> None:
-        """Stay on while threads run, as a board does whose main.py is done.
-
-        Raises ``BoardReset`` where one of them asks for it.
-        """
-        self._waiting = True
+        """Stay on while threads run, as a board does whose main.py is done."""
         for thread in self._started:
             while thread.is_alive():
                 self._power.check()
                 thread.join(_LOOK)
 
-    def end(self) -> None:
-        """Have all threads stop where they are, at the latest when they stop sleeping."""
-        from ctypes import c_ulong, py_object, pythonapi
-
-        for thread in self._started:
-            if thread.is_alive() and thread is not threading.current_thread():
-                number = c_ulong(thread.ident or 0)
-                pythonapi.PyThreadState_SetAsyncExc(number, py_object(BoardOffError))
+    def settle(self) -> None:
+        """See to it that no thread interrupts the program once it is over."""
+        try:
+            with self._turn:
+                self._may_interrupt = False
+            for _ in range(100):
+                """Give an interrupt that is on its way the time to come."""
+        except KeyboardInterrupt:
+            self._may_interrupt = False
+            if not self._interrupted:
+                raise
 
     def _run(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         try:
             with self._around():
                 function(*args, **kwargs)
         except BoardReset:
-            if self._program is threading.main_thread() and not self._waiting:
-                _thread.interrupt_main()  # whatever the program does there, it is over
+            with self._turn:
+                if self._may_interrupt:
+                    self._interrupted = True
+                    _thread.interrupt_main()  # whatever the program does there, it is over
         except (BoardOffError, SystemExit):
             pass
         except BaseException as error:
