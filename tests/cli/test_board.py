@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from maixfs.board import BoardConfig
 
 from .conftest import FILES, Run, command_line, run_process
+
+ReadJson = Callable[..., dict[str, Any]]
 
 SMALL_BOARD = ["--flash-size", "1M", "--geometry", "maixpy,base=0x40000,size=0xA0000"]
 HELLO = """\
@@ -46,7 +49,7 @@ def powered_on(board: str) -> Iterator[int]:
 
 def test_new_and_run(run: Run, here: Path) -> None:
     text = run("new", *SMALL_BOARD).stdout
-    assert text.startswith("made board: flash W25Q128FW, 1.0 MiB, blank; driver maixpy\n")
+    assert text.startswith("made board: flash W25Q128FW, 1.0 MiB, blank, SPIFFS at 0x040000;")
     assert text.endswith("next: maixfs run SCRIPT\n")
     Path("hello.py").write_text(HELLO)
     first = run("run", "hello.py")
@@ -63,6 +66,12 @@ def test_run_makes_a_board_where_none_is(run: Run, here: Path) -> None:
     result = run("run", "hello.py", "--board", "mine")
     assert "note: made the board mine: flash W25Q128FW, 16.0 MiB\n" in result.stderr
     assert Path("mine/flash.bin").stat().st_size == 16 << 20
+
+
+def test_run_takes_a_whole_board(run: Run, place: Path) -> None:
+    assert "board is the whole one" in run("run", "--board", "board:/flash", code=2).stderr
+    assert not Path("board:").exists()
+    assert run("run", "--board", "board:").stdout == "hello\n"
 
 
 def test_run_of_nothing_makes_nothing(run: Run, here: Path) -> None:
@@ -82,8 +91,35 @@ def test_new_refuses(run: Run, place: Path) -> None:
     assert "exists already" in run("new", code=1).stderr
     assert "known are" in run("new", "x", "--part", "nope", code=1).stderr
     assert "--driver: 'fast' is not one of" in run("new", "x", "--driver", "fast", code=2).stderr
-    assert "cannot be read" in run("new", "x", "--from-dump", "nope", code=1).stderr
+    assert "nope does not exist" in run("new", "x", "--from-dump", "nope", code=1).stderr
+    bare = run("new", "x", "--from-dump", "esp.img", code=2).stderr
+    assert "esp.img is one file system, not the dump of a whole flash" in bare
+    assert "hint: make a board, then maixfs cp -r esp.img: x:" in bare
+    assert "a path in a target; board is the whole one" in run("new", "board:/x", code=2).stderr
     assert not Path("x").exists()
+    assert not Path("board:").exists()
+
+
+def test_new_of_a_small_flash_says_how(run: Run, here: Path) -> None:
+    for option, size in (("--flash-size", "8M"), ("--part", "W25Q64FW")):
+        error, hint = run("new", "x", option, size, code=2).stderr.splitlines()
+        assert error.endswith("ends at 0x1000000, a flash of 0x800000 bytes before that")
+        asked = hint.partition("say where it lies: ")[2].split()
+        assert "SPIFFS at 0x500000" in run("new", f"x{size}", option, size, *asked).stdout
+
+
+def test_new_from_a_dump_takes_the_geometry_that_it_finds(
+    run: Run, place: Path, read_json: ReadJson
+) -> None:
+    made = run("new", "other", "--from-dump", "dump.bin").stdout
+    assert ", as in dump.bin, SPIFFS at 0x040000; driver maixpy\n" in made
+    assert run("ls", "other").stdout == run("ls", "board").stdout
+    document = read_json("new", "third", "--from-dump", "dump.bin")
+    assert set(document) == {"board", "from_dump", "part", "flash_size", "driver", "geometry"}
+    assert (document["board"], document["flash_size"]) == ("third", 0x100000)
+    assert document["geometry"]["base"] == 0x40000
+    Path("blank.bin").write_bytes(b"\xff" * (16 << 20))
+    assert read_json("new", "b", "--from-dump", "blank.bin")["geometry"]["base"] == 0xD00000
 
 
 def test_run_without_a_script_starts_main(run: Run, place: Path) -> None:

@@ -172,7 +172,8 @@ def test_rm_json(read_json: ReadJson, place: Path) -> None:
 
 def test_mv(run: Run, place: Path) -> None:
     text = run("mv", ":main.py", ":old.py").stdout
-    assert text == "moved /flash/main.py to /flash/old.py\n" + proof_of(Path("board/flash.bin"))
+    moved = "moved board:/flash/main.py to board:/flash/old.py\n"
+    assert text == moved + proof_of(Path("board/flash.bin"))
     assert files_of("board")["/flash/old.py"] == FILES["/flash/main.py"]
     run("mv", ":old.py", ":photo.bin", ":lib")
     run("mv", ":lib", ":things")
@@ -187,9 +188,28 @@ def test_mv(run: Run, place: Path) -> None:
 def test_mv_into_a_new_folder(run: Run, place: Path) -> None:
     assert "end it with a slash" in run("mv", ":main.py", ":photo.bin", ":new", code=2).stderr
     text = run("mv", "-n", ":main.py", ":photo.bin", ":new/").stdout
-    assert "would move /flash/photo.bin to /flash/new/photo.bin" in text
+    assert "would move board:/flash/photo.bin to board:/flash/new/photo.bin" in text
     run("mv", ":main.py", ":photo.bin", ":new/")
     assert "/flash/new/main.py" in files_of("board")
+
+
+def test_mv_to_the_root(run: Run, place: Path) -> None:
+    run("mv", ":lib/a.py", ":")
+    run("mv", ":lib/deep", "board:/flash")
+    run("mv", "esp.img:/lib/a.py", "esp.img:")
+    assert {"/flash/a.py", "/flash/deep/b.py"} <= set(files_of("board"))
+    assert "/a.py" in files_of("esp.img")
+
+
+def test_mv_refuses_what_would_stay_or_be_lost(run: Run, place: Path) -> None:
+    before = files_of("board")
+    for new in (":main.py", ":./lib/../main.py", ":"):
+        assert "are the same file" in run("mv", "-f", ":main.py", new, code=2).stderr
+    run("cp", "src/boot.py", ":lib/main.py")
+    clash = run("mv", "-f", ":main.py", ":lib/main.py", ":new/", code=2).stderr
+    assert "would both become /flash/new/main.py" in clash
+    run("rm", ":lib/main.py")
+    assert files_of("board") == before
 
 
 def test_mv_replaces_only_with_force(run: Run, place: Path) -> None:

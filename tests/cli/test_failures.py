@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable
@@ -15,13 +17,14 @@ from maixfs.board import BoardConfig
 from maixfs.cli import main as main_module
 from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, guarded
 from maixfs.cli.group import expanded, maixfs
+from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import ImageError, MaixfsError, UsageError
 from maixfs.target.draft import Draft
 from maixfs.target.target import Target
 
 from .conftest import Run, command_line, run_process
-from .test_look import snapshot
+from .test_look import damage_photo, snapshot
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals and pipes of POSIX")
 
@@ -31,6 +34,13 @@ def raising(error: BaseException) -> Callable[..., None]:
         raise error
 
     return fail
+
+
+def wrapped(error: BaseException) -> RuntimeError:
+    """Return what Python makes of an exception while it builds a class."""
+    outer = RuntimeError("Error calling __set_name__")
+    outer.__cause__ = error
+    return outer
 
 
 @pytest.mark.parametrize(
@@ -52,6 +62,7 @@ def raising(error: BaseException) -> Callable[..., None]:
         (OSError(28, "No space"), 1, "error: the output cannot be written: No space\n"),
         (MemoryError(), 1, "error: out of memory\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
+        (wrapped(KeyboardInterrupt()), 130, "interrupted\n"),
         (click.Abort(), 130, "interrupted\n"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
@@ -275,3 +286,46 @@ def test_patterns_of_the_host_where_the_shell_has_none(place: Path) -> None:
     words = ["df", "*.bin", "board:*.py", "x[y", "*.nothing"]
     assert expanded(words, windows=True) == ["df", "dump.bin", *words[2:]]
     assert expanded(words, windows=False) == words
+
+
+def test_errors_are_json_where_json_is_asked_for(run: Run, place: Path) -> None:
+    result = run("cat", "--json", ":mian.py", code=1)
+    document = json.loads(result.stdout)
+    assert document == {
+        "maixfs": 1,
+        "verb": "cat",
+        "error": {
+            "message": "/flash/mian.py: no such file in board",
+            "hint": "there is /flash/main.py",
+            "exit_code": 1,
+        },
+    }
+    assert result.stderr.startswith("error: /flash/mian.py: no such file in board\n")
+    wrong = json.loads(run("ls", "--json", "--base", "x", code=2).stdout)
+    assert (wrong["verb"], wrong["error"]["exit_code"]) == ("ls", 2)
+    assert json.loads(run("./none.bin", "--json", code=1).stdout)["verb"] == "info"
+
+
+def test_there_is_one_json_document(
+    run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Screen, "table", raising(KeyboardInterrupt()))
+    assert run("ls", code=130).stdout == ""
+    monkeypatch.setattr(Target, "list", raising(KeyboardInterrupt()))
+    assert json.loads(run("ls", "--json", code=130).stdout)["error"]["message"] == "interrupted"
+    damage_photo(place / "dump.bin")
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    assert json.loads(run("unpack", "--json", "dump.bin", "out", code=1).stdout)["left_out"]
+
+
+@POSIX
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("line", ["run -", "run src/hello.py", "cp src/boot.py :", "ls", "nope"])
+def test_closed_streams_are_no_bug(closed: str, line: str, place: Path) -> None:
+    Path("src/hello.py").write_text("import sys\nprint(1)\nsys.stdin.read()\n")
+    command = f"{shlex.join(command_line())} {line} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, text=True)
+    assert done.returncode == (2 if line == "nope" else 0), done.stderr
+    assert "bug" not in done.stderr
+    assert Path("board/flash.bin").stat().st_size == Path("dump.bin").stat().st_size

@@ -88,11 +88,12 @@ def test_a_stdout_that_is_not_utf_8(encoding: str, place: Path, run: Run) -> Non
     environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     done = run_process("tree", "esp.img", env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert rb"-- \u56fe.txt  1 B" in done.stdout
+    assert rb"-- \xe5\x9b\xbe.txt  1 B" in done.stdout
+    assert run_process("cat", r"esp.img:\xe5\x9b\xbe.txt", env=environment).stdout == b"x"
     assert run_process("info", "esp.img", env=environment).stdout.isascii()
     wrong = run_process("cat", "esp.img:/图图", env=environment)
     assert wrong.returncode == 1
-    assert rb"\u56fe" in wrong.stderr
+    assert rb"\xe5\x9b\xbe" in wrong.stderr
 
 
 class Desk:

@@ -204,7 +204,7 @@ def test_progress_counts_bytes(board: Place, data: Path) -> None:
         (["none"], "@/x", False, MissingError, "none does not exist"),
         (["*.none"], "@/x", False, MissingError, "no file matches"),
         (["@/none"], "out", False, MissingError, "no such file"),
-        (["@/*.none"], "out", False, MissingError, "no such file"),
+        (["@/*.none"], "out", False, MissingError, "no file matches"),
         (["note.txt", "src/one.py"], "@/new", False, TargetError, "is no folder: several"),
         (["note.txt", "src/one.py"], "@/main.py", False, TargetError, "is a file, not a folder"),
         (["src"], "@/main.py", True, TargetError, "is a file, not a folder"),

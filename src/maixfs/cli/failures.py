@@ -44,6 +44,8 @@ def guarded(work: Callable[[], object], settings: Settings) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _said(screen, INTERRUPTED, "interrupted")
     except Exception as reason:
+        if is_interrupt(reason):
+            return _said(screen, INTERRUPTED, "interrupted")
         if _pipe_closed(reason):
             _silence()
             return PIPE_CLOSED
@@ -52,6 +54,15 @@ def guarded(work: Callable[[], object], settings: Settings) -> int:
 
             traceback.print_exc()
         return _failed(screen, reason)
+
+
+def is_interrupt(reason: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is behind it: Python wraps what stops it in the body of a class."""
+    while reason is not None:
+        if isinstance(reason, KeyboardInterrupt):
+            return True
+        reason = reason.__cause__
+    return False
 
 
 def _failed(screen: Screen, reason: Exception) -> int:
@@ -103,8 +114,15 @@ def _error(screen: Screen, code: int, message: str, hint: str | None = None) -> 
 def _said(
     screen: Screen, code: int, message: str, hint: str | None = None, *, error: bool = False
 ) -> int:
-    """Write what happened after what was already printed; a closed stderr changes nothing."""
+    """Write what happened after what was already printed; a closed stderr changes nothing.
+
+    With ``--json`` stdout gets it as a document, unless the result went out already.
+    """
+    settings = screen.settings
     try:
+        if settings.json and not settings.emitted:
+            failure = {"message": message, "hint": hint, "exit_code": code}
+            Screen(settings, settings.verb).emit({"error": failure})
         _flush()
     except OSError:
         _silence()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from maixfs.cli.failures import WrongUsage, guarded
 from maixfs.cli.options import common_options
 from maixfs.cli.settings import Settings
 from maixfs.cli.verb import WIDTH, write_examples
+from maixfs.cli.wording import as_escapes
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -66,11 +68,14 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take the verb off ``args``; what is no verb but looks like a target is for ``info``."""
-        if args[0] not in VERBS and _is_target(args[0]):
-            return "info", self.get_command(ctx, "info"), args
-        if args[0] in VERBS or ctx.resilient_parsing:
-            return super().resolve_command(ctx, args)
-        raise _no_such_verb(ctx, args[0])
+        if args[0] not in VERBS and not _is_target(args[0]):
+            if ctx.resilient_parsing:
+                return super().resolve_command(ctx, args)
+            raise _no_such_verb(ctx, args[0])
+        if args[0] not in VERBS:
+            args = ["info", *args]
+        ctx.ensure_object(Settings).verb = args[0]
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete verbs, and what else could be a target."""
@@ -88,7 +93,7 @@ class LazyGroup(click.Group):
     ) -> Any:
         """Run one command line; leaves the process with its exit code, or returns that."""
         settings = Settings()
-        _never_fail_to_encode()
+        _see_to_the_streams()
         words = expanded(sys.argv[1:]) if args is None else list(args)
         name = prog_name or "maixfs"
 
@@ -163,12 +168,19 @@ def _no_such_verb(ctx: click.Context, name: str) -> WrongUsage:
     )
 
 
-def _never_fail_to_encode() -> None:
-    """Have the host's streams write what they cannot show as escapes."""
+def _see_to_the_streams() -> None:
+    """Replace streams that are closed, and have the others write as escapes what they cannot.
+
+    A file that is opened where stdout was would get what is printed.
+    """
+    codecs.register_error("maixfs", as_escapes)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors="maixfs")
 
 
 def _complete(group: click.Group, name: str, asked: str) -> int:

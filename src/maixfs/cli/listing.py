@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import entry_json, opened, select
+from maixfs.cli.targets import entry_json, opened
 
 if TYPE_CHECKING:
     from maixfs.target import Entry, Where
@@ -47,7 +47,7 @@ def read_listing(screen: Screen, place: str, where: Where, recursive: bool) -> L
 
     host, path = parse_target(place)
     with opened(screen, host, where) as target:
-        found = select(target, path)
+        found = target.find(path)
         folder = ""
         if len(found) == 1 and found[0].is_dir:
             folder = found[0].path

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as the type checker knows it; typing itself takes time to import
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def run() -> NoReturn:
@@ -16,7 +19,9 @@ def run() -> NoReturn:
         from maixfs.cli.group import maixfs
 
         code = maixfs.main(prog_name="maixfs", standalone_mode=False)
-    except KeyboardInterrupt:  # while Python was still loading the above
+    except BaseException as reason:  # while Python was still loading the above
+        if not isinstance(reason.__cause__ or reason, KeyboardInterrupt):
+            raise
         sys.stderr.write("interrupted\n")
         code = 130
     sys.exit(code)

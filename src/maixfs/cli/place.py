@@ -54,7 +54,31 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg]
         return complete_place(incomplete)
 
 
+class WholeType(click.ParamType):  # type: ignore[type-arg]
+    """A whole target, there or to be made, as text: no path in one."""
+
+    name = "target"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse ``TARGET:PATH``; of ``TARGET:`` the colon goes."""
+        from maixfs.target import parse_target
+
+        host, path = parse_target(str(value))
+        if path:
+            self.fail(f"{value!r} names a path in a target; {host} is the whole one", param, ctx)
+        return str(value) if path is None else str(host)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell: it is a file of the host."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
 PLACE = PlaceType()
+WHOLE = WholeType()
 
 
 def places_or_default(places: tuple[str, ...], verb: str) -> tuple[str, ...]:

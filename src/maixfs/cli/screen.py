@@ -82,6 +82,7 @@ class Screen:
         """Write the result as JSON, with the version of its schema and the verb in front."""
         import json
 
+        self.settings.emitted = True
         document = {"maixfs": SCHEMA, "verb": self.verb, **result}
         click.echo(json.dumps(document, indent=2))
 

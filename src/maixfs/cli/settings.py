@@ -19,6 +19,9 @@ class Settings:
         self.plain = False
         self.json = False
         self.bytes = False
+        self.verb = ""
+        self.emitted = False
+        """Whether the JSON document of this run is out."""
         self.debug = self._environment.get("MAIXFS_DEBUG", "") not in {"", "0"}
 
     def colored(self, stream: TextIO | None) -> bool:

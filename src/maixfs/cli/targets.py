@@ -54,19 +54,17 @@ def opened(
         yield target
 
 
-def select(target: Target, path: str | None) -> list[Entry]:
-    """Return what a path or a pattern means; raises ``MissingError`` where that is nothing."""
-    return target.glob(path or "") or [target.stat(path or "")]
+def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[Path, list[str]]:
+    """Return the paths of ``TARGET:PATH`` places by target; a place without path is wrong.
 
-
-def by_host(places: Sequence[str], verb: str) -> dict[Path, list[str]]:
-    """Return the paths of ``TARGET:PATH`` places by target; a place without path is wrong."""
+    ``root`` says whether ``TARGET:`` stands for all that is in it.
+    """
     from maixfs.target import parse_target
 
     found: dict[Path, list[str]] = {}
     for place in places:
         host, path = parse_target(place)
-        if not path:
+        if path is None or not (path or root):
             raise WrongUsage(
                 f"{verb} works on what is in a target, and {place!r} names no path in one",
                 hint=f"maixfs {verb} {place.rstrip(':')}:PATH",

@@ -59,6 +59,17 @@ def _escaped(code: int) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def as_escapes(error: UnicodeError) -> tuple[str, int]:
+    """Handle what a stream cannot encode: the bytes of UTF-8 as ``\\xNN``.
+
+    So a path can be given back as it was shown. For ``codecs.register_error``.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    raw = error.object[error.start : error.end].encode("utf-8", "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in raw), error.end
+
+
 def cell_width(text: str) -> int:
     """Return the columns that ``text`` takes on a terminal."""
     if text.isascii():

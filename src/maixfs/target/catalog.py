@@ -88,6 +88,10 @@ class Catalog:
                 if at in self._found:
                     yield self.file(at)
 
+    def parts(self) -> Iterator[Parts]:
+        """Yield the paths of all files, without a look at their pages."""
+        return iter(self._found)
+
     def files(self) -> Iterator[Entry]:
         """Yield all files."""
         return map(self.file, self._found)

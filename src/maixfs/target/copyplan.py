@@ -185,4 +185,7 @@ def _refuse_clashes(steps: list[CopyStep]) -> None:
     for step in steps:
         other = taken.setdefault(step.destination, step.source)
         if other != step.source:
-            raise UsageError(f"{other} and {step.source} would both become {step.destination}")
+            raise UsageError(
+                f"{other} and {step.source} would both become {step.destination}",
+                hint="-r with a folder instead of a pattern keeps the folders apart",
+            )

@@ -103,7 +103,7 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
     host = place.where.host
     target = sessions.target(host)
     pattern = place.where.path or target.mount_point
-    entries = target.glob(pattern) or [target.stat(pattern)]
+    entries = target.find(pattern)
     items = []
     for entry in entries:
         if not entry.is_dir:

@@ -67,19 +67,18 @@ class Mount:
         if steps.parts[:1] == (_CARD,) and self.parts:
             return MissingError(f"{path}: there is no card in this board")
         if steps.parts[: len(self.parts)] == self.parts:
-            return UsageError(f"{path} is no file", hint=f"name one: {self._example}")
+            return UsageError(f"{path} is no file", hint=f"name one: {self._example()}")
         if writing and len(steps.parts) <= 1:
             return UsageError(
                 f"{path}: nothing can be written to /, which only lists what is mounted",
-                hint=f"write to {self.point}: {self._example}",
+                hint=f"write to {self.point}: {self._example(*steps.parts)}",
             )
         return MissingError(
             f"{path}: nothing is mounted there", hint=f"paths start with {self.point}"
         )
 
-    @property
-    def _example(self) -> str:
-        return f"{self.point.rstrip('/')}/main.py"
+    def _example(self, name: str = "main.py") -> str:
+        return f"{self.point.rstrip('/')}/{name}"
 
     def label(self, stored: bytes) -> str:
         """Return the path of a stored name, for messages."""

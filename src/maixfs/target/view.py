@@ -139,6 +139,14 @@ class TargetView:
             return []
         return [*self.catalog.matching(self._find(pattern).parts)]
 
+    def find(self, path: str | None) -> Entries:
+        """Return what a path or a pattern means; raises ``MissingError`` where that is nothing."""
+        text = path or ""
+        found = self.glob(text)
+        if not found and _MAGIC_CHARACTERS & set(text):
+            raise MissingError(f"{self.absolute(text)}: no file matches in {self.host}")
+        return found or [self.stat(text)]
+
     def read(self, path: str) -> bytes:
         """Return the bytes of a file."""
         entry = self.stat(path)
@@ -222,6 +230,7 @@ class TargetView:
         """Return a hint to a file whose name is much like one that is not there."""
         from difflib import get_close_matches
 
-        paths = {file.path: file for file in self.catalog.files()}
-        close = get_close_matches("/" + "/".join(parts), paths, n=1, cutoff=0.8)
-        return f"there is {close[0]}" if close else None
+        below = len(self._mount.parts)
+        paths = {"/".join(known[below:]): known for known in self.catalog.parts()}
+        close = get_close_matches("/".join(parts[below:]), paths, n=1, cutoff=0.7)
+        return f"there is /{'/'.join(paths[close[0]])}" if close else None

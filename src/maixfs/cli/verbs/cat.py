@@ -9,7 +9,7 @@ import click
 from maixfs.cli.options import json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import by_host, entry_json, opened, select, where_options
+from maixfs.cli.targets import by_host, entry_json, opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
     for place in places:
         for host, paths in by_host([place], "cat").items():
             with opened(screen, host, where) as target:
-                for entry in (found for path in paths for found in select(target, path)):
+                for entry in (found for path in paths for found in target.find(path)):
                     files.append(
                         ({"target": str(host), **entry_json(entry)}, target.read(entry.path))
                     )

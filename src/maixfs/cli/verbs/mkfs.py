@@ -8,6 +8,7 @@ import click
 
 from maixfs.cli.layout import NewLayout, layout_options
 from maixfs.cli.options import bytes_option, force_option, json_option
+from maixfs.cli.place import WHOLE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_written, written_json
 from maixfs.cli.screen import Screen
@@ -19,7 +20,7 @@ from maixfs.cli.verb import verb
     ("maixfs mkfs empty.img", "An image of a MaixPy board's file system, 3 MiB."),
     ("maixfs mkfs esp.img --preset esp-idf --size 512K", "One for a partition of an ESP32."),
 )
-@click.argument("image", metavar="IMG", type=click.Path())
+@click.argument("image", metavar="IMG", type=WHOLE)
 @layout_options
 @force_option
 @bytes_option

@@ -11,7 +11,7 @@ from maixfs.cli.options import dry_run_option, force_option, json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import by_host, opened, select, where_options
+from maixfs.cli.targets import by_host, opened, where_options
 from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
@@ -55,13 +55,13 @@ def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, wher
         screen.emit({**result, "written": written_json(written)})
         return
     for old, new in moves:
-        screen.line(f"{'would move' if dry_run else 'moved'} {old} to {new}")
+        screen.line(f"{'would move' if dry_run else 'moved'} {host}:{old} to {host}:{new}")
     draw_written(screen, written)
 
 
 def _plan(target: Target, sources: list[str], destination: str) -> list[tuple[str, str]]:
     """Return (old path, new path) of each move; a folder moves as a whole."""
-    entries = [entry for path in sources for entry in select(target, path)]
+    entries = [entry for path in sources for entry in target.find(path)]
     exists = target.exists(destination)
     into = destination.endswith("/") or (exists and target.stat(destination).is_dir)
     if len(entries) > 1 and not into:
@@ -69,6 +69,17 @@ def _plan(target: Target, sources: list[str], destination: str) -> list[tuple[st
             f"{destination} is no folder, and {len(entries)} files are to move there",
             hint="end it with a slash to make it one",
         )
-    place = target.mount_point.rstrip("/") + "/" if not destination.startswith("/") else ""
-    whole = (place + destination).rstrip("/")
-    return [(entry.path, f"{whole}/{entry.name}" if into else whole) for entry in entries]
+    whole = target.absolute(destination).rstrip("/")
+    moves = [(entry.path, f"{whole}/{entry.name}" if into else whole) for entry in entries]
+    _refuse_clashes(moves)
+    return moves
+
+
+def _refuse_clashes(moves: list[tuple[str, str]]) -> None:
+    """Raise ``UsageError`` for what would stay where it is, or overwrite what just came."""
+    taken: dict[str, str] = {}
+    for old, new in moves:
+        if old == new:
+            raise UsageError(f"{old} and {new} are the same file")
+        if taken.setdefault(new, old) != old:
+            raise UsageError(f"{taken[new]} and {old} would both become {new}")

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from maixfs.cli.numbers import SIZE, geometry_option
-from maixfs.cli.place import DEFAULT_BOARD
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.place import DEFAULT_BOARD, WHOLE
 from maixfs.cli.screen import Screen, Text
 from maixfs.cli.verb import verb
+from maixfs.cli.wording import hex_text
+from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
+    from maixfs.board import BoardConfig
     from maixfs.spiffs import Geometry
 
+_SURE = 0.9
+"""A geometry that is less sure says less than that most boards have MaixPy's."""
 DRIVERS = ("maixpy", "literal", "ideal")
 
 
@@ -22,7 +29,7 @@ DRIVERS = ("maixpy", "literal", "ideal")
     ("maixfs new", f'Make a board with a blank flash in the folder "{DEFAULT_BOARD}".'),
     ("maixfs new mine --from-dump flash.bin", "Make one that goes on where a real board stopped."),
 )
-@click.argument("board", default=DEFAULT_BOARD, type=click.Path(file_okay=False))
+@click.argument("board", default=DEFAULT_BOARD, type=WHOLE)
 @click.option(
     "--from-dump",
     metavar="DUMP",
@@ -39,7 +46,9 @@ DRIVERS = ("maixpy", "literal", "ideal")
     help="How the firmware writes flash: maixpy (default), as the real one, which does not wait"
     " for erases; literal, which does; ideal, which only programs.",
 )
-@geometry_option("The file system's geometry, where it is not MaixPy's")
+@geometry_option("The file system's geometry (default: the dump's, or MaixPy's)")
+@bytes_option
+@json_option
 def new(
     screen: Screen,
     board: str,
@@ -53,15 +62,73 @@ def new(
     its flash as flashers take it. Nothing is powered on; the first start formats a blank flash.
     """
     from maixfs.board import Board
+    from maixfs.spiffs import PRESETS
 
-    named = {} if geometry is None else {"geometry": geometry}
+    if geometry is None:
+        geometry = _geometry_in(from_dump, board) if from_dump else None
+    if geometry is None:
+        geometry = PRESETS["maixpy"]
+        _refuse_small(geometry, part, flash_size)
     config = Board.create(
-        board, part=part, flash_size=flash_size, driver=driver, from_dump=from_dump, **named
+        board,
+        part=part,
+        flash_size=flash_size,
+        driver=driver,
+        from_dump=from_dump,
+        geometry=geometry,
     )
+    if screen.json:
+        screen.emit(_as_json(board, config, from_dump))
+        return
     content = f"as in {from_dump}" if from_dump else "blank"
+    place = "" if geometry == PRESETS["maixpy"] else f", SPIFFS at {hex_text(geometry.base)}"
     screen.line(
         "made ", Text(board, "heading"), f": flash {config.part}, ",
-        f"{screen.size(config.flash_size)}, {content}; driver {config.driver}",
+        f"{screen.size(config.flash_size)}, {content}{place}; driver {config.driver}",
     )  # fmt: skip
     option = "" if board == DEFAULT_BOARD else f" --board {board}"
     screen.line("  ", Text("next:", "hint"), f" maixfs run SCRIPT{option}")
+
+
+def _geometry_in(dump: str, board: str) -> Geometry | None:
+    """Return the geometry of the file system in a dump, ``None`` where none is sure."""
+    from maixfs.target import AmbiguousError, Kind, NoFileSystemError, open_target
+
+    try:
+        with open_target(Path(dump)) as target:
+            if target.kind is Kind.SPIFFS_IMAGE:
+                raise UsageError(
+                    f"{dump} is one file system, not the dump of a whole flash",
+                    hint=f"make a board, then maixfs cp -r {dump}: {board}:",
+                )
+            found = target.detection
+            return target.geometry if found is None or found.confidence > _SURE else None
+    except (AmbiguousError, NoFileSystemError):
+        return None
+
+
+def _refuse_small(geometry: Geometry, part: str | None, flash_size: int | None) -> None:
+    """Raise ``UsageError`` for a chip that has no room where MaixPy looks for files."""
+    from maixfs.nor import find_part
+
+    size = flash_size or (find_part(part).size if part else None)
+    end = geometry.base + geometry.size
+    if size is not None and size < end:
+        base = max(0, size - geometry.size)
+        raise UsageError(
+            f"MaixPy's file system ends at {end:#x}, a flash of {size:#x} bytes before that",
+            hint=f"say where it lies: --geometry maixpy,base={base:#x}",
+        )
+
+
+def _as_json(board: str, config: BoardConfig, dump: str | None) -> dict[str, Any]:
+    from maixfs.target.report import geometry_dict
+
+    return {
+        "board": board,
+        "from_dump": dump,
+        "part": config.part,
+        "flash_size": config.flash_size,
+        "driver": config.driver,
+        "geometry": geometry_dict(config.geometry),
+    }

@@ -8,6 +8,7 @@ import click
 
 from maixfs.cli.layout import NewLayout, layout_options
 from maixfs.cli.options import bytes_option, force_option, json_option
+from maixfs.cli.place import WHOLE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_proof
 from maixfs.cli.screen import Screen
@@ -21,7 +22,9 @@ from maixfs.cli.wording import count_text
     ("maixfs pack data -o new.bin --like dump.bin --whole-flash", "In the shape of a real flash."),
 )
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False))
-@click.option("-o", "--output", metavar="IMG", required=True, help="The image to make.")
+@click.option(
+    "-o", "--output", metavar="IMG", required=True, type=WHOLE, help="The image to make."
+)
 @layout_options
 @click.option(
     "--spare-blocks",

@@ -12,7 +12,7 @@ from maixfs.cli.options import bytes_option, dry_run_option, json_option, recurs
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.targets import by_host, opened, select, where_options
+from maixfs.cli.targets import by_host, opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def rm(
     The data stays readable in the flash chip until its block is erased (maixfs gc).
     """
     result = []
-    for host, paths in by_host(places, "rm").items():
+    for host, paths in by_host(places, "rm", root=False).items():
         with opened(screen, host, where, writable=not dry_run) as target:
             files = list(_chosen(target, paths, recursive, force))
             for file in files:
@@ -75,7 +75,7 @@ def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> I
     seen: set[str] = set()
     for path in paths:
         try:
-            found = select(target, path)
+            found = target.find(path)
         except MissingError:
             if force:
                 continue

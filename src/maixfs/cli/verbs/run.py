@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from maixfs.cli.place import DEFAULT_BOARD
+from maixfs.cli.place import DEFAULT_BOARD, WHOLE
 from maixfs.cli.screen import Screen
 from maixfs.cli.verb import verb
 
@@ -25,6 +25,7 @@ STDIN = "-"
 @click.option(
     "--board",
     metavar="BOARD",
+    type=WHOLE,
     default=DEFAULT_BOARD,
     show_default=True,
     help="The board's folder; made where none is.",

@@ -9,7 +9,7 @@ import click
 from maixfs.cli.options import json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import by_host, entry_json, opened, select, where_options
+from maixfs.cli.targets import by_host, entry_json, opened, where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, size_text
 
@@ -33,7 +33,7 @@ def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
     faulty = False
     for host, paths in by_host(places, "stat").items():
         with opened(screen, host, where) as target:
-            for entry in (entry for path in paths for entry in select(target, path)):
+            for entry in (entry for path in paths for entry in target.find(path)):
                 facts = _facts(target, entry)
                 found.append({"target": str(host), **entry_json(entry), **facts})
                 faulty |= entry.fault is not None
@@ -49,7 +49,9 @@ def _facts(target: Target, entry: Entry) -> dict[str, Any]:
     from maixfs.spiffs.layout import file_pages
 
     if entry.is_dir:
-        return {"data_pages": None, "index_pages": None, "page": None, "address": None}
+        return dict.fromkeys(
+            ("data_pages", "index_pages", "page", "address", "on_flash", "meta_hex")
+        )
     pages = file_pages(entry.size, target.geometry)
     return {
         "data_pages": pages.data_pages,
