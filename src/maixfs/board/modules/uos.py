@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from types import ModuleType
 from typing import Any
 
@@ -50,7 +51,12 @@ class Uos:
         return attr_tuple(_UNAME)
 
     def urandom(self, count: int) -> bytes:
-        """Return ``count`` bytes, the same after every reset: the chip has no better source."""
+        """Return ``count`` bytes, the same after every reset: the chip has no better source.
+
+        Raises ``MemoryError`` for more than the board's memory holds.
+        """
+        if not 0 <= index(count) <= firmware.RAM_SIZE:
+            raise MemoryError(f"memory allocation failed, allocating {count % (1 << 64)} bytes")
         return bytes(self._random.next() & 0xFF for _ in range(count))
 
 
