@@ -20,23 +20,9 @@ import maixfs
 ROOT = Path(__file__).parent.parent
 FILE_LINES = 500
 FUNCTION_LINES = 60
-# Put together here, so that this file does not find itself.
+# Folders of somebody's machine, and the index or proxy of a package registry in a file.
 NEVER = re.compile(
-    "|".join(
-        [
-            *(rf"(?<![\w.~-])/{folder}/" for folder in ("work", "root", "home")),
-            *(
-                re.escape(".".join(host))
-                for host in (
-                    ("pypi", "org"),
-                    ("pythonhosted", "org"),
-                    ("npmjs", "org"),
-                    ("deb", "debian", "org"),
-                    ("proxy", "golang", "org"),
-                )
-            ),
-        ]
-    )
+    r"(?<![\w.~-])/(?:work|root|home)/|(?:index-url|registry|resolved) *[=:] *.?https?:"
 )
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 SKIPPED = {".git", ".venv", "__pycache__", "demo-board", "dist", "build"}
