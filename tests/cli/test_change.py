@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ def test_cp_of_a_folder(run: Run, place: Path) -> None:
     lines = run("cp", "-r", "src/.", ":lib").stdout.splitlines(keepends=True)
     assert lines[:2] == ["copied board:/flash/lib/new.py  1 B\n", "2 files up to date\n"]
     assert lines[2:] == [proof_of(Path("board/flash.bin"))]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are a right of their own there")
+def test_cp_follows_links_out_of_a_folder_only_if_told(run: Run, place: Path) -> None:
+    Path("far.py").write_bytes(b"far")
+    Path("src/link.py").symlink_to(place / "far.py")
+    left = run("cp", "-r", "src/.", ":")
+    assert "note: left out, as they link to outside of the folder: link.py\n" in left.stderr
+    assert "/flash/link.py" not in files_of("board")
+    run("cp", "-r", "--follow-links", "src/.", ":")
+    assert files_of("board")["/flash/link.py"] == b"far"
 
 
 def test_cp_from_a_target(run: Run, place: Path) -> None:

@@ -25,6 +25,10 @@ SCHEMA: dict[tuple[str, ...], dict[str, str]] = {
         "targets entries": ENTRY,
     },
     ("cat", ":main.py"): {"": "files", "files": f"target {ENTRY} sha256 data_base64"},
+    ("stat", ":lib"): {
+        "": "entries",
+        "entries": f"target {ENTRY} data_pages index_pages page address on_flash meta_hex",
+    },
     ("stat", ":main.py"): {
         "": "entries",
         "entries": f"target {ENTRY} data_pages index_pages page address on_flash meta_hex",
@@ -35,14 +39,16 @@ SCHEMA: dict[tuple[str, ...], dict[str, str]] = {
         "targets": "target folder entries size pages on_flash",
         "targets entries": ENTRY,
     },
+    ("du", "-s", "board"): {"": "targets", "targets": "target folder entries size pages on_flash"},
+    ("new", "other"): {"": "board from_dump part flash_size driver geometry"},
     ("info", "board"): {"room": ROOM, "board": "part driver profile holder"},
     ("cp", "src/boot.py", ":"): {
-        "": "dry_run files written",
+        "": "dry_run files written warnings",
         "files": FILE,
         "written": WRITTEN,
     },
     ("cp", "-n", "src/boot.py", ":"): {
-        "": "dry_run steps",
+        "": "dry_run steps warnings",
         "steps": "source destination size action note",
     },
     ("rm", ":main.py"): {
@@ -58,7 +64,10 @@ SCHEMA: dict[tuple[str, ...], dict[str, str]] = {
     },
     ("gc", "board"): {"": "target freed_pages room written", "room": ROOM},
     ("mkfs", "new.img"): {"": "written changed", "written": WRITTEN},
-    ("pack", "src", "-o", "new.img"): {"": "path size sha256 files pages warnings changed"},
+    ("pack", "src", "-o", "new.img"): {
+        "": "written changed files pages warnings",
+        "written": WRITTEN,
+    },
     ("unpack", "board", "out"): {"": "folder files left_out", "files": FILE},
 }
 

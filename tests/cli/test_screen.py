@@ -119,6 +119,27 @@ def test_tables_align_wide_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.stdout.getvalue() == "name  size\n图       1\nabc     20\n"
 
 
+def test_a_spare_column_goes_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch)
+    columns = [Column("name"), Column("", spare=True), Column("use", right=True)]
+    desk.screen.table(columns, [["n" * 20, "#" * 12, "9 %"]])
+    desk.screen.table(columns, [["n" * 30, "#" * 12, "9 %"]])
+    short, wide = "n" * 20, "n" * 30
+    assert desk.stdout.getvalue().splitlines() == [
+        "name" + " " * 32 + "use",
+        f"{short}  {'#' * 12}  9 %",
+        "name" + " " * 28 + "use",
+        f"{wide}  9 %",
+    ]
+
+
+def test_no_blanks_follow_the_last_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch)
+    desk.screen.settings.color = "always"
+    desk.screen.table([Column(""), Column(""), Column("")], [["ab", "c", ""], ["a", "", "bad"]])
+    assert desk.stdout.getvalue() == "ab  c\na      bad\n"
+
+
 def test_long_values_are_folded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     desk.screen.facts([("short", "one"), ("long", Text("word " * 12, "good"))])

@@ -148,8 +148,10 @@ def test_an_image_in_its_own_folder_is_left_out(folder: Path) -> None:
 def test_what_does_not_fit_says_how_much_and_what(folder: Path, tmp_path: Path) -> None:
     (folder / "huge.bin").write_bytes(bytes(3_000_000))
     out = tmp_path / "out.img"
-    with pytest.raises(FitError, match="does not fit") as caught:
+    wanted = r"does not fit: \d+ pages of 4096 bytes too many: 5 files need \d+, 90 fit$"
+    with pytest.raises(FitError, match=wanted) as caught:
         pack_folder(folder, out, SMALL)
+    assert caught.value.free == 90
     assert caught.value.needed > 700
     assert caught.value.hint is not None
     assert "/huge.bin" in caught.value.hint

@@ -46,4 +46,7 @@ recursive_option = click.option(
     "-r", "-R", "--recursive", is_flag=True, help="Folders too, with all that is in them."
 )
 dry_run_option = click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
+follow_option = click.option(
+    "--follow-links", is_flag=True, help="Follow links that lead out of a folder."
+)
 force_option = click.option("-f", "--force", is_flag=True, help="Overwrite what is there.")

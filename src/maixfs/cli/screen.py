@@ -34,6 +34,7 @@ BAR_WIDTH = 12
 """Columns of a bar."""
 _BAR = ("▇", "▁")
 _TYPED_BAR = ("#", ".")
+_GAP = "  "
 
 
 class Text(NamedTuple):
@@ -47,10 +48,13 @@ Part: TypeAlias = str | Text
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, and whether its cells end at one edge (numbers)."""
+    """A column of a table."""
 
     heading: str
     right: bool = False
+    """Whether its cells end at one edge, as numbers do."""
+    spare: bool = False
+    """Whether it goes where the terminal is too narrow for all."""
 
 
 class Screen:
@@ -116,8 +120,11 @@ class Screen:
             max((cell_width(shown(row[at])) for row in grid), default=0)
             for at in range(len(columns))
         ]
+        kept = [*range(len(columns))]
+        if sum(widths) + len(_GAP) * (len(widths) - 1) > self.width():
+            kept = [at for at in kept if not columns[at].spare]
         for row in grid:
-            self.line(*_aligned(columns, row, widths))
+            self.line(*_aligned([(columns[at], row[at], widths[at]) for at in kept]))
 
     def facts(self, rows: Sequence[tuple[str, Part]]) -> None:
         """Write names and values under a heading; on a terminal long values are folded."""
@@ -194,14 +201,15 @@ def _folded(part: Part, width: int) -> list[Part]:
     return [Text(line, part.role) if isinstance(part, Text) else line for line in lines]
 
 
-def _aligned(columns: Sequence[Column], row: Sequence[Part], widths: list[int]) -> list[Part]:
+def _aligned(cells: list[tuple[Column, Part, int]]) -> list[Part]:
+    """Return a row with its blanks; none behind its last cell that is not empty."""
+    while cells and not shown(cells[-1][1]):
+        cells.pop()
     parts: list[Part] = []
-    last = len(columns) - 1
-    for at, (column, cell) in enumerate(zip(columns, row, strict=True)):
-        room = " " * (widths[at] - cell_width(shown(cell)))
-        parts += [room, cell] if column.right else [cell, "" if at == last else room]
-        parts.append("" if at == last else "  ")
-    return parts
+    for column, cell, width in cells:
+        room = " " * (width - cell_width(shown(cell)))
+        parts += [_GAP, room, cell] if column.right else [_GAP, cell, room]
+    return parts[1:] if not cells or cells[-1][0].right else parts[1:-1]
 
 
 def _spoken(columns: Sequence[Column], row: Sequence[Part]) -> list[Part]:

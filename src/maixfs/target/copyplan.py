@@ -61,6 +61,7 @@ def plan_copy(
     *,
     geometry: Geometry | None = None,
     base: int | None = None,
+    follow_links: bool = False,
 ) -> CopyPlan:
     """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
 
@@ -68,6 +69,7 @@ def plan_copy(
     the host where no file has such a name. A folder needs ``recursive``; it lands in a
     destination that is a folder under its own name, unless it ends in ``/.``, and becomes the
     destination otherwise. Several sources need a folder (a slash at its end makes it one).
+    Links that lead out of a folder of the host are left out unless ``follow_links``.
 
     Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
     in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
@@ -84,7 +86,9 @@ def plan_copy(
         )
     where = Where(geometry, base)
     with Sessions(goal.host if goal.path is not None else None, where) as sessions:
-        found = [find_items(place, recursive, sessions) for place in places]
+        found = [
+            find_items(place, recursive, sessions, follow_links=follow_links) for place in places
+        ]
         items = [item for part in found for item in part.items]
         is_tree = len(found) == 1 and found[0].is_folder
         inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)

@@ -60,35 +60,40 @@ class Place(NamedTuple):
         return cls(where, dot, ends)
 
 
-def find_items(place: Place, recursive: bool, sessions: Sessions) -> Found:
-    """Return the files that a source means; raises ``MissingError`` where there are none."""
+def find_items(
+    place: Place, recursive: bool, sessions: Sessions, *, follow_links: bool = False
+) -> Found:
+    """Return the files that a source means; raises ``MissingError`` where there are none.
+
+    ``follow_links`` goes for links that lead out of a folder of the host.
+    """
     if place.where.path is not None:
         return _in_target(place, recursive, sessions)
     path = place.where.host
     text = str(path)
     if path.exists() or not has_magic(text):
-        return _on_host(path, recursive, place.dot)
+        return _on_host(path, recursive, place.dot, follow_links)
     matches = [Path(match) for match in sorted(glob(text))]  # noqa: PTH207 - starts anywhere
     if not matches:
         raise MissingError(f"{path}: no file matches")
-    found = [_on_host(match, recursive, False) for match in matches]
+    found = [_on_host(match, recursive, False, follow_links) for match in matches]
     items = [item for part in found for item in part.items]
     warnings = tuple(warning for part in found for warning in part.warnings)
     return Found(items, len(found) == 1 and found[0].is_folder, warnings)
 
 
-def _on_host(path: Path, recursive: bool, contents_only: bool) -> Found:
+def _on_host(path: Path, recursive: bool, contents_only: bool, follow_links: bool) -> Found:
     status = look_at(path)
     if path.is_dir():
-        return _host_folder(path, recursive, contents_only)
+        if not recursive:
+            raise TargetError(f"{path} is a folder", hint="-r copies it with all that is in it")
+        return _host_folder(path, contents_only, follow_links)
     name = show(os.fsencode(path.name))
     return Found([Item(TargetPath(path), status.st_size, True, (name,), ())], False)
 
 
-def _host_folder(path: Path, recursive: bool, contents_only: bool) -> Found:
-    if not recursive:
-        raise TargetError(f"{path} is a folder", hint="-r copies it with all that is in it")
-    plan = collect(path, prefix="")
+def _host_folder(path: Path, contents_only: bool, follow_links: bool) -> Found:
+    plan = collect(path, prefix="", follow_links=follow_links)
     name = "" if contents_only else path.resolve().name
     base = (show(os.fsencode(name)),) if name else ()
     items = []

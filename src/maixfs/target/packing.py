@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.nor.chip import DEFAULT_SIZE
-from maixfs.spiffs import FullError, Geometry
+from maixfs.spiffs import Code, FullError, Geometry
 from maixfs.spiffs.collect import PackFile, collect
+from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.layout import page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
 from maixfs.target.errors import FitError
@@ -62,12 +63,17 @@ def pack_folder(
     try:
         area = pack(files, geometry, spare_blocks=spare_blocks)
     except FullError as error:
-        raise _no_fit(error, files, folder, geometry) from error
+        room = page_capacity(geometry, spare_blocks)
+        raise _no_fit(error, folder, _pages(files, geometry), room) from error
     tell("pack", len(files), len(files))
     size = DEFAULT_SIZE if whole_flash is True else int(whole_flash)
     done = write_image(out, area, geometry, size, force=force, progress=progress)
-    pages = pages_needed([file.content.stat().st_size for file in files], geometry)
+    pages = _pages(files, geometry)
     return Packed(done.path, done.size, done.sha256, len(files), pages, warnings, done.changed)
+
+
+def _pages(files: list[PackFile], geometry: Geometry) -> int:
+    return pages_needed([file.content.stat().st_size for file in files], geometry)
 
 
 def _is_output(file: PackFile, out: Path) -> bool:
@@ -88,11 +94,13 @@ def _refuse_long(files: list[PackFile], geometry: Geometry) -> None:
         )
 
 
-def _no_fit(error: FullError, files: list[PackFile], folder: Path, geometry: Geometry) -> FitError:
+def _no_fit(error: FullError, folder: Path, needed: int, room: int) -> FitError:
+    """Return the error that says by how many pages."""
+    reason = str(error.args[0]).removesuffix(f": {spiffs_error(Code.FULL).args[0]}")
     return FitError(
-        f"{folder} does not fit: {error.args[0]}",
-        needed=pages_needed([file.content.stat().st_size for file in files], geometry),
-        free=page_capacity(geometry),
+        f"{folder} does not fit: {reason}",
+        needed=needed,
+        free=room,
         deleted=0,
         hint=error.hint,
     )

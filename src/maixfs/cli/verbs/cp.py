@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from maixfs.cli.failures import WrongUsage
-from maixfs.cli.options import bytes_option, dry_run_option, json_option, recursive_option
+from maixfs.cli.options import (
+    bytes_option,
+    dry_run_option,
+    follow_option,
+    json_option,
+    recursive_option,
+)
 from maixfs.cli.place import PLACE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_files, draw_written, file_json, written_json
@@ -26,12 +32,18 @@ if TYPE_CHECKING:
 )
 @click.argument("places", metavar="SOURCE... DESTINATION", nargs=-1, type=PLACE)
 @recursive_option
+@follow_option
 @dry_run_option
 @bytes_option
 @json_option
 @where_options
 def cp(
-    screen: Screen, places: tuple[str, ...], recursive: bool, dry_run: bool, where: Where
+    screen: Screen,
+    places: tuple[str, ...],
+    recursive: bool,
+    follow_links: bool,
+    dry_run: bool,
+    where: Where,
 ) -> None:
     """What has a colon is in a target: TARGET:PATH. All else is on this computer. Patterns (*, ?,
     [...]) work on both sides; quote those for a target. A file that is there already is replaced;
@@ -46,7 +58,14 @@ def cp(
     if len(places) < 2:
         raise WrongUsage("cp takes what to copy, and where to", hint="maixfs cp --help")
     *sources, destination = places
-    plan = plan_copy(sources, destination, recursive, geometry=where.geometry, base=where.base)
+    plan = plan_copy(
+        sources,
+        destination,
+        recursive,
+        geometry=where.geometry,
+        base=where.base,
+        follow_links=follow_links,
+    )
     for warning in plan.warnings:
         screen.note(warning)
     if dry_run:
@@ -60,7 +79,7 @@ def cp(
         files = [file._replace(path=f"{host}:{file.path}") for file in files]
     if screen.json:
         result = {"dry_run": False, "files": [file_json(file) for file in files]}
-        screen.emit({**result, "written": written_json(image)})
+        screen.emit({**result, "written": written_json(image), "warnings": plan.warnings})
         return
     draw_files(screen, files, sum_up=host is None)
     draw_written(screen, image)
@@ -78,7 +97,7 @@ def _tell_plan(screen: Screen, plan: CopyPlan) -> None:
             }
             for step in plan.steps
         ]
-        screen.emit({"dry_run": True, "steps": steps})
+        screen.emit({"dry_run": True, "steps": steps, "warnings": plan.warnings})
         return
     for step in plan.steps:
         if step.action == "up to date":

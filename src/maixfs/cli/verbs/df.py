@@ -24,7 +24,7 @@ COLUMNS = [
     Column("deleted", right=True),
     Column("free", right=True),
     Column("use", right=True),
-    Column(""),
+    Column("", spare=True),
 ]
 
 

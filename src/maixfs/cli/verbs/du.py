@@ -21,7 +21,7 @@ COLUMNS = [
     Column("on flash", right=True),
     Column("size", right=True),
     Column("share", right=True),
-    Column(""),
+    Column("", spare=True),
     Column("name"),
 ]
 
@@ -58,16 +58,16 @@ def du(
         read_listing(screen, place, where, recursive) for place in places_or_default(places, "du")
     ]
     if screen.json:
-        screen.emit({"targets": [_as_json(listing) for listing in listings]})
+        screen.emit({"targets": [_as_json(listing, summarize) for listing in listings]})
         return
     for listing in listings:
         _draw(screen, listing, summarize)
 
 
-def _as_json(listing: Listing) -> dict[str, object]:
-    total = _sum(listing)
+def _as_json(listing: Listing, summarize: bool) -> dict[str, object]:
+    total, shown = _sum(listing), listing.as_json()
     return {
-        **listing.as_json(),
+        **(shown | {"entries": []} if summarize else shown),
         "size": total.size,
         "pages": total.pages,
         "on_flash": total.pages * listing.page_size,

@@ -47,7 +47,8 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
         screen.emit({**result, "written": written_json(written)})
         return
     left = f"{room.free_pages} pages ({screen.size(room.free)}) are free now"
-    rest = f", {room.deleted_pages} still hold deleted data" if room.deleted_pages else ""
+    word = "holds" if room.deleted_pages == 1 else "hold"
+    rest = f", {room.deleted_pages} still {word} deleted data" if room.deleted_pages else ""
     if freed:
         size = screen.size(freed * room.data_size)
         screen.line(f"{host}: freed {count_text(freed, 'page')} ({size}); {left}{rest}")

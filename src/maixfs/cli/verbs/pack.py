@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from maixfs.cli.layout import NewLayout, layout_options
-from maixfs.cli.options import bytes_option, force_option, json_option
+from maixfs.cli.options import bytes_option, follow_option, force_option, json_option
 from maixfs.cli.place import WHOLE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_proof
@@ -33,7 +33,7 @@ from maixfs.cli.wording import count_text
     metavar="COUNT",
     help="Blocks that stay empty (default: 2; with fewer the board cannot write).",
 )
-@click.option("--follow-links", is_flag=True, help="Follow links that lead out of DIR.")
+@follow_option
 @force_option
 @bytes_option
 @json_option
@@ -66,7 +66,15 @@ def pack(
     for warning in packed.warnings:
         screen.note(warning)
     if screen.json:
-        screen.emit(packed._asdict())
+        screen.emit(
+            {
+                "written": {"path": packed.path, "size": packed.size, "sha256": packed.sha256},
+                "changed": packed.changed,
+                "files": packed.files,
+                "pages": packed.pages,
+                "warnings": packed.warnings,
+            }
+        )
         return
     files = f"{count_text(packed.files, 'file')} in {count_text(packed.pages, 'page')}"
     draw_proof(screen, packed.path, packed.size, packed.sha256, packed.changed, files)
