@@ -37,15 +37,15 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
             clear_drafts(folder)
     with Sessions(host, plan.where, writable=True) as sessions:
         written: list[Written] = []
-        done = 0
+        done, total = 0, plan.total
         for step in plan.steps:
             if progress is not None:
-                progress("copy", done, plan.total)
+                progress("copy", done, total)
             with nullcontext() if host is not None else counted(written):
                 written.append(_do(step, plan, sessions))
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
-            progress("copy", plan.total, plan.total)
+            progress("copy", total, total)
         image = sessions.target(host).commit(progress) if host is not None else None
         return Copied(written, image)
 
