@@ -40,6 +40,27 @@ def test_a_thread_runs_and_the_board_stays_on_for_it(desk: Desk) -> None:
     assert desk.get("t") == b"x" * 300
 
 
+def test_the_board_stays_on_for_threads_of_threads(desk: Desk) -> None:
+    script = (
+        "import _thread, utime\n"
+        "def work(n):\n"
+        "  utime.sleep_ms(20)\n"
+        "  print(n)\n"
+        "  if n: _thread.start_new_thread(work, (n - 1,))\n"
+        "work(2)\n"
+    )
+    assert desk.run(script, clock=HostClock()).out == "2\n1\n0\n"
+
+
+@pytest.mark.parametrize(("end", "code"), [("import sys; sys.exit(3)", 3), ("1/0", 1)])
+def test_nobody_waits_for_threads_of_a_program_that_left(desk: Desk, end: str, code: int) -> None:
+    script = (
+        "import _thread, utime\ndef work():\n  while True: utime.sleep_ms(1)\n"
+        f"_thread.start_new_thread(work, ())\n{end}\n"
+    )
+    assert desk.run(script).result.exit_code == code
+
+
 def test_threads_share_files_and_locks(desk: Desk) -> None:
     script = (
         "import _thread\nlock = _thread.allocate_lock()\nlines = []\n"

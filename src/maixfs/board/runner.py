@@ -58,9 +58,9 @@ def read_script(script: Path | str) -> bytes:
 def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
     """Run boot.py from flash, then ``script``, or main.py where that is ``None``.
 
-    main.py runs whatever became of boot.py, and the board stays on for the threads that they
-    started. Raises ``BoardReset`` where either asks for it,
-    ``NorError`` where the chip's file failed and ``BrokenPipeError`` where the console is gone.
+    main.py runs whatever became of boot.py; where it runs to its end the board stays on for
+    the threads that were started. Raises ``BoardReset`` where anybody asks for it, ``NorError``
+    where the chip's file failed and ``BrokenPipeError`` where the console is gone.
     """
     with runtime.script_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board warns of nothing
@@ -79,7 +79,7 @@ def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
 def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:
     """Stay on until the program's threads are done, or until somebody presses Ctrl-C."""
     try:
-        if runtime.threads is not None and result.exit_code != INTERRUPTED:
+        if runtime.threads is not None and result.error is None:
             runtime.threads.wait()
     except KeyboardInterrupt as error:
         runtime.power.check()

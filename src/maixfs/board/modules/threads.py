@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -73,18 +73,18 @@ class Threads:
 
     def wait(self) -> None:
         """Stay on while threads run, as a board does whose main.py is done."""
-        for thread in self._started:
-            while thread.is_alive():
-                self._power.check()
-                thread.join(_LOOK)
+        while alive := [thread for thread in self._started if thread.is_alive()]:
+            self._power.check()
+            alive[0].join(_LOOK)
+        self._power.check()
 
     def settle(self) -> None:
         """See to it that no thread interrupts the program once it is over."""
         try:
             with self._turn:
                 self._may_interrupt = False
-            for _ in range(100):
-                """Give an interrupt that is on its way the time to come."""
+            for _ in range(100):  # an interrupt that is on its way comes at one of these turns
+                pass
         except KeyboardInterrupt:
             self._may_interrupt = False
             if not self._interrupted:
@@ -102,10 +102,11 @@ class Threads:
         except (BoardOffError, SystemExit):
             pass
         except BaseException as error:
-            self._console.write(
-                f"Unhandled exception in thread started by {function!r}\n"
-                f"{format_exception(error, self._is_script)}"
-            )
+            with suppress(BoardReset, BoardOffError, BrokenPipeError):
+                self._console.write(
+                    f"Unhandled exception in thread started by {function!r}\n"
+                    f"{format_exception(error, self._is_script)}"
+                )
 
 
 def uthread(threads: Threads) -> ModuleType:
