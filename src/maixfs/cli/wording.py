@@ -72,8 +72,8 @@ def as_escapes(error: UnicodeError) -> tuple[str, int]:
 
 def cell_width(text: str) -> int:
     """Return the columns that ``text`` takes on a terminal."""
-    if text.isascii():
-        return len(text)
+    if all(letter < "\u0300" or "\u2500" <= letter <= "\u259f" for letter in text):
+        return len(text)  # Latin letters, and what trees and bars are drawn with
     from rich.cells import cell_len
 
     return cell_len(text)

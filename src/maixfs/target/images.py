@@ -10,12 +10,12 @@ from maixfs.errors import UsageError
 from maixfs.nor import Buffer
 from maixfs.nor.cells import CHUNK, blank
 from maixfs.spiffs import Geometry, Spiffs
-from maixfs.spiffs.detect import is_blank
 from maixfs.spiffs.pack import pack
 from maixfs.target.draft import Draft, clear_drafts
+from maixfs.target.editmedium import EditMedium
 from maixfs.target.errors import TakenError
+from maixfs.target.foreign import is_all
 from maixfs.target.hostfile import refuse_taken, same_content
-from maixfs.target.medium import EditMedium
 from maixfs.target.probe import refuse_cut
 from maixfs.target.records import Progress, Written
 from maixfs.target.source import find_source
@@ -112,7 +112,7 @@ def _format_within(
     medium = EditMedium(source)
     try:
         refuse_cut(geometry, medium.size, out)
-        if not force and not is_blank(medium.image[geometry.base :][: geometry.size]):
+        if not force and not is_all(medium.image[geometry.base :][: geometry.size], 0xFF):
             raise TakenError(
                 f"{out}: the area at {geometry.base:#x} is not blank: all files in it would go",
                 hint="--force formats it; maixfs unpack saves the files first",

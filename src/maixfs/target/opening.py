@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
-from maixfs.spiffs.detect import Detection, is_blank
 from maixfs.target.address import TargetPath, parse_target
 from maixfs.target.errors import NoFileSystemError
-from maixfs.target.medium import EditMedium, ReadMedium
+from maixfs.target.foreign import is_all
+from maixfs.target.medium import Medium, ReadMedium
 from maixfs.target.probe import find_area, find_area_at, fit_geometry, refuse_cut
 from maixfs.target.records import Kind
 from maixfs.target.source import Source, find_source
 from maixfs.target.target import Target
+
+if TYPE_CHECKING:
+    from maixfs.spiffs.detect import Detection
 
 
 def open_target(
@@ -35,7 +39,7 @@ def open_target(
     """
     host = _host_of(target)
     source = find_source(host, writable=writable)
-    medium = EditMedium(source) if writable else ReadMedium(source)
+    medium = _medium_of(source, writable)
     try:
         return _open(source, medium, geometry, base)
     except SpiffsError as error:
@@ -54,9 +58,15 @@ def _host_of(target: str | Path | TargetPath) -> Path:
     return target.host if isinstance(target, TargetPath) else target
 
 
-def _open(
-    source: Source, medium: ReadMedium | EditMedium, wanted: Geometry | None, base: int | None
-) -> Target:
+def _medium_of(source: Source, writable: bool) -> Medium:
+    if not writable:
+        return ReadMedium(source)
+    from maixfs.target.editmedium import EditMedium
+
+    return EditMedium(source)
+
+
+def _open(source: Source, medium: Medium, wanted: Geometry | None, base: int | None) -> Target:
     found: list[Detection] = []
     if wanted is not None:
         geometry = fit_geometry(wanted, len(medium.image), source.host, base)
@@ -68,11 +78,12 @@ def _open(
         geometry = found[0].geometry
     kind = _kind_of(source, geometry, len(medium.image))
     area = medium.image[geometry.base : geometry.base + geometry.size]
-    blank = source.config is not None and not found and is_blank(area)
-    if blank and isinstance(medium, EditMedium):
+    is_blank = is_all(area, 0xFF)
+    blank = source.config is not None and not found and is_blank
+    if blank and medium.writable:
         # Nothing can be lost here, and the board would do the same when it starts.
         Spiffs.format(medium.device, geometry)
-    elif not blank and source.config is None and is_blank(area):
+    elif not blank and source.config is None and is_blank:
         raise NoFileSystemError(
             f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",
             hint="maixfs mkfs makes an empty file system",
@@ -80,7 +91,7 @@ def _open(
     return Target(source.host, kind, medium, geometry, found, blank=blank)
 
 
-def _detect(source: Source, medium: ReadMedium | EditMedium, base: int | None) -> list[Detection]:
+def _detect(source: Source, medium: Medium, base: int | None) -> list[Detection]:
     if base is None:
         return find_area(medium.image, source.host)
     return find_area_at(medium.image, source.host, base)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
-from maixfs.spiffs.detect import Detection, detect
 from maixfs.target.errors import AmbiguousError, NoFileSystemError
 from maixfs.target.foreign import describe
+
+if TYPE_CHECKING:
+    from maixfs.spiffs.detect import Detection
 
 _SURE = 0.9
 """Above this an area counts beside another one; below, only where it is the only one."""
@@ -20,6 +23,8 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
     Raises ``NoFileSystemError``, which says what the image is instead, and ``AmbiguousError``
     where it holds several.
     """
+    from maixfs.spiffs.detect import detect
+
     found = detect(image)
     if not found:
         raise NoFileSystemError(
@@ -39,6 +44,8 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
 
 def find_area_at(image: memoryview, host: Path, base: int) -> list[Detection]:
     """Find the file system that starts at ``base``, alone; raises ``NoFileSystemError``."""
+    from maixfs.spiffs.detect import detect
+
     found = detect(image, base=base)
     if not found:
         others = ", ".join(place_of(one.geometry) for one in detect(image))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.spiffs import Spiffs, SpiffsError
-from maixfs.target.editor import Editor
 from maixfs.target.errors import TakenError, TargetError
-from maixfs.target.medium import EditMedium
 from maixfs.target.records import Entry, Progress, Written
 from maixfs.target.view import Entries, TargetView
+
+if TYPE_CHECKING:
+    from maixfs.target.editor import Editor
 
 
 class Target(TargetView):
@@ -30,8 +31,10 @@ class Target(TargetView):
 
     def _mount_fs(self) -> Spiffs:
         """Mount as it was opened: for reading, or for changing."""
-        if not isinstance(self.medium, EditMedium):
+        if not self.medium.writable:
             return super()._mount_fs()
+        from maixfs.target.editor import Editor
+
         self._editor = Editor(self.medium, self.geometry, self.label, str(self.host))
         return self._editor.fs
 
@@ -50,6 +53,8 @@ class Target(TargetView):
 
         ``meta`` are the bytes beside the name that some geometries have (``None``: as they are).
         """
+        import hashlib
+
         self._changing()
         name = self.stored_name(path)
         label = self._mount.label(name)
@@ -138,8 +143,10 @@ class Target(TargetView):
         Raises ``TargetError`` where the host refuses; the file is then as it was.
         """
         editor, medium = self._changing(), self.medium
-        if not editor.changed or not isinstance(medium, EditMedium):
+        if not editor.changed or not medium.writable:
             return None
+        import hashlib
+
         medium.save(progress)
         editor.changed = False
         digest = hashlib.sha256(medium.image).hexdigest()

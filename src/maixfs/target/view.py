@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
-from maixfs.spiffs.detect import Detection
 from maixfs.target.catalog import Catalog, Parts
 from maixfs.target.errors import MissingError, TargetError, UnreadableError
 from maixfs.target.fitting import check_fits
-from maixfs.target.medium import EditMedium, ReadMedium
+from maixfs.target.medium import ImageDevice, Medium
 from maixfs.target.names import Steps
 from maixfs.target.paths import Mount
 from maixfs.target.records import Entry, Kind, Room
@@ -20,6 +19,7 @@ from maixfs.target.records import Entry, Kind, Room
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
     from maixfs.errors import UsageError
+    from maixfs.spiffs.detect import Detection
     from maixfs.target.report import Report
 
 Entries = list[Entry]
@@ -33,7 +33,7 @@ class TargetView:
         self,
         host: Path,
         kind: Kind,
-        medium: ReadMedium | EditMedium,
+        medium: Medium,
         geometry: Geometry,
         found: list[Detection],
         *,
@@ -60,7 +60,6 @@ class TargetView:
         from dataclasses import replace
 
         from maixfs.spiffs.pack import pack
-        from maixfs.target.medium import ImageDevice
 
         here = replace(self.geometry, base=0)
         return Spiffs(ImageDevice(memoryview(pack([], here))), here, read_only=True)
