@@ -78,7 +78,8 @@ class _Cut:
             except SpiffsError:
                 break  # a bad page: what was cut so far is stored, as the C does
             span -= 1
-        self._store()
+        if self.index_span >= 0 or self.removing:  # else making room found a shorter file
+            self._store()
 
     def _goes_whole(self, span: int, new_size: int) -> bool:
         data_size = self.volume.geometry.data_size
