@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -321,3 +322,23 @@ def test_a_board_never_on_takes_files(tmp_path: Path, data: Path) -> None:
     (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
     apply(plan_copy(["src/."], f"{board.host}:", recursive=True))
     assert names_in(board) == {"/one.py", "/sub/two.py"}
+
+
+def test_a_geometry_is_found_once(
+    place: Place, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maixfs.spiffs import detect
+
+    (tmp_path / "other").mkdir()
+    other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
+    plans = [
+        plan_copy([f"{place.host}:main.py"], data / "out.py"),
+        plan_copy([f"{place.host}:main.py"], f"{other.host}:/new.py"),
+    ]
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("looked for it again")
+
+    monkeypatch.setattr(detect, "detect", fail)
+    for plan in plans:
+        assert apply(plan).files[0].sha256 == sha256(FILES[b"/main.py"]).hexdigest()

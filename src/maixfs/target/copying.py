@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
 from maixfs.target.draft import clear_drafts
-from maixfs.target.records import Progress, Written
+from maixfs.target.records import Progress, Where, Written
 from maixfs.target.sessions import Sessions
 from maixfs.target.unpacking import counted, make_folder, write_host
 
@@ -35,7 +35,7 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
     if host is None:
         for folder in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(folder)
-    with Sessions(host, plan.where, writable=True) as sessions:
+    with Sessions(host, Where(), known=plan.geometries, writable=True) as sessions:
         written: list[Written] = []
         done, total = 0, plan.total
         for step in plan.steps:

@@ -45,8 +45,8 @@ class CopyPlan(NamedTuple):
     warnings: tuple[str, ...]
     root: Path | None
     """The host's folder that files must stay in, or ``None``."""
-    where: Where
-    """What was said about the place of the file system."""
+    geometries: dict[str, Geometry]
+    """Of each target that takes part, by its real path."""
 
     @property
     def total(self) -> int:
@@ -99,7 +99,7 @@ def plan_copy(
             sessions.target(goal.host).check_fits(sizes)
         root = goal.host if goal.path is None and (inside or is_tree) else None
         warnings = tuple(warning for part in found for warning in part.warnings)
-        return CopyPlan(tuple(steps), warnings, root, where)
+        return CopyPlan(tuple(steps), warnings, root, sessions.geometries)
 
 
 def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
 from maixfs.target.errors import AmbiguousError, MissingError
 from maixfs.target.hostfile import read_file
@@ -19,12 +21,21 @@ class Sessions:
 
     ``goal`` is the target that a copy goes to (``None``: the host); with ``writable`` it is
     opened for changing, and a source in the same file is then read from it as well. ``where``
-    is said of the goal, or of the sources where that is the host.
+    is said of the goal, or of the sources where that is the host; ``known`` are geometries that
+    were found before, by real path.
     """
 
-    def __init__(self, goal: Path | None, where: Where, *, writable: bool = False) -> None:
+    def __init__(
+        self,
+        goal: Path | None,
+        where: Where,
+        *,
+        known: Mapping[str, Geometry] | None = None,
+        writable: bool = False,
+    ) -> None:
         self._goal = goal
         self._where = where
+        self._known = known or {}
         self._writable = writable
         self._stack = ExitStack()
         self._targets: dict[str, Target] = {}
@@ -33,14 +44,21 @@ class Sessions:
         """Return the open target of a host path; raises as ``open_target``."""
         key = os.path.realpath(host)
         if key not in self._targets:
-            target = self._open(host)
+            target = self._open(host, key)
             self._stack.callback(target.close)
             self._targets[key] = target
         return self._targets[key]
 
-    def _open(self, host: Path) -> Target:
+    @property
+    def geometries(self) -> dict[str, Geometry]:
+        """The geometry of each target that is open, by real path."""
+        return {key: target.geometry for key, target in self._targets.items()}
+
+    def _open(self, host: Path, key: str) -> Target:
         is_goal = self._goal is not None and self.is_same(host, self._goal)
         where = self._where if is_goal or self._goal is None else Where()
+        if key in self._known:
+            where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
             return open_target(host, writable, where.geometry, base=where.base)
