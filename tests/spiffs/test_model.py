@@ -246,11 +246,11 @@ class Handles(RuleBasedStateMachine):
 @pytest.mark.parametrize("shape", GEOMETRIES)
 def test_files_are_a_dictionary(shape: str, nor: str) -> None:
     machine = type("Machine", (Files,), {"geometry": GEOMETRIES[shape], "nor": nor})
-    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25))
 
 
 def test_handles_share_a_file() -> None:
-    run_state_machine_as_test(Handles, settings=settings(max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(Handles, settings=settings(max_examples=20, stateful_step_count=30))
 
 
 def test_reading_by_descriptor_and_by_name_is_the_same() -> None:

@@ -124,7 +124,7 @@ def test_streams_do_what_files_of_the_host_do(
     host = tmp_path / "a"
     host.write_bytes(pattern(2 * size))
     with fs.open("a", mode, buffering) as ours, host.open(mode, buffering) as theirs:
-        for _ in range(120):
+        for _ in range(50):
             length = theirs.seek(0, io.SEEK_END) if chance.random() < 0.2 else 0
             ours.seek(length)
             theirs.seek(length)
