@@ -114,7 +114,7 @@ def test_debug_shows_the_traceback(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["ls", "--jsn"], "--jsn"),
+        (["ls", "--zzzz"], "no such option --zzzz"),
         (["cat"], "missing argument 'TARGET:PATH...'"),
         (["mkfs"], "missing argument 'IMG'"),
         (["--nope"], "--nope"),
@@ -329,3 +329,9 @@ def test_closed_streams_are_no_bug(closed: str, line: str, place: Path) -> None:
     assert done.returncode == (2 if line == "nope" else 0), done.stderr
     assert "bug" not in done.stderr
     assert Path("board/flash.bin").stat().st_size == Path("dump.bin").stat().st_size
+
+
+def test_a_mistyped_option_has_its_likeness_in_the_hint(run: Run, place: Path) -> None:
+    error, hint = run("ls", "--jsn", code=WRONG_USAGE).stderr.splitlines()
+    assert error == "error: no such option --jsn"
+    assert hint == "  hint: did you mean --json? maixfs ls --help"

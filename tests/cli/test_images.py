@@ -82,6 +82,7 @@ def test_mkfs_overwrites_only_with_force(run: Run, place: Path, read_json: ReadJ
         (["--preset", "arduino"], "--preset: 'arduino' is not one of"),
         (["--preset", "maixpy", "--like", "esp.img"], "one of them says the geometry"),
         (["--flash-size", "1M"], "cannot hold the area"),
+        (["--flash-size", "16777217"], "no whole number of sectors"),
     ],
     ids=str,
 )

@@ -90,6 +90,10 @@ def _wrong_usage(screen: Screen, reason: click.UsageError) -> int:
         message = f"{reason.param.opts[-1]}: {reason.message}" if is_option else reason.message
     message = message.rstrip(".")
     hint = reason.hint if isinstance(reason, WrongUsage) else f"{where} --help"
+    if isinstance(reason, click.NoSuchOption):
+        message = f"no such option {reason.option_name}"
+        close = " or ".join(reason.possibilities or ())
+        hint = f"did you mean {close}? {hint}" if close else hint
     return _error(screen, WRONG_USAGE, message[:1].lower() + message[1:], hint)
 
 

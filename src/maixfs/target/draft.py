@@ -88,11 +88,11 @@ class Draft:
                 self._stream.close()
 
     def _failed(self, error: OSError) -> TargetError:
-        folder = self._place.parent
         hint = "what was there before is as it was" if self._place.exists() else None
-        if not folder.is_dir():
-            hint = f"make the folder {folder} first"
+        if not self.path.parent.is_dir():
+            hint = f"make the folder {self.path.parent} first"
         elif error.errno in _FORBIDDEN:
+            folder = self._place.parent
             hint = f"it is written under another name first: {folder} must take a new file"
         return TargetError(f"{self.path} cannot be written: {reason_of(error)}", hint=hint)
 

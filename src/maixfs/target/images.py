@@ -75,10 +75,15 @@ def write_image(
 def _flash(area: bytearray, geometry: Geometry, flash_size: int) -> Iterator[Buffer]:
     """Yield a blank flash that holds ``area`` at its place."""
     end = geometry.base + geometry.size
-    if end > flash_size or flash_size % geometry.erase_size:
+    if flash_size % geometry.erase_size:
+        raise UsageError(
+            f"a flash of {flash_size:#x} bytes is no whole number of sectors",
+            hint="16 MiB (0x1000000) is usual",
+        )
+    if end > flash_size:
         raise UsageError(
             f"a flash of {flash_size:#x} bytes cannot hold the area {geometry.base:#x}-{end:#x}",
-            hint="a chip is a whole number of sectors; 16 MiB (0x1000000) is usual",
+            hint="give another base of the area, or another size of the flash",
         )
     yield from _blank(geometry.base)
     yield area
