@@ -110,7 +110,7 @@ class SpiffsCase:
             if line.strip() and not line.startswith("#")
         ]
 
-    @property
+    @cached_property
     def results(self) -> dict[int, int]:
         """What each line of the script returned in the C, by line number."""
         rows = gzip.decompress((self.folder / "script_results.jsonl.gz").read_bytes())
