@@ -30,13 +30,14 @@ class WriteCache:
 
 
 class WriteCaches:
-    """The cache pages of a file system, by object id.
+    """The cache pages of a file system that hold writes, by object id.
 
-    ``limit`` is the number of cache pages (the board has 4), ``None`` as many as files.
+    ``limit`` is the number of cache pages that the C has (the board: 4), ``None`` as many as
+    files. One page always holds what was read last, so that writes get one less.
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = limit
+        self._limit = None if limit is None else limit - 1
         self.pages: dict[int, WriteCache] = {}
         """Cache pages in use; mostly none, which is the quick way out of a flush."""
 
