@@ -10,10 +10,8 @@ from functools import lru_cache
 from maixfs.spiffs import Spiffs, SpiffsError
 from maixfs.spiffs.index import DirEntry
 from maixfs.spiffs.layout import file_pages
-from maixfs.target.names import parts_of
+from maixfs.target.names import Parts, parts_of
 from maixfs.target.records import Entry
-
-Parts = tuple[str, ...]
 
 
 class Catalog:
@@ -101,7 +99,7 @@ class Catalog:
         if pattern[-1:] == ("**",):
             pattern += ("*",)
         for entry in self.below(()):
-            if _matches(tuple(entry.path[1:].split("/")), pattern):
+            if _matches(entry.parts, pattern):
                 yield entry
 
     def _entry(self, parts: Parts, item: DirEntry) -> Entry:

@@ -14,6 +14,7 @@ from maixfs.target.copysource import Item, Place, find_items
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
 from maixfs.target.hostfile import same_content
 from maixfs.target.hostnames import HostNames
+from maixfs.target.names import Parts
 from maixfs.target.records import Where
 from maixfs.target.sessions import Sessions
 
@@ -150,7 +151,7 @@ def _steps(
 
 
 def _steps_to_host(
-    items: list[Item], ways: list[tuple[str, ...]], goal: Path, sessions: Sessions
+    items: list[Item], ways: list[Parts], goal: Path, sessions: Sessions
 ) -> list[CopyStep]:
     names = HostNames(way for way in ways if way)
     steps = []

@@ -11,11 +11,9 @@ from maixfs.spiffs.collect import collect
 from maixfs.target.address import TargetPath, parse_target
 from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.hostfile import look_at
-from maixfs.target.names import show
+from maixfs.target.names import Parts, show
 from maixfs.target.records import Entry
 from maixfs.target.sessions import Sessions
-
-Parts = tuple[str, ...]
 
 
 class Item(NamedTuple):

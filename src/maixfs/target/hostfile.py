@@ -28,9 +28,9 @@ class Stamp(NamedTuple):
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def reason_of(error: OSError) -> str:
+def reason_of(error: OSError | ValueError) -> str:
     """Return what the host says, without the path (messages have that)."""
-    return error.strerror or str(error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def look_at(path: Path) -> os.stat_result:
@@ -43,8 +43,7 @@ def look_at(path: Path) -> os.stat_result:
     except FileNotFoundError:
         raise MissingError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:
-        why = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise TargetError(f"{path} cannot be looked at: {why}") from error
+        raise TargetError(f"{path} cannot be looked at: {reason_of(error)}") from error
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise TargetError(
             f"{path} is neither a file nor a folder", hint="copy its bytes to a file first"
@@ -72,8 +71,7 @@ def read_file(path: Path) -> bytes:
     except IsADirectoryError:
         raise TargetError(f"{path} is a folder") from None
     except (OSError, ValueError) as error:
-        why = reason_of(error) if isinstance(error, OSError) else str(error)
-        raise TargetError(f"{path} cannot be read: {why}") from error
+        raise TargetError(f"{path} cannot be read: {reason_of(error)}") from error
 
 
 def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:

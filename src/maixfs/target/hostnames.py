@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 
-from maixfs.target.names import parse
+from maixfs.target.names import Parts, parse
 
 _TWIN = re.compile(r"\\p(\d+)\Z")
 _DOTS = {".": "%2E", "..": "%2E%2E"}
@@ -17,8 +17,6 @@ _DEVICES = frozenset(
     ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]
     + [f"{name}{digit}" for name in ("COM", "LPT") for digit in "0123456789¹²³"]
 )
-
-Parts = tuple[str, ...]
 
 
 def host_part(part: str, *, windows: bool, any_bytes: bool = False) -> str:

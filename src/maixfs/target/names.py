@@ -18,6 +18,9 @@ _PAGE = re.compile(r"\\p(\d{1,5})\Z")
 _DOTS = {".": r"\x2e", "..": r"\x2e\x2e"}
 _NAMELESS = "(no name)"
 
+Parts = tuple[str, ...]
+"""A path, part by part from the root."""
+
 
 def show(raw: bytes) -> str:
     """Return the bytes of a name for a person; ``parse`` gives them back."""
@@ -45,7 +48,7 @@ def parse(text: str) -> bytes:
     return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw)
 
 
-def parts_of(stored: bytes) -> tuple[str, ...]:
+def parts_of(stored: bytes) -> Parts:
     """Return the parts of a stored name's path; at least one, none of them empty."""
     parts: list[bytes] = []
     slashes = b""
@@ -71,7 +74,7 @@ def _component(raw: bytes) -> str:
 class Steps(NamedTuple):
     """A path, step by step from the root; ``page`` where it asks for one header page."""
 
-    parts: tuple[str, ...]
+    parts: Parts
     page: int | None = None
 
     @property
@@ -93,3 +96,11 @@ def steps_of(path: str) -> Steps:
         elif piece not in ("", "."):
             parts.append(_component(parse(piece)))
     return Steps(tuple(parts), page)
+
+
+def too_long(shown: str, raw: bytes, room: int) -> UsageError:
+    """Return the error for a name that is longer than ``room`` bytes."""
+    return UsageError(
+        f"{shown}: the name has {len(raw)} bytes, {room} fit",
+        hint="the slash in front and folders count; letters outside of ASCII take 2 to 4",
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.errors import UsageError
 from maixfs.nor.chip import DEFAULT_SIZE
 from maixfs.spiffs import Code, FullError, Geometry
 from maixfs.spiffs.collect import PackFile, collect
@@ -14,7 +13,7 @@ from maixfs.spiffs.layout import page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
 from maixfs.target.errors import FitError
 from maixfs.target.images import write_image
-from maixfs.target.names import show
+from maixfs.target.names import show, too_long
 from maixfs.target.records import Progress
 
 
@@ -87,11 +86,7 @@ def _refuse_long(files: list[PackFile], geometry: Geometry) -> None:
     long = [file.name for file in files if len(file.name) >= geometry.name_length]
     if long:
         others = f" (and {len(long) - 1} more)" if long[1:] else ""
-        raise UsageError(
-            f"{show(long[0])}{others}: the name has {len(long[0])} bytes,"
-            f" {geometry.name_length - 1} fit",
-            hint="the slash in front and folders count; letters outside of ASCII take 2 to 4",
-        )
+        raise too_long(f"{show(long[0])}{others}", long[0], geometry.name_length - 1)
 
 
 def _no_fit(error: FullError, folder: Path, needed: int, room: int) -> FitError:

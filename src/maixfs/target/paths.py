@@ -5,7 +5,7 @@ from __future__ import annotations
 from maixfs.errors import UsageError
 from maixfs.spiffs import Geometry
 from maixfs.target.errors import MissingError, TargetError
-from maixfs.target.names import Steps, parse, show, steps_of
+from maixfs.target.names import Parts, Steps, parse, parts_of, show, steps_of, too_long
 
 _FLASH = "flash"
 _CARD = "sd"
@@ -14,7 +14,7 @@ _CARD = "sd"
 class Mount:
     """The place where paths of a target begin: ``/flash`` on a chip, ``/`` in a bare image."""
 
-    def __init__(self, parts: tuple[str, ...]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self.parts = parts
 
     @property
@@ -55,10 +55,7 @@ class Mount:
         if b"\0" in raw:
             raise UsageError(f"{show(raw)}: a name cannot hold a zero byte")
         if len(raw) >= geometry.name_length:
-            raise UsageError(
-                f"{path}: the name has {len(raw)} bytes, {geometry.name_length - 1} fit",
-                hint="the slash in front and folders count; letters outside of ASCII take 2 to 4",
-            )
+            raise too_long(path, raw, geometry.name_length - 1)
         return raw
 
     def elsewhere(self, steps: Steps, *, writing: bool = False) -> TargetError | UsageError:
@@ -82,6 +79,4 @@ class Mount:
 
     def label(self, stored: bytes) -> str:
         """Return the path of a stored name, for messages."""
-        from maixfs.target.names import parts_of
-
         return "/" + "/".join(self.parts + parts_of(stored))

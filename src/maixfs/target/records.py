@@ -49,6 +49,11 @@ class Entry(NamedTuple):
     """Why the file cannot be read to its end, or ``None`` where it can."""
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The path, part by part."""
+        return tuple(self.path[1:].split("/"))
+
+    @property
     def readable(self) -> bool:
         """Whether every page of the file is sound."""
         return self.fault is None

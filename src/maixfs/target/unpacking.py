@@ -85,22 +85,18 @@ def unpack(
 def _plan(target: Target, path: str | None, folder: Path) -> list[_Step]:
     here = target.stat(path) if path else None
     if here is not None and not here.is_dir:
-        files, skip = [here], len(_parts(here)) - 1
+        files, skip = [here], len(here.parts) - 1
     else:
         files = [entry for entry in target.list(path, recursive=True) if not entry.is_dir]
         start = here.path if here is not None else target.mount_point
         skip = len([part for part in start.split("/") if part])
-    names = HostNames(_parts(file)[skip:] for file in files)
+    names = HostNames(file.parts[skip:] for file in files)
     steps = []
     for file in files:
-        parts = _parts(file)[skip:]
+        parts = file.parts[skip:]
         note = names.note(parts, file.path)
         steps.append(_Step(file, folder.joinpath(*names[parts]), note))
     return steps
-
-
-def _parts(entry: Entry) -> tuple[str, ...]:
-    return tuple(entry.path[1:].split("/"))
 
 
 def _refuse_different(target: Target, steps: list[_Step]) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
-from maixfs.target.catalog import Catalog, Parts
+from maixfs.target.catalog import Catalog
 from maixfs.target.errors import MissingError, TargetError, UnreadableError
 from maixfs.target.fitting import check_fits
 from maixfs.target.medium import ImageDevice, Medium
-from maixfs.target.names import Steps
+from maixfs.target.names import Parts, Steps
 from maixfs.target.paths import Mount
 from maixfs.target.records import Entry, Kind, Room
 
