@@ -47,3 +47,11 @@ class FitError(TargetError, OSError):
 
 class UnreadableError(TargetError):
     """The file is there, but its pages are damaged."""
+
+
+def rescue_of(host: object) -> str:
+    """Return the hint for a target whose file system is damaged."""
+    return (
+        f"maixfs unpack {host} DIR saves what can be read,"
+        f" maixfs pack DIR -o NEW --like {host} makes a sound image of it"
+    )

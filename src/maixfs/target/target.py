@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class Target(TargetView):
 
     Errors: ``MissingError`` for what is not there, ``UnreadableError`` for a damaged file,
     ``FitError`` where there is no room, ``UsageError`` for changing a target that was opened for
-    reading, ``SpiffsError`` with the C's number for what the file system refuses.
+    reading, ``TargetError`` for what the file system refuses, with the C's number.
     """
 
     _editor: Editor | None = None
@@ -70,49 +71,73 @@ class Target(TargetView):
         entry = self.stat(path)
         if entry.is_dir and not recursive:
             raise TargetError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
-        files = [entry]
-        if entry.is_dir:
-            files = [file for file in self.list(entry.path, recursive=True) if not file.is_dir]
-        else:
-            self._refuse_later_header(entry)
-        self._edit().remove([file.stored_name for file in files])
+        files = self._files_of(entry)
+        self.remove_files(files)
         return files
+
+    def remove_files(self, files: Entries) -> None:
+        """Remove files, as ``stat`` or ``list`` gave them: all or none."""
+        self._changing()
+        pages: dict[bytes, set[int]] = {}
+        for file in files:
+            pages.setdefault(file.stored_name, set()).add(file.page)
+        for file in files:
+            if self.fs.stat(file.stored_name).page not in pages[file.stored_name]:
+                raise self._later_header(file)
+        self._edit().remove([file.stored_name for file in files])
 
     def rename(self, old: str, new: str, replace: bool = False) -> None:
         """Give a file or folder another path; ``replace`` lets a file that has it go.
 
         A new path that is a folder takes the file in, as ``mv`` does.
         """
+        self.rename_all([(old, new)], replace)
+
+    def rename_all(self, moves: Sequence[tuple[str, str]], replace: bool = False) -> None:
+        """Do several renames as ``rename`` does one: all or none.
+
+        No file is moved twice, or to where another one goes: that raises ``UsageError``.
+        """
         editor = self._changing()
-        entry = self.stat(old)
-        if not entry.is_dir:
-            self._refuse_later_header(entry)
-        if new.endswith("/") or (self.exists(new) and self.stat(new).is_dir):
-            new = f"{new.rstrip('/')}/{entry.name}"
-        names = self._new_names(entry, new)
+        names: dict[bytes, bytes] = {}
+        for old, new in moves:
+            names |= self._new_names(old, new)
         for name in names.values():
             if editor.fs.exists(name) and not replace:
                 raise TakenError(
                     f"{self._mount.label(name)} exists already", hint="-f replaces it"
                 )
+        if {*names} & {*names.values()} or len({*names.values()}) < len(names):
+            raise UsageError(
+                "a file would be moved twice, or two to one path", hint="move them one by one"
+            )
         if names:
             self._edit().rename(names)
 
-    def _refuse_later_header(self, entry: Entry) -> None:
-        """Raise ``TargetError`` for a file that its name does not lead to: another does."""
-        if self.fs.stat(entry.stored_name).page != entry.page:
-            first = self._mount.label(entry.stored_name)
-            raise TargetError(
-                f"{entry.path} is the second header of {first} and can only be read",
-                hint=f"once {first} is removed or renamed, this one has its name",
-            )
+    def _files_of(self, entry: Entry) -> Entries:
+        """Return a file, or all files in a folder."""
+        if not entry.is_dir:
+            return [entry]
+        return [file for file in self.list(entry.path, recursive=True) if not file.is_dir]
 
-    def _new_names(self, entry: Entry, new: str) -> dict[bytes, bytes]:
+    def _later_header(self, entry: Entry) -> TargetError:
+        """Return the error for a file that its name does not lead to: another does."""
+        first = self._mount.label(entry.stored_name)
+        return TargetError(
+            f"{entry.path} is the second header of {first} and can only be read",
+            hint=f"once {first} is removed or renamed, this one has its name",
+        )
+
+    def _new_names(self, old: str, new: str) -> dict[bytes, bytes]:
         """Return (old, new) stored names for a move; empty where nothing moves."""
+        entry = self.stat(old)
+        if not entry.is_dir and self.fs.stat(entry.stored_name).page != entry.page:
+            raise self._later_header(entry)
+        if new.endswith("/") or (self.exists(new) and self.stat(new).is_dir):
+            new = f"{new.rstrip('/')}/{entry.name}"
         target = self._mount.stored_name(new, self.geometry)
         if not entry.is_dir:
             return {} if target == entry.stored_name else {entry.stored_name: target}
-        inside = [file for file in self.list(entry.path, recursive=True) if not file.is_dir]
         start = self._mount.label(target) + "/"
         if start == f"{entry.path}/":
             return {}
@@ -122,7 +147,7 @@ class Target(TargetView):
             file.stored_name: self._mount.stored_name(
                 start + file.path[len(entry.path) + 1 :], self.geometry
             )
-            for file in inside
+            for file in self._files_of(entry)
         }
 
     def mkdir(self, path: str) -> None:

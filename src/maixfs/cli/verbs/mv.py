@@ -46,8 +46,7 @@ def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, wher
     with opened(screen, host, where, writable=not dry_run) as target:
         moves = _plan(target, sources, destination)
         if not dry_run:
-            for old, new in moves:
-                target.rename(old, new, replace=force)
+            target.rename_all(moves, replace=force)
         written = None if dry_run else commit(screen, target)
     if screen.json:
         moved = [{"from": old, "to": new} for old, new in moves]

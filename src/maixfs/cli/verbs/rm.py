@@ -48,9 +48,8 @@ def rm(
     for host, paths in by_host(places, "rm", root=False).items():
         with opened(screen, host, where, writable=not dry_run) as target:
             files = list(_chosen(target, paths, recursive, force))
-            for file in files:
-                if not dry_run:
-                    target.remove(file.path)
+            if not dry_run:
+                target.remove_files(files)
             written = None if dry_run else commit(screen, target)
         result.append((host, files, written))
         if not screen.json:
