@@ -1,0 +1,1 @@
+"""What lies where on a card: made, looked through, mended."""

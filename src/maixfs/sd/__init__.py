@@ -1,0 +1,1 @@
+"""What a card is made of: sectors, partition table, SPI mode."""
