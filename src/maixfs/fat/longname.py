@@ -1,0 +1,110 @@
+"""Long names as they lie in a directory: entries of 13 UTF-16 units before the short one."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from functools import cache
+
+from maixfs.fat import ondisk
+
+_PART = 2 * ondisk.LONG_UNITS
+_ENTRY = ondisk.LONG_ENTRY
+_ROTATED = [(byte & 0xFF) >> 1 | (byte & 1) << 7 for byte in range(511)]
+
+
+def checksum(short: bytes) -> int:
+    """Return the checksum by which long entries know their short one (eleven bytes)."""
+    r = _ROTATED
+    a, b, c, d, e, f, g, h, i, j, k = short
+    half = r[r[r[r[r[a] + b] + c] + d] + e] + f
+    return (r[r[r[r[r[half] + g] + h] + i] + j] + k) & 0xFF
+
+
+def long_entries(long: str, short: bytes) -> bytes:
+    """Return the entries of the long name, in the order in which they lie on the card.
+
+    ``long`` has 1 to 255 units, ``short`` is the short name with its number, if it has one.
+    """
+    text = long.encode("utf-16-le", "surrogatepass")
+    if len(text) % _PART:
+        text = (text + b"\0\0").ljust(len(text) + _PART - len(text) % _PART, b"\xff")
+    check = checksum(short)
+    pack = _ENTRY.pack
+    entries = []
+    order = len(text) // _PART | ondisk.LAST_LONG_ENTRY
+    for at in range(len(text) - _PART, -1, -_PART):
+        part = text[at : at + _PART]
+        entries.append(
+            pack(order, part[:10], ondisk.ATTR_LONG_NAME, 0, check, part[10:22], 0, part[22:])
+        )
+        order = (order & ~ondisk.LAST_LONG_ENTRY) - 1
+    return b"".join(entries)
+
+
+def read_long(entries: bytes, short: bytes) -> str | None:
+    """Return the long name that ``entries``, as they lie on the card, give to ``short``.
+
+    ``None`` where FatFs does not believe them: the numbers do not run down to 1, the checksum
+    is another's, a cluster is given, or what follows the end of the name is not FFFFh.
+    """
+    count, odd = divmod(len(entries), ondisk.ENTRY_SIZE)
+    if odd or not 1 <= count <= ondisk.LAST_LONG_ENTRY:
+        return None
+    fields = _set_of(count).unpack(entries)
+    if fields[::8] != _orders(count) or any(fields[6::8]):
+        return None
+    check = checksum(short)
+    if any(found != check for found in fields[4::8]):
+        return None
+    return join_long(fields[at + 1] + fields[at + 5] + fields[at + 7] for at in _ends(count))
+
+
+@cache
+def _set_of(count: int) -> struct.Struct:
+    return struct.Struct("<" + _ENTRY.format.removeprefix("<") * count)
+
+
+@cache
+def _orders(count: int) -> tuple[int, ...]:
+    return (count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1))
+
+
+@cache
+def _ends(count: int) -> range:
+    return range((count - 1) * 8, -1, -8)
+
+
+def join_long(parts: Iterable[bytes]) -> str | None:
+    """Return the name in ``parts``, each the 26 bytes of an entry, first part of the name first.
+
+    ``None`` where FatFs does not believe it: more than 255 units, or a wrong filler.
+    """
+    joined = b"".join(parts)
+    text = joined.decode("utf-16-le", "surrogatepass")
+    end = text.find("\0")
+    if not _fits(joined) or (end >= 0 and not _filled(joined)):
+        return None
+    return text if end < 0 else text[:end]
+
+
+def _fits(joined: bytes) -> bool:
+    """Tell whether name and closing 0 are at most 256 units; they end in part 20 at the latest."""
+    most = 2 * ondisk.MAX_LONG_NAME
+    if len(joined) <= most:
+        return True
+    last = joined[most // _PART * _PART : most + 2]
+    return len(joined) - most < _PART and "\0" in last.decode("utf-16-le", "surrogatepass")
+
+
+def _filled(joined: bytes) -> bool:
+    """Tell whether in each part nothing but FFFFh follows a 0.
+
+    A part in the middle may hold one, and ends the name there; FatFs looks at each by itself.
+    """
+    for at in range(0, len(joined), _PART):
+        part = joined[at : at + _PART].decode("utf-16-le", "surrogatepass")
+        end = part.find("\0")
+        if end >= 0 and part.count("\uffff", end) != len(part) - end - 1:
+            return False
+    return True
