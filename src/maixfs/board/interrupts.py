@@ -14,7 +14,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import ClassVar
 
-from maixfs.board.signals import Power
+from maixfs.board.signals import Checked
 
 STACK_RESERVE = 250
 """Calls that a storage operation may nest, whatever depth the script has reached."""
@@ -23,7 +23,7 @@ STACK_RESERVE = 250
 class held:  # noqa: N801 - read as a word: ``with held():``
     """Context manager around a storage operation.
 
-    With ``power`` it raises what ``Power.check`` raises. Other threads wait for the body to end.
+    With ``power`` it raises what ``power.check`` raises. Other threads wait for the body to end.
     A Ctrl-C inside it is handed to its handler when the body is done; outside the main thread
     there is none, and inside another ``held`` the outer one sees to it.
     """
@@ -31,7 +31,7 @@ class held:  # noqa: N801 - read as a word: ``with held():``
     _turn = threading.RLock()
     _active: ClassVar[bool] = False
 
-    def __init__(self, power: Power | None = None) -> None:
+    def __init__(self, power: Checked | None = None) -> None:
         self._power = power
         self._handler: object = None
         self._limit = 0

@@ -11,10 +11,12 @@ from maixfs.board import firmware
 from maixfs.board.clock import Clock, PoweredClock
 from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
+from maixfs.board.flashvolume import FlashVolume, Say, mount_flash
 from maixfs.board.freqconf import FreqConf
 from maixfs.board.freqfile import FreqFile
 from maixfs.board.helper import Helper
 from maixfs.board.importer import Found, Importer, ModuleFiles
+from maixfs.board.interrupts import held
 from maixfs.board.modules.maix import Config
 from maixfs.board.modules.table import WEAK_LINKS, module_factories
 from maixfs.board.modules.uos import Uos
@@ -23,7 +25,6 @@ from maixfs.board.printexc import format_exception
 from maixfs.board.report import Reporter
 from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
-from maixfs.board.volume import FlashVolume, Say, mount_flash
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
 from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
@@ -88,7 +89,9 @@ class Runtime:
 
     def switch_off(self) -> None:
         """End this time of being on: what is still open belongs to nothing any more."""
-        self.volume.switch_off()
+        with held():
+            self.power.off()
+            self.volume.abandon()
 
     def collect(self) -> None:
         """Close the files that nobody reaches any more, on /flash and on whatever is mounted."""

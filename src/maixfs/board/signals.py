@@ -6,6 +6,8 @@ it must be able to die without a complaint on the host's stderr.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from maixfs.board.errors import BoardError
 
 
@@ -24,6 +26,13 @@ class BoardOffError(BoardError, GeneratorExit):
             "the board it was opened on is off, or was restarted since",
             hint="open the file again; what was not flushed by then is lost",
         )
+
+
+class Checked(Protocol):
+    """Something that has to be there for an operation."""
+
+    def check(self) -> None:
+        """Raise what the operation is to end in, where it is gone."""
 
 
 class Power:

@@ -1,127 +1,119 @@
-"""/flash: mounted at power-on, formatted where that fails, as the firmware does."""
+"""A volume of the board: its driver, which works only while the board has power.
+
+/flash and the partitions of the card are volumes of this kind; what a program mounts itself
+lies in the program's own objects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from maixfs.board.interrupts import held
-from maixfs.board.signals import Power
-from maixfs.spiffs import Spiffs, SpiffsError
-from maixfs.vfs import Area, FileIO, ImportStat, OnQuirk, RawFile, TextIOWrapper, VfsSpiffs
+from maixfs.board.signals import Checked, Power
+from maixfs.vfs.imports import ImportStat, NativeDriver
 
-Say = Callable[[str], object]
+if TYPE_CHECKING:
+    from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsSpiffs
 
+    Driver = VfsSpiffs
 
-def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> Spiffs:
-    """Mount ``area``; whatever error that gives, format it and mount again.
-
-    ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
-    ``SpiffsError`` where the second mount fails too.
-    """
-    with held():
-        try:
-            return area.mount()
-        except SpiffsError:
-            keep()
-            return _format(area, say)
+_TOP = ("", "/", b"", b"/")
+"""Paths of a volume's top folder: drivers know it without a look at the medium."""
 
 
-def _format(area: Area, say: Say) -> Spiffs:
-    say("[MAIXPY]:Spiffs Unmount.\n")
-    say("[MAIXPY]:Spiffs Formating...\n")
-    outcome = "failed"
-    try:
-        area.format()
-        outcome = "successful"
-    finally:
-        say(f"[MAIXPY]:Spiffs Format {outcome} \n")
-    outcome = "failed"
-    try:
-        fs = area.mount()
-        outcome = "successful"
-    finally:
-        say(f"[MAIXPY]:Spiffs Mount {outcome} \n")
-    return fs
+class PoweredVolume(NativeDriver):
+    """A driver whose every operation is done as a whole: a Ctrl-C waits until it is.
 
-
-class FlashVolume(VfsSpiffs):
-    """The driver of /flash; a Ctrl-C waits until what it does is done.
-
-    Without ``power`` neither it nor a file that it opened touches the flash any more.
+    Without ``power`` neither it nor a file that it opened touches the medium any more. Before
+    an operation that needs the medium ``medium`` is asked too; what it raises the program sees.
     """
 
-    def __init__(
-        self,
-        fs: Spiffs,
-        power: Power,
-        on_quirk: OnQuirk | None = None,
-        *,
-        on_message: Callable[[str], None] | None = None,
-    ) -> None:
-        super().__init__(fs, on_quirk, on_message=on_message)
+    def __init__(self, driver: Driver, power: Power, medium: Checked | None = None) -> None:
+        self._driver = driver
         self._power = power
-
-    def switch_off(self) -> None:
-        """Take the power away: what the driver holds in RAM is gone, nothing is written."""
-        with held():
-            self._power.off()
-            self.fs.abandon()
+        self._medium: Checked = power if medium is None else medium
 
     def open(self, path: object, mode: object, /) -> FileIO | TextIOWrapper:
         """Open a file whose every operation is done as a whole."""
-        with held(self._power):
-            file = super().open(path, mode)
-        file._raw = HeldFile(file._raw, self._power)
+        with held(self._medium):
+            file = self._driver.open(path, mode)
+        file._raw = HeldFile(file._raw, self._power, self._medium)
         return file
 
     def ilistdir(self, path: object = "", /) -> Iterator[tuple[Any, int, int, int]]:
-        """Iterate over the files."""
-        with held(self._power):
-            return _HeldSteps(super().ilistdir(path), self._power)
+        """Iterate over a folder."""
+        with held(self._medium):
+            return _HeldSteps(self._driver.ilistdir(path), self._power)
+
+    def mkdir(self, path: object, /) -> None:
+        """Make a folder."""
+        with held(self._medium):
+            self._driver.mkdir(path)
+
+    def rmdir(self, path: object, /) -> None:
+        """Remove an empty folder."""
+        with held(self._medium):
+            self._driver.rmdir(path)
 
     def remove(self, path: object, /) -> None:
         """Remove a file."""
-        with held(self._power):
-            super().remove(path)
+        with held(self._medium):
+            self._driver.remove(path)
 
     def rename(self, old: object, new: object, /) -> None:
-        """Rename a file."""
-        with held(self._power):
-            super().rename(old, new)
+        """Rename a file or a folder."""
+        with held(self._medium):
+            self._driver.rename(old, new)
 
-    def stat(self, path: object, /) -> tuple[int, ...]:  # type: ignore[override]
-        """Return mode and size."""
+    def stat(self, path: object, /) -> tuple[int, ...]:
+        """Return mode, size and times."""
+        with held(self._power if path in _TOP else self._medium):
+            return self._driver.stat(path)
+
+    def statvfs(self, path: object, /) -> tuple[int, ...]:
+        """Return sizes and room."""
+        with held(self._medium):
+            return self._driver.statvfs(path)
+
+    def chdir(self, path: object, /) -> None:
+        """Change this volume's current folder."""
+        with held(self._power if path in _TOP else self._medium):
+            self._driver.chdir(path)
+
+    def getcwd(self) -> str | bytes:
+        """Return this volume's current folder."""
         with held(self._power):
-            return super().stat(path)
+            return self._driver.getcwd()
 
     def import_stat(self, path: str) -> ImportStat:
         """Tell what ``import`` finds."""
         with held(self._power):
-            return super().import_stat(path)
+            return self._driver.import_stat(path)
 
     def mount(self, readonly: object, mkfs: object, /) -> None:
         """Mount again."""
-        with held(self._power):
-            super().mount(readonly, mkfs)
+        with held(self._medium):
+            self._driver.mount(readonly, mkfs)
 
-    def flash_format(self) -> bool | None:
-        """Format: all files are lost."""
+    def umount(self) -> None:
+        """Do what the driver does when it leaves the mount table."""
         with held(self._power):
-            return super().flash_format()
+            self._driver.umount()
 
     def collect(self) -> int:
         """Close the files that nobody reaches any more."""
         with held(self._power):
-            return super().collect()
+            return self._driver.collect()
 
 
 class HeldFile:
-    """An open file of a driver whose operations no Ctrl-C interrupts."""
+    """An open file of a volume; with ``medium`` gone it can be closed, and nothing else."""
 
-    def __init__(self, raw: RawFile, power: Power) -> None:
+    def __init__(self, raw: RawFile, power: Power, medium: Checked) -> None:
         self._raw = raw
         self._power = power
+        self._medium = medium
 
     @property
     def lookahead(self) -> int:
@@ -130,27 +122,27 @@ class HeldFile:
 
     def read(self, size: int) -> bytes:
         """Return up to ``size`` bytes."""
-        with held(self._power):
+        with held(self._medium):
             return self._raw.read(size)
 
     def read_all(self) -> bytes:
         """Return what follows."""
-        with held(self._power):
+        with held(self._medium):
             return self._raw.read_all()
 
     def write(self, data: memoryview) -> int:
         """Write ``data``; return how much went in."""
-        with held(self._power):
+        with held(self._medium):
             return self._raw.write(data)
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the position."""
-        with held(self._power):
+        with held(self._medium):
             return self._raw.seek(offset, whence)
 
     def flush(self) -> None:
-        """Write what the cache holds."""
-        with held(self._power):
+        """Write what the driver holds."""
+        with held(self._medium):
             self._raw.flush()
 
     def close(self) -> None:

@@ -1,0 +1,74 @@
+"""/flash: mounted at power-on, formatted where that fails, as the firmware does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maixfs.board.interrupts import held
+from maixfs.board.signals import Power
+from maixfs.board.volume import PoweredVolume
+from maixfs.spiffs import Spiffs, SpiffsError
+from maixfs.vfs import Area, OnQuirk, VfsSpiffs
+
+Say = Callable[[str], object]
+
+
+def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> Spiffs:
+    """Mount ``area``; whatever error that gives, format it and mount again.
+
+    ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
+    ``SpiffsError`` where the second mount fails too.
+    """
+    with held():
+        try:
+            return area.mount()
+        except SpiffsError:
+            keep()
+            return _format(area, say)
+
+
+def _format(area: Area, say: Say) -> Spiffs:
+    say("[MAIXPY]:Spiffs Unmount.\n")
+    say("[MAIXPY]:Spiffs Formating...\n")
+    outcome = "failed"
+    try:
+        area.format()
+        outcome = "successful"
+    finally:
+        say(f"[MAIXPY]:Spiffs Format {outcome} \n")
+    outcome = "failed"
+    try:
+        fs = area.mount()
+        outcome = "successful"
+    finally:
+        say(f"[MAIXPY]:Spiffs Mount {outcome} \n")
+    return fs
+
+
+class FlashVolume(PoweredVolume):
+    """The volume of /flash."""
+
+    def __init__(
+        self,
+        fs: Spiffs,
+        power: Power,
+        on_quirk: OnQuirk | None = None,
+        *,
+        on_message: Callable[[str], None] | None = None,
+    ) -> None:
+        self._spiffs = VfsSpiffs(fs, on_quirk, on_message=on_message)
+        super().__init__(self._spiffs, power)
+
+    @property
+    def fs(self) -> Spiffs:
+        """The mounted file system."""
+        return self._spiffs.fs
+
+    def abandon(self) -> None:
+        """Forget what the driver holds in RAM: nothing is written."""
+        self.fs.abandon()
+
+    def flash_format(self) -> bool | None:
+        """Format: all files are lost."""
+        with held(self._power):
+            return self._spiffs.flash_format()
