@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from board.desk import SMALL, SMALL_FLASH, Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardConfigError, BoardError
 from maixfs.board.lock import HOLDER_NAME, LOCK_NAME, BoardLock
+from maixfs.board.sdconfig import SdConfig
 from maixfs.errors import MaixfsError
 from maixfs.nor import NorError
 from maixfs.nor.parts import parts
@@ -61,6 +62,13 @@ CONFIGS = st.builds(
     ),
     cpu_hz=st.integers(1, 10**9),
     unique_id=st.binary(min_size=32, max_size=32),
+    sd=st.builds(
+        SdConfig,
+        image=st.none() | st.sampled_from(["sd.img", "/dev/sdz", "../cards/my card.img"]),
+        read_only=st.booleans(),
+        mount_all=st.booleans(),
+        fat_dates=st.sampled_from(["right", "firmware"]),
+    ),
 )
 
 
@@ -87,7 +95,13 @@ WRONG = {
     "format as text": ('format = "1"', "format is '1'"),
     "unknown key": ("format = 1\ncolour = 3", "colour is no key of a board"),
     "unknown key below": ("format = 1\n[flash]\nsise = 3", "flash.sise is no key of a board"),
-    "unknown table": ("format = 1\n[sd]\n", "sd is no key"),
+    "unknown table": ("format = 1\n[tape]\n", "tape is no key"),
+    "unknown card key": ("format = 1\n[sd]\nimages = 3", "sd.images is no key of a board"),
+    "card as number": ("format = 1\n[sd]\nimage = 3", "sd.image is 3"),
+    "card of no name": ('format = 1\n[sd]\nimage = ""', "sd.image is ''"),
+    "read-only as number": ("format = 1\n[sd]\nread_only = 1", "sd.read_only is 1"),
+    "mounts as text": ('format = 1\n[sd]\nmount_all = "yes"', "sd.mount_all is 'yes'"),
+    "unknown dates": ('format = 1\n[sd]\nfat_dates = "x"', "sd.fat_dates is 'x'"),
     "unknown geometry key": ("format = 1\n[spiffs]\nblocks = 3", "spiffs.blocks is no key"),
     "table as number": ("format = 1\nflash = 3", "flash is 3"),
     "size as text": ('format = 1\n[flash]\nsize = "16M"', "flash.size is '16M'"),

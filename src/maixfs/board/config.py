@@ -13,8 +13,11 @@
     [spiffs]
     preset = "maixpy"
 
+    [sd]
+    image = "sd.img"
+
 ``[spiffs]`` names a preset, gives the fields of a ``Geometry``, or both (the fields then change
-the preset). What is left out is as on a MaixPy board.
+the preset). ``[sd]`` is told in ``sdconfig``. What is left out is as on a MaixPy board.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from typing import Any
 
 from maixfs.board import firmware
 from maixfs.board.errors import BoardConfigError, BoardError
+from maixfs.board.sdconfig import SdConfig
 from maixfs.board.tables import GEOMETRY_KEYS, Table, one_of, read_bytes, read_geometry
 from maixfs.errors import UsageError
 from maixfs.nor.chip import DEFAULT_SIZE, MAX_SIZE
@@ -66,6 +70,7 @@ class BoardConfig:
     geometry: Geometry = PRESETS["maixpy"]
     cpu_hz: int = firmware.CPU_HZ
     unique_id: bytes = bytes(UNIQUE_ID_SIZE)
+    sd: SdConfig = field(default_factory=SdConfig)
 
     def __post_init__(self) -> None:
         self._known("flash.part", find_part, self.part)
@@ -141,6 +146,7 @@ class BoardConfig:
             "geometry": read_geometry(top.table("spiffs")),
             "cpu_hz": top.take("cpu_hz", int),
             "unique_id": read_bytes(top.take("unique_id", str)),
+            "sd": SdConfig.read(top.table("sd")),
         }
         flash.finish()
         top.finish()
@@ -150,7 +156,7 @@ class BoardConfig:
         """Return the text of a ``board.toml``."""
         import tomli_w
 
-        document = {
+        document: dict[str, Any] = {
             "format": FORMAT,
             "profile": self.profile,
             "cpu_hz": self.cpu_hz,
@@ -158,6 +164,8 @@ class BoardConfig:
             "flash": {"part": self.part, "size": self.flash_size, "driver": self.driver},
             "spiffs": self._spiffs(),
         }
+        if card := self.sd.dump():
+            document["sd"] = card
         return f"# A virtual MaixPy board; {FLASH_NAME} is its flash.\n{tomli_w.dumps(document)}"
 
     def save(self, folder: str | os.PathLike[str]) -> None:

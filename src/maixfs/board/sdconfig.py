@@ -1,0 +1,87 @@
+"""``[sd]`` of ``board.toml``: the card in the slot, and how the firmware treats it.
+
+    [sd]
+    image = "sd.img"
+    read_only = false
+    mount_all = true
+    fat_dates = "right"
+
+Without ``image`` the slot is empty. What is left out is as above.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from maixfs.board.errors import BoardConfigError
+from maixfs.board.tables import Table, one_of
+
+CARD_NAME = "sd.img"
+"""The card that is made together with a board, in its folder."""
+
+FAT_DATES = ("right", "firmware")
+
+
+@dataclass(frozen=True)
+class SdConfig:
+    """The card and what the firmware does with it.
+
+    ``image`` is a card image or a block device, relative to the board's folder or absolute;
+    ``None`` leaves the slot empty. ``mount_all`` mounts the second and further good partitions
+    on /sd2 to /sd4; the firmware means to, and stops after the first. ``fat_dates`` is
+    ``right``, or ``firmware`` for its dates, which are 60 years late.
+    """
+
+    image: str | None = None
+    read_only: bool = False
+    mount_all: bool = True
+    fat_dates: str = "right"
+
+    def __post_init__(self) -> None:
+        if self.fat_dates not in FAT_DATES:
+            raise BoardConfigError(f"sd.fat_dates is {self.fat_dates!r}", hint=one_of(FAT_DATES))
+        if self.image is not None and (not self.image or "\0" in self.image):
+            raise BoardConfigError(
+                f"sd.image is {self.image!r}", hint="the path of a card image; none: no card"
+            )
+
+    @property
+    def firmware_dates(self) -> bool:
+        """Whether files get the firmware's dates."""
+        return self.fat_dates == "firmware"
+
+    def path(self, folder: str | os.PathLike[str]) -> Path | None:
+        """Return where the card of the board in ``folder`` lies, ``None`` for an empty slot."""
+        return None if self.image is None else Path(folder) / self.image
+
+    @classmethod
+    def read(cls, table: Table) -> SdConfig:
+        """Take the keys of ``[sd]``; raises ``BoardConfigError`` for one that is wrong."""
+        given = {
+            "image": table.take("image", str),
+            "read_only": table.take("read_only", bool),
+            "mount_all": table.take("mount_all", bool),
+            "fat_dates": table.take("fat_dates", str),
+        }
+        table.finish()
+        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return cls(**values)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the table: what differs from a board without a card."""
+        values = asdict(self)
+        return {
+            item.name: values[item.name]
+            for item in fields(self)
+            if values[item.name] != item.default
+        }
+
+
+def image_name(folder: Path, image: Path) -> str:
+    """Return how ``board.toml`` names ``image``: relative where it lies in the board's folder."""
+    place = folder.resolve()
+    real = image.parent.resolve() / image.name
+    return real.relative_to(place).as_posix() if real.is_relative_to(place) else str(real)
