@@ -115,7 +115,7 @@ def test_pack_gives_the_same_bytes_each_time(run: Run, place: Path, read_json: R
 def test_pack_in_the_shape_of_another(run: Run, place: Path) -> None:
     run("pack", "src", "-o", "flash.bin", "--like", "dump.bin", "--whole-flash")
     with open_target("flash.bin") as target:
-        assert (target.geometry, target.size) == (SMALL, 0x100000)
+        assert (target.spiffs.geometry, target.size) == (SMALL, 0x100000)
         assert target.read("/flash/sub/c.py") == b"y = 2\n"
 
 

@@ -26,7 +26,7 @@ from maixfs.target import (
     open_target,
 )
 from maixfs.target.hostfile import read_file
-from maixfs.target.medium import ImageDevice
+from maixfs.target.spiffs.medium import ImageDevice
 from maixfs.target.unpacking import make_folder
 from target.places import FILES, MAIXPY, SMALL, flash_of, make_bare, make_image, snapshot
 

@@ -57,7 +57,7 @@ def test_the_lock_of_a_process_that_died_is_free(board: Place) -> None:
     subprocess.run([sys.executable, "-c", code, str(board.host)], check=True)
     assert (board.host / "board.pid").exists()
     with open_target(board.host) as target:
-        assert target.medium.holder is None
+        assert target.holder is None
     with open_target(board.host, writable=True) as target:
         target.write("/flash/main.py", b"new")
 
@@ -67,7 +67,7 @@ def test_a_holder_that_left_no_number_is_another_process(board: Place) -> None:
     with BoardLock(board.host):
         (board.host / "board.pid").unlink()
         with open_target(board.host) as target:
-            assert target.medium.holder == 0
+            assert target.holder == 0
 
 
 def test_where_locks_cannot_be_asked_for_the_number_is_believed(
@@ -165,7 +165,7 @@ def test_a_board_without_counts_gets_them(board: Place) -> None:
 def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place) -> None:
     (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
     with open_target(board.host, writable=True) as target:
-        assert target.blank
+        assert target.spiffs.blank
     assert (board.host / "flash.bin").read_bytes() == b"\xff" * 0x100000
     with open_target(board.host) as target:
         (finding,) = target.report().findings
@@ -173,7 +173,7 @@ def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place)
     with open_target(board.host, writable=True) as target:
         target.write("/flash/main.py", b"first")
     with open_target(board.host) as target:
-        assert not target.blank
+        assert not target.spiffs.blank
         assert target.read("/flash/main.py") == b"first"
     with Board.open(board.host) as running:
         assert "main.py" in running.uos.listdir("/flash")

@@ -168,9 +168,9 @@ def test_meta_bytes_are_kept_or_set(tmp_path: Path) -> None:
         assert target.write("/new", b"3", meta=b"\x00\x01\x02\x04").changed
         assert not target.write("/new", b"3", meta=b"\x00\x01\x02\x04").changed
     with open_target(place.host) as target:
-        assert target.fs.stat("/main.py").meta == b"meta"
-        assert target.fs.stat("/new").meta == b"\x00\x01\x02\x04"
-        assert target.fs.stat("/empty").meta == b"\xff" * 4
+        assert target.spiffs.fs.stat("/main.py").meta == b"meta"
+        assert target.spiffs.fs.stat("/new").meta == b"\x00\x01\x02\x04"
+        assert target.spiffs.fs.stat("/empty").meta == b"\xff" * 4
 
 
 def test_garbage_is_collected(place: Place) -> None:

@@ -48,7 +48,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def names_in(place: Place) -> set[str]:
     with open_target(place.host) as target:
-        return {entry.stored_name.decode() for entry in target.catalog.files()}
+        return {entry.stored_name.decode() for entry in target.spiffs.catalog.files()}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
 
 def test_a_dry_run_does_nothing(board: Place, data: Path) -> None:
     plan = plan_copy(["note.txt"], f"{board.host}:/flash")
-    assert apply(plan, dry_run=True) == ([], None)
+    assert apply(plan, dry_run=True) == ([], [])
     assert names_in(board) == OLD
 
 

@@ -33,7 +33,7 @@ def test_each_file_reads_or_says_why_not(case: SpiffsCase, tmp_path: Path) -> No
             open_target(host)
         return
     with open_target(host) as target:
-        entries = {entry.page: entry for entry in target.catalog.files()}
+        entries = {entry.page: entry for entry in target.spiffs.catalog.files()}
         assert len({entry.path for entry in entries.values()}) == len(case.manifest["files"])
         for file in case.manifest["files"]:
             entry = entries[file["header_page"]]
@@ -74,7 +74,7 @@ def contents(host: Path) -> dict[bytes, bytes]:
     with open_target(host) as target:
         return {
             entry.stored_name: target.read(entry.path)
-            for entry in reversed([*target.catalog.files()])
+            for entry in reversed([*target.spiffs.catalog.files()])
             if entry.readable
         }
 

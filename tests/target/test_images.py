@@ -55,7 +55,7 @@ def test_an_empty_file_system_in_a_whole_flash(tmp_path: Path) -> None:
     made = make_image(out, MAIXPY, flash_size=0x1000000)
     assert made.size == out.stat().st_size == 0x1000000
     with open_target(out) as target:
-        assert (target.kind, target.area_address) == (Kind.FLASH_IMAGE, 0xD00000)
+        assert (target.kind, target.spiffs.geometry.base) == (Kind.FLASH_IMAGE, 0xD00000)
     with pytest.raises(UsageError, match="cannot hold the area 0xd00000-0x1000000"):
         make_image(tmp_path / "small", MAIXPY, flash_size=0x800000)
     with pytest.raises(UsageError):
@@ -108,7 +108,7 @@ def test_a_folder_becomes_an_image(folder: Path, tmp_path: Path, geometry: Geome
     assert packed.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert any("SPIFFS has no folders" in warning for warning in packed.warnings)
     with open_target(out) as target:
-        assert {e.stored_name: target.read(e.path) for e in target.catalog.files()} == FILES
+        assert {e.stored_name: target.read(e.path) for e in target.spiffs.catalog.files()} == FILES
         assert target.room().used_pages == packed.pages
         assert target.room().spare_blocks >= 2
         assert target.report().healthy
@@ -133,7 +133,7 @@ def test_a_whole_flash_to_write_to_a_chip(
     packed = pack_folder(folder, out, SMALL, whole_flash=whole)
     assert packed.size == out.stat().st_size == size
     with open_target(out) as target:
-        assert target.area_address == SMALL.base
+        assert target.spiffs.geometry.base == SMALL.base
         assert target.read("/flash/main.py") == FILES[b"/main.py"]
 
 

@@ -92,7 +92,7 @@ def test_a_board_that_is_on_is_read_as_a_copy(board: Place) -> None:
         look_at_everything(board)
         assert snapshot(board.host) == before
         with open_target(board.host) as target:
-            assert target.medium.holder == os.getpid()
+            assert target.holder == os.getpid()
             held = target.read("/flash/main.py")
             running.uos.remove("/flash/main.py")
             assert target.read("/flash/main.py") == held
@@ -100,5 +100,5 @@ def test_a_board_that_is_on_is_read_as_a_copy(board: Place) -> None:
             assert board_facts is not None
             assert board_facts.holder == os.getpid()
     with open_target(board.host) as target:
-        assert target.medium.holder is None
+        assert target.holder is None
         assert not target.exists("/flash/main.py")

@@ -23,15 +23,15 @@ from target.places import FILES, SMALL, Place, make_bare, make_board, make_image
 
 def test_kind_and_geometry_are_found(place: Place) -> None:
     with open_target(place.host) as target:
-        assert target.geometry == place.geometry
-        assert target.area_address == place.geometry.base
+        assert target.spiffs.geometry == place.geometry
+        assert target.spiffs.geometry.base == place.geometry.base
         if place.host.is_dir():
             assert target.kind is Kind.BOARD
-            assert target.detection is None
+            assert target.spiffs.detection is None
             assert target.size == 0x100000
         else:
             assert target.kind is (Kind.FLASH_IMAGE if place.prefix else Kind.SPIFFS_IMAGE)
-            assert target.detection is not None
+            assert target.spiffs.detection is not None
             assert target.size == place.host.stat().st_size
         assert target.mount_point == (place.prefix or "/")
 
@@ -55,7 +55,7 @@ def test_slashes_in_names_read_as_folders(place: Place) -> None:
         assert here == [("empty", False), ("lib", True), ("main.py", False)]
         lib = target.stat(place.path("lib"))
         assert lib.size == sum(len(c) for n, c in FILES.items() if n.startswith(b"/lib"))
-        assert lib.pages == sum(e.pages for e in target.list(lib.path, True) if not e.is_dir)
+        assert lib.units == sum(e.units for e in target.list(lib.path, True) if not e.is_dir)
         assert [e.path for e in target.list(place.path("lib"), recursive=True)] == [
             place.path("lib/a.py"),
             place.path("lib/deep"),
@@ -174,7 +174,7 @@ def test_room_adds_up(place: Place) -> None:
         room = target.room()
         assert room.files == len(FILES)
         assert room.used_pages + room.free_pages + room.deleted_pages == room.total_pages
-        assert room.used_pages == sum(e.pages for e in target.list(recursive=True) if not e.is_dir)
+        assert room.used_pages == sum(e.units for e in target.list(recursive=True) if not e.is_dir)
         assert room.as_dict()["free"] == room.free == room.free_pages * room.data_size
         assert room.total == room.used + room.deleted + room.free
 
@@ -192,7 +192,7 @@ def test_a_board_that_was_never_on_reads_as_empty(tmp_path: Path) -> None:
     make_board(tmp_path, SMALL, 0x100000)
     (host / "flash.bin").write_bytes(b"\xff" * 0x100000)
     with open_target(host) as target:
-        assert target.blank
+        assert target.spiffs.blank
         assert target.list() == []
         assert target.room().free_pages == target.room().total_pages
 
@@ -201,18 +201,18 @@ def test_a_given_geometry_is_taken(tmp_path: Path) -> None:
     bare = make_bare(tmp_path, PRESETS["maixpy"])
     with open_target(bare.host, geometry=PRESETS["maixpy"]) as target:
         assert target.kind is Kind.SPIFFS_IMAGE
-        assert target.detection is None
+        assert target.spiffs.detection is None
         assert target.read("/main.py") == FILES[b"/main.py"]
     small = make_bare(tmp_path, PRESETS["esp-idf"].with_size(0x40000))
     with open_target(small.host, geometry=PRESETS["esp-idf"]) as target:
-        assert target.geometry.size == 0x40000
+        assert target.spiffs.geometry.size == 0x40000
 
 
 def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
     with open_target(image.host, geometry=replace(SMALL, base=0), base=SMALL.base) as target:
         assert target.read("/flash/main.py") == FILES[b"/main.py"]
-        assert target.geometry == SMALL
+        assert target.spiffs.geometry == SMALL
     with pytest.raises(NoFileSystemError, match="cut short"):
         open_target(image.host, geometry=SMALL, base=0xC0000)
     with pytest.raises(NoFileSystemError, match="base"):
@@ -229,7 +229,7 @@ def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
         assert target.read("other") == b"esp" * 4000
         target.write("new", b"n")
     with open_target(board.host, base=SMALL.base) as target:
-        assert target.detection is None
+        assert target.spiffs.detection is None
         assert target.read("main.py") == FILES[b"/main.py"]
     with open_target(board.host, base=second.base) as target:
         assert target.read("new") == b"n"

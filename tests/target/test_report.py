@@ -13,7 +13,7 @@ import pytest
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 from maixfs.target import Kind, open_target
-from maixfs.target.firmware import Firmware, read_firmware
+from maixfs.target.spiffs.firmware import Firmware, read_firmware
 from target.places import FILES, MAIXPY, SMALL, Place, flash_of, make_bare, make_image
 
 
@@ -116,13 +116,13 @@ def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
     host = tmp_path / "dump"
     host.write_bytes(image)
     with open_target(host) as target:
-        assert target.geometry == SMALL
+        assert target.spiffs.geometry == SMALL
         (finding,) = target.report().findings
         assert (finding.key, finding.is_problem) == ("other-area", False)
         assert finding.address == second.base
         assert finding.hint == "--base 0xc0000 takes that one"
     with open_target(host, base=second.base) as target:
-        assert target.geometry == second
+        assert target.spiffs.geometry == second
         assert target.report().findings == ()
 
 

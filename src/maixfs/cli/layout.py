@@ -68,7 +68,7 @@ class NewLayout(NamedTuple):
 
         with self._open_like(like) as target:
             bare = target.kind is Kind.SPIFFS_IMAGE
-            geometry = replace(target.geometry, **self.changes)  # type: ignore[arg-type]
+            geometry = replace(target.spiffs.geometry, **self.changes)  # type: ignore[arg-type]
             return geometry, DEFAULT_FLASH if bare else target.size
 
     def _open_like(self, like: str) -> Target:

@@ -8,7 +8,7 @@ from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.targets import entry_json, opened
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Where
+    from maixfs.target import Entry, Volume, Where
 
 
 class Listing(NamedTuple):
@@ -17,9 +17,10 @@ class Listing(NamedTuple):
     place: str
     folder: str
     entries: list[Entry]
-    page_size: int
-    page_addresses: dict[int, int]
-    """Address in the image of each header page."""
+    volumes: dict[str, Volume]
+    """The file system of each entry, by its path."""
+    facts: dict[str, dict[str, Any]]
+    """What is known of each entry beyond a listing, by path, where that was asked for."""
 
     def name(self, entry: Entry) -> str:
         """Return an entry's path as seen from the folder, whole where there is none."""
@@ -37,11 +38,13 @@ class Listing(NamedTuple):
         return {
             "target": self.place,
             "folder": self.folder or None,
-            "entries": [entry_json(entry) for entry in self.entries],
+            "entries": [entry_json(entry, self.volumes[entry.path]) for entry in self.entries],
         }
 
 
-def read_listing(screen: Screen, place: str, where: Where, recursive: bool) -> Listing:
+def read_listing(
+    screen: Screen, place: str, where: Where, recursive: bool, *, details: bool = False
+) -> Listing:
     """Return what a place holds: a folder's content, or what a pattern matches."""
     from maixfs.target import parse_target
 
@@ -52,5 +55,6 @@ def read_listing(screen: Screen, place: str, where: Where, recursive: bool) -> L
         if len(found) == 1 and found[0].is_dir:
             folder = found[0].path
             found = target.list(folder, recursive)
-        addresses = {entry.page: target.geometry.page_address(entry.page) for entry in found}
-        return Listing(place, folder, found, target.geometry.page_size, addresses)
+        volumes = {entry.path: target.volume(entry.path) for entry in found}
+        facts = {e.path: volumes[e.path].facts(e) for e in found} if details else {}
+        return Listing(place, folder, found, volumes, facts)

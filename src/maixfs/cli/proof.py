@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from maixfs.target import Target, Written
 
 
-def commit(screen: Screen, target: Target) -> Written | None:
-    """Put a target's changes into the host's file; ``None`` where there are none."""
+def commit(screen: Screen, target: Target) -> list[Written]:
+    """Put a target's changes into the host's files; return what was written."""
     with Progress(screen) as progress:
-        return target.commit(progress)
+        return target.commit_all(progress)
 
 
 def draw_proof(
@@ -70,14 +70,19 @@ def file_json(file: Written) -> dict[str, Any]:
     }
 
 
-def draw_written(screen: Screen, written: Written | None) -> None:
+def draw_written(screen: Screen, written: list[Written]) -> None:
     """Write the proof of a commit, if there was anything to write."""
-    if written is not None:
-        draw_proof(screen, written.path, written.size, written.sha256, written.changed)
+    for file in written:
+        draw_proof(screen, file.path, file.size, file.sha256, file.changed)
 
 
-def written_json(written: Written | None) -> dict[str, Any] | None:
-    """Return what ``--json`` says of a host's file that was written."""
-    if written is None:
+def written_json(written: list[Written]) -> dict[str, Any] | None:
+    """Return what ``--json`` says of the host's file that was written.
+
+    Where a board's flash and its card were both written, ``also`` has the others.
+    """
+    if not written:
         return None
-    return {"path": written.path, "size": written.size, "sha256": written.sha256}
+    first, *others = written
+    about: dict[str, Any] = {"path": first.path, "size": first.size, "sha256": first.sha256}
+    return {**about, "also": [written_json([file]) for file in others]} if others else about

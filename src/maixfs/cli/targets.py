@@ -16,7 +16,7 @@ from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
-    from maixfs.target import Entry, Target, Where
+    from maixfs.target import Entry, Target, Volume, Where
 
 
 def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,7 +47,7 @@ def opened(
 
     target = open_target(host, writable=writable, geometry=where.geometry, base=where.base)
     with target:
-        holder = target.medium.holder
+        holder = target.holder
         if holder is not None:
             who = f" by process {holder}" if holder else ""
             screen.note(f"{host} is powered on{who}: this is how it is at this moment")
@@ -73,16 +73,25 @@ def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[Path
     return found
 
 
-def entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry, volume: Volume) -> dict[str, Any]:
     """Return what ``--json`` says of a file or folder."""
-    return {
+    about: dict[str, Any] = {
         "path": entry.path,
         "name": entry.name,
         "type": "folder" if entry.is_dir else "file",
         "size": entry.size,
-        "pages": entry.pages,
-        "object_id": None if entry.is_dir else entry.object_id,
-        "stored_name_hex": None if entry.is_dir else entry.stored_name.hex(),
-        "readable": entry.readable,
-        "fault": entry.fault,
     }
+    if volume.format == "SPIFFS":
+        about |= {
+            "pages": entry.units,
+            "object_id": None if entry.is_dir else entry.object_id,
+            "stored_name_hex": None if entry.is_dir else entry.stored_name.hex(),
+        }
+    else:
+        about |= {
+            "clusters": entry.units,
+            "modified": entry.modified and entry.modified.isoformat(),
+            "attributes": entry.attributes,
+            "short_name": entry.short_name,
+        }
+    return {**about, "readable": entry.readable, "fault": entry.fault}

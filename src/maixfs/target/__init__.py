@@ -27,14 +27,14 @@ if TYPE_CHECKING:
         TargetError,
         UnreadableError,
     )
-    from maixfs.target.health import Finding
-    from maixfs.target.images import make_image
     from maixfs.target.opening import open_target
-    from maixfs.target.packing import Packed, pack_folder
-    from maixfs.target.records import Entry, Kind, Progress, Room, Where, Written
-    from maixfs.target.report import Report
+    from maixfs.target.records import Entry, Finding, Kind, Progress, Room, Where, Written
+    from maixfs.target.spiffs.images import make_image
+    from maixfs.target.spiffs.packing import Packed, pack_folder
+    from maixfs.target.spiffs.report import Report
     from maixfs.target.target import Target
     from maixfs.target.unpacking import UnpackError, unpack
+    from maixfs.target.volume import Volume
 
 __all__ = [
     "Action",
@@ -58,6 +58,7 @@ __all__ = [
     "TargetPath",
     "UnpackError",
     "UnreadableError",
+    "Volume",
     "Where",
     "Written",
     "apply",
@@ -85,13 +86,13 @@ __getattr__ = lazy_names(
             "TargetError",
             "UnreadableError",
         ),
-        "health": ("Finding",),
-        "images": ("make_image",),
+        "spiffs.images": ("make_image",),
         "opening": ("open_target",),
-        "packing": ("Packed", "pack_folder"),
-        "records": ("Entry", "Kind", "Progress", "Room", "Where", "Written"),
-        "report": ("Report",),
+        "spiffs.packing": ("Packed", "pack_folder"),
+        "records": ("Entry", "Finding", "Kind", "Progress", "Room", "Where", "Written"),
+        "spiffs.report": ("Report",),
         "target": ("Target",),
         "unpacking": ("UnpackError", "unpack"),
+        "volume": ("Volume",),
     },
 )

@@ -1,4 +1,4 @@
-"""All files of a mounted file system by path, with the folders that their names make."""
+"""What a file system holds, by path: what every kind of catalogue answers."""
 
 from __future__ import annotations
 
@@ -6,140 +6,55 @@ import re
 from collections.abc import Iterator
 from fnmatch import translate
 from functools import lru_cache
+from typing import Protocol
 
-from maixfs.spiffs import Spiffs, SpiffsError
-from maixfs.spiffs.index import DirEntry
-from maixfs.spiffs.layout import file_pages
-from maixfs.target.names import Parts, parts_of
+from maixfs.target.names import Parts
 from maixfs.target.records import Entry
 
 
-class Catalog:
-    """What a file system held when it was asked; paths start at ``mount`` (``()``: the root).
+class Catalog(Protocol):
+    """The files and folders of a mounted file system; paths start at ``mount`` (``()``: the root).
 
-    Entries are in the order of their paths.
+    ``file`` and ``folder`` are asked only for what is there. What lies in a folder comes by name.
     """
 
-    def __init__(self, fs: Spiffs, mount: Parts) -> None:
-        self._fs = fs
-        self.mount = mount
-        self._pages: dict[Parts, int] = {}
-        found: dict[Parts, DirEntry] = {}
-        for item in fs.scandir():
-            parts = mount + parts_of(item.raw_name)
-            if parts in found:  # two headers of one name: the first is what a board finds
-                parts = (*parts[:-1], f"{parts[-1]}\\p{item.page}")
-            found[parts] = item
-        self._found = dict(sorted(found.items()))
-        self._folders = _sum_up(self._found, fs, mount)
-        self._entries: dict[Parts, Entry] = {}
-
-    def __len__(self) -> int:
-        return len(self._found)
+    mount: Parts
 
     def has_file(self, parts: Parts) -> bool:
         """Tell whether there is a file of that path."""
-        return parts in self._found
 
     def has_folder(self, parts: Parts) -> bool:
-        """Tell whether some name goes through that path; the roots are always there."""
-        return parts in self._folders
+        """Tell whether there is a folder of that path; the roots are always there."""
 
     def file(self, parts: Parts) -> Entry:
-        """Return the file of that path, which is there; its pages are looked at."""
-        known = self._entries.get(parts)
-        if known is None:
-            known = self._entries[parts] = self._entry(parts, self._found[parts])
-        return known
+        """Return the file of that path."""
 
     def folder(self, parts: Parts) -> Entry:
-        """Return the folder of that path, which is there."""
-        size, pages = self._folders[parts]
-        name = parts[-1] if parts else "/"
-        return Entry("/" + "/".join(parts), name, True, size, pages)
-
-    def find_page(self, page: int) -> Entry | None:
-        """Return the file whose header lies at ``page``."""
-        for parts, item in self._found.items():
-            if item.page == page:
-                return self.file(parts)
-        return None
+        """Return the folder of that path, with the sum of what is in it."""
 
     def children(self, parts: Parts) -> Iterator[Entry]:
-        """Yield what lies in a folder, by name; a name may be a file's and a folder's."""
-        depth = len(parts)
-        inside = {at for at in self._folders if len(at) == depth + 1 and at[:depth] == parts}
-        files = {at for at in self._found if len(at) == depth + 1 and at[:depth] == parts}
-        for at in sorted(inside | files):
-            if at in inside:
-                yield self.folder(at)
-            if at in files:
-                yield self.file(at)
+        """Yield what lies in a folder."""
 
     def below(self, parts: Parts) -> Iterator[Entry]:
         """Yield everything under a folder, each folder before what lies in it."""
-        depth = len(parts)
-        for at in sorted({*self._folders, *self._found}):
-            if len(at) > depth and at[:depth] == parts:
-                if at in self._folders:
-                    yield self.folder(at)
-                if at in self._found:
-                    yield self.file(at)
-
-    def parts(self) -> Iterator[Parts]:
-        """Yield the paths of all files, without a look at their pages."""
-        return iter(self._found)
-
-    def files(self) -> Iterator[Entry]:
-        """Yield all files."""
-        return map(self.file, self._found)
 
     def matching(self, pattern: Parts) -> Iterator[Entry]:
         """Yield the files and folders that a pattern means; ``**`` is any number of folders."""
-        if pattern[-1:] == ("**",):
-            pattern += ("*",)
-        for entry in self.below(()):
-            if _matches(entry.parts, pattern):
-                yield entry
 
-    def _entry(self, parts: Parts, item: DirEntry) -> Entry:
-        return Entry(
-            path="/" + "/".join(parts),
-            name=parts[-1],
-            is_dir=False,
-            size=item.size,
-            pages=file_pages(item.size, self._fs.geometry).total,
-            object_id=item.object_id,
-            stored_name=item.raw_name,
-            page=item.page,
-            fault=_fault(self._fs, item.page),
-        )
+    def likeness(self, parts: Parts) -> Iterator[Parts]:
+        """Yield the paths of files that a mistyped path may have meant."""
 
 
-def _sum_up(
-    found: dict[Parts, DirEntry], fs: Spiffs, mount: Parts
-) -> dict[Parts, tuple[int, int]]:
-    """Return (bytes, pages) of every folder."""
-    sums: dict[Parts, tuple[int, int]] = {mount[:depth]: (0, 0) for depth in range(len(mount) + 1)}
-    for parts, item in found.items():
-        pages = file_pages(item.size, fs.geometry).total
-        for depth in range(len(parts)):
-            size, before = sums.get(parts[:depth], (0, 0))
-            sums[parts[:depth]] = (size + item.size, before + pages)
-    return sums
+def select(entries: Iterator[Entry], pattern: Parts, *, caseless: bool = False) -> Iterator[Entry]:
+    """Yield those entries whose path a pattern means."""
+    if pattern[-1:] == ("**",):
+        pattern += ("*",)
+    for entry in entries:
+        if _matches(entry.parts, pattern, caseless):
+            yield entry
 
 
-def _fault(fs: Spiffs, page: int) -> str | None:
-    """Return why a file cannot be read, or ``None``; every page of it is checked."""
-    try:
-        with fs.open_page(page) as descriptor:
-            descriptor.read()
-    except SpiffsError as error:
-        return str(error)
-    return None
-
-
-def _matches(parts: Parts, pattern: Parts) -> bool:
+def _matches(parts: Parts, pattern: Parts, caseless: bool) -> bool:
     """Match part by part; the set of places in the pattern keeps ``**`` from branching out."""
     places = {0}
     for part in parts:
@@ -147,7 +62,8 @@ def _matches(parts: Parts, pattern: Parts) -> bool:
         places = {
             at if pattern[at] == "**" else at + 1
             for at in places
-            if at < len(pattern) and (pattern[at] == "**" or _compiled(pattern[at]).match(part))
+            if at < len(pattern)
+            and (pattern[at] == "**" or _compiled(pattern[at], caseless).match(part))
         }
     return len(pattern) in _spread(places, pattern)
 
@@ -162,5 +78,5 @@ def _spread(places: set[int], pattern: Parts) -> set[int]:
 
 
 @lru_cache(maxsize=64)
-def _compiled(part: str) -> re.Pattern[str]:
-    return re.compile(translate(part))
+def _compiled(part: str, caseless: bool) -> re.Pattern[str]:
+    return re.compile(translate(part), re.IGNORECASE if caseless else 0)

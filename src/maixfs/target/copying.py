@@ -17,8 +17,8 @@ class Copied(NamedTuple):
 
     files: list[Written]
     """What is there now, step by step."""
-    image: Written | None
-    """The host's file of a target that was written; ``None`` where nothing changed in one."""
+    images: list[Written]
+    """The host's files of a target that were written; none where nothing changed."""
 
 
 def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = False) -> Copied:
@@ -29,7 +29,7 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
     there are no files. Raises as ``Target.write`` and ``Target.commit`` do.
     """
     if dry_run or not plan.steps:
-        return Copied([], None)
+        return Copied([], [])
     goal = plan.steps[0].destination
     host = goal.host if goal.path is not None else None
     if host is None:
@@ -46,15 +46,15 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
             progress("copy", total, total)
-        image = sessions.target(host).commit(progress) if host is not None else None
-        return Copied(written, image)
+        images = sessions.target(host).commit_all(progress) if host is not None else []
+        return Copied(written, images)
 
 
 def _do(step: CopyStep, plan: CopyPlan, sessions: Sessions) -> Written:
-    data = sessions.read(step.source)
+    content = sessions.content(step.source)
     if step.destination.path is not None:
         target = sessions.target(step.destination.host)
-        return target.write(step.destination.path, data)
+        return target.write(step.destination.path, content)
     if plan.root is not None:
         make_folder(plan.root)
-    return write_host(step.destination.host, data, plan.root)._replace(note=step.note)
+    return write_host(step.destination.host, content, plan.root)._replace(note=step.note)

@@ -12,7 +12,7 @@ from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
 from maixfs.target.copysource import Item, Place, find_items
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
-from maixfs.target.hostfile import same_content
+from maixfs.target.hostfile import host_content
 from maixfs.target.hostnames import HostNames
 from maixfs.target.names import Parts
 from maixfs.target.records import Where
@@ -114,7 +114,7 @@ def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) 
     else:
         target = sessions.target(goal.host)
         there = target.exists(goal.path)
-        is_dir = there and target.stat(goal.path).is_dir
+        is_dir = there and target.is_folder(goal.path)
     if there and not is_dir and (several or is_tree or end.slash):
         raise TargetError(f"{goal} is a file, not a folder")
     if is_dir or (end.slash and not is_tree):
@@ -138,11 +138,11 @@ def _steps(
     steps = []
     for item, way in zip(items, ways, strict=True):
         path = "/".join((base.rstrip("/"), *way)) if way else base
-        name = target.stored_name(path)
-        destination = TargetPath(goal.host, target.label(name))
+        place = target.place_of(path)
+        destination = TargetPath(goal.host, place)
         action = Action.NEW
-        if target.exists(destination.path or ""):
-            if target.stat(destination.path or "").is_dir:
+        if target.exists(place):
+            if target.is_folder(place):
                 raise TakenError(f"{destination} is a folder", hint="give the copy another name")
             same = _is_same(item, destination, sessions)
             action = Action.SAME if same else Action.REPLACE
@@ -162,8 +162,7 @@ def _steps_to_host(
         if place.is_dir():
             raise TakenError(f"{place} is a folder", hint="give the copy another name")
         if place.exists():
-            content = sessions.read(item.source) if item.readable else None
-            same = content is not None and same_content(place, [content])
+            same = item.readable and sessions.content(item.source).same(host_content(place))
             action = Action.SAME if same else Action.REPLACE
         steps.append(CopyStep(item.source, TargetPath(place), item.size, action, note))
     return steps
@@ -175,12 +174,12 @@ def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
     known = target.stat(destination.path or "")
     source = item.source
     in_goal = source.path is not None and sessions.is_same(source.host, destination.host)
-    if in_goal and target.stat(source.path or "").page == known.page:
+    if in_goal and target.stat(source.path or "") == known:
         raise UsageError(f"{source} and {destination} are the same file")
     if known.size != item.size or not known.readable:
         return False
     try:
-        return sessions.read(source) == target.read(known.path)
+        return sessions.content(source).same(target.content(known.path))
     except UnreadableError:
         return False
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from maixfs.nor import Buffer
+from maixfs.target.content import Content
 from maixfs.target.errors import TargetError
 from maixfs.target.hostfile import reason_of
 from maixfs.target.records import Progress
@@ -97,11 +99,26 @@ class Draft:
         return TargetError(f"{self.path} cannot be written: {reason_of(error)}", hint=hint)
 
 
-def put_file(path: Path, content: Buffer) -> None:
-    """Write a small file of the host, whole or not at all; raises ``TargetError``."""
+def put_file(path: Path, content: Content) -> str:
+    """Write a file of the host, whole or not at all; return its SHA-256.
+
+    A time that comes with the content is given to the file. Raises ``TargetError``.
+    """
+    digest = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in content.pieces():
+            digest.update(piece)
+            yield piece
+
     with Draft(path, durable=False) as draft:
-        draft.write((content,), len(content), None)
+        draft.write(pieces(), content.size, None)
+        if content.modified is not None:
+            seconds = content.modified.timestamp()
+            with suppress(OSError, OverflowError):
+                os.utime(draft.file, (seconds, seconds))
         draft.finish()
+    return digest.hexdigest()
 
 
 def clear_drafts(folder: Path) -> None:

@@ -6,10 +6,14 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from maixfs.nor import Buffer
+from maixfs.target.content import Content
 from maixfs.target.errors import MissingError, TakenError, TargetError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -72,6 +76,33 @@ def read_file(path: Path) -> bytes:
         raise TargetError(f"{path} is a folder") from None
     except (OSError, ValueError) as error:
         raise TargetError(f"{path} cannot be read: {reason_of(error)}") from error
+
+
+def host_content(path: Path) -> Content:
+    """Return what is in a host's file; raises as ``read_file``, also when it is opened."""
+    status = look_at(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise TargetError(f"{path} is a folder")
+    return Content(status.st_size, lambda: _opened(path), local_time(status.st_mtime))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise MissingError(f"{path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise TargetError(f"{path} cannot be read: {reason_of(error)}") from error
+
+
+def local_time(seconds: float) -> datetime | None:
+    """Return a host's time stamp as this computer's clock showed it; ``None`` where it cannot."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromtimestamp(seconds)
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath, parse_target
-from maixfs.target.errors import NoFileSystemError
-from maixfs.target.foreign import is_all
-from maixfs.target.medium import Medium, ReadMedium
-from maixfs.target.probe import find_area, find_area_at, fit_geometry, refuse_cut
-from maixfs.target.records import Kind
-from maixfs.target.source import Source, find_source
+from maixfs.target.source import board_holder, find_source, locked
 from maixfs.target.target import Target
+from maixfs.target.volumes import Slot, Volumes
 
 if TYPE_CHECKING:
-    from maixfs.spiffs.detect import Detection
+    pass
 
 
 def open_target(
@@ -31,82 +28,27 @@ def open_target(
     Of a text, what ``parse_target`` calls the host is opened. The geometry is found unless it
     is given; ``base`` says where the file system starts, with a geometry or to find one. Without
     ``writable`` nothing on the host changes, not even a time stamp; a board that is powered on
-    elsewhere is read as a copy of this moment (``medium.holder`` is the process). With it a
-    board is locked until ``close``.
+    elsewhere is read as a copy of this moment (``holder`` is the process). With it a board is
+    locked until ``close``.
 
     Raises ``MissingError``, ``NoFileSystemError``, ``AmbiguousError``, ``TargetError`` for a
     file that cannot be read or may not be written; ``BoardError`` and its kin for boards.
     """
-    host = _host_of(target)
-    source = find_source(host, writable=writable)
-    medium = _medium_of(source, writable)
-    try:
-        return _open(source, medium, geometry, base)
-    except SpiffsError as error:
-        medium.close()
-        raise NoFileSystemError(
-            f"{host}: the SPIFFS does not mount: {error}", hint=_mend(source, geometry)
-        ) from error
-    except BaseException:
-        medium.close()
-        raise
+    from maixfs.target.spiffs.opening import open_spiffs
+
+    place = _place_of(target)
+    source = find_source(place.host, writable=writable)
+    holder = None if writable or source.folder is None else board_holder(source.folder)
+    with ExitStack() as stack:
+        if writable:
+            stack.enter_context(locked(source))
+        volume = open_spiffs(source, geometry, base, writable=writable, holder=holder)
+        lock = stack.pop_all() if writable else None
+    volumes = Volumes(Slot((), lambda: (volume,)))
+    return Target(source, volume.kind, volumes, holder=holder, lock=lock)
 
 
-def _host_of(target: str | Path | TargetPath) -> Path:
+def _place_of(target: str | Path | TargetPath) -> TargetPath:
     if isinstance(target, str):
-        return parse_target(target).host
-    return target.host if isinstance(target, TargetPath) else target
-
-
-def _medium_of(source: Source, writable: bool) -> Medium:
-    if not writable:
-        return ReadMedium(source)
-    from maixfs.target.editmedium import EditMedium
-
-    return EditMedium(source)
-
-
-def _open(source: Source, medium: Medium, wanted: Geometry | None, base: int | None) -> Target:
-    found: list[Detection] = []
-    if wanted is not None:
-        geometry = fit_geometry(wanted, len(medium.image), source.host, base)
-    elif source.config is not None and base in (None, source.config.geometry.base):
-        geometry = source.config.geometry
-        refuse_cut(geometry, len(medium.image), source.host)
-    else:
-        found = _detect(source, medium, base)
-        geometry = found[0].geometry
-    kind = _kind_of(source, geometry, len(medium.image))
-    area = medium.image[geometry.base : geometry.base + geometry.size]
-    is_blank = is_all(area, 0xFF)
-    blank = source.config is not None and not found and is_blank
-    if blank and medium.writable:
-        # Nothing can be lost here, and the board would do the same when it starts.
-        Spiffs.format(medium.device, geometry)
-    elif not blank and source.config is None and is_blank:
-        raise NoFileSystemError(
-            f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",
-            hint="maixfs mkfs makes an empty file system",
-        )
-    return Target(source.host, kind, medium, geometry, found, blank=blank)
-
-
-def _detect(source: Source, medium: Medium, base: int | None) -> list[Detection]:
-    if base is None:
-        return find_area(medium.image, source.host)
-    return find_area_at(medium.image, source.host, base)
-
-
-def _kind_of(source: Source, geometry: Geometry, size: int) -> Kind:
-    if source.config is not None:
-        return Kind.BOARD
-    bare = geometry.base == 0 and size - geometry.size < geometry.block_size
-    return Kind.SPIFFS_IMAGE if bare else Kind.FLASH_IMAGE
-
-
-def _mend(source: Source, geometry: Geometry | None) -> str | None:
-    if geometry is not None:
-        return "leave the geometry out to have it found"
-    if source.config is not None:
-        return "the board formats it when it starts, and keeps a copy of what was there"
-    return None
+        return parse_target(target)
+    return target if isinstance(target, TargetPath) else TargetPath(target)

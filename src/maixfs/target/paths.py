@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from maixfs.errors import UsageError
-from maixfs.spiffs import Geometry
 from maixfs.target.errors import MissingError, TargetError
-from maixfs.target.names import Parts, Steps, parse, parts_of, show, steps_of, too_long
+from maixfs.target.names import Parts, Steps, parts_of, steps_of
 
 _FLASH = "flash"
 _CARD = "sd"
 
 
 class Mount:
-    """The place where paths of a target begin: ``/flash`` on a chip, ``/`` in a bare image."""
+    """The place where paths of a file system begin: ``/flash``, ``/sd``; ``/`` in a bare image.
 
-    def __init__(self, parts: Parts) -> None:
+    ``alias`` is the board's name for what is mounted at ``/``.
+    """
+
+    def __init__(self, parts: Parts, alias: str = _FLASH) -> None:
         self.parts = parts
+        self._alias = alias
 
     @property
     def point(self) -> str:
@@ -25,38 +28,30 @@ class Mount:
     def absolute(self, path: str | None) -> Steps:
         """Return the steps of a path; a relative one starts at the mount point.
 
-        ``/flash/...`` is understood in a bare image as well.
+        What a board calls it (``/flash/...``) is understood in a bare image as well.
         """
         text = path or ""
         if not text.startswith("/"):
             text = f"{self.point.rstrip('/')}/{text}"
         return steps_of(text)
 
-    def without_flash(self, steps: Steps) -> Steps:
+    def without_alias(self, steps: Steps) -> Steps:
         """Return the steps in a bare image of a path that was meant for a board."""
-        if not self.parts and steps.parts[:1] == (_FLASH,):
+        if not self.parts and steps.parts[:1] == (self._alias,):
             return steps._replace(parts=steps.parts[1:])
         return steps
 
-    def stored_name(self, path: str, geometry: Geometry) -> bytes:
-        """Return the name under which a file of that path is stored.
+    def inside(self, path: str, steps: Steps) -> Parts:
+        """Return the parts below the mount point of a file that is to be written to ``path``.
 
-        Raises ``UsageError`` for a path that no file can have in this file system.
+        ``steps`` are those of ``path``. Raises ``UsageError`` where no file can be there.
         """
-        steps = self.without_flash(self.absolute(path))
-        if steps.page is not None:
-            raise UsageError(f"{path}: a header page can only be read", hint="give it a name")
         inside = steps.parts[len(self.parts) :]
         if steps.parts[: len(self.parts)] != self.parts or not inside:
             raise self.elsewhere(steps, writing=True)
         if path.endswith("/"):
             raise UsageError(f"{path} is the name of a folder", hint="leave the last slash out")
-        raw = b"/" + b"/".join(parse(part) for part in inside)
-        if b"\0" in raw:
-            raise UsageError(f"{show(raw)}: a name cannot hold a zero byte")
-        if len(raw) >= geometry.name_length:
-            raise too_long(path, raw, geometry.name_length - 1)
-        return raw
+        return inside
 
     def elsewhere(self, steps: Steps, *, writing: bool = False) -> TargetError | UsageError:
         """Return the error for a path outside of the file system, or for its root."""

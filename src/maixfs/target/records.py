@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from maixfs.spiffs import Geometry
 
 Progress = Callable[[str, int, int], None]
@@ -26,10 +28,11 @@ class Kind(StrEnum):
     BOARD = "board"
     FLASH_IMAGE = "flash image"
     SPIFFS_IMAGE = "SPIFFS image"
+    CARD = "card image"
 
 
 class Entry(NamedTuple):
-    """A file, or a folder: SPIFFS has none, but slashes in names read as if it had."""
+    """A file or a folder. SPIFFS has no folders, but slashes in names read as if it had."""
 
     path: str
     """Where it is in the target, as it can be given back; odd bytes as ``\\xNN``."""
@@ -38,15 +41,26 @@ class Entry(NamedTuple):
     is_dir: bool
     size: int
     """Bytes; of a folder, those of all its files."""
-    pages: int
-    """Pages that it takes, its index included."""
+    units: int
+    """Pages (SPIFFS, index included) or clusters (FAT) that it takes."""
+    on_medium: int
+    """Bytes that those take."""
     object_id: int = 0
+    """SPIFFS: number of the file."""
     stored_name: bytes = b""
-    """The name as it lies on flash; empty for a folder."""
+    """SPIFFS: the name as it lies on flash; empty for a folder."""
     page: int = 0
-    """Page of the index header."""
+    """SPIFFS: page of the index header."""
     fault: str | None = None
-    """Why the file cannot be read to its end, or ``None`` where it can."""
+    """Why the file cannot be read to its end, or ``None`` where nothing is known against it."""
+    modified: datetime | None = None
+    """FAT: when it was last written, by the clock of who wrote it."""
+    attributes: int = 0
+    """FAT: bits of ``maixfs.fat.ondisk.Attribute``."""
+    short_name: str = ""
+    """FAT: the 8.3 name."""
+    cluster: int = 0
+    """FAT: the first cluster; 0 where there is none."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -55,49 +69,34 @@ class Entry(NamedTuple):
 
     @property
     def readable(self) -> bool:
-        """Whether every page of the file is sound."""
+        """Whether nothing is known that keeps the file from being read."""
         return self.fault is None
 
 
-class Room(NamedTuple):
-    """Room in a file system, in pages; the two blocks that stay spare are in none of them."""
+Entries = list[Entry]
 
-    page_size: int
-    block_size: int
-    data_size: int
-    """Bytes of a file that a page holds."""
-    total_pages: int
-    used_pages: int
-    deleted_pages: int
-    free_pages: int
-    spare_blocks: int
-    """Blocks that hold nothing at all; the file system wants two."""
-    files: int
+
+class Room(Protocol):
+    """Room in a file system, in bytes; ``as_dict`` has its own units too."""
 
     @property
     def total(self) -> int:
         """Bytes that files could take if there were none."""
-        return self.total_pages * self.data_size
 
     @property
     def used(self) -> int:
-        """Bytes that files take, in whole pages."""
-        return self.used_pages * self.data_size
+        """Bytes that files take, in whole units."""
 
     @property
     def deleted(self) -> int:
-        """Bytes that garbage collection can give back."""
-        return self.deleted_pages * self.data_size
+        """Bytes that garbage collection can give back; where there is none, 0."""
 
     @property
     def free(self) -> int:
         """Bytes that can be written at once."""
-        return self.free_pages * self.data_size
 
-    def as_dict(self) -> dict[str, int]:
-        """Return it all by name, in pages and in bytes."""
-        sizes = {"total": self.total, "used": self.used, "deleted": self.deleted}
-        return self._asdict() | sizes | {"free": self.free}
+    def as_dict(self) -> dict[str, Any]:
+        """Return it all by name, in units and in bytes."""
 
 
 class Written(NamedTuple):
@@ -111,3 +110,16 @@ class Written(NamedTuple):
     """False where the very same was there already, and nothing was written."""
     note: str = ""
     """What a person should know, such as a name that had to change."""
+
+
+class Finding(NamedTuple):
+    """Something that was found out about a file system."""
+
+    key: str
+    """What kind of thing it is, in one word; stays the same from version to version."""
+    is_problem: bool
+    """Whether something is wrong; else it is good to know."""
+    message: str
+    address: int | None = None
+    """Where in the image."""
+    hint: str | None = None

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
+from maixfs.target.content import Content
 from maixfs.target.errors import AmbiguousError, MissingError
-from maixfs.target.hostfile import read_file
+from maixfs.target.hostfile import host_content
 from maixfs.target.opening import open_target
-from maixfs.target.records import Where
+from maixfs.target.records import Kind, Where
 from maixfs.target.target import Target
 
 
@@ -51,8 +52,12 @@ class Sessions:
 
     @property
     def geometries(self) -> dict[str, Geometry]:
-        """The geometry of each target that is open, by real path."""
-        return {key: target.geometry for key, target in self._targets.items()}
+        """The geometry of each SPIFFS that is open, by real path."""
+        return {
+            key: target.spiffs.geometry
+            for key, target in self._targets.items()
+            if target.kind is not Kind.CARD
+        }
 
     def _open(self, host: Path, key: str) -> Target:
         is_goal = self._goal is not None and self.is_same(host, self._goal)
@@ -75,11 +80,11 @@ class Sessions:
         """Tell whether two host paths lead to the same target."""
         return os.path.realpath(one) == os.path.realpath(other)
 
-    def read(self, place: TargetPath) -> bytes:
-        """Return the bytes of a file, of the host's or in a target."""
+    def content(self, place: TargetPath) -> Content:
+        """Return what is in a file, of the host's or in a target; it is read when needed."""
         if place.path is None:
-            return read_file(place.host)
-        return self.target(place.host).read(place.path)
+            return host_content(place.host)
+        return self.target(place.host).content(place.path)
 
     def __enter__(self) -> Sessions:
         return self

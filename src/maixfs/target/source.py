@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,6 +58,18 @@ def find_source(host: Path, *, writable: bool) -> Source:
     if writable:
         refuse_protected(file, status)
     return Source(host, file, Stamp.of(status), folder, config)
+
+
+def locked(source: Source) -> AbstractContextManager[object]:
+    """Return what keeps others from changing a board for as long as it is entered.
+
+    Entering raises ``BoardBusyError`` where the board is powered on elsewhere.
+    """
+    if source.folder is None:
+        return nullcontext()
+    from maixfs.board.lock import BoardLock
+
+    return BoardLock(source.folder)
 
 
 def board_holder(folder: Path) -> int | None:

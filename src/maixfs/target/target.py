@@ -3,88 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
-from maixfs.spiffs import Spiffs, SpiffsError
-from maixfs.target.errors import TakenError, TargetError
-from maixfs.target.records import Entry, Progress, Written
-from maixfs.target.view import Entries, TargetView
+from maixfs.target.content import Content
+from maixfs.target.errors import TargetError
+from maixfs.target.records import Entries, Entry, Kind, Progress, Written
+from maixfs.target.view import TargetView
+from maixfs.target.volume import Volume
+from maixfs.target.volumes import Volumes
 
 if TYPE_CHECKING:
-    from maixfs.target.editor import Editor
+    from maixfs.target.source import Source
 
 
 class Target(TargetView):
-    """An open board, flash image or SPIFFS image; made by ``open_target``.
+    """An open board, flash image, SPIFFS image or card; made by ``open_target``.
 
-    Paths are those of the board (``/flash/main.py``; in a bare image ``/main.py`` as well), a
-    relative one starts at ``mount_point``. Changes lie in memory until ``commit``, which the end
-    of a ``with`` calls unless an exception ends it.
+    Paths are those of the board (``/flash/main.py``, ``/sd/main.py``; in a bare image
+    ``/main.py`` as well), a relative one starts at ``mount_point``. Changes lie in memory until
+    ``commit``, which the end of a ``with`` calls unless an exception ends it.
 
     Errors: ``MissingError`` for what is not there, ``UnreadableError`` for a damaged file,
     ``FitError`` where there is no room, ``UsageError`` for changing a target that was opened for
-    reading, ``TargetError`` for what the file system refuses, with the C's number.
+    reading, ``TargetError`` for what the file system refuses.
     """
 
-    _editor: Editor | None = None
-
-    def _mount_fs(self) -> Spiffs:
-        """Mount as it was opened: for reading, or for changing."""
-        if not self.medium.writable:
-            return super()._mount_fs()
-        from maixfs.target.editor import Editor
-
-        self._editor = Editor(self.medium, self.geometry, self.label, str(self.host))
-        return self._editor.fs
-
-    @property
-    def fs(self) -> Spiffs:
-        """The mounted file system."""
-        return super().fs if self._editor is None else self._editor.fs
-
-    @property
-    def writable(self) -> bool:
+    def __init__(
+        self,
+        source: Source,
+        kind: Kind,
+        volumes: Volumes,
+        *,
+        holder: int | None = None,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        """Take what ``open_target`` found; ``lock`` is ended by ``close``. ``None``: read-only."""
+        super().__init__(source, kind, volumes, holder=holder)
+        self.writable = lock is not None
         """Whether it was opened for changing."""
-        return self._editor is not None
+        self._stack = ExitStack()
+        if lock is not None:
+            self._stack.push(lock)
+        self._stack.callback(volumes.close)
 
-    def write(self, path: str, data: bytes, *, meta: bytes | None = None) -> Written:
-        """Put ``data`` in a file; where it has the very same bytes nothing is written.
+    def write(self, path: str, content: bytes | Content, *, meta: bytes | None = None) -> Written:
+        """Put content in a file; where it has the very same bytes nothing is written.
 
-        ``meta`` are the bytes beside the name that some geometries have (``None``: as they are).
+        ``meta`` are the bytes beside the name that some SPIFFS have (``None``: as they are).
         """
-        import hashlib
-
-        self._changing()
-        name = self.stored_name(path)
-        label = self._mount.label(name)
-        proof = Written(label, len(data), hashlib.sha256(data).hexdigest(), True)
-        if self._holds(name, data, meta):
-            return proof._replace(changed=False)
-        self._edit().write(name, data, meta)
-        return proof
+        given = content if isinstance(content, Content) else Content.of(content)
+        return self._changing(path).write(path, given, meta)
 
     def remove(self, path: str, recursive: bool = False) -> Entries:
-        """Remove a file, or with ``recursive`` a folder; returns the files that are gone."""
-        self._changing()
+        """Remove a file, or with ``recursive`` a folder; returns what is gone."""
+        self._refuse_reading()
         entry = self.stat(path)
         if entry.is_dir and not recursive:
             raise TargetError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
-        files = self._files_of(entry)
-        self.remove_files(files)
-        return files
+        entries = self.whole(entry)
+        self.remove_all(entries)
+        return entries
 
-    def remove_files(self, files: Entries) -> None:
-        """Remove files, as ``stat`` or ``list`` gave them: all or none."""
-        self._changing()
-        pages: dict[bytes, set[int]] = {}
-        for file in files:
-            pages.setdefault(file.stored_name, set()).add(file.page)
-        for file in files:
-            if self.fs.stat(file.stored_name).page not in pages[file.stored_name]:
-                raise self._later_header(file)
-        self._edit().remove([file.stored_name for file in files])
+    def remove_all(self, entries: Entries) -> None:
+        """Remove files and folders, as ``whole`` gave them: in each file system all or none."""
+        self._refuse_reading()
+        groups: dict[str, Entries] = {}
+        for entry in entries:
+            groups.setdefault(self.volume(entry.path).mount.point, []).append(entry)
+        for group in groups.values():
+            self.volume(group[0].path).remove(group)
 
     def rename(self, old: str, new: str, replace: bool = False) -> None:
         """Give a file or folder another path; ``replace`` lets a file that has it go.
@@ -96,91 +86,58 @@ class Target(TargetView):
     def rename_all(self, moves: Sequence[tuple[str, str]], replace: bool = False) -> None:
         """Do several renames as ``rename`` does one: all or none.
 
-        No file is moved twice, or to where another one goes: that raises ``UsageError``.
+        No file is moved twice, to where another one goes, or from one file system to another:
+        that raises ``UsageError``.
         """
-        editor = self._changing()
-        names: dict[bytes, bytes] = {}
+        self._refuse_reading()
+        found: list[tuple[Entry, str]] = []
+        volumes: dict[str, Volume] = {}
         for old, new in moves:
-            names |= self._new_names(old, new)
-        for name in names.values():
-            if editor.fs.exists(name) and not replace:
-                raise TakenError(
-                    f"{self._mount.label(name)} exists already", hint="-f replaces it"
-                )
-        if {*names} & {*names.values()} or len({*names.values()}) < len(names):
+            entry = self.stat(old)
+            goal = new
+            if new.endswith("/") or (self.exists(new) and self.is_folder(new)):
+                goal = f"{new.rstrip('/')}/{entry.name}"
+            found.append((entry, goal))
+            for path in (entry.path, goal):
+                volume = self.volume(path)
+                volumes[volume.mount.point] = volume
+        if len(volumes) > 1:
             raise UsageError(
-                "a file would be moved twice, or two to one path", hint="move them one by one"
+                f"nothing can be renamed from {' to '.join(volumes)}",
+                hint="copy with maixfs cp, then remove with maixfs rm",
             )
-        if names:
-            self._edit().rename(names)
+        for volume in volumes.values():
+            volume.rename(found, replace=replace)
 
-    def _files_of(self, entry: Entry) -> Entries:
-        """Return a file, or all files in a folder."""
-        if not entry.is_dir:
-            return [entry]
-        return [file for file in self.list(entry.path, recursive=True) if not file.is_dir]
+    def mkdir(self, path: str, *, parents: bool = False) -> bool:
+        """Make a folder; with ``parents`` those above it too. SPIFFS has none and says so.
 
-    def _later_header(self, entry: Entry) -> TargetError:
-        """Return the error for a file that its name does not lead to: another does."""
-        first = self._mount.label(entry.stored_name)
-        return TargetError(
-            f"{entry.path} is the second header of {first} and can only be read",
-            hint=f"once {first} is removed or renamed, this one has its name",
-        )
-
-    def _new_names(self, old: str, new: str) -> dict[bytes, bytes]:
-        """Return (old, new) stored names for a move; empty where nothing moves."""
-        entry = self.stat(old)
-        if not entry.is_dir and self.fs.stat(entry.stored_name).page != entry.page:
-            raise self._later_header(entry)
-        if new.endswith("/") or (self.exists(new) and self.stat(new).is_dir):
-            new = f"{new.rstrip('/')}/{entry.name}"
-        target = self._mount.stored_name(new, self.geometry)
-        if not entry.is_dir:
-            return {} if target == entry.stored_name else {entry.stored_name: target}
-        start = self._mount.label(target) + "/"
-        if start == f"{entry.path}/":
-            return {}
-        if start.startswith(f"{entry.path}/"):
-            raise UsageError(f"{entry.path} cannot be moved into itself")
-        return {
-            file.stored_name: self._mount.stored_name(
-                start + file.path[len(entry.path) + 1 :], self.geometry
-            )
-            for file in self._files_of(entry)
-        }
-
-    def mkdir(self, path: str) -> None:
-        """Explain that there are no folders."""
-        self._changing()
-        raise TargetError(
-            f"{path}: SPIFFS has no folders",
-            hint="a name may hold slashes: write the file and its folder shows",
-        )
+        Returns whether there is anything new: with ``parents`` one that is there will do.
+        """
+        return self._changing(path).mkdir(path, parents=parents)
 
     def gc(self) -> int:
         """Free the pages that deleted data holds, as far as can be; returns how many."""
-        return self._edit().gc()
+        return self._changing(None).gc()
 
     def commit(self, progress: Progress | None = None) -> Written | None:
-        """Put the changes into the host's file in one step; ``None`` where there are none.
+        """Put the changes into the host's files, each in one step; ``None`` where there are none.
 
-        Raises ``TargetError`` where the host refuses; the file is then as it was.
+        Returns the proof of the last one. Raises ``TargetError`` where the host refuses; that
+        file is then as it was.
         """
-        editor, medium = self._changing(), self.medium
-        if not editor.changed or not medium.writable:
-            return None
-        import hashlib
+        written = self.commit_all(progress)
+        return written[-1] if written else None
 
-        medium.save(progress)
-        editor.changed = False
-        digest = hashlib.sha256(medium.image).hexdigest()
-        return Written(str(medium.source.file), medium.size, digest, True)
+    def commit_all(self, progress: Progress | None = None) -> list[Written]:
+        """Do as ``commit``, and return the proof of each file that was written."""
+        self._refuse_reading()
+        saved = [volume.save(progress) for volume in self.volumes.opened()]
+        return [written for written in saved if written is not None]
 
     def close(self) -> None:
-        """Let go of the host's file; changes that were not committed are gone."""
-        self._catalog = None
-        self.medium.close()
+        """Let go of the host's files; changes that were not committed are gone."""
+        self._stack.close()
 
     def __enter__(self) -> Target:
         return self
@@ -192,29 +149,15 @@ class Target(TargetView):
         trace: TracebackType | None,
     ) -> None:
         try:
-            if kind is None and self._editor is not None:
+            if kind is None and self.writable:
                 self.commit()
         finally:
             self.close()
 
-    def _edit(self) -> Editor:
-        """Return what changes the file system; what was known of it is forgotten."""
-        self._catalog = None
-        return self._changing()
+    def _changing(self, path: str | None) -> Volume:
+        self._refuse_reading()
+        return self.volume(path)
 
-    def _changing(self) -> Editor:
-        if self._editor is None:
+    def _refuse_reading(self) -> None:
+        if not self.writable:
             raise UsageError(f"{self.host} is open for reading only", hint="open it writable")
-        return self._editor
-
-    def _holds(self, name: bytes, data: bytes, meta: bytes | None) -> bool:
-        if not self.fs.exists(name):
-            return False
-        known = self.fs.stat(name)
-        if known.size != len(data) or meta not in (None, known.meta):
-            return False
-        try:
-            with self.fs.open_page(known.page) as descriptor:
-                return descriptor.read() == data
-        except SpiffsError:
-            return False

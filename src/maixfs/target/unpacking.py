@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from maixfs.target.content import Content
 from maixfs.target.draft import clear_drafts, put_file
-from maixfs.target.errors import TakenError, TargetError, UnreadableError
-from maixfs.target.hostfile import reason_of, same_content
+from maixfs.target.errors import MissingError, TakenError, TargetError, UnreadableError
+from maixfs.target.hostfile import host_content, reason_of
 from maixfs.target.hostnames import HostNames
 from maixfs.target.records import Entry, Progress, Written
 from maixfs.target.target import Target
@@ -63,12 +63,12 @@ def unpack(
         if progress is not None:
             progress("unpack", number, len(steps))
         try:
-            data = target.read(step.entry.path)
+            with counted(written):
+                proof = write_host(step.place, target.content(step.entry.path), folder)
         except UnreadableError as error:
             lost.append(str(error))
             continue
-        with counted(written):
-            written.append(write_host(step.place, data, folder)._replace(note=step.note))
+        written.append(proof._replace(note=step.note))
     if progress is not None:
         progress("unpack", len(steps), len(steps))
     if lost:
@@ -103,29 +103,37 @@ def _refuse_different(target: Target, steps: list[_Step]) -> None:
     for step in steps:
         if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
             continue
-        if not same_content(step.place, [target.read(step.entry.path)]):
+        if not target.content(step.entry.path).same(host_content(step.place)):
             raise TakenError(
                 f"{step.place} is there already and differs; nothing was written",
                 hint="--force replaces it, or choose an empty folder",
             )
 
 
-def write_host(place: Path, data: bytes, root: Path | None) -> Written:
+def write_host(place: Path, content: Content, root: Path | None) -> Written:
     """Write a file of the host, making folders; an equal one is left alone.
+
+    A time that comes with the content is given to the file.
 
     Raises ``TargetError`` where the host refuses, or where a link leads out of ``root``
     (``None``: links are followed).
     """
-    proof = Written(str(place), len(data), hashlib.sha256(data).hexdigest(), True)
-    if same_content(place, [data]):
-        return proof._replace(changed=False)
+    if _holds(place, content):
+        return Written(str(place), content.size, content.sha256(), False)
     if root is not None:
         _refuse_links(place, root)
     make_folder(place.parent)
     if place.is_dir():
         raise TakenError(f"{place} is a folder", hint="move it away first")
-    put_file(place, data)
-    return proof
+    digest = put_file(place, content)
+    return Written(str(place), content.size, digest, True)
+
+
+def _holds(place: Path, content: Content) -> bool:
+    try:
+        return place.is_file() and content.same(host_content(place))
+    except (MissingError, OSError):
+        return False
 
 
 def _refuse_links(place: Path, root: Path) -> None:

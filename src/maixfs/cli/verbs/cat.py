@@ -34,9 +34,8 @@ def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
         for host, paths in by_host([place], "cat").items():
             with opened(screen, host, where) as target:
                 for entry in (found for path in paths for found in target.find(path)):
-                    files.append(
-                        ({"target": str(host), **entry_json(entry)}, target.read(entry.path))
-                    )
+                    about = entry_json(entry, target.volume(entry.path))
+                    files.append(({"target": str(host), **about}, target.read(entry.path)))
     if screen.json:
         screen.emit({"files": [{**about, **_encoded(data)} for about, data in files]})
         return

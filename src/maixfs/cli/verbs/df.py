@@ -63,5 +63,5 @@ def _row_json(host: str, mount_point: str, room: Room) -> dict[str, Any]:
 
 def _row(screen: Screen, host: str, mount_point: str, room: Room) -> list[Part]:
     sizes = (screen.cell(size) for size in (room.total, room.used, room.deleted, room.free))
-    use = percent_text(room.used_pages, room.total_pages)
-    return [host, mount_point, *sizes, use, screen.gauge(room.used_pages, room.total_pages)]
+    use = percent_text(room.used, room.total)
+    return [host, mount_point, *sizes, use, screen.gauge(room.used, room.total)]

@@ -28,7 +28,8 @@ COLUMNS = [
 
 class _Sum(NamedTuple):
     size: int
-    pages: int
+    units: int
+    on_medium: int
 
 
 @verb(
@@ -69,8 +70,8 @@ def _as_json(listing: Listing, summarize: bool) -> dict[str, object]:
     return {
         **(shown | {"entries": []} if summarize else shown),
         "size": total.size,
-        "pages": total.pages,
-        "on_flash": total.pages * listing.page_size,
+        "pages": total.units,
+        "on_flash": total.on_medium,
     }
 
 
@@ -78,24 +79,28 @@ def _sum(listing: Listing) -> _Sum:
     """Return the sum of a listing, in which a folder may stand beside what is in it."""
     folders = {entry.path for entry in listing.entries if entry.is_dir}
     tops = [entry for entry in listing.entries if entry.path.rpartition("/")[0] not in folders]
-    return _Sum(sum(entry.size for entry in tops), sum(entry.pages for entry in tops))
+    return _Sum(
+        sum(entry.size for entry in tops),
+        sum(entry.units for entry in tops),
+        sum(entry.on_medium for entry in tops),
+    )
 
 
 def _draw(screen: Screen, listing: Listing, summarize: bool) -> None:
     total = _sum(listing)
     rows: list[list[Part]] = []
     if not summarize:
-        ranked = sorted(listing.entries, key=lambda entry: (-entry.pages, entry.path))
+        ranked = sorted(listing.entries, key=lambda entry: (-entry.on_medium, entry.path))
         for entry in ranked:
             rows.append(
                 [
-                    screen.cell(entry.pages * listing.page_size),
+                    screen.cell(entry.on_medium),
                     screen.cell(entry.size),
-                    percent_text(entry.pages, total.pages),
-                    screen.bar(entry.pages, total.pages),
+                    percent_text(entry.on_medium, total.on_medium),
+                    screen.bar(entry.on_medium, total.on_medium),
                     listing.label(entry),
                 ]
             )
-    sums = screen.cell(total.pages * listing.page_size), screen.cell(total.size)
+    sums = screen.cell(total.on_medium), screen.cell(total.size)
     rows.append([*sums, "", "", Text(listing.place, "heading")])
     screen.table(COLUMNS, rows)

@@ -41,7 +41,7 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
     with opened(screen, host, where, writable=True) as target:
         freed = target.gc()
         written = commit(screen, target)
-        room = target.room()
+        room = target.spiffs.room()
     if screen.json:
         result = {"target": str(host), "freed_pages": freed, "room": room.as_dict()}
         screen.emit({**result, "written": written_json(written)})

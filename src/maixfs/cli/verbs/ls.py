@@ -44,7 +44,8 @@ def ls(
     Without TARGET it is the board in the folder "board".
     """
     listings = [
-        read_listing(screen, place, where, recursive) for place in places_or_default(places, "ls")
+        read_listing(screen, place, where, recursive, details=long)
+        for place in places_or_default(places, "ls")
     ]
     if screen.json:
         screen.emit({"targets": [listing.as_json() for listing in listings]})
@@ -79,6 +80,6 @@ def _draw(screen: Screen, listing: Listing, long: bool) -> None:
 
 def _details(listing: Listing, entry: Entry) -> list[Part]:
     if entry.is_dir:
-        return [str(entry.pages), "", ""]
-    address = hex_text(listing.page_addresses[entry.page])
-    return [str(entry.pages), f"0x{entry.object_id:04X}", address]
+        return [str(entry.units), "", ""]
+    address = hex_text(listing.facts[entry.path]["address"])
+    return [str(entry.units), f"0x{entry.object_id:04X}", address]

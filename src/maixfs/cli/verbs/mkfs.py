@@ -44,6 +44,6 @@ def mkfs(screen: Screen, image: str, layout: NewLayout, force: bool) -> None:
             place, geometry, flash_size=flash_size, force=force, progress=progress
         )
     if screen.json:
-        screen.emit({"written": written_json(written), "changed": written.changed})
+        screen.emit({"written": written_json([written]), "changed": written.changed})
     else:
-        draw_written(screen, written)
+        draw_written(screen, [written])

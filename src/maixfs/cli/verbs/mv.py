@@ -47,7 +47,7 @@ def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, wher
         moves = _plan(target, sources, destination)
         if not dry_run:
             target.rename_all(moves, replace=force)
-        written = None if dry_run else commit(screen, target)
+        written = [] if dry_run else commit(screen, target)
     if screen.json:
         moved = [{"from": old, "to": new} for old, new in moves]
         result = {"dry_run": dry_run, "target": str(host), "moved": moved}
@@ -62,7 +62,7 @@ def _plan(target: Target, sources: list[str], destination: str) -> list[tuple[st
     """Return (old path, new path) of each move; a folder moves as a whole."""
     entries = [entry for path in sources for entry in target.find(path)]
     exists = target.exists(destination)
-    into = destination.endswith("/") or (exists and target.stat(destination).is_dir)
+    into = destination.endswith("/") or (exists and target.is_folder(destination))
     if len(entries) > 1 and not into:
         raise UsageError(
             f"{destination} is no folder, and {len(entries)} files are to move there",

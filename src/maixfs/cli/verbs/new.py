@@ -101,8 +101,8 @@ def _geometry_in(dump: str, board: str) -> Geometry | None:
                     f"{dump} is one file system, not the dump of a whole flash",
                     hint=f"make a board, then maixfs cp -r {dump}: {board}:",
                 )
-            found = target.detection
-            return target.geometry if found is None or found.confidence > _SURE else None
+            found = target.spiffs.detection
+            return target.spiffs.geometry if found is None or found.confidence > _SURE else None
     except (AmbiguousError, NoFileSystemError):
         return None
 
@@ -122,7 +122,7 @@ def _refuse_small(geometry: Geometry, part: str | None, flash_size: int | None) 
 
 
 def _as_json(board: str, config: BoardConfig, dump: str | None) -> dict[str, Any]:
-    from maixfs.target.report import geometry_dict
+    from maixfs.target.spiffs.report import geometry_dict
 
     return {
         "board": board,

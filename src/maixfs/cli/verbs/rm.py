@@ -49,8 +49,8 @@ def rm(
         with opened(screen, host, where, writable=not dry_run) as target:
             files = list(_chosen(target, paths, recursive, force))
             if not dry_run:
-                target.remove_files(files)
-            written = None if dry_run else commit(screen, target)
+                target.remove_all(files)
+            written = [] if dry_run else commit(screen, target)
         result.append((host, files, written))
         if not screen.json:
             _draw(screen, host, files, dry_run)
@@ -82,11 +82,10 @@ def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> I
         for entry in found:
             if entry.is_dir and not recursive:
                 raise TargetError(f"{entry.path} is a folder", hint="-r removes it with all in it")
-            inside = target.list(entry.path, recursive=True) if entry.is_dir else [entry]
-            for file in inside:
-                if not file.is_dir and file.path not in seen:
-                    seen.add(file.path)
-                    yield file
+            for inside in target.whole(entry):
+                if inside.path not in seen:
+                    seen.add(inside.path)
+                    yield inside
 
 
 def _draw(screen: Screen, host: Path, files: list[Entry], dry_run: bool) -> None:

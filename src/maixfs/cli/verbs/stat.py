@@ -14,7 +14,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, size_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Target, Where
+    from maixfs.target import Entry, Where
 
 
 @verb(
@@ -34,8 +34,9 @@ def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
     for host, paths in by_host(places, "stat").items():
         with opened(screen, host, where) as target:
             for entry in (entry for path in paths for entry in target.find(path)):
-                facts = _facts(target, entry)
-                found.append({"target": str(host), **entry_json(entry), **facts})
+                volume = target.volume(entry.path)
+                facts = volume.facts(entry)
+                found.append({"target": str(host), **entry_json(entry, volume), **facts})
                 faulty |= entry.fault is not None
                 if not screen.json:
                     _draw(screen, entry, facts)
@@ -44,30 +45,11 @@ def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
     return int(faulty)
 
 
-def _facts(target: Target, entry: Entry) -> dict[str, Any]:
-    """Return what goes beyond a listing; addresses are those in the image."""
-    from maixfs.spiffs.layout import file_pages
-
-    if entry.is_dir:
-        return dict.fromkeys(
-            ("data_pages", "index_pages", "page", "address", "on_flash", "meta_hex")
-        )
-    pages = file_pages(entry.size, target.geometry)
-    return {
-        "data_pages": pages.data_pages,
-        "index_pages": pages.index_pages,
-        "page": entry.page,
-        "address": target.geometry.page_address(entry.page),
-        "on_flash": entry.pages * target.geometry.page_size,
-        "meta_hex": target.fs.stat(entry.stored_name).meta.hex(),
-    }
-
-
 def _draw(screen: Screen, entry: Entry, facts: dict[str, Any]) -> None:
     screen.line(Text(entry.path, "folder" if entry.is_dir else "heading"))
     rows: list[tuple[str, Part]] = [("size", _size(entry.size))]
     if entry.is_dir:
-        rows += [("pages", str(entry.pages)), ("kind", "folder: names of files go through it")]
+        rows += [("pages", str(entry.units)), ("kind", "folder: names of files go through it")]
     else:
         parts = f"{facts['index_pages']} index, {facts['data_pages']} data"
         on_flash = size_text(facts["on_flash"])
@@ -75,7 +57,7 @@ def _draw(screen: Screen, entry: Entry, facts: dict[str, Any]) -> None:
         stored = entry.stored_name.decode("utf-8", "surrogateescape")
         fault: Part = Text(f"no: {entry.fault}", "bad") if entry.fault else Text("yes", "good")
         rows += [
-            ("pages", f"{entry.pages} ({parts}), {on_flash} of flash"),
+            ("pages", f"{entry.units} ({parts}), {on_flash} of flash"),
             ("object id", f"0x{entry.object_id:04X}"),
             ("index header", header),
             ("stored name", f"{stored}  ({count_text(len(entry.stored_name), 'byte')})"),

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.nor.cells import blank
 from maixfs.spiffs import ondisk
-from maixfs.target.stale import endangered, lookup_entries
+from maixfs.target.records import Finding
+from maixfs.target.spiffs.stale import endangered, lookup_entries
 
 if TYPE_CHECKING:
-    from maixfs.target.view import TargetView
+    from maixfs.target.spiffs.volume import SpiffsView
 
 
-class Finding(NamedTuple):
-    """Something that was found out about a file system."""
-
-    key: str
-    """What kind of thing it is, in one word; stays the same from version to version."""
-    is_problem: bool
-    """Whether something is wrong; else it is good to know."""
-    message: str
-    address: int | None = None
-    """Where in the image."""
-    hint: str | None = None
-
-
-def examine(target: TargetView) -> list[Finding]:
+def examine(target: SpiffsView) -> list[Finding]:
     """Return what there is to say, problems first."""
     if target.blank:
         text = "the file system is blank: the board formats it at its first start"
@@ -35,7 +23,7 @@ def examine(target: TargetView) -> list[Finding]:
     return sorted(found, key=lambda finding: not finding.is_problem)
 
 
-def _problems(target: TargetView) -> Iterator[Finding]:
+def _problems(target: SpiffsView) -> Iterator[Finding]:
     geometry, fs, host = target.geometry, target.fs, target.host
     rescue = f"maixfs unpack {host} DIR saves what can be read,"
     rescue += f" maixfs pack DIR -o NEW --like {host} makes a sound image of it"
@@ -65,7 +53,7 @@ def _problems(target: TargetView) -> Iterator[Finding]:
         yield Finding("not-booked", True, text, address, f"nothing may be written; {rescue}")
 
 
-def _remarks(target: TargetView) -> Iterator[Finding]:
+def _remarks(target: SpiffsView) -> Iterator[Finding]:
     room = target.room()
     if room.spare_blocks < 2:
         text = f"{room.spare_blocks} of the two spare blocks left: a board may find no room"
@@ -86,7 +74,7 @@ def _remarks(target: TargetView) -> Iterator[Finding]:
         yield Finding("stale-pages", False, text)
 
 
-def _count_stale(target: TargetView) -> int:
+def _count_stale(target: SpiffsView) -> int:
     image, geometry = target.medium.image, target.geometry
     empty = blank(geometry.page_size)
     addresses = (

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from maixfs.spiffs import Code, FullError, Geometry, OpenFlag, Spiffs, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
-from maixfs.target.editmedium import EditMedium
 from maixfs.target.errors import FitError, TargetError
-from maixfs.target.fitting import check_fits, fit_error, free_pages
-from maixfs.target.relay import Kept, files_but, lay_anew
-from maixfs.target.stale import empty_blocks, endangered, wipe_free_pages
+from maixfs.target.spiffs.editmedium import EditMedium
+from maixfs.target.spiffs.fitting import check_fits, fit_error, free_pages
+from maixfs.target.spiffs.relay import Kept, files_but, lay_anew
+from maixfs.target.spiffs.stale import empty_blocks, endangered, wipe_free_pages
 
 _SPARE_BLOCKS = 2
 """What the driver keeps empty, so that it can go on."""

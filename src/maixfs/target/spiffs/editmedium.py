@@ -11,17 +11,17 @@ from maixfs.nor.array import SECTOR
 from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TargetError
 from maixfs.target.hostfile import Stamp, look_at, read_file
-from maixfs.target.medium import check_size, map_file, read_wear
 from maixfs.target.records import Progress
 from maixfs.target.source import Source
+from maixfs.target.spiffs.medium import check_size, map_file, read_wear
 
 
 class EditMedium:
     """A target for changing: its bytes lie in memory until ``save``.
 
-    A board is locked meanwhile. ``erases`` has what the changes cost, per sector. What the chip
-    counts is a draft: ``mark_wear`` ends a part of it, ``undo_wear`` forgets the last part,
-    ``drop_wear`` all parts; ``keep_wear`` adds them to ``erases``.
+    Who makes it has the board locked (``source.locked``). ``erases`` has what the changes cost,
+    per sector. What the chip counts is a draft: ``mark_wear`` ends a part of it, ``undo_wear``
+    forgets the last part, ``drop_wear`` all parts; ``keep_wear`` adds them to ``erases``.
     """
 
     writable: Literal[True] = True
@@ -29,16 +29,7 @@ class EditMedium:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.holder: int | None = None
-        self._lock = ExitStack()
-        if source.folder is not None:
-            from maixfs.board.lock import BoardLock
-
-            self._lock.enter_context(BoardLock(source.folder))
-        try:
-            self._load(source)
-        except BaseException:
-            self.close()
-            raise
+        self._load(source)
         self.erases = [0] * (self.chip.size // SECTOR)
         self._parts: list[WearCounts] = []
         self.device: NorDevice = IdealDriver(self.chip)
@@ -125,8 +116,7 @@ class EditMedium:
         return draft
 
     def close(self) -> None:
-        """Forget the bytes and let the board go."""
-        self._lock.close()
+        """Do nothing: there is no file open."""
 
 
 def _runs(erases: list[int]) -> Iterator[tuple[int, int]]:

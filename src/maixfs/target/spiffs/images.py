@@ -12,13 +12,13 @@ from maixfs.nor.cells import CHUNK, blank
 from maixfs.spiffs import Geometry, Spiffs
 from maixfs.spiffs.pack import pack
 from maixfs.target.draft import Draft, clear_drafts
-from maixfs.target.editmedium import EditMedium
 from maixfs.target.errors import TakenError
 from maixfs.target.foreign import is_all
 from maixfs.target.hostfile import refuse_taken, same_content
-from maixfs.target.probe import refuse_cut
 from maixfs.target.records import Progress, Written
-from maixfs.target.source import find_source
+from maixfs.target.source import find_source, locked
+from maixfs.target.spiffs.editmedium import EditMedium
+from maixfs.target.spiffs.probe import refuse_cut
 
 
 def make_image(
@@ -114,8 +114,8 @@ def _format_within(
                 hint="leave the geometry out, or change [spiffs] in board.toml",
             )
         geometry = source.config.geometry
-    medium = EditMedium(source)
-    try:
+    with locked(source):
+        medium = EditMedium(source)
         refuse_cut(geometry, medium.size, out)
         if not force and not is_all(medium.image[geometry.base :][: geometry.size], 0xFF):
             raise TakenError(
@@ -127,5 +127,3 @@ def _format_within(
         medium.save(progress)
         digest = hashlib.sha256(medium.image).hexdigest()
         return Written(str(source.file), medium.size, digest, True)
-    finally:
-        medium.close()

@@ -12,9 +12,9 @@ from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.layout import page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
 from maixfs.target.errors import FitError
-from maixfs.target.images import write_image
 from maixfs.target.names import show, too_long
 from maixfs.target.records import Progress
+from maixfs.target.spiffs.images import write_image
 
 
 class Packed(NamedTuple):

@@ -9,10 +9,10 @@ from maixfs.nor.array import SECTOR
 from maixfs.nor.hostfile import MappedFile
 from maixfs.target.errors import NoFileSystemError, TargetError
 from maixfs.target.hostfile import read_file
-from maixfs.target.source import Source, board_holder
+from maixfs.target.source import Source
 
 if TYPE_CHECKING:
-    from maixfs.target.editmedium import EditMedium
+    from maixfs.target.spiffs.editmedium import EditMedium
 
 Medium: TypeAlias = "ReadMedium | EditMedium"
 
@@ -49,13 +49,16 @@ class ImageDevice:
 
 
 class ReadMedium:
-    """A target for looking at: mapped, or a copy where a running board may change it."""
+    """A target for looking at: mapped, or a copy where a running board may change it.
+
+    ``holder`` is the process that has the board powered on.
+    """
 
     writable: Literal[False] = False
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, holder: int | None) -> None:
         self.source = source
-        self.holder = None if source.folder is None else board_holder(source.folder)
+        self.holder = holder
         self._file: MappedFile | None = None
         if self.holder is None:
             self._file = map_file(source)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.nor.array import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
-from maixfs.target.firmware import Firmware, read_firmware, written_outside
-from maixfs.target.health import Finding, examine
-from maixfs.target.records import Kind, Room
+from maixfs.target.records import Finding, Kind
+from maixfs.target.spiffs.firmware import Firmware, read_firmware, written_outside
+from maixfs.target.spiffs.health import examine
+from maixfs.target.spiffs.room import SpiffsRoom
 
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
-    from maixfs.target.view import TargetView
+    from maixfs.target.spiffs.volume import SpiffsView
 
 
 class Counts(NamedTuple):
@@ -47,7 +48,7 @@ class Report(NamedTuple):
     confidence: float | None
     """How sure the geometry is, up to 1; ``None`` where it was not found but given."""
     reasons: tuple[str, ...]
-    room: Room
+    room: SpiffsRoom
     block_erases: Counts | None
     """By the counters in the file system, per block."""
     sector_erases: Counts | None
@@ -93,16 +94,16 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(target: TargetView) -> Report:
+def make_report(target: SpiffsView) -> Report:
     """Look at everything; nothing is written."""
     image, geometry, detection = target.medium.image, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
     return Report(
         kind=target.kind,
         host=str(target.host),
-        size=target.size,
-        board=_board_facts(target.config, target.medium.holder),
-        mount_point=target.mount_point,
+        size=len(image),
+        board=_board_facts(target.medium.source.config, target.medium.holder),
+        mount_point=target.mount.point,
         geometry=geometry,
         preset=detection.preset if detection else _preset_of(geometry),
         confidence=detection.confidence if detection else None,
@@ -135,7 +136,7 @@ def _block_erases(image: memoryview, geometry: Geometry) -> Counts | None:
     return _counts([count for count in counts if count != ondisk.ID_FREE])
 
 
-def _sector_erases(target: TargetView) -> Counts | None:
+def _sector_erases(target: SpiffsView) -> Counts | None:
     wear, geometry = target.medium.wear, target.geometry
     if wear is None:
         return None

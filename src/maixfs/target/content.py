@@ -1,0 +1,58 @@
+"""What is to be written into a file: bytes, or a stream that has them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+PIECE = 1 << 20
+"""Bytes that are held at once."""
+
+
+class Content(NamedTuple):
+    """The bytes of a file that is to be written; ``open`` may be called several times."""
+
+    size: int
+    open: Callable[[], BinaryIO]
+    modified: datetime | None = None
+    """When they were written where they come from; ``None``: now."""
+
+    @classmethod
+    def of(cls, data: bytes, modified: datetime | None = None) -> Content:
+        """Return the content that ``data`` is."""
+        return cls(len(data), lambda: io.BytesIO(data), modified)
+
+    def read(self) -> bytes:
+        """Return all of it."""
+        with self.open() as stream:
+            return stream.read()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield it piece by piece."""
+        with self.open() as stream:
+            while piece := stream.read(PIECE):
+                yield piece
+
+    def sha256(self) -> str:
+        """Return its SHA-256 in hex."""
+        digest = hashlib.sha256()
+        for piece in self.pieces():
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def same(self, other: Content) -> bool:
+        """Tell whether another content has the very same bytes."""
+        if self.size != other.size:
+            return False
+        with self.open() as mine, other.open() as theirs:
+            while True:
+                piece = mine.read(PIECE)
+                if piece != theirs.read(PIECE):
+                    return False
+                if not piece:
+                    return True
