@@ -99,6 +99,7 @@ def test_wide_letters_take_two_columns() -> None:
         ("3 MiB", 3 << 20),
         ("64k", 65536),
         ("64KB", 65536),
+        ("2 GiB", 2 << 30),
         ("512 b", 512),
         ("1_000", 1000),
         ("0x", None),

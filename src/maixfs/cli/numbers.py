@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
 
-_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
-_NUMBER = re.compile(r"(0x[0-9a-f_]+|[0-9][0-9_]*)\s*(?:([km])(?:i?b)?|b)?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_NUMBER = re.compile(r"(0x[0-9a-f_]+|[0-9][0-9_]*)\s*(?:([kmg])(?:i?b)?|b)?", re.IGNORECASE)
 _SHORT_NAMES = {"block": "block_size", "page": "page_size", "erase": "erase_size"}
 
 
