@@ -10,6 +10,7 @@ from maixfs.lazy import TYPE_CHECKING, lazy_names
 if TYPE_CHECKING:
     from maixfs.board.board import Board
     from maixfs.board.boot import Started
+    from maixfs.board.cardfile import eject_card, insert_card
     from maixfs.board.clock import Clock, HostClock, SteppedClock
     from maixfs.board.config import BoardConfig
     from maixfs.board.errors import BoardBusyError, BoardConfigError, BoardError
@@ -28,6 +29,8 @@ __all__ = [
     "RunResult",
     "Started",
     "SteppedClock",
+    "eject_card",
+    "insert_card",
 ]
 
 __getattr__ = lazy_names(
@@ -35,6 +38,7 @@ __getattr__ = lazy_names(
     {
         "board": ("Board",),
         "boot": ("Started",),
+        "cardfile": ("eject_card", "insert_card"),
         "clock": ("Clock", "HostClock", "SteppedClock"),
         "config": ("BoardConfig",),
         "errors": ("BoardBusyError", "BoardConfigError", "BoardError"),

@@ -1,0 +1,144 @@
+"""The card of a board that is off: which image lies in its slot, as ``board.toml`` says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from maixfs.board.cardlock import CardLock
+from maixfs.board.config import BoardConfig
+from maixfs.board.errors import BoardError
+from maixfs.board.lock import BoardLock
+from maixfs.board.sdconfig import CARD_NAME, image_name
+from maixfs.sd.device import SECTOR
+from maixfs.sd.errors import SectorError
+from maixfs.sd.media import FileSectors
+
+PathLike = str | os.PathLike[str]
+
+DRAFT_NAME = "sd.new"
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_PIECE = 2048
+"""Sectors that are copied in one go, 1 MiB."""
+
+
+def insert_card(
+    folder: PathLike, image: PathLike, *, read_only: bool = False, copy: bool = False
+) -> BoardConfig:
+    """Put the card image or block device ``image`` into the slot of the board in ``folder``.
+
+    The board uses the file itself, or with ``copy`` its own ``sd.img``, which is made now.
+    ``read_only`` makes it a card that refuses writing. Nothing is written to ``image``. Raises
+    ``BoardError`` for an image that cannot be used that way and where a card is in the slot,
+    ``BoardBusyError`` where the board or the image is in use.
+    """
+    place, card = Path(folder), Path(image)
+    with _switched_off(place) as config:
+        refuse_second(config, place)
+        with opened_card(card, read_only=read_only or copy) as sectors:
+            if copy:
+                card = _copy(sectors, place)
+        return keep_inserted(config, place, card, read_only=read_only)
+
+
+def eject_card(folder: PathLike) -> Path:
+    """Take the card out of the slot of the board in ``folder``; return its image, which stays.
+
+    Raises ``BoardError`` where no card is in the slot, ``BoardBusyError`` where the board is on.
+    """
+    place = Path(folder)
+    with _switched_off(place) as config:
+        card = config.sd.path(place)
+        if card is None:
+            raise no_card(place)
+        keep_ejected(config, place)
+        return card
+
+
+def keep_inserted(
+    config: BoardConfig, folder: Path, card: Path, *, read_only: bool
+) -> BoardConfig:
+    """Write into ``board.toml`` that the image ``card`` is in the slot; return what it says."""
+    name = image_name(folder, card)
+    changed = replace(config, sd=replace(config.sd, image=name, read_only=read_only))
+    changed.save(folder)
+    return changed
+
+
+def keep_ejected(config: BoardConfig, folder: Path) -> BoardConfig:
+    """Write into ``board.toml`` that the slot is empty; return what it says."""
+    changed = replace(config, sd=replace(config.sd, image=None, read_only=False))
+    changed.save(folder)
+    return changed
+
+
+def refuse_second(config: BoardConfig, folder: Path) -> None:
+    """Raise ``BoardError`` where a card is in the slot already."""
+    if config.sd.image is not None:
+        raise BoardError(
+            f"{config.sd.path(folder)} is in the slot of {folder} already",
+            hint=f"maixfs sd eject {folder}",
+        )
+
+
+def no_card(folder: Path) -> BoardError:
+    """Return the error for an empty slot."""
+    return BoardError(f"no card is in the slot of {folder}")
+
+
+@contextmanager
+def opened_card(path: Path, *, read_only: bool) -> Iterator[FileSectors]:
+    """Open the image of a card, which nobody else may write meanwhile.
+
+    Raises ``BoardError`` for one that is missing, write-protected or no image of a card and
+    ``BoardBusyError`` where another board uses it.
+    """
+    with suppress(OSError):
+        # Asked here and not left to the host: an administrator may write every file.
+        if not read_only and not path.stat().st_mode & _WRITABLE:
+            raise BoardError(f"{path} is write-protected", hint="insert it read-only")
+    try:
+        sectors = FileSectors(path, read_only=read_only)
+    except SectorError as reason:
+        raise BoardError(str(reason), hint=reason.hint) from reason
+    with sectors:
+        lock = CardLock(path, read_only=read_only)
+        try:
+            yield sectors
+        finally:
+            lock.release()
+
+
+@contextmanager
+def _switched_off(folder: Path) -> Iterator[BoardConfig]:
+    """Have the folder of a board that is off; yield what it is made of."""
+    BoardConfig.load(folder)  # a folder that is no board gets no lock file
+    with BoardLock(folder):
+        yield BoardConfig.load(folder)
+
+
+def _copy(source: FileSectors, folder: Path) -> Path:
+    """Copy a card into ``folder``; what is zero takes no room."""
+    target, draft = folder / CARD_NAME, folder / DRAFT_NAME
+    if target.exists():
+        raise BoardError(f"{target} exists already", hint="insert it, or remove it first")
+    draft.unlink(missing_ok=True)
+    try:
+        with FileSectors.create(draft, source.sectors) as copy:
+            zeros = bytes(_PIECE * SECTOR)
+            for sector in range(0, source.sectors, _PIECE):
+                piece = source.read(sector, min(_PIECE, source.sectors - sector))
+                if piece != zeros[: len(piece)]:
+                    copy.write(sector, piece)
+            copy.sync()
+        draft.replace(target)
+    except BaseException as reason:
+        draft.unlink(missing_ok=True)
+        if isinstance(reason, SectorError | OSError):
+            raise BoardError(f"{target} cannot be written: {reason}") from reason
+        raise
+    return target
