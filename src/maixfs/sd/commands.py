@@ -1,0 +1,133 @@
+"""What crosses the bus in SPI mode: command numbers, response bits, tokens.
+
+All of it is in the SD Association's Physical Layer Simplified Specification, section 7.3.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+from maixfs.sd.crc import crc7
+
+
+class Cmd(IntEnum):
+    """Command numbers; those of application commands (after ``APP``) begin with ``A_``."""
+
+    GO_IDLE = 0
+    SEND_OP_COND = 1
+    SEND_IF_COND = 8
+    SEND_CSD = 9
+    SEND_CID = 10
+    STOP = 12
+    SEND_STATUS = 13
+    SET_BLOCKLEN = 16
+    READ = 17
+    READ_MULTI = 18
+    WRITE = 24
+    WRITE_MULTI = 25
+    ERASE_START = 32
+    ERASE_END = 33
+    ERASE = 38
+    APP = 55
+    READ_OCR = 58
+    CRC_ON_OFF = 59
+    A_SD_STATUS = 13
+    A_WELL_WRITTEN = 22
+    A_PRE_ERASE = 23
+    A_OP_COND = 41
+    A_SEND_SCR = 51
+
+
+class R1(IntFlag):
+    """Bits of the first response byte; bit 7 is always 0."""
+
+    IDLE = 1
+    ERASE_RESET = 2
+    ILLEGAL = 4
+    CRC = 8
+    ERASE_SEQUENCE = 16
+    ADDRESS = 32
+    PARAMETER = 64
+
+
+class R2(IntFlag):
+    """Bits of the second byte that CMD13 answers with."""
+
+    LOCKED = 1
+    ERASE_SKIPPED = 2
+    ERROR = 4
+    CONTROLLER = 8
+    ECC = 16
+    PROTECTED = 32
+    ERASE_PARAMETER = 64
+    OUT_OF_RANGE = 128
+
+
+START_BLOCK = 0xFE
+START_MULTI_WRITE = 0xFC
+STOP_MULTI_WRITE = 0xFD
+ACCEPTED, CRC_REJECTED, WRITE_FAILED = 0x05, 0x0B, 0x0D
+"""Data responses; the upper three bits are not defined."""
+RESPONSE_MASK = 0x1F
+TOKEN_ERROR, TOKEN_CONTROLLER, TOKEN_ECC, TOKEN_RANGE = 1, 2, 4, 8
+"""Bits of the error token that a card sends instead of a block."""
+
+HIGH_CAPACITY = 0x40000000
+"""HCS of ACMD41: the host can address by blocks. CCS of the OCR: the card does."""
+POWERED_UP = 0x80000000
+"""Bit of the OCR: initialisation is over."""
+CHECK_PATTERN = 0x1AA
+"""Argument of CMD8: 2.7 to 3.6 V, and the pattern that is usual."""
+
+
+def frame(command: int, argument: int = 0) -> bytes:
+    """Return the six bytes of a command with its check."""
+    head = bytes([0x40 | command]) + argument.to_bytes(4, "big")
+    return head + bytes([crc7(head) << 1 | 1])
+
+
+def explain_r1(value: int) -> str:
+    """Return a response in words: ``0x05 (idle, illegal command)``."""
+    if value == 0xFF:
+        return "no response (0xFF)"
+    words = {
+        R1.IDLE: "idle",
+        R1.ERASE_RESET: "erase reset",
+        R1.ILLEGAL: "illegal command",
+        R1.CRC: "command CRC error",
+        R1.ERASE_SEQUENCE: "erase sequence error",
+        R1.ADDRESS: "address error",
+        R1.PARAMETER: "parameter error",
+    }
+    said = [word for bit, word in words.items() if value & bit]
+    return f"0x{value:02X} ({', '.join(said) or 'ready'})"
+
+
+def explain_token(value: int) -> str:
+    """Return an error token in words: ``0x04 (ECC failed)``."""
+    if value == 0xFF:
+        return "none (0xFF)"
+    words = {
+        TOKEN_ERROR: "error",
+        TOKEN_CONTROLLER: "card controller error",
+        TOKEN_ECC: "ECC failed",
+        TOKEN_RANGE: "out of range",
+    }
+    said = [word for bit, word in words.items() if value & bit and value < 0x20]
+    return f"0x{value:02X} ({', '.join(said) or 'no token at all'})"
+
+
+def explain_status(value: int) -> str:
+    """Return the second byte of CMD13's answer in words."""
+    words = {
+        R2.LOCKED: "locked",
+        R2.ERASE_SKIPPED: "erase skipped protected sectors",
+        R2.ERROR: "error",
+        R2.CONTROLLER: "card controller error",
+        R2.ECC: "ECC failed",
+        R2.PROTECTED: "write-protected",
+        R2.ERASE_PARAMETER: "erase parameter",
+        R2.OUT_OF_RANGE: "out of range",
+    }
+    said = [word for bit, word in words.items() if value & bit]
+    return f"0x{value:02X} ({', '.join(said) or 'no error'})"
