@@ -1,0 +1,183 @@
+"""A card on a SPI bus, byte for byte.
+
+    bus = SpiSdSlave(SdCard(RamSectors(8 << 21)))     # an SdBus, with the time on it
+    card = SpiSdCard(bus)
+
+Whatever is sent, the card takes it as a card would: there is no sequence that raises or hangs.
+"""
+
+from __future__ import annotations
+
+import re
+
+from maixfs.sd.card import SdCard
+from maixfs.sd.clock import SdClock, TimeBase
+from maixfs.sd.device import Buffer
+from maixfs.sd.spi_logic import CardLogic
+from maixfs.sd.spi_outlet import Outlet
+
+WAKE_CLOCKS = 74
+"""Clocks with chip select high that a card needs after power-up (section 6.4.1)."""
+_FRAME = 6
+_RUN = 1 << 16
+_START_MASK, _START = 0xC0, 0x40
+_NOT_HIGH = re.compile(rb"[^\xff]")
+
+
+class SpiSdSlave:
+    """An ``SdBus`` with ``card`` on it, its ``BusTime``, and a ``SkippingBus``.
+
+    ``base`` is the clock of the board that the card is part of; ``clock`` is the card's.
+    """
+
+    def __init__(self, card: SdCard, base: TimeBase | None = None) -> None:
+        self.card = card
+        self.clock = SdClock(base)
+        self._outlet = Outlet(self.clock)
+        self._logic = CardLogic(card, self.clock, self._outlet)
+        self._present = True
+        self._selected = self._draining = False
+        self._fresh = True
+        self._wake_clocks = 0
+        self._frame = bytearray()
+
+    # The card's fate
+
+    @property
+    def driving(self) -> bool:
+        """Whether the card drives MISO, so that nobody else on the bus could."""
+        return self._present and (self._selected or self._draining)
+
+    def power_cycle(self) -> None:
+        """Cut the card's power and give it back."""
+        self._logic.power_on()
+        self._wake_clocks = 0
+        self._frame.clear()
+
+    def remove(self) -> None:
+        """Pull the card out: from now on MISO stays high."""
+        self._present = False
+
+    # The bus
+
+    def set_clock(self, hz: int) -> None:
+        """Clock the bus at ``hz``."""
+        self.clock.set_hz(hz)
+
+    def select(self) -> None:
+        """Pull chip select low."""
+        self._fresh = self._fresh or not self._selected
+        self._selected = True
+        self._draining = False
+
+    def deselect(self) -> None:
+        """Let chip select go high: what is half sent is void."""
+        self._draining = self._draining or self._selected
+        self._selected = False
+        self._frame.clear()
+        self._logic.abort_block()
+
+    def time(self) -> int:
+        """Return nanoseconds of device time."""
+        return self.clock.now
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Leave the bus alone for so long."""
+        self.clock.advance(nanoseconds)
+
+    def transfer(self, tx: Buffer) -> bytes:
+        """Send ``tx`` and return what the card sends meanwhile."""
+        data = bytes(tx)
+        if not self._selected:
+            return self._clock_unselected(len(data))
+        received = bytearray()
+        while len(received) < len(data):
+            at = len(received)
+            if not self._present:
+                received += self._silent(len(data) - at)
+            elif self._logic.wanted:
+                piece = data[at : at + self._logic.wanted]
+                received += self._outlet.send(len(piece))
+                self._logic.take(piece)
+            else:
+                received += self._listen(data, at)
+        return self._on_the_line(bytes(received))
+
+    def skip(self, value: int, limit: int) -> tuple[int, int]:
+        """Clock in bytes until one is not ``value``, as ``SkippingBus`` says."""
+        count, byte = 0, value
+        while count < limit and byte == value:
+            run = self._run(limit - count)
+            same = len(run) - len(run.lstrip(bytes([value])))
+            taken = min(len(run), same + 1)
+            byte = self.transfer(b"\xff" * taken)[-1]
+            count += taken
+        return count, byte
+
+    def _run(self, limit: int) -> bytes:
+        """Return what the next bytes will be, some of them at least."""
+        if self._draining or self._logic.wanted or self._frame:
+            return self._on_the_line(b"\xff")
+        if not self._present or not self._selected:
+            return self._on_the_line(b"\xff" * min(limit, _RUN))
+        return self._on_the_line(self._outlet.ahead(limit))
+
+    def _listen(self, data: bytes, at: int) -> bytes:
+        """Take bytes that may begin a command or a block, up to where one does."""
+        if self._frame:
+            piece = data[at : at + _FRAME - len(self._frame)]
+            sent = self._outlet.send(len(piece))
+            self._frame += piece
+            if len(self._frame) == _FRAME:
+                self._execute()
+            return sent
+        found = _NOT_HIGH.search(data, at)
+        if found is None:
+            return self._outlet.send(len(data) - at)
+        if found.start() > at:
+            return self._outlet.send(found.start() - at)
+        sent = self._outlet.send(1)
+        byte = data[at]
+        if byte & _START_MASK == _START:
+            self._frame.append(byte)
+        elif self._logic.awaits_token and not self._outlet.busy:
+            self._logic.token(byte)
+        return sent
+
+    def _execute(self) -> None:
+        frame = bytes(self._frame)
+        self._frame.clear()
+        faults = self.card.faults
+        if self._wake_clocks < WAKE_CLOCKS or (faults.needs_toggle and not self._fresh):
+            return
+        self._fresh = False
+        if faults.flipped_commands > 0:
+            faults.flipped_commands -= 1
+            frame = frame[:4] + bytes([frame[4] ^ 1]) + frame[5:]
+        self._logic.execute(frame)
+        if faults.dip_after > 0:
+            faults.dip_after -= 1
+            if not faults.dip_after:
+                self._logic.dip()
+        if faults.removed_after > 0:
+            faults.removed_after -= 1
+            if not faults.removed_after:
+                self.remove()
+
+    def _clock_unselected(self, count: int) -> bytes:
+        """Let bytes pass with chip select high; in the first the card may still drive the line."""
+        first = b""
+        if self._draining and count and self._present:
+            first = b"\x00" if self._outlet.busy else b"\xff"
+        self._draining = self._draining and not count
+        self._wake_clocks += 8 * count
+        self.clock.spend(count)
+        return self._on_the_line(first + b"\xff" * (count - len(first)))
+
+    def _silent(self, count: int) -> bytes:
+        self.clock.spend(count)
+        return b"\xff" * count
+
+    def _on_the_line(self, data: bytes) -> bytes:
+        line = self.card.faults.line
+        return data if line is None else bytes([line]) * len(data)
