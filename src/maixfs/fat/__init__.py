@@ -1,1 +1,71 @@
-"""FAT12, FAT16 and FAT32 as FatFs has them on the board."""
+"""FAT12, FAT16 and FAT32 as FatFs has them on the board.
+
+    from maixfs.fat import Fat, OpenFlag
+
+The names below are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from maixfs.fat.clock import Clock, host_clock, pack_time, unpack_time
+    from maixfs.fat.entry import FatEntry, VolumeInfo
+    from maixfs.fat.errors import (
+        DamagedError,
+        ExistsError,
+        FatError,
+        FResult,
+        FullError,
+        NotFoundError,
+    )
+    from maixfs.fat.file import FatFile
+    from maixfs.fat.fs import Fat
+    from maixfs.fat.geometry import FatGeometry, read_geometry
+    from maixfs.fat.ondisk import Attribute
+    from maixfs.fat.openflag import OpenFlag
+
+__all__ = [
+    "Attribute",
+    "Clock",
+    "DamagedError",
+    "ExistsError",
+    "FResult",
+    "Fat",
+    "FatEntry",
+    "FatError",
+    "FatFile",
+    "FatGeometry",
+    "FullError",
+    "NotFoundError",
+    "OpenFlag",
+    "VolumeInfo",
+    "host_clock",
+    "pack_time",
+    "read_geometry",
+    "unpack_time",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "clock": ("Clock", "host_clock", "pack_time", "unpack_time"),
+        "entry": ("FatEntry", "VolumeInfo"),
+        "errors": (
+            "DamagedError",
+            "ExistsError",
+            "FResult",
+            "FatError",
+            "FullError",
+            "NotFoundError",
+        ),
+        "file": ("FatFile",),
+        "fs": ("Fat",),
+        "geometry": ("FatGeometry", "read_geometry"),
+        "ondisk": ("Attribute",),
+        "openflag": ("OpenFlag",),
+    },
+)

@@ -1,0 +1,219 @@
+"""An open file, as FatFs has it: own position and size, and errors that stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.fat.errors import FatError, FResult, fat_error
+from maixfs.fat.openflag import OpenFlag
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from maixfs.fat.node import Node
+    from maixfs.sd.device import Buffer
+
+MAX_SIZE = 0xFFFFFFFF
+"""Bytes of a file at most: 4 GiB - 1."""
+_READ = int(OpenFlag.READ)
+_WRITE = int(OpenFlag.WRITE)
+_LASTING = (FResult.DISK_ERR, FResult.INT_ERR)
+
+
+class FatFile:
+    """A file that ``Fat.open`` opened.
+
+    As in FatFs, each open file knows its own size: a reader keeps the size of its opening, and
+    of two writers the last to close decides what the entry says. All of them share the
+    clusters and the sector in RAM, so that none writes where the file has nothing.
+    After ``DISK_ERR`` or ``INT_ERR`` reading, writing and seeking go on failing with it;
+    ``sync`` and ``close`` still record what there is.
+
+    Raises ``INVALID_OBJECT`` after ``close`` and when the volume is gone, ``DENIED`` for what
+    it was not opened for.
+    """
+
+    __slots__ = ("_closed", "_error", "_flags", "_modified", "_node", "_position", "_size", "name")
+
+    def __init__(self, node: Node, flags: int, size: int, name: str, *, modified: bool) -> None:
+        self.name = name
+        self._node = node
+        self._flags = flags
+        self._size = size
+        self._position = 0
+        self._modified = modified
+        self._error: FResult | None = None
+        self._closed = False
+        node.take()
+        node.volume.files[self] = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file was closed, or its volume is gone."""
+        return self._closed or not self._node.volume.mounted
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, as this open file knows it."""
+        return self._size
+
+    @property
+    def modified(self) -> bool:
+        """Whether ``sync`` has something to record."""
+        return self._modified
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def _check(self, flag: int = 0) -> None:
+        if self._closed or not self._node.volume.mounted:
+            raise fat_error(FResult.INVALID_OBJECT, self.name)
+        if self._error is not None:
+            raise fat_error(self._error, self.name)
+        if flag and not self._flags & flag:
+            what = "not opened for " + ("reading" if flag == _READ else "writing")
+            raise fat_error(FResult.DENIED, self.name, what)
+
+    def _failed(self, error: FatError) -> None:
+        if error.result in _LASTING:
+            self._error = error.result
+
+    def read(self, count: int = -1) -> bytes:
+        """Return up to ``count`` bytes, or all that is left; fewer at the end.
+
+        Raises ``INT_ERR`` where the chain ends before the file does, ``DISK_ERR``.
+        """
+        self._check(_READ)
+        left = self._size - self._position
+        if count < 0 or count > left:
+            count = left
+        if count <= 0:
+            return b""
+        try:
+            data = self._node.read(self._position, count)
+        except FatError as error:
+            self._failed(error)
+            raise
+        self._position += count
+        return data
+
+    def read_all(self) -> bytes:
+        """Return everything from the position on."""
+        return self.read()
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill ``buffer``; returns how many bytes there were."""
+        self._check(_READ)
+        view = memoryview(buffer)
+        if view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
+        count = min(len(view), self._size - self._position)
+        if count <= 0:
+            return 0
+        try:
+            self._node.readinto(self._position, view[:count])
+        except FatError as error:
+            self._failed(error)
+            raise
+        self._position += count
+        return count
+
+    def write(self, data: Buffer) -> int:
+        """Write ``data``; returns how many bytes, fewer when the volume or the file is full."""
+        self._check(_WRITE)
+        view = memoryview(data)
+        if view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
+        position = self._position
+        if position + len(view) > MAX_SIZE:
+            view = view[: MAX_SIZE - position]
+        try:
+            count = self._node.write(position, view) if len(view) else 0
+        except FatError as error:
+            self._failed(error)
+            raise
+        self._position = position = position + count
+        self._size = max(self._size, position)
+        self._modified = True
+        return count
+
+    def seek(self, position: int) -> int:
+        """Go to ``position``, counted from the start; returns where the file is then.
+
+        Beyond the end, a file opened for writing grows, with what the clusters held before,
+        as far as there is room; another one stays at its end. Raises ``INVALID_PARAMETER`` for
+        a negative position, ``INT_ERR`` where the chain is shorter.
+        """
+        self._check()
+        if position < 0:
+            raise fat_error(FResult.INVALID_PARAMETER, self.name, f"no position {position}")
+        position = min(position, MAX_SIZE)
+        if position > self._size and not self._flags & _WRITE:
+            position = self._size
+        if position:
+            try:
+                position = self._reach(position)
+            except FatError as error:
+                self._failed(error)
+                raise
+        self._position = position
+        if position > self._size:
+            self._size = position
+            self._node.high = max(self._node.high, position)
+            self._modified = True
+        return position
+
+    def _reach(self, position: int) -> int:
+        """Follow the chain to ``position``, and on where the file may grow."""
+        node = self._node
+        if self._flags & _WRITE:
+            return min(position, node.stretch(position))
+        node.chain.locate(node.clusters_for(position) - 1)
+        return position
+
+    def truncate(self) -> None:
+        """Make the file end at the position; what is beyond it is freed."""
+        self._check(_WRITE)
+        if self._position >= self._size:
+            return
+        self._size = self._position
+        self._modified = True
+        try:
+            self._node.cut(self._position)
+        except FatError as error:
+            self._failed(error)
+            raise
+
+    def sync(self) -> None:
+        """Record size and time in the entry, and write everything to the card."""
+        if self.closed:
+            raise fat_error(FResult.INVALID_OBJECT, self.name)
+        if self._modified:
+            self._size = self._node.record(self._size)
+            self._node.volume.flush()
+            self._modified = False
+
+    def close(self) -> None:
+        """``sync``, and let the file go; closing twice is no error.
+
+        If it raises, the file is still open and can be closed again.
+        """
+        if self.closed:
+            return
+        self.sync()
+        self._closed = True
+        del self._node.volume.files[self]
+        self._node.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,109 @@
+"""Finding what a path names, component by component, as FatFs follows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.names import make_name, oem_to_unicode, split_path
+
+if TYPE_CHECKING:
+    from maixfs.fat.directory import Directory
+    from maixfs.fat.names import NewName
+    from maixfs.fat.slots import Item
+    from maixfs.fat.volume import Volume
+
+Path = bytes | str
+
+
+class Place(NamedTuple):
+    """Where a path ended.
+
+    ``item`` is what it names, ``None`` if there is nothing of that name in ``directory``, or if
+    the path names the directory itself from within (``/``, an empty path, dots at the root):
+    then ``name`` is ``None`` too.
+    """
+
+    directory: Directory
+    item: Item | None
+    name: NewName | None
+
+    @property
+    def is_origin(self) -> bool:
+        """Whether the path names the place where it starts."""
+        return self.name is None
+
+    @property
+    def has_no_name(self) -> bool:
+        """Whether the path ends in dots or names the place where it starts."""
+        return self.name is None or self.name.dot
+
+
+def shown(path: Path) -> str:
+    """Return a path for a message."""
+    return path if isinstance(path, str) else oem_to_unicode(path)
+
+
+def follow(volume: Volume, path: Path) -> Place:
+    """Follow ``path`` from the root or the current directory.
+
+    Raises ``NO_PATH`` where a folder on the way is missing or is a file, ``INVALID_NAME``,
+    ``INT_ERR``, ``DISK_ERR``.
+    """
+    absolute, names = split_path(path)
+    directory = volume.directory(0 if absolute else volume.cwd)
+    last = len(names) - 1
+    for index, component in enumerate(names):
+        name = make_name(component)
+        item = directory.find(name)
+        if item is None:
+            if not name.dot:
+                if index < last:
+                    raise fat_error(FResult.NO_PATH, shown(path))
+                return Place(directory, None, name)
+            # The root has no dot entries: whoever asks for them stays where he is.
+            if index == last:
+                return Place(directory, None, None)
+            continue
+        if index == last:
+            return Place(directory, item, name)
+        entry = directory.entry(item)
+        if not entry.is_dir:
+            raise fat_error(FResult.NO_PATH, shown(path), "a file is taken for a folder")
+        directory = volume.directory(entry.cluster)
+    return Place(directory, None, None)
+
+
+def find(volume: Volume, path: Path) -> tuple[Directory, Item]:
+    """Return what ``path`` names; raises ``NO_FILE``, and ``INVALID_NAME`` for an origin."""
+    place = follow(volume, path)
+    if place.name is None:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "this names no entry")
+    if place.item is None:
+        raise fat_error(FResult.NO_FILE, shown(path))
+    return place.directory, place.item
+
+
+def find_named(volume: Volume, path: Path) -> tuple[Directory, Item]:
+    """Return what ``path`` names, which must not be dots (``INVALID_NAME``)."""
+    place = follow(volume, path)
+    if place.item is not None and place.has_no_name:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "dots name no entry here")
+    if place.name is None:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "this names no entry")
+    if place.item is None:
+        raise fat_error(FResult.NO_FILE, shown(path))
+    return place.directory, place.item
+
+
+def find_directory(volume: Volume, path: Path) -> Directory:
+    """Return the folder that ``path`` names; raises ``NO_PATH`` if there is none."""
+    place = follow(volume, path)
+    if place.name is None:
+        return place.directory
+    if place.item is None:
+        raise fat_error(FResult.NO_PATH, shown(path))
+    entry = place.directory.entry(place.item)
+    if not entry.is_dir:
+        raise fat_error(FResult.NO_PATH, shown(path), "this is a file")
+    return volume.directory(entry.cluster)

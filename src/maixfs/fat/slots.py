@@ -1,0 +1,135 @@
+"""Reading the entries of a directory: which belong together, and what they are called.
+
+FatFs looks a name up and lists a directory with two loops that differ in small ways
+(docs/SPEC.md); one pass here yields what both need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.fat.entry import FatEntry
+from maixfs.fat.longname import read_long
+from maixfs.fat.names import listed_name, oem_to_unicode, short_oem
+from maixfs.fat.ondisk import (
+    ATTR_LONG_NAME,
+    ATTR_LONG_NAME_MASK,
+    DIR_ENTRY,
+    ENTRY_FREE,
+    ENTRY_SIZE,
+    LAST_LONG_ENTRY,
+    Attribute,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maixfs.fat.node import Node
+
+_DOT = ord(".")
+_VOLUME_ID = int(Attribute.VOLUME_ID)
+_ARCHIVE = int(Attribute.ARCHIVE)
+
+
+class Item:
+    """A short entry with the long ones before it.
+
+    ``first`` is where removing it begins: the last start of a long name before it, believed or
+    not, as in FatFs. ``long`` is the long name if the entries before it are one. ``found`` and
+    ``listed`` say whether FatFs finds it by name and lists it; the dot entries are found only.
+    """
+
+    __slots__ = ("entry", "first", "found", "listed", "long", "node", "slot")
+
+    def __init__(
+        self, slot: int, first: int, long: str | None, *, found: bool = True, listed: bool = True
+    ) -> None:
+        self.slot = slot
+        self.first = first
+        self.long = long
+        self.found = found
+        self.listed = listed
+        self.entry: FatEntry | None = None
+        self.node: Node | None = None
+
+
+class SlotReader:
+    """Reads the slots of ``data`` one after the other; remembers what a long name needs.
+
+    ``next`` is the slot to be read next, ``ended`` says that it is the end of the directory.
+    """
+
+    __slots__ = ("_first", "_long", "data", "ended", "next")
+
+    def __init__(self, data: bytearray) -> None:
+        self.data = data
+        self.next = 0
+        self.ended = False
+        self._long = -1
+        """Where the long name starts that the next short entry may have."""
+        self._first = -1
+        """Where removing the next short entry begins."""
+
+    def resume(self, slot: int) -> None:
+        """Go on at ``slot``, after entries that were just written."""
+        self.next = slot
+        self.ended = False
+        self._long = self._first = -1
+
+    def items(self) -> Iterator[Item]:
+        """Yield what the slots hold up to the end of the directory or of ``data``."""
+        data = self.data
+        for slot in range(self.next, len(data) // ENTRY_SIZE):
+            at = slot * ENTRY_SIZE
+            byte = data[at]
+            if byte == 0:
+                self.next = slot
+                self.ended = True
+                return
+            attributes = data[at + 11] & ATTR_LONG_NAME_MASK
+            if byte == ENTRY_FREE:
+                self._long = self._first = -1
+            elif attributes != ATTR_LONG_NAME:
+                item = self._short(slot, byte, attributes)
+                if item is not None:
+                    yield item
+            elif byte & LAST_LONG_ENTRY:
+                self._long = self._first = slot
+        self.next = len(data) // ENTRY_SIZE
+
+    def _short(self, slot: int, byte: int, attributes: int) -> Item | None:
+        found = not attributes & _VOLUME_ID
+        listed = byte != _DOT and attributes & ~_ARCHIVE != _VOLUME_ID
+        start, first = self._long, self._first
+        self._long = self._first = -1
+        if not found and not listed:
+            return None
+        data = self.data
+        long = None
+        if start >= 0 and listed:
+            at = slot * ENTRY_SIZE
+            long = read_long(bytes(data[start * ENTRY_SIZE : at]), bytes(data[at : at + 11]))
+        return Item(slot, first if first >= 0 else slot, long or None, found=found, listed=listed)
+
+
+def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
+    """Return what ``data`` says of an item; ``wide``: cluster numbers have upper halves."""
+    (
+        short, attributes, nt, tenths, create_time, create_date, access_date, high,
+        write_time, write_date, low, size,
+    ) = DIR_ENTRY.unpack_from(data, item.slot * ENTRY_SIZE)  # fmt: skip
+    long = item.long
+    short_name = _plain_name(short)
+    if long is None:
+        oem = short_oem(short, nt)
+        name = oem_to_unicode(oem) if nt else short_name
+    else:
+        name, oem = long, listed_name(long, short, nt)
+    return FatEntry(
+        name, oem, short_name, attributes, size, high << 16 | low if wide else low,
+        write_date, write_time, create_date, create_time, tenths, access_date, item.slot,
+    )  # fmt: skip
+
+
+def _plain_name(short: bytes) -> str:
+    return oem_to_unicode(short_oem(short, 0))

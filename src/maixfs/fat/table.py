@@ -1,0 +1,388 @@
+"""The file allocation table: one entry for each cluster, in the width of the volume's type.
+
+FatFs reads the first FAT alone, and writes each sector that it changed to both
+(docs/SPEC.md). Entries are loaded when they are needed, in pages of a few sectors, and the
+sectors that changed stay here until ``flush``.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from array import array
+from typing import TYPE_CHECKING
+
+from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.ondisk import FAT32_MASK
+from maixfs.sd.device import SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maixfs.fat.geometry import FatGeometry
+    from maixfs.fat.sectors import VolumeSectors
+
+END_OF_CHAIN = 0xFFFFFFFF
+"""What FatFs stores into the last entry of a chain; cut to the entry's width."""
+_PAGE_SECTORS = 8
+_MOST_PAGES = 4096
+"""Pages kept at most (16 MiB); those that changed are kept in any case."""
+_AHEAD = 32
+"""Pages read in one go where a search goes through them one after the other."""
+_SWAPPED = sys.byteorder == "big"
+
+
+class Table(ABC):
+    """Entries of the first FAT.
+
+    ``count`` is FatFs's n_fatent: cluster numbers run from 2 to ``count`` - 1, and what is
+    stored in an entry is a link below ``count``, or the end of a chain.
+    """
+
+    def __init__(self, sectors: VolumeSectors, geometry: FatGeometry) -> None:
+        self._sectors = sectors
+        self._start = geometry.fat_start
+        self._length = geometry.fat_sectors
+        self._copies = geometry.fats
+        self.count = geometry.n_fatent
+        self._dirty: dict[int, None] = {}
+
+    @abstractmethod
+    def get(self, cluster: int) -> int:
+        """Return the entry of a valid cluster: 0 free, the next one, or ``count`` and more."""
+
+    @abstractmethod
+    def put(self, cluster: int, value: int) -> None:
+        """Store ``value`` into the entry of a valid cluster."""
+
+    @abstractmethod
+    def find_free(self, start: int, stop: int) -> int:
+        """Return the first free cluster from ``start`` to before ``stop``, or 0."""
+
+    @abstractmethod
+    def free_run(self, start: int, most: int) -> int:
+        """Return how many clusters from ``start`` on are free, ``most`` of them at most."""
+
+    @abstractmethod
+    def link_run(self, first: int, length: int) -> None:
+        """Chain ``length`` free clusters from ``first`` on; the last one ends the chain."""
+
+    @abstractmethod
+    def run_from(self, cluster: int, most: int) -> int:
+        """Return how many clusters from ``cluster`` on follow one another in a chain.
+
+        Each but the last one has its successor in number as its link; at most ``most``.
+        """
+
+    @abstractmethod
+    def count_free(self) -> int:
+        """Count the free entries as FatFs does."""
+
+    @abstractmethod
+    def _content(self, sector: int) -> memoryview:
+        """Return a sector of the FAT as it is in RAM."""
+
+    @property
+    def dirty(self) -> bool:
+        """Whether sectors changed that are not on the device."""
+        return bool(self._dirty)
+
+    def flush(self) -> None:
+        """Write the sectors that changed to all FATs; those that cannot be stay dirty."""
+        if not self._dirty:
+            return
+        for first, data in self._runs(sorted(self._dirty)):
+            for copy in range(self._copies):
+                self._sectors.write(self._start + copy * self._length + first, data)
+            for sector in range(first, first + len(data) // SECTOR):
+                del self._dirty[sector]
+
+    def forget(self) -> None:
+        """Drop what was not written."""
+        self._dirty.clear()
+
+    def _runs(self, changed: list[int]) -> Iterator[tuple[int, bytes | memoryview]]:
+        """Yield the runs of sectors, each with its content."""
+        at = 0
+        while at < len(changed):
+            end = at + 1
+            while end < len(changed) and changed[end] == changed[at] + end - at:
+                end += 1
+            if end == at + 1:
+                yield changed[at], self._content(changed[at])
+            else:
+                yield changed[at], b"".join(map(self._content, changed[at:end]))
+            at = end
+
+
+class PagedTable(Table):
+    """FAT16 and FAT32: entries of whole bytes, in arrays of a page each."""
+
+    def __init__(self, sectors: VolumeSectors, geometry: FatGeometry) -> None:
+        super().__init__(sectors, geometry)
+        wide = geometry.fat_type == 32
+        self._code = "I" if wide else "H"
+        self._size = 4 if wide else 2
+        self._mask = FAT32_MASK if wide else 0xFFFF
+        self._per_sector = SECTOR // self._size
+        self._shift = (_PAGE_SECTORS * self._per_sector).bit_length() - 1
+        self._low = (1 << self._shift) - 1
+        self._sector_shift = self._per_sector.bit_length() - 1
+        self._pages: dict[int, array[int]] = {}
+        self._odd: set[int] = set()
+        """Pages with entries whose upper four bits, which do not count, are not 0."""
+
+    def get(self, cluster: int) -> int:
+        """Return an entry, without the upper four bits on FAT32."""
+        number = cluster >> self._shift
+        page = self._pages.get(number) or self._load(number)
+        return page[cluster & self._low] & self._mask
+
+    def put(self, cluster: int, value: int) -> None:
+        """Store into an entry; the upper four bits of FAT32 stay as they are."""
+        number = cluster >> self._shift
+        page = self._pages.get(number) or self._load(number)
+        low, mask = cluster & self._low, self._mask
+        page[low] = value & mask | page[low] & ~mask
+        self._dirty[cluster >> self._sector_shift] = None
+
+    def find_free(self, start: int, stop: int) -> int:
+        """Return the first free cluster from ``start`` to before ``stop``, or 0."""
+        cluster = start
+        while cluster < stop:
+            number = cluster >> self._shift
+            page = self._pages.get(number) or self._load(number, _AHEAD)
+            base = number << self._shift
+            end = min(stop - base, len(page))
+            found = self._zero_in(number, page, cluster - base, end)
+            if found >= 0:
+                return base + found
+            cluster = base + len(page)
+        return 0
+
+    def _zero_in(self, number: int, page: array[int], start: int, stop: int) -> int:
+        if number in self._odd:
+            mask = self._mask
+            return next((at for at in range(start, stop) if not page[at] & mask), -1)
+        try:
+            return page.index(0, start, stop)
+        except ValueError:
+            return -1
+
+    def free_run(self, start: int, most: int) -> int:
+        """Return how many clusters from ``start`` on are free, at most ``most``."""
+        length = 0
+        stop = min(start + most, self.count)
+        while start + length < stop:
+            number = start + length >> self._shift
+            page = self._pages.get(number) or self._load(number)
+            low = start + length & self._low
+            here = min(len(page) - low, stop - start - length)
+            free = self._zeros_at(number, page, low, here)
+            length += free
+            if free < here:
+                break
+        return length
+
+    def _zeros_at(self, number: int, page: array[int], low: int, most: int) -> int:
+        if number in self._odd:
+            mask = self._mask
+            return next((n for n in range(most) if page[low + n] & mask), most)
+        raw = page[low : low + most].tobytes()
+        return (len(raw) - len(raw.lstrip(b"\0"))) // self._size if page[low] == 0 else 0
+
+    def link_run(self, first: int, length: int) -> None:
+        """Chain free clusters; the upper four bits of their entries stay as they are."""
+        last = first + length - 1
+        start = first
+        while start < last:
+            number = start >> self._shift
+            page = self._pages.get(number) or self._load(number)
+            low = start & self._low
+            here = min(len(page) - low, last - start)
+            if number in self._odd:
+                for cluster in range(start, start + here):
+                    self.put(cluster, cluster + 1)
+            else:
+                page[low : low + here] = array(self._code, range(start + 1, start + here + 1))
+            start += here
+        for sector in range(first >> self._sector_shift, (last >> self._sector_shift) + 1):
+            self._dirty[sector] = None
+        self.put(last, END_OF_CHAIN)
+
+    def run_from(self, cluster: int, most: int) -> int:
+        """Return the length of a run of a chain, counted from ``cluster``."""
+        length = 1
+        stop = min(most, self.count - cluster)
+        while length < stop:
+            at = cluster + length - 1
+            number = at >> self._shift
+            page = self._pages.get(number) or self._load(number)
+            low = at & self._low
+            here = min(len(page) - low, stop - length)
+            linked = _successors(page, low, here, at + 1, self._mask)
+            length += linked
+            if linked < here:
+                break
+        return length
+
+    def count_free(self) -> int:
+        """Count the free entries, the first two included as in FatFs."""
+        import numpy as np
+
+        kind = np.dtype(f"<u{self._size}")
+        piece = 2048  # sectors: 1 MiB
+        room = bytearray(piece * SECTOR)
+        free, left, sector = 0, self.count, 0
+        while left > 0:
+            length = min(piece, -(-left // self._per_sector))
+            view = memoryview(room)[: length * SECTOR]
+            self._sectors.readinto(self._start + sector, view)
+            self._lay_over(sector, view)
+            entries = np.frombuffer(view, kind, min(left, length * self._per_sector))
+            if self._size == 4:
+                np.left_shift(entries, 4, out=entries)
+            free += len(entries) - int(np.count_nonzero(entries))
+            left -= len(entries)
+            sector += length
+        return free
+
+    def _lay_over(self, sector: int, view: memoryview) -> None:
+        """Put what changed since the last ``flush`` over sectors from the device."""
+        end = sector + len(view) // SECTOR
+        for changed in self._dirty:
+            if sector <= changed < end:
+                at = (changed - sector) * SECTOR
+                view[at : at + SECTOR] = self._content(changed)
+
+    def _load(self, number: int, ahead: int = 1) -> array[int]:
+        """Load a page, and with ``ahead`` those after it that are not there."""
+        if len(self._pages) >= _MOST_PAGES:
+            self._drop_clean()
+        pages = 1
+        last = (self.count - 1 >> self._shift) - number
+        while pages <= min(ahead, last) and number + pages not in self._pages:
+            pages += 1
+        first = number * _PAGE_SECTORS
+        length = min(pages * _PAGE_SECTORS, self._length - first)
+        raw = self._sectors.read(self._start + first, length)
+        for page in range(number, number + pages):
+            at = (page - number) * _PAGE_SECTORS * SECTOR
+            self._keep(page, raw[at : at + _PAGE_SECTORS * SECTOR])
+        return self._pages[number]
+
+    def _keep(self, number: int, raw: bytes) -> None:
+        if self._size == 4 and max(raw[3::4]) > FAT32_MASK >> 24:
+            self._odd.add(number)
+        self._pages[number] = page = array(self._code, raw)
+        if _SWAPPED:
+            page.byteswap()
+
+    def _drop_clean(self) -> None:
+        changed = {sector // _PAGE_SECTORS for sector in self._dirty}
+        for number in [number for number in self._pages if number not in changed]:
+            del self._pages[number]
+        self._odd &= self._pages.keys()
+
+    def _content(self, sector: int) -> memoryview:
+        page = self._pages[sector // _PAGE_SECTORS]
+        start = sector % _PAGE_SECTORS * self._per_sector
+        if _SWAPPED:
+            page = page[start : start + self._per_sector]
+            page.byteswap()
+            start = 0
+        at = start * self._size
+        return memoryview(page).cast("B")[at : at + SECTOR]
+
+
+def _successors(page: array[int], low: int, most: int, value: int, mask: int) -> int:
+    """Return how many entries from ``low`` on are ``value``, ``value`` + 1 and so on."""
+    for step in range(min(most, 8)):
+        if page[low + step] & mask != value + step:
+            return step
+    good, bad = min(most, 8), most + 1
+    while good + 1 < bad:
+        # Doubling first, then halving: the slices compared stay about as long as the run.
+        probe = min(good * 2, most) if bad > most else (good + bad) // 2
+        if page[low : low + probe] == array(page.typecode, range(value, value + probe)):
+            good = probe
+        else:
+            bad = probe
+    return good
+
+
+class Table12(Table):
+    """FAT12: entries of twelve bits, few enough to be held all at once."""
+
+    def __init__(self, sectors: VolumeSectors, geometry: FatGeometry) -> None:
+        super().__init__(sectors, geometry)
+        self._raw: bytearray | None = None
+
+    def get(self, cluster: int) -> int:
+        """Return an entry."""
+        raw = self._raw or self._load()
+        at = cluster + (cluster >> 1)
+        both = raw[at] | raw[at + 1] << 8
+        return both >> 4 if cluster & 1 else both & 0xFFF
+
+    def put(self, cluster: int, value: int) -> None:
+        """Store into an entry; the half byte of its neighbour stays."""
+        raw = self._raw or self._load()
+        at = cluster + (cluster >> 1)
+        value &= 0xFFF
+        if cluster & 1:
+            raw[at] = raw[at] & 0x0F | (value & 0x0F) << 4
+            raw[at + 1] = value >> 4
+        else:
+            raw[at] = value & 0xFF
+            raw[at + 1] = raw[at + 1] & 0xF0 | value >> 8
+        self._dirty[at // SECTOR] = None
+        self._dirty[(at + 1) // SECTOR] = None
+
+    def find_free(self, start: int, stop: int) -> int:
+        """Return the first free cluster from ``start`` to before ``stop``, or 0."""
+        return next((n for n in range(start, stop) if not self.get(n)), 0)
+
+    def free_run(self, start: int, most: int) -> int:
+        """Return how many clusters from ``start`` on are free, at most ``most``."""
+        stop = min(start + most, self.count)
+        return next((n for n in range(start, stop) if self.get(n)), max(start, stop)) - start
+
+    def link_run(self, first: int, length: int) -> None:
+        """Chain free clusters."""
+        for cluster in range(first, first + length - 1):
+            self.put(cluster, cluster + 1)
+        self.put(first + length - 1, END_OF_CHAIN)
+
+    def run_from(self, cluster: int, most: int) -> int:
+        """Return the length of a run of a chain, counted from ``cluster``."""
+        stop = cluster + min(most, self.count - cluster) - 1
+        return next((n for n in range(cluster, stop) if self.get(n) != n + 1), stop) - cluster + 1
+
+    def count_free(self) -> int:
+        """Count the free entries."""
+        return sum(not self.get(cluster) for cluster in range(2, self.count))
+
+    def _load(self) -> bytearray:
+        needed = -(-((self.count * 3 + 1) // 2) // SECTOR)
+        self._raw = bytearray(self._sectors.read(self._start, needed))
+        return self._raw
+
+    def _content(self, sector: int) -> memoryview:
+        return memoryview(self._raw or self._load())[sector * SECTOR : (sector + 1) * SECTOR]
+
+
+def open_table(sectors: VolumeSectors, geometry: FatGeometry) -> Table:
+    """Return the table of a volume; nothing is read yet."""
+    kind = Table12 if geometry.fat_type == 12 else PagedTable
+    return kind(sectors, geometry)
+
+
+def check_link(value: int, cluster: int) -> int:
+    """Return the link ``value`` of ``cluster``; raises ``INT_ERR`` for 0 and 1."""
+    if value < 2:
+        what = "is free" if value == 0 else "holds 1"
+        raise fat_error(
+            FResult.INT_ERR, f"cluster {cluster:#x}", f"{what}, but a chain goes through it"
+        )
+    return value

@@ -1,0 +1,183 @@
+"""A mounted volume: what all operations share, and how it goes to the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.fat.allocation import Allocator
+from maixfs.fat.clock import host_clock
+from maixfs.fat.directory import Directory
+from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.fsinfo import FreeSpace
+from maixfs.fat.geometry import read_geometry
+from maixfs.fat.sectors import VolumeSectors
+from maixfs.fat.table import open_table
+from maixfs.sd.device import SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from maixfs.fat.clock import Clock
+    from maixfs.fat.file import FatFile
+    from maixfs.fat.node import Node
+    from maixfs.sd.device import SectorDevice
+
+_MOST_DIRECTORIES = 256
+"""Directories kept in RAM; those in use are kept in any case."""
+
+
+class Volume:
+    """State of a mount.
+
+    What changed in RAM: ``dirty`` holds sectors of directories in the order in which they are
+    to be written, ``fresh`` those of clusters that nothing on the card leads to yet, ``unsaved``
+    the files with a partial sector. ``flush`` writes them all.
+    """
+
+    def __init__(
+        self, device: SectorDevice, start: int, *, read_only: bool, clock: Clock | None
+    ) -> None:
+        self.sectors = VolumeSectors(device, start)
+        self.geometry = geometry = read_geometry(self.sectors.read(0, 1))
+        self.wide = geometry.fat_type == 32
+        self.table = open_table(self.sectors, geometry)
+        self.space = FreeSpace(self.sectors, geometry)
+        self.allocator = Allocator(self.table, self.space)
+        self.clock = clock or host_clock
+        self.mounted = True
+        self.cwd = 0
+        self.dirty: dict[tuple[Directory, int], None] = {}
+        self.fresh: list[tuple[Directory, int]] = []
+        self.unsaved: dict[Node, None] = {}
+        self.files: dict[FatFile, None] = {}
+        self._read_only = read_only
+        self._directories: dict[int, Directory] = {}
+        self._base = geometry.data_start - 2 * geometry.sectors_per_cluster
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the mount or the card refuses writes."""
+        return self._read_only or self.sectors.device.read_only
+
+    def check_mounted(self) -> None:
+        """Raise ``NOT_ENABLED`` after the mount has ended."""
+        if not self.mounted:
+            raise fat_error(FResult.NOT_ENABLED)
+
+    def check_writable(self) -> None:
+        """Raise ``NOT_ENABLED``, or ``WRITE_PROTECTED``."""
+        self.check_mounted()
+        if self.read_only:
+            raise fat_error(FResult.WRITE_PROTECTED)
+
+    def sector_of(self, cluster: int) -> int:
+        """Return the first sector of a valid cluster."""
+        return self._base + cluster * self.geometry.sectors_per_cluster
+
+    # Directories
+
+    def directory(self, cluster: int) -> Directory:
+        """Return the directory that starts at ``cluster``; 0 is the root. Raises ``INT_ERR``."""
+        if cluster == self.geometry.root_cluster:
+            cluster = 0
+        found = self._directories.get(cluster)
+        if found is None:
+            if len(self._directories) >= _MOST_DIRECTORIES:
+                self._drop_unused()
+            found = self._directories[cluster] = Directory(self, cluster)
+        return found
+
+    def _drop_unused(self) -> None:
+        busy = {directory for directory, _ in (*self.dirty, *self.fresh)}
+        for cluster, directory in list(self._directories.items()):
+            if not directory.pins and directory not in busy:
+                del self._directories[cluster]
+
+    def forget_directory(self, cluster: int) -> None:
+        """Drop a directory that is no more, and what of it was not written."""
+        directory = self._directories.pop(cluster, None)
+        if directory is not None:
+            self.fresh = [key for key in self.fresh if key[0] is not directory]
+            for key in [key for key in self.dirty if key[0] is directory]:
+                del self.dirty[key]
+
+    # Writing
+
+    @property
+    def changed(self) -> bool:
+        """Whether RAM holds more than the card, a mere count of free clusters aside."""
+        return bool(self.dirty or self.fresh or self.unsaved or self.table.dirty)
+
+    def sync_files(self) -> None:
+        """Record every open file that changed."""
+        for file in list(self.files):
+            file.sync()
+
+    def flush(self) -> None:
+        """Write what changed, so that losing power in between does no harm.
+
+        File data and new directory clusters go first, since nothing leads to them yet; then
+        the FAT and the directories, in this order where only new chains were made: what is lost
+        half-way is a chain without an owner. Where clusters were freed, the entries that owned
+        them go before the FAT. FSInfo comes last. What cannot be written stays here.
+        """
+        for node in list(self.unsaved):
+            node.save()
+        self._write_fresh()
+        if self.allocator.freed:
+            self._write_dirty()
+            self.table.flush()
+            self.allocator.freed = False
+        else:
+            self.table.flush()
+            self._write_dirty()
+        self.space.flush()
+        self.sectors.sync()
+
+    def _write_fresh(self) -> None:
+        if not self.fresh:
+            return
+        for run in self._runs(self.fresh):
+            self._write_run(run)
+            for key in run:
+                self.dirty.pop(key, None)
+        self.fresh = []
+
+    def _write_dirty(self) -> None:
+        for run in list(self._runs(self.dirty)):
+            self._write_run(run)
+            for key in run:
+                del self.dirty[key]
+
+    def _write_run(self, run: list[tuple[Directory, int]]) -> None:
+        directory, index = run[0]
+        at = index * SECTOR
+        data = directory.data[at : at + len(run) * SECTOR]
+        self.sectors.write(directory.sector_of(index), data)
+
+    @staticmethod
+    def _runs(keys: Iterable[tuple[Directory, int]]) -> Iterator[list[tuple[Directory, int]]]:
+        """Yield ``keys`` in their order, those together that lie together on the card."""
+        run: list[tuple[Directory, int]] = []
+        for key in keys:
+            directory, index = key
+            if run and not (
+                directory is run[-1][0]
+                and index == run[-1][1] + 1
+                and directory.sector_of(index) == directory.sector_of(index - 1) + 1
+            ):
+                yield run
+                run = []
+            run.append(key)
+        if run:
+            yield run
+
+    def abandon(self) -> None:
+        """Forget everything that was not written."""
+        self.mounted = False
+        self.dirty.clear()
+        self.fresh.clear()
+        self.unsaved.clear()
+        self.files.clear()
+        self.table.forget()
+        self._directories.clear()
