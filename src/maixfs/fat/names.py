@@ -57,7 +57,8 @@ class PathParts(NamedTuple):
 
 
 _CONTROL = re.compile("[\x00-\x1f]")
-_FORBIDDEN = re.compile('["*:<>?|\x7f\x00-\x1f/\\\\]')
+_FORBIDDEN = re.compile('["*:<>?|\x7f\x00-\x1f/\\\\\uffff]')
+"""U+FFFF too: it is the filler of long names, and FatFs would end the name there."""
 
 
 def split_path(path: bytes | str) -> PathParts:
