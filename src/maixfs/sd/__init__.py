@@ -2,6 +2,8 @@
 
     card = RamSectors(128 << 21)             # 128 GiB; costs what is written to it
     card = FileSectors.open("card.img")      # read-only unless asked
+    bus = SpiSdSlave(SdCard(card))           # the card in SPI mode, byte for byte
+    sectors = SpiSdCard(bus)                 # or FirmwareSdCard(bus), or on a real adapter
 
 The names below are loaded when they are first used.
 """
@@ -13,32 +15,74 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from maixfs.sd.bus import BusTime, HostTime, SdBus, SkippingBus
+    from maixfs.sd.card import CardKind, SdCard
+    from maixfs.sd.clock import SLOWEST, TYPICAL, SdClock, SdTiming, TimeBase
     from maixfs.sd.device import SECTOR, Buffer, SectorDevice
     from maixfs.sd.errors import CardImageError, SdError, SectorError
+    from maixfs.sd.faults import ALWAYS, Faults
+    from maixfs.sd.firmware import FirmwareSdCard
     from maixfs.sd.media import FileSectors, Medium, RamSectors, SectorWindow, zero_sectors
     from maixfs.sd.observe import SectorObserver
+    from maixfs.sd.registers import Cid, Csd, parse_cid, parse_csd
+    from maixfs.sd.slot import SdSlot, SlotDevice
+    from maixfs.sd.spi_driver import SpiSdCard
+    from maixfs.sd.spi_slave import SpiSdSlave
+    from maixfs.sd.timed import TimedSectors
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "bus": ("BusTime", "HostTime", "SdBus", "SkippingBus"),
+    "card": ("CardKind", "SdCard"),
+    "clock": ("SLOWEST", "TYPICAL", "SdClock", "SdTiming", "TimeBase"),
+    "device": ("SECTOR", "Buffer", "SectorDevice"),
+    "errors": ("CardImageError", "SdError", "SectorError"),
+    "faults": ("ALWAYS", "Faults"),
+    "firmware": ("FirmwareSdCard",),
+    "media": ("FileSectors", "Medium", "RamSectors", "SectorWindow", "zero_sectors"),
+    "observe": ("SectorObserver",),
+    "registers": ("Cid", "Csd", "parse_cid", "parse_csd"),
+    "slot": ("SdSlot", "SlotDevice"),
+    "spi_driver": ("SpiSdCard",),
+    "spi_slave": ("SpiSdSlave",),
+    "timed": ("TimedSectors",),
+}
 
 __all__ = [
+    "ALWAYS",
     "SECTOR",
+    "SLOWEST",
+    "TYPICAL",
     "Buffer",
+    "BusTime",
     "CardImageError",
+    "CardKind",
+    "Cid",
+    "Csd",
+    "Faults",
     "FileSectors",
+    "FirmwareSdCard",
+    "HostTime",
     "Medium",
     "RamSectors",
+    "SdBus",
+    "SdCard",
+    "SdClock",
     "SdError",
+    "SdSlot",
+    "SdTiming",
     "SectorDevice",
     "SectorError",
     "SectorObserver",
     "SectorWindow",
+    "SkippingBus",
+    "SlotDevice",
+    "SpiSdCard",
+    "SpiSdSlave",
+    "TimeBase",
+    "TimedSectors",
+    "parse_cid",
+    "parse_csd",
     "zero_sectors",
 ]
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "device": ("SECTOR", "Buffer", "SectorDevice"),
-        "errors": ("CardImageError", "SdError", "SectorError"),
-        "media": ("FileSectors", "Medium", "RamSectors", "SectorWindow", "zero_sectors"),
-        "observe": ("SectorObserver",),
-    },
-)
+__getattr__ = lazy_names(__name__, _NAMES)

@@ -25,6 +25,7 @@ import time
 from typing import Protocol, runtime_checkable
 
 from maixfs.sd.device import Buffer
+from maixfs.sd.errors import SdError
 
 
 class SdBus(Protocol):
@@ -77,13 +78,64 @@ class HostTime:
         time.sleep(nanoseconds / 1_000_000_000)
 
 
-def skip(bus: SdBus, value: int, limit: int) -> tuple[int, int]:
-    """Do what ``SkippingBus.skip`` says on any bus: one byte at a time where it has no better."""
-    if isinstance(bus, SkippingBus):
-        return bus.skip(value, limit)
-    byte = value
-    for count in range(1, limit + 1):
-        byte = bus.transfer(b"\xff")[0]
-        if byte != value:
-            return count, byte
-    return limit, byte
+class GuardedBus:
+    """A bus whose faults are ``SdError`` and whose answers are as long as what was sent."""
+
+    def __init__(self, bus: SdBus) -> None:
+        self._bus = bus
+        self.skips = isinstance(bus, SkippingBus)
+
+    def set_clock(self, hz: int) -> None:
+        """Clock the bus at ``hz``."""
+        try:
+            self._bus.set_clock(hz)
+        except OSError as reason:
+            raise _failed(reason) from reason
+
+    def select(self) -> None:
+        """Pull chip select low."""
+        try:
+            self._bus.select()
+        except OSError as reason:
+            raise _failed(reason) from reason
+
+    def deselect(self) -> None:
+        """Let chip select go high."""
+        try:
+            self._bus.deselect()
+        except OSError as reason:
+            raise _failed(reason) from reason
+
+    def transfer(self, tx: Buffer) -> bytes:
+        """Send ``tx`` and return as many bytes that came in meanwhile."""
+        try:
+            received = self._bus.transfer(tx)
+        except OSError as reason:
+            raise _failed(reason) from reason
+        if len(received) != len(tx):
+            raise SdError(
+                f"the bus gave {len(received)} of {len(tx)} bytes",
+                hint="the adapter was taken off or is at fault",
+            )
+        return received
+
+    def skip(self, value: int, limit: int) -> tuple[int, int]:
+        """Do what ``SkippingBus.skip`` says, byte by byte where the bus has no better."""
+        if isinstance(self._bus, SkippingBus):
+            try:
+                return self._bus.skip(value, limit)
+            except OSError as reason:
+                raise _failed(reason) from reason
+        byte = value
+        for count in range(1, limit + 1):
+            byte = self.transfer(b"\xff")[0]
+            if byte != value:
+                return count, byte
+        return limit, byte
+
+
+def _failed(reason: OSError) -> SdError:
+    return SdError(
+        f"the SPI bus fails: {reason.strerror or reason}",
+        hint="look at the adapter, and whether another program has it",
+    )

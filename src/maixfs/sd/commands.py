@@ -87,9 +87,9 @@ def frame(command: int, argument: int = 0) -> bytes:
 
 
 def explain_r1(value: int) -> str:
-    """Return a response in words: ``0x05 (idle, illegal command)``."""
+    """Return what a card does in words: ``answers 0x05 (idle, illegal command)``."""
     if value == 0xFF:
-        return "no response (0xFF)"
+        return "gives no response (0xFF)"
     words = {
         R1.IDLE: "idle",
         R1.ERASE_RESET: "erase reset",
@@ -100,21 +100,23 @@ def explain_r1(value: int) -> str:
         R1.PARAMETER: "parameter error",
     }
     said = [word for bit, word in words.items() if value & bit]
-    return f"0x{value:02X} ({', '.join(said) or 'ready'})"
+    return f"answers 0x{value:02X} ({', '.join(said) or 'ready'})"
 
 
 def explain_token(value: int) -> str:
-    """Return an error token in words: ``0x04 (ECC failed)``."""
+    """Return what a card does in words: ``sends the error token 0x04 (ECC failed)``."""
     if value == 0xFF:
-        return "none (0xFF)"
+        return "sends nothing (0xFF)"
+    if value >= 0x10:
+        return f"sends 0x{value:02X}, which is no token"
     words = {
         TOKEN_ERROR: "error",
         TOKEN_CONTROLLER: "card controller error",
         TOKEN_ECC: "ECC failed",
         TOKEN_RANGE: "out of range",
     }
-    said = [word for bit, word in words.items() if value & bit and value < 0x20]
-    return f"0x{value:02X} ({', '.join(said) or 'no token at all'})"
+    said = [word for bit, word in words.items() if value & bit]
+    return f"sends the error token 0x{value:02X} ({', '.join(said) or 'no error'})"
 
 
 def explain_status(value: int) -> str:

@@ -6,7 +6,7 @@ should its clock stand still.
 
 from __future__ import annotations
 
-from maixfs.sd.bus import BusTime, HostTime, SdBus, SkippingBus, skip
+from maixfs.sd.bus import BusTime, GuardedBus, HostTime, SdBus
 from maixfs.sd.clock import MILLISECOND, READ_LIMIT, WRITE_LIMIT_SDXC, byte_time
 from maixfs.sd.commands import R1, START_BLOCK, Cmd, explain_r1, explain_token, frame
 from maixfs.sd.crc import crc16
@@ -35,46 +35,28 @@ class Exchange:
     """What a driver does on ``bus``. ``crc_on``: the card checks what it gets."""
 
     def __init__(self, bus: SdBus, time: BusTime | None = None) -> None:
-        self._bus = bus
+        self._bus = GuardedBus(bus)
         self.time: BusTime = time or (bus if isinstance(bus, BusTime) else HostTime())
         self.crc_on = False
         self.hz = 0
-        self._looks = _LOOKS_OF_SKIPPING if isinstance(bus, SkippingBus) else _LOOKS
+        self._looks = _LOOKS_OF_SKIPPING if self._bus.skips else _LOOKS
 
     def set_clock(self, hz: int) -> None:
         """Clock the bus at ``hz``."""
         self.hz = hz
-        try:
-            self._bus.set_clock(hz)
-        except OSError as reason:
-            raise _bus_failed(reason) from reason
+        self._bus.set_clock(hz)
 
     def transfer(self, tx: Buffer) -> bytes:
         """Send and receive. Raises ``SdError`` for a bus that fails."""
-        try:
-            received = self._bus.transfer(tx)
-        except OSError as reason:
-            raise _bus_failed(reason) from reason
-        if len(received) != len(tx):
-            raise SdError(
-                f"the bus gave {len(received)} of {len(tx)} bytes",
-                hint="the adapter was taken off or is at fault",
-            )
-        return received
+        return self._bus.transfer(tx)
 
     def select(self) -> None:
         """Pull chip select low."""
-        try:
-            self._bus.select()
-        except OSError as reason:
-            raise _bus_failed(reason) from reason
+        self._bus.select()
 
     def release(self, count: int = 1) -> None:
         """Let chip select go high, and clock so many bytes for the card to let go of MISO."""
-        try:
-            self._bus.deselect()
-        except OSError as reason:
-            raise _bus_failed(reason) from reason
+        self._bus.deselect()
         self.transfer(b"\xff" * count)
 
     def wait_while(self, value: int, limit: int) -> int:
@@ -83,10 +65,7 @@ class Exchange:
         deadline = self.time.time() + limit
         left = limit // byte_time(self.hz) + 1
         while left > 0:
-            try:
-                count, byte = skip(self._bus, value, min(left, self._looks))
-            except OSError as reason:
-                raise _bus_failed(reason) from reason
+            count, byte = self._bus.skip(value, min(left, self._looks))
             if byte != value:
                 return byte
             left -= max(1, count)
@@ -143,7 +122,7 @@ class Exchange:
                     hint="the card hangs or was pulled out: power it off and on",
                 )
             raise SdError(
-                f"{what}: the card sends an error token, {explain_token(token)}",
+                f"{what}: the card {explain_token(token)}",
                 hint="it cannot read what is there: save the rest, replace the card",
             )
         block = self.transfer(b"\xff" * (length + 2))
@@ -174,7 +153,7 @@ class Exchange:
         """Raise for a response that is not 0x00: ``CardLostError`` where a start may help."""
         if r1 == 0:
             return
-        said = f"{what}: the card answers {explain_r1(r1)}"
+        said = f"{what}: the card {explain_r1(r1)}"
         if r1 == 0xFF:
             raise CardLostError(said, hint="it was pulled out or lost power: look at its contacts")
         if r1 & R1.IDLE:
@@ -188,10 +167,3 @@ def _hint_for(r1: int) -> str | None:
     if r1 & (R1.PARAMETER | R1.ADDRESS):
         return "the card is smaller than it says, or no card of the kind that it seems to be"
     return "it does not know a command that every card must know" if r1 & R1.ILLEGAL else None
-
-
-def _bus_failed(reason: OSError) -> SdError:
-    return SdError(
-        f"the SPI bus fails: {reason.strerror or reason}",
-        hint="look at the adapter, and whether another program has it",
-    )

@@ -101,7 +101,7 @@ def _enter_spi(exchange: Exchange) -> None:
             hint="look at the wiring of MISO, and whether another chip on the bus drives it",
         )
     raise SdError(
-        f"CMD0 is answered by {explain_r1(r1)}, not by 0x01 (idle)",
+        f"CMD0: the card {explain_r1(r1)}, not 0x01 (idle)",
         hint="the line is bad, or the card is broken: power it off and on",
     )
 
@@ -162,7 +162,7 @@ def _await_ready(exchange: Exchange, name: str, ask: Callable[[], int]) -> None:
             hint="power it off and on; if that does not help, it is broken",
         )
     raise SdError(
-        f"{name} is answered by {explain_r1(r1)}",
+        f"{name}: the card {explain_r1(r1)}",
         hint="this is neither an SD card nor an MMC, or its contacts are bad",
     )
 
