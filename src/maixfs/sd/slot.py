@@ -85,8 +85,8 @@ class SdSlot:
 class SlotDevice:
     """The card in a slot, as the firmware's driver reads and writes it; a ``SectorDevice``.
 
-    A card without faults that is no slower than the driver's limits takes the quick way, with the time of the slow one. After ``lose``
-    every operation raises ``SdError``.
+    A card without faults that is no slower than the driver's limits takes the quick way, with
+    the time of the slow one. After ``lose`` every operation raises ``SdError``.
     """
 
     def __init__(self, driver: FirmwareSdCard, card: SdCard, time: TimeBase) -> None:

@@ -20,9 +20,9 @@ class TimedSectors:
     """``device`` as a card that the firmware's driver uses: ``clock`` is charged for the bus.
 
         The nanoseconds are those that ``FirmwareSdCard`` takes over ``SpiSdSlave`` with the same
-        ``timing`` on a bus of ``hz``; ``stuff_byte`` is the byte after CMD12, which the driver takes
-        for the response unless it is 0xFF. Errors are those of a card too: ``SdError``. A card that is
-    ``too_slow`` for the driver is not one to read this way.
+    ``timing`` on a bus of ``hz``; ``stuff_byte`` is the byte after CMD12, which the driver takes
+    for the response unless it is 0xFF. Errors are those of a card too: ``SdError``. A card that
+    is ``too_slow`` for the driver is not one to read this way.
     """
 
     def __init__(
