@@ -29,8 +29,10 @@ class HostFile:
         self._handle = -1
         flags = (os.O_RDONLY if read_only else os.O_RDWR) | _BINARY
         try:
+            if self.path.is_dir():
+                raise IsADirectoryError(self.path)
             self._handle = os.open(self.path, flags)
-            self.size = os.lseek(self._handle, 0, os.SEEK_END)
+            self.size = os.lseek(self._handle, 0, os.SEEK_END) or _drive_size(self._handle)
         except OSError as reason:
             self.close()
             raise _not_opened(self.path, reason, read_only=read_only) from reason
@@ -179,6 +181,22 @@ def create_sparse(path: str | os.PathLike[str], size: int) -> None:
         raise
 
 
+def _drive_size(handle: int) -> int:
+    """Return bytes of a drive where the end of the file does not tell: on macOS."""
+    if sys.platform == "darwin":
+        import fcntl
+        import struct
+
+        block_size, block_count = 0x40046418, 0x40086419  # DKIOCGETBLOCKSIZE, ...COUNT
+        try:
+            size = struct.unpack("<I", fcntl.ioctl(handle, block_size, bytes(4)))[0]
+            count = struct.unpack("<Q", fcntl.ioctl(handle, block_count, bytes(8)))[0]
+        except OSError:
+            return 0
+        return int(size * count)
+    return 0
+
+
 def _mark_sparse(handle: int) -> None:
     """Tell NTFS that holes of the file are to take no room; elsewhere that goes by itself."""
     if sys.platform == "win32":
@@ -208,7 +226,7 @@ def _is_hole(reason: OSError) -> bool:
 def _not_opened(path: Path, reason: OSError, *, read_only: bool) -> SectorError:
     if isinstance(reason, FileNotFoundError):
         return SectorError(f"{path} does not exist")
-    if path.is_dir():
+    if isinstance(reason, IsADirectoryError):
         return SectorError(f"{path} is a folder, not a card or an image of one")
     mode = "read" if read_only else "written"
     hint = None
