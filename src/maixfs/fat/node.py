@@ -149,16 +149,12 @@ class Node:
 
     def cut(self, size: int) -> None:
         """Free the clusters beyond ``size`` bytes."""
-        keep = self.clusters_for(size)
-        if keep:
-            self.save()
-            self.sector = _NO_SECTOR
-        else:
-            self.discard()
+        self.save()  # while the cluster that it lies in is still the file's
+        self.sector = _NO_SECTOR
         if self.opens > 1:
             self._shrunk = True
         self.high = min(self.high, size)
-        self.chain.cut(keep)
+        self.chain.cut(self.clusters_for(size))
 
     def _span(self, at: int) -> tuple[int, int]:
         """Return the sector of byte ``at``, and how many sectors lie there in a row."""

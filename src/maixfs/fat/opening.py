@@ -106,5 +106,6 @@ def _empty(volume: Volume, directory: Directory, item: Item) -> None:
         if item.node is None:
             volume.allocator.free_chain(first)
         else:
+            item.node.discard()
             item.node.cut(0)
         volume.space.last = first - 1
