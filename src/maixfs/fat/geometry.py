@@ -58,6 +58,11 @@ class FatGeometry(NamedTuple):
         return self.clusters + 2
 
     @property
+    def has_root(self) -> bool:
+        """Whether the root's first cluster can be; FatFs finds out at the first look-up."""
+        return self.fat_type != 32 or 2 <= self.root_cluster < self.n_fatent
+
+    @property
     def fat_start(self) -> int:
         """First sector of the first FAT."""
         return self.reserved
