@@ -7,11 +7,12 @@ volume's ``flush``.
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, TypeVar
 
 from maixfs.fat.errors import FResult, fat_error, full_error
-from maixfs.fat.names import upcase
+from maixfs.fat.names import numbered, upcase
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME_MASK,
     ENTRY_FREE,
@@ -33,8 +34,14 @@ if TYPE_CHECKING:
 _MOST_SLOTS = MAX_DIRECTORY // ENTRY_SIZE
 _LONGEST_SET = 21
 """Slots of the longest name: 20 long entries and the short one."""
+_TRIES = 99
+"""Numbers that FatFs tries for a short name, and how many of them are numbers."""
+_PLAIN_NUMBERS = 5
 _STEP = 8
 """Sectors read at once."""
+_CLUSTER = struct.Struct("<H4xH")
+_SIZE = struct.Struct("<I")
+_DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _FREE = (0, ENTRY_FREE)
@@ -57,8 +64,10 @@ class Directory:
         self._order: list[int] = []
         self._long: dict[str, list[int]] = {}
         self._short: dict[bytes, list[int]] = {}
-        self._first_fit = [0] * (_LONGEST_SET + 1)
-        """For so many slots in a row: no room begins before this one."""
+        self._first_fit: dict[int, int] = {}
+        """For so many slots in a row, or more: no room begins before this one."""
+        self._tails: dict[bytes, int] = {}
+        """Short names without their number, and how many numbers are taken from 1 on."""
         self._clusters: list[int] = []
         self._seen: set[int] = set()
         self.pins = 0
@@ -153,6 +162,7 @@ class Directory:
         if item.listed:
             del self._order[bisect_left(self._order, slot)]
         self.changes += 1
+        self._tails.clear()
 
     def short_of(self, slot: int) -> bytes:
         """Return the eleven bytes of a short name."""
@@ -169,6 +179,21 @@ class Directory:
                 return self.items[min((by_long or by_short or []) + (by_short or []))]
             if not self._read_on():
                 return None
+
+    def numbered_short(self, name: NewName) -> bytes:
+        """Return the short name of a long one, with the first number that is not taken.
+
+        Raises ``DENIED`` when FatFs's tries are used up.
+        """
+        start = self._tails.get(name.short, 0) + 1
+        for number in range(start, _TRIES + 1):
+            short = numbered(name.short, name.long, number)
+            if not self.has_short(short):
+                return short
+            if number <= _PLAIN_NUMBERS:
+                # These do not depend on the long name, and stay taken until one is removed.
+                self._tails[name.short] = number
+        raise full_error(name.long, "all short names that FatFs tries for it are taken")
 
     def has_short(self, short: bytes) -> bool:
         """Tell whether there is an entry of this short name."""
@@ -201,6 +226,23 @@ class Directory:
                     at = bisect_right(order, slot)
             if not self._read_on():
                 return
+
+    def attributes(self, item: Item) -> int:
+        """Return DIR_Attr of an item."""
+        return self.data[item.slot * ENTRY_SIZE + 11]
+
+    def first_cluster(self, item: Item) -> int:
+        """Return the first cluster of an item, 0 if there is none."""
+        high, low = _CLUSTER.unpack_from(self.data, item.slot * ENTRY_SIZE + 20)
+        return int(high << 16 | low if self.volume.wide else low)
+
+    def size(self, item: Item) -> int:
+        """Return DIR_FileSize of an item."""
+        return int(_SIZE.unpack_from(self.data, item.slot * ENTRY_SIZE + 28)[0])
+
+    def is_folder(self, item: Item) -> bool:
+        """Tell whether an item is a folder."""
+        return bool(self.data[item.slot * ENTRY_SIZE + 11] & _DIRECTORY)
 
     def entry(self, item: Item) -> FatEntry:
         """Return what is said of an item."""
@@ -243,8 +285,7 @@ class Directory:
         slot = first + count - 1
         for sector in range(start // SECTOR, slot * ENTRY_SIZE // SECTOR + 1):
             self.volume.dirty[self, sector] = None
-        for length in range(count, _LONGEST_SET + 1):
-            self._first_fit[length] = max(self._first_fit[length], first + count)
+        self._first_fit[count] = first + count
         label = entries[-ENTRY_SIZE + 11] & _VOLUME_ID
         item = Item(slot, first, long, found=not label, listed=not label)
         self._place(item)
@@ -269,7 +310,7 @@ class Directory:
 
     def _room_for(self, count: int) -> int:
         """Return the first of ``count`` free slots in a row; the table grows where it must."""
-        slot = self._first_fit[count]
+        slot = max((room for size, room in self._first_fit.items() if size <= count), default=0)
         free, data = 0, self.data
         while free < count:
             at = slot * ENTRY_SIZE
@@ -317,8 +358,9 @@ class Directory:
         start = first
         while start and first - start < _LONGEST_SET and self._is_free(start - 1):
             start -= 1
-        for length in range(1, _LONGEST_SET + 1):
-            self._first_fit[length] = min(self._first_fit[length], start)
+        for count, room in self._first_fit.items():
+            if room > start:
+                self._first_fit[count] = start
 
     def _is_free(self, slot: int) -> bool:
         return self.data[slot * ENTRY_SIZE] in _FREE

@@ -67,10 +67,9 @@ def follow(volume: Volume, path: Path) -> Place:
             continue
         if index == last:
             return Place(directory, item, name)
-        entry = directory.entry(item)
-        if not entry.is_dir:
+        if not directory.is_folder(item):
             raise fat_error(FResult.NO_PATH, shown(path), "a file is taken for a folder")
-        directory = volume.directory(entry.cluster)
+        directory = volume.directory(directory.first_cluster(item))
     return Place(directory, None, None)
 
 
@@ -103,7 +102,6 @@ def find_directory(volume: Volume, path: Path) -> Directory:
         return place.directory
     if place.item is None:
         raise fat_error(FResult.NO_PATH, shown(path))
-    entry = place.directory.entry(place.item)
-    if not entry.is_dir:
+    if not place.directory.is_folder(place.item):
         raise fat_error(FResult.NO_PATH, shown(path), "this is a file")
-    return volume.directory(entry.cluster)
+    return volume.directory(place.directory.first_cluster(place.item))

@@ -36,12 +36,11 @@ class Node:
     )  # fmt: skip
 
     def __init__(self, volume: Volume, directory: Directory, item: Item) -> None:
-        entry = directory.entry(item)
         self.volume = volume
         self.directory: Directory | None = directory
         self.item = item
-        self.chain = Chain(volume.allocator, entry.cluster)
-        self.high = entry.size
+        self.chain = Chain(volume.allocator, directory.first_cluster(item))
+        self.high = directory.size(item)
         self.opens = 0
         self.sector = _NO_SECTOR
         self.unsaved = False

@@ -54,9 +54,7 @@ def open_file(volume: Volume, path: Path, flags: int) -> FatFile:
     else:
         item, made = _existing(place, path, flags), False
     node = item.node or Node(volume, place.directory, item)
-    if made and not place.item:
-        node.high = 0
-    file = FatFile(node, flags, place.directory.entry(item).size, shown(path), modified=made)
+    file = FatFile(node, flags, place.directory.size(item), shown(path), modified=made)
     if flags & _AT_END and file.size:
         file.seek(file.size)
     return file
@@ -66,7 +64,7 @@ def _existing(place: Place, path: Path, flags: int) -> Item:
     item = place.item
     if item is None:
         raise fat_error(FResult.NO_FILE, shown(path))
-    attributes = place.directory.entry(item).attributes
+    attributes = place.directory.attributes(item)
     if attributes & _DIRECTORY:
         raise fat_error(FResult.NO_FILE, shown(path), "this is a folder")
     if flags & _WRITE and attributes & _READ_ONLY:
@@ -81,7 +79,7 @@ def _create(volume: Volume, place: Place, path: Path, flags: int) -> tuple[Item,
         date, time = volume.clock()
         rest = _NEW_FILE.pack(0, time, date)
         return register(place.directory, place.name, _ARCHIVE, rest), True
-    attributes = place.directory.entry(item).attributes
+    attributes = place.directory.attributes(item)
     if attributes & (_READ_ONLY | _DIRECTORY):
         what = "this is a folder" if attributes & _DIRECTORY else "the file is read-only"
         raise fat_error(FResult.DENIED, shown(path), what)
@@ -95,7 +93,7 @@ def _create(volume: Volume, place: Place, path: Path, flags: int) -> tuple[Item,
 
 def _empty(volume: Volume, directory: Directory, item: Item) -> None:
     """Take size, clusters and attributes from a file; the hole is where allocation goes on."""
-    first = directory.entry(item).cluster
+    first = directory.first_cluster(item)
     date, time = volume.clock()
     directory.write(item.slot, 11, bytes((_ARCHIVE,)))
     directory.write(item.slot, 14, _TIMES.pack(time, date))

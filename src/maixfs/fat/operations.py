@@ -173,7 +173,7 @@ def set_attributes(volume: Volume, path: Path, value: int, mask: int) -> None:
     volume.check_writable()
     directory, item = find_named(volume, path)
     mask &= _SETTABLE
-    attributes = value & mask | directory.entry(item).attributes & ~mask
+    attributes = value & mask | directory.attributes(item) & ~mask
     directory.write(item.slot, 11, bytes((attributes,)))
     volume.flush()
 
@@ -204,9 +204,9 @@ def change_directory(volume: Volume, path: Path) -> None:
     if place.name is None:
         volume.cwd = place.directory.cluster
         return
-    if place.item is None or not place.directory.entry(place.item).is_dir:
+    if place.item is None or not place.directory.is_folder(place.item):
         raise fat_error(FResult.NO_PATH, shown(path))
-    volume.cwd = place.directory.entry(place.item).cluster
+    volume.cwd = place.directory.first_cluster(place.item)
 
 
 def current_directory(volume: Volume, most: int | None = None) -> bytes:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maixfs.fat.errors import FResult, fat_error, full_error
-from maixfs.fat.names import long_entries, numbered
+from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.names import long_entries
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
     from maixfs.fat.names import NewName
     from maixfs.fat.slots import Item
-
-_TRIES = 99
-"""Numbers that FatFs tries for a short name."""
 
 
 def register(directory: Directory, name: NewName | None, attributes: int, rest: bytes) -> Item:
@@ -23,16 +20,8 @@ def register(directory: Directory, name: NewName | None, attributes: int, rest: 
     """
     if name is None or name.dot:
         raise fat_error(FResult.INVALID_NAME)
-    short = _free_short_name(directory, name) if name.lossy else name.short
+    short = directory.numbered_short(name) if name.lossy else name.short
     entry = short + bytes((attributes, name.nt)) + rest
     if not name.needs_long:
         return directory.insert(entry, None)
     return directory.insert(long_entries(name.long, short) + entry, name.long)
-
-
-def _free_short_name(directory: Directory, name: NewName) -> bytes:
-    for number in range(1, _TRIES + 1):
-        short = numbered(name.short, name.long, number)
-        if not directory.has_short(short):
-            return short
-    raise full_error(name.long, "all short names that FatFs tries for it are taken")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.fat.entry import FatEntry
-from maixfs.fat.longname import read_long
-from maixfs.fat.names import listed_name, oem_to_unicode, short_oem
+from maixfs.fat.longname import checksum, read_long
+from maixfs.fat.names import listed_name, short_oem
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME,
     ATTR_LONG_NAME_MASK,
@@ -18,6 +18,7 @@ from maixfs.fat.ondisk import (
     ENTRY_FREE,
     ENTRY_SIZE,
     LAST_LONG_ENTRY,
+    LONG_UNITS,
     Attribute,
 )
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from maixfs.fat.node import Node
 
 _DOT = ord(".")
+_NOT_SHORT = (0, ENTRY_FREE, _DOT)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
 
@@ -79,13 +81,13 @@ class SlotReader:
     def items(self) -> Iterator[Item]:
         """Yield what the slots hold up to the end of the directory or of ``data``."""
         data = self.data
-        for slot in range(self.next, len(data) // ENTRY_SIZE):
+        slot, end = self.next, len(data) // ENTRY_SIZE
+        while slot < end:
             at = slot * ENTRY_SIZE
             byte = data[at]
             if byte == 0:
-                self.next = slot
                 self.ended = True
-                return
+                break
             attributes = data[at + 11] & ATTR_LONG_NAME_MASK
             if byte == ENTRY_FREE:
                 self._long = self._first = -1
@@ -94,8 +96,16 @@ class SlotReader:
                 if item is not None:
                     yield item
             elif byte & LAST_LONG_ENTRY:
-                self._long = self._first = slot
-        self.next = len(data) // ENTRY_SIZE
+                last = slot + byte - LAST_LONG_ENTRY
+                long = whole_set(data, slot, last) if last < end else None
+                if long is None:
+                    self._long = self._first = slot
+                else:
+                    yield Item(last, slot, long)
+                    self._long = self._first = -1
+                    slot = last
+            slot += 1
+        self.next = slot
 
     def _short(self, slot: int, byte: int, attributes: int) -> Item | None:
         found = not attributes & _VOLUME_ID
@@ -112,6 +122,50 @@ class SlotReader:
         return Item(slot, first if first >= 0 else slot, long or None, found=found, listed=listed)
 
 
+_NAMES = [bytes(range(n, 0, -1)) for n in range(20)]
+"""LDIR_Ord of the parts of a name of so many, without the mark of the first."""
+_ATTRIBUTES = [bytes((ATTR_LONG_NAME,)) * n for n in range(20)]
+_FILL = "\uffff" * LONG_UNITS
+
+
+def whole_set(data: bytearray, first: int, last: int) -> str | None:
+    """Return the long name in slots ``first`` to ``last`` - 1, where all is as it should be.
+
+    ``None`` for everything else, which is then looked at slot by slot: a short entry that is not
+    a plain file's or folder's, 20 parts, a name that ends in another part than its last.
+    """
+    count = last - first
+    if not 0 < count < len(_NAMES):
+        return None
+    at = last * ENTRY_SIZE
+    if data[at] in _NOT_SHORT or data[at + 11] & _VOLUME_ID:
+        return None
+    block = bytes(data[first * ENTRY_SIZE : at])
+    if (
+        block[ENTRY_SIZE::ENTRY_SIZE] != _NAMES[count - 1]
+        or block[11::ENTRY_SIZE] != _ATTRIBUTES[count]
+        or block[13::ENTRY_SIZE] != bytes((checksum(bytes(data[at : at + 11])),)) * count
+        or any(block[26::ENTRY_SIZE])
+        or any(block[27::ENTRY_SIZE])
+    ):
+        return None
+    return _joined(block)
+
+
+def _joined(block: bytes) -> str | None:
+    """Return the name in ``block``, the last part first; ``None`` if its end is an odd one."""
+    parts = [
+        block[at + 1 : at + 11] + block[at + 14 : at + 26] + block[at + 28 : at + 32]
+        for at in range(len(block) - ENTRY_SIZE, -1, -ENTRY_SIZE)
+    ]
+    text = b"".join(parts).decode("utf-16-le", "surrogatepass")
+    end = text.find("\0")
+    if end < 0:
+        return text
+    fill = len(text) - end - 1
+    return text[:end] if fill < LONG_UNITS and text[end + 1 :] == _FILL[:fill] and end else None
+
+
 def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
     """Return what ``data`` says of an item; ``wide``: cluster numbers have upper halves."""
     (
@@ -119,17 +173,15 @@ def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
         write_time, write_date, low, size,
     ) = DIR_ENTRY.unpack_from(data, item.slot * ENTRY_SIZE)  # fmt: skip
     long = item.long
-    short_name = _plain_name(short)
+    short_name = short_oem(short, 0).decode("cp437")
     if long is None:
         oem = short_oem(short, nt)
-        name = oem_to_unicode(oem) if nt else short_name
+        name = oem.decode("cp437") if nt else short_name
+    elif long.isascii():
+        name, oem = long, long.encode("ascii")
     else:
         name, oem = long, listed_name(long, short, nt)
     return FatEntry(
         name, oem, short_name, attributes, size, high << 16 | low if wide else low,
         write_date, write_time, create_date, create_time, tenths, access_date, item.slot,
     )  # fmt: skip
-
-
-def _plain_name(short: bytes) -> str:
-    return oem_to_unicode(short_oem(short, 0))
