@@ -105,12 +105,13 @@ def complete_place(incomplete: str) -> list[CompletionItem]:
     from maixfs.target import open_target, parse_target
 
     board = default_board() if incomplete.startswith(":") else ""
-    host, path = parse_target(f"{board}{incomplete}")
-    if path is None or not host.exists():
+    place = parse_target(f"{board}{incomplete}")
+    path = place.path
+    if path is None or not place.host.exists():
         return [CompletionItem(incomplete, type="file")]
     folder = path[: path.rfind("/") + 1]
     try:
-        with open_target(str(host)) as target:
+        with open_target(place) as target:
             entries = target.list(folder)
     except (MaixfsError, OSError):
         return []

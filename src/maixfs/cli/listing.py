@@ -22,6 +22,11 @@ class Listing(NamedTuple):
     facts: dict[str, dict[str, Any]]
     """What is known of each entry beyond a listing, by path, where that was asked for."""
 
+    @property
+    def formats(self) -> set[str]:
+        """The file systems that the entries are in."""
+        return {volume.format for volume in self.volumes.values()}
+
     def name(self, entry: Entry) -> str:
         """Return an entry's path as seen from the folder, whole where there is none."""
         return (
@@ -48,9 +53,9 @@ def read_listing(
     """Return what a place holds: a folder's content, or what a pattern matches."""
     from maixfs.target import parse_target
 
-    host, path = parse_target(place)
-    with opened(screen, host, where) as target:
-        found = target.find(path)
+    there = parse_target(place)
+    with opened(screen, there, where) as target:
+        found = target.find(there.path)
         folder = ""
         if len(found) == 1 and found[0].is_dir:
             folder = found[0].path

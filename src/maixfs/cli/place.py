@@ -63,10 +63,11 @@ class WholeType(click.ParamType):  # type: ignore[type-arg]
         """Refuse ``TARGET:PATH``; of ``TARGET:`` the colon goes."""
         from maixfs.target import parse_target
 
-        host, path = parse_target(str(value))
-        if path:
-            self.fail(f"{value!r} names a path in a target; {host} is the whole one", param, ctx)
-        return str(value) if path is None else str(host)
+        place = parse_target(str(value))
+        if place.path:
+            text = f"{value!r} names a path in a target; {place.whole} is the whole one"
+            self.fail(text, param, ctx)
+        return str(value) if place.path is None else str(place.whole)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

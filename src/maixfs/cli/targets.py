@@ -16,7 +16,7 @@ from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
-    from maixfs.target import Entry, Target, Volume, Where
+    from maixfs.target import Entry, Target, TargetPath, Volume, Where
 
 
 def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +40,7 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def opened(
-    screen: Screen, host: Path | str, where: Where, *, writable: bool = False
+    screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
 ) -> Iterator[Target]:
     """Open a target for a verb; says so where a running board may be changing it."""
     from maixfs.target import open_target
@@ -54,22 +54,23 @@ def opened(
         yield target
 
 
-def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[Path, list[str]]:
+def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[TargetPath, list[str]]:
     """Return the paths of ``TARGET:PATH`` places by target; a place without path is wrong.
 
     ``root`` says whether ``TARGET:`` stands for all that is in it.
     """
     from maixfs.target import parse_target
 
-    found: dict[Path, list[str]] = {}
+    found: dict[TargetPath, list[str]] = {}
     for place in places:
-        host, path = parse_target(place)
+        there = parse_target(place)
+        path = there.path
         if path is None or not (path or root):
             raise WrongUsage(
                 f"{verb} works on what is in a target, and {place!r} names no path in one",
                 hint=f"maixfs {verb} {place.rstrip(':')}:PATH",
             )
-        found.setdefault(host, []).append(path)
+        found.setdefault(there.whole, []).append(path)
     return found
 
 

@@ -26,6 +26,8 @@ _OUTSIDE = "left out, as they link to outside of the folder"
 _CIRCLE = "left out, as they link to a folder that they are in"
 _SPECIAL = "left out, as they are neither files nor folders"
 _RAW = "not UTF-8, stored byte for byte"
+_OF_SPIFFS = (_FOLDERS, _EMPTY, _RAW)
+"""What does not matter to a file system with folders, and with names of text."""
 
 
 class PackFile(NamedTuple):
@@ -41,6 +43,8 @@ class PackPlan(NamedTuple):
 
     files: tuple[PackFile, ...]
     warnings: tuple[str, ...]
+    folders: tuple[bytes, ...] = ()
+    """Names of the folders in it, in the order of their bytes."""
 
     def too_long(self, geometry: Geometry) -> tuple[bytes, ...]:
         """Return the names that have too many bytes for ``geometry``."""
@@ -53,17 +57,20 @@ def collect(
     prefix: str = "/",
     follow_links: bool = False,
     everything: bool = False,
+    real_folders: bool = False,
 ) -> PackPlan:
     """Return the files of ``folder`` and of the folders in it, for ``pack``.
 
     A name is ``prefix`` and the path in the folder, with slashes; bytes that are not UTF-8 are
     kept. The order depends on those bytes alone. Links are followed inside of the folder, and
     out of it with ``follow_links``. What hosts litter (``HOST_LITTER``) is left out unless
-    ``everything`` is asked for. Raises ``UsageError`` for a folder that cannot be read.
+    ``everything`` is asked for. With ``real_folders`` they go where folders are, and nothing is
+    said of them. Raises ``UsageError`` for a folder that cannot be read.
     """
     walk = _Walk(Path(folder), prefix.encode(), follow_links, everything)
     walk.run()
-    return PackPlan(tuple(sorted(walk.files)), walk.warnings())
+    said = walk.warnings(_OF_SPIFFS if real_folders else ())
+    return PackPlan(tuple(sorted(walk.files)), said, tuple(sorted(walk.folders)))
 
 
 class _Folder(NamedTuple):
@@ -78,6 +85,7 @@ class _Walk:
 
     def __init__(self, root: Path, prefix: bytes, follow_links: bool, everything: bool) -> None:
         self.files: list[PackFile] = []
+        self.folders: list[bytes] = []
         self._root = os.path.realpath(os.fsencode(root))
         self._prefix = prefix
         self._follow_links = follow_links
@@ -92,6 +100,8 @@ class _Walk:
         while waiting:
             folder = waiting.pop()
             entries = self._scan(folder)
+            if folder.path != self._root:
+                self.folders.append(folder.name.rstrip(b"/"))
             if not entries and folder.path != self._root:
                 self._note(_EMPTY, folder.name)
             for entry in entries:
@@ -103,9 +113,13 @@ class _Walk:
                 else:
                     self._add(entry, name)
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self, unsaid: tuple[str, ...]) -> tuple[str, ...]:
         """Return one sentence for each kind of thing noticed, with the first few names."""
-        return tuple(_sentence(text, sorted(names)) for text, names in self._notes.items())
+        return tuple(
+            _sentence(text, sorted(names))
+            for text, names in self._notes.items()
+            if text not in unsaid
+        )
 
     def _scan(self, folder: _Folder) -> list[os.DirEntry[bytes]]:
         try:

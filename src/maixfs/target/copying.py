@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import NamedTuple
 
+from maixfs.target.address import TargetPath
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
 from maixfs.target.draft import clear_drafts
 from maixfs.target.records import Progress, Where, Written
@@ -28,32 +29,41 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
     host's files are written one by one, each whole. With ``dry_run`` nothing is opened, and
     there are no files. Raises as ``Target.write`` and ``Target.commit`` do.
     """
-    if dry_run or not plan.steps:
+    if dry_run or not (plan.steps or plan.folders):
         return Copied([], [])
-    goal = plan.steps[0].destination
-    host = goal.host if goal.path is not None else None
-    if host is None:
-        for folder in {step.destination.host.parent for step in plan.steps}:
-            clear_drafts(folder)
-    with Sessions(host, Where(), known=plan.geometries, writable=True) as sessions:
+    goal = plan.steps[0].destination if plan.steps else plan.folders[0]
+    inside = goal.whole if goal.path is not None else None
+    if inside is None:
+        for parent in {step.destination.host.parent for step in plan.steps}:
+            clear_drafts(parent)
+    with Sessions(inside, Where(), known=plan.geometries, writable=True) as sessions:
         written: list[Written] = []
+        for folder in plan.folders:
+            _make(folder, sessions)
         done, total = 0, plan.total
         for step in plan.steps:
             if progress is not None:
                 progress("copy", done, total)
-            with nullcontext() if host is not None else counted(written):
+            with nullcontext() if inside is not None else counted(written):
                 written.append(_do(step, plan, sessions))
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
             progress("copy", total, total)
-        images = sessions.target(host).commit_all(progress) if host is not None else []
+        images = sessions.target(inside).commit_all(progress) if inside is not None else []
         return Copied(written, images)
+
+
+def _make(folder: TargetPath, sessions: Sessions) -> None:
+    if folder.path is None:
+        make_folder(folder.host)
+    else:
+        sessions.target(folder).mkdir(folder.path, parents=True)
 
 
 def _do(step: CopyStep, plan: CopyPlan, sessions: Sessions) -> Written:
     content = sessions.content(step.source)
     if step.destination.path is not None:
-        target = sessions.target(step.destination.host)
+        target = sessions.target(step.destination)
         return target.write(step.destination.path, content)
     if plan.root is not None:
         make_folder(plan.root)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from maixfs.errors import UsageError
 from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
-from maixfs.target.copysource import Item, Place, find_items
+from maixfs.target.copysource import Item, Place, Ways, find_items
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
 from maixfs.target.hostfile import host_content
 from maixfs.target.hostnames import HostNames
@@ -48,6 +48,8 @@ class CopyPlan(NamedTuple):
     """The host's folder that files must stay in, or ``None``."""
     geometries: dict[str, Geometry]
     """Of each target that takes part, by its real path."""
+    folders: tuple[TargetPath, ...] = ()
+    """Folders that are to be there afterwards, each after the one that it is in."""
 
     @property
     def total(self) -> int:
@@ -86,10 +88,9 @@ def plan_copy(
             hint="name one with a colon: board:/flash, image.bin:/main.py",
         )
     where = Where(geometry, base)
-    with Sessions(goal.host if goal.path is not None else None, where) as sessions:
-        found = [
-            find_items(place, recursive, sessions, follow_links=follow_links) for place in places
-        ]
+    with Sessions(goal if goal.path is not None else None, where) as sessions:
+        ways = Ways(follow_links, goal.path is not None and _has_folders(goal, sessions))
+        found = [find_items(place, recursive, sessions, ways) for place in places]
         items = [item for part in found for item in part.items]
         is_tree = len(found) == 1 and found[0].is_folder
         inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)
@@ -97,10 +98,37 @@ def plan_copy(
         _refuse_clashes(steps)
         if goal.path is not None:
             sizes = {step.destination.path or "": step.size for step in steps}
-            sessions.target(goal.host).check_fits(sizes)
+            sessions.target(goal).check_fits(sizes)
         root = goal.host if goal.path is None and (inside or is_tree) else None
         warnings = tuple(warning for part in found for warning in part.warnings)
-        return CopyPlan(tuple(steps), warnings, root, sessions.geometries)
+        inner = [folder for part in found for folder in part.folders]
+        folders = _folders(inner, items, goal, inside, sessions)
+        return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders)
+
+
+def _has_folders(goal: TargetPath, sessions: Sessions) -> bool:
+    return sessions.target(goal).volume(goal.path).has_folders
+
+
+def _folders(
+    folders: list[Item],
+    items: list[Item],
+    goal: TargetPath,
+    inside: bool,
+    sessions: Sessions,
+) -> tuple[TargetPath, ...]:
+    """Return the folders of a copy at its destination; on the host those that are empty."""
+    ways = sorted({item.inside if inside else item.alone for item in folders})
+    if goal.path is None:
+        files = [item.inside if inside else item.alone for item in items]
+        full = {way[:depth] for way in (*files, *ways) for depth in range(len(way))}
+        empty = [way for way in ways if way and way not in full]
+        names = HostNames(way for way in (*files, *empty) if way)
+        return tuple(TargetPath(goal.host.joinpath(*names[way])) for way in empty)
+    if not _has_folders(goal, sessions):
+        return ()
+    base = sessions.target(goal).absolute(goal.path).rstrip("/")
+    return tuple(goal._replace(path="/".join((base, *way))) for way in ways)
 
 
 def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) -> bool:
@@ -112,7 +140,7 @@ def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) 
     if goal.path is None:
         there, is_dir = goal.host.exists(), goal.host.is_dir()
     else:
-        target = sessions.target(goal.host)
+        target = sessions.target(goal)
         there = target.exists(goal.path)
         is_dir = there and target.is_folder(goal.path)
     if there and not is_dir and (several or is_tree or end.slash):
@@ -133,13 +161,13 @@ def _steps(
     ways = [item.inside if inside else item.alone for item in items]
     if goal.path is None:
         return _steps_to_host(items, ways, goal.host, sessions)
-    target = sessions.target(goal.host)
+    target = sessions.target(goal)
     base = target.absolute(goal.path)
     steps = []
     for item, way in zip(items, ways, strict=True):
         path = "/".join((base.rstrip("/"), *way)) if way else base
         place = target.place_of(path)
-        destination = TargetPath(goal.host, place)
+        destination = goal._replace(path=place)
         action = Action.NEW
         if target.exists(place):
             if target.is_folder(place):
@@ -170,10 +198,10 @@ def _steps_to_host(
 
 def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
     """Compare a source with the file of a target that it would replace."""
-    target = sessions.target(destination.host)
+    target = sessions.target(destination)
     known = target.stat(destination.path or "")
     source = item.source
-    in_goal = source.path is not None and sessions.is_same(source.host, destination.host)
+    in_goal = source.path is not None and sessions.is_same(source, destination)
     if in_goal and target.stat(source.path or "") == known:
         raise UsageError(f"{source} and {destination} are the same file")
     if known.size != item.size or not known.readable:

@@ -34,6 +34,17 @@ class Found(NamedTuple):
     items: list[Item]
     is_folder: bool
     warnings: tuple[str, ...] = ()
+    folders: tuple[Item, ...] = ()
+    """Folders that are real where they are."""
+
+
+class Ways(NamedTuple):
+    """How folders of the host are gone through."""
+
+    follow_links: bool = False
+    """Whether links that lead out of a folder are gone for."""
+    real_folders: bool = False
+    """Whether the destination has folders."""
 
 
 class Place(NamedTuple):
@@ -59,39 +70,38 @@ class Place(NamedTuple):
 
 
 def find_items(
-    place: Place, recursive: bool, sessions: Sessions, *, follow_links: bool = False
+    place: Place, recursive: bool, sessions: Sessions, ways: Ways | None = None
 ) -> Found:
-    """Return the files that a source means; raises ``MissingError`` where there are none.
-
-    ``follow_links`` goes for links that lead out of a folder of the host.
-    """
+    """Return the files that a source means; raises ``MissingError`` where there are none."""
     if place.where.path is not None:
         return _in_target(place, recursive, sessions)
+    ways = ways or Ways()
     path = place.where.host
     text = str(path)
     if path.exists() or not has_magic(text):
-        return _on_host(path, recursive, place.dot, follow_links)
+        return _on_host(path, recursive, place.dot, ways)
     matches = [Path(match) for match in sorted(glob(text))]  # noqa: PTH207 - starts anywhere
     if not matches:
         raise MissingError(f"{path}: no file matches")
-    found = [_on_host(match, recursive, False, follow_links) for match in matches]
+    found = [_on_host(match, recursive, False, ways) for match in matches]
     items = [item for part in found for item in part.items]
     warnings = tuple(warning for part in found for warning in part.warnings)
-    return Found(items, len(found) == 1 and found[0].is_folder, warnings)
+    folders = tuple(folder for part in found for folder in part.folders)
+    return Found(items, len(found) == 1 and found[0].is_folder, warnings, folders)
 
 
-def _on_host(path: Path, recursive: bool, contents_only: bool, follow_links: bool) -> Found:
+def _on_host(path: Path, recursive: bool, contents_only: bool, ways: Ways) -> Found:
     status = look_at(path)
     if path.is_dir():
         if not recursive:
             raise TargetError(f"{path} is a folder", hint="-r copies it with all that is in it")
-        return _host_folder(path, contents_only, follow_links)
+        return _host_folder(path, contents_only, ways)
     name = show(os.fsencode(path.name))
     return Found([Item(TargetPath(path), status.st_size, True, (name,), ())], False)
 
 
-def _host_folder(path: Path, contents_only: bool, follow_links: bool) -> Found:
-    plan = collect(path, prefix="", follow_links=follow_links)
+def _host_folder(path: Path, contents_only: bool, ways: Ways) -> Found:
+    plan = collect(path, prefix="", follow_links=ways.follow_links, real_folders=ways.real_folders)
     name = "" if contents_only else path.resolve().name
     base = (show(os.fsencode(name)),) if name else ()
     items = []
@@ -99,33 +109,39 @@ def _host_folder(path: Path, contents_only: bool, follow_links: bool) -> Found:
         way = tuple(show(part) for part in file.name.split(b"/"))
         size = look_at(file.content).st_size
         items.append(Item(TargetPath(file.content), size, True, base + way, way))
-    return Found(items, True, plan.warnings)
+    folders: list[Parts] = [()] if base else []
+    folders += (tuple(show(part) for part in inner.split(b"/")) for inner in plan.folders)
+    found = (Item(TargetPath(path), 0, True, base + way, way) for way in folders)
+    return Found(items, True, plan.warnings, tuple(found))
 
 
 def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
-    host = place.where.host
-    target = sessions.target(host)
+    whole = place.where.whole
+    target = sessions.target(place.where)
     pattern = place.where.path or target.mount_point
     entries = target.find(pattern)
-    items = []
+    items: list[Item] = []
+    folders: list[Item] = []
     for entry in entries:
         if not entry.is_dir:
-            items.append(_item(host, entry, (entry.name,), ()))
+            items.append(_item(whole, entry, (entry.name,), ()))
             continue
         if not recursive:
             raise TargetError(
-                f"{host}:{entry.path} is a folder",
+                f"{whole}:{entry.path} is a folder",
                 hint="-r copies it with all that is in it",
             )
         is_root = entry.path in ("/", target.mount_point)
         base = () if place.dot or is_root else (entry.name,)
         depth = len(entry.path.rstrip("/")) + 1
-        for file in target.list(entry.path, recursive=True):
-            if not file.is_dir:
-                way = tuple(file.path[depth:].split("/"))
-                items.append(_item(host, file, base + way, way))
-    return Found(items, len(entries) == 1 and entries[0].is_dir)
+        if base:
+            folders.append(_item(whole, entry, base, ()))
+        for inside in target.list(entry.path, recursive=True):
+            way = tuple(inside.path[depth:].split("/"))
+            found = folders if inside.is_dir else items
+            found.append(_item(whole, inside, base + way, way))
+    return Found(items, len(entries) == 1 and entries[0].is_dir, (), tuple(folders))
 
 
-def _item(host: Path, entry: Entry, inside: Parts, alone: Parts) -> Item:
-    return Item(TargetPath(host, entry.path), entry.size, entry.readable, inside, alone)
+def _item(whole: TargetPath, entry: Entry, inside: Parts, alone: Parts) -> Item:
+    return Item(whole._replace(path=entry.path), entry.size, entry.readable, inside, alone)

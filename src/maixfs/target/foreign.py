@@ -43,6 +43,22 @@ def describe(image: memoryview) -> str:
     return "none of the known geometries fits"
 
 
+def is_card(sector: bytes) -> bool:
+    """Tell whether a first sector is a card's: a partition table, or a volume's boot sector.
+
+    A table has a status byte of 00 or 80 in each slot, and a type in one.
+    """
+    if sector[_SECTOR - 2 : _SECTOR] != b"\x55\xaa":
+        return False
+    if sector[:1] in _JUMPS and sector[3:11].strip(b"\0"):
+        return True
+    slots = [sector[at : at + 16] for at in range(0x1BE, _SECTOR - 2, 16)]
+    return all(slot[0] in (0, 0x80) for slot in slots) and any(slot[4] for slot in slots)
+
+
+_JUMPS = (b"\xeb", b"\xe9", b"\xe8")
+
+
 def is_all(image: memoryview, value: int) -> bool:
     """Tell whether all bytes are ``value``; the first other one ends the search."""
     piece = blank(_CHUNK) if value == 0xFF else bytes([value]) * _CHUNK

@@ -37,10 +37,10 @@ def reason_of(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def look_at(path: Path) -> os.stat_result:
-    """Return the status of a file or folder.
+def look_at(path: Path, *, devices: bool = False) -> os.stat_result:
+    """Return the status of a file or folder; with ``devices`` of a block device, too.
 
-    Raises ``MissingError``, and ``TargetError`` for what is neither (a device, a pipe).
+    Raises ``MissingError``, and ``TargetError`` for what is none of them (a pipe).
     """
     try:
         status = path.stat()
@@ -48,7 +48,8 @@ def look_at(path: Path) -> os.stat_result:
         raise MissingError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:
         raise TargetError(f"{path} cannot be looked at: {reason_of(error)}") from error
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+    kinds = (stat.S_ISREG, stat.S_ISDIR, *([stat.S_ISBLK] if devices else []))
+    if not any(is_kind(status.st_mode) for is_kind in kinds):
         raise TargetError(
             f"{path} is neither a file nor a folder", hint="copy its bytes to a file first"
         )
@@ -76,6 +77,12 @@ def read_file(path: Path) -> bytes:
         raise TargetError(f"{path} is a folder") from None
     except (OSError, ValueError) as error:
         raise TargetError(f"{path} cannot be read: {reason_of(error)}") from error
+
+
+def read_start(path: Path, length: int) -> bytes:
+    """Return the first bytes of a file, fewer where it is shorter; raises as ``read_file``."""
+    with _opened(path) as stream:
+        return stream.read(length)
 
 
 def host_content(path: Path) -> Content:

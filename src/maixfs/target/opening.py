@@ -1,4 +1,4 @@
-"""Open a target: what is it, where is its file system, may it be changed."""
+"""Open a target: what is it, where are its file systems, may it be changed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.spiffs import Geometry
+from maixfs.errors import UsageError
 from maixfs.target.address import TargetPath, parse_target
+from maixfs.target.names import steps_of
+from maixfs.target.records import Kind, Where
 from maixfs.target.source import board_holder, find_source, locked
 from maixfs.target.target import Target
 from maixfs.target.volumes import Slot, Volumes
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
+
+    from maixfs.spiffs import Geometry
+    from maixfs.target.source import Source
+    from maixfs.target.volume import Volume
+
+_FLASH = ("flash",)
+_CARD = ("sd", "sd2", "sd3", "sd4")
+"""What paths on a board begin with."""
 
 
 def open_target(
@@ -22,30 +32,96 @@ def open_target(
     geometry: Geometry | None = None,
     *,
     base: int | None = None,
+    devices: bool = False,
 ) -> Target:
-    """Open a board's folder, a flash image or dump, or a bare SPIFFS image.
+    """Open a board's folder, a flash image or dump, a bare SPIFFS image, or a card.
 
-    Of a text, what ``parse_target`` calls the host is opened. The geometry is found unless it
-    is given; ``base`` says where the file system starts, with a geometry or to find one. Without
-    ``writable`` nothing on the host changes, not even a time stamp; a board that is powered on
-    elsewhere is read as a copy of this moment (``holder`` is the process). With it a board is
-    locked until ``close``.
+    Of a text, what ``parse_target`` calls the host (and the slot) is opened; a path says which
+    file system of a board is wanted at once, the others open when they are needed. The geometry
+    of a SPIFFS is found unless it is given; ``base`` says where it starts, with a geometry or to
+    find one. A card is told from a flash by its first sector. Without ``writable`` nothing on
+    the host changes, not even a time stamp; a board that is powered on elsewhere is read as a
+    copy of this moment (``holder`` is the process). With it a board is locked until ``close``,
+    and block devices are refused unless ``devices`` allows them.
 
     Raises ``MissingError``, ``NoFileSystemError``, ``AmbiguousError``, ``TargetError`` for a
     file that cannot be read or may not be written; ``BoardError`` and its kin for boards.
     """
-    from maixfs.target.spiffs.opening import open_spiffs
-
     place = _place_of(target)
-    source = find_source(place.host, writable=writable)
-    holder = None if writable or source.folder is None else board_holder(source.folder)
+    source = find_source(place.host, writable=writable, devices=devices)
+    where = Where(geometry, base)
     with ExitStack() as stack:
+        holder = None if writable or source.folder is None else board_holder(source.folder)
         if writable:
             stack.enter_context(locked(source))
-        volume = open_spiffs(source, geometry, base, writable=writable, holder=holder)
+        if source.config is not None:
+            opened = _open_board(source, place, where, writable, holder)
+        else:
+            opened = _open_image(source, place, where, writable, holder)
+        kind, volumes = opened
         lock = stack.pop_all() if writable else None
-    volumes = Volumes(Slot((), lambda: (volume,)))
-    return Target(source, volume.kind, volumes, holder=holder, lock=lock)
+    return Target(source, kind, volumes, holder=holder, lock=lock)
+
+
+def _open_image(
+    source: Source, place: TargetPath, where: Where, writable: bool, holder: int | None
+) -> tuple[Kind, Volumes]:
+    if _is_card(source, place, where):
+        from maixfs.target.fat.opening import open_card
+
+        if where != Where():
+            raise UsageError(
+                f"{place} is a card: geometry and base are those of a SPIFFS",
+                hint="leave --geometry and --base out",
+            )
+        card = open_card(source, place.slot, writable=writable)
+        return Kind.CARD, Volumes(Slot((), lambda: (card,)))
+    from maixfs.target.spiffs.opening import open_spiffs
+
+    flash = open_spiffs(source, where.geometry, where.base, writable=writable, holder=holder)
+    return flash.kind, Volumes(Slot((), lambda: (flash,)))
+
+
+def _open_board(
+    source: Source, place: TargetPath, where: Where, writable: bool, holder: int | None
+) -> tuple[Kind, Volumes]:
+    def flash() -> Sequence[Volume]:
+        from maixfs.target.spiffs.opening import open_spiffs
+
+        geometry, base = where
+        return [open_spiffs(source, geometry, base, writable=writable, holder=holder)]
+
+    def card() -> Sequence[Volume]:
+        if source.config is None or source.config.sd.image is None:
+            return []
+        from maixfs.target.fat.opening import open_board_card
+
+        return open_board_card(source, writable=writable)
+
+    if place.slot is not None:
+        raise UsageError(
+            f"{place}: a board's partitions are named by where they are mounted",
+            hint=f"{place.host}:/sd, {place.host}:/sd2",
+        )
+    volumes = Volumes(Slot(_FLASH, flash), Slot(_CARD, card))
+    try:
+        volumes.at(steps_of(place.path or "").parts if (place.path or "")[:1] == "/" else ())
+    except BaseException:
+        volumes.close()
+        raise
+    return Kind.BOARD, volumes
+
+
+def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
+    """Tell whether an image is a card: by what was said of it, or by its first sector."""
+    if place.slot is not None or source.is_device:
+        return True
+    if where != Where():
+        return False
+    from maixfs.target.foreign import is_card
+    from maixfs.target.hostfile import read_start
+
+    return is_card(read_start(source.file, 512))
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:

@@ -110,6 +110,8 @@ class Written(NamedTuple):
     """False where the very same was there already, and nothing was written."""
     note: str = ""
     """What a person should know, such as a name that had to change."""
+    sectors: int | None = None
+    """Of a card, how many sectors were written; ``size`` and ``sha256`` are then of these."""
 
 
 class Finding(NamedTuple):

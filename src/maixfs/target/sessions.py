@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
@@ -28,7 +27,7 @@ class Sessions:
 
     def __init__(
         self,
-        goal: Path | None,
+        goal: TargetPath | None,
         where: Where,
         *,
         known: Mapping[str, Geometry] | None = None,
@@ -41,53 +40,60 @@ class Sessions:
         self._stack = ExitStack()
         self._targets: dict[str, Target] = {}
 
-    def target(self, host: Path) -> Target:
-        """Return the open target of a host path; raises as ``open_target``."""
-        key = os.path.realpath(host)
+    def target(self, place: TargetPath) -> Target:
+        """Return the open target of a place; raises as ``open_target``."""
+        key = _key(place)
         if key not in self._targets:
-            target = self._open(host, key)
+            target = self._open(place, key)
             self._stack.callback(target.close)
             self._targets[key] = target
         return self._targets[key]
 
     @property
     def geometries(self) -> dict[str, Geometry]:
-        """The geometry of each SPIFFS that is open, by real path."""
+        """The geometry of each flash and SPIFFS image that is open."""
         return {
             key: target.spiffs.geometry
             for key, target in self._targets.items()
-            if target.kind is not Kind.CARD
+            if target.kind in (Kind.FLASH_IMAGE, Kind.SPIFFS_IMAGE)
         }
 
-    def _open(self, host: Path, key: str) -> Target:
-        is_goal = self._goal is not None and self.is_same(host, self._goal)
+    def _open(self, place: TargetPath, key: str) -> Target:
+        is_goal = self._goal is not None and self.is_same(place, self._goal)
         where = self._where if is_goal or self._goal is None else Where()
         if key in self._known:
             where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
-            return open_target(host, writable, where.geometry, base=where.base)
+            return open_target(place, writable, where.geometry, base=where.base)
         except MissingError as error:
-            if is_goal and not host.exists():
+            if is_goal and not place.host.exists():
+                host = place.host
                 error.hint = f"maixfs mkfs {host} makes an image, maixfs new {host} a board"
             raise
         except AmbiguousError as error:
             if not is_goal and self._goal is not None:
+                host = place.host
                 error.hint = f"take its files out first: maixfs unpack --base ADDRESS {host} DIR"
             raise
 
-    def is_same(self, one: Path, other: Path) -> bool:
-        """Tell whether two host paths lead to the same target."""
-        return os.path.realpath(one) == os.path.realpath(other)
+    def is_same(self, one: TargetPath, other: TargetPath) -> bool:
+        """Tell whether two places are in the same target."""
+        return _key(one) == _key(other)
 
     def content(self, place: TargetPath) -> Content:
         """Return what is in a file, of the host's or in a target; it is read when needed."""
         if place.path is None:
             return host_content(place.host)
-        return self.target(place.host).content(place.path)
+        return self.target(place).content(place.path)
 
     def __enter__(self) -> Sessions:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+
+def _key(place: TargetPath) -> str:
+    slot = "" if place.slot is None else f"@{place.slot}"
+    return f"{os.path.realpath(place.host)}{slot}"

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.target.errors import TargetError
 from maixfs.target.hostfile import Stamp, look_at, refuse_protected
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _CONFIG_NAME = "board.toml"
 _FLASH_NAME = "flash.bin"
+_BOARD_FILES = frozenset((_FLASH_NAME, "sd.img"))
 _WEAR_NAME = "wear.bin"
 _LOCK_NAME = "board.lock"
 
@@ -31,6 +33,16 @@ class Source(NamedTuple):
     """The board that ``file`` belongs to."""
     config: BoardConfig | None
     """What the board is made of; ``None`` for an image, also for a board's own."""
+    is_device: bool = False
+    """Whether ``file`` is a block device."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of ``file``."""
+        if not self.is_device:
+            return self.stamp.size
+        with self.file.open("rb") as stream:
+            return stream.seek(0, os.SEEK_END)
 
     @property
     def wear_file(self) -> Path | None:
@@ -38,13 +50,14 @@ class Source(NamedTuple):
         return self.folder / _WEAR_NAME if self.folder is not None else None
 
 
-def find_source(host: Path, *, writable: bool) -> Source:
+def find_source(host: Path, *, writable: bool, devices: bool = False) -> Source:
     """Look at a host path; nothing is opened but a board's ``board.toml``.
 
-    Raises ``MissingError`` for nothing, ``BoardError`` for a folder that is no board, and
-    ``TargetError`` for what is no file or, with ``writable``, may not be written.
+    Block devices may be read, and written where ``devices`` says so. Raises ``MissingError`` for
+    nothing, ``BoardError`` for a folder that is no board, and ``TargetError`` for what is no file
+    or, with ``writable``, may not be written.
     """
-    status = look_at(host)
+    status = look_at(host, devices=True)
     folder, config, file = None, None, host
     if stat.S_ISDIR(status.st_mode):
         from maixfs.board.config import BoardConfig
@@ -52,12 +65,23 @@ def find_source(host: Path, *, writable: bool) -> Source:
         folder, config, file = host, BoardConfig.load(host), host / _FLASH_NAME
         status = look_at(file)
     else:
-        real = Path(os.path.realpath(host))
-        if real.name == _FLASH_NAME and real.with_name(_CONFIG_NAME).is_file():
-            folder = real.parent
+        folder = _board_of(Path(os.path.realpath(host)))
+    is_device = stat.S_ISBLK(status.st_mode)
+    if writable and is_device and not devices:
+        raise TargetError(
+            f"{host} is a drive of this computer: it is only read",
+            hint=f"maixfs sd read {host} IMAGE makes an image, maixfs sd write puts it back",
+        )
     if writable:
         refuse_protected(file, status)
-    return Source(host, file, Stamp.of(status), folder, config)
+    return Source(host, file, Stamp.of(status), folder, config, is_device)
+
+
+def _board_of(file: Path) -> Path | None:
+    """Return the board's folder of which a file is the flash or the card."""
+    if not file.with_name(_CONFIG_NAME).is_file():
+        return None
+    return file.parent if file.name in _BOARD_FILES else None
 
 
 def locked(source: Source) -> AbstractContextManager[object]:

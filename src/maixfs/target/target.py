@@ -67,14 +67,17 @@ class Target(TargetView):
         self.remove_all(entries)
         return entries
 
-    def remove_all(self, entries: Entries) -> None:
-        """Remove files and folders, as ``whole`` gave them: in each file system all or none."""
+    def remove_all(self, entries: Entries, *, force: bool = False) -> None:
+        """Remove files and folders, as ``whole`` gave them: in each file system all or none.
+
+        ``force`` has files go that FAT marks as read-only.
+        """
         self._refuse_reading()
         groups: dict[str, Entries] = {}
         for entry in entries:
             groups.setdefault(self.volume(entry.path).mount.point, []).append(entry)
         for group in groups.values():
-            self.volume(group[0].path).remove(group)
+            self.volume(group[0].path).remove(group, force=force)
 
     def rename(self, old: str, new: str, replace: bool = False) -> None:
         """Give a file or folder another path; ``replace`` lets a file that has it go.

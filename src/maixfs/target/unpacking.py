@@ -12,7 +12,7 @@ from maixfs.target.draft import clear_drafts, put_file
 from maixfs.target.errors import MissingError, TakenError, TargetError, UnreadableError
 from maixfs.target.hostfile import host_content, reason_of
 from maixfs.target.hostnames import HostNames
-from maixfs.target.records import Entry, Progress, Written
+from maixfs.target.records import Entries, Entry, Progress, Written
 from maixfs.target.target import Target
 
 
@@ -51,17 +51,20 @@ def unpack(
     it is the same, replaced with ``force``, and otherwise nothing at all is written
     (``TakenError``). Damaged files are left out, and ``UnpackError`` at the end names them.
     """
-    steps = _plan(target, path, folder)
+    steps, folders, lost = _plan(target, path, folder)
     if not force:
         _refuse_different(target, steps)
     make_folder(folder)
+    for inner in folders:
+        make_folder(inner)
     for parent in {step.place.parent for step in steps}:
         clear_drafts(parent)
     written: list[Written] = []
-    lost: list[str] = []
-    for number, step in enumerate(steps):
+    done, total = 0, sum(step.entry.size for step in steps)
+    for step in steps:
         if progress is not None:
-            progress("unpack", number, len(steps))
+            progress("unpack", done, total)
+        done += step.entry.size
         try:
             with counted(written):
                 proof = write_host(step.place, target.content(step.entry.path), folder)
@@ -70,11 +73,11 @@ def unpack(
             continue
         written.append(proof._replace(note=step.note))
     if progress is not None:
-        progress("unpack", len(steps), len(steps))
+        progress("unpack", total, total)
     if lost:
         reason = ", as they cannot be read" if lost[1:] else f": {lost[0]}"
         raise UnpackError(
-            f"{len(lost)} of {len(steps)} files left out{reason}",
+            f"{len(lost)} of {len(written) + len(lost)} files left out{reason}",
             written,
             lost,
             hint=f"maixfs info {target.host} says what is wrong",
@@ -82,21 +85,30 @@ def unpack(
     return written
 
 
-def _plan(target: Target, path: str | None, folder: Path) -> list[_Step]:
+def _plan(
+    target: Target, path: str | None, folder: Path
+) -> tuple[list[_Step], list[Path], list[str]]:
+    """Return the files, the folders that have none in them, and why some cannot be seen."""
     here = target.stat(path) if path else None
+    inner: Entries = []
     if here is not None and not here.is_dir:
         files, skip = [here], len(here.parts) - 1
     else:
-        files = [entry for entry in target.list(path, recursive=True) if not entry.is_dir]
+        found = target.list(path, recursive=True)
+        files = [entry for entry in found if not entry.is_dir]
+        inner = [entry for entry in found if entry.is_dir]
         start = here.path if here is not None else target.mount_point
         skip = len([part for part in start.split("/") if part])
-    names = HostNames(file.parts[skip:] for file in files)
+    lost = [f"{entry.path} cannot be read: {entry.fault}" for entry in inner if entry.fault]
+    full = {one.parts[:depth] for one in (*files, *inner) for depth in range(len(one.parts))}
+    empty = [entry for entry in inner if entry.parts not in full]
+    names = HostNames(one.parts[skip:] for one in (*files, *empty))
     steps = []
     for file in files:
         parts = file.parts[skip:]
         note = names.note(parts, file.path)
         steps.append(_Step(file, folder.joinpath(*names[parts]), note))
-    return steps
+    return steps, [folder.joinpath(*names[one.parts[skip:]]) for one in empty], lost
 
 
 def _refuse_different(target: Target, steps: list[_Step]) -> None:

@@ -54,7 +54,7 @@ class TargetView:
     @property
     def size(self) -> int:
         """Bytes of the host's file."""
-        return self.source.stamp.size
+        return self.source.size
 
     @property
     def mount_point(self) -> str:
@@ -82,6 +82,8 @@ class TargetView:
         for volume in self.volumes.below(steps.parts):
             inside = volume.catalog.below if recursive else volume.catalog.children
             found += inside(steps.parts)
+            if not found:
+                volume.refuse_unreadable(steps.parts)
         return found
 
     def stat(self, path: str) -> Entry:

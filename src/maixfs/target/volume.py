@@ -44,6 +44,9 @@ class Volume(Protocol):
     def find(self, steps: Steps) -> Entry | None:
         """Return the file, or else the folder, of a path."""
 
+    def refuse_unreadable(self, parts: Parts) -> None:
+        """Raise ``UnreadableError`` for a folder that is there but cannot be read."""
+
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of a file; raises ``UnreadableError``."""
 
@@ -68,8 +71,11 @@ class Volume(Protocol):
     def write(self, path: str, content: Content, meta: bytes | None) -> Written:
         """Put a file there; the very same content is left alone."""
 
-    def remove(self, entries: Entries) -> None:
-        """Remove files, and folders that are named with all that is in them: all or none."""
+    def remove(self, entries: Entries, *, force: bool = False) -> None:
+        """Remove files, and folders that are named with all that is in them: all or none.
+
+        ``force`` has files go that are marked as read-only.
+        """
 
     def rename(self, moves: Sequence[tuple[Entry, str]], *, replace: bool) -> None:
         """Give files and folders other paths: all or none."""

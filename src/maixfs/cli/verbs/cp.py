@@ -74,14 +74,14 @@ def cp(
     with Progress(screen) as progress:
         files, images = apply(plan, progress)
     goal = plan.steps[0].destination if plan.steps else None
-    host = goal.host if goal is not None and goal.path is not None else None
-    if host is not None:
-        files = [file._replace(path=f"{host}:{file.path}") for file in files]
+    whole = goal.whole if goal is not None and goal.path is not None else None
+    if whole is not None:
+        files = [file._replace(path=f"{whole}:{file.path}") for file in files]
     if screen.json:
         result = {"dry_run": False, "files": [file_json(file) for file in files]}
         screen.emit({**result, "written": written_json(images), "warnings": plan.warnings})
         return
-    draw_files(screen, files, sum_up=host is None)
+    draw_files(screen, files, sum_up=whole is None)
     draw_written(screen, images)
 
 

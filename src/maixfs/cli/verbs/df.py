@@ -48,7 +48,7 @@ def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
 
     rooms: list[tuple[str, str, Room]] = []
     for place in places_or_default(places, "df"):
-        host = parse_target(place).host
+        host = parse_target(place).whole
         with opened(screen, host, where) as target:
             rooms.append((str(host), target.mount_point, target.room()))
     if screen.json:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from maixfs.target import Where
 
 COLUMNS = [
-    Column("on flash", right=True),
+    Column("takes", right=True),
     Column("size", right=True),
     Column("share", right=True),
     Column("", spare=True),
@@ -67,10 +67,11 @@ def du(
 
 def _as_json(listing: Listing, summarize: bool) -> dict[str, object]:
     total, shown = _sum(listing), listing.as_json()
+    pages = {"pages": total.units} if listing.formats <= {"SPIFFS"} else {}
     return {
         **(shown | {"entries": []} if summarize else shown),
         "size": total.size,
-        "pages": total.units,
+        **pages,
         "on_flash": total.on_medium,
     }
 

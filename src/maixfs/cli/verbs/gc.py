@@ -15,7 +15,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Where
+    from maixfs.target import Target, Where
 
 
 @verb(
@@ -37,8 +37,11 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
     from maixfs.target import parse_target
 
     (one,) = places_or_default((place,) if place else (), "gc")
-    host = parse_target(one).host
+    host = parse_target(one).whole
     with opened(screen, host, where, writable=True) as target:
+        if target.main.format != "SPIFFS":
+            _tell_card(screen, str(host), target)
+            return
         freed = target.gc()
         written = commit(screen, target)
         room = target.spiffs.room()
@@ -55,3 +58,16 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
     else:
         screen.line(f"{host}: nothing to free; {left}{rest}")
     draw_written(screen, written)
+
+
+def _tell_card(screen: Screen, host: str, target: Target) -> None:
+    """Say that there is nothing to do on a card."""
+    room = target.room()
+    if screen.json:
+        result = {"target": host, "freed_pages": 0, "room": room.as_dict(), "written": None}
+        screen.emit(result)
+        return
+    screen.line(
+        f"{host}: {target.main.format} needs no garbage collection: what is removed is free at"
+        f" once; {screen.size(room.free)} are free"
+    )

@@ -43,10 +43,10 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
     from maixfs.target import parse_target
 
     (one,) = places_or_default((place,) if place else (), "info")
-    host, path = parse_target(one)
-    if path:
+    there = parse_target(one)
+    if there.path:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
-    with opened(screen, host, where) as target:
+    with opened(screen, there.whole, where) as target:
         report = target.report()
     if screen.json:
         screen.emit(report.as_dict())

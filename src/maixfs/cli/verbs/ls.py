@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @verb(
     "ls",
-    ("maixfs ls board", "The files on a board's flash."),
     ("maixfs ls -lR 'dump.bin:*.py'", "All that is known of the Python files in a dump."),
+    ("maixfs ls card.img@2:/music", "A folder on the second partition of a card."),
 )
 @click.argument("places", metavar="[TARGET[:PATH]]...", nargs=-1, type=PLACE)
 @click.option("-R", "--recursive", is_flag=True, help="Folders with all that is in them.")
-@click.option("-l", "--long", is_flag=True, help="Pages, object id and address of the header too.")
+@click.option("-l", "--long", is_flag=True, help="All that is known of each, too.")
 @click.option("-1", "--names", is_flag=True, help="Only names, one a line.")
 @bytes_option
 @json_option
@@ -39,7 +39,7 @@ def ls(
     where: Where,
 ) -> None:
     """PATH may be a file, a folder or a pattern (*, ?, [...], ** for any folders; quote it).
-    SPIFFS has no folders: what shows as one are names with slashes.
+    SPIFFS has no folders: what shows as one there are names with slashes.
 
     Without TARGET it is the board in the folder "board".
     """
@@ -64,22 +64,37 @@ def ls(
 
 def _draw(screen: Screen, listing: Listing, long: bool) -> None:
     columns = [Column("size", right=True), Column("name"), Column("")]
-    if long:
+    formats = listing.formats
+    if long and formats <= {"SPIFFS"}:
         columns[1:1] = [Column("pages", right=True), Column("id", right=True), Column("header")]
+    elif long:
+        units = Column("units" if "SPIFFS" in formats else "clusters", right=True)
+        columns[1:1] = [units, Column("attr"), Column("written")]
     elif not screen.plain:
         columns = [column._replace(heading="") for column in columns]
+    details = _on_flash if formats <= {"SPIFFS"} else _on_card
     rows = []
     for entry in listing.entries:
         row: list[Part] = [screen.cell(entry.size)]
         if long:
-            row += _details(listing, entry)
+            row += details(listing, entry)
         fault: Part = Text(f"unreadable: {entry.fault}", "bad") if entry.fault else ""
         rows.append([*row, listing.label(entry), fault])
     screen.table(columns, rows)
 
 
-def _details(listing: Listing, entry: Entry) -> list[Part]:
+def _on_flash(listing: Listing, entry: Entry) -> list[Part]:
     if entry.is_dir:
         return [str(entry.units), "", ""]
     address = hex_text(listing.facts[entry.path]["address"])
     return [str(entry.units), f"0x{entry.object_id:04X}", address]
+
+
+_LETTERS = ((0x01, "r"), (0x02, "h"), (0x04, "s"), (0x20, "a"))
+"""Read-only, hidden, system, archive; a folder is told by the slash at its name."""
+
+
+def _on_card(_listing: Listing, entry: Entry) -> list[Part]:
+    letters = "".join(letter if entry.attributes & bit else "-" for bit, letter in _LETTERS)
+    written = entry.modified.strftime("%Y-%m-%d %H:%M:%S") if entry.modified else ""
+    return [str(entry.units), letters, written]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +15,7 @@ from maixfs.cli.targets import by_host, opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Target, Where
+    from maixfs.target import Entry, Target, TargetPath, Where
 
 
 @verb(
@@ -49,7 +48,7 @@ def rm(
         with opened(screen, host, where, writable=not dry_run) as target:
             files = list(_chosen(target, paths, recursive, force))
             if not dry_run:
-                target.remove_all(files)
+                target.remove_all(files, force=force)
             written = [] if dry_run else commit(screen, target)
         result.append((host, files, written))
         if not screen.json:
@@ -88,7 +87,7 @@ def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> I
                     yield inside
 
 
-def _draw(screen: Screen, host: Path, files: list[Entry], dry_run: bool) -> None:
+def _draw(screen: Screen, host: TargetPath, files: list[Entry], dry_run: bool) -> None:
     word = "would remove" if dry_run else "removed"
     for file in files:
         screen.line(f"{word} {host}:{file.path}  ", Text(screen.size(file.size), "dim"))

@@ -14,7 +14,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, size_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Where
+    from maixfs.target import Entry, Volume, Where
 
 
 @verb(
@@ -39,32 +39,53 @@ def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
                 found.append({"target": str(host), **entry_json(entry, volume), **facts})
                 faulty |= entry.fault is not None
                 if not screen.json:
-                    _draw(screen, entry, facts)
+                    _draw(screen, entry, volume, facts)
     if screen.json:
         screen.emit({"entries": found})
     return int(faulty)
 
 
-def _draw(screen: Screen, entry: Entry, facts: dict[str, Any]) -> None:
+def _draw(screen: Screen, entry: Entry, volume: Volume, facts: dict[str, Any]) -> None:
     screen.line(Text(entry.path, "folder" if entry.is_dir else "heading"))
     rows: list[tuple[str, Part]] = [("size", _size(entry.size))]
-    if entry.is_dir:
-        rows += [("pages", str(entry.units)), ("kind", "folder: names of files go through it")]
-    else:
-        parts = f"{facts['index_pages']} index, {facts['data_pages']} data"
-        on_flash = size_text(facts["on_flash"])
-        header = f"page {facts['page']} at {hex_text(facts['address'])}"
-        stored = entry.stored_name.decode("utf-8", "surrogateescape")
+    rows += (_on_flash if volume.format == "SPIFFS" else _on_card)(entry, facts)
+    if not entry.is_dir:
         fault: Part = Text(f"no: {entry.fault}", "bad") if entry.fault else Text("yes", "good")
-        rows += [
-            ("pages", f"{entry.units} ({parts}), {on_flash} of flash"),
-            ("object id", f"0x{entry.object_id:04X}"),
-            ("index header", header),
-            ("stored name", f"{stored}  ({count_text(len(entry.stored_name), 'byte')})"),
-            *([("meta", facts["meta_hex"])] if facts["meta_hex"] else []),
-            ("readable", fault),
-        ]
+        rows.append(("readable", fault))
     screen.facts(rows)
+
+
+def _on_flash(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
+    if entry.is_dir:
+        kind = "folder: names of files go through it"
+        return [("pages", str(entry.units)), ("kind", kind)]
+    parts = f"{facts['index_pages']} index, {facts['data_pages']} data"
+    stored = entry.stored_name.decode("utf-8", "surrogateescape")
+    return [
+        ("pages", f"{entry.units} ({parts}), {size_text(facts['on_flash'])} of flash"),
+        ("object id", f"0x{entry.object_id:04X}"),
+        ("index header", f"page {facts['page']} at {hex_text(facts['address'])}"),
+        ("stored name", f"{stored}  ({count_text(len(entry.stored_name), 'byte')})"),
+        *([("meta", facts["meta_hex"])] if facts["meta_hex"] else []),
+    ]
+
+
+def _on_card(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
+    taken = f"{count_text(entry.units, 'cluster')}, {size_text(entry.on_medium)} of the card"
+    first = facts["first_cluster"]
+    rows: list[tuple[str, Part]] = [
+        ("clusters", f"{taken}, the first is {first}" if first and not entry.is_dir else taken)
+    ]
+    if entry.short_name:
+        rows.append(("short name", entry.short_name))
+    if entry.attributes:
+        rows.append(("attributes", ", ".join(facts["attribute_names"])))
+    if entry.modified is not None:
+        rows.append(("written", entry.modified.isoformat(" ")))
+    rows += [
+        (name, facts[name].replace("T", " ")) for name in ("created", "accessed") if facts[name]
+    ]
+    return rows
 
 
 def _size(size: int) -> str:

@@ -37,10 +37,10 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     """
     from maixfs.target import UnpackError, parse_target, unpack
 
-    host, path = parse_target(place)
-    with opened(screen, host, where) as target, Progress(screen) as progress:
+    there = parse_target(place)
+    with opened(screen, there, where) as target, Progress(screen) as progress:
         try:
-            written = unpack(target, path, Path(folder), force=force, progress=progress)
+            written = unpack(target, there.path, Path(folder), force=force, progress=progress)
         except UnpackError as error:
             _tell(screen, folder, error.written, error.lost)
             raise

@@ -52,8 +52,9 @@ class SpiffsVolume(SpiffsView):
         self._edit().write(name, data, meta)
         return proof
 
-    def remove(self, entries: Entries) -> None:
-        """Remove files, as the catalogue gave them: all or none."""
+    def remove(self, entries: Entries, *, force: bool = False) -> None:
+        """Remove files, as the catalogue gave them: all or none; none is read-only."""
+        del force
         files = [entry for entry in entries if not entry.is_dir]
         pages: dict[bytes, set[int]] = {}
         for file in files:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
 from maixfs.target.errors import UnreadableError
-from maixfs.target.names import Steps
+from maixfs.target.names import Parts, Steps
 from maixfs.target.paths import Mount
 from maixfs.target.records import Entry, Finding, Kind
 from maixfs.target.spiffs.catalog import SpiffsCatalog
@@ -88,6 +88,9 @@ class SpiffsView:
         if self.catalog.has_file(steps.parts):
             return self.catalog.file(steps.parts)
         return self.catalog.folder(steps.parts) if self.catalog.has_folder(steps.parts) else None
+
+    def refuse_unreadable(self, parts: Parts) -> None:
+        """Do nothing: folders are but names."""
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of a file."""

@@ -1,0 +1,237 @@
+"""What is to be written into a card, kept in a file beside it while that is done.
+
+The journal is whole and on the host's disk before the first byte of the card changes. A run
+that is killed before that leaves the old card; one that is killed after it leaves a journal with
+which the next opening finishes the work. Each sector's checksum from before says whether
+somebody else wrote to the card meanwhile: then nothing is done to it.
+
+A journal is a header (mark, sectors of the card, number of runs), the runs, and their CRC-32. A
+run is its first sector and length, the CRC-32 of each of its sectors before, and the new bytes.
+Integers are little-endian.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from struct import Struct
+from typing import BinaryIO, NamedTuple
+from zlib import crc32
+
+from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.target.errors import TargetError
+from maixfs.target.hostfile import reason_of
+from maixfs.target.records import Progress
+
+_HEADER = Struct("<8sQI")
+_MARK = b"maixfsJ1"
+_RUN = Struct("<QI")
+_CRC = Struct("<I")
+_LONGEST_RUN = 1 << 16
+_PIECE = 1 << 20
+
+
+class Run(NamedTuple):
+    """Sectors that follow each other."""
+
+    start: int
+    """First sector."""
+    before: bytes
+    """CRC-32 of each sector as it was, as it lies in the journal."""
+    data: bytes
+
+
+class JournalError(TargetError):
+    """A card cannot be finished: its journal and its bytes contradict each other."""
+
+
+def journal_of(card: Path) -> Path:
+    """Return where the journal of a card lies."""
+    real = Path(os.path.realpath(card))
+    return real.with_name(f".{real.name}.maixfs-journal")
+
+
+class Journal:
+    """A journal that is being written; its file is locked until ``close``.
+
+    Raises ``TargetError`` where the host refuses, or another process writes the card.
+    """
+
+    def __init__(self, card: Path) -> None:
+        self.path = journal_of(card)
+        self._card = card
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        try:
+            self._stream: BinaryIO = os.fdopen(os.open(self.path, flags, 0o666), "w+b")
+        except FileExistsError:
+            raise TargetError(
+                f"{card} is being written by another process", hint="run the command again"
+            ) from None
+        except OSError as error:
+            raise TargetError(
+                f"{self.path} cannot be written: {reason_of(error)}",
+                hint="what changes is kept beside the card while it is written",
+            ) from error
+        try_lock(self._stream.fileno())
+
+    def write(
+        self,
+        device: SectorDevice,
+        below: SectorDevice,
+        runs: list[tuple[int, int]],
+        progress: Progress | None,
+    ) -> None:
+        """Write all runs of ``device``, and what ``below`` has in their places, to the disk."""
+        total = sum(count for _, count in runs) * SECTOR
+        done = 0
+        try:
+            crc = self._put(_HEADER.pack(_MARK, below.sectors, len(runs)), 0)
+            for start, count in runs:
+                data = device.read(start, count)
+                old = memoryview(below.read(start, count))
+                sums = b"".join(
+                    _CRC.pack(crc32(old[at : at + SECTOR])) for at in range(0, len(old), SECTOR)
+                )
+                crc = self._put(_RUN.pack(start, count) + sums + data, crc)
+                done += len(data)
+                if progress is not None:
+                    progress("journal", done, total)
+            self._put(_CRC.pack(crc), 0)
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise TargetError(
+                f"{self.path} cannot be written: {reason_of(error)}",
+                hint=f"{self._card} is as it was",
+            ) from error
+
+    def _put(self, data: bytes, crc: int) -> int:
+        self._stream.write(data)
+        return crc32(data, crc)
+
+    def close(self) -> None:
+        """Remove the journal: the card is whole, the old one or the new one."""
+        with suppress(OSError):
+            if os.name == "nt":
+                self._stream.close()
+            self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._stream.close()
+
+
+def read_journal(card: Path) -> list[Run] | None:
+    """Return what a killed run left to be done; ``None`` where there is nothing, or too little.
+
+    Raises ``TargetError`` for a journal that cannot be read.
+    """
+    path = journal_of(card)
+    try:
+        with path.open("rb") as stream:
+            return _parse(stream) if _is_whole(stream) else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TargetError(f"{path} cannot be read: {reason_of(error)}") from error
+
+
+def _is_whole(stream: BinaryIO) -> bool:
+    """Tell whether a journal is complete, by its checksum."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    left, crc = size - _CRC.size, 0
+    if left < _HEADER.size:
+        return False
+    while left:
+        piece = stream.read(min(left, _PIECE))
+        if not piece:
+            return False
+        crc = crc32(piece, crc)
+        left -= len(piece)
+    tail = stream.read(_CRC.size)
+    stream.seek(0)
+    return len(tail) == _CRC.size and _CRC.unpack(tail)[0] == crc
+
+
+def _parse(stream: BinaryIO) -> list[Run] | None:
+    mark, _, count = _HEADER.unpack(stream.read(_HEADER.size))
+    if mark != _MARK:
+        return None
+    return [*_runs(stream, count)]
+
+
+def _runs(stream: BinaryIO, count: int) -> Iterator[Run]:
+    for _ in range(count):
+        head = stream.read(_RUN.size)
+        if len(head) < _RUN.size:
+            return
+        start, length = _RUN.unpack(head)
+        if length > _LONGEST_RUN:
+            return
+        yield Run(start, stream.read(length * _CRC.size), stream.read(length * SECTOR))
+
+
+def check_runs(card: Path, below: SectorDevice, runs: list[Run]) -> None:
+    """Raise ``JournalError`` where a sector is neither as it was before nor as it is to be."""
+    for run in runs:
+        count = len(run.data) // SECTOR
+        if run.start + count > below.sectors:
+            raise _foreign(card)
+        here = below.read(run.start, count)
+        if here == run.data:
+            continue
+        for at in range(count):
+            sector = here[at * SECTOR : (at + 1) * SECTOR]
+            same = crc32(sector) == _CRC.unpack_from(run.before, at * _CRC.size)[0]
+            if not same and sector != run.data[at * SECTOR : (at + 1) * SECTOR]:
+                raise _foreign(card)
+
+
+def _foreign(card: Path) -> JournalError:
+    return JournalError(
+        f"{card} was half written when its writer was killed, and then changed by another program",
+        hint=f"remove {journal_of(card)} to take the card as it is; maixfs sd doctor looks at it",
+    )
+
+
+def try_lock(handle: int) -> bool:
+    """Lock an open file until it is closed; false where another process has it locked.
+
+    On Windows, and on file systems without locks, nothing is locked.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def is_abandoned(card: Path) -> bool:
+    """Tell whether there is a journal that no living process writes."""
+    path = journal_of(card)
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

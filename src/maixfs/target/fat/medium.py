@@ -1,0 +1,169 @@
+"""The sectors of a card in a target: read as they are, or changed in memory until saved."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.errors import SectorError
+from maixfs.sd.media import FileSectors
+from maixfs.target.errors import TargetError
+from maixfs.target.fat.journal import (
+    Journal,
+    check_runs,
+    is_abandoned,
+    journal_of,
+    read_journal,
+)
+from maixfs.target.fat.overlay import Overlay
+from maixfs.target.hostfile import Stamp, look_at
+from maixfs.target.records import Progress, Written
+
+if TYPE_CHECKING:
+    pass
+
+
+class CardMedium:
+    """A card's sectors, ``device``; with ``writable`` they change in memory until ``save``.
+
+    What a killed run left half done is finished first; where the card is only read, it is seen
+    as if that had been done. Raises ``TargetError`` for a file that cannot be read or written.
+    """
+
+    def __init__(self, file: Path, stamp: Stamp, *, writable: bool) -> None:
+        self.file = file
+        self.writable = writable
+        self._stamp = stamp
+        if writable:
+            settle(file)
+            self._stamp = Stamp.of(look_at(file, devices=True))
+        self._below = open_sectors(file)
+        self.note = self._below.note
+        self.device: SectorDevice = self._below
+        try:
+            self._lay_over()
+        except BaseException:
+            self.close()
+            raise
+
+    def _lay_over(self) -> None:
+        if self.writable:
+            self.device = Overlay(self._below, self.file.resolve().parent)
+            return
+        runs = read_journal(self.file)
+        if runs:
+            check_runs(self.file, self._below, runs)
+            overlay = Overlay(self._below)
+            for run in runs:
+                overlay.write(run.start, run.data)
+            self.device = overlay
+
+    @property
+    def overlay(self) -> Overlay:
+        """What was written; raises ``TargetError`` where the card is only read."""
+        if not self.writable or not isinstance(self.device, Overlay):
+            raise TargetError(f"{self.file} is open for reading only")
+        return self.device
+
+    def save(self, progress: Progress | None = None) -> Written | None:
+        """Put what was written into the card: all of it or, whatever happens, nothing.
+
+        ``None`` where nothing was written. The proof is of the sectors as they were read back.
+        Raises ``TargetError`` where the host refuses, or where somebody else changed the card.
+        """
+        overlay = self.overlay
+        if not len(overlay):
+            return None
+        if Stamp.of(look_at(self.file, devices=True)) != self._stamp:
+            raise TargetError(
+                f"{self.file} was changed by another program meanwhile; nothing was written",
+                hint="run the command again",
+            )
+        runs = [*overlay.runs()]
+        journal = Journal(self.file)
+        try:
+            journal.write(overlay, self._below, runs, progress)
+        except BaseException:
+            journal.close()
+            raise
+        # From here on a journal that stays behind is finished by the next opening.
+        digest = _apply(self.file, overlay, runs, progress)
+        journal.close()
+        overlay.clear()
+        self._stamp = Stamp.of(look_at(self.file, devices=True))
+        sectors = sum(count for _, count in runs)
+        return Written(str(self.file), sectors * SECTOR, digest, True, sectors=sectors)
+
+    def close(self) -> None:
+        """Let the file go; what was not saved is gone."""
+        if isinstance(self.device, Overlay):
+            self.device.clear()
+        self._below.close()
+
+
+def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
+    """Open a card's file; raises ``TargetError``."""
+    try:
+        return FileSectors.open(file, read_only=read_only)
+    except SectorError as error:
+        raise TargetError(str(error), hint=error.hint) from error
+
+
+def settle(file: Path) -> bool:
+    """Finish or discard what a killed run left beside a card; tells whether there was anything.
+
+    Raises ``TargetError`` where another process is writing the card, or where what it left does
+    not belong to the card any more.
+    """
+    if not journal_of(file).exists():
+        return False
+    if not is_abandoned(file):
+        raise TargetError(
+            f"{file} is being written by another process", hint="run the command again"
+        )
+    runs = read_journal(file)
+    if runs:
+        with open_sectors(file, read_only=False) as below:
+            check_runs(file, below, runs)
+            for run in runs:
+                below.write(run.start, run.data)
+            below.sync()
+    journal_of(file).unlink(missing_ok=True)
+    return True
+
+
+def _apply(
+    file: Path, overlay: Overlay, runs: list[tuple[int, int]], progress: Progress | None
+) -> str:
+    """Write the runs into the card and read them back; return their SHA-256."""
+    total = sum(count for _, count in runs) * SECTOR
+    digest = hashlib.sha256()
+    try:
+        with open_sectors(file, read_only=False) as card:
+            done = 0
+            for start, count in runs:
+                card.write(start, overlay.read(start, count))
+                done += count * SECTOR
+                _tell(progress, "write", done, total)
+            card.sync()
+            done = 0
+            for start, count in runs:
+                data = card.read(start, count)
+                if data != overlay.read(start, count):
+                    raise SectorError(f"sector {start:#x} reads back differently")
+                digest.update(data)
+                done += count * SECTOR
+                _tell(progress, "verify", done, total)
+    except SectorError as error:
+        raise TargetError(
+            f"{file} cannot be written: {error}",
+            hint="the next maixfs that opens it finishes the work from the file beside it",
+        ) from error
+    return digest.hexdigest()
+
+
+def _tell(progress: Progress | None, phase: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(phase, done, total)
