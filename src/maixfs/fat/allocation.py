@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.table import END_OF_CHAIN
 
 if TYPE_CHECKING:
     from maixfs.fat.fsinfo import FreeSpace
@@ -38,6 +39,8 @@ class Allocator:
         if not first:
             return []
         run = self._take(first, count)
+        if run[1] == count:
+            return [run]
         return [run, *self.grow(first + run[1] - 1, count - run[1])]
 
     def grow(self, last: int, count: int) -> list[Run]:
@@ -70,9 +73,13 @@ class Allocator:
 
     def _take(self, first: int, count: int) -> Run:
         """Take free clusters from ``first`` on while they follow one another."""
+        if count == 1:
+            self.table.put(first, END_OF_CHAIN)
+            self.space.took(1, first)
+            return first, 1
         if self.space.known:
             count = min(count, self.space.free)
-        length = self.table.free_run(first, count) if count > 1 else 1
+        length = self.table.free_run(first, count)
         self.table.link_run(first, length)
         self.space.took(length, first + length - 1)
         return first, length
@@ -88,7 +95,7 @@ class Allocator:
         if not 2 <= cluster < table.count:
             raise fat_error(FResult.INT_ERR, f"a chain starts at cluster {cluster:#x}")
         if previous:
-            table.put(previous, 0xFFFFFFFF)
+            table.put(previous, END_OF_CHAIN)
         freed = 0
         self.freed = True
         try:

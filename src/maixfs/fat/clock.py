@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 Clock = Callable[[], tuple[int, int]]
 """Says what time it is: the date and the time word of a directory entry."""
@@ -33,5 +34,9 @@ def unpack_time(date: int, clock_time: int) -> tuple[int, int, int, int, int, in
 
 def host_clock() -> tuple[int, int]:
     """Return the host's local time."""
-    now = time.localtime()
-    return pack_time(now.tm_year, now.tm_mon, now.tm_mday, now.tm_hour, now.tm_min, now.tm_sec)
+    return _words_of(int(time.time()))
+
+
+@lru_cache(maxsize=2)
+def _words_of(second: int) -> tuple[int, int]:
+    return pack_time(*time.localtime(second)[:6])

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error, full_error
+from maixfs.fat.nameindex import NameIndex
 from maixfs.fat.names import numbered, upcase
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME_MASK,
@@ -45,7 +46,7 @@ _DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _FREE = (0, ENTRY_FREE)
-_Key = TypeVar("_Key", str, bytes)
+_NOWHERE = _MOST_SLOTS
 
 
 class Directory:
@@ -62,8 +63,8 @@ class Directory:
         self.changes = 0
         self._reader = SlotReader(self.data)
         self._order: list[int] = []
-        self._long: dict[str, list[int]] = {}
-        self._short: dict[bytes, list[int]] = {}
+        self._long = NameIndex[str]()
+        self._short = NameIndex[bytes]()
         self._first_fit: dict[int, int] = {}
         """For so many slots in a row, or more: no room begins before this one."""
         self._tails: dict[bytes, int] = {}
@@ -143,9 +144,9 @@ class Directory:
         slot = item.slot
         self.items[slot] = item
         if item.found:
-            self._short.setdefault(self.short_of(slot), []).append(slot)
+            self._short.add(self.short_of(slot), slot)
             if item.long is not None:
-                self._long.setdefault(upcase(item.long), []).append(slot)
+                self._long.add(upcase(item.long), slot)
         if item.listed:
             if not self._order or slot > self._order[-1]:
                 self._order.append(slot)
@@ -156,9 +157,9 @@ class Directory:
         slot = item.slot
         del self.items[slot]
         if item.found:
-            _take_out(self._short, self.short_of(slot), slot)
+            self._short.take_out(self.short_of(slot), slot)
             if item.long is not None:
-                _take_out(self._long, upcase(item.long), slot)
+                self._long.take_out(upcase(item.long), slot)
         if item.listed:
             del self._order[bisect_left(self._order, slot)]
         self.changes += 1
@@ -171,12 +172,13 @@ class Directory:
 
     def find(self, name: NewName) -> Item | None:
         """Return the first entry of that name, long or short, in the order of the card."""
-        key = None if name.dot else upcase(name.long)
+        key = upcase(name.long)
         while True:
-            by_long = None if key is None else self._long.get(key)
-            by_short = None if name.lossy else self._short.get(name.short)
-            if by_long or by_short:
-                return self.items[min((by_long or by_short or []) + (by_short or []))]
+            slot = self._long.first.get(key, _NOWHERE)
+            if not name.lossy:
+                slot = min(slot, self._short.first.get(name.short, _NOWHERE))
+            if slot != _NOWHERE:
+                return self.items[slot]
             if not self._read_on():
                 return None
 
@@ -197,7 +199,7 @@ class Directory:
 
     def has_short(self, short: bytes) -> bool:
         """Tell whether there is an entry of this short name."""
-        while short not in self._short:
+        while short not in self._short.first:
             if not self._read_on():
                 return False
         return True
@@ -364,10 +366,3 @@ class Directory:
 
     def _is_free(self, slot: int) -> bool:
         return self.data[slot * ENTRY_SIZE] in _FREE
-
-
-def _take_out(index: dict[_Key, list[int]], key: _Key, slot: int) -> None:
-    slots = index[key]
-    slots.remove(slot)
-    if not slots:
-        del index[key]

@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from maixfs.fat.chain import Chain
-from maixfs.fat.ondisk import Attribute
+from maixfs.fat.ondisk import ENTRY_SIZE, Attribute
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
@@ -117,19 +117,20 @@ class Node:
         """
         if self._shrunk:
             size = min(size, self.chain.reach(self.clusters_for(size)) * self._size)
-        directory = self.directory
-        if directory is not None:
-            slot = self.item.slot
-            attributes = directory.read_field(slot, 11, 1) | _ARCHIVE
-            directory.write(slot, 11, bytes((attributes,)))
-            self._put_tail(directory, size, *self.volume.clock())
+        if self.directory is not None:
+            at = self.item.slot * ENTRY_SIZE
+            self.directory.data[at + 11] |= _ARCHIVE
+            self._put_tail(self.directory, size, *self.volume.clock())
         return size
 
     def _put_tail(self, directory: Directory, size: int, date: int, time: int) -> None:
-        slot, first = self.item.slot, self.chain.first
-        high = first >> 16 if self.volume.wide else directory.read_field(slot, 20, 2)
-        tail = _TAIL.pack(0, high, time, date, first & 0xFFFF, size)
-        directory.write(slot, _TAIL_OFFSET, tail)
+        at, first = self.item.slot * ENTRY_SIZE, self.chain.first
+        if not self.volume.wide:
+            first = first & 0xFFFF | directory.data[at + 20] << 16 | directory.data[at + 21] << 24
+        tail = (0, first >> 16, time, date, first & 0xFFFF, size)
+        _TAIL.pack_into(directory.data, at + _TAIL_OFFSET, *tail)
+        directory.touch(self.item.slot)
+        self.item.entry = None
 
     # Clusters
 

@@ -89,13 +89,20 @@ class Table(ABC):
 
     def flush(self) -> None:
         """Write the sectors that changed to all FATs; those that cannot be stay dirty."""
-        if not self._dirty:
+        if len(self._dirty) == 1:
+            (sector,) = self._dirty
+            self._write(sector, self._content(sector))
+            self._dirty.clear()
             return
         for first, data in self._runs(sorted(self._dirty)):
-            for copy in range(self._copies):
-                self._sectors.write(self._start + copy * self._length + first, data)
+            self._write(first, data)
             for sector in range(first, first + len(data) // SECTOR):
                 del self._dirty[sector]
+
+    def _write(self, sector: int, data: bytes | memoryview) -> None:
+        self._sectors.write(self._start + sector, data)
+        if self._copies == 2:
+            self._sectors.write(self._start + self._length + sector, data)
 
     def forget(self) -> None:
         """Drop what was not written."""

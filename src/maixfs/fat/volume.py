@@ -144,8 +144,9 @@ class Volume:
         self.fresh = []
 
     def _write_dirty(self) -> None:
-        for run in list(self._runs(self.dirty)):
-            self._write_run(run)
+        for run in list(self._runs(self.dirty)) if len(self.dirty) > 1 else [list(self.dirty)]:
+            if run:
+                self._write_run(run)
             for key in run:
                 del self.dirty[key]
 
