@@ -1,0 +1,97 @@
+"""Which sectors of a card have to be copied, and the copying of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeAlias
+
+from maixfs.card.fattable import FatTable
+from maixfs.card.report import Progress
+from maixfs.sd.device import SECTOR, SectorDevice
+
+Extent: TypeAlias = tuple[int, int]
+"""First sector and number of sectors."""
+PIECE = 2048
+"""Sectors that are copied in one go, 1 MiB."""
+_GAP = 2048
+"""Free sectors that are worth being left out; less is copied along."""
+
+
+class Hash(Protocol):
+    """What ``hashlib`` makes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+
+
+def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
+    """Yield the extents that are no holes; everything, where the device knows none."""
+    known = getattr(device, "data_extents", None)
+    if known is None:
+        yield start, sectors
+    else:
+        yield from known(start, sectors)
+
+
+def free_extents(table: FatTable, volume_start: int) -> Iterator[Extent]:
+    """Yield the extents of free clusters of a volume, in sectors of the card."""
+    import numpy as np
+
+    layout = table.layout
+    free = np.zeros(len(table.table) - 1, np.int8)  # from cluster 2 on, and one after the last
+    free[:-1] = table.table[2:] == 0
+    edges = np.flatnonzero(np.diff(free, prepend=np.int8(0)))
+    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        length = (end - first) * layout.cluster_sectors
+        if length >= _GAP:
+            yield volume_start + layout.sector_of(first + 2), length
+
+
+def without(sectors: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
+    """Yield what is left of a card when ``gaps`` are taken out of it."""
+    at = 0
+    for start, length in sorted(gaps):
+        if start > at:
+            yield at, start - at
+        at = max(at, start + length)
+    if at < sectors:
+        yield at, sectors - at
+
+
+def pieces_of(extents: Iterable[Extent], most: int = PIECE) -> Iterator[Extent]:
+    """Cut extents into pieces of at most ``most`` sectors."""
+    for start, length in extents:
+        for offset in range(0, length, most):
+            yield start + offset, min(most, length - offset)
+
+
+def copy_extents(
+    source: SectorDevice,
+    destination: SectorDevice,
+    extents: Iterable[Extent],
+    *,
+    shift: int = 0,
+    progress: Progress | None = None,
+    total: int = 0,
+) -> None:
+    """Copy extents to ``shift`` sectors further on a blank destination; zeros stay holes.
+
+    ``progress`` hears of bytes out of ``total``.
+    """
+    buffer = memoryview(bytearray(PIECE * SECTOR))
+    done = 0
+    for sector, count in pieces_of(extents):
+        view = buffer[: count * SECTOR]
+        source.readinto(sector, view)
+        if any_data(view):
+            destination.write(sector + shift, view)
+        done += len(view)
+        if progress is not None:
+            progress("copy", done, max(total, done))
+
+
+def any_data(view: memoryview) -> bool:
+    """Tell whether anything but zeros is in there."""
+    import numpy as np
+
+    return bool(np.frombuffer(view, np.uint64).any())
