@@ -106,10 +106,10 @@ class FirmwareSdCard:
         number = Cmd.READ if count == 1 else Cmd.READ_MULTI
         what = f"CMD{number:d} (read) of sector {sector:#x}"
         self._expect(what, self._command(number, self._address(sector)), 0)
-        token = START_BLOCK
         for at in range(0, len(buffer), SECTOR):
             token = self._response()
             if token != START_BLOCK:
+                what = f"CMD{number:d} (read) of sector {sector + at // SECTOR:#x}"
                 break
             buffer[at : at + SECTOR] = self._transfer(b"\xff" * SECTOR)
             self._transfer(b"\xff\xff")
@@ -121,7 +121,7 @@ class FirmwareSdCard:
             self._end()
         if token != START_BLOCK:
             raise SdError(
-                f"{what}, {count} of them: the card {explain_token(token)}",
+                f"{what}: the card {explain_token(token)}",
                 hint=_gone(token) or "it cannot read what is there: save the rest, replace it",
             )
 

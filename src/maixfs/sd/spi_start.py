@@ -31,7 +31,7 @@ _WAKE_BYTES = 10
 _BROKEN_BLOCK = SECTOR + 4
 _TRIES = 3
 _CHECK_MASK = 0xFFF
-_STARTS_MAX = 20_000
+_STARTS_MAX = 5_000
 """Most ACMD41s; one takes 0.8 ms at 200 kHz, so time ends first unless it stands still."""
 
 
