@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from maixfs.sd.errors import CardImageError, SdError, SectorError
     from maixfs.sd.faults import ALWAYS, Faults
     from maixfs.sd.firmware import FirmwareSdCard
+    from maixfs.sd.gpt import Gpt, GptPartition, read_gpt
+    from maixfs.sd.mbr import Mbr, read_mbr
+    from maixfs.sd.mbr_plan import make_mbr, plan_partitions
     from maixfs.sd.media import FileSectors, Medium, RamSectors, SectorWindow, zero_sectors
     from maixfs.sd.observe import SectorObserver
+    from maixfs.sd.partition import Partition, partition_type
     from maixfs.sd.registers import Cid, Csd, parse_cid, parse_csd
     from maixfs.sd.slot import SdSlot, SlotDevice
     from maixfs.sd.spi_driver import SpiSdCard
@@ -38,8 +42,12 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "errors": ("CardImageError", "SdError", "SectorError"),
     "faults": ("ALWAYS", "Faults"),
     "firmware": ("FirmwareSdCard",),
+    "gpt": ("Gpt", "GptPartition", "read_gpt"),
+    "mbr": ("Mbr", "read_mbr"),
+    "mbr_plan": ("make_mbr", "plan_partitions"),
     "media": ("FileSectors", "Medium", "RamSectors", "SectorWindow", "zero_sectors"),
     "observe": ("SectorObserver",),
+    "partition": ("Partition", "partition_type"),
     "registers": ("Cid", "Csd", "parse_cid", "parse_csd"),
     "slot": ("SdSlot", "SlotDevice"),
     "spi_driver": ("SpiSdCard",),
@@ -61,8 +69,12 @@ __all__ = [
     "Faults",
     "FileSectors",
     "FirmwareSdCard",
+    "Gpt",
+    "GptPartition",
     "HostTime",
+    "Mbr",
     "Medium",
+    "Partition",
     "RamSectors",
     "SdBus",
     "SdCard",
@@ -80,8 +92,13 @@ __all__ = [
     "SpiSdSlave",
     "TimeBase",
     "TimedSectors",
+    "make_mbr",
     "parse_cid",
     "parse_csd",
+    "partition_type",
+    "plan_partitions",
+    "read_gpt",
+    "read_mbr",
     "zero_sectors",
 ]
 

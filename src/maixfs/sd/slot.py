@@ -7,6 +7,7 @@ from maixfs.sd.clock import FAST_HZ, SdClock, TimeBase, byte_time
 from maixfs.sd.device import Buffer, SectorDevice
 from maixfs.sd.errors import SdError
 from maixfs.sd.firmware import BOOT_TRIES, RESPONSE_BYTES, FirmwareSdCard
+from maixfs.sd.media import zero_sectors
 from maixfs.sd.spi_slave import SpiSdSlave
 from maixfs.sd.timed import TimedSectors
 
@@ -120,6 +121,10 @@ class SlotDevice:
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, whole sectors long."""
         self._way(f"write of sector {sector:#x}").write(sector, data)
+
+    def zero(self, sector: int, count: int) -> None:
+        """Make ``count`` sectors zero."""
+        zero_sectors(self._way(f"write of sector {sector:#x}"), sector, count)
 
     def sync(self) -> None:
         """Have the card's medium keep what was written; a lost card has nothing to keep."""
