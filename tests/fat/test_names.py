@@ -1,0 +1,334 @@
+"""Names: what FatFs makes of them, what it lists, what it believes.
+
+The table and the digests were made by FatFs R0.13c, compiled with the firmware's options.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fat.cards import load_card
+from maixfs.fat import codepage, ondisk
+from maixfs.fat.errors import FatError, FResult
+from maixfs.fat.names import (
+    checksum,
+    join_long,
+    listed_name,
+    long_entries,
+    make_name,
+    numbered,
+    oem_to_unicode,
+    oem_upcase,
+    read_long,
+    short_oem,
+    short_text,
+    split_path,
+    unicode_to_oem,
+    units,
+    upcase,
+)
+
+# Name, short name, case bits, lossy, long entries needed, checksum, the sixth number's name.
+NAMES = [
+    ("file.txt", b"FILE    TXT", 24, False, False, 25, b"FIL~FDE0TXT"),
+    ("FILE.TXT", b"FILE    TXT", 0, False, False, 25, b"FIL~ADFCTXT"),
+    ("lower.TXT", b"LOWER   TXT", 8, False, False, 252, b"LOW~FE87TXT"),
+    ("UPPER.txt", b"UPPER   TXT", 16, False, False, 51, b"UPP~C164TXT"),
+    ("MiXed.Txt", b"MIXED   TXT", 0, False, True, 70, b"MIX~B837TXT"),
+    ("README", b"README     ", 0, False, False, 150, b"REA~4149   "),
+    ("noext", b"NOEXT      ", 8, False, False, 193, b"NOE~B581   "),
+    ("a.b.c", b"AB      C  ", 0, True, True, 90, b"AB~2F67 C  "),
+    ("1234.567", b"1234    567", 0, False, False, 39, b"1234~356567"),
+    ("12345678.123", b"12345678123", 0, False, False, 122, b"123~5954123"),
+    ("123456789.txt", b"12345678TXT", 0, True, True, 246, b"123~B5B4TXT"),
+    ("12345678.1234", b"12345678123", 0, True, True, 122, b"123~8256123"),
+    ("long file name.jpeg", b"LONGFILEJPE", 0, True, True, 222, b"LON~4DD3JPE"),
+    (".hidden", b"        HID", 0, True, True, 186, b"~C83E   HID"),
+    ("..two dots", b"        TWO", 0, True, True, 79, b"~595B   TWO"),
+    (" lead.txt", b"LEAD    TXT", 0, True, True, 83, b"LEA~C983TXT"),
+    ("trail. . ", b"TRAIL      ", 8, False, False, 128, b"TRA~2BAE   "),
+    ("dot.in.the.middle.py", b"DOTINTHEPY ", 0, True, True, 128, b"DOT~789APY "),
+    ("a+b,c;d=e[f].txt", b"A_B_C_D_TXT", 0, True, True, 137, b"A_B_~93ATXT"),
+    ("x y.z", b"XY      Z  ", 0, True, True, 49, b"XY~1D4  Z  "),
+    ("con", b"CON        ", 8, False, False, 190, b"CON~96DF   "),
+    ("~weird~1.t~x", b"~WEIRD~1T~X", 24, False, False, 52, b"~WE~D12ET~X"),
+    ("boot.py", b"BOOT    PY ", 24, False, False, 134, b"BOO~5C79PY "),
+    ("cover.boot.py", b"COVERBOOPY ", 0, True, True, 116, b"COV~B22BPY "),
+    ("Kamera.JPG", b"KAMERA  JPG", 0, False, True, 130, b"KAM~1AE9JPG"),
+    ("UPPER lower.TXT", b"UPPERLOWTXT", 0, True, True, 238, b"UPP~64EFTXT"),
+    ("é.txt", b"E       TXT", 0, False, True, 94, b"E~85F0  TXT"),
+    ("Éclair.TXT", b"\x90CLAIR  TXT", 0, False, True, 98, b"\x90CL~F50CTXT"),
+    ("naïve café.md", b"NAIVECAFMD ", 0, True, True, 137, b"NAI~BC48MD "),
+    ("σ.txt", b"\x05       TXT", 0, False, True, 142, b"\x05~37EC  TXT"),
+    ("ÿÖß.αβ", b"Y\x99\xe1     \xe0_ ", 0, True, True, 206, b"Y\x99\xe1~E435\xe0_ "),
+    ("日本語.txt", b"___     TXT", 0, True, True, 187, b"___~EF12TXT"),
+    ("😀.txt", b"__      TXT", 0, True, True, 251, b"__~1F7B TXT"),
+    ("\u0178.txt", b"_       TXT", 0, True, True, 219, b"_~8A81  TXT"),
+    ("a" * 255, b"AAAAAAAA   ", 0, True, True, 162, b"AAA~C81D   "),
+    ("\u1e9e", b"_          ", 0, True, True, 254, b"_~19BE     "),
+    ("A.", b"A          ", 0, False, False, 128, b"A~E2C6     "),
+    ("longfile.textual", b"LONGFILETEX", 0, True, True, 238, b"LON~A2CBTEX"),
+    ("tab1.2.3", b"TAB12   3  ", 0, True, True, 164, b"TAB~8DAA3  "),
+    ("!#$%&'()-@^_`{}~.ok", b"!#$%&'()OK ", 0, True, True, 16, b"!#$~98AAOK "),
+]
+CASES = pytest.mark.parametrize(
+    ("name", "short", "nt", "lossy", "long", "check", "sixth"), NAMES, ids=ascii
+)
+ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
+
+
+@CASES
+def test_a_name_becomes_what_fatfs_makes_of_it(name, short, nt, lossy, long, check, sixth):
+    made = make_name(name)
+    assert made == (name.rstrip(" ."), short, nt, lossy, long, False)
+    assert checksum(short) == check
+    assert numbered(short, made.long, 6) == sixth
+
+
+@CASES
+def test_the_firmware_makes_the_same_of_the_bytes(name, short, nt, lossy, long, check, sixth):
+    oem = unicode_to_oem(name)
+    if oem is None:
+        pytest.skip("code page 437 does not have it")
+    assert make_name(oem) == make_name(name)
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [(1, b"LONGFI~1TEX"), (5, b"LONGFI~5TEX"), (6, b"LON~A2CBTEX"), (99, b"LON~6D75TEX")],
+)
+def test_the_number_is_plain_up_to_five_and_a_hash_from_six_on(n, expected):
+    assert numbered(b"LONGFILETEX", "longfile.textual", n) == expected
+
+
+def test_the_dots_are_names_of_their_own():
+    assert make_name(".") == (".", b".          ", 0, False, False, True)
+    assert make_name(b"..") == ("..", b"..         ", 0, False, False, True)
+
+
+@pytest.mark.parametrize(
+    "bad", ['a"b', "a*", ":", "<>", "a?", "a|b", "\x7f", "a\x01b", "a/b", "\\"]
+)
+def test_characters_that_no_name_has_are_refused_by_name(bad):
+    with pytest.raises(FatError, match="cannot be in a name") as caught:
+        make_name(bad)
+    assert caught.value.result is FResult.INVALID_NAME
+
+
+@pytest.mark.parametrize("bad", ["", "...", " . ", b"", b". .", "b" * 256, "😀" * 128])
+def test_no_name_and_too_long_a_name_are_refused(bad):
+    with pytest.raises(FatError) as caught:
+        make_name(bad)
+    assert caught.value.result is FResult.INVALID_NAME
+
+
+def test_255_units_are_a_name_and_256_are_none():
+    assert units(make_name("😀" * 127 + "x").long) == 255
+    assert units("ab😀\ud800") == 5
+    with pytest.raises(FatError, match="at most 255"):
+        make_name("😀" * 127 + "xy")
+
+
+def test_a_control_byte_ends_the_firmwares_name():
+    assert make_name(b"a\x01b") == make_name("a")
+
+
+def test_the_filler_of_long_names_is_no_character_of_one():
+    with pytest.raises(FatError, match="cannot be in a name"):
+        make_name("a\uffffb")
+
+
+@pytest.mark.parametrize(
+    ("path", "absolute", "names"),
+    [
+        ("", False, []),
+        ("/", True, []),
+        ("///", True, []),
+        ("/sd/main.py", True, ["sd", "main.py"]),
+        ("a//b\\\\c", False, ["a", "b", "c"]),
+        ("\\a", True, ["a"]),
+        ("/d/", True, ["d", ""]),
+        ("d//", False, ["d", ""]),
+        ("./../x", False, [".", "..", "x"]),
+        (b"/a\x00/b", True, ["a"]),
+        (b"/a/\x1fb", True, ["a", ""]),
+        (b"\x82\x9c", False, ["é£"]),
+        (b"\x01", False, []),
+        ("a\x01/b", False, ["a\x01", "b"]),
+    ],
+)
+def test_a_path_is_cut_as_fatfs_cuts_it(path, absolute, names):
+    assert split_path(path) == (absolute, names)
+
+
+def test_the_tables_are_those_of_fatfs():
+    letters = "".join(map(chr, range(0x10000)))
+    capitals = upcase(letters).encode("utf-16-le", "surrogatepass")
+    assert hashlib.sha256(capitals).hexdigest() == (
+        "d882b158e0ef06d39d74dc438e0b520f986dadae472fcfe63c7be8570948a97e"
+    )
+    assert hashlib.sha256(oem_upcase(bytes(range(256)))).hexdigest() == (
+        "b246758976e51bff0b067f4287f2bf3a93986e1cdd4387d1fa717a627192759a"
+    )
+
+
+def test_upper_case_is_of_one_unit_each():
+    assert upcase("straße ŉ ǆ ﬁ 😀 \ud83d") == "STRAßE ŉ Ǆ ﬁ 😀 \ud83d"
+    assert upcase("\u1f80\u1fb3\u1fcc\u0131") == "\u1f88\u1fbc\u1fc3\u0131"
+
+
+def test_what_code_page_437_has_comes_back():
+    assert unicode_to_oem(oem_to_unicode(bytes(range(256)))) == bytes(range(256))
+    assert unicode_to_oem("日") is None
+    assert codepage.oem_or_marks("a日😀é") == b"a???\x82"
+
+
+@given(st.text(st.characters(codec=None, exclude_characters="\0\uffff"), min_size=1, max_size=200))
+def test_long_names_come_back_surrogates_and_all(long):
+    if units(long) > ondisk.MAX_LONG_NAME:
+        return
+    short = b"SHORT~1 TXT"
+    entries = long_entries(long, short)
+    assert len(entries) == -(-units(long) // 13) * 32
+    read = read_long(entries, short)
+    assert read is not None
+    # Two lone surrogates side by side are a pair to whoever reads them.
+    assert read.encode("utf-16-le", "surrogatepass") == long.encode("utf-16-le", "surrogatepass")
+
+
+@given(ANY_TEXT | st.binary(max_size=300))
+def test_any_name_is_made_or_refused(name):
+    try:
+        made = make_name(name)
+    except FatError as error:
+        assert error.result is FResult.INVALID_NAME
+        return
+    assert len(made.short) == 11
+    assert made.dot or 1 <= units(made.long) <= ondisk.MAX_LONG_NAME
+    assert made.needs_long or not made.lossy
+    if made.needs_long:
+        entries = long_entries(made.long, made.short)
+        assert upcase(read_long(entries, made.short) or "") == upcase(made.long)
+
+
+@given(st.text(st.characters(codec="cp437", exclude_categories=["Cc"]), max_size=40))
+def test_text_and_bytes_of_a_name_agree(text):
+    def made(name: str | bytes) -> object:
+        try:
+            return make_name(name)
+        except FatError as error:
+            return error.result
+
+    assert made(text.encode("cp437")) == made(text)
+
+
+@given(st.binary(min_size=11, max_size=11), st.integers(0, 255))
+def test_any_short_name_can_be_listed(short, nt):
+    assert oem_to_unicode(short_oem(short, nt)) == short_text(short, nt)
+
+
+@given(st.binary(max_size=32 * 21), st.binary(min_size=11, max_size=11))
+def test_any_bytes_are_a_long_name_or_none(entries, short):
+    found = read_long(entries, short)
+    assert found is None or units(found) <= ondisk.MAX_LONG_NAME
+
+
+LONG = "A long name of two parts.txt"
+SHORT = make_name(LONG).short
+
+
+def changed(at: int, value: int, name: str = LONG) -> bytes:
+    entries = bytearray(long_entries(name, SHORT))
+    entries[at] = value
+    return bytes(entries)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (0, 0x03),  # no mark of the last part
+        (0, 0x42),  # a part is missing
+        (32, 0x03),  # the numbers do not run down
+        (13, 0x55),  # checksum of another name
+        (26, 0x01),  # a cluster
+        (30, 0x00),  # what follows the end is not FFFF
+    ],
+)
+def test_a_damaged_set_is_no_long_name(at, value):
+    assert read_long(changed(at, value), SHORT) is None
+
+
+def test_a_set_of_another_short_name_is_none():
+    entries = long_entries(LONG, SHORT)
+    assert read_long(entries, SHORT) == LONG
+    assert read_long(entries, b"OTHER   TXT") is None
+    assert read_long(b"", SHORT) is None
+    assert read_long(entries[:-1], SHORT) is None
+
+
+def test_type_and_attribute_bytes_do_not_matter_to_fatfs():
+    assert read_long(changed(12, 7), SHORT) == LONG
+
+
+def test_a_zero_in_a_part_before_the_last_ends_the_name_there():
+    parts = [f"{text}\0".encode("utf-16-le").ljust(26, b"\xff") for text in ("ab", "c")]
+    assert join_long(parts) == "ab"
+
+
+@pytest.mark.parametrize(("length", "fits"), [(255, True), (256, False), (260, False)])
+def test_a_set_of_20_parts_has_255_units_at_most(length, fits):
+    text = ("y" * length + "\0").encode("utf-16-le")[:520].ljust(520, b"\xff")
+    parts = [text[at : at + 26] for at in range(0, 520, 26)]
+    assert join_long(parts) == ("y" * 255 if fits else None)
+
+
+@pytest.mark.parametrize(
+    ("short", "nt", "listed"),
+    [
+        (b"README  TXT", 0, b"README.TXT"),
+        (b"README  TXT", 24, b"readme.txt"),
+        (b"README  TXT", 8, b"readme.TXT"),
+        (b"README     ", 16, b"README"),
+        (b"\x05AB     X  ", 24, b"\xe5ab.x"),
+        (b"A B     X Y", 0, b"AB.XY"),
+        (b"AB       XY", 0, b"ABXY"),
+        (b"           ", 0, b"?"),
+        (b"A\0B     TXT", 0, b"A"),
+        (b"A.B     TXT", 16, b"A.b.txt"),
+        (b"\x90\x8e      TXT", 24, b"\x90\x8e.txt"),
+    ],
+)
+def test_short_names_are_listed_as_fatfs_lists_them(short, nt, listed):
+    assert short_oem(short, nt) == listed
+
+
+def test_a_long_name_outside_the_code_page_gives_way_to_the_short_one():
+    assert listed_name("Grüße.txt", b"GRE~1   TXT", 0) == "Grüße.txt".encode("cp437")
+    assert listed_name("日本.txt", b"__~1    TXT", 24) == b"__~1.txt"
+    assert listed_name("\ud83d.txt", b"_~1     TXT", 0) == b"_~1.TXT"
+    assert listed_name(None, b"A       TXT", 0) == b"A.TXT"
+
+
+def test_the_tails_on_a_card_of_fatfs_are_ours():
+    """Each numbered name on the card is the number of its long name for some n below 100."""
+    card = load_card("tails")
+    found = 0
+    for sector in range(2048, 2048 + 4096):
+        data = card.read(sector, 2)
+        for at in range(0, 512, 32):
+            entry = data[at : at + 32]
+            if entry[11] == 0x0F and entry[0] & 0x40:
+                count = entry[0] & 0x3F
+                end = at + 32 * count
+                short = data[end : end + 11]
+                long = read_long(data[at:end], short)
+                if long is not None and b"~" in short:
+                    made = make_name(long)
+                    tails = {numbered(made.short, long, n) for n in range(1, 100)}
+                    assert short in tails
+                    found += 1
+    assert found > 5
