@@ -8,6 +8,8 @@ from typing import Protocol, TypeAlias
 from maixfs.card.fattable import FatTable
 from maixfs.card.report import Progress
 from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.hostfile import HostFile
+from maixfs.sd.media import FileSectors
 
 Extent: TypeAlias = tuple[int, int]
 """First sector and number of sectors."""
@@ -25,12 +27,17 @@ class Hash(Protocol):
 
 
 def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
-    """Yield the extents that are no holes; everything, where the device knows none."""
-    known = getattr(device, "data_extents", None)
-    if known is None:
+    """Yield the extents that are no holes of the host's file; everything where none is known."""
+    if not isinstance(device, FileSectors):
         yield start, sectors
-    else:
-        yield from known(start, sectors)
+        return
+    file = HostFile(device.path)
+    try:
+        for first, end in file.data_extents(start * SECTOR, (start + sectors) * SECTOR):
+            low = first // SECTOR
+            yield low, -(-end // SECTOR) - low
+    finally:
+        file.close()
 
 
 def free_extents(table: FatTable, volume_start: int) -> Iterator[Extent]:

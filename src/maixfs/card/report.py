@@ -100,7 +100,9 @@ class CardReport(NamedTuple):
             if part.mount_point
         ]
         if mounts:
-            return f"A board mounts this card: {', '.join(mounts)}"
+            broken = any(found.severity is Severity.ERROR for found in self.findings)
+            but = "; but not all of it is sound" if broken else ""
+            return f"A board mounts this card: {', '.join(mounts)}{but}"
         reason = self.findings[0].what if self.findings else "there is nothing on it"
         return f"A board would not mount this card: {reason}"
 

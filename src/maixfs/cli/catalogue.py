@@ -38,6 +38,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "pack": Entry("pack", "Make an image from a folder."),
         "unpack": Entry("unpack", "Copy all files of a target into a folder."),
     },
+    "SD cards": {
+        "sd": Entry("sd", "Make, examine and convert cards; put them into boards and readers."),
+    },
     "Other": {
         "completion": Entry("completion", "Print the completion script of a shell."),
     },

@@ -25,11 +25,19 @@ INTERVAL = 0.1
 class Progress:
     """Called with ``(phase, done, total)``; the bar goes away at the end of the ``with``.
 
-    With ``--plain`` each phase is named once on a line of its own. ``clock`` gives seconds.
+    With ``--plain`` each phase is named once on a line of its own. ``rates`` says that what is
+    counted are bytes: their rate and the time left are shown, too. ``clock`` gives seconds.
     """
 
-    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        rates: bool = False,
+    ) -> None:
         self._screen = screen
+        self._rates = rates
         self._clock = clock
         self._visible = is_terminal(sys.stderr)
         self._started = clock()
@@ -67,7 +75,7 @@ class Progress:
 
     def _draw(self, phase: str, done: int, total: int) -> None:
         if self._bar is None:
-            self._bar = _make_bar(self._screen)
+            self._bar = _make_bar(self._screen, self._rates)
             self._bar.start()
         if phase != self._phase:
             self._phase = phase
@@ -78,13 +86,23 @@ class Progress:
         self._bar.refresh()
 
 
-def _make_bar(screen: Screen) -> Bar:
+def _make_bar(screen: Screen, rates: bool) -> Bar:
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
     from rich.progress import Progress as Bar
 
     console = Console(
         file=sys.stderr, no_color=not screen.settings.colored(sys.stderr), highlight=False
     )
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns.append(TaskProgressColumn())
+    if rates:
+        columns += [TransferSpeedColumn(), TimeRemainingColumn()]
     return Bar(*columns, console=console, auto_refresh=False, transient=True)

@@ -50,13 +50,15 @@ def verb(name: str, *examples: tuple[str, str]) -> Callable[[Callable[..., Any]]
         text = f"{sentence}\n\n{cleandoc(function.__doc__ or '')}"
         made: click.Command = click.command(
             name, cls=Verb, help=text, short_help=sentence, examples=examples
-        )(_with_screen(function, name))
+        )(with_screen(function, name))
         return made
 
     return declare
 
 
-def _with_screen(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def with_screen(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return ``function`` called with the screen of a run of the verb ``name`` in front."""
+
     def call(**named: Any) -> Any:
         settings = click.get_current_context().ensure_object(Settings)
         return function(Screen(settings, name), **named)

@@ -1,0 +1,1 @@
+"""The verbs of ``maixfs sd``, one module for each or for two that belong together."""

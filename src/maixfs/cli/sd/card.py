@@ -1,0 +1,100 @@
+"""The argument CARD: an image, a drive, or a board whose slot holds one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.wording import count_text
+
+if TYPE_CHECKING:
+    from maixfs.card.report import CardReport, PartitionReport
+
+CARD = click.Path(path_type=Path)
+"""A path of the host, completed by the shell."""
+_SECTOR = 512
+
+
+def card_path(place: Path) -> Path:
+    """Return the image or drive that is meant: of a board that of its slot.
+
+    Raises ``CardError`` for a board without a card, and what reading ``board.toml`` raises.
+    """
+    from maixfs.card.errors import CardError
+
+    if not (place / "board.toml").is_file():
+        return place
+    from maixfs.board.config import BoardConfig
+
+    path = BoardConfig.load(place).sd.path(place)
+    if path is None:
+        raise CardError(
+            f"no card is in the slot of {place}", hint=f"maixfs sd insert {place} CARD"
+        )
+    return path
+
+
+def draw_partitions(screen: Screen, report: CardReport) -> None:
+    """Write what is on a card, one line for each partition."""
+    from maixfs.cli.screen import Column
+
+    columns = (
+        Column("slot", right=True),
+        Column("type"),
+        Column("sector", right=True),
+        Column("size", right=True),
+        Column("holds"),
+        Column("label"),
+        Column("cluster", right=True, spare=True),
+        Column("free", right=True),
+        Column("files", right=True, spare=True),
+        Column("on a board"),
+    )
+    screen.table(columns, [_row(screen, part) for part in report.partitions])
+
+
+def _row(screen: Screen, part: PartitionReport) -> list[Part]:
+    cluster = part.cluster_size or 0
+    free = None if part.free_clusters is None else part.free_clusters * cluster
+    mounted: Part = Text(part.mount_point, "good") if part.mount_point else "not mounted"
+    return [
+        str(part.number) if part.number else "-",
+        part.type or "-",
+        f"{part.start:#x}",
+        screen.cell(part.sectors * _SECTOR),
+        part.kind,
+        part.label,
+        screen.cell(cluster) if cluster else "",
+        "" if free is None else screen.cell(free),
+        "" if part.files is None else str(part.files),
+        mounted,
+    ]
+
+
+def draw_findings(screen: Screen, report: CardReport) -> None:
+    """Write what was found, worst first, each with what it means and the mend."""
+    roles = {"error": "bad", "warning": "warning", "note": "dim"}
+    for found in report.findings:
+        screen.line()
+        label = Text(f"{found.severity}:", roles[str(found.severity)])
+        about = f"partition {found.partition}: " if found.partition else ""
+        where = "" if found.where is None else f" (sector {found.where:#x})"
+        screen.paragraph("  ", label, f"{about}{found.what}{where}")
+        if found.why:
+            screen.paragraph("    ", Text("why:", "dim"), found.why)
+        if found.mend:
+            screen.paragraph("    ", Text("mend:", "hint"), found.mend)
+
+
+def health_text(report: CardReport) -> Part:
+    """Return how many things are wrong, in a few words."""
+    severities = [str(found.severity) for found in report.findings]
+    counts = [
+        count_text(severities.count(word), word)
+        for word in ("error", "warning")
+        if word in severities
+    ]
+    return Text(", ".join(counts), "bad") if counts else Text("sound", "good")

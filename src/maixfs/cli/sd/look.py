@@ -1,0 +1,90 @@
+"""``maixfs sd info`` and ``maixfs sd doctor``: what is on a card, and would a board mount it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.progress import Progress
+from maixfs.cli.screen import Screen, Text
+from maixfs.cli.sd.card import (
+    CARD,
+    card_path,
+    draw_findings,
+    draw_partitions,
+    health_text,
+)
+from maixfs.cli.sd.catalogue import sd_verb
+from maixfs.cli.wording import count_text
+
+if TYPE_CHECKING:
+    from maixfs.card.report import CardReport
+
+
+@sd_verb(
+    "info",
+    ("maixfs sd info card.img", "Partitions, volumes, labels, free room."),
+    ("maixfs sd info board --json", "The same of the card in a board's slot, for a program."),
+)
+@click.argument("card", metavar="CARD", type=CARD)
+@bytes_option
+@json_option
+def info_verb(screen: Screen, card: Path) -> int:
+    """CARD is an image, a drive, or the folder of a board with a card in its slot. Free room is
+    counted, not believed. The exit code is 1 where something is wrong.
+    """
+    report = _examine(screen, card)
+    if screen.json:
+        screen.emit({"card": str(card), **report.as_dict()})
+        return int(not report.healthy)
+    size = screen.size(report.sectors * 512)
+    table = "no partition table" if report.table == "none" else report.table
+    screen.line(Text(str(card), "heading"), f"  card of {size}, {table}")
+    if report.partitions:
+        screen.line()
+        draw_partitions(screen, report)
+    screen.line()
+    screen.facts([("health", health_text(report))])
+    if report.findings:
+        screen.line("  ", Text("next:", "hint"), f" maixfs sd doctor {card}")
+    return int(not report.healthy)
+
+
+@sd_verb(
+    "doctor",
+    ("maixfs sd doctor card.img", "The verdict, then what was found and how to mend it."),
+    ("maixfs sd doctor /dev/sdb --json", "The same of a card in a reader, for a program."),
+)
+@click.argument("card", metavar="CARD", type=CARD)
+@bytes_option
+@json_option
+def doctor_verb(screen: Screen, card: Path) -> int:
+    """CARD is an image, a drive, or the folder of a board with a card in its slot. It is only
+    read. The exit code is 1 where something is wrong, 0 where there are only notes.
+    """
+    report = _examine(screen, card)
+    if screen.json:
+        screen.emit({"card": str(card), **report.as_dict()})
+        return int(not report.healthy)
+    role = "good" if report.healthy else "warning" if report.mountable else "bad"
+    screen.line(Text(report.verdict, role))
+    draw_findings(screen, report)
+    if not report.findings:
+        volumes = [part for part in report.partitions if part.mount_point]
+        files = count_text(sum(part.files or 0 for part in volumes), "file")
+        screen.line(f"Nothing is wrong with it; {files} and every cluster were looked at.")
+    return int(not report.healthy)
+
+
+def _examine(screen: Screen, card: Path) -> CardReport:
+    from maixfs.card.doctor import examine
+    from maixfs.sd.media import FileSectors
+
+    path = card_path(card)
+    with FileSectors.open(path) as device, Progress(screen) as progress:
+        if device.note:
+            screen.note(device.note)
+        return examine(device, card=str(card), progress=progress)
