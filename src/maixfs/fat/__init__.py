@@ -1,6 +1,6 @@
 """FAT12, FAT16 and FAT32 as FatFs has them on the board.
 
-    from maixfs.fat import Fat, OpenFlag
+    from maixfs.fat import Fat, find_volume, format_volume
 
 The names below are loaded when they are first used.
 """
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from maixfs.fat.file import FatFile
     from maixfs.fat.fs import Fat
     from maixfs.fat.geometry import FatGeometry, read_geometry
+    from maixfs.fat.mkfs import format_volume, make_filesystem
     from maixfs.fat.ondisk import Attribute
     from maixfs.fat.openflag import OpenFlag
+    from maixfs.fat.probe import Probe, probe_volume
+    from maixfs.fat.volume_find import find_volume
 
 __all__ = [
     "Attribute",
@@ -42,9 +45,14 @@ __all__ = [
     "FullError",
     "NotFoundError",
     "OpenFlag",
+    "Probe",
     "VolumeInfo",
+    "find_volume",
+    "format_volume",
     "host_clock",
+    "make_filesystem",
     "pack_time",
+    "probe_volume",
     "read_geometry",
     "unpack_time",
 ]
@@ -65,7 +73,10 @@ __getattr__ = lazy_names(
         "file": ("FatFile",),
         "fs": ("Fat",),
         "geometry": ("FatGeometry", "read_geometry"),
+        "mkfs": ("format_volume", "make_filesystem"),
         "ondisk": ("Attribute",),
         "openflag": ("OpenFlag",),
+        "probe": ("Probe", "probe_volume"),
+        "volume_find": ("find_volume",),
     },
 )

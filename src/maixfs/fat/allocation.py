@@ -68,8 +68,10 @@ class Allocator:
 
     def _find(self, after: int) -> int:
         """Return the first free cluster after ``after``, around the end, or 0."""
-        table = self.table
-        return table.find_free(max(after + 1, 2), table.count) or table.find_free(2, after + 1)
+        table, next_one = self.table, after + 1
+        if 2 <= next_one < table.count and not table.get(next_one):
+            return next_one
+        return table.find_free(max(next_one, 2), table.count) or table.find_free(2, next_one)
 
     def _take(self, first: int, count: int) -> Run:
         """Take free clusters from ``first`` on while they follow one another."""

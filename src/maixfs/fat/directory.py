@@ -312,7 +312,10 @@ class Directory:
 
     def _room_for(self, count: int) -> int:
         """Return the first of ``count`` free slots in a row; the table grows where it must."""
-        slot = max((room for size, room in self._first_fit.items() if size <= count), default=0)
+        slot = self._first_fit.get(count, -1)
+        if slot < 0:
+            smaller = (room for size, room in self._first_fit.items() if size < count)
+            slot = max(smaller, default=0)
         free, data = 0, self.data
         while free < count:
             at = slot * ENTRY_SIZE

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maixfs.fat.errors import FResult, fat_error
-from maixfs.fat.names import oem_to_unicode, oem_upcase, unicode_to_oem
+from maixfs.fat.geometry import is_boot_sector
+from maixfs.fat.labels import LABEL_LENGTH, NO_LABEL, label_bytes
+from maixfs.fat.names import oem_to_unicode
 from maixfs.fat.ondisk import EXTENSION_OFFSET, Attribute
-from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
     from maixfs.fat.volume import Volume
 
-_LENGTH = 11
-_NONE = b"NO NAME    "
-"""What formatters write into the boot sector of a volume without a label."""
-_FORBIDDEN = frozenset(b'"*+,./:;<=>?[\\]|\x7f')
+_WIDER = 28
+"""Bytes that FAT32 puts before the fields that FAT12 and FAT16 have too."""
+_HAS_LABEL = 0x29
+"""BS_BootSig of a boot sector that has a label."""
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 
 
@@ -34,51 +34,33 @@ def read_label(volume: Volume) -> str:
 def set_label(volume: Volume, text: str) -> None:
     """Set the label, or remove it; raises ``INVALID_NAME``, ``DENIED`` when the root is full."""
     volume.check_writable()
-    raw = _encoded(text)
+    raw = label_bytes(text)
+    named = bool(raw.strip())
     directory = volume.directory(0)
     slot = directory.find_label()
     date, time = volume.clock()
-    if slot is None:
-        if raw:
-            stamp = time.to_bytes(2, "little") + date.to_bytes(2, "little")
-            entry = raw + bytes((_VOLUME_ID,)) + bytes(10) + stamp + bytes(6)
-            directory.insert(entry, None)
-    elif raw:
+    stamp = time.to_bytes(2, "little") + date.to_bytes(2, "little")
+    if slot is None and named:
+        directory.insert(raw + bytes((_VOLUME_ID,)) + bytes(10) + stamp + bytes(6), None)
+    elif slot is not None and named:
         directory.write(slot, 0, raw)
-        stamp = time.to_bytes(2, "little") + date.to_bytes(2, "little")
         directory.write(slot, 22, stamp)
-    else:
+    elif slot is not None:
         directory.free_slots(slot, slot)
     volume.flush()
-    _set_boot_label(volume, raw or _NONE)
-
-
-def _encoded(text: str) -> bytes:
-    raw = unicode_to_oem(text.rstrip(" "))
-    if raw is None or len(raw) > _LENGTH or any(c < 0x20 or c in _FORBIDDEN for c in raw):
-        raise fat_error(
-            FResult.INVALID_NAME,
-            repr(text),
-            "not a label",
-            hint="a label has up to 11 characters, without punctuation marks of paths",
-        )
-    raw = oem_upcase(raw)
-    if raw[:1] == b"\xe5":
-        raw = b"\x05" + raw[1:]
-    return raw.ljust(_LENGTH) if raw else b""
+    _set_boot_label(volume, raw if named else NO_LABEL)
 
 
 def _set_boot_label(volume: Volume, raw: bytes) -> None:
     """Put the label into the boot sector and its backup, where they have a field for it."""
     geometry = volume.geometry
-    extension = EXTENSION_OFFSET + (28 if volume.wide else 0)
-    for sector in (0, geometry.backup_sector):
-        if sector == 0 or 0 < sector < geometry.reserved:
-            boot = bytearray(volume.sectors.read(sector, 1))
-            if boot[extension + 2] == 0x29 and boot[SECTOR - 2 :] == b"\x55\xaa":
-                boot[extension + 7 : extension + 7 + _LENGTH] = raw
-                volume.sectors.write(sector, boot)
-        if not geometry.backup_sector:
-            break
+    at = EXTENSION_OFFSET + (_WIDER if volume.wide else 0)
+    for sector in {0, geometry.backup_sector}:
+        if sector >= geometry.reserved:
+            continue
+        boot = bytearray(volume.sectors.read(sector, 1))
+        if boot[at + 2] == _HAS_LABEL and is_boot_sector(bytes(boot)):
+            boot[at + 7 : at + 7 + LABEL_LENGTH] = raw
+            volume.sectors.write(sector, boot)
     volume.geometry = geometry._replace(label=oem_to_unicode(raw).rstrip(" "))
     volume.sectors.sync()

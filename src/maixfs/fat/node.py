@@ -84,12 +84,13 @@ class Node:
         directory = self.directory
         if directory is None or not self.chain.first:
             return
-        entry = directory.entry(self.item)
-        keep = self.clusters_for(entry.size)
-        if keep >= self.chain.length and entry.cluster == self.chain.first:
+        size = directory.size(self.item)
+        keep = self.clusters_for(size)
+        if keep >= self.chain.length and directory.first_cluster(self.item) == self.chain.first:
             return
+        entry = directory.entry(self.item)
         self.chain.cut(keep)
-        self._put_tail(directory, entry.size, entry.write_date, entry.write_time)
+        self._put_tail(directory, size, entry.write_date, entry.write_time)
         self.volume.flush()
 
     def orphan(self) -> None:
