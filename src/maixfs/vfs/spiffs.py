@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from maixfs.spiffs import Code, OpenFlag, Spiffs, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.vfs.errnos import Errno
 from maixfs.vfs.errors import VfsError
-from maixfs.vfs.files import FileIO, TextIOWrapper
 from maixfs.vfs.imports import ImportStat, NativeDriver
+from maixfs.vfs.openfiles import OpenFiles
 from maixfs.vfs.quirks import OnQuirk, Quirks
 from maixfs.vfs.spiffs_area import Area, user_area
 from maixfs.vfs.spiffs_errno import error_of
@@ -22,6 +20,7 @@ from maixfs.vfs.text import c_string, decode, encode
 
 if TYPE_CHECKING:
     from maixfs.spiffs import DirEntry
+    from maixfs.vfs.files import FileIO, TextIOWrapper
 
 Stat = tuple[int, int, int, int, int, int, int, int, int, int]
 
@@ -53,7 +52,7 @@ class VfsSpiffs(NativeDriver):
             self._area = fs if isinstance(fs, Area) else user_area(fs)
         self._quirks = Quirks(on_quirk)
         self._on_message = on_message
-        self._files: list[tuple[weakref.ref[Any], SpiffsFile]] = []
+        self._files: OpenFiles[SpiffsFile] = OpenFiles()
 
     @property
     def fs(self) -> Spiffs:
@@ -80,7 +79,7 @@ class VfsSpiffs(NativeDriver):
         if self._fs is not None:
             # Not unmounted, which would write: the firmware forgets what was mounted.
             self._fs.abandon()
-        for raw in self._open_files():
+        for raw in self._files:
             raw.forget()
         self._files.clear()
         outcome = "failed"
@@ -194,15 +193,7 @@ class VfsSpiffs(NativeDriver):
         except SpiffsError as error:
             self._explain_refusal(name, letters, error)
             raise error_of(error, Errno.ENOENT) from error
-        kinds = [letter for letter in letters if letter in "bt"]
-        raw = SpiffsFile(descriptor, self._quirks)
-        file = FileIO(raw) if kinds[-1:] == ["b"] else TextIOWrapper(raw)
-        self._files = [entry for entry in self._files if not entry[1].closed]
-        self._files.append((weakref.ref(file), raw))
-        return file
-
-    def _open_files(self) -> list[SpiffsFile]:
-        return [raw for _, raw in self._files if not raw.closed]
+        return self._files.add(SpiffsFile(descriptor, self._quirks), letters)
 
     def _warn_of_truncation(self, name: str, letters: str, flags: OpenFlag) -> None:
         truncates_unasked = flags & OpenFlag.TRUNC and {"x", "r"} & set(letters)
@@ -284,12 +275,7 @@ class VfsSpiffs(NativeDriver):
 
         Return how many there were. A close that fails is passed over, its descriptor stays taken.
         """
-        live = {raw for reference, raw in self._files if reference() is not None}
-        dropped = [raw for raw in self._open_files() if raw not in live]
-        for raw in dropped:
-            with suppress(VfsError):
-                raw.close()
-        return len(dropped)
+        return self._files.collect()
 
     def _reported(self, error: SpiffsError) -> VfsError:
         """Print a failure as the firmware does and return what a program sees."""
