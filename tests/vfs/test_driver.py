@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -45,7 +46,8 @@ def test_what_was_not_flushed_is_lost_with_the_power(volume: Volume) -> None:
     dropped.write("not on the medium")
     volume.power_on()
     assert volume.read("/v/a") == b"kept"
-    assert volume.read("/v/b") == b""
+    # SPIFFS has made the file by then; FAT has not written its entry yet.
+    assert [volume.read(f"/v/{name}") for name in volume.vfs.listdir("/v")][1:] in ([], [b""])
 
 
 def test_flush_brings_everything_to_the_medium(volume: Volume) -> None:
@@ -227,10 +229,12 @@ def test_a_full_volume_keeps_what_it_has(volume: Volume) -> None:
     volume.write("/v/kept", "safe")
     file = volume.vfs.open("/v/big", "wb")
     with pytest.raises(VfsError):
-        for _ in range(4096):
+        for _ in range(8192):
             file.write(bytes(8192))
     with pytest.raises(VfsError):
         volume.write("/v/more", bytes(8192 * 8))
+    with suppress(VfsError):  # SPIFFS has no room for the index of the file
+        file.close()
     volume.power_on()
     assert volume.read("/v/kept") == b"safe"
     volume.vfs.remove("/v/big")

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from maixfs.errors import UsageError
-from maixfs.vfs import Errno, ImportStat, Vfs, VfsError
-from vfs.drivers import errno_of
+from maixfs.vfs import Errno, ImportStat, Vfs, VfsError, VfsFat
+from vfs.drivers import RamDevice, errno_of
 
 
 class Recorder:
@@ -160,13 +159,27 @@ def test_the_root_volume_stays_last(vfs: Vfs) -> None:
     assert root.calls[-1] == ("stat", "/q")
 
 
-def test_a_block_device_needs_a_driver(vfs: Vfs) -> None:
-    class Device:
-        def readblocks(self, number: int, buffer: bytearray) -> None:
-            """Read nothing."""
+def test_a_block_device_gets_a_fat_driver(vfs: Vfs) -> None:
+    device = RamDevice(64)
+    assert errno_of(vfs.mount, device, "/sd") == Errno.ENODEV
+    vfs.mount(device, "/sd", mkfs=True)
+    assert isinstance(vfs.mounts()[0][1], VfsFat)
+    assert vfs.statvfs("/sd")[:5] == (512, 512, 30, 30, 30)
 
-    with pytest.raises(UsageError, match="no FAT driver"):
-        vfs.mount(Device(), "/sd")
+
+def test_a_board_has_its_own_driver_for_block_devices() -> None:
+    made: list[Any] = []
+
+    def driver_of(device: Any) -> Recorder:
+        made.append(device)
+        return Recorder()
+
+    vfs = Vfs(block_driver=driver_of)
+    vfs.mount(7, "/sd")
+    assert made == [7]
+
+
+def test_what_is_no_block_device(vfs: Vfs) -> None:
     with pytest.raises(AttributeError, match="'object' object has no attribute 'readblocks'"):
         vfs.mount(object(), "/sd")
     assert vfs.mounts() == []

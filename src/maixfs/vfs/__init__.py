@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         VfsError,
         without_errno_attribute,
     )
+    from maixfs.vfs.fat import VfsFat
+    from maixfs.vfs.fat_options import FatOptions
     from maixfs.vfs.files import FileIO, TextIOWrapper
     from maixfs.vfs.imports import ImportStat
     from maixfs.vfs.profile import PROFILES, Profile
@@ -35,6 +37,7 @@ __all__ = [
     "UERRNO",
     "Area",
     "Errno",
+    "FatOptions",
     "FileIO",
     "ImportStat",
     "OnQuirk",
@@ -45,6 +48,7 @@ __all__ = [
     "TextIOWrapper",
     "Vfs",
     "VfsError",
+    "VfsFat",
     "VfsSpiffs",
     "without_errno_attribute",
 ]
@@ -63,6 +67,9 @@ __getattr__ = lazy_names(
             "VfsError",
             "without_errno_attribute",
         ),
+        "fat": ("VfsFat",),
+        "fat_options": ("FatOptions",),
+        "fat_time": (),
         "files": (
             "FileIO",
             "TextIOWrapper",

@@ -79,15 +79,16 @@ class StreamFile(ABC, Generic[Content]):
 
     def _line(self, limit: int) -> bytearray:
         line = bytearray()
-        ahead = self._raw.lookahead
+        careful = False
         while len(line) != limit:
+            ahead = 1 if careful else self._raw.lookahead
             wanted = ahead if limit == -1 else min(ahead, limit - len(line))
             try:
                 piece = self._raw.read(wanted)
             except VfsError:
                 if wanted == 1:
                     raise
-                ahead = 1  # the bytes before the bad one are still to be had
+                careful = True  # the bytes before the bad one are still to be had
                 continue
             end = piece.find(b"\n") + 1
             line += piece[:end] if end else piece

@@ -14,8 +14,10 @@ class Profile:
     ``relative_misses_are_root``: a relative name that no mount matches, looked up from ``/``, is
     taken for ``/`` itself. ``chdir_moves_first``: the current volume changes before its ``chdir``
     is asked, so that a failed one leaves it changed. ``path_max``: bytes, the last field of
-    ``statvfs("/")``. ``checks_utf8``: text reads raise ``UnicodeError``. ``has_errno_attribute``:
-    an ``OSError`` has ``.errno``.
+    ``statvfs("/")`` and of a FAT volume's ``getcwd``. ``checks_utf8``: text reads raise
+    ``UnicodeError``. ``has_errno_attribute``: an ``OSError`` has ``.errno``. ``epoch``: what a
+    time of 2000-01-01 is, seconds. ``minds_devices``: what a program's block device returns
+    counts.
     """
 
     name: str
@@ -24,6 +26,8 @@ class Profile:
     path_max: int
     checks_utf8: bool
     has_errno_attribute: bool
+    epoch: int
+    minds_devices: bool
 
 
 PROFILES: dict[str, Profile] = {
@@ -34,6 +38,8 @@ PROFILES: dict[str, Profile] = {
         path_max=128,
         checks_utf8=False,
         has_errno_attribute=False,
+        epoch=0,
+        minds_devices=False,
     ),
     "modern": Profile(
         "modern",
@@ -42,6 +48,8 @@ PROFILES: dict[str, Profile] = {
         path_max=4096,
         checks_utf8=True,
         has_errno_attribute=True,
+        epoch=946684800,  # Unix time, as its port for PCs has it
+        minds_devices=True,
     ),
 }
 """``maixpy`` is v1.11 as MaixPy builds it, ``modern`` the releases of today."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from maixfs.vfs.blockdev import driver_of
 from maixfs.vfs.errnos import Errno
 from maixfs.vfs.errors import VfsError
 from maixfs.vfs.files import StreamFile
@@ -29,10 +28,15 @@ class Vfs:
     ``mkdir``, ``rmdir``, ``remove``, ``rename``, ``stat`` and ``statvfs``; one that lacks a method
     raises ``AttributeError`` when it is called. Paths are ``str`` or ``bytes`` and end at a NUL;
     another type raises ``TypeError``. Everything else that fails raises ``VfsError``.
+    ``block_driver`` makes the driver of a block device that is mounted as it is: a ``VfsFat``
+    unless given.
     """
 
-    def __init__(self, profile: str = "maixpy") -> None:
+    def __init__(
+        self, profile: str = "maixpy", *, block_driver: Callable[[Any], Any] | None = None
+    ) -> None:
         self.profile = profile_of(profile)
+        self._block_driver = block_driver or self._vfs_fat
         self._table = MountTable(self.profile)
 
     def mounts(self) -> list[tuple[str, Any]]:
@@ -46,10 +50,16 @@ class Vfs:
         turns out to be taken (EPERM).
         """
         name = c_string(path)
-        driver = fs if hasattr(fs, "mount") else driver_of(fs)
+        driver = fs if hasattr(fs, "mount") else self._block_driver(fs)
         mount = Mount(name, driver)
         driver.mount(readonly, mkfs)
         self._put(mount)
+
+    def _vfs_fat(self, device: Any) -> Any:
+        from maixfs.vfs.fat import VfsFat
+        from maixfs.vfs.fat_options import FatOptions
+
+        return VfsFat(device, options=FatOptions(profile=self.profile.name))
 
     def attach(self, driver: Any, path: str) -> None:
         """Put a driver into the table without asking it, as the firmware's boot does."""

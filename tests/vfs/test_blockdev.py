@@ -1,0 +1,235 @@
+"""A MicroPython program's block device, and sectors of our own, under a file system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maixfs.fat.errors import FatError, FResult
+from maixfs.sd.device import SECTOR
+from maixfs.sd.errors import SectorError
+from maixfs.sd.media import RamSectors
+from maixfs.vfs.blockdev import Blocks, OwnBlocks, ProgramBlocks, blocks_of
+
+
+class Device:
+    """A program's device of 300 sectors; ``answers`` says what it returns for an operation."""
+
+    def __init__(self, answers: dict[int, Any] | None = None) -> None:
+        self.answers = {4: 300, 5: 512} | (answers or {})
+        self.cells = bytearray(300 * SECTOR)
+        self.calls: list[tuple[Any, ...]] = []
+        self.result: Any = None
+
+    def readblocks(self, number: int, buffer: bytearray) -> Any:
+        self.calls.append(("read", number, type(buffer), len(buffer)))
+        buffer[:] = self.cells[number * SECTOR : number * SECTOR + len(buffer)]
+        return self.result
+
+    def writeblocks(self, number: int, buffer: bytearray) -> Any:
+        self.calls.append(("write", number, type(buffer), len(buffer)))
+        self.cells[number * SECTOR : number * SECTOR + len(buffer)] = buffer
+        return self.result
+
+    def ioctl(self, op: int, arg: int) -> Any:
+        self.calls.append(("ioctl", op, arg))
+        return self.answers.get(op)
+
+
+class OldDevice:
+    """The older way: ``count`` and ``sync``."""
+
+    def __init__(self) -> None:
+        self.synced = 0
+
+    def readblocks(self, number: int, buffer: bytearray) -> None:
+        buffer[0] = number
+
+    def count(self) -> int:
+        return 64
+
+    def sync(self) -> None:
+        self.synced += 1
+
+
+def adapted(device: Any) -> Blocks:
+    return blocks_of(device, lambda method: None)
+
+
+def test_sectors_go_to_and_fro() -> None:
+    device = Device()
+    blocks = adapted(device)
+    blocks.write(7, b"\x11" * SECTOR + b"\x22" * SECTOR)
+    assert blocks.read(8, 1) == b"\x22" * SECTOR
+    buffer = bytearray(2 * SECTOR)
+    blocks.readinto(7, memoryview(buffer))
+    assert buffer == b"\x11" * SECTOR + b"\x22" * SECTOR
+    assert device.calls == [
+        ("write", 7, bytearray, 2 * SECTOR),
+        ("read", 8, bytearray, SECTOR),
+        ("read", 7, bytearray, 2 * SECTOR),
+    ]
+
+
+def test_no_more_than_128_sectors_at_once() -> None:
+    device = Device()
+    blocks = adapted(device)
+    data = bytes(range(256)) * (2 * 300)
+    blocks.write(0, data)
+    assert blocks.read(0, 300) == data
+    sizes = [(number, size // SECTOR) for _, number, _, size in device.calls]
+    assert sizes == [(0, 128), (128, 128), (256, 44)] * 2
+
+
+def test_what_the_device_says_of_itself() -> None:
+    blocks = adapted(Device())
+    blocks.start()
+    assert (blocks.sectors, blocks.capacity(), blocks.read_only) == (300, 300, False)
+
+
+def test_ioctl_numbers() -> None:
+    device = Device()
+    blocks = adapted(device)
+    blocks.start()
+    blocks.sync()
+    assert blocks.capacity() == 300
+    assert device.calls == [("ioctl", op, 0) for op in (1, 5, 3, 4)]
+
+
+@pytest.mark.parametrize("answer", [None, 0, False])
+def test_a_device_that_starts(answer: Any) -> None:
+    adapted(Device({1: answer})).start()
+
+
+@pytest.mark.parametrize("answer", [1, -1, "no"])
+def test_a_device_that_does_not_start(answer: Any) -> None:
+    with pytest.raises(FatError) as caught:
+        adapted(Device({1: answer})).start()
+    assert caught.value.result is FResult.NOT_READY
+
+
+@pytest.mark.parametrize("size", [1, 1024, 4096])
+def test_sectors_of_another_size(size: int) -> None:
+    with pytest.raises(FatError, match="512") as caught:
+        adapted(Device({5: size})).start()
+    assert caught.value.result is FResult.DISK_ERR
+
+
+@pytest.mark.parametrize("size", [512, None, 0, -1, "512"])
+def test_a_device_need_not_know_its_sectors(size: Any) -> None:
+    adapted(Device({5: size})).start()
+
+
+def test_a_device_that_refuses_the_question() -> None:
+    class Strict(Device):
+        def ioctl(self, op: int, arg: int) -> Any:
+            if op == 5:
+                raise ValueError(op)
+
+    adapted(Strict()).start()
+
+
+@pytest.mark.parametrize("count", [None, "many"])
+def test_a_device_that_cannot_count(count: Any) -> None:
+    blocks = adapted(Device({4: count}))
+    assert blocks.sectors == 0xFFFFFFFF
+    with pytest.raises(TypeError):
+        blocks.capacity()
+
+
+def test_the_older_way() -> None:
+    device = OldDevice()
+    blocks = adapted(device)
+    blocks.start()
+    blocks.sync()
+    assert (device.synced, blocks.sectors, blocks.capacity()) == (1, 64, 64)
+    assert blocks.read_only
+    assert blocks.read(5, 1)[0] == 5
+
+
+def test_sync_is_not_needed() -> None:
+    class Bare:
+        readblocks = OldDevice.readblocks
+        count = OldDevice.count
+
+    adapted(Bare()).sync()
+
+
+@pytest.mark.parametrize("missing", ["readblocks", "count"])
+def test_a_device_needs_its_methods_at_once(missing: str) -> None:
+    names = {"readblocks", "writeblocks", "sync", "count"} - {missing}
+    device = type("Odd", (), {name: lambda self: None for name in names})()
+    with pytest.raises(AttributeError, match=f"'Odd' object has no attribute '{missing}'"):
+        adapted(device)
+
+
+def test_methods_are_looked_up_once() -> None:
+    device = Device()
+    blocks = adapted(device)
+    device.readblocks = None  # type: ignore[method-assign, assignment]
+    assert blocks.read(0, 1) == bytes(SECTOR)
+
+
+@pytest.mark.parametrize("result", [1, -5])
+def test_a_number_is_an_error(result: int) -> None:
+    told: list[str] = []
+    device = Device()
+    blocks = ProgramBlocks(device, told.append)
+    device.result = result
+    with pytest.raises(SectorError, match=f"readblocks returned {result}"):
+        blocks.read(0, 1)
+    with pytest.raises(SectorError, match="writeblocks"):
+        blocks.write(0, bytes(SECTOR))
+    assert told == ["readblocks", "writeblocks"]
+
+
+@pytest.mark.parametrize("result", [None, 0, True, "fine"])
+def test_anything_else_is_not(result: Any) -> None:
+    device = Device()
+    device.result = result
+    assert adapted(device).read(0, 1) == bytes(SECTOR)
+
+
+def test_a_buffer_that_changes_its_length() -> None:
+    class Careless(Device):
+        def readblocks(self, number: int, buffer: bytearray) -> Any:
+            buffer[:] = bytes(10)
+
+    with pytest.raises(NotImplementedError):
+        adapted(Careless()).read(0, 1)
+
+
+def test_what_a_device_raises_passes() -> None:
+    class Broken(Device):
+        def readblocks(self, number: int, buffer: bytearray) -> Any:
+            raise KeyError(number)
+
+    with pytest.raises(KeyError):
+        adapted(Broken()).read(3, 1)
+
+
+@pytest.mark.parametrize("device", [Device(), RamSectors(64)])
+def test_a_protected_device_refuses_writes(device: Any) -> None:
+    blocks = adapted(device)
+    assert not blocks.read_only
+    blocks.protect()
+    assert blocks.read_only
+    with pytest.raises(SectorError, match="read-only"):
+        blocks.write(3, bytes(SECTOR))
+    assert blocks.read(3, 1) == bytes(SECTOR)
+
+
+def test_sectors_of_our_own() -> None:
+    device = RamSectors(64)
+    blocks = adapted(device)
+    assert isinstance(blocks, OwnBlocks)
+    blocks.start()
+    blocks.write(5, b"\x33" * SECTOR)
+    blocks.sync()
+    buffer = bytearray(SECTOR)
+    blocks.readinto(5, memoryview(buffer))
+    assert bytes(buffer) == device.read(5, 1) == b"\x33" * SECTOR
+    assert (blocks.sectors, blocks.capacity()) == (64, 64)
+    device.read_only = True
+    assert blocks.read_only
