@@ -9,10 +9,12 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from maixfs.fat.errors import FResult, fat_error
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.spiffs.flags import OpenFlag
 from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.vfs import fat_errno
 from maixfs.vfs.quirks import SENTENCES
 from maixfs.vfs.spiffs_errno import errno_of
 
@@ -43,6 +45,17 @@ DERIVED = {
     "total bytes": lambda g: str(g.total_bytes),
     "magic of block 0": lambda g: f"{g.magic(0):04X}",
 }
+
+EXAMPLES = {
+    "rw-truncates": ("/a", "rw"),
+    "open-hides-reason": ("/a", spiffs_error(Code.OUT_OF_FILE_DESCS)),
+    "fat-trailing-slash": ("/a/",),
+    "fat-name-bytes": ("/é", "/├⌐"),
+    "fat-free-count": ("/a", 100),
+    "fat-dates-late": (2084,),
+    "device-error-ignored": ("writeblocks",),
+}
+"""What stands for ``{0}`` and ``{1}`` where it is not the names of two files."""
 
 
 def yes(value: bool) -> str:
@@ -94,10 +107,21 @@ def errno_name(code: Code) -> str:
     return f"{int(errno)} {errno.name}"
 
 
+def fat_errors() -> str:
+    """Return FatFs's result numbers and what a program sees of them."""
+    shown = ((result, fat_errno.errno_of(result)) for result in FResult if result)
+    lines = (
+        [str(int(result)), result.name, str(fat_error(result)), f"{int(errno)} {errno.name}"]
+        for result, errno in shown
+    )
+    return rows(["number", "name", "what we say", "on MaixPy"], lines)
+
+
 def quirks() -> str:
     """Return what ``--explain-quirks`` says."""
-    second = {"rw-truncates": "rw", "open-hides-reason": spiffs_error(Code.OUT_OF_FILE_DESCS)}
-    lines = ([key, text.format("/a", second.get(key, "/b"))] for key, text in SENTENCES.items())
+    lines = (
+        [key, text.format(*EXAMPLES.get(key, ("/a", "/b")))] for key, text in SENTENCES.items()
+    )
     return rows(["quirk", "what is said about a file /a"], lines)
 
 
@@ -118,6 +142,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "index-header": lambda: fields("object index header"),
     "index-page": lambda: fields("object index page"),
     "errors": errors,
+    "fat-errors": fat_errors,
     "open-flags": open_flags,
     "quirks": quirks,
 }
