@@ -15,7 +15,8 @@ def label_bytes(label: str | bytes) -> bytes:
     """Return ``label`` as it lies on a card: padded, in upper case; spaces alone for none.
 
     Raises ``FatError`` (``INVALID_NAME``) for more than 11 characters, for one that code page
-    437 does not have or a label cannot hold, and for a space in front.
+    437 does not have or a label cannot hold, and for a space in front. Letters beyond ASCII are
+    right on FAT, but fsck.fat 4.2 takes them for control characters.
     """
     text = oem_to_unicode(label) if isinstance(label, bytes) else label
     text = text.rstrip(" ")

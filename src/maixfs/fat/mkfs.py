@@ -28,6 +28,8 @@ from maixfs.fat.mkfs_layout import (
 )
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.sd.device import SECTOR
+from maixfs.sd.errors import SectorError
+from maixfs.sd.media import zero_sectors
 from maixfs.sd.ondisk import PARTITION_ENTRY, PARTITION_TABLE_OFFSET
 
 if TYPE_CHECKING:
@@ -40,8 +42,6 @@ _LAYOUTS = {
 }
 MAX_SECTORS = 0xFFFFFFFF
 """BPB_TotSec32 counts no further: 2 TiB."""
-_PIECE = 2048
-"""Sectors of zeros written at once to a device that has no quicker way: 1 MiB."""
 
 
 def format_volume(
@@ -142,15 +142,10 @@ def _write(
 
 
 def _zero(volume: VolumeSectors, sector: int, count: int) -> None:
-    """Make sectors zero, the quick way where the device has one."""
-    quick = getattr(volume.device, "zero", None)
-    if quick is not None:
-        quick(volume.start + sector, count)
-        return
-    piece = memoryview(bytes(min(count, _PIECE) * SECTOR))
-    for at in range(sector, sector + count, _PIECE):
-        left = min(_PIECE, sector + count - at)
-        volume.write(at, piece[: left * SECTOR])
+    try:
+        zero_sectors(volume.device, volume.start + sector, count)
+    except SectorError as error:
+        raise fat_error(FResult.DISK_ERR, "", str(error), hint=error.hint) from error
 
 
 _FIRST_TRACK = 63

@@ -1,0 +1,184 @@
+"""Boot sectors: what is believed, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fat.cards import FOLDERS, boot_sector, manifest
+from maixfs.fat.errors import FatError, FResult
+from maixfs.fat.geometry import fat_sectors_for, is_fat, read_geometry
+from maixfs.fat.mkfs import format_volume
+from maixfs.sd import RamSectors
+
+PARTITIONS = [(name, part) for name in FOLDERS for part in manifest(name)["partitions"]]
+MOUNTED = [(name, part) for name, part in PARTITIONS if "statvfs" in part.get("oofatfs", {})]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), MOUNTED, ids=[f"{name}-{part['slot']}" for name, part in MOUNTED]
+)
+def test_the_geometry_is_the_one_that_fatfs_and_the_formatter_see(name, part):
+    geometry = read_geometry(boot_sector(name, part["slot"]))
+    size, _, clusters = part["oofatfs"]["statvfs"][:3]
+    assert (geometry.cluster_size, geometry.clusters) == (size, clusters)
+    bpb = part["bpb"]
+    assert geometry.sectors_per_cluster == bpb["spc"]
+    assert geometry.reserved == bpb["rsv"]
+    assert geometry.fats == bpb["nf"]
+    assert geometry.fat_sectors == bpb["fsz"]
+    assert geometry.root_entries == bpb["nroot"]
+    assert geometry.total_sectors == bpb["ts"]
+    assert geometry.root_cluster == (bpb["root"] if geometry.fat_type == 32 else 0)
+    assert geometry.has_root == (name != "x_root0")
+
+
+def test_the_corpus_has_all_three_types():
+    found = {read_geometry(boot_sector(name, part["slot"])).fat_type for name, part in MOUNTED}
+    assert found == {12, 16, 32}
+
+
+REFUSED = {
+    "bad_bpb": "BPB_SecPerClus is 3",
+    "few_clusters": "so few clusters that it counts as FAT16",
+    "exfat": "not of a FAT volume",
+    "ntfs": "not of a FAT volume",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_volume_that_fatfs_refuses_is_refused_with_the_reason(name):
+    with pytest.raises(FatError, match=REFUSED[name]) as caught:
+        read_geometry(boot_sector(name))
+    assert caught.value.result is FResult.NO_FILESYSTEM
+
+
+def test_sectors_of_4096_bytes_are_refused():
+    with pytest.raises(FatError, match="BPB_BytsPerSec is 4096") as caught:
+        read_geometry(boot_sector("sector4096", 0))
+    assert "512" in str(caught.value.hint)
+
+
+def sound(**wishes: object) -> bytearray:
+    card = RamSectors(0x20000)
+    format_volume(card, serial=1, clock=lambda: (0x21, 0), **wishes)  # type: ignore[arg-type]
+    return bytearray(card.read(0, 1))
+
+
+FAT32 = sound(fat_type=32)
+FAT16 = sound(fat_type=16)
+
+
+def changed(sector: bytearray, at: int, value: bytes) -> bytes:
+    made = bytearray(sector)
+    made[at : at + len(value)] = value
+    return bytes(made)
+
+
+@pytest.mark.parametrize(
+    ("sector", "words"),
+    [
+        (b"", "512 bytes"),
+        (bytes(512), "55 AA"),
+        (changed(FAT32, 0, b"\0"), "no jump"),
+        (changed(FAT32, 82, b"fat32"), "not of a FAT volume"),
+        (changed(FAT32, 11, b"\0\x04"), "BPB_BytsPerSec is 1024"),
+        (changed(FAT32, 16, b"\3"), "BPB_NumFATs is 3"),
+        (changed(FAT32, 16, b"\0"), "BPB_NumFATs is 0"),
+        (changed(FAT32, 13, b"\0"), "BPB_SecPerClus is 0"),
+        (changed(FAT16, 17, b"\x07\0"), "BPB_RootEntCnt is 7"),
+        (changed(FAT32, 14, b"\0\0"), "BPB_RsvdSecCnt is 0"),
+        (changed(FAT32, 32, b"\x20\0\0\0"), "alone take"),
+        (changed(FAT32, 36, b"\xff\xff\xff\xff"), "alone take"),
+        (changed(FAT16, 17, b"\0\0"), "so few clusters"),
+        (changed(FAT32, 42, b"\1"), "BPB_FSVer is 1"),
+        (changed(FAT32, 17, b"\x10\0"), "BPB_RootEntCnt is 16, it must be 0 on FAT32"),
+        (changed(FAT32, 36, b"\1\0\0\0"), "too short"),
+        (changed(FAT16, 22, b"\1\0"), "too short"),
+        (changed(changed(FAT32, 32, b"\xff\xff\xff\xff"), 13, b"\1"), "more than FAT32 can have"),
+    ],
+)
+def test_the_first_wrong_field_is_named(sector, words):
+    with pytest.raises(FatError, match=words):
+        read_geometry(sector)
+
+
+def test_a_volume_without_room_for_a_cluster_is_refused():
+    system = read_geometry(bytes(FAT16)).data_start
+    small = changed(changed(FAT16, 32, bytes(4)), 19, system.to_bytes(2, "little"))
+    with pytest.raises(FatError, match="no room for a cluster"):
+        read_geometry(small)
+
+
+@pytest.mark.parametrize("jump", [b"\xeb", b"\xe9", b"\xe8"])
+def test_three_jumps_are_good(jump):
+    assert is_fat(changed(FAT32, 0, jump))
+
+
+def test_the_word_at_either_place_is_enough():
+    other = changed(FAT16, 54, b"\0\0\0")
+    assert not is_fat(other)
+    assert read_geometry(changed(bytearray(other), 82, b"FAT32")).fat_type == 16
+
+
+@pytest.mark.parametrize(
+    ("clusters", "fat_type"), [(4085, 12), (4086, 16), (65525, 16), (65526, 32)]
+)
+def test_the_borders_between_the_types_are_those_of_fatfs(clusters, fat_type):
+    """One more than the specification has: at 4085 and 65525 clusters others see another type."""
+    reserved, fat_sectors, entries = 32, 600, 0 if fat_type == 32 else 512
+    total = reserved + fat_sectors + entries // 16 + clusters
+    sector = changed(FAT32, 13, b"\1")
+    for at, value, size in (
+        (14, reserved, 2),
+        (16, 1, 1),
+        (17, entries, 2),
+        (19, 0, 2),
+        (22, 0, 2),
+        (32, total, 4),
+        (36, fat_sectors, 4),
+    ):
+        sector = changed(bytearray(sector), at, value.to_bytes(size, "little"))
+    geometry = read_geometry(sector)
+    assert (geometry.clusters, geometry.fat_type) == (clusters, fat_type)
+    assert geometry.data_end == total
+    assert geometry.n_fatent == clusters + 2
+
+
+@pytest.mark.parametrize(
+    ("fat_type", "clusters", "sectors"),
+    [(12, 339, 1), (12, 340, 2), (16, 254, 1), (16, 255, 2), (32, 126, 1), (32, 127, 2)],
+)
+def test_a_fat_has_two_entries_more_than_clusters(fat_type, clusters, sectors):
+    assert fat_sectors_for(fat_type, clusters) == sectors
+
+
+def test_names_and_numbers_come_from_the_extension_of_the_type():
+    card = RamSectors(0x20000)
+    format_volume(card, serial=0x1234ABCD, label="mein gerät", hidden=77)
+    geometry = read_geometry(card.read(0, 1))
+    assert (geometry.fat_type, geometry.serial) == (16, 0x1234ABCD)
+    assert (geometry.label, geometry.hidden, geometry.media) == ("MEIN GERÄT", 77, 0xF8)
+    assert (geometry.oem_name, geometry.fsinfo_sector) == (b"MSDOS5.0", 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 255)), max_size=6), st.booleans())
+def test_any_boot_sector_is_read_or_refused(changes, wide):
+    sector = bytearray(FAT32 if wide else FAT16)
+    for at, value in changes:
+        sector[at] = value
+    try:
+        geometry = read_geometry(bytes(sector))
+    except FatError as error:
+        assert error.result is FResult.NO_FILESYSTEM
+        return
+    assert geometry.clusters >= 1
+    assert geometry.data_end <= geometry.total_sectors
+    assert geometry.fat_sectors >= fat_sectors_for(geometry.fat_type, geometry.clusters)
+
+
+@given(st.binary(min_size=512, max_size=512))
+def test_any_sector_is_no_volume(sector):
+    with pytest.raises(FatError):
+        read_geometry(sector[:510] + b"\0\0")
