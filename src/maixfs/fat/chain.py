@@ -19,11 +19,11 @@ class Chain:
     """The clusters from ``first`` on; 0 if there is none yet.
 
     Clusters are counted from 0 in the order of the file. ``length`` of them are known, and
-    ``ended`` says that there are no more. A chain that loops is followed as far as it is asked
+    ``ended`` says that there are no more; ``grown`` that some were added. A chain that loops is followed as far as it is asked
     for, which the size of a file bounds.
     """
 
-    __slots__ = ("_allocator", "_heads", "_starts", "ended", "first", "length")
+    __slots__ = ("_allocator", "_heads", "_starts", "ended", "first", "grown", "length")
 
     def __init__(self, allocator: Allocator, first: int) -> None:
         self._allocator = allocator
@@ -32,6 +32,7 @@ class Chain:
         self._heads: list[int] = []
         self.length = 0
         self.ended = first == 0
+        self.grown = False
 
     def locate(self, index: int) -> Run:
         """Return the ``index``-th cluster and how many from it on are known to be one run.
@@ -88,6 +89,7 @@ class Chain:
         allocator, wanted = self._allocator, count - self.length
         runs = allocator.grow(self.last, wanted) if self.length else allocator.start(wanted)
         for first, length in runs:
+            self.grown = True
             self._add(first, length)
         if not self.first and runs:
             self.first = runs[0][0]

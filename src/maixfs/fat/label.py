@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from maixfs.fat.geometry import is_boot_sector
 from maixfs.fat.labels import LABEL_LENGTH, NO_LABEL, label_bytes
 from maixfs.fat.names import oem_to_unicode
-from maixfs.fat.ondisk import EXTENSION_OFFSET, Attribute
+from maixfs.fat.ondisk import ENTRY_FREE, ENTRY_KANJI_E5, EXTENSION_OFFSET, Attribute
 
 if TYPE_CHECKING:
     from maixfs.fat.volume import Volume
@@ -26,8 +26,8 @@ def read_label(volume: Volume) -> str:
     if slot is None:
         return ""
     raw = directory.short_of(slot)
-    if raw[0] == 0x05:
-        raw = b"\xe5" + raw[1:]
+    if raw[0] == ENTRY_KANJI_E5:
+        raw = bytes((ENTRY_FREE,)) + raw[1:]
     return oem_to_unicode(raw).rstrip(" ")
 
 
@@ -36,6 +36,8 @@ def set_label(volume: Volume, text: str) -> None:
     volume.check_writable()
     raw = label_bytes(text)
     named = bool(raw.strip())
+    if raw[0] == ENTRY_FREE:
+        raw = bytes((ENTRY_KANJI_E5,)) + raw[1:]
     directory = volume.directory(0)
     slot = directory.find_label()
     date, time = volume.clock()

@@ -31,7 +31,7 @@ class Node:
     """
 
     __slots__ = (
-        "_held", "_shift", "_shrunk", "_size", "chain", "directory", "grown", "high", "item",
+        "_held", "_shift", "_shrunk", "_size", "chain", "directory", "high", "item",
         "opens", "sector", "unsaved", "volume",
     )  # fmt: skip
 
@@ -44,7 +44,6 @@ class Node:
         self.opens = 0
         self.sector = _NO_SECTOR
         self.unsaved = False
-        self.grown = False
         self._held = bytearray()
         self._shrunk = False
         self._size = volume.geometry.cluster_size
@@ -76,7 +75,7 @@ class Node:
                 self.volume.flush()
             return
         self.directory.pins -= 1
-        if self.grown:
+        if self.chain.grown:
             self._trim()
 
     def _trim(self) -> None:
@@ -144,7 +143,6 @@ class Node:
         count = self.clusters_for(size)
         chain = self.chain
         if count > chain.length:
-            self.grown = True
             count = chain.stretch(count)
         return count << self._shift
 

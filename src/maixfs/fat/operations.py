@@ -5,13 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from maixfs.fat.errors import FatError, FResult, fat_error, full_error
+from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.follow import find_named, follow, shown
 from maixfs.fat.ondisk import DIR_ENTRY, ENTRY_SIZE, Attribute
 from maixfs.fat.register import register
 
 if TYPE_CHECKING:
+    from maixfs.fat.directory import Directory
     from maixfs.fat.follow import Path, Place
+    from maixfs.fat.slots import Item
     from maixfs.fat.volume import Volume
 
 _DIRECTORY = int(Attribute.DIRECTORY)
@@ -42,7 +44,7 @@ def make_folder(volume: Volume, path: Path) -> None:
     try:
         _lay_out(volume, cluster, place.directory.cluster, rest)
         register(place.directory, place.name, _DIRECTORY, rest)
-    except FatError:
+    except BaseException:
         volume.forget_directory(cluster)
         volume.allocator.free_chain(cluster)
         raise
@@ -114,26 +116,51 @@ def rename(volume: Volume, old: Path, new: Path) -> None:
     """
     volume.check_writable()
     directory, item = find_named(volume, old)
-    place = follow(volume, new)
-    if place.name is None or (place.item is not None and place.item is not item):
-        result = FResult.EXIST
-        if place.name is None and place.directory is directory and item.slot == 0:
-            result = FResult.INVALID_NAME  # FatFs takes the first slot for the same entry
-        raise fat_error(result, shown(new))
-    entry = directory.entry(item)
-    moved = place.directory is not directory
-    if entry.is_dir and moved:
-        _check_outside(volume, entry.cluster, place.directory.cluster, new)
+    directory.pins += 1  # whatever the other path leads through
+    try:
+        place = follow(volume, new)
+        if place.name is None or (place.item is not None and place.item is not item):
+            raise fat_error(_taken(place, directory, item), shown(new))
+        if directory.is_folder(item) and place.directory is not directory:
+            _check_outside(volume, directory.first_cluster(item), place.directory.cluster, new)
+        _move(volume, directory, item, place)
+    finally:
+        directory.pins -= 1
+    volume.flush()
+
+
+def _taken(place: Place, directory: Directory, item: Item) -> FResult:
+    """Return the error for a target that is there, or is no name."""
+    if place.name is None and place.directory is directory and item.slot == 0:
+        return FResult.INVALID_NAME  # FatFs takes the first slot for the same entry
+    return FResult.EXIST
+
+
+def _move(volume: Volume, directory: Directory, item: Item, place: Place) -> None:
+    """Write the new entry, let the folder know what is above it, remove the old entry."""
+    attributes = directory.attributes(item)
+    folder = None
+    if attributes & _DIRECTORY:
+        if place.directory is not directory:
+            folder = volume.directory(directory.first_cluster(item))
+            folder.load(2)
+    else:
+        attributes |= _ARCHIVE
     at = item.slot * ENTRY_SIZE
     rest = bytes(directory.data[at + 13 : at + ENTRY_SIZE])
-    attributes = entry.attributes if entry.is_dir else entry.attributes | _ARCHIVE
     made = register(place.directory, place.name, attributes, rest)
-    if entry.is_dir and moved:
-        _point_up(volume, entry.cluster, place)
+    if folder is not None and folder.data[ENTRY_SIZE + 1] == ord("."):
+        _point_up(volume, folder, place.directory.cluster)
     if item.node is not None:
         item.node.move(place.directory, made)
     directory.remove(item)
-    volume.flush()
+
+
+def _point_up(volume: Volume, folder: Directory, parent: int) -> None:
+    """Let the second slot of a folder say what is above it now."""
+    if volume.wide:
+        folder.write(1, 20, (parent >> 16).to_bytes(2, "little"))
+    folder.write(1, 26, (parent & 0xFFFF).to_bytes(2, "little"))
 
 
 def _check_outside(volume: Volume, cluster: int, target: int, new: Path) -> None:
@@ -155,17 +182,6 @@ def parent_of(volume: Volume, cluster: int) -> int:
     directory.load(2)
     fields = DIR_ENTRY.unpack_from(directory.data, ENTRY_SIZE)
     return int(fields[7] << 16 | fields[10] if volume.wide else fields[10])
-
-
-def _point_up(volume: Volume, cluster: int, place: Place) -> None:
-    """Let the second slot of a moved folder say what is above it now."""
-    directory = volume.directory(cluster)
-    directory.load(2)
-    if directory.data[ENTRY_SIZE + 1] == ord("."):
-        parent = place.directory.cluster
-        if volume.wide:
-            directory.write(1, 20, (parent >> 16).to_bytes(2, "little"))
-        directory.write(1, 26, (parent & 0xFFFF).to_bytes(2, "little"))
 
 
 def set_attributes(volume: Volume, path: Path, value: int, mask: int) -> None:

@@ -80,16 +80,17 @@ class Volume:
         """Return the directory that starts at ``cluster``; 0 is the root. Raises ``INT_ERR``."""
         if cluster == self.geometry.root_cluster:
             cluster = 0
-        found = self._directories.get(cluster)
+        found = self._directories.pop(cluster, None)
         if found is None:
             if len(self._directories) >= _MOST_DIRECTORIES:
                 self._drop_unused()
-            found = self._directories[cluster] = Directory(self, cluster)
+            found = Directory(self, cluster)
+        self._directories[cluster] = found  # the last one now: used most recently
         return found
 
     def _drop_unused(self) -> None:
         busy = {directory for directory, _ in (*self.dirty, *self.fresh)}
-        for cluster, directory in list(self._directories.items()):
+        for cluster, directory in list(self._directories.items())[: _MOST_DIRECTORIES // 2]:
             if not directory.pins and directory not in busy:
                 del self._directories[cluster]
 
