@@ -19,8 +19,8 @@ class Chain:
     """The clusters from ``first`` on; 0 if there is none yet.
 
     Clusters are counted from 0 in the order of the file. ``length`` of them are known, and
-    ``ended`` says that there are no more; ``grown`` that some were added. A chain that loops is followed as far as it is asked
-    for, which the size of a file bounds.
+    ``ended`` says that there are no more; ``grown`` says that some were added. A chain that
+    loops is followed as far as it is asked for, which the size of a file bounds.
     """
 
     __slots__ = ("_allocator", "_heads", "_starts", "ended", "first", "grown", "length")
