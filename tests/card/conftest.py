@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from golden.extents import unpack_card
+from maixfs.card.extents import copy_extents, data_extents
 from maixfs.sd.media import FileSectors, RamSectors
 
 DATA = Path(__file__).parent.parent / "data" / "fat"
@@ -41,11 +44,21 @@ def in_memory(path: Path) -> RamSectors:
     """Return a copy of a card that may be written."""
     with FileSectors.open(path) as card:
         copy = RamSectors(card.sectors)
-        for sector in range(0, card.sectors, 2048):
-            data = card.read(sector, min(2048, card.sectors - sector))
-            if data.strip(b"\0"):
-                copy.write(sector, data)
+        copy_extents(card, copy, data_extents(card, 0, card.sectors))
         return copy
+
+
+def fsck(card: FileSectors, start: int, sectors: int, volume: Path) -> str:
+    """Return what fsck.fat says of a volume where it is not content; ``volume`` is a new file."""
+    with FileSectors.create(volume, sectors) as copy:
+        extents = data_extents(card, start, sectors)
+        copy_extents(card, copy, extents, shift=-start)
+    line = ["fsck.fat", "-n", str(volume)]
+    check = subprocess.run(line, capture_output=True, text=True, check=False)
+    return check.stdout if check.returncode else ""
+
+
+needs_fsck = pytest.mark.skipif(shutil.which("fsck.fat") is None, reason="dosfstools are not here")
 
 
 @pytest.fixture
