@@ -39,6 +39,7 @@ Stat = tuple[int, int, int, int, int, int, int, int, int, int]
 
 _DIRECTORY = 0x4000
 _FILE = 0x8000
+_CREATES = OpenFlag.CREATE_NEW | OpenFlag.CREATE_ALWAYS | OpenFlag.OPEN_ALWAYS
 _FAILURES = (FatError, SectorError)
 
 
@@ -100,14 +101,21 @@ class VfsFat(NativeDriver):
 
     def _volume(self, *, write: bool = False) -> Fat:
         """Return the FAT, mounted anew if it is not: every call of FatFs begins so."""
-        if self._fat is None:
+        fat = self._fat if self._fat is not None and self._fat.mounted else None
+        if fat is None:
             self._device.start()
         if write and self._device.read_only:
             raise fat_error(FResult.WRITE_PROTECTED)
-        if self._fat is None:
+        if fat is None:
             start = find_volume(self._device, self._part)
-            self._fat = Fat(self._device, start, clock=self._now)
-        return self._fat
+            fat = Fat(self._device, start, clock=self._now)
+            self._fat = fat
+        return fat
+
+    def abandon(self) -> None:
+        """Forget what is in RAM, as when power goes; open files are dead. The next call mounts."""
+        if self._fat is not None:
+            self._fat.abandon()
 
     def _now(self) -> tuple[int, int]:
         """Return the time that is written into entries."""
@@ -143,9 +151,7 @@ class VfsFat(NativeDriver):
             volume._format(fat32=True)
 
     def _format(self, *, fat32: bool) -> None:
-        if self._fat is not None:
-            self._fat.abandon()
-            self._fat = None
+        self.abandon()
         self._device.start()
         if self._device.read_only:
             raise fat_error(FResult.WRITE_PROTECTED)
@@ -212,12 +218,12 @@ class VfsFat(NativeDriver):
         letters = c_string(mode)
         flags = open_flags(letters)
         with self._asked(path) as (raw,):
-            fat = self._volume(write=bool(flags & ~OpenFlag.READ))
+            fat = self._volume(write=flags not in (0, OpenFlag.READ))
             file = fat.open(raw, flags)
         if flags & OpenFlag.OPEN_ALWAYS:
             with suppress(*_FAILURES):
                 file.seek(file.size)
-        if flags & ~OpenFlag.READ:
+        if flags & _CREATES:
             self._note_name(raw)
         watch = FileWatch(fat, decode(raw), flags, self._quirks, guarded=self.options.guarded)
         return self._files.add(FatRaw(file, watch), letters)
@@ -236,25 +242,22 @@ class VfsFat(NativeDriver):
         """Rename or move within the volume; a file that has the new name is removed first."""
         with self._asked(old, new) as (source, target):
             fat = self._volume(write=True)
-            if self._leaves_itself_behind(fat, source, target):
-                raise VfsError(Errno.EINVAL)
+            orphans = self._leaves_itself_behind(fat, source, target)
             try:
                 fat.rename(source, target)
             except FatError as error:
                 if error.result != FResult.EXIST:
                     raise
                 self._replace(fat, source, target)
+        if orphans:
+            self._quirks.tell("fat-folder-into-itself", decode(source), decode(target))
         self._note_name(target)
 
     def _leaves_itself_behind(self, fat: Fat, source: bytes, target: bytes) -> bool:
-        """Whether a folder would go into itself, and must not."""
-        key = "fat-folder-into-itself"
-        wanted = self.options.guarded or self._quirks.waits_for(key)
-        if not wanted or not leads_into_itself(fat, source, target):
+        """Whether a folder is about to go into itself; looked at only if somebody is told."""
+        if self.options.guarded or not self._quirks.waits_for("fat-folder-into-itself"):
             return False
-        if not self.options.guarded:
-            self._quirks.tell(key, decode(source), decode(target))
-        return self.options.guarded
+        return leads_into_itself(fat, source, target)
 
     def _replace(self, fat: Fat, source: bytes, target: bytes) -> None:
         self._remove(target, folder=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from maixfs.fat.openflag import OpenFlag
 
 _LETTERS = {
@@ -13,6 +15,7 @@ _LETTERS = {
 }
 
 
+@lru_cache(maxsize=64)
 def open_flags(letters: str) -> OpenFlag:
     """Return the flags of all letters of a mode, or-ed; unknown letters say nothing."""
     flags = OpenFlag(0)
