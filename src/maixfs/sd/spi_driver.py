@@ -170,6 +170,10 @@ class SpiSdCard:
             exchange.command(Cmd.STOP)
             exchange.wait_while(0x00, ERASE_LIMIT)
         exchange.release()
+        if problem is not None or sector + good == self.sectors:
+            # A card that looked past its end keeps the error bit; the next write must not see it.
+            exchange.command(Cmd.SEND_STATUS, 0, 1)
+            exchange.release()
         return good, problem
 
     def _write_some(self, sector: int, view: memoryview) -> Outcome:

@@ -111,7 +111,7 @@ class Exchange:
     def receive(self, length: int, what: str) -> bytes:
         """Return a block of ``length`` bytes.
 
-        Raises ``SdError`` for an error token or none, ``GarbledError`` for a wrong CRC.
+        Raises ``GarbledError`` for an error token or a wrong CRC, ``CardLostError`` for nothing.
         """
         token = self.wait_while(0xFF, READ_LIMIT)
         if token != START_BLOCK:
@@ -121,7 +121,8 @@ class Exchange:
                     " (token 0xFF)",
                     hint="the card hangs or was pulled out: power it off and on",
                 )
-            raise SdError(
+            # It may be the answer to noise that the card took for a command: once more may do.
+            raise GarbledError(
                 f"{what}: the card {explain_token(token)}",
                 hint="it cannot read what is there: save the rest, replace the card",
             )
