@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,27 @@ def test_a_drive_without_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(stat, "S_ISBLK", lambda mode: True)
     with pytest.raises(CardImageError, match="says nothing of its size"):
         FileSectors.open(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems guard drives by themselves")
+def test_a_drive_that_is_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sdb"
+    path.write_bytes(noise(4))
+    really_open = os.open
+
+    def busy(name: Path, flags: int) -> int:
+        if flags & os.O_EXCL:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return really_open(name, flags)
+
+    monkeypatch.setattr(stat, "S_ISBLK", lambda mode: True)
+    monkeypatch.setattr(os, "open", busy)
+    with pytest.raises(SectorError, match="busy") as caught:
+        FileSectors.open(path, read_only=False)
+    assert "mounted" in (caught.value.hint or "")
+    with FileSectors.open(path) as card:
+        assert card.block_device
+        assert card.read(0, 4) == noise(4)
 
 
 def test_a_drive_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

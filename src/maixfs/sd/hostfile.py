@@ -6,6 +6,7 @@ moved first. Errors of the host leave as ``SectorError`` with the path and the s
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -27,11 +28,8 @@ class HostFile:
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = True) -> None:
         self.path = Path(path)
         self._handle = -1
-        flags = (os.O_RDONLY if read_only else os.O_RDWR) | _BINARY
         try:
-            if self.path.is_dir():
-                raise IsADirectoryError(self.path)
-            self._handle = os.open(self.path, flags)
+            self._handle = os.open(self.path, _flags(self.path, read_only=read_only))
             self.size = os.lseek(self._handle, 0, os.SEEK_END) or _drive_size(self._handle)
         except OSError as reason:
             self.close()
@@ -158,6 +156,18 @@ class HostFile:
         )
 
 
+def _flags(path: Path, *, read_only: bool) -> int:
+    """Return how to open ``path``; a drive that is mounted is never written."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(path)
+    if read_only:
+        return os.O_RDONLY | _BINARY
+    # Linux refuses to open a drive this way while somebody has it mounted.
+    exclusive = os.O_EXCL if stat.S_ISBLK(mode) and sys.platform == "linux" else 0
+    return os.O_RDWR | _BINARY | exclusive
+
+
 def create_sparse(path: str | os.PathLike[str], size: int) -> None:
     """Make a new file of ``size`` zero bytes that takes no room; nothing is overwritten.
 
@@ -218,8 +228,6 @@ def _mark_sparse(handle: int) -> None:
 
 def _is_hole(reason: OSError) -> bool:
     """Return whether ``SEEK_DATA`` failed since only a hole follows."""
-    import errno
-
     return reason.errno == errno.ENXIO
 
 
@@ -232,6 +240,8 @@ def _not_opened(path: Path, reason: OSError, *, read_only: bool) -> SectorError:
     hint = None
     if isinstance(reason, PermissionError):
         hint = "give yourself the right to it" + ("" if read_only else ", or open it read-only")
+    elif reason.errno == errno.EBUSY:
+        hint = "it is mounted, or another program has it: unmount all its partitions first"
     return SectorError(f"{path} cannot be {mode}: {reason.strerror}", hint=hint)
 
 
