@@ -1,8 +1,9 @@
-"""Prints the benchmark table. ``python3 dev.py bench --help`` says what can be chosen.
+"""Prints the benchmark tables. ``python3 dev.py bench --help`` says what can be chosen.
 
-Another implementation can be timed in the same run: ``--reference COMMAND`` runs a program that
-prints lines of ``name milliseconds`` with the names of the first column, and the table gets the
-ratio of ours to it.
+Other implementations can be timed in the same run: ``--reference COMMAND`` runs a program that
+prints lines of ``name milliseconds`` with the names of the first column, and the tables get the
+ratio of ours to it. mkfs.fat and mtools are timed where they are installed; with
+``--peers PYTHON``, so are the FAT libraries that this other Python has.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pathlib import Path
 from timing import ProcessCost, reference_times, time_process, time_work
 from works import WIDE, Work, create_files, filled, fresh, pack_files, read_files, works
 
+FOR_EVER = float("inf")
+
 
 def main() -> int:
     """Measure and print."""
@@ -27,11 +30,24 @@ def main() -> int:
         default=os.environ.get("MAIXFS_BENCH_REFERENCE"),
         help="command of another implementation (also MAIXFS_BENCH_REFERENCE)",
     )
+    parser.add_argument("--only", choices=["spiffs", "fat"], help="one file system's tables")
+    parser.add_argument(
+        "--patience", type=float, default=20, help="seconds after which another tool is given up"
+    )
+    parser.add_argument(
+        "--peers", metavar="PYTHON", help="a Python that may have pyfatfs and fatfs-ng"
+    )
     choice = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, median of {choice.runs}\n")
-    print_driver(choice.runs, reference_times(choice.reference) if choice.reference else {})
-    print_growth(choice.runs)
-    print_processes(choice.runs)
+    reference = reference_times(choice.reference) if choice.reference else {}
+    if choice.only != "spiffs":
+        print_scan(choice.runs)  # first: Linux counts this process's memory to its children
+    if choice.only != "fat":
+        print_driver(choice.runs, reference)
+        print_growth(choice.runs)
+        print_processes(choice.runs)
+    if choice.only != "spiffs":
+        print_fat(choice, reference)
     return 0
 
 
@@ -98,6 +114,60 @@ def process_lines(folder: Path) -> list[tuple[str, list[str], int]]:
         ("maixfs --help", ["--help"], 150),
         ("maixfs info of 16 MiB", ["info", str(flash)], 300),
     ]
+
+
+def print_fat(choice: argparse.Namespace, reference: dict[str, float]) -> None:
+    """Print the FAT driver's lines beside everybody else's, then its peak memory."""
+    from fat_works import fat_works
+
+    print()
+    others = {"reference": reference}
+    with tempfile.TemporaryDirectory() as folder:
+        others.update(peer_times(Path(folder), choice))
+    print(f"| name | work, cards in RAM | {' | '.join(others)} | ours ms | ratio | limit ms |")
+    print("|---|---|" + "---|" * (len(others) + 3))
+    for work in fat_works():
+        ours = time_work(work, choice.runs)
+        theirs = reference.get(work.key)
+        cells = [_shown(times.get(work.key)) for times in others.values()]
+        ratio = f"{ours / theirs:.2f}" if theirs else "-"
+        line = [work.key, work.title, *cells, f"{ours:.3f}", ratio, f"{work.limit:g}"]
+        print(f"| {' | '.join(line)} |", flush=True)
+
+
+def _shown(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "-"
+    return "given up" if milliseconds == FOR_EVER else f"{milliseconds:.3f}"
+
+
+def peer_times(folder: Path, choice: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Return the times of the other tools that are there, by their name."""
+    from fat_peers import Mtools, python_peers
+
+    mtools = Mtools(folder, choice.patience)
+    if not mtools.installed():
+        return {}
+    found = {"mkfs.fat + mtools": mtools.times()}
+    if choice.peers:
+        found.update(python_peers(choice.peers, mtools))
+    return found
+
+
+def print_scan(runs: int) -> None:
+    """Print what a whole process takes that mounts 128 GiB and counts the FAT."""
+    from fat_works import HUGE, MIB, formatted
+    from maixfs.sd import FileSectors
+
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "card.img"
+        with FileSectors.create(image, HUGE * MIB) as card:
+            formatted(card)
+        script = Path(__file__).with_name("scan_card.py")
+        cost = time_process([sys.executable, str(script), str(image)], runs)
+    print("| whole process | ms | peak MiB | limit MiB |")
+    print("|---|---|---|---|")
+    print(f"| mount 128 GiB, count the FAT | {cost.milliseconds:.0f} | {_peak(cost)} | 120 |\n")
 
 
 def write_tree(folder: Path, files: list[tuple[str, bytes]]) -> None:

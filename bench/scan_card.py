@@ -1,0 +1,12 @@
+"""Mounts the first partition of a card image and counts its free clusters: for peak memory."""
+
+from __future__ import annotations
+
+import sys
+
+from maixfs.fat import Fat
+from maixfs.fat.volume_find import find_volume
+from maixfs.sd import FileSectors
+
+card = FileSectors.open(sys.argv[1])
+print(Fat(card, find_volume(card, 1)).free_clusters(scan=True))
