@@ -6,7 +6,7 @@ of. All are off by default, and can be thrown while the card is in use.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 ALWAYS = 1 << 60
 """For a switch that counts down: every time."""
@@ -60,5 +60,7 @@ class Faults:
 
     def __bool__(self) -> bool:
         """Whether any switch is thrown."""
-        healthy = type(self)()
-        return any(getattr(self, f.name) != getattr(healthy, f.name) for f in fields(self))
+        return self != _HEALTHY
+
+
+_HEALTHY = Faults()
