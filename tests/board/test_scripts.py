@@ -375,7 +375,9 @@ def test_the_board_warns_of_nothing(desk: Desk) -> None:
 
 def test_modules_show_as_on_the_board(desk: Desk) -> None:
     said = desk.run("import uos, sys\nprint(uos, sys)\nprint(dir(uos)[:4])\nuos.nope")
-    assert said.out.startswith("<module 'uos'> <module 'sys'>\n['VfsSpiffs', '__name__', 'chdir'")
+    assert said.out.startswith(
+        "<module 'uos'> <module 'sys'>\n['VfsFat', 'VfsSpiffs', '__name__', 'chdir'"
+    )
     assert said.out.endswith("AttributeError: 'module' object has no attribute 'nope'\n")
 
 

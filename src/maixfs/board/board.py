@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, overload
+from typing import Any, Generic, NamedTuple, ParamSpec, overload
 
 from maixfs.board.boot import Started, finish_boot
+from maixfs.board.cardfile import keep_ejected, keep_inserted, no_card, slot_of_new
+from maixfs.board.cardslot import CardSlot
 from maixfs.board.config import CONFIG_NAME, BoardConfig, usual_part
 from maixfs.board.errors import BoardError
 from maixfs.board.folder import create_folder, read_dump
+from maixfs.board.interrupts import held
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
 from maixfs.board.modules.uos import Uos
 from maixfs.board.power import PathLike, power_on
@@ -21,13 +25,22 @@ from maixfs.board.runtime import Hardware, Runtime
 from maixfs.board.signals import BoardReset
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
+from maixfs.sd.card import SdCard
+from maixfs.sd.device import SectorDevice
 from maixfs.spiffs import PRESETS, Geometry, Spiffs
 from maixfs.vfs import Vfs
 
 _Options = ParamSpec("_Options")
 
 MAX_RESETS = 10
-"""How often a script may restart the board in one run."""
+"""How often a script may restart the board in one run, and the board itself at its start."""
+
+
+class StorageTime(NamedTuple):
+    """Device time in nanoseconds: of the flash, where its chip has a clock, and of the card."""
+
+    flash: int
+    sd: int
 
 
 class _Open(Generic[_Options]):
@@ -73,12 +86,15 @@ class Board:
         driver: str = "maixpy",
         from_dump: PathLike | None = None,
         geometry: Geometry = PRESETS["maixpy"],
+        sd: int | PathLike | None = None,
     ) -> BoardConfig:
         """Make a new board in ``folder`` and return its configuration; it is not powered on.
 
         Its flash is blank, or as in the file ``from_dump`` and blank where that ends.
         ``flash_size`` in bytes is the dump's size, else the part's, unless given; without a
-        ``part`` the chip is one of that size. Raises ``BoardError``, also where a board is there
+        ``part`` the chip is one of that size. ``sd`` is the card in its slot: a new one of so
+        many bytes, one partition of FAT32, in the board's folder; or the image or block device
+        at a path, which stays where it is. Raises ``BoardError``, also where a board is there
         already, and ``NorError`` for a part that nobody knows.
         """
         dump = read_dump(Path(from_dump)) if from_dump is not None else b""
@@ -89,8 +105,9 @@ class Board:
             driver=driver,
             geometry=geometry,
             unique_id=os.urandom(32),
+            sd=slot_of_new(Path(folder), sd),
         )
-        create_folder(Path(folder), config, dump)
+        create_folder(Path(folder), config, dump, sd if isinstance(sd, int) else None)
         return config
 
     @staticmethod
@@ -129,6 +146,49 @@ class Board:
     def spiffs(self) -> Spiffs:
         """The file system on /flash, below the VFS."""
         return self.runtime.volume.fs
+
+    @property
+    def sd(self) -> CardSlot:
+        """The card slot; ``sd.card`` is the card in it, ``sd.clock`` its device time."""
+        return self._hardware.slot
+
+    @property
+    def storage_time(self) -> StorageTime:
+        """What reads and writes would have taken on the board so far, since it was opened."""
+        flash = self.chip.clock
+        return StorageTime(0 if flash is None else flash.now, self.sd.clock.now)
+
+    def insert_sd(
+        self, card: PathLike | SdCard | SectorDevice, *, read_only: bool = False
+    ) -> None:
+        """Put a card into the slot; the board sees it at ``machine.SDCard.remount()`` or later.
+
+        A path is that of an image or block device, and stays in the slot when the board goes
+        off; ``read_only`` makes it a card that refuses writing. Anything else is in the slot
+        until the board goes off. Raises ``BoardError`` for what is no card and where one is in
+        already, ``BoardBusyError`` where another board uses the image.
+        """
+        if self.sd.card is not None:
+            raise BoardError(
+                f"a card is in the slot of {self.folder} already", hint="take it out first"
+            )
+        if not isinstance(card, str | os.PathLike):
+            self.sd.insert_card(card)
+            return
+        place = Path(card)
+        self.sd.insert_image(place, replace(self.config.sd, read_only=read_only))
+        self._keep(keep_inserted(self.config, self.folder, place, read_only=read_only))
+
+    def eject_sd(self) -> None:
+        """Pull the card out: everything on it is EIO from now on, also after it was put back
+        until it is mounted again. Raises ``BoardError`` where there is none.
+        """
+        if self.sd.card is None:
+            raise no_card(self.folder)
+        with held():
+            self.sd.eject()
+        if self.config.sd.image is not None:
+            self._keep(keep_ejected(self.config, self.folder))
 
     @property
     def started(self) -> Started:
@@ -178,6 +238,9 @@ class Board:
     ) -> None:
         self.power_off()
 
+    def _keep(self, config: BoardConfig) -> None:
+        self._hardware = self._hardware._replace(config=config)
+
     def _run_once(self, source: bytes | None) -> RunResult:
         if self._started is not Started.READY:
             self._hardware.report.remark(f"the board is {self._started.value}; nothing was run")
@@ -192,7 +255,18 @@ class Board:
             self._runtime = None
 
     def _power_on(self, cause: int) -> None:
+        for _ in range(MAX_RESETS):
+            self._switch_off()
+            self.chip.wait()  # the processor's own start takes longer than any erase
+            self._runtime = Runtime(self._hardware, cause)
+            try:
+                self._started = finish_boot(self._runtime)
+            except BoardReset:
+                cause = SOFT_RESET  # a cover file of the card is on the flash now
+            else:
+                return
         self._switch_off()
-        self.chip.wait()  # the processor's own start takes longer than any erase
-        runtime = Runtime(self._hardware, cause)
-        self._runtime, self._started = runtime, finish_boot(runtime)
+        raise BoardError(
+            f"the board restarted itself {MAX_RESETS} times and was stopped",
+            hint="the cover files of its card do not fit its flash: take them off the card",
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from maixfs.board.cardmount import SD
 from maixfs.board.runtime import FLASH, Runtime
 from maixfs.vfs import VfsError
 
@@ -17,8 +18,8 @@ gc.collect()
 """
 """What is written where there is no main.py; the firmware's own draws on the screen instead."""
 
-_OPEN_LINE, _WRITE_LINE, _CLOSE_LINE, _REMOVE_LINE = 103, 104, 105, 32
-"""Lines of the firmware's ``_boot.py``, as its tracebacks name them."""
+_COVERS = {"boot.py": 117, "main.py": 130}
+"""Files of /flash that the card may cover, and the line of ``_boot.py`` that opens each."""
 
 
 class Started(Enum):
@@ -30,34 +31,88 @@ class Started(Enum):
 
 
 def finish_boot(runtime: Runtime) -> Started:
-    """Take the mark of the IDE, write a main.py where there is none; print what fails."""
+    """Run ``_boot.py``; print what fails. Raises ``BoardReset`` where it restarts the board."""
     runtime.hardware.report.boot("[MaixPy] init end\r\n")
-    line = _REMOVE_LINE
+    script = _BootScript(runtime)
     try:
-        if _take_ide_mark(runtime):
-            return Started.IDE_MODE
-        if "main.py" in runtime.vfs.listdir():
-            return Started.READY
-        line = _OPEN_LINE
-        file = runtime.vfs.open("main.py", "wb")
-        line = _WRITE_LINE
-        file.write(DEFAULT_MAIN)
-        line = _CLOSE_LINE
-        file.close()
-    except VfsError as error:
+        return script.run()
+    except (VfsError, UnicodeError) as error:
         runtime.console.write(
             "Traceback (most recent call last):\n"
-            f'  File "_boot.py", line {line}, in <module>\nOSError: {error}\n'
+            f'  File "_boot.py", line {script.line}, in <module>\n'
+            f"{type(error).__name__}: {error}\n"
         )
         return Started.FAILED
-    return Started.READY
 
 
-def _take_ide_mark(runtime: Runtime) -> bool:
-    """Remove the mark that the MaixPy IDE leaves; tell whether it was there."""
-    try:
-        runtime.vfs.open(IDE_MARK).close()
-    except VfsError:
-        return False
-    runtime.vfs.remove(IDE_MARK)
-    return True
+class _BootScript:
+    """The script, by what it does; ``line`` is where its tracebacks would say that it is."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._vfs = runtime.vfs
+        self.line = 0
+
+    def run(self) -> Started:
+        """Take the mark of the IDE, write a main.py where there is none, copy cover files."""
+        if self._take_ide_mark():
+            return Started.IDE_MODE
+        self._write_main()
+        self.line = 109
+        on_flash = self._vfs.listdir(FLASH)
+        on_card = self._card_names()
+        for name, line in _COVERS.items():
+            if f"cover.{name}" in on_card:
+                self._cover(name, line, there=name in on_flash)
+        return Started.READY
+
+    def _take_ide_mark(self) -> bool:
+        """Remove the mark that the MaixPy IDE leaves; tell whether it was there."""
+        try:
+            self._vfs.open(IDE_MARK).close()
+        except VfsError:
+            return False
+        self.line = 32
+        self._vfs.remove(IDE_MARK)
+        return True
+
+    def _write_main(self) -> None:
+        """See to it that the current folder, the card's or the flash's, has a main.py."""
+        self.line = 101
+        if "main.py" in self._vfs.listdir():
+            return
+        self.line = 103
+        file = self._vfs.open("main.py", "wb")
+        self.line = 104
+        file.write(DEFAULT_MAIN)
+        self.line = 105
+        file.close()
+
+    def _card_names(self) -> list[str]:
+        try:
+            return self._vfs.listdir(SD)
+        except VfsError:
+            return []
+
+    def _cover(self, name: str, line: int, *, there: bool) -> None:
+        """Make /flash's ``name`` what the card's cover file is, and restart if it was not."""
+        old = self._read(f"{FLASH}/{name}", line) if there else ""
+        new = self._read(f"{SD}/cover.{name}", line + 2)
+        if new == old:
+            return
+        self.line = line + 5
+        with self._vfs.open(f"{FLASH}/{name}", "w") as file:
+            self.line = line + 6
+            file.write(new)
+        self._runtime.hardware.report.remark(
+            f"{FLASH}/{name} was replaced by the card's cover.{name}"
+        )
+        self._runtime.power.cut()
+
+    def _read(self, path: str, line: int) -> str:
+        """Read a file as text; the line after ``line`` does it."""
+        self.line = line
+        with self._vfs.open(path) as file:
+            self.line = line + 1
+            text: str = file.read()
+        return text

@@ -13,17 +13,28 @@ from maixfs.board.cardlock import CardLock
 from maixfs.board.config import BoardConfig
 from maixfs.board.errors import BoardError
 from maixfs.board.lock import BoardLock
-from maixfs.board.sdconfig import CARD_NAME, image_name
-from maixfs.sd.device import SECTOR
+from maixfs.board.sdconfig import CARD_NAME, SdConfig, image_name
+from maixfs.errors import MaixfsError
 from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors
 
 PathLike = str | os.PathLike[str]
 
-DRAFT_NAME = "sd.new"
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-_PIECE = 2048
-"""Sectors that are copied in one go, 1 MiB."""
+
+
+class CardImage(FileSectors):
+    """A card's image in a slot: the host's disk is waited for once, when it is closed."""
+
+    def sync(self) -> None:
+        """Do nothing: what is written is the host's already, whatever becomes of this process."""
+
+    def close(self) -> None:
+        """Have the host keep what was written, and let the file go."""
+        try:
+            super().sync()
+        finally:
+            super().close()
 
 
 def insert_card(
@@ -59,6 +70,26 @@ def eject_card(folder: PathLike) -> Path:
         return card
 
 
+def slot_of_new(folder: Path, sd: int | PathLike | None) -> SdConfig:
+    """Return the slot of a board that is to be made in ``folder``: see ``Board.create``."""
+    if sd is None:
+        return SdConfig()
+    if isinstance(sd, int):
+        return SdConfig(image=CARD_NAME)
+    with opened_card(Path(sd), read_only=False):
+        return SdConfig(image=image_name(folder, Path(sd)))
+
+
+def make_card(path: Path, size: int) -> None:
+    """Make the image of a new card of ``size`` bytes; raises ``BoardError``."""
+    from maixfs.card.make import new_card
+
+    try:
+        new_card(path, size)
+    except MaixfsError as reason:
+        raise BoardError(str(reason), hint=reason.hint) from reason
+
+
 def keep_inserted(
     config: BoardConfig, folder: Path, card: Path, *, read_only: bool
 ) -> BoardConfig:
@@ -91,7 +122,7 @@ def no_card(folder: Path) -> BoardError:
 
 
 @contextmanager
-def opened_card(path: Path, *, read_only: bool) -> Iterator[FileSectors]:
+def opened_card(path: Path, *, read_only: bool) -> Iterator[CardImage]:
     """Open the image of a card, which nobody else may write meanwhile.
 
     Raises ``BoardError`` for one that is missing, write-protected or no image of a card and
@@ -102,7 +133,7 @@ def opened_card(path: Path, *, read_only: bool) -> Iterator[FileSectors]:
         if not read_only and not path.stat().st_mode & _WRITABLE:
             raise BoardError(f"{path} is write-protected", hint="insert it read-only")
     try:
-        sectors = FileSectors(path, read_only=read_only)
+        sectors = CardImage(path, read_only=read_only)
     except SectorError as reason:
         raise BoardError(str(reason), hint=reason.hint) from reason
     with sectors:
@@ -123,22 +154,13 @@ def _switched_off(folder: Path) -> Iterator[BoardConfig]:
 
 def _copy(source: FileSectors, folder: Path) -> Path:
     """Copy a card into ``folder``; what is zero takes no room."""
-    target, draft = folder / CARD_NAME, folder / DRAFT_NAME
-    if target.exists():
-        raise BoardError(f"{target} exists already", hint="insert it, or remove it first")
-    draft.unlink(missing_ok=True)
+    from maixfs.card.extents import copy_extents, data_extents
+    from maixfs.card.outfile import new_image
+
+    target = folder / CARD_NAME
     try:
-        with FileSectors.create(draft, source.sectors) as copy:
-            zeros = bytes(_PIECE * SECTOR)
-            for sector in range(0, source.sectors, _PIECE):
-                piece = source.read(sector, min(_PIECE, source.sectors - sector))
-                if piece != zeros[: len(piece)]:
-                    copy.write(sector, piece)
-            copy.sync()
-        draft.replace(target)
-    except BaseException as reason:
-        draft.unlink(missing_ok=True)
-        if isinstance(reason, SectorError | OSError):
-            raise BoardError(f"{target} cannot be written: {reason}") from reason
-        raise
+        with new_image(target, source.sectors) as copy:
+            copy_extents(source, copy, data_extents(source, 0, source.sectors))
+    except MaixfsError as reason:
+        raise BoardError(str(reason), hint=reason.hint) from reason
     return target

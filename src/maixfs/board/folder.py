@@ -7,9 +7,11 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from maixfs.board.cardfile import make_card
 from maixfs.board.config import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
 from maixfs.board.errors import BoardError
 from maixfs.board.lock import LOCK_NAME, BoardLock
+from maixfs.board.sdconfig import CARD_NAME
 from maixfs.nor.chip import NorChip
 from maixfs.nor.errors import NorError
 
@@ -17,8 +19,10 @@ _BLANK = (0xFF, 0x00)
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
-def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
-    """Write a new board: ``dump`` first, blank flash after it.
+def create_folder(
+    folder: Path, config: BoardConfig, dump: bytes, card_size: int | None = None
+) -> None:
+    """Write a new board: ``dump`` first, blank flash after it, a card of ``card_size`` bytes.
 
     Raises ``BoardError`` where one is there already or the host refuses; what had been written
     by then is removed again. What a killed process left half made is made anew.
@@ -31,7 +35,7 @@ def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
         raise BoardError(f"{folder} cannot be made: {reason.strerror}") from reason
     try:
         with BoardLock(folder):
-            _make(folder, config, dump)
+            _make(folder, config, dump, card_size)
     except BaseException:
         if is_new:
             with suppress(OSError):
@@ -40,17 +44,23 @@ def create_folder(folder: Path, config: BoardConfig, dump: bytes) -> None:
         raise
 
 
-def _make(folder: Path, config: BoardConfig, dump: bytes) -> None:
+def _make(folder: Path, config: BoardConfig, dump: bytes, card_size: int | None) -> None:
     half_made = _refuse(folder)
     flash, wear, final = (folder / name for name in (FLASH_NAME, WEAR_NAME, CONFIG_NAME))
+    card = folder / CARD_NAME
+    own = [] if card_size is None else [card]  # what is there without our doing stays
+    if own and card.exists() and not half_made:
+        raise _taken(card)
     try:
         config.save_draft(folder)  # from here on it is half made
         if half_made:
-            _remove(flash, wear)
+            _remove(flash, wear, *own)
         NorChip.create(flash, config.flash_size, config.chip_part, dump, wear_path=wear).close()
+        if card_size is not None:
+            make_card(card, card_size)
         config.save(folder)
     except BaseException:
-        _remove(final, flash, wear, folder / DRAFT_NAME)
+        _remove(final, flash, wear, folder / DRAFT_NAME, *own)
         raise
 
 
@@ -60,10 +70,12 @@ def _refuse(folder: Path) -> bool:
     half_made = (folder / DRAFT_NAME).exists() and not final.exists()
     for path in (final, folder / FLASH_NAME):
         if path.exists() and not half_made:
-            raise BoardError(
-                f"{path} exists already", hint="choose another folder, or remove it first"
-            )
+            raise _taken(path)
     return half_made
+
+
+def _taken(path: Path) -> BoardError:
+    return BoardError(f"{path} exists already", hint="choose another folder, or remove it first")
 
 
 def _remove(*paths: Path) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from maixfs.board.cardslot import CardSlot
 from maixfs.board.clock import Clock, HostClock
 from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
@@ -43,8 +44,8 @@ def power_on(
     given; with a ``SteppedClock`` nobody waits for a script's ``sleep``.
 
     Raises ``BoardConfigError`` for a wrong ``board.toml``, ``BoardBusyError`` where another
-    process has the board, ``BoardError`` for a folder that is no board or a wrong
-    ``flash.bin``, ``NorError`` for a driver that there is not.
+    process has the board or its card, ``BoardError`` for a folder that is no board, a wrong
+    ``flash.bin`` or a card that cannot be used, ``NorError`` for a driver that there is not.
     """
     from maixfs.board.board import Board
 
@@ -55,10 +56,12 @@ def power_on(
     try:
         resources.enter_context(BoardLock(place))
         chip = resources.enter_context(open_chip(place, config))
+        slot = resources.enter_context(closing(_slot(place, config)))
         hardware = Hardware(
             config=config,
             chip=chip,
             flash=make_driver(driver or config.driver, chip),
+            slot=slot,
             console=Console(stdout, stdin),
             clock=clock or HostClock(),
             report=report,
@@ -68,6 +71,15 @@ def power_on(
     except BaseException:
         resources.close()
         raise
+
+
+def _slot(place: Path, config: BoardConfig) -> CardSlot:
+    """Return the slot of a board with its card in it."""
+    slot = CardSlot()
+    card = config.sd.path(place)
+    if card is not None:
+        slot.insert_image(card, config.sd)
+    return slot
 
 
 def _keep(place: Path, config: BoardConfig, chip: NorChip, report: Reporter) -> None:

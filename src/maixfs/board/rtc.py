@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 
 from maixfs.board.clock import Clock
+from maixfs.fat.clock import pack_time
 
 EPOCH = datetime(2000, 1, 1)
 """MicroPython counts seconds from here; the firmware sets its RTC to this moment."""
@@ -33,6 +34,13 @@ class Rtc:
         """Return the calendar; its weekday counts from Sunday, as the SDK's RTC does."""
         moment = date_of(self.seconds)
         return (*moment[:6], (moment[6] + 1) % 7, moment[7])
+
+    def fat_time(self) -> tuple[int, int]:
+        """Return the calendar as the date and the time of a FAT entry; after 2107 its last."""
+        try:
+            return pack_time(*date_of(self.seconds)[:6])
+        except OverflowError:
+            return pack_time(MAXYEAR, 12, 31, 0, 0, 0)
 
 
 def date_of(seconds: int) -> DateTuple:

@@ -8,6 +8,9 @@ from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.board import firmware
+from maixfs.board.cardmount import SD, CardMounter, Mounting
+from maixfs.board.cardport import CardPort
+from maixfs.board.cardslot import CardSlot
 from maixfs.board.clock import Clock, PoweredClock
 from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
@@ -27,16 +30,13 @@ from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
+from maixfs.vfs import Area, FatOptions, ImportStat, Vfs, VfsFat, without_errno_attribute
 
 if TYPE_CHECKING:
     from maixfs.board.modules.threads import Threads
 
 FLASH = "/flash"
 """Where the flash is mounted."""
-
-SD_CARD = "sd"
-"""The mount, without its slash, that takes the flash's place where it exists."""
 
 _FOUND = {
     ImportStat.NONE: Found.NOTHING,
@@ -54,6 +54,7 @@ class Hardware(NamedTuple):
     config: BoardConfig
     chip: NorChip
     flash: NorDevice
+    slot: CardSlot
     console: Console
     clock: Clock
     report: Reporter
@@ -75,27 +76,33 @@ class Runtime:
         self.threads: Threads | None = None
         self._mount_flash()
         self._read_clocks()
-        self.vfs = Vfs(hardware.config.profile)
+        self.rtc = Rtc(self.clock)
+        self.fat = self._fat_class()
+        self.vfs = Vfs(hardware.config.profile, block_driver=self.fat)
         self.vfs.attach(self.volume, FLASH)
         self.open = self.vfs.open  # one object: a script may compare
         self.maix_config = Config(self.open, self.console, self.is_script)
-        self.rtc = Rtc(self.clock)
+        self.card_port = CardPort(hardware.slot)
+        self.card = self._card_mounter()
         self.uos = Uos(self.vfs, self.volume.flash_format)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
         self.importer = self._importer()
         self.maix_config.load()
+        self.card.mount()
         choose_start_folder(self.vfs, self.path)
 
     def switch_off(self) -> None:
         """End this time of being on: what is still open belongs to nothing any more."""
         with held():
             self.power.off()
-            self.volume.abandon()
+            for volume in (self.volume, *self.card.volumes):
+                volume.abandon()
 
     def collect(self) -> None:
         """Close the files that nobody reaches any more, on /flash and on whatever is mounted."""
-        self.volume.collect()
+        for volume in (self.volume, *self.card.volumes):
+            volume.collect()  # also where a program took it out of the mount table
         self.vfs.collect()
 
     def _mount_flash(self) -> None:
@@ -103,6 +110,36 @@ class Runtime:
         area = Area(hardware.flash, hardware.config.geometry)
         fs = mount_flash(area, report.trouble, hardware.keep_area)
         self.volume = FlashVolume(fs, self.power, report.quirk, on_message=self.console.print)
+
+    def _fat_class(self) -> type[VfsFat]:
+        """Return ``uos.VfsFat``: what it makes has this board's time and dates."""
+        config, report = self.hardware.config, self.hardware.report
+
+        class OwnFat(VfsFat):
+            options = FatOptions(
+                profile=config.profile,
+                clock=self.rtc.fat_time,
+                dates_late=config.sd.firmware_dates,
+                on_quirk=report.quirk,
+            )
+
+        OwnFat.__name__ = OwnFat.__qualname__ = VfsFat.__name__
+        OwnFat.__module__ = "builtins"
+        return OwnFat
+
+    def _card_mounter(self) -> CardMounter:
+        hardware = self.hardware
+        return CardMounter(
+            Mounting(
+                slot=hardware.slot,
+                port=self.card_port,
+                vfs=self.vfs,
+                power=self.power,
+                report=hardware.report,
+                fat=self.fat,
+                mount_all=hardware.config.sd.mount_all,
+            )
+        )
 
     def _read_clocks(self) -> None:
         config, report = self.hardware.config, self.hardware.report
@@ -144,9 +181,9 @@ class Runtime:
 def choose_start_folder(vfs: Vfs, path: list[str]) -> None:
     """Set current directory and ``sys.path`` as ``_boot.py`` does: the SD card, else /flash."""
     path[:] = ["", "."]
-    if SD_CARD in vfs.listdir("/"):
-        vfs.chdir(f"/{SD_CARD}")
-        path.append(f"/{SD_CARD}")
+    if SD.removeprefix("/") in vfs.listdir("/"):
+        vfs.chdir(SD)
+        path.append(SD)
     else:
         vfs.chdir(FLASH)
     path.append(FLASH)

@@ -3,10 +3,12 @@
     [sd]
     image = "sd.img"
     read_only = false
+    kind = "SDHC"
     mount_all = true
     fat_dates = "right"
 
-Without ``image`` the slot is empty. What is left out is as above.
+Without ``image`` the slot is empty, without ``kind`` the card is of the kind that is sold in its
+size. What else is left out is as above.
 """
 
 from __future__ import annotations
@@ -14,10 +16,13 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maixfs.board.errors import BoardConfigError
 from maixfs.board.tables import Table, one_of
+
+if TYPE_CHECKING:
+    from maixfs.sd.card import CardKind
 
 CARD_NAME = "sd.img"
 """The card that is made together with a board, in its folder."""
@@ -30,19 +35,23 @@ class SdConfig:
     """The card and what the firmware does with it.
 
     ``image`` is a card image or a block device, relative to the board's folder or absolute;
-    ``None`` leaves the slot empty. ``mount_all`` mounts the second and further good partitions
+    ``None`` leaves the slot empty. ``read_only`` makes it a card that refuses writing; ``kind``
+    is the value of a ``CardKind``. ``mount_all`` mounts the second and further good partitions
     on /sd2 to /sd4; the firmware means to, and stops after the first. ``fat_dates`` is
     ``right``, or ``firmware`` for its dates, which are 60 years late.
     """
 
     image: str | None = None
     read_only: bool = False
+    kind: str | None = None
     mount_all: bool = True
     fat_dates: str = "right"
 
     def __post_init__(self) -> None:
         if self.fat_dates not in FAT_DATES:
             raise BoardConfigError(f"sd.fat_dates is {self.fat_dates!r}", hint=one_of(FAT_DATES))
+        if self.kind is not None and self.kind not in _kinds():
+            raise BoardConfigError(f"sd.kind is {self.kind!r}", hint=one_of(_kinds()))
         if self.image is not None and (not self.image or "\0" in self.image):
             raise BoardConfigError(
                 f"sd.image is {self.image!r}", hint="the path of a card image; none: no card"
@@ -52,6 +61,11 @@ class SdConfig:
     def firmware_dates(self) -> bool:
         """Whether files get the firmware's dates."""
         return self.fat_dates == "firmware"
+
+    @property
+    def card_kind(self) -> CardKind | None:
+        """The card's kind, ``None`` for the usual one of its size."""
+        return None if self.kind is None else _kinds()[self.kind]
 
     def path(self, folder: str | os.PathLike[str]) -> Path | None:
         """Return where the card of the board in ``folder`` lies, ``None`` for an empty slot."""
@@ -63,6 +77,7 @@ class SdConfig:
         given = {
             "image": table.take("image", str),
             "read_only": table.take("read_only", bool),
+            "kind": table.take("kind", str),
             "mount_all": table.take("mount_all", bool),
             "fat_dates": table.take("fat_dates", str),
         }
@@ -78,6 +93,12 @@ class SdConfig:
             for item in fields(self)
             if values[item.name] != item.default
         }
+
+
+def _kinds() -> dict[str, CardKind]:
+    from maixfs.sd.card import CardKind
+
+    return {kind.value: kind for kind in CardKind}
 
 
 def image_name(folder: Path, image: Path) -> str:

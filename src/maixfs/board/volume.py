@@ -6,17 +6,19 @@ lies in the program's own objects.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from maixfs.board.interrupts import held
 from maixfs.board.signals import Checked, Power
+from maixfs.vfs import VfsError
 from maixfs.vfs.imports import ImportStat, NativeDriver
 
 if TYPE_CHECKING:
-    from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsSpiffs
+    from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsFat, VfsSpiffs
 
-    Driver = VfsSpiffs
+    Driver = VfsSpiffs | VfsFat
 
 _TOP = ("", "/", b"", b"/")
 """Paths of a volume's top folder: drivers know it without a look at the medium."""
@@ -33,6 +35,10 @@ class PoweredVolume(NativeDriver):
         self._driver = driver
         self._power = power
         self._medium: Checked = power if medium is None else medium
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Forget what the driver holds in RAM: nothing is written."""
 
     def open(self, path: object, mode: object, /) -> FileIO | TextIOWrapper:
         """Open a file whose every operation is done as a whole."""
@@ -87,9 +93,13 @@ class PoweredVolume(NativeDriver):
             return self._driver.getcwd()
 
     def import_stat(self, path: str) -> ImportStat:
-        """Tell what ``import`` finds."""
-        with held(self._power):
-            return self._driver.import_stat(path)
+        """Tell what ``import`` finds: nothing where the medium is gone."""
+        self._power.check()
+        try:
+            with held(self._medium):
+                return self._driver.import_stat(path)
+        except VfsError:
+            return ImportStat.NONE
 
     def mount(self, readonly: object, mkfs: object, /) -> None:
         """Mount again."""
@@ -108,7 +118,7 @@ class PoweredVolume(NativeDriver):
 
 
 class HeldFile:
-    """An open file of a volume; with ``medium`` gone it can be closed, and nothing else."""
+    """An open file of a volume; with ``medium`` gone nothing can be read or written."""
 
     def __init__(self, raw: RawFile, power: Power, medium: Checked) -> None:
         self._raw = raw
@@ -137,7 +147,7 @@ class HeldFile:
 
     def seek(self, offset: int, whence: int) -> int:
         """Move the position."""
-        with held(self._medium):
+        with held(self._power):
             return self._raw.seek(offset, whence)
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""``machine``: reset and the chip's number; pins and buses are no part of this board."""
+"""``machine``: reset, the chip's number, the card; pins and buses are no part of this board."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class Machine:
         return self._unique_id
 
 
-def machine(unique_id: bytes, cause: int, power: Power) -> ModuleType:
-    """Return the module."""
-    return make_module("machine", public(Machine(unique_id, cause, power)))
+def machine(unique_id: bytes, cause: int, power: Power, sdcard: type) -> ModuleType:
+    """Return the module; ``sdcard`` is its ``SDCard``."""
+    members = {**public(Machine(unique_id, cause, power)), "SDCard": sdcard}
+    return make_module("machine", members)

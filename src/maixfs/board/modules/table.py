@@ -77,11 +77,13 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
         "_thread": lambda: _threads(runtime),
         "builtins": lambda: make_module("builtins", runtime.namespace),
         "gc": lambda: ugc(heap, runtime.collect),
-        "machine": lambda: machine(unique_id, runtime.cause, runtime.power),
+        "machine": lambda: machine(unique_id, runtime.cause, runtime.power, _sdcard(runtime)),
         "micropython": lambda: umicropython(console, heap),
         "sys": lambda: usys(console, runtime.path, importer.loaded, runtime.is_script),
         "uio": lambda: uio(runtime.open),
-        "uos": lambda: uos.module_of(runtime.uos, VfsSpiffs=_vfs_spiffs(runtime)),
+        "uos": lambda: uos.module_of(
+            runtime.uos, VfsFat=runtime.fat, VfsSpiffs=_vfs_spiffs(runtime)
+        ),
         "utime": time,
     }
     made = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
@@ -109,6 +111,13 @@ def _vfs_spiffs(runtime: Runtime) -> type[VfsSpiffs]:
     OwnVolume.__name__ = OwnVolume.__qualname__ = VfsSpiffs.__name__
     OwnVolume.__module__ = "builtins"
     return OwnVolume
+
+
+def _sdcard(runtime: Runtime) -> type:
+    from maixfs.board.modules.sdcard import sdcard_type
+
+    report = runtime.hardware.report.quirk
+    return sdcard_type(runtime.card_port, runtime.card.mount, report)
 
 
 def _maix(runtime: Runtime) -> ModuleType:
