@@ -1,0 +1,1 @@
+"""What lies where in a board's flash: firmware, models, file systems; found, made, explained."""
