@@ -21,6 +21,7 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import ImageError, MaixfsError, UsageError
 from maixfs.target.draft import Draft
+from maixfs.target.spiffs.changing import SpiffsVolume
 from maixfs.target.target import Target
 
 from .conftest import Run, command_line, run_process
@@ -91,7 +92,7 @@ def test_a_bug_is_one_line_that_asks_for_a_report(
 def test_a_bug_says_where_it_happened(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Target, "room", raising(ZeroDivisionError("by zero")))
+    monkeypatch.setattr(SpiffsVolume, "room", raising(ZeroDivisionError("by zero")))
     result = run("df", code=1)
     assert "ZeroDivisionError: by zero (maixfs.cli.verbs.df, line " in result.stderr
 

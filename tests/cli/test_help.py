@@ -69,7 +69,7 @@ def test_examples_have_only_options_that_there_are(line: str) -> None:
 @pytest.mark.parametrize("name", VERBS)
 def test_reading_verbs_have_json(name: str) -> None:
     options = {option for param in command_of(name).params for option in param.opts}
-    writes_text_alone = name in {"run", "mkdir", "completion"}
+    writes_text_alone = name in {"run", "completion"}
     assert ("--json" in options) is not writes_text_alone
 
 

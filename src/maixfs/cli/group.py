@@ -210,12 +210,14 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.pass_context
 def maixfs(context: click.Context) -> None:
-    """The storage of a MaixPy board on your desk: flash, SPIFFS and a virtual board.
+    """The storage of a MaixPy board on your desk: flash, SPIFFS, SD card and a virtual board.
 
-    A TARGET is a virtual board's folder, an image of a whole flash, or an image of one SPIFFS;
-    which of them, where in it the file system lies and its geometry are found out. TARGET:PATH is
-    a file or folder in it. Where TARGET is left out, it is the folder "board" beside you, and
-    :PATH is a path in that.
+    A TARGET is a virtual board's folder, an image of a whole flash, an image of one SPIFFS, or a
+    card: an image or a drive; which of them, where in it the file system lies and its geometry are
+    found out. TARGET:PATH is a file or folder in it: board:/flash/main.py, board:/sd/main.py,
+    card.img:/main.py. Of a card the first partition is meant that a board mounts, or with
+    card.img@2 the second. Where TARGET is left out, it is the folder "board" beside you, and :PATH
+    is a path in that.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def commit(screen: Screen, target: Target) -> list[Written]:
     """Put a target's changes into the host's files; return what was written."""
-    with Progress(screen) as progress:
+    with Progress(screen, rates=True) as progress:
         return target.commit_all(progress)
 
 
@@ -23,7 +23,8 @@ def draw_proof(
 ) -> None:
     """Write what lies in a host's file now."""
     word = "wrote " if changed else "up to date: "
-    details = ", ".join(part for part in (screen.size(size), about, f"sha256 {sha256}") if part)
+    proof = f"sha256 {sha256}" if sha256 else ""
+    details = ", ".join(part for part in (screen.size(size), about, proof) if part)
     screen.line(word, Text(path, "heading"), f": {details}")
 
 
@@ -73,16 +74,21 @@ def file_json(file: Written) -> dict[str, Any]:
 def draw_written(screen: Screen, written: list[Written]) -> None:
     """Write the proof of a commit, if there was anything to write."""
     for file in written:
-        draw_proof(screen, file.path, file.size, file.sha256, file.changed)
+        count = file.sectors
+        about = "" if count is None else f"{count_text(count, 'sector')}, read back"
+        draw_proof(screen, file.path, file.size, file.sha256, file.changed, about)
 
 
 def written_json(written: list[Written]) -> dict[str, Any] | None:
     """Return what ``--json`` says of the host's file that was written.
 
-    Where a board's flash and its card were both written, ``also`` has the others.
+    Of a card, size and SHA-256 are those of the ``sectors`` that were written. Where a board's
+    flash and its card were both written, ``also`` has the others.
     """
     if not written:
         return None
     first, *others = written
     about: dict[str, Any] = {"path": first.path, "size": first.size, "sha256": first.sha256}
+    if first.sectors is not None:
+        about["sectors"] = first.sectors
     return {**about, "also": [written_json([file]) for file in others]} if others else about

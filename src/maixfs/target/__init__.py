@@ -1,4 +1,4 @@
-"""What a face needs to work on a board's folder, a flash image or a SPIFFS image.
+"""What a face needs to work on a board's folder, a flash image, a SPIFFS image or a card.
 
     from maixfs.target import open_target
 
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
         TargetError,
         UnreadableError,
     )
-    from maixfs.target.opening import open_target
+    from maixfs.target.fat.formatting import format_partition
+    from maixfs.target.fat.medium import settle, settle_board
+    from maixfs.target.fat.packing import CardShape, PackedCard, pack_card
+    from maixfs.target.fat.report import CardSummary, summarize_card
+    from maixfs.target.opening import is_card, open_target
     from maixfs.target.records import Entry, Finding, Kind, Progress, Room, Where, Written
     from maixfs.target.spiffs.images import make_image
     from maixfs.target.spiffs.packing import Packed, pack_folder
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Action",
     "AmbiguousError",
+    "CardShape",
+    "CardSummary",
     "Copied",
     "CopyPlan",
     "CopyStep",
@@ -49,6 +55,7 @@ __all__ = [
     "MissingError",
     "NoFileSystemError",
     "Packed",
+    "PackedCard",
     "Progress",
     "Report",
     "Room",
@@ -62,12 +69,18 @@ __all__ = [
     "Where",
     "Written",
     "apply",
+    "format_partition",
+    "is_card",
     "is_target_path",
     "make_image",
     "open_target",
+    "pack_card",
     "pack_folder",
     "parse_target",
     "plan_copy",
+    "settle",
+    "settle_board",
+    "summarize_card",
     "unpack",
 ]
 
@@ -87,7 +100,11 @@ __getattr__ = lazy_names(
             "UnreadableError",
         ),
         "spiffs.images": ("make_image",),
-        "opening": ("open_target",),
+        "fat.formatting": ("format_partition",),
+        "fat.medium": ("settle", "settle_board"),
+        "fat.report": ("CardSummary", "summarize_card"),
+        "fat.packing": ("CardShape", "PackedCard", "pack_card"),
+        "opening": ("is_card", "open_target"),
         "spiffs.packing": ("Packed", "pack_folder"),
         "records": ("Entry", "Finding", "Kind", "Progress", "Room", "Where", "Written"),
         "spiffs.report": ("Report",),

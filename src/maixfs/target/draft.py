@@ -54,10 +54,8 @@ class Draft:
 
     def write(self, pieces: Iterable[Buffer], total: int, progress: Progress | None) -> None:
         """Write the new content; raises ``TargetError``, and what ``progress`` raises."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
-            self._stream = stream = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
-            _try_lock(stream.fileno())
+            self._stream = stream = self._created()
             done = 0
             for piece in pieces:
                 for start in range(0, len(piece), _CHUNK):
@@ -69,6 +67,20 @@ class Draft:
                 os.fsync(stream.fileno())
         except OSError as error:
             raise self._failed(error) from error
+
+    def make(self, size: int) -> None:
+        """Make the new file, ``size`` zeros, for others to write; raises ``TargetError``."""
+        try:
+            self._stream = self._created()
+            self._stream.truncate(size)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _created(self) -> BinaryIO:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        stream = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
+        _try_lock(stream.fileno())
+        return stream
 
     def finish(self) -> None:
         """Put the draft in the place of the old file."""

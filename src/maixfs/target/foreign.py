@@ -43,7 +43,7 @@ def describe(image: memoryview) -> str:
     return "none of the known geometries fits"
 
 
-def is_card(sector: bytes) -> bool:
+def begins_like_card(sector: bytes) -> bool:
     """Tell whether a first sector is a card's: a partition table, or a volume's boot sector.
 
     A table has a status byte of 00 or 80 in each slot, and a type in one.

@@ -60,7 +60,7 @@ def open_target(
             opened = _open_image(source, place, where, writable, holder)
         kind, volumes = opened
         lock = stack.pop_all() if writable else None
-    return Target(source, kind, volumes, holder=holder, lock=lock)
+    return Target(place, source, kind, volumes, holder=holder, lock=lock)
 
 
 def _open_image(
@@ -112,16 +112,22 @@ def _open_board(
     return Kind.BOARD, volumes
 
 
+def is_card(place: TargetPath, where: Where) -> bool:
+    """Tell whether a place is on a card that is no board's; raises ``MissingError``."""
+    source = find_source(place.host, writable=False)
+    return source.config is None and _is_card(source, place, where)
+
+
 def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
     """Tell whether an image is a card: by what was said of it, or by its first sector."""
     if place.slot is not None or source.is_device:
         return True
     if where != Where():
         return False
-    from maixfs.target.foreign import is_card
+    from maixfs.target.foreign import begins_like_card
     from maixfs.target.hostfile import read_start
 
-    return is_card(read_start(source.file, 512))
+    return begins_like_card(read_start(source.file, 512))
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:

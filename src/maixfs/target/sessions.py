@@ -69,7 +69,10 @@ class Sessions:
         except MissingError as error:
             if is_goal and not place.host.exists():
                 host = place.host
-                error.hint = f"maixfs mkfs {host} makes an image, maixfs new {host} a board"
+                error.hint = (
+                    f"maixfs mkfs {host} makes an image, maixfs new {host} a board,"
+                    f" maixfs sd new SIZE {host} a card"
+                )
             raise
         except AmbiguousError as error:
             if not is_goal and self._goal is not None:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
+from maixfs.target.address import TargetPath
 from maixfs.target.content import Content
 from maixfs.target.errors import TargetError
 from maixfs.target.records import Entries, Entry, Kind, Progress, Written
@@ -33,6 +34,7 @@ class Target(TargetView):
 
     def __init__(
         self,
+        place: TargetPath,
         source: Source,
         kind: Kind,
         volumes: Volumes,
@@ -41,7 +43,7 @@ class Target(TargetView):
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
         """Take what ``open_target`` found; ``lock`` is ended by ``close``. ``None``: read-only."""
-        super().__init__(source, kind, volumes, holder=holder)
+        super().__init__(place, source, kind, volumes, holder=holder)
         self.writable = lock is not None
         """Whether it was opened for changing."""
         self._stack = ExitStack()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from maixfs.errors import UsageError
+from maixfs.target.address import TargetPath
 from maixfs.target.content import Content
 from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.names import Steps, steps_of
@@ -27,8 +28,16 @@ class TargetView:
     """The reading half of a ``Target``."""
 
     def __init__(
-        self, source: Source, kind: Kind, volumes: Volumes, *, holder: int | None = None
+        self,
+        place: TargetPath,
+        source: Source,
+        kind: Kind,
+        volumes: Volumes,
+        *,
+        holder: int | None = None,
     ) -> None:
+        self.place = place
+        """How it was named."""
         self.source = source
         self.host: Path = source.host
         self.kind = kind
@@ -65,6 +74,19 @@ class TargetView:
     def config(self) -> BoardConfig | None:
         """What a board is made of; ``None`` for images."""
         return self.source.config
+
+    def parts(self) -> dict[str, TargetPath]:
+        """Return what a whole card divides into: ``card.img@1`` as ``sd``, and so on.
+
+        Empty where there is nothing to divide, or one partition was asked for by its slot.
+        """
+        if self.kind is not Kind.CARD or self.place.slot is not None:
+            return {}
+        from maixfs.target.fat.partition import partitions_of
+
+        found = partitions_of(self.main)
+        whole = self.place.whole
+        return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 
     def volume(self, path: str | None) -> Volume:
         """Return the file system in which a path lies."""

@@ -71,7 +71,7 @@ def cp(
     if dry_run:
         _tell_plan(screen, plan)
         return
-    with Progress(screen) as progress:
+    with Progress(screen, rates=True) as progress:
         files, images = apply(plan, progress)
     goal = plan.steps[0].destination if plan.steps else None
     whole = goal.whole if goal is not None and goal.path is not None else None

@@ -14,7 +14,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Room, Where
+    from maixfs.target import Room, Target, Where
 
 COLUMNS = [
     Column("target"),
@@ -38,9 +38,9 @@ COLUMNS = [
 @json_option
 @where_options
 def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
-    """Sizes are what files can hold; the two blocks that the file system keeps spare do not count.
-    What deleted files held is free after garbage collection (maixfs gc, or the board itself as it
-    writes).
+    """Sizes are what files can hold. On flash, the two blocks that the file system keeps spare do
+    not count, and what deleted files held is free after garbage collection (maixfs gc, or the
+    board itself as it writes). On a card, free clusters are counted in the FAT.
 
     Without TARGET it is the board in the folder "board".
     """
@@ -48,13 +48,23 @@ def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
 
     rooms: list[tuple[str, str, Room]] = []
     for place in places_or_default(places, "df"):
-        host = parse_target(place).whole
-        with opened(screen, host, where) as target:
-            rooms.append((str(host), target.mount_point, target.room()))
+        whole = parse_target(place).whole
+        with opened(screen, whole, where) as target:
+            parts = target.parts()
+            if not parts:
+                rooms += _rooms(str(whole), target)
+        for part in parts.values():
+            with opened(screen, part, where) as target:
+                rooms += _rooms(str(part), target)
     if screen.json:
         screen.emit({"targets": [_row_json(*row) for row in rooms]})
     else:
         screen.table(COLUMNS, [_row(screen, *row) for row in rooms])
+
+
+def _rooms(name: str, target: Target) -> list[tuple[str, str, Room]]:
+    """Return the room of all that is mounted in a target."""
+    return [(name, volume.mount.point, volume.room()) for volume in target.volumes.all()]
 
 
 def _row_json(host: str, mount_point: str, room: Room) -> dict[str, Any]:

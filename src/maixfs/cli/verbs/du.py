@@ -50,8 +50,8 @@ def du(
     summarize: bool,
     where: Where,
 ) -> None:
-    """A file takes whole pages, and one or more for its index. The largest comes first, with its
-    share of the sum.
+    """On flash a file takes whole pages, and one or more for its index; on a card whole clusters.
+    The largest comes first, with its share of the sum.
 
     Without TARGET it is the board in the folder "board".
     """
@@ -67,12 +67,13 @@ def du(
 
 def _as_json(listing: Listing, summarize: bool) -> dict[str, object]:
     total, shown = _sum(listing), listing.as_json()
-    pages = {"pages": total.units} if listing.formats <= {"SPIFFS"} else {}
+    is_flash = listing.formats <= {"SPIFFS"}
+    taken = {"pages": total.units} if is_flash else {}
     return {
         **(shown | {"entries": []} if summarize else shown),
         "size": total.size,
-        **pages,
-        "on_flash": total.on_medium,
+        **taken,
+        "on_flash" if is_flash else "on_card": total.on_medium,
     }
 
 

@@ -16,7 +16,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Finding, Report, Where
+    from maixfs.target import Finding, Report, TargetPath, Where
 
 Row = tuple[str, Part]
 
@@ -24,7 +24,7 @@ Row = tuple[str, Part]
 @verb(
     "info",
     ("maixfs dump.bin", "The same as: maixfs info dump.bin"),
-    ("maixfs info --json board", "All of it for a program."),
+    ("maixfs info card.img --json", "All of it for a program."),
 )
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
 @click.option(
@@ -34,18 +34,20 @@ Row = tuple[str, Part]
 @json_option
 @where_options
 def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
-    """Geometry and place of the file system are found out, and it says how sure that is; a
-    geometry that is none of the presets comes with its flags. The exit code is 1 where something
-    is wrong.
+    """Of a flash, geometry and place of the file system are found out, and it says how sure that
+    is; a geometry that is none of the presets comes with its flags. Of a card it tells what is on
+    it, and whether a board would mount it. The exit code is 1 where something is wrong.
 
     Without TARGET it is the board in the folder "board".
     """
-    from maixfs.target import parse_target
+    from maixfs.target import is_card, parse_target
 
     (one,) = places_or_default((place,) if place else (), "info")
     there = parse_target(one)
     if there.path:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
+    if is_card(there, where):
+        return _card_info(screen, there)
     with opened(screen, there.whole, where) as target:
         report = target.report()
     if screen.json:
@@ -53,6 +55,29 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
     else:
         _draw(screen, report, flags)
     return int(not report.healthy)
+
+
+def _card_info(screen: Screen, place: TargetPath) -> int:
+    """Say what is on a card, also where no board would mount it."""
+    from maixfs.cli.progress import Progress
+    from maixfs.cli.sd.card import draw_findings, draw_partitions, health_text
+    from maixfs.target import summarize_card
+
+    with Progress(screen) as progress:
+        summary = summarize_card(place, progress)
+    if screen.json:
+        screen.emit(summary.as_dict())
+        return int(not summary.healthy)
+    report = summary.report
+    table = "no partition table" if report.table == "none" else report.table
+    screen.line(Text(summary.host, "heading"), f"  card of {screen.size(summary.size)}, {table}")
+    if report.partitions:
+        screen.line()
+        draw_partitions(screen, report)
+    screen.line()
+    screen.facts([("on a board", report.verdict), ("health", health_text(report))])
+    draw_findings(screen, report)
+    return int(not summary.healthy)
 
 
 def _draw(screen: Screen, report: Report, flags: bool) -> None:
@@ -71,6 +96,11 @@ def _device(screen: Screen, report: Report) -> Iterator[Row]:
     if report.board is not None:
         board = report.board
         yield "flash", f"{board.part}, driver {board.driver}, profile {board.profile}"
+    if report.card is not None:
+        verdict = (
+            f"{report.card.host}, {screen.size(report.card.size)}: {report.card.report.verdict}"
+        )
+        yield "card", verdict if report.card.report.mountable else Text(verdict, "bad")
     firmware = report.firmware
     if firmware is not None:
         value = f"{hex_text(0)}, {screen.size(firmware.size)}"

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maixfs.cli.options import json_option
 from maixfs.cli.place import PLACE
-from maixfs.cli.proof import commit, draw_written
+from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
 from maixfs.cli.targets import by_host, opened, where_options
 from maixfs.cli.verb import verb
@@ -18,17 +19,26 @@ if TYPE_CHECKING:
 
 @verb(
     "mkdir",
-    ("maixfs mkdir board:/flash/lib", "Make a folder; SPIFFS has none and says what to do."),
-    ("maixfs cp lib/a.py board:/flash/lib/a.py", "Write into a folder that a name makes."),
+    ("maixfs mkdir board:/sd/music", "Make a folder on the card of a board."),
+    ("maixfs mkdir -p card.img:/a/b/c", "Make those above it, too."),
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
+@click.option(
+    "-p", "--parents", is_flag=True, help="Folders above, too; one that is there is no error."
+)
+@json_option
 @where_options
-def mkdir(screen: Screen, places: tuple[str, ...], where: Where) -> None:
-    """SPIFFS has no folders: a name may hold slashes, and what lies under such a name is shown as
-    if it lay in a folder.
+def mkdir(screen: Screen, places: tuple[str, ...], parents: bool, where: Where) -> None:
+    """A card has folders. SPIFFS has none: there a name may hold slashes, and what lies under such
+    a name is shown as if it lay in a folder; so write the file, and its folder shows.
     """
+    results = []
     for host, paths in by_host(places, "mkdir").items():
         with opened(screen, host, where, writable=True) as target:
-            for path in paths:
-                target.mkdir(path)
-            draw_written(screen, commit(screen, target))
+            made = [path for path in paths if target.mkdir(path, parents=parents)]
+            written = commit(screen, target)
+        results.append({"target": str(host), "made": made, "written": written_json(written)})
+        if not screen.json:
+            draw_written(screen, written)
+    if screen.json:
+        screen.emit({"targets": results})

@@ -56,9 +56,20 @@ def run(
         screen.note(
             f"made the board {board}: flash {config.part}, {screen.size(config.flash_size)}"
         )
+    _settle(screen, Path(board))
     log = sys.stderr if boot_log else None
     with Board.open(board, explain=explain_quirks, boot_log=log) as powered:
         return powered.run(program).exit_code
+
+
+def _settle(screen: Screen, board: Path) -> None:
+    """Finish what a killed ``maixfs`` left half written on the board's card."""
+    if not any(board.glob(".*.maixfs-journal")):
+        return
+    from maixfs.target import settle_board
+
+    if settle_board(board):
+        screen.note(f"finished what was half written on the card of {board}")
 
 
 def _program(script: str) -> Path | str:

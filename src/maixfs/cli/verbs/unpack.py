@@ -16,7 +16,7 @@ from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Where, Written
+    from maixfs.target import TargetPath, Where, Written
 
 
 @verb(
@@ -33,18 +33,39 @@ if TYPE_CHECKING:
 def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> None:
     """DIR is made where it is not there. Names that this computer cannot have are changed, and it
     says how. Damaged files are left out, the others are written all the same; the exit code is
-    then 1.
+    then 1. Of a card with several partitions each goes into a folder of its own, named as a board
+    mounts it; board:/ stands for all that a board has mounted.
     """
-    from maixfs.target import UnpackError, parse_target, unpack
+    from maixfs.target import UnpackError, parse_target
+    from maixfs.target import unpack as unpack_files
 
     there = parse_target(place)
-    with opened(screen, there, where) as target, Progress(screen) as progress:
-        try:
-            written = unpack(target, there.path, Path(folder), force=force, progress=progress)
-        except UnpackError as error:
-            _tell(screen, folder, error.written, error.lost)
-            raise
-    _tell(screen, folder, written, [])
+    written: list[Written] = []
+    failed: list[UnpackError] = []
+    with Progress(screen, rates=True) as progress:
+        for part, goal in _parts(screen, there, where, Path(folder)):
+            with opened(screen, part, where) as target:
+                try:
+                    written += unpack_files(
+                        target, part.path, goal, force=force, progress=progress
+                    )
+                except UnpackError as error:
+                    written += error.written
+                    failed.append(error)
+    _tell(screen, folder, written, [reason for error in failed for reason in error.lost])
+    if failed:
+        raise failed[0]
+
+
+def _parts(
+    screen: Screen, there: TargetPath, where: Where, folder: Path
+) -> list[tuple[TargetPath, Path]]:
+    """Return what to unpack, and where to: of a whole card each partition."""
+    if there.path is not None or there.slot is not None:
+        return [(there, folder)]
+    with opened(screen, there, where) as target:
+        parts = target.parts()
+    return [(part, folder / name) for name, part in parts.items()] or [(there, folder)]
 
 
 def _tell(screen: Screen, folder: str, written: list[Written], lost: list[str]) -> None:

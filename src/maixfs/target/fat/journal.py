@@ -113,6 +113,11 @@ class Journal:
         self._stream.write(data)
         return crc32(data, crc)
 
+    def leave(self) -> None:
+        """Let the journal lie: the card could not be written, and can be later."""
+        with suppress(OSError):
+            self._stream.close()
+
     def close(self) -> None:
         """Remove the journal: the card is whole, the old one or the new one."""
         with suppress(OSError):

@@ -89,7 +89,15 @@ class CardMedium:
             journal.close()
             raise
         # From here on a journal that stays behind is finished by the next opening.
-        digest = _apply(self.file, overlay, runs, progress)
+        try:
+            digest = _apply(self.file, overlay, runs, progress)
+        except TargetError:
+            journal.leave()
+            raise
+        except BaseException:  # Ctrl-C: it is too late to stop, and half of it is worse than all
+            _apply(self.file, overlay, runs, None)
+            journal.close()
+            raise
         journal.close()
         overlay.clear()
         self._stamp = Stamp.of(look_at(self.file, devices=True))
@@ -109,6 +117,14 @@ def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
         return FileSectors.open(file, read_only=read_only)
     except SectorError as error:
         raise TargetError(str(error), hint=error.hint) from error
+
+
+def settle_board(folder: Path) -> bool:
+    """Do ``settle`` for the card in the slot of a board, if there is one."""
+    from maixfs.board.config import BoardConfig
+
+    image = BoardConfig.load(folder).sd.path(folder)
+    return image is not None and image.is_file() and settle(image)
 
 
 def settle(file: Path) -> bool:

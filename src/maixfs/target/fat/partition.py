@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.errors import MaixfsError
 from maixfs.fat.errors import FatError
@@ -12,6 +12,9 @@ from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.target.errors import NoFileSystemError
 from maixfs.target.records import Finding
+
+if TYPE_CHECKING:
+    from maixfs.target.volume import Volume
 
 SLOTS = (1, 2, 3, 4)
 SUPERFLOPPY = Finding(
@@ -45,6 +48,15 @@ def find_partitions(device: SectorDevice) -> list[Partition]:
             continue
         found.append(Partition(slot, start, f"sd{slot}" if found else "sd"))
     return found
+
+
+def partitions_of(volume: Volume) -> list[Partition]:
+    """Return all volumes that a board would mount of the card that one is on."""
+    from maixfs.target.fat.volume import FatView
+
+    if not isinstance(volume, FatView):
+        return []
+    return find_partitions(volume.medium.device)
 
 
 def find_partition(device: SectorDevice, slot: int | None, host: str) -> Partition:

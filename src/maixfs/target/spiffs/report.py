@@ -13,6 +13,8 @@ from maixfs.target.spiffs.room import SpiffsRoom
 
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
+    from maixfs.target.fat.report import CardSummary
+    from maixfs.target.source import Source
     from maixfs.target.spiffs.volume import SpiffsView
 
 
@@ -54,6 +56,8 @@ class Report(NamedTuple):
     sector_erases: Counts | None
     """By the wear file beside a board's flash, per sector of the area."""
     firmware: Firmware | None
+    card: CardSummary | None
+    """What is in the slot of a board."""
     written_outside: int
     """Bytes of sectors outside of the file system that are not blank."""
     findings: tuple[Finding, ...]
@@ -79,6 +83,7 @@ class Report(NamedTuple):
             "block_erases": self.block_erases and self.block_erases._asdict(),
             "sector_erases": self.sector_erases and self.sector_erases._asdict(),
             "firmware": self.firmware and self.firmware._asdict(),
+            "card": self.card and self.card.as_dict(),
             "findings": [finding._asdict() for finding in self.findings],
             "healthy": self.healthy,
         }
@@ -112,9 +117,22 @@ def make_report(target: SpiffsView) -> Report:
         block_erases=_block_erases(image, geometry),
         sector_erases=_sector_erases(target),
         firmware=None if bare else read_firmware(image),
+        card=_card_of(target.medium.source),
         written_outside=0 if bare else written_outside(image, geometry),
         findings=tuple(examine(target)),
     )
+
+
+def _card_of(source: Source) -> CardSummary | None:
+    """Look through the card in a board's slot; ``None`` where there is none."""
+    if source.config is None or source.folder is None:
+        return None
+    image = source.config.sd.path(source.folder)
+    if image is None:
+        return None
+    from maixfs.target.fat.report import summarize_file
+
+    return summarize_file(image, str(image))
 
 
 def _board_facts(config: BoardConfig | None, holder: int | None) -> BoardFacts | None:
