@@ -127,9 +127,9 @@ def test_sizes_are_numbers(size: Any) -> None:
 def test_a_negative_size_is_more_than_there_is_memory() -> None:
     binary, text = bytes_of(b"data"), text_of("data")
     for call in (binary.readline, text.read, text.readline):
-        with pytest.raises(MemoryError, match="allocating 18446744073709551614 bytes"):
+        with pytest.raises(MemoryError, match="allocating 4294967294 bytes"):
             call(-2)
-    with pytest.raises(MemoryError, match="allocating 18446744073709551615 bytes"):
+    with pytest.raises(MemoryError, match="allocating 4294967295 bytes"):
         binary.read(-2)
 
 

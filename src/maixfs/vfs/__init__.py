@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         without_errno_attribute,
     )
     from maixfs.vfs.fat import VfsFat
+    from maixfs.vfs.fat_class import fat_class
     from maixfs.vfs.fat_options import FatOptions
     from maixfs.vfs.files import FileIO, TextIOWrapper
     from maixfs.vfs.imports import ImportStat
@@ -50,6 +51,7 @@ __all__ = [
     "VfsError",
     "VfsFat",
     "VfsSpiffs",
+    "fat_class",
     "without_errno_attribute",
 ]
 
@@ -68,6 +70,7 @@ __getattr__ = lazy_names(
             "without_errno_attribute",
         ),
         "fat": ("VfsFat",),
+        "fat_class": ("fat_class",),
         "fat_options": ("FatOptions",),
         "fat_time": (),
         "files": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from operator import index
 from typing import Any, Protocol
 
 from maixfs.fat.errors import FResult, fat_error
@@ -12,7 +11,7 @@ from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import SectorError
 
 _NO_END = 0xFFFFFFFF
-"""Sectors of a device that cannot say: as many as FatFs can count."""
+"""As many sectors as FatFs can count."""
 _MOST = 128
 """Sectors that FatFs asks for in one go at most."""
 
@@ -92,15 +91,15 @@ class ProgramBlocks:
         self._ioctl: Any = getattr(device, "ioctl", None)
         self._sync: Any = None
         self._count: Any = None
+        self._capacity = _NO_END
         if self._ioctl is None:
             self._sync = getattr(device, "sync", None)
             self._count = _method(device, "count")
 
     @property
     def sectors(self) -> int:
-        """What the device says, or more than there can be."""
-        count = self._ask_count()
-        return count if isinstance(count, int) and count > 0 else _NO_END
+        """What ``capacity`` found; before it no limit: only a new file system asks."""
+        return self._capacity
 
     @property
     def read_only(self) -> bool:
@@ -120,8 +119,7 @@ class ProgramBlocks:
             lent = bytearray(len(part))
             self._check("readblocks", self._readblocks(sector + start // SECTOR, lent))
             if len(lent) != len(part):
-                # A slice of another length, which MicroPython's arrays refuse.
-                raise NotImplementedError
+                lent = (lent + bytes(len(part)))[: len(part)]  # the program cut it or let it grow
             part[:] = lent
 
     def write(self, sector: int, data: Buffer) -> None:
@@ -142,30 +140,30 @@ class ProgramBlocks:
             self._sync()
 
     def start(self) -> None:
-        """Ask it to start: anything but ``None`` and 0 means not ready (EBUSY).
+        """Ask it to start: anything but ``None`` and 0 (not ``False``) means not ready (EBUSY).
 
         A device with sectors of another size is a disk error. The firmware does not ask, and
         would hand it 512 bytes all the same.
         """
         if self._ioctl is None:
             return
-        if self._ioctl(int(Ioctl.INIT), 0) not in (None, 0):
+        answer = self._ioctl(int(Ioctl.INIT), 0)
+        if answer is not None and (type(answer) is not int or answer != 0):
             raise fat_error(FResult.NOT_READY)
         if self._block_size() != SECTOR:
             raise fat_error(FResult.DISK_ERR, "", "its blocks are not of 512 bytes")
 
     def capacity(self) -> int:
         """Return what the device says; ``TypeError`` where that is no number."""
-        return index(self._ask_count())
+        answer = self._count() if self._count else self._ioctl(int(Ioctl.BLOCK_COUNT), 0)
+        if not isinstance(answer, int):
+            raise TypeError(f"can't convert {type(answer).__name__} to int")
+        self._capacity = answer & _NO_END
+        return self._capacity
 
     def protect(self) -> None:
         """Refuse every write from now on."""
         self._writeblocks = None
-
-    def _ask_count(self) -> Any:
-        if self._count is not None:
-            return self._count()
-        return self._ioctl(int(Ioctl.BLOCK_COUNT), 0)
 
     def _block_size(self) -> int:
         try:

@@ -48,8 +48,8 @@ class VfsFat(NativeDriver):
 
     ``bdev`` is a MicroPython program's block device (``ProgramBlocks`` says what it needs) or a
     ``SectorDevice`` of ours; ``part`` the slot of its partition table, 0 for the first volume
-    that there is. Without a file system nothing is raised before ``mount``. ``options`` are the
-    class's own unless given: a board makes a subclass that has them. Methods raise ``VfsError``.
+    that there is. Without a file system nothing is raised before ``mount``. Methods raise
+    ``VfsError``. Programs get the class that ``fat_class`` makes.
 
     Paths are the firmware's: their UTF-8 bytes are taken for code page 437, and what is listed
     is those bytes again.
@@ -60,11 +60,8 @@ class VfsFat(NativeDriver):
     past 13 in an entry is taken for a month (``fat_time``); chains are walked with a bound.
     """
 
-    options: FatOptions = FatOptions()
-
     def __init__(self, bdev: Any, /, *, part: int = 0, options: FatOptions | None = None) -> None:
-        if options is not None:
-            self.options = options
+        self.options = options or FatOptions()
         self._profile = profile_of(self.options.profile)
         self._quirks = Quirks(self.options.on_quirk)
         self._device = blocks_of(bdev, self._device_failed)
@@ -156,6 +153,8 @@ class VfsFat(NativeDriver):
         if self._device.read_only:
             raise fat_error(FResult.WRITE_PROTECTED)
         capacity = self._device.capacity()
+        if not capacity:
+            raise fat_error(FResult.MKFS_ABORTED)
         if not fat32:
             plan_small(Wish(capacity))  # raises where FAT16 does not go
         make_filesystem(self._device, clock=self._now)

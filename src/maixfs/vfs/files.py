@@ -21,6 +21,8 @@ Content = TypeVar("Content", str, bytes)
 
 _POSITIONS = 1 << 64
 """Positions are printed as unsigned words of 64 bits: an error below 0 shows as a large number."""
+_SIZES = 1 << 32
+"""Sizes in the text of a ``MemoryError`` have 32 bits."""
 
 
 class StreamFile(ABC, Generic[Content]):
@@ -194,7 +196,7 @@ def _count(size: Any, spare: int = 0) -> int:
     """Return a size argument: -1 or more."""
     wanted = index(size)
     if wanted < -1:
-        needed = (wanted + spare) % _POSITIONS
+        needed = (wanted + spare) % _SIZES
         raise MemoryError(f"memory allocation failed, allocating {needed} bytes")
     return wanted
 

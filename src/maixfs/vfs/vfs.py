@@ -59,7 +59,7 @@ class Vfs:
         from maixfs.vfs.fat import VfsFat
         from maixfs.vfs.fat_options import FatOptions
 
-        return VfsFat(device, options=FatOptions(profile=self.profile.name))
+        return VfsFat(device, options=FatOptions(self.profile.name))
 
     def attach(self, driver: Any, path: str) -> None:
         """Put a driver into the table without asking it, as the firmware's boot does."""
