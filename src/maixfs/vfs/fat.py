@@ -48,8 +48,8 @@ class VfsFat(NativeDriver):
 
     ``bdev`` is a MicroPython program's block device (``ProgramBlocks`` says what it needs) or a
     ``SectorDevice`` of ours; ``part`` the slot of its partition table, 0 for the first volume
-    that there is. Without a file system nothing is raised before ``mount``. Methods raise
-    ``VfsError``. Programs get the class that ``fat_class`` makes.
+    that there is. Without a file system nothing is raised before ``mount``. ``options`` are the
+    class's own unless given; ``fat_class`` makes the class of a board. Methods raise ``VfsError``.
 
     Paths are the firmware's: their UTF-8 bytes are taken for code page 437, and what is listed
     is those bytes again.
@@ -60,8 +60,11 @@ class VfsFat(NativeDriver):
     past 13 in an entry is taken for a month (``fat_time``); chains are walked with a bound.
     """
 
+    options: FatOptions = FatOptions()
+
     def __init__(self, bdev: Any, /, *, part: int = 0, options: FatOptions | None = None) -> None:
-        self.options = options or FatOptions()
+        if options is not None:
+            self.options = options
         self._profile = profile_of(self.options.profile)
         self._quirks = Quirks(self.options.on_quirk)
         self._device = blocks_of(bdev, self._device_failed)

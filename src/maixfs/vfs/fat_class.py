@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maixfs.vfs.fat import VfsFat
 
@@ -10,12 +10,11 @@ if TYPE_CHECKING:
     from maixfs.vfs.fat_options import FatOptions
 
 
-def fat_class(options: FatOptions) -> type[VfsFat]:
-    """Return ``VfsFat`` with a board's ``options``; it takes a block device and nothing else."""
+def fat_class(board: FatOptions) -> type[VfsFat]:
+    """Return ``VfsFat`` whose objects have the options of a board, under its usual name."""
 
     class OwnVolume(VfsFat):
-        def __init__(self, bdev: Any, /) -> None:
-            super().__init__(bdev, options=options)
+        options = board
 
         def __repr__(self) -> str:
             return "<VfsFat>"
