@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from maixfs.fat import ondisk as fat_ondisk
 from maixfs.fat.errors import FResult, fat_error
+from maixfs.sd import ondisk as sd_ondisk
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.spiffs.flags import OpenFlag
@@ -20,6 +22,8 @@ from maixfs.vfs.spiffs_errno import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Fields = dict[str, tuple[tuple[str, int, int, str], ...]]
 
 CHOSEN = {
     "area": lambda g: f"{g.size:#x}",
@@ -81,11 +85,11 @@ def geometries(lines: dict[str, Callable[[Geometry], str]]) -> str:
     return rows(heading, ([name, *map(show, PRESETS.values())] for name, show in lines.items()))
 
 
-def fields(record: str) -> str:
+def fields(record: str, known: Fields = ondisk.FIELDS) -> str:
     """Return the fields of a record."""
     lines = [
-        [str(offset) if offset >= 0 else "", str(length) if length >= 0 else "", name, meaning]
-        for name, offset, length, meaning in ondisk.FIELDS[record]
+        [place(offset), place(length), name, meaning.replace("|", "\\|")]
+        for name, offset, length, meaning in known[record]
     ]
     return rows(["offset", "bytes", "field", "meaning"], lines)
 
@@ -135,6 +139,32 @@ def all_flags() -> list[OpenFlag]:
     return list(OpenFlag.__members__.values())
 
 
+def place(number: int) -> str:
+    """Return an offset or a length; one below 0 depends on the geometry."""
+    return str(number) if number >= 0 else ""
+
+
+def fat_fields(record: str) -> str:
+    """Return the fields of a record of FAT."""
+    return fields(record, fat_ondisk.FIELDS)
+
+
+def fat_results() -> str:
+    """Return the results of FatFs and what a program sees of them."""
+    lines = (
+        [str(int(result)), result.name, str(fat_error(result).args[0]), errno_text(result)]
+        for result in FResult
+        if result
+    )
+    return rows(["number", "name", "what we say", "on MaixPy"], lines)
+
+
+def errno_text(result: FResult) -> str:
+    """Return the errno for a result of FatFs, number and name."""
+    errno = fat_errno.errno_of(result)
+    return f"{int(errno)} {errno.name}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "presets": lambda: geometries(CHOSEN),
     "derived": lambda: geometries(DERIVED),
@@ -145,6 +175,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "fat-errors": fat_errors,
     "open-flags": open_flags,
     "quirks": quirks,
+    "partition-entry": lambda: fields("partition entry", sd_ondisk.FIELDS),
+    "boot-sector": lambda: fat_fields("boot sector"),
+    "boot-sector-16": lambda: fat_fields("boot sector, FAT12 and FAT16"),
+    "boot-sector-32": lambda: fat_fields("boot sector, FAT32"),
+    "fsinfo": lambda: fat_fields("FSInfo sector"),
+    "directory-entry": lambda: fat_fields("directory entry"),
+    "long-name-entry": lambda: fat_fields("long name entry"),
+    "fat-results": fat_results,
 }
 
 if __name__ == "__main__":
