@@ -387,3 +387,13 @@ def test_a_board_runs_in_another_thread(desk: Desk) -> None:
     thread.start()
     thread.join()
     assert said[0].result.exit_code == 0
+
+
+def test_fat_is_loaded_when_a_program_asks_for_it(desk: Desk) -> None:
+    with desk.on() as board:
+        board.run("import uos\nprint('VfsFat' in dir(uos))")
+        assert "fat" not in vars(board.runtime)
+        board.run("from uos import *\nprint(VfsFat, VfsFat is VfsFat)\nimport uos\nprint(uos)")
+        assert "fat" in vars(board.runtime)
+        board.run("import uos\nprint(uos.VfsFat is uos.VfsFat, hasattr(uos, 'VfsSpiffs'))")
+    assert desk.out.getvalue() == ("True\n<class 'VfsFat'> True\n<module 'uos'>\nTrue True\n")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, NamedTuple, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, overload
 
 from maixfs.board.boot import Started, finish_boot
 from maixfs.board.cardfile import keep_ejected, keep_inserted, no_card, slot_of_new
@@ -25,10 +25,12 @@ from maixfs.board.runtime import Hardware, Runtime
 from maixfs.board.signals import BoardReset
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
-from maixfs.sd.card import SdCard
-from maixfs.sd.device import SectorDevice
 from maixfs.spiffs import PRESETS, Geometry, Spiffs
 from maixfs.vfs import Vfs
+
+if TYPE_CHECKING:
+    from maixfs.sd.card import SdCard
+    from maixfs.sd.device import SectorDevice
 
 _Options = ParamSpec("_Options")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from maixfs.board.cardmount import SD
-from maixfs.board.runtime import FLASH, Runtime
+from maixfs.board.mounts import FLASH, SD
+from maixfs.board.runtime import Runtime
 from maixfs.vfs import VfsError
 
 IDE_MARK = f"{FLASH}/ide_mode.conf"

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maixfs.board.cardport import CardPort
+from maixfs.board.cardslot import CardSlot
 from maixfs.board.cardvolume import CardVolume
 from maixfs.board.interrupts import held
-from maixfs.board.mounts import enter, put_in_place
+from maixfs.board.mounts import SD, enter, put_in_place
 from maixfs.board.report import Reporter
 from maixfs.board.signals import Power
 from maixfs.fat import Fat, FatError
 from maixfs.fat.volume_find import find_volume
 from maixfs.sd.errors import SectorError
-from maixfs.sd.slot import SdSlot, SlotDevice
+from maixfs.sd.slot import SlotDevice
 from maixfs.vfs import Vfs, VfsError, VfsFat
-
-SD = "/sd"
-"""Where the first partition that mounts goes, whatever its number."""
 
 PARTITIONS = range(1, 5)
 """The slots of a partition table; a card without one is not looked at."""
@@ -37,7 +35,7 @@ class Mounting(NamedTuple):
     ``fat`` makes the volumes. Without ``mount_all`` only the first partition that mounts is.
     """
 
-    slot: SdSlot
+    slot: CardSlot
     port: CardPort
     vfs: Vfs
     power: Power

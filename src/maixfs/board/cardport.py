@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from maixfs.board.cardslot import CardSlot
 from maixfs.sd.errors import SdError
-from maixfs.sd.slot import SdSlot, SlotDevice
+
+if TYPE_CHECKING:
+    from maixfs.sd.slot import SlotDevice
 
 
 class CardPort:
@@ -12,7 +17,7 @@ class CardPort:
     ``active`` says that the last start of a card went well, ``sectors`` how large it was.
     """
 
-    def __init__(self, slot: SdSlot) -> None:
+    def __init__(self, slot: CardSlot) -> None:
         self._slot = slot
         self.active = False
         self.sectors = 0

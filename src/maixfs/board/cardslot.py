@@ -4,27 +4,49 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maixfs.board.cardfile import opened_card
 from maixfs.board.errors import BoardError
 from maixfs.board.sdconfig import SdConfig
-from maixfs.sd.card import CardKind, SdCard
 from maixfs.sd.clock import SdClock
-from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SdError
-from maixfs.sd.slot import SdSlot
+
+if TYPE_CHECKING:
+    from maixfs.sd.card import CardKind, SdCard
+    from maixfs.sd.device import SectorDevice
+    from maixfs.sd.slot import SdSlot, SlotDevice
 
 
-class CardSlot(SdSlot):
-    """A ``SdSlot`` that has its own clock and closes the image of the card that leaves it.
+class CardSlot:
+    """A slot, empty at first; it closes the image of the card that leaves it.
 
-    ``clock`` counts the time of reads and writes, nanoseconds since the board was made.
+    ``clock`` counts the time of reads and writes, nanoseconds since the board was opened.
     """
 
     def __init__(self) -> None:
         self.clock = SdClock()
-        super().__init__(self.clock)
+        self._slot: SdSlot | None = None  # made for the first card: many boards have none
         self._holding = ExitStack()
+
+    @property
+    def card(self) -> SdCard | None:
+        """The card that is in."""
+        return None if self._slot is None else self._slot.card
+
+    @property
+    def device(self) -> SlotDevice | None:
+        """The card as the firmware reads and writes it; ``None`` before it was started."""
+        return None if self._slot is None else self._slot.device
+
+    def init(self) -> SlotDevice:
+        """Start the card as the firmware does; an earlier ``device`` fails from now on.
+
+        Raises ``SdError`` where no card is in or the firmware gives it up.
+        """
+        if self._slot is None:
+            raise SdError("no card is in the slot")
+        return self._slot.init()
 
     def insert_image(self, path: Path, config: SdConfig) -> None:
         """Put in the card that is in a file or a block device, as ``config`` has it.
@@ -39,17 +61,22 @@ class CardSlot(SdSlot):
 
     def insert_card(self, card: SdCard | SectorDevice, kind: CardKind | None = None) -> None:
         """Put in a card, or one of ``kind`` over sectors; raises ``BoardError``."""
+        from maixfs.sd.card import SdCard
+        from maixfs.sd.slot import SdSlot
+
+        if self._slot is None:
+            self._slot = SdSlot(self.clock)
         try:
-            self.insert(card if isinstance(card, SdCard) else SdCard(card, kind))
+            self._slot.insert(card if isinstance(card, SdCard) else SdCard(card, kind))
         except SdError as reason:
             raise BoardError(str(reason), hint=reason.hint) from reason
 
-    def close(self) -> None:
-        """Let go of the card's image, for good: the board is off."""
-        self.eject()
-
-    def eject(self) -> SdCard | None:
-        """Pull the card out, close its image and return it; ``None`` where there is none."""
-        card = self.remove()
+    def eject(self) -> None:
+        """Pull the card out, if there is one, and close its image."""
+        if self._slot is not None:
+            self._slot.remove()
         self._holding.close()
-        return card
+
+    def close(self) -> None:
+        """Let go of the card's image: the board is off."""
+        self.eject()

@@ -7,6 +7,12 @@ from typing import Any
 from maixfs.vfs import Vfs
 from maixfs.vfs.table import Mount
 
+FLASH = "/flash"
+"""Where the flash is mounted."""
+
+SD = "/sd"
+"""Where the first partition of the card that mounts goes, whatever its number."""
+
 
 def put_in_place(vfs: Vfs, driver: Any, name: str) -> list[str]:
     """Put ``driver`` in the place of the mount called ``name``, or at the very end.

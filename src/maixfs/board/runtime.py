@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.board import firmware
-from maixfs.board.cardmount import SD, CardMounter, Mounting
 from maixfs.board.cardport import CardPort
 from maixfs.board.cardslot import CardSlot
 from maixfs.board.clock import Clock, PoweredClock
@@ -23,6 +23,7 @@ from maixfs.board.interrupts import held
 from maixfs.board.modules.maix import Config
 from maixfs.board.modules.table import WEAK_LINKS, module_factories
 from maixfs.board.modules.uos import Uos
+from maixfs.board.mounts import FLASH, SD
 from maixfs.board.namespace import make_namespace
 from maixfs.board.printexc import format_exception
 from maixfs.board.report import Reporter
@@ -30,13 +31,13 @@ from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Area, FatOptions, ImportStat, Vfs, VfsFat, without_errno_attribute
+from maixfs.vfs import Area, FatOptions, ImportStat, Vfs, without_errno_attribute
 
 if TYPE_CHECKING:
+    from maixfs.board.cardmount import CardMounter
     from maixfs.board.modules.threads import Threads
-
-FLASH = "/flash"
-"""Where the flash is mounted."""
+    from maixfs.board.volume import PoweredVolume
+    from maixfs.vfs import VfsFat
 
 _FOUND = {
     ImportStat.NONE: Found.NOTHING,
@@ -77,31 +78,30 @@ class Runtime:
         self._mount_flash()
         self._read_clocks()
         self.rtc = Rtc(self.clock)
-        self.fat = self._fat_class()
-        self.vfs = Vfs(hardware.config.profile, block_driver=self.fat)
+        self.vfs = Vfs(hardware.config.profile, block_driver=self._fat_driver)
         self.vfs.attach(self.volume, FLASH)
         self.open = self.vfs.open  # one object: a script may compare
         self.maix_config = Config(self.open, self.console, self.is_script)
         self.card_port = CardPort(hardware.slot)
-        self.card = self._card_mounter()
+        self.card: CardMounter | None = None
         self.uos = Uos(self.vfs, self.volume.flash_format)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
         self.importer = self._importer()
         self.maix_config.load()
-        self.card.mount()
+        self.mount_card()
         choose_start_folder(self.vfs, self.path)
 
     def switch_off(self) -> None:
         """End this time of being on: what is still open belongs to nothing any more."""
         with held():
             self.power.off()
-            for volume in (self.volume, *self.card.volumes):
+            for volume in self._volumes():
                 volume.abandon()
 
     def collect(self) -> None:
         """Close the files that nobody reaches any more, on /flash and on whatever is mounted."""
-        for volume in (self.volume, *self.card.volumes):
+        for volume in self._volumes():
             volume.collect()  # also where a program took it out of the mount table
         self.vfs.collect()
 
@@ -111,8 +111,23 @@ class Runtime:
         fs = mount_flash(area, report.trouble, hardware.keep_area)
         self.volume = FlashVolume(fs, self.power, report.quirk, on_message=self.console.print)
 
-    def _fat_class(self) -> type[VfsFat]:
-        """Return ``uos.VfsFat``: what it makes has this board's time and dates."""
+    def mount_card(self) -> None:
+        """Mount the card in the slot as the firmware's start does."""
+        if self.card is None:
+            if self.hardware.slot.card is None:
+                return
+            self.card = self._card_mounter()
+        self.card.mount()
+
+    def _volumes(self) -> list[PoweredVolume]:
+        """Return the volumes that the firmware mounted."""
+        return [self.volume, *(self.card.volumes if self.card else ())]
+
+    @cached_property
+    def fat(self) -> type[VfsFat]:
+        """``uos.VfsFat``: what it makes has this board's time and dates."""
+        from maixfs.vfs import VfsFat
+
         config, report = self.hardware.config, self.hardware.report
 
         class OwnFat(VfsFat):
@@ -127,7 +142,13 @@ class Runtime:
         OwnFat.__module__ = "builtins"
         return OwnFat
 
+    def _fat_driver(self, device: Any) -> VfsFat:
+        """Return the driver for a program's block device."""
+        return self.fat(device)
+
     def _card_mounter(self) -> CardMounter:
+        from maixfs.board.cardmount import CardMounter, Mounting
+
         hardware = self.hardware
         return CardMounter(
             Mounting(

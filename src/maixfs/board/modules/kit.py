@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 
+class Late:
+    """A member of a module that is made when a script first asks for it: it loads much."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
+class _Module(ModuleType):
+    """A module that may have ``Late`` members."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = ModuleType.__getattribute__(self, name)
+        if type(value) is Late:
+            value = value.make()
+            setattr(self, name, value)
+        return value
+
+
+_Module.__name__ = _Module.__qualname__ = "module"
+_Module.__module__ = "builtins"
+
+
 def make_module(name: str, members: dict[str, Any]) -> ModuleType:
     """Return a module of the firmware with ``members`` in it and nothing else."""
-    module = ModuleType(name)
+    module = _Module(name)
     vars(module).clear()
     vars(module).update(members, __name__=name)
     return module

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from maixfs.board.modules import maix, plain, uos
 from maixfs.board.modules.interpreter import ugc, umicropython
-from maixfs.board.modules.kit import make_module
+from maixfs.board.modules.kit import Late, make_module
 from maixfs.board.modules.machine import machine
 from maixfs.board.modules.ucollections import ucollections
 from maixfs.board.modules.uio import uio
@@ -82,7 +82,7 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
         "sys": lambda: usys(console, runtime.path, importer.loaded, runtime.is_script),
         "uio": lambda: uio(runtime.open),
         "uos": lambda: uos.module_of(
-            runtime.uos, VfsFat=runtime.fat, VfsSpiffs=_vfs_spiffs(runtime)
+            runtime.uos, VfsFat=Late(lambda: runtime.fat), VfsSpiffs=_vfs_spiffs(runtime)
         ),
         "utime": time,
     }
@@ -117,7 +117,7 @@ def _sdcard(runtime: Runtime) -> type:
     from maixfs.board.modules.sdcard import sdcard_type
 
     report = runtime.hardware.report.quirk
-    return sdcard_type(runtime.card_port, runtime.card.mount, report)
+    return sdcard_type(runtime.card_port, runtime.mount_card, report)
 
 
 def _maix(runtime: Runtime) -> ModuleType:
