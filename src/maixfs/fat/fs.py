@@ -94,12 +94,12 @@ class Fat:
             self._volume.flush()
 
     def close(self) -> None:
-        """End the mount: record every open file, write what is not on the card."""
+        """End the mount: close every open file, write what is not on the card."""
         volume = self._volume
         if not volume.mounted:
             return
         if not volume.read_only:
-            volume.sync_files()
+            volume.close_files()
             if volume.changed:
                 volume.flush()
         volume.abandon()

@@ -114,6 +114,11 @@ class Volume:
         for file in list(self.files):
             file.sync()
 
+    def close_files(self) -> None:
+        """Close every open file, so that nothing of theirs is left without an owner."""
+        for file in list(self.files):
+            file.close()
+
     def flush(self) -> None:
         """Write what changed, so that losing power in between does no harm.
 

@@ -1,0 +1,261 @@
+"""Files of a volume: what FatFs answers, call by call."""
+
+from __future__ import annotations
+
+import pytest
+
+from fat.volumes import NOW, every_kind, faults, mount, new_card
+from maixfs.fat import Attribute, Fat, FatError, FResult, FullError, OpenFlag, pack_time
+from maixfs.sd import RamSectors
+
+READ, WRITE = OpenFlag.READ, OpenFlag.WRITE
+NEW, EMPTY, KEEP = OpenFlag.CREATE_NEW, OpenFlag.CREATE_ALWAYS, OpenFlag.OPEN_ALWAYS
+
+
+def refused(result: FResult, call: object, *arguments: object) -> None:
+    assert callable(call)
+    with pytest.raises(FatError) as caught:
+        call(*arguments)
+    assert caught.value.result is result
+
+
+@pytest.fixture(params=["fat12", "fat16", "fat32"])
+def fat(request: pytest.FixtureRequest) -> Fat:
+    return mount(new_card(request.param))
+
+
+def test_what_is_written_is_read(fat: Fat) -> None:
+    content = bytes(range(256)) * 50
+    with fat.open("/a.bin", WRITE | EMPTY) as file:
+        assert file.write(content[:700]) == 700
+        assert file.write(content[700:]) == len(content) - 700
+        assert file.tell() == file.size == len(content)
+    assert fat.read_bytes("/a.bin") == content
+    with fat.open("/A.BIN") as file:
+        assert file.read(3) == content[:3]
+        room = bytearray(9000)
+        assert file.readinto(room) == 9000
+        assert room == content[3:9003]
+        assert file.read_all() == content[9003:]
+        assert file.read() == b""
+        assert file.readinto(room) == 0
+
+
+@pytest.mark.parametrize("at", [0, 1, 511, 512, 513, 1500, 4095, 5000])
+@pytest.mark.parametrize("count", [1, 2, 511, 512, 513, 1024, 2000])
+def test_overwriting_anywhere(fat: Fat, at: int, count: int) -> None:
+    content = bytearray(b"0123456789" * 500)
+    fat.write_bytes("/f", content)
+    with fat.open("/f", READ | WRITE) as file:
+        assert file.seek(at) == at
+        file.write(b"#" * count)
+        content[at : at + count] = b"#" * count
+        file.seek(max(at - 10, 0))
+        assert file.read(count + 20) == content[max(at - 10, 0) :][: count + 20]
+    assert fat.read_bytes("/f") == content
+
+
+def test_flags(fat: Fat) -> None:
+    refused(FResult.NO_FILE, fat.open, "/f")
+    refused(FResult.NO_FILE, fat.open, "/f", READ | WRITE)
+    fat.open("/f", WRITE | NEW).close()
+    refused(FResult.EXIST, fat.open, "/f", WRITE | NEW)
+    with fat.open("/f", WRITE | KEEP) as file:
+        file.write(b"abc")
+        refused(FResult.DENIED, file.read)
+    with fat.open("/f", OpenFlag.APPEND | WRITE) as file:
+        assert file.tell() == 3
+        file.write(b"def")
+    with fat.open("/f") as file:
+        assert file.read() == b"abcdef"
+        refused(FResult.DENIED, file.write, b"")
+        refused(FResult.DENIED, file.truncate)
+    fat.open("/f", WRITE | EMPTY).close()
+    assert fat.stat("/f").size == 0
+    with fat.open("/f", 0) as file:
+        refused(FResult.DENIED, file.read)
+        refused(FResult.DENIED, file.write, b"a")
+
+
+def test_what_is_no_file(fat: Fat) -> None:
+    fat.mkdir("/d")
+    for path, flags, result in (
+        ("/d", READ, FResult.NO_FILE),
+        ("/d", WRITE | EMPTY, FResult.DENIED),
+        ("/", READ, FResult.INVALID_NAME),
+        ("", WRITE | EMPTY, FResult.INVALID_NAME),
+        (".", WRITE | EMPTY, FResult.INVALID_NAME),
+        ("/d/..", WRITE | EMPTY, FResult.DENIED),
+        ("/no/f", WRITE | EMPTY, FResult.NO_PATH),
+        ("/d/", READ, FResult.INVALID_NAME),
+        ("/a?b", WRITE | EMPTY, FResult.INVALID_NAME),
+    ):
+        refused(result, fat.open, path, flags)
+    fat.write_bytes("/f", b"x")
+    refused(FResult.NO_PATH, fat.open, "/f/g", WRITE | EMPTY)
+    fat.set_attributes("/f", Attribute.READ_ONLY)
+    refused(FResult.DENIED, fat.open, "/f", READ | WRITE)
+    refused(FResult.DENIED, fat.open, "/f", WRITE | EMPTY)
+    assert fat.read_bytes("/f") == b"x"
+    refused(FResult.DENIED, fat.remove, "/f")
+
+
+def test_a_closed_file(fat: Fat) -> None:
+    file = fat.open("/f", WRITE | EMPTY)
+    file.close()
+    file.close()
+    assert file.closed
+    for call in (file.read, file.sync, file.truncate):
+        refused(FResult.INVALID_OBJECT, call)
+    refused(FResult.INVALID_OBJECT, file.seek, 0)
+    left = fat.open("/f")
+    fat.abandon()
+    assert left.closed
+    refused(FResult.INVALID_OBJECT, left.read)
+    refused(FResult.NOT_ENABLED, fat.open, "/f")
+    left.close()
+
+
+@every_kind
+def test_seeking(kind: str) -> None:
+    card = new_card(kind)
+    fat = mount(card)
+    fat.write_bytes("/f", b"x" * 3000)
+    with fat.open("/f") as file:
+        assert file.seek(10**12) == 3000
+        assert file.seek(2999) == 2999
+        assert file.read() == b"x"
+        refused(FResult.INVALID_PARAMETER, file.seek, -1)
+    with fat.open("/f", READ | WRITE) as file:
+        assert file.seek(9000) == 9000
+        assert file.size == 9000
+    assert fat.stat("/f").size == 9000
+    assert fat.read_bytes("/f")[:3000] == b"x" * 3000
+    fat.close()
+    assert faults(card) == []
+
+
+def test_seeking_fills_the_card_and_no_more(fat: Fat) -> None:
+    free = fat.free_clusters()
+    with fat.open("/f", WRITE | EMPTY) as file:
+        most = free * fat.geometry.cluster_size
+        assert file.seek(most + 1) == most
+    assert fat.free_clusters() == 0
+    fat.remove("/f")
+    assert fat.free_clusters() == fat.free_clusters(scan=True) == free
+
+
+@every_kind
+@pytest.mark.parametrize("size", [0, 1, 512, 2048, 2049, 5999, 6000])
+def test_truncating(kind: str, size: int) -> None:
+    card = new_card(kind)
+    fat = mount(card)
+    content = bytes(range(250)) * 24
+    fat.write_bytes("/f", content)
+    with fat.open("/f", READ | WRITE) as file:
+        file.seek(size)
+        file.truncate()
+        assert file.size == size
+    assert fat.read_bytes("/f") == content[:size]
+    assert fat.free_clusters() == fat.free_clusters(scan=True)
+    fat.close()
+    assert faults(card) == []
+
+
+@every_kind
+def test_a_full_card_keeps_what_is_there(kind: str) -> None:
+    card = new_card(kind)
+    fat = mount(card)
+    fat.write_bytes("/kept", b"k" * 4000)
+    room = fat.free_clusters() * fat.geometry.cluster_size
+    with fat.open("/big", WRITE | EMPTY) as file:
+        assert file.write(bytes(room - 100)) == room - 100
+        assert file.write(b"a" * 5000) == 100
+        assert file.write(b"b") == 0
+    with pytest.raises(FullError):
+        fat.write_bytes("/none", b"x")
+    with pytest.raises(FullError):
+        fat.mkdir("/folder")
+    assert not fat.exists("/folder")
+    assert fat.stat("/none").size == 0
+    assert fat.stat("/big").size == room
+    assert fat.read_bytes("/kept") == b"k" * 4000
+    fat.close()
+    assert faults(card) == []
+
+
+def test_four_gibibytes_are_too_much() -> None:
+    from maixfs.fat import format_volume
+
+    card = RamSectors(5 << 21)
+    format_volume(card, 0, card.sectors, fat_type=32, cluster_size=32768)
+    with Fat(card) as fat, fat.open("/f", READ | WRITE | EMPTY) as file:
+        assert file.seek(1 << 40) == 0xFFFFFFFF
+        file.seek(0xFFFFFFF0)
+        assert file.write(b"x" * 100) == 15
+        assert file.write(b"x") == 0
+        file.seek(0xFFFFFFF0)
+        assert file.read() == b"x" * 15
+
+
+def test_times_and_attributes() -> None:
+    now = [pack_time(2024, 2, 29, 13, 30, 42)]
+    fat = Fat(new_card(), clock=lambda: now[0])
+    fat.write_bytes("/f", b"1")
+    made = fat.stat("/f")
+    assert (made.create_date, made.create_time) == (made.write_date, made.write_time) == now[0]
+    assert (made.create_tenths, made.access_date) == (0, 0)
+    assert made.attributes == Attribute.ARCHIVE
+    fat.set_attributes("/f", Attribute.HIDDEN, 0xFF)
+    fat.set_times("/f", modified=NOW, created=(1, 2), accessed=3)
+    entry = fat.stat("/f")
+    assert entry.attributes == Attribute.HIDDEN
+    assert entry[6:12] == (*NOW, 1, 2, 0, 3)
+    now[0] = pack_time(2025, 1, 1, 0, 0, 0)
+    with fat.open("/f", WRITE) as file:
+        file.write(b"2")
+    entry = fat.stat("/f")
+    assert entry.attributes == Attribute.HIDDEN | Attribute.ARCHIVE
+    assert entry[6:12] == (*now[0], 1, 2, 0, 0)
+    fat.mkdir("/d")
+    folder = fat.stat("/d")
+    assert folder.is_dir
+    assert folder[6:12] == (*now[0], 0, 0, 0, 0)
+
+
+def test_opening_for_writing_writes_nothing() -> None:
+    card = new_card()
+    fat = mount(card)
+    fat.write_bytes("/old", b"x" * 5000)
+    before = card.read(0, card.sectors)
+    file, other = fat.open("/new name", WRITE | EMPTY), fat.open("/old", WRITE | EMPTY)
+    assert card.read(0, card.sectors) == before
+    assert [entry.size for entry in fat.scandir()] == [0, 0]
+    fat.abandon()
+    assert file.closed and other.closed
+    assert mount(card).read_bytes("/old") == b"x" * 5000
+
+
+def test_a_mount_that_only_reads() -> None:
+    card = new_card()
+    mount(card).write_bytes("/f", b"x")
+    fat = Fat(card, read_only=True)
+    assert fat.read_only
+    for call, arguments in (
+        (fat.open, ("/f", WRITE)),
+        (fat.open, ("/g", WRITE | EMPTY)),
+        (fat.mkdir, ("/d",)),
+        (fat.remove, ("/f",)),
+        (fat.remove_tree, ("/f",)),
+        (fat.rename, ("/f", "/g")),
+        (fat.set_attributes, ("/f", 1)),
+        (fat.set_times, ("/f",)),
+        (fat.set_label, ("A",)),
+    ):
+        refused(FResult.WRITE_PROTECTED, call, *arguments)
+    before = card.read(0, card.sectors)
+    assert fat.read_bytes("/f") == b"x"
+    fat.free_clusters(scan=True)
+    fat.sync()
+    fat.close()
+    assert card.read(0, card.sectors) == before

@@ -1,0 +1,169 @@
+"""Several open files of one entry, and entries that change under open files."""
+
+from __future__ import annotations
+
+import pytest
+
+from fat.volumes import every_kind, faults, mount, new_card
+from maixfs.fat import FatError, FResult, OpenFlag
+from maixfs.sd import RamSectors
+
+READ, WRITE, EMPTY = OpenFlag.READ, OpenFlag.WRITE, OpenFlag.CREATE_ALWAYS
+
+
+@pytest.fixture(params=["fat12", "fat16", "fat32"])
+def card(request: pytest.FixtureRequest) -> RamSectors:
+    return new_card(request.param)
+
+
+def test_the_last_to_close_decides(card: RamSectors) -> None:
+    fat = mount(card)
+    first, second = fat.open("/f", WRITE | EMPTY), fat.open("/f", WRITE | EMPTY)
+    first.write(b"a" * 4)
+    second.write(b"bb")
+    first.close()
+    second.close()
+    assert fat.read_bytes("/f") == b"bb"
+    fat.close()
+    assert faults(card) == []
+
+
+def test_clusters_beyond_the_last_size_are_freed(card: RamSectors) -> None:
+    fat = mount(card)
+    free = fat.free_clusters()
+    first, second = fat.open("/f", WRITE | EMPTY), fat.open("/f", WRITE | EMPTY)
+    first.write(b"a" * 20000)
+    second.write(b"bb")
+    first.close()
+    second.close()
+    assert fat.read_bytes("/f") == b"bb"
+    assert fat.free_clusters(scan=True) == free - 1
+    fat.close()
+    assert faults(card) == []
+
+
+def test_a_reader_keeps_its_size(card: RamSectors) -> None:
+    fat = mount(card)
+    writer = fat.open("/f", WRITE | EMPTY)
+    writer.write(b"x" * 600)
+    reader = fat.open("/f")
+    assert reader.size == 0
+    assert reader.read() == b""
+    writer.close()
+    assert reader.read() == b""
+    assert fat.open("/f").read() == b"x" * 600
+
+
+def test_readers_see_what_is_written_in_their_size(card: RamSectors) -> None:
+    fat = mount(card)
+    fat.write_bytes("/f", b"." * 3000)
+    with fat.open("/f") as reader, fat.open("/f", READ | WRITE) as writer:
+        for at in (0, 100, 510, 2000):
+            writer.seek(at)
+            writer.write(b"abcd")
+            reader.seek(at)
+            assert reader.read(4) == b"abcd"
+            room = bytearray(2000)
+            reader.seek(0)
+            assert reader.readinto(room) == 2000
+            assert at == 2000 or room[at : at + 4] == b"abcd"
+
+
+def test_a_file_that_is_removed_lives_on_for_who_has_it(card: RamSectors) -> None:
+    fat = mount(card)
+    free = fat.free_clusters()
+    fat.write_bytes("/f", b"x" * 3000)
+    file = fat.open("/f", READ | WRITE)
+    fat.remove("/f")
+    assert not fat.exists("/f")
+    fat.write_bytes("/g", b"g" * 9000)
+    file.seek(2500)
+    file.write(b"y" * 6000)
+    file.seek(0)
+    assert file.read() == b"x" * 2500 + b"y" * 6000
+    file.close()
+    assert fat.read_bytes("/g") == b"g" * 9000
+    fat.remove("/g")
+    assert fat.free_clusters(scan=True) == free
+    fat.close()
+    assert faults(card) == []
+
+
+def test_a_name_that_is_taken_again_is_another_file(card: RamSectors) -> None:
+    fat = mount(card)
+    old = fat.open("/f", WRITE | EMPTY)
+    old.write(b"old")
+    fat.remove("/f")
+    with fat.open("/f", WRITE | EMPTY) as new:
+        new.write(b"new!")
+    old.write(b"x" * 2000)
+    old.close()
+    assert fat.read_bytes("/f") == b"new!"
+    fat.close()
+    assert faults(card) == []
+
+
+def test_a_file_that_is_renamed_takes_its_readers_along(card: RamSectors) -> None:
+    fat = mount(card)
+    fat.mkdir("/d")
+    file = fat.open("/f", READ | WRITE | EMPTY)
+    file.write(b"before ")
+    fat.rename("/f", "/d/A longer name")
+    file.write(b"after")
+    fat.write_bytes("/f", b"another")
+    file.close()
+    assert fat.read_bytes("/d/A longer name") == b"before after"
+    assert fat.read_bytes("/f") == b"another"
+    fat.close()
+    assert faults(card) == []
+
+
+def test_emptied_under_a_reader(card: RamSectors) -> None:
+    fat = mount(card)
+    fat.write_bytes("/f", b"x" * 5000)
+    reader, writer = fat.open("/f"), fat.open("/f", READ | WRITE)
+    fat.open("/f", WRITE | EMPTY).close()
+    fat.write_bytes("/g", b"g" * 9000)
+    with pytest.raises(FatError) as caught:
+        reader.read()
+    assert caught.value.result is FResult.INT_ERR
+    writer.seek(100)
+    writer.write(b"w" * 50)
+    writer.close()
+    reader.close()
+    size = fat.stat("/f").size
+    assert 150 <= size <= fat.geometry.cluster_size
+    assert fat.read_bytes("/f")[100:150] == b"w" * 50
+    assert fat.read_bytes("/g") == b"g" * 9000
+    fat.close()
+    assert faults(card) == []
+
+
+def test_shortened_under_a_writer(card: RamSectors) -> None:
+    fat = mount(card)
+    fat.write_bytes("/f", b"x" * 9000)
+    long, short = fat.open("/f", READ | WRITE), fat.open("/f", READ | WRITE)
+    short.seek(700)
+    short.truncate()
+    long.write(b"y" * 10)
+    short.close()
+    long.close()
+    size = fat.stat("/f").size
+    assert 700 <= size < 9000
+    assert fat.read_bytes("/f")[:700] == b"y" * 10 + b"x" * 690
+    fat.close()
+    assert faults(card) == []
+
+
+@every_kind
+def test_closing_the_volume_closes_its_files(kind: str) -> None:
+    card = new_card(kind)
+    fat = mount(card)
+    files = [fat.open(f"/{n}", WRITE | EMPTY) for n in range(5)]
+    for n, file in enumerate(files):
+        file.write(b"x" * (n * 700))
+    fat.remove("/3")
+    fat.close()
+    assert all(file.closed for file in files)
+    assert faults(card) == []
+    assert [entry.size for entry in mount(card).scandir()] == [0, 700, 1400, 2800]
