@@ -111,16 +111,6 @@ def errno_name(code: Code) -> str:
     return f"{int(errno)} {errno.name}"
 
 
-def fat_errors() -> str:
-    """Return FatFs's result numbers and what a program sees of them."""
-    shown = ((result, fat_errno.errno_of(result)) for result in FResult if result)
-    lines = (
-        [str(int(result)), result.name, str(fat_error(result)), f"{int(errno)} {errno.name}"]
-        for result, errno in shown
-    )
-    return rows(["number", "name", "what we say", "on MaixPy"], lines)
-
-
 def quirks() -> str:
     """Return what ``--explain-quirks`` says."""
     lines = (
@@ -172,7 +162,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "index-header": lambda: fields("object index header"),
     "index-page": lambda: fields("object index page"),
     "errors": errors,
-    "fat-errors": fat_errors,
     "open-flags": open_flags,
     "quirks": quirks,
     "partition-entry": lambda: fields("partition entry", sd_ondisk.FIELDS),
