@@ -180,7 +180,7 @@ class ProgramBlocks:
 
 def blocks_of(device: Any, on_failure: Callable[[str], None]) -> Blocks:
     """Return ``device`` as sectors: one of ours, or a program's (``ProgramBlocks``)."""
-    if hasattr(device, "readinto") and hasattr(device, "sectors"):
+    if hasattr(device, "readinto") and not hasattr(device, "readblocks"):
         return OwnBlocks(device)
     return ProgramBlocks(device, on_failure)
 

@@ -7,7 +7,7 @@ from maixfs.sd.errors import SectorError
 from maixfs.vfs.errnos import Errno
 from maixfs.vfs.errors import VfsError
 
-# Index 0 stands for OK (docs/SPEC.md).
+# Index 0 stands for OK (docs/SPEC.md, section 17.4).
 _TABLE = (
     Errno.EIO,  # OK: never an error
     Errno.EIO,  # disk error

@@ -6,7 +6,7 @@ _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 _FIRST_YEAR = 1980
 _YEARS = 0x7F
 MILLENNIUM = (0x2821, 0)
-"""2000-01-01 00:00:00, the time of every root (docs/SPEC.md)."""
+"""2000-01-01 00:00:00, the time of every root (docs/SPEC.md, section 20.1)."""
 
 
 def late_date(date: int) -> int:
