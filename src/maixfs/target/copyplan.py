@@ -95,7 +95,7 @@ def plan_copy(
         is_tree = len(found) == 1 and found[0].is_folder
         inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)
         steps = _steps(items, goal, inside, sessions)
-        _refuse_clashes(steps)
+        _refuse_clashes(steps, goal, sessions)
         if goal.path is not None:
             sizes = {step.destination.path or "": step.size for step in steps}
             sessions.target(goal).check_fits(sizes)
@@ -212,10 +212,14 @@ def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
         return False
 
 
-def _refuse_clashes(steps: list[CopyStep]) -> None:
+def _refuse_clashes(steps: list[CopyStep], goal: TargetPath, sessions: Sessions) -> None:
     taken: dict[TargetPath, TargetPath] = {}
+    volume = None if goal.path is None else sessions.target(goal).volume(goal.path)
     for step in steps:
-        other = taken.setdefault(step.destination, step.source)
+        place = step.destination
+        if volume is not None and place.path is not None:
+            place = place._replace(path=volume.key_of(place.path))
+        other = taken.setdefault(place, step.source)
         if other != step.source:
             raise UsageError(
                 f"{other} and {step.source} would both become {step.destination}",

@@ -65,6 +65,9 @@ class Volume(Protocol):
     def place_of(self, path: str) -> str:
         """Return the path that a file written to ``path`` gets; ``UsageError`` where none can."""
 
+    def key_of(self, path: str) -> str:
+        """Return what two paths of one file have in common: on FAT case does not matter."""
+
     def check_fits(self, sizes: Mapping[str, int]) -> None:
         """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
 

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 
 from maixfs.errors import UsageError
 from maixfs.fat import Fat, FatError, FullError, OpenFlag
+from maixfs.fat.codepage import upcase
 from maixfs.fat.errors import FResult
 from maixfs.fat.ondisk import Attribute
 from maixfs.target.content import Content
 from maixfs.target.errors import FitError, MissingError, TakenError, TargetError
 from maixfs.target.fat.catalog import FatCatalog
 from maixfs.target.fat.fitting import LARGEST_FILE, Need, fit_error, too_large
-from maixfs.target.fat.names import from_datetime, path_of
+from maixfs.target.fat.names import from_datetime, meant, path_of
 from maixfs.target.fat.overlay import Overlay
 from maixfs.target.fat.volume import FatView
 from maixfs.target.names import Parts
@@ -67,7 +68,9 @@ class FatVolume(FatView):
 
     def rename(self, moves: Sequence[tuple[Entry, str]], *, replace: bool) -> None:
         """Give files and folders other paths, making the folders above those: all or none."""
-        places = [(entry, self._place(new, folder=entry.is_dir)) for entry, new in moves]
+        places = [
+            (entry, self._place(new, folder=entry.is_dir, new_name=True)) for entry, new in moves
+        ]
         self._refuse_clashes(places, replace=replace)
         with self._whole(moves[0][0].path if moves else "/", {}):
             for entry, inside in places:
@@ -149,6 +152,8 @@ class FatVolume(FatView):
 
     def _move(self, entry: Entry, inside: Parts) -> None:
         parts = self.mount.parts + inside
+        if parts == entry.parts:
+            return
         known = self.catalog.look_up(parts)
         source = self.catalog.look_up(entry.parts)
         if known is not None and known != source:
@@ -160,17 +165,18 @@ class FatVolume(FatView):
 
     def _refuse_clashes(self, places: Sequence[tuple[Entry, Parts]], *, replace: bool) -> None:
         """Raise for moves onto what is there, onto each other, or of a folder into itself."""
-        taken: set[Parts] = set()
+        taken: set[str] = set()
         for entry, inside in places:
             parts = self.mount.parts + inside
+            key = upcase("/".join(map(meant, parts)))
             label = "/" + "/".join(parts)
             if entry.is_dir and parts[: len(entry.parts)] == entry.parts and parts != entry.parts:
                 raise UsageError(f"{entry.path} cannot be moved into itself")
-            if parts in taken:
+            if key in taken:
                 raise UsageError(
                     "a file would be moved twice, or two to one path", hint="move them one by one"
                 )
-            taken.add(parts)
+            taken.add(key)
             known = self.catalog.look_up(parts)
             if known is None or known == self.catalog.look_up(entry.parts):
                 continue

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, cast
 
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import Fat, FatError, OpenFlag
+from maixfs.fat.codepage import upcase
 from maixfs.fat.names import make_name
 from maixfs.fat.ondisk import Attribute
 from maixfs.target.errors import TargetError, UnreadableError
@@ -134,20 +135,28 @@ class FatView:
         """Return the path that a file written to ``path`` gets: names as FAT keeps them."""
         return "/" + "/".join(self.mount.parts + self._place(path))
 
+    def key_of(self, path: str) -> str:
+        """Return the path without case."""
+        return upcase("/".join(map(meant, path.split("/"))))
+
     def close(self) -> None:
         """Let go of the card; changes that were not saved are gone."""
         self.fat.abandon()
         self.medium.close()
 
-    def _place(self, path: str, *, folder: bool = False) -> Parts:
+    def _place(self, path: str, *, folder: bool = False, new_name: bool = False) -> Parts:
         """Return the parts below the mount point of a file or folder to be written.
 
+        With ``new_name`` its name is as it was given, where there is one in another case, too.
         Raises ``UsageError`` for a path that none can have here.
         """
         steps = self.mount.absolute(path)
         if steps.page is not None or len(steps.parts) > _LONGEST_PATH:
             raise UsageError(f"{path}: not a name that FAT can hold")
+        last = steps.parts[-1:]
         steps = self.canonical(steps)
+        if new_name and steps.parts:
+            steps = steps._replace(parts=steps.parts[:-1] + last)
         inside = self.mount.inside(path.rstrip("/") if folder else path, steps)
         try:
             return tuple(shown(make_name(meant(part)).long) for part in inside)

@@ -165,6 +165,10 @@ class SpiffsView:
         """Return the path that a file written to ``path`` gets."""
         return self.label(self.stored_name(path))
 
+    def key_of(self, path: str) -> str:
+        """Return the path: no two are one file."""
+        return path
+
     def check_fits(self, sizes: Mapping[str, int]) -> None:
         """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
         names = {self.stored_name(path): size for path, size in sizes.items()}
