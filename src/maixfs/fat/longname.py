@@ -9,6 +9,7 @@ from functools import cache
 from maixfs.fat import ondisk
 
 _PART = 2 * ondisk.LONG_UNITS
+_FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
 _ENTRY = ondisk.LONG_ENTRY
 _ROTATED = [(byte & 0xFF) >> 1 | (byte & 1) << 7 for byte in range(511)]
 
@@ -52,12 +53,12 @@ def read_long(entries: bytes, short: bytes) -> str | None:
     if odd or not 1 <= count <= ondisk.LAST_LONG_ENTRY:
         return None
     fields = _set_of(count).unpack(entries)
-    if fields[::8] != _orders(count) or any(fields[6::8]):
+    orders, none = _orders(count)
+    if fields[::8] != orders or fields[6::8] != none:
         return None
-    check = checksum(short)
-    if any(found != check for found in fields[4::8]):
+    if fields[4::8] != (checksum(short),) * count:
         return None
-    return join_long(fields[at + 1] + fields[at + 5] + fields[at + 7] for at in _ends(count))
+    return join_long([fields[at] for at in _name_fields(count)])
 
 
 @cache
@@ -66,13 +67,16 @@ def _set_of(count: int) -> struct.Struct:
 
 
 @cache
-def _orders(count: int) -> tuple[int, ...]:
-    return (count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1))
+def _orders(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return what LDIR_Ord and LDIR_FstClusLO of a good set are."""
+    return (count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1)), (0,) * count
 
 
 @cache
-def _ends(count: int) -> range:
-    return range((count - 1) * 8, -1, -8)
+def _name_fields(count: int) -> tuple[int, ...]:
+    """Return where the names of a set are in its fields, in the order of the name."""
+    starts = range((count - 1) * len(ondisk.LongEntry._fields), -1, -len(ondisk.LongEntry._fields))
+    return tuple(start + field for start in starts for field in (1, 5, 7))
 
 
 def join_long(parts: Iterable[bytes]) -> str | None:
@@ -83,9 +87,15 @@ def join_long(parts: Iterable[bytes]) -> str | None:
     joined = b"".join(parts)
     text = joined.decode("utf-16-le", "surrogatepass")
     end = text.find("\0")
-    if not _fits(joined) or (end >= 0 and not _filled(joined)):
+    if not _fits(joined):
         return None
-    return text if end < 0 else text[:end]
+    if end < 0:
+        return text
+    # As a rule the end is in the last part, and one look at what follows is enough.
+    filler = text[end + 1 :]
+    if filler != _FILLER[: len(filler)] and not _filled(joined):
+        return None
+    return text[:end]
 
 
 def _fits(joined: bytes) -> bool:
