@@ -264,6 +264,4 @@ def test_a_card_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps:
         else:
             assert {path: target.read(path) for path in model} == model
             target.commit()
-            assert {
-                path: data for path, data in tree_of(card).items() if path in model
-            } == model
+            assert {path: data for path, data in tree_of(card).items() if path in model} == model

@@ -48,7 +48,9 @@ def test_files_and_folders_are_there(card: Path) -> None:
         ]
         lib = target.stat("/lib")
         assert (lib.is_dir, lib.size) == (True, 18000 + 10240)
-        assert target.stat("/lib/a.py").units == -(-18000 // target.room().as_dict()["cluster_size"])
+        assert target.stat("/lib/a.py").units == -(
+            -18000 // target.room().as_dict()["cluster_size"]
+        )
 
 
 def test_names_are_found_in_any_case(card: Path) -> None:

@@ -241,7 +241,9 @@ def test_what_cannot_be_copied(
 def test_a_missing_target_comes_with_the_way_to_make_one(data: Path) -> None:
     with pytest.raises(MissingError) as caught:
         plan_copy(["note.txt"], "new.img:/")
-    assert caught.value.hint is not None and "maixfs sd new SIZE new.img a card" in caught.value.hint
+    assert (
+        caught.value.hint is not None and "maixfs sd new SIZE new.img a card" in caught.value.hint
+    )
 
 
 def test_a_folder_in_the_way(board: Place, data: Path) -> None:
