@@ -69,6 +69,7 @@ def test_what_does_not_mount_is_explained_and_left(desk: Desk, name: str, why: s
     remark = said.err.splitlines()[-1]
     assert remark.startswith("maixfs: the card in the slot is not mounted: ")
     assert re.search(why, remark)
+    assert remark.endswith(f"; maixfs sd doctor {image} says more")
     assert image.read_bytes() == before
 
 

@@ -245,6 +245,23 @@ def test_a_board_whose_card_cannot_be_used_does_not_start(desk: Desk, trouble: s
     assert not (desk.folder / "board.pid").exists()
 
 
+def test_a_host_that_fails_is_told_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_in_new(desk)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with desk.on() as board:
+        card = board.sd.card
+        assert card is not None
+        monkeypatch.setattr(card.medium._file, "_write", full)  # type: ignore[attr-defined]
+        board.run(ASK + "for n in 'a', 'b': print(ask(lambda: uos.mkdir(n)))")
+        monkeypatch.undo()
+    assert desk.out.getvalue() == f"{EIO}\n" * 2
+    assert desk.err.getvalue().count("maixfs: the card fails: ") == 1
+    assert "No space left on device" in desk.err.getvalue()
+
+
 # A card of the test's own
 
 
@@ -256,6 +273,16 @@ def test_a_card_in_memory(desk: Desk) -> None:
         board.run("with open('a', 'w') as f: f.write('text')")
     assert Fat(card, START).read_bytes("/a") == b"text"
     assert BoardConfig.load(desk.folder).sd.image is None
+
+
+def test_a_blank_card_in_memory_is_not_mounted(desk: Desk) -> None:
+    with desk.on() as board:
+        board.insert_sd(RamSectors(100_000))
+        board.reset()
+        assert board.uos.listdir("/") == ["flash"]
+    remark = desk.err.getvalue().splitlines()[-1]
+    assert remark.startswith("maixfs: the card in the slot is not mounted: ")
+    assert "doctor" not in remark
 
 
 def test_a_card_that_breaks(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +23,21 @@ PathLike = str | os.PathLike[str]
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
+OnFailure = Callable[[SectorError], object]
+
+
 class CardImage(FileSectors):
-    """A card's image in a slot: the host's disk is waited for once, when it is closed."""
+    """A card's image in a slot: the host's disk is waited for once, when it is closed.
+
+    ``on_failure`` hears of the first error of the host (a full disk, say): the board's programs
+    see a card that does not answer.
+    """
+
+    def __init__(
+        self, path: PathLike, *, read_only: bool, on_failure: OnFailure | None = None
+    ) -> None:
+        super().__init__(path, read_only=read_only)
+        self._on_failure = on_failure
 
     def sync(self) -> None:
         """Do nothing: what is written is the host's already, whatever becomes of this process."""
@@ -35,6 +48,33 @@ class CardImage(FileSectors):
             super().sync()
         finally:
             super().close()
+
+    def peek(self, sector: int, count: int) -> bytes:
+        """Return sectors."""
+        try:
+            return super().peek(sector, count)
+        except SectorError as error:
+            self._tell(error)
+            raise
+
+    def _load(self, offset: int, view: memoryview) -> None:
+        try:
+            super()._load(offset, view)
+        except SectorError as error:
+            self._tell(error)
+            raise
+
+    def _store(self, offset: int, view: memoryview) -> None:
+        try:
+            super()._store(offset, view)
+        except SectorError as error:
+            self._tell(error)
+            raise
+
+    def _tell(self, error: SectorError) -> None:
+        listener, self._on_failure = self._on_failure, None
+        if listener is not None:
+            listener(error)
 
 
 def insert_card(
@@ -122,7 +162,9 @@ def no_card(folder: Path) -> BoardError:
 
 
 @contextmanager
-def opened_card(path: Path, *, read_only: bool) -> Iterator[CardImage]:
+def opened_card(
+    path: Path, *, read_only: bool, on_failure: OnFailure | None = None
+) -> Iterator[CardImage]:
     """Open the image of a card, which nobody else may write meanwhile.
 
     Raises ``BoardError`` for one that is missing, write-protected or no image of a card and
@@ -133,7 +175,7 @@ def opened_card(path: Path, *, read_only: bool) -> Iterator[CardImage]:
         if not read_only and not path.stat().st_mode & _WRITABLE:
             raise BoardError(f"{path} is write-protected", hint="insert it read-only")
     try:
-        sectors = CardImage(path, read_only=read_only)
+        sectors = CardImage(path, read_only=read_only, on_failure=on_failure)
     except SectorError as reason:
         raise BoardError(str(reason), hint=reason.hint) from reason
     with sectors:

@@ -115,8 +115,14 @@ def _why_not(device: SlotDevice) -> str:
             Fat(device, start)
         find_volume(device, 1)
     except (FatError, SectorError) as error:
-        return _told(error)
-    return "none of its partitions holds FAT"
+        return _told(error) + _doctor(device)
+    return f"none of its partitions holds FAT{_doctor(device)}"
+
+
+def _doctor(device: SlotDevice) -> str:
+    """Return where the user learns more, if others can read the card."""
+    path = getattr(device.card.medium, "path", None)
+    return "" if path is None else f"; maixfs sd doctor {path} says more"
 
 
 def _told(error: FatError | SectorError) -> str:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.board.cardfile import opened_card
+from maixfs.board.cardfile import OnFailure, opened_card
 from maixfs.board.errors import BoardError
 from maixfs.board.sdconfig import SdConfig
 from maixfs.sd.clock import SdClock
@@ -22,10 +22,12 @@ class CardSlot:
     """A slot, empty at first; it closes the image of the card that leaves it.
 
     ``clock`` counts the time of reads and writes, nanoseconds since the board was opened.
+    ``on_failure`` hears where the host's file of a card fails.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_failure: OnFailure | None = None) -> None:
         self.clock = SdClock()
+        self._on_failure = on_failure
         self._slot: SdSlot | None = None  # made for the first card: many boards have none
         self._holding = ExitStack()
 
@@ -55,7 +57,8 @@ class CardSlot:
         that another board uses.
         """
         with ExitStack() as holding:
-            sectors = holding.enter_context(opened_card(path, read_only=config.read_only))
+            opened = opened_card(path, read_only=config.read_only, on_failure=self._on_failure)
+            sectors = holding.enter_context(opened)
             self.insert_card(sectors, config.card_kind)
             self._holding = holding.pop_all()
 

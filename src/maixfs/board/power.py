@@ -56,7 +56,7 @@ def power_on(
     try:
         resources.enter_context(BoardLock(place))
         chip = resources.enter_context(open_chip(place, config))
-        slot = resources.enter_context(closing(_slot(place, config)))
+        slot = resources.enter_context(closing(_slot(place, config, report)))
         hardware = Hardware(
             config=config,
             chip=chip,
@@ -73,9 +73,9 @@ def power_on(
         raise
 
 
-def _slot(place: Path, config: BoardConfig) -> CardSlot:
+def _slot(place: Path, config: BoardConfig, report: Reporter) -> CardSlot:
     """Return the slot of a board with its card in it."""
-    slot = CardSlot()
+    slot = CardSlot(lambda error: report.remark(f"the card fails: {error}"))
     card = config.sd.path(place)
     if card is not None:
         slot.insert_image(card, config.sd)
