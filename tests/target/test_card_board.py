@@ -181,7 +181,8 @@ def test_a_script_finds_what_was_put_on_the_card(
     assert not settle_board(board)
     with Board.open(board) as powered:
         code = powered.run(
-            "print(open('/sd/note.txt').read())\nwith open('/sd/back.txt', 'w') as f:\n f.write('b')\n"
+            "print(open('/sd/note.txt').read())\n"
+            "with open('/sd/back.txt', 'w') as f:\n f.write('b')\n"
         )
     assert code.exit_code == 0
     assert "from the host" in capfd.readouterr().out

@@ -79,7 +79,7 @@ def test_case_is_that_of_the_card(card: Path, data: Path) -> None:
     (data / "twin").mkdir()
     (data / "twin" / "Same.txt").write_bytes(b"1")
     (data / "twin" / "SAME.TXT").write_bytes(b"2")
-    if len(os.listdir(data / "twin")) == 2:
+    if len([*(data / "twin").iterdir()]) == 2:
         with pytest.raises(UsageError, match="would both become"):
             plan_copy([data / "twin"], f"{card}:/", recursive=True)
 
@@ -134,11 +134,11 @@ def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
 
 
 def test_damaged_files_are_left_out(tmp_path: Path) -> None:
-    with open_target(golden("x_size_gt", tmp_path)) as target:
-        with pytest.raises(UnpackError) as caught:
-            unpack(target, None, tmp_path / "out")
+    card = golden("x_size_gt", tmp_path)
+    with open_target(card) as target, pytest.raises(UnpackError) as caught:
+        unpack(target, None, tmp_path / "out")
     assert len(caught.value.lost) == 1
-    assert len(caught.value.written) == len(os.listdir(tmp_path / "out")) > 2
+    assert len(caught.value.written) == len([*(tmp_path / "out").iterdir()]) > 2
 
 
 def test_a_packed_card_is_the_same_each_time(data: Path, tmp_path: Path) -> None:

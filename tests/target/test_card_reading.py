@@ -190,9 +190,10 @@ def test_a_folder_in_itself_comes_to_an_end(tmp_path: Path) -> None:
 
 
 def test_a_root_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with open_target(golden("x_root0", tmp_path)) as target:
-        with pytest.raises(UnreadableError, match="cannot be read"):
-            target.list()
+    card = golden("x_root0", tmp_path)
+    expected = pytest.raises(UnreadableError, match="cannot be read")
+    with open_target(card) as target, expected:
+        target.list()
 
 
 def test_wrong_free_counts_are_not_believed(tmp_path: Path) -> None:

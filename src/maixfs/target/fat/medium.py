@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,23 +31,26 @@ class CardMedium:
     """A card's sectors, ``device``; with ``writable`` they change in memory until ``save``.
 
     What a killed run left half done is finished first; where the card is only read, it is seen
-    as if that had been done. Raises ``TargetError`` for a file that cannot be read or written.
+    as if that had been done. Who changes a card has it alone: ``BoardBusyError`` says that a
+    board or another process does. Raises ``TargetError`` for a file that cannot be read or
+    written.
     """
 
     def __init__(self, file: Path, stamp: Stamp, *, writable: bool) -> None:
         self.file = file
         self.writable = writable
         self._stamp = stamp
-        if writable:
-            settle(file)
-            self._stamp = Stamp.of(look_at(file, devices=True))
-        self._below = open_sectors(file)
-        self.note = self._below.note
-        self.device: SectorDevice = self._below
+        self._stack = ExitStack()
         try:
+            if writable:
+                self._stack.enter_context(_alone(file))
+                _finish(file)
+                self._stamp = Stamp.of(look_at(file, devices=True))
+            self._below = self._stack.enter_context(open_sectors(file))
+            self.device: SectorDevice = self._below
             self._lay_over()
         except BaseException:
-            self.close()
+            self._stack.close()
             raise
 
     def _lay_over(self) -> None:
@@ -108,7 +113,7 @@ class CardMedium:
         """Let the file go; what was not saved is gone."""
         if isinstance(self.device, Overlay):
             self.device.clear()
-        self._below.close()
+        self._stack.close()
 
 
 def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
@@ -130,9 +135,26 @@ def settle_board(folder: Path) -> bool:
 def settle(file: Path) -> bool:
     """Finish or discard what a killed run left beside a card; tells whether there was anything.
 
-    Raises ``TargetError`` where another process is writing the card, or where what it left does
-    not belong to the card any more.
+    Raises ``BoardBusyError`` or ``TargetError`` where another process is writing the card, and
+    ``TargetError`` where what it left does not belong to the card any more.
     """
+    with _alone(file):
+        return _finish(file)
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Have a card for oneself, against boards too."""
+    from maixfs.board.cardlock import CardLock
+
+    lock = CardLock(file, read_only=False)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _finish(file: Path) -> bool:
     if not journal_of(file).exists():
         return False
     if not is_abandoned(file):
