@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Table = NDArray[np.uint32]
 
+_NEAR = 8
+"""Runs ahead in which the next one of a chain is looked for first."""
 _PIECE = 1 << 18
 """Entries that are looked at in one go where that saves memory."""
 
@@ -99,22 +101,31 @@ class FatTable:
 
     def claim(self, start: int, owner: int) -> Chain:
         """Follow a chain and note whose it is; ends where it is somebody's already."""
-        count, at = 0, start
+        ends, owners, entries, following = self._ends, self._owned_by, self._entered_at, self._next
+        count, at, index = 0, start, 0
         while True:  # ends: every turn takes a run that nobody had
             wrong = self._refusal(at)
             if wrong is not None:
                 return Chain(count, wrong, at)
-            index = bisect_left(self._ends, at)
-            last = self._ends[index]
-            if self._owned_by[index]:
+            index = self._run_of(at, index)
+            last = ends[index]
+            if owners[index]:
                 return self._met(index, at, owner, count)
-            self._owned_by[index] = owner
-            self._entered_at[index] = at
+            owners[index] = owner
+            entries[index] = at
             count += last - at + 1
-            at = self._next[last]
+            at = following[last]
             if at >= self.layout.limit:
                 ending = Ending.END if at > self._bad else Ending.BAD if at == self._bad else None
                 return Chain(count, ending or Ending.ODD, last)
+
+    def _run_of(self, cluster: int, before: int) -> int:
+        """Return the number of a used cluster's run; most chains go on close to ``before``."""
+        ends = self._ends
+        near = before + _NEAR
+        if near < len(ends) and ends[before] < cluster <= ends[near]:
+            return bisect_left(ends, cluster, before + 1, near)
+        return bisect_left(ends, cluster)
 
     def _met(self, index: int, at: int, owner: int, count: int) -> Chain:
         """End a chain that comes to a run which has an owner."""

@@ -88,6 +88,10 @@ def fix_card(
         for slot, move in enumerate(plan.moves, 1):
             changes += _make(source, new, move, slot, before, progress)
         write_table(source, new, table, plan)
+        if plan.sectors != before.sectors:
+            changes.append(f"the new card has {plan.sectors} sectors, the old {before.sectors}")
+        if not changes:  # marks of a damaged volume stay
+            raise _nothing_to_do(before)
         proofs = [_prove(source, new, move, progress) for move in plan.moves]
         after = examine(new, card=str(destination), progress=progress)
     return _fixed(destination, plan, changes, [proof for proof in proofs if proof], after)

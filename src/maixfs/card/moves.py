@@ -89,7 +89,6 @@ class _Planner:
             cut = self._shortened(volume, room)
             if cut is None:
                 self._sectors, room = wanted + GAP, wanted
-                self._changes.append(f"the new card is {GAP} sectors larger, for the MBR")
             else:
                 volume = cut
                 self._changes.append(f"its volume was cut to {room} sectors, of free ones")
