@@ -220,6 +220,17 @@ def test_faults_take_the_slow_way() -> None:
         device.write(0, noise(2))
 
 
+def test_a_fault_may_be_thrown_later() -> None:
+    faults = Faults()
+    card = SdCard(RamSectors(SIZE), faults=faults)
+    assert card.faults is faults
+    faults.refuses_spi = True
+    slot = SdSlot()
+    slot.insert(card)
+    with pytest.raises(SdError, match="CMD0"):
+        slot.init()
+
+
 def test_a_slow_card_takes_the_slow_way() -> None:
     slot = SdSlot()
     slow = SdTiming(read_access=30 * MILLISECOND)

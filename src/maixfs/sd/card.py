@@ -89,7 +89,7 @@ class SdCard:
                 f" {self.kind.limit} are the most"
             )
         self.timing = timing
-        self.faults = faults or Faults()
+        self.faults = Faults() if faults is None else faults  # without a switch thrown it is false
         self.write_protected = write_protected or medium.read_only
         self.csd = seal(self._csd())
         self.sectors = parse_csd(self.csd, mmc=self.kind is CardKind.MMC).sectors

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16
 """Bytes of the pieces in which memory is taken, and in which zeros are written."""
+_CHUNK_SECTORS = CHUNK // SECTOR
 _ZEROS = memoryview(bytes(CHUNK))
 
 
@@ -154,6 +155,20 @@ class RamSectors(Medium):
             return b"".join(self._pieces(offset, offset + length))
         chunk = self._chunks.get(offset // CHUNK)
         return bytes(length if chunk is None else memoryview(chunk)[start : start + length])
+
+    def write(self, sector: int, data: Buffer) -> None:
+        """Write ``data``, whole sectors long."""
+        # A file system writes one sector or a few over others most of the time.
+        chunk = self._chunks.get(sector // _CHUNK_SECTORS)
+        start, length = sector % _CHUNK_SECTORS * SECTOR, len(data)
+        fits = not length % SECTOR and start + length <= CHUNK
+        fits = fits and 0 <= sector <= self.sectors - length // SECTOR
+        if chunk is None or type(data) is not bytes or not fits or self.observers:
+            super().write(sector, data)
+        elif self.read_only:
+            self._check_writable()
+        else:
+            chunk[start : start + length] = data
 
     @property
     def memory(self) -> int:
