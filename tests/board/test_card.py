@@ -203,6 +203,20 @@ def test_a_cover_file_that_does_not_fit_stops_the_board(desk: Desk) -> None:
     assert "nothing was run" in desk.err.getvalue()
 
 
+def test_a_cover_file_that_is_no_text(desk: Desk) -> None:
+    put_in_new(desk)
+    write(desk, "/sd/cover.boot.py", b"\xff")
+    assert read(desk, "/flash/boot.py") == b"\xff"
+    write(desk, "/sd/cover.main.py", b"\xff")
+    path = desk.folder / "board.toml"
+    modern = path.read_text(encoding="utf-8").replace('profile = "maixpy"', 'profile = "modern"')
+    path.write_text(modern, encoding="utf-8")
+    assert desk.run("print('never')").out == (
+        'Traceback (most recent call last):\n  File "_boot.py", line 118, in <module>\n'
+        "UnicodeError: \n"
+    )
+
+
 def test_a_board_that_restarts_itself_for_ever_is_stopped(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,11 +110,13 @@ def test_only_a_board_has_a_slot(tmp_path: Path, card: Path, verb: str) -> None:
         ("odd.img", "after its last whole sector"),
         ("", "is a folder|cannot be"),
         ("locked.img", "is write-protected"),
+        ("tiny.img", "has 4 sectors to 4 GiB"),
     ],
 )
 def test_what_is_no_card_stays_out(desk: Desk, tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "empty.img").touch()
     (tmp_path / "odd.img").write_bytes(bytes(513))
+    (tmp_path / "tiny.img").write_bytes(bytes(512))
     (tmp_path / "locked.img").write_bytes(bytes(512))
     (tmp_path / "locked.img").chmod(stat.S_IREAD)
     with pytest.raises(BoardError, match=message):

@@ -217,6 +217,17 @@ def test_a_slot_takes_one_card_while_the_board_is_on(desk: Desk) -> None:
     assert BoardConfig.load(desk.folder).sd.image is not None
 
 
+def test_a_board_that_is_off_takes_no_card_this_way(desk: Desk) -> None:
+    image = card_image(desk)
+    with desk.on() as board:
+        pass
+    with pytest.raises(BoardError, match="is powered off"):
+        board.insert_sd(image)
+    with pytest.raises(BoardError, match="is powered off"):
+        board.eject_sd()
+    assert board.sd.card is None
+
+
 def test_a_card_is_in_one_board_at_a_time(desk: Desk, new_board: Path, tmp_path: Path) -> None:
     image = put_in_new(desk)
     other = Desk(tmp_path / "second")

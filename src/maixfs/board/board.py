@@ -170,7 +170,7 @@ class Board:
         until the board goes off. Raises ``BoardError`` for what is no card and where one is in
         already, ``BoardBusyError`` where another board uses the image.
         """
-        if self.sd.card is not None:
+        if self.runtime.hardware.slot.card is not None:
             raise BoardError(
                 f"a card is in the slot of {self.folder} already", hint="take it out first"
             )
@@ -185,7 +185,7 @@ class Board:
         """Pull the card out: everything on it is EIO from now on, also after it was put back
         until it is mounted again. Raises ``BoardError`` where there is none.
         """
-        if self.sd.card is None:
+        if self.runtime.hardware.slot.card is None:
             raise no_card(self.folder)
         with held():
             self.sd.eject()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maixfs.board.cardlock import CardLock
 from maixfs.board.config import BoardConfig
@@ -15,8 +16,12 @@ from maixfs.board.errors import BoardError
 from maixfs.board.lock import BoardLock
 from maixfs.board.sdconfig import CARD_NAME, SdConfig, image_name
 from maixfs.errors import MaixfsError
-from maixfs.sd.errors import SectorError
+from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.media import FileSectors
+
+if TYPE_CHECKING:
+    from maixfs.sd.card import CardKind, SdCard
+    from maixfs.sd.device import SectorDevice
 
 PathLike = str | os.PathLike[str]
 
@@ -91,6 +96,7 @@ def insert_card(
     with _switched_off(place) as config:
         refuse_second(config, place)
         with opened_card(card, read_only=read_only or copy) as sectors:
+            card_over(sectors, config.sd.card_kind)
             if copy:
                 card = _copy(sectors, place)
         return keep_inserted(config, place, card, read_only=read_only)
@@ -116,7 +122,8 @@ def slot_of_new(folder: Path, sd: int | PathLike | None) -> SdConfig:
         return SdConfig()
     if isinstance(sd, int):
         return SdConfig(image=CARD_NAME)
-    with opened_card(Path(sd), read_only=False):
+    with opened_card(Path(sd), read_only=False) as sectors:
+        card_over(sectors, None)
         return SdConfig(image=image_name(folder, Path(sd)))
 
 
@@ -184,6 +191,16 @@ def opened_card(
             yield sectors
         finally:
             lock.release()
+
+
+def card_over(sectors: SectorDevice, kind: CardKind | None) -> SdCard:
+    """Return the card of ``kind`` that has these sectors; raises ``BoardError``."""
+    from maixfs.sd.card import SdCard
+
+    try:
+        return SdCard(sectors, kind)
+    except SdError as reason:
+        raise BoardError(str(reason), hint=reason.hint) from reason
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.board.cardfile import OnFailure, opened_card
-from maixfs.board.errors import BoardError
+from maixfs.board.cardfile import OnFailure, card_over, opened_card
 from maixfs.board.sdconfig import SdConfig
 from maixfs.sd.clock import SdClock
 from maixfs.sd.errors import SdError
@@ -69,10 +68,7 @@ class CardSlot:
 
         if self._slot is None:
             self._slot = SdSlot(self.clock)
-        try:
-            self._slot.insert(card if isinstance(card, SdCard) else SdCard(card, kind))
-        except SdError as reason:
-            raise BoardError(str(reason), hint=reason.hint) from reason
+        self._slot.insert(card if isinstance(card, SdCard) else card_over(card, kind))
 
     def eject(self) -> None:
         """Pull the card out, if there is one, and close its image."""

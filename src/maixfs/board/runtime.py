@@ -31,7 +31,7 @@ from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Area, FatOptions, ImportStat, Vfs, without_errno_attribute
+from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
 
 if TYPE_CHECKING:
     from maixfs.board.cardmount import CardMounter
@@ -126,21 +126,17 @@ class Runtime:
     @cached_property
     def fat(self) -> type[VfsFat]:
         """``uos.VfsFat``: what it makes has this board's time and dates."""
-        from maixfs.vfs import VfsFat
+        from maixfs.vfs import FatOptions, fat_class
 
         config, report = self.hardware.config, self.hardware.report
 
-        class OwnFat(VfsFat):
-            options = FatOptions(
-                profile=config.profile,
-                clock=self.rtc.fat_time,
-                dates_late=config.sd.firmware_dates,
-                on_quirk=report.quirk,
-            )
-
-        OwnFat.__name__ = OwnFat.__qualname__ = VfsFat.__name__
-        OwnFat.__module__ = "builtins"
-        return OwnFat
+        options = FatOptions(
+            profile=config.profile,
+            clock=self.rtc.fat_time,
+            dates_late=config.sd.firmware_dates,
+            on_quirk=report.quirk,
+        )
+        return fat_class(options)
 
     def _fat_driver(self, device: Any) -> VfsFat:
         """Return the driver for a program's block device."""
