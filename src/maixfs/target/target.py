@@ -100,7 +100,8 @@ class Target(TargetView):
         for old, new in moves:
             entry = self.stat(old)
             goal = new
-            if new.endswith("/") or (self.exists(new) and self.is_folder(new)):
+            into = self.is_folder(new) and not self.is_other_case(entry, new)
+            if new.endswith("/") or into:
                 goal = f"{new.rstrip('/')}/{entry.name}"
             found.append((entry, goal))
             for path in (entry.path, goal):

@@ -194,6 +194,19 @@ class TargetView:
         """Return a path from the root, without dots, with odd bytes in their escaped form."""
         return "/" + "/".join(self._find(path).parts)
 
+    def new_name(self, path: str) -> str:
+        """Return a path from the root for something that is to have the name at its end.
+
+        Folders above it are as they are there; the name is as it was given, in its own case.
+        """
+        typed = self._typed(path).parts
+        known = self._find(path).parts
+        return "/" + "/".join(known[:-1] + typed[-1:])
+
+    def is_other_case(self, entry: Entry, path: str) -> bool:
+        """Tell whether a path is that of an entry, but for the case of its name."""
+        return self.absolute(path) == entry.path != self.new_name(path)
+
     def place_of(self, path: str) -> str:
         """Return the path that a file written to ``path`` gets; ``UsageError`` where none can."""
         return self.volume(path).place_of(path)
@@ -208,9 +221,12 @@ class TargetView:
 
     def _find(self, path: str | None) -> Steps:
         """Return the steps of a path as the catalogue has them."""
-        text = path or ""
-        steps = steps_of(text) if text.startswith("/") else self.main.mount.absolute(text)
+        steps = self._typed(path)
         return self.volumes.at(steps.parts).canonical(steps)
+
+    def _typed(self, path: str | None) -> Steps:
+        text = path or ""
+        return steps_of(text) if text.startswith("/") else self.main.mount.absolute(text)
 
     def _is_folder(self, steps: Steps) -> bool:
         if not steps.parts:

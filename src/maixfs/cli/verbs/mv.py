@@ -61,15 +61,18 @@ def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, wher
 def _plan(target: Target, sources: list[str], destination: str) -> list[tuple[str, str]]:
     """Return (old path, new path) of each move; a folder moves as a whole."""
     entries = [entry for path in sources for entry in target.find(path)]
-    exists = target.exists(destination)
-    into = destination.endswith("/") or (exists and target.is_folder(destination))
+    cased = len(entries) == 1 and target.is_other_case(entries[0], destination)
+    into = destination.endswith("/") or (target.is_folder(destination) and not cased)
     if len(entries) > 1 and not into:
         raise UsageError(
             f"{destination} is no folder, and {len(entries)} files are to move there",
             hint="end it with a slash to make it one",
         )
-    whole = target.absolute(destination).rstrip("/")
-    moves = [(entry.path, f"{whole}/{entry.name}" if into else whole) for entry in entries]
+    if into:
+        whole = target.absolute(destination).rstrip("/")
+        moves = [(entry.path, f"{whole}/{entry.name}") for entry in entries]
+    else:
+        moves = [(entry.path, target.new_name(destination)) for entry in entries]
     _refuse_clashes(moves)
     return moves
 

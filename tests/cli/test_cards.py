@@ -1,0 +1,257 @@
+"""Every verb on cards: card.img:/path, card.img@2:/path, board:/sd/path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maixfs.board import Board
+from maixfs.card.make import PartitionWish, new_card
+from maixfs.target import open_target
+
+from .conftest import FILES as FLASH
+from .conftest import Run
+
+ReadJson = Callable[..., dict[str, Any]]
+FILES = {
+    "/main.py": b"print('card')\n",
+    "/Music/song one.mp3": b"ID3" * 5000,
+    "/Music/two.mp3": b"ID3",
+}
+
+
+@pytest.fixture
+def card(place: Path) -> Path:
+    """Return card.img beside the board: two partitions, files in the first."""
+    path = place / "card.img"
+    wishes = [PartitionWish(8 << 20, 12), PartitionWish("rest", 16, "SECOND")]
+    new_card(path, 32 << 20, wishes, serial=1)
+    with open_target(path, writable=True) as target:
+        for name, data in FILES.items():
+            target.write(name, data)
+    return path
+
+
+@pytest.fixture
+def board(card: Path, place: Path) -> Path:
+    """Return the board with that card in its slot."""
+    with Board.open(place / "board") as powered:
+        powered.insert_sd(card)
+    return place / "board"
+
+
+def names_in(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_ls_and_tree(card: Path, run: Run) -> None:
+    assert run("ls", "card.img").stdout.splitlines() == [
+        "14.7 KiB  Music/",
+        "    14 B  main.py",
+    ]
+    heading, row = run("ls", "-l", "card.img:/MUSIC/t*").stdout.splitlines()
+    assert heading.split() == ["size", "clusters", "attr", "written", "name"]
+    assert row.split()[:4] == ["3", "B", "1", "---a"]
+    assert "song one.mp3  14.6 KiB" in run("tree", "card.img").stdout
+    assert "1 folder, 3 files" in run("tree", "card.img@1").stdout
+    assert run("ls", "-1R", "card.img").stdout.splitlines() == [
+        "Music/",
+        "Music/song one.mp3",
+        "Music/two.mp3",
+        "main.py",
+    ]
+
+
+def test_ls_json(card: Path, read_json: ReadJson) -> None:
+    (found,) = read_json("ls", "card.img")["targets"]
+    folder, file = found["entries"]
+    assert (folder["type"], folder["name"], folder["size"]) == ("folder", "Music", 15003)
+    assert file["clusters"] == 1
+    assert file["short_name"] == "MAIN.PY"
+    assert file["modified"][:2] == "20"
+    assert "object_id" not in file
+
+
+def test_cat_and_stat(card: Path, run: Run, read_json: ReadJson) -> None:
+    assert run("cat", "card.img:MAIN.PY").stdout_bytes == FILES["/main.py"]
+    text = run("stat", "card.img:/main.py").stdout
+    for word in ("clusters", "short name", "attributes", "archive", "written", "readable"):
+        assert word in text
+    (entry,) = read_json("stat", "card.img:/Music/two.mp3")["entries"]
+    assert entry["attribute_names"] == ["archive"]
+    assert entry["first_cluster"]
+    assert "folder" not in run("stat", "card.img:/Music").stdout
+
+
+def test_df_shows_every_partition(card: Path, board: Path, run: Run, read_json: ReadJson) -> None:
+    rows = read_json("df", "card.img", "board")["targets"]
+    assert [(row["target"], row["mount_point"]) for row in rows] == [
+        ("card.img@1", "/"),
+        ("card.img@2", "/"),
+        ("board", "/flash"),
+        ("board", "/sd"),
+        ("board", "/sd2"),
+    ]
+    assert rows[0]["files"] == 3
+    assert "card.img@2" in run("df", "card.img").stdout
+    assert len(run("df", "card.img@2").stdout.splitlines()) == 2
+
+
+def test_du(card: Path, run: Run, read_json: ReadJson) -> None:
+    (sums,) = read_json("du", "card.img")["targets"]
+    assert sums["size"] == sum(map(len, FILES.values()))
+    assert sums["on_card"] >= sums["size"]
+    assert run("du", "-s", "card.img").stdout.splitlines()[-1].endswith("card.img")
+
+
+def test_cp_tells_what_was_written(card: Path, run: Run, read_json: ReadJson) -> None:
+    assert "would write card.img:/src/boot.py" in run("cp", "-rn", "src", "card.img:/").stdout
+    text = run("cp", "-r", "src", "card.img:/").stdout
+    assert "copied card.img:/src/sub/c.py  6 B" in text
+    assert "sectors, read back, sha256 " in text
+    assert run("cp", "-r", "src", "card.img:/").stdout == "2 files up to date\n"
+    result = read_json("cp", "src/boot.py", "card.img@2:/x.py")
+    assert result["written"]["sectors"]
+    assert run("cat", "card.img@2:/X.PY").stdout == "x = 1\n"
+
+
+def test_cp_between_all_kinds(board: Path, run: Run) -> None:
+    run("cp", "board:/flash/main.py", ":/sd/flash.py")
+    run("cp", "card.img:/flash.py", "dump.bin:/flash/x.py")
+    assert run("cat", "dump.bin:/flash/x.py").stdout_bytes == FLASH["/flash/main.py"]
+    run("cp", "board:/sd/Music/*.mp3", "songs/")
+    assert names_in("songs") == ["song one.mp3", "two.mp3"]
+
+
+def test_mv_and_rm(card: Path, run: Run) -> None:
+    text = run("mv", "card.img:/main.py", "card.img:/Main.PY").stdout
+    assert text.startswith("moved card.img:/main.py to card.img:/Main.PY\nwrote card.img: ")
+    run("mv", "card.img:/Music", "card.img:/MUSIC")
+    run("mv", "card.img:/music/*", "card.img:/Songs/")
+    assert run("ls", "-1", "card.img:/Songs").stdout == "song one.mp3\ntwo.mp3\n"
+    text = run("rm", "-r", "card.img:/SONGS").stdout
+    assert "removed card.img:/Songs  " in text
+    assert "removed card.img:/Songs/two.mp3  3 B" in text
+    assert "is a folder" in run("rm", "card.img:/Music", code=1).stderr
+    assert "removed card.img:/MUSIC  0 B" in run("rm", "-r", "card.img:/Music").stdout
+    assert run("ls", "-1", "card.img").stdout == "Main.PY\n"
+    text = run("mv", "card.img@1:/Main.PY", "card.img@2:/", code=2).stderr
+    assert "mv works in one target, not from card.img@1 to card.img@2" in text
+
+
+def test_mkdir(card: Path, run: Run, read_json: ReadJson) -> None:
+    assert "no such folder" in run("mkdir", "card.img:/a/b", code=1).stderr
+    assert read_json("mkdir", "-p", "card.img:/a/b")["targets"][0]["made"] == ["/a/b"]
+    assert run("mkdir", "-p", "card.img:/a/b").stdout == ""
+    assert "exists already" in run("mkdir", "card.img:/a", code=1).stderr
+    assert run("ls", "-1R", "card.img:/a").stdout == "b/\n"
+
+
+def test_gc_has_nothing_to_do(card: Path, run: Run, read_json: ReadJson) -> None:
+    before = card.read_bytes()
+    assert "FAT12 needs no garbage collection" in run("gc", "card.img").stdout
+    assert read_json("gc", "card.img@2")["freed_pages"] == 0
+    assert card.read_bytes() == before
+
+
+def test_info_is_about_the_whole_card(card: Path, run: Run, read_json: ReadJson) -> None:
+    text = run("info", "card.img").stdout
+    assert "card of 32.0 MiB, MBR" in text
+    assert "A board mounts this card: partition 1 on /sd, partition 2 on /sd2" in text
+    assert run("card.img").stdout == text
+    facts = read_json("info", "card.img@2")
+    assert [part["label"] for part in facts["card"]["partitions"]] == ["SECOND"]
+    assert facts["healthy"]
+
+
+def test_info_tells_what_no_board_mounts(place: Path, run: Run) -> None:
+    with Path("gpt.img").open("wb") as stream:
+        stream.truncate(1 << 20)
+        stream.seek(446)
+        stream.write(bytes.fromhex("00000200eeffffff01000000ff070000"))
+        stream.seek(510)
+        stream.write(b"\x55\xaaEFI PART")
+    text = run("info", "gpt.img", code=1).stdout
+    assert "A board would not mount this card" in text
+    error = run("ls", "gpt.img", code=1).stderr
+    assert "maixfs sd doctor gpt.img" in error
+
+
+def test_a_board_has_its_card(board: Path, run: Run, read_json: ReadJson) -> None:
+    assert run("ls", "-1", "board:/").stdout.splitlines() == ["flash/", "sd/", "sd2/"]
+    run("cp", "src/boot.py", "board:/sd2/")
+    assert run("cat", ":/sd2/boot.py").stdout == "x = 1\n"
+    assert "A board mounts this card" in run("info", "board").stdout
+    assert read_json("info", "board")["card"]["healthy"]
+    run("unpack", "board:/", "all")
+    assert names_in("all") == ["flash", "sd", "sd2"]
+
+
+def test_unpack_and_pack_whole_cards(card: Path, run: Run, read_json: ReadJson) -> None:
+    run("cp", "src/boot.py", "card.img@2:/")
+    run("unpack", "card.img", "out")
+    assert names_in("out") == ["sd", "sd2"]
+    assert Path("out/sd/Music/two.mp3").read_bytes() == b"ID3"
+    packed = read_json("pack", "out/sd", "-o", "new-card.img")
+    assert packed["format"] == "FAT32"
+    assert packed["written"]["size"] == 64 << 20
+    text = run("pack", "out/sd", "-o", "new-card.img").stdout
+    assert text.startswith("up to date: new-card.img: 64.0 MiB, FAT32, 3 files and 1 folder in ")
+    assert run("cat", "new-card.img:/main.py").stdout_bytes == FILES["/main.py"]
+    run("pack", "src", "-o", "x.bin", "--format", "card", "--size", "4M", "--label", "X")
+    assert "FAT12" in run("info", "x.bin").stdout
+    run("pack", "src", "-o", "card2.img", "--format", "spiffs")
+    assert run("ls", "-1", "card2.img:/boot.py").stdout == "/boot.py\n"
+    assert "no clusters" in run("pack", "src", "-o", "y.bin", "--label", "X", code=2).stderr
+    text = run("pack", "src", "-o", "card3.img", "--format", "card", "--page-size", "256", code=2)
+    assert "no geometry of a SPIFFS" in text.stderr
+
+
+def test_mkfs_of_one_partition(card: Path, run: Run) -> None:
+    assert "not blank" in run("mkfs", "card.img@2", code=1).stderr
+    text = run("mkfs", "card.img@2", "--force", "--fat", "16", "--label", "NEW").stdout
+    assert text.startswith("wrote card.img: ")
+    assert "NEW" in run("info", "card.img@2").stdout
+    assert "main.py" in run("ls", "card.img").stdout
+    text = run("mkfs", "card.img", "--force", code=2).stderr
+    assert "card.img is a whole card" in text
+    assert "maixfs mkfs card.img@1" in text
+
+
+def test_completion_knows_partitions(card: Path) -> None:
+    from maixfs.cli.completing import complete_place
+
+    values = [item.value for item in complete_place("card.img@1:/Mu")]
+    assert values == ["card.img@1:/Music/"]
+
+
+def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
+    new_card(place / "board" / "sd.img", 8 << 20, serial=1)
+    with Board.open("board") as powered:
+        powered.insert_sd(place / "board" / "sd.img")
+    from maixfs.target.fat.changing import FatVolume
+    from maixfs.target.fat.journal import Journal
+
+    with open_target("board:/sd", writable=True) as target:
+        target.write("/sd/late.txt", b"late")
+        volume = target.volumes.at(("sd",))
+        assert isinstance(volume, FatVolume)
+        volume.fat.sync()
+        overlay = volume.medium.overlay
+        journal = Journal(place / "board" / "sd.img")
+        journal.write(overlay, overlay.below, [*overlay.runs()], None)
+        journal.leave()
+        overlay.clear()
+    Path("show.py").write_text("print(open('/sd/late.txt').read())\n")
+    result = run("run", "show.py")
+    assert "finished what was half written" in result.stderr
+    assert not [name for name in names_in("board") if name.endswith("journal")]
+
+
+def test_json_of_a_failure(card: Path, run: Run) -> None:
+    document = json.loads(run("ls", "card.img@3", "--json", code=1).stdout)
+    assert "partition 3 holds no FAT volume" in document["error"]["message"]
