@@ -253,6 +253,7 @@ def test_extents_of_a_made_up_volume() -> None:
 
 
 def test_gaps_are_taken_out() -> None:
-    assert list(without(100, [(10, 5), (12, 8), (90, 10)])) == [(0, 10), (20, 70)]
-    assert list(without(10, [])) == [(0, 10)]
-    assert list(without(10, [(0, 10)])) == []
+    assert list(without(0, 100, [(10, 5), (12, 8), (90, 10)])) == [(0, 10), (20, 70)]
+    assert list(without(5, 10, [])) == [(5, 5)]
+    assert list(without(0, 10, [(0, 10)])) == []
+    assert list(without(5, 10, [(8, 90), (200, 1)])) == [(5, 3)]

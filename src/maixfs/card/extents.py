@@ -54,15 +54,17 @@ def free_extents(table: FatTable, volume_start: int) -> Iterator[Extent]:
             yield volume_start + layout.sector_of(first + 2), length
 
 
-def without(sectors: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
-    """Yield what is left of a card when ``gaps`` are taken out of it."""
-    at = 0
-    for start, length in sorted(gaps):
-        if start > at:
-            yield at, start - at
-        at = max(at, start + length)
-    if at < sectors:
-        yield at, sectors - at
+def without(start: int, end: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
+    """Yield what is left of the sectors from ``start`` to ``end`` without the ``gaps``."""
+    at = start
+    for first, length in sorted(gaps):
+        if first > at:
+            yield at, min(first, end) - at
+        at = max(at, first + length)
+        if at >= end:
+            return
+    if at < end:
+        yield at, end - at
 
 
 def pieces_of(extents: Iterable[Extent], most: int = PIECE) -> Iterator[Extent]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from maixfs.card.doctor import examine
 from maixfs.card.errors import CardError
-from maixfs.card.extents import copy_extents, data_extents
+from maixfs.card.extents import Extent, copy_extents, data_extents, free_extents, without
+from maixfs.card.fattable import FatTable
 from maixfs.card.layout import read_layout
 from maixfs.card.moves import How, Move, Plan, plan_moves
 from maixfs.card.outfile import new_image, refuse_taken
@@ -137,20 +138,29 @@ def _copy_sectors(
 ) -> None:
     """Copy the sectors of all volumes that are kept."""
     room = source.sectors
-    wanted = [
-        (move.place.start, min(move.sectors, room - move.place.start), move.start)
+    jobs = [
+        (_extents(source, move, room), move.start - move.place.start)
         for move in plan.moves
         if move.how is not How.REBUILD
     ]
-    wanted += [(place.start, place.sectors, place.start) for place in plan.extended]
+    jobs += [([(place.start, place.sectors)], 0) for place in plan.extended]
     if table.scheme == "MBR" and plan.moves:
         first = min(move.start for move in plan.moves)
-        wanted.append((1, first - 1, 1))  # boot loaders live there
-    total = sum(length for _, length, _ in wanted) * SECTOR
-    for start, length, target in wanted:
-        extents = data_extents(source, start, length)
-        shift = target - start
-        copy_extents(source, new, extents, shift=shift, progress=progress, total=total)
+        jobs.append(([(1, first - 1)], 0))  # boot loaders live there
+    for extents, shift in jobs:
+        data = [piece for extent in extents for piece in data_extents(source, *extent)]
+        total = sum(length for _, length in data) * SECTOR
+        copy_extents(source, new, data, shift=shift, progress=progress, total=total)
+
+
+def _extents(source: SectorDevice, move: Move, room: int) -> list[Extent]:
+    """Return what of a volume is to be copied: all, or all but free clusters."""
+    start = move.place.start
+    end = min(start + move.sectors, room)
+    if move.volume is None:
+        return [(start, end - start)]
+    table = FatTable(source, start, move.volume.layout)
+    return list(without(start, end, free_extents(table, start)))
 
 
 def _make(

@@ -26,4 +26,4 @@ def used_extents(device: SectorDevice) -> Iterator[Extent]:
         for start, length in free_extents(table, place.start):
             if start < end:
                 gaps.append((start, min(length, end - start)))
-    yield from without(device.sectors, gaps)
+    yield from without(0, device.sectors, gaps)
