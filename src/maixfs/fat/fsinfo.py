@@ -28,10 +28,11 @@ class FreeSpace:
 
     ``free`` is believed as it was found, right or wrong, if it can be right at all; beyond the
     number of clusters it means that nobody knows. ``last`` is the cluster that was taken last,
-    and the search for the next one begins after it.
+    and the search for the next one begins after it. ``moved`` says that clusters were taken or
+    freed since the last ``flush``.
     """
 
-    __slots__ = ("_changed", "_clusters", "_sectors", "_used", "free", "last")
+    __slots__ = ("_changed", "_clusters", "_sectors", "_used", "free", "last", "moved")
 
     def __init__(self, sectors: VolumeSectors, geometry: FatGeometry) -> None:
         self._sectors = sectors
@@ -39,6 +40,7 @@ class FreeSpace:
         self.free = self.last = FSI_UNKNOWN
         self._used = False
         self._changed = False
+        self.moved = False
         if geometry.fat_type == 32 and geometry.fsinfo_sector == _SECTOR:
             self._load()
 
@@ -69,13 +71,13 @@ class FreeSpace:
         if self.free <= self._clusters:
             self.free -= count
         self.last = last
-        self._changed = True
+        self._changed = self.moved = True
 
     def gave(self, count: int) -> None:
         """Note that ``count`` clusters were freed."""
         if count and self.free < self._clusters:
             self.free = min(self.free + count, self._clusters)
-            self._changed = True
+            self._changed = self.moved = True
 
     def counted(self, free: int) -> None:
         """Note that the FAT has ``free`` free entries."""
@@ -89,3 +91,4 @@ class FreeSpace:
             data = FS_INFO.pack(FSI_LEAD_SIG, FSI_STRUC_SIG, free, self.last & FSI_UNKNOWN, trail)
             self._sectors.write(_SECTOR, data)
             self._changed = False
+        self.moved = False

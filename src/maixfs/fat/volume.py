@@ -107,7 +107,8 @@ class Volume:
     @property
     def changed(self) -> bool:
         """Whether RAM holds more than the card, a mere count of free clusters aside."""
-        return bool(self.dirty or self.fresh or self.unsaved or self.table.dirty)
+        waiting = self.dirty or self.fresh or self.unsaved or self.table.dirty
+        return bool(waiting) or self.space.moved
 
     def sync_files(self) -> None:
         """Record every open file that changed."""
@@ -141,13 +142,27 @@ class Volume:
         self.sectors.sync()
 
     def _write_fresh(self) -> None:
+        """Write new clusters: of a new folder as they are, of one that grew as zeros.
+
+        What a folder that grew has there comes with the sectors before it, in their order.
+        """
         if not self.fresh:
             return
+        first = self.geometry.sectors_per_cluster
         for run in self._runs(self.fresh):
-            self._write_run(run)
+            is_new = run[0][1] < first
+            self._write_run(run, zeros=not is_new)
             for key in run:
-                self.dirty.pop(key, None)
+                if is_new:
+                    self.dirty.pop(key, None)
+                elif any(self._content(key)):
+                    self.dirty[key] = None
         self.fresh = []
+
+    @staticmethod
+    def _content(key: tuple[Directory, int]) -> bytearray:
+        directory, index = key
+        return directory.data[index * SECTOR : (index + 1) * SECTOR]
 
     def _write_dirty(self) -> None:
         for run in list(self._runs(self.dirty)) if len(self.dirty) > 1 else [list(self.dirty)]:
@@ -156,10 +171,10 @@ class Volume:
             for key in run:
                 del self.dirty[key]
 
-    def _write_run(self, run: list[tuple[Directory, int]]) -> None:
+    def _write_run(self, run: list[tuple[Directory, int]], *, zeros: bool = False) -> None:
         directory, index = run[0]
-        at = index * SECTOR
-        data = directory.data[at : at + len(run) * SECTOR]
+        at, length = index * SECTOR, len(run) * SECTOR
+        data = bytes(length) if zeros else directory.data[at : at + length]
         self.sectors.write(directory.sector_of(index), data)
 
     @staticmethod
