@@ -10,11 +10,13 @@ import pytest
 
 from maixfs.card import CardError, Fixed, ProofError, TakenError, examine, fix_card
 from maixfs.card.bootsector import find_readable
-from maixfs.card.prove import prove_same
+from maixfs.card.moves import plan_moves
+from maixfs.card.places import Place, Table, read_table
+from maixfs.card.prove import prove_same, prove_sectors
 from maixfs.card.volume import VolumeReader
 from maixfs.fat import Fat, OpenFlag
 from maixfs.fat.mkfs import format_volume
-from maixfs.sd.mbr import make_mbr
+from maixfs.sd.mbr import make_mbr, read_mbr
 from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.sd.partition import Partition
 
@@ -154,46 +156,74 @@ def test_a_wiped_table_is_made_again(card_copy: CardCopy, tmp_path: Path) -> Non
 
 
 def test_gpt_with_an_empty_efi_partition_and_something_foreign(tmp_path: Path) -> None:
-    from maixfs.card import moves, places
-
     card = RamSectors(300000)
     for start in (2048, 100000):
         format_volume(card, start, 80000, fat_type=32, layout="mkfs.fat", serial=start)
     with Fat(card, 100000) as fat:
         fat.write_bytes("/data.txt", b"data")
     efi, data, other = (
-        places.Place(number, "GPT", kind, kind, None, start, 80000, name)
+        Place(number, "GPT", kind, kind, None, start, 80000, name)
         for number, kind, start, name in (
             (1, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B", 2048, "FAT32"),
             (2, "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7", 100000, "FAT32"),
             (3, "0FC63DAF-8483-4772-8E79-3D69D8477DE4", 200000, "ext4"),
         )
     )
-    table = places.Table("GPT", (efi, data, other), True, False, False, False, 0)
-    plan = moves.plan_moves(card, table)
+    table = Table("GPT", (efi, data, other), True, False, False, False, 0)
+    plan = plan_moves(card, table)
     assert [(move.place.number, move.type_byte) for move in plan.moves] == [(2, 0x0B), (3, 0x83)]
     with Fat(card, 2048) as fat:
         fat.mkdir("/EFI")
         fat.write_bytes("/EFI/boot.efi", b"boot")
-    plan = moves.plan_moves(card, table)
+    plan = plan_moves(card, table)
     assert [move.place.number for move in plan.moves] == [2, 1, 3]
     crowded = table._replace(places=(efi, data, other, other, other))
     with pytest.raises(CardError, match="5 partitions"):
-        moves.plan_moves(card, crowded)
+        plan_moves(card, crowded)
+
+
+def test_one_volume_is_made_anew_beside_another(tmp_path: Path) -> None:
+    card = RamSectors(100000)
+    slots = [Partition(1, 0x0C, 20480, 79520), Partition(3, 0x83, 2048, 8192)]
+    card.write(0, make_mbr(slots, disk_id=77, boot_code=b"\xeb\xfe"))
+    format_volume(card, 20480, fat_type=32, layout="mkfs.fat", serial=5)
+    with Fat(card, 20480) as fat:
+        fat.write_bytes("/a.txt", b"a")
+    _few_clusters(card, files=20)
+    fixed = fix(card, tmp_path)
+    assert [part.kind for part in fixed.report.partitions] == ["FAT32", "FAT12"]
+    assert [part.type for part in fixed.report.partitions] == ["0x0C", "0x01"]
+    assert [part.files for part in fixed.report.partitions] == [1, 20]
+    with FileSectors.open(tmp_path / "new.img") as new:
+        assert new.read(0, 1)[:2] == b"\xeb\xfe"
+        assert read_mbr(new).disk_id == 77
+
+
+def test_an_extended_partition_that_has_to_stay(card_copy: CardCopy) -> None:
+    """Three primary ones and two logical ones are more than a table has slots."""
+    card = card_copy("extended")
+    table = read_table(card)
+    one, extended, logical = table.places
+    more = [one._replace(number=number) for number in (1, 2, 3)]
+    places = (*more, extended._replace(number=4), logical, logical._replace(number=6))
+    plan = plan_moves(card, table._replace(places=places))
+    assert [move.place.number for move in plan.moves] == [1, 2, 3]
+    assert [place.number for place in plan.extended] == [4]
+    assert not plan.changes
 
 
 def test_files_that_do_not_fit_anew(tmp_path: Path) -> None:
     """Clusters of a new volume are larger: many small files then need more room."""
     card = RamSectors(10240)
     card.write(0, make_mbr([Partition(1, 0x0C, 2048, 8192)]))
-    _few_clusters(card)
+    _few_clusters(card, files=2500)
     with pytest.raises(CardError, match="do not fit") as refused:
         fix(card, tmp_path)
     assert "--size" in (refused.value.hint or "")
     assert list(tmp_path.iterdir()) == []
 
 
-def _few_clusters(card: RamSectors) -> None:
+def _few_clusters(card: RamSectors, files: int) -> None:
     """Make a FAT32 of too few clusters, full of small files: by hand, no driver makes one."""
     import struct
 
@@ -210,7 +240,6 @@ def _few_clusters(card: RamSectors) -> None:
     )  # fmt: skip
     boot[510:] = b"\x55\xaa"
     card.write(2048, boot)
-    files = 2500
     folder = -(-files // 16)
     table = [0x0FFFFFF8, 0x0FFFFFFF, *range(3, 2 + folder), 0x0FFFFFFF]
     first = len(table)
@@ -255,3 +284,21 @@ def test_the_new_card_is_what_the_doctor_says(unpacked: Unpacked, tmp_path: Path
     with FileSectors.open(tmp_path / "new.img") as card:
         assert examine(card)._replace(findings=()) == fixed.report._replace(findings=())
     assert [part.mount_point for part in fixed.report.partitions] == ["/sd", "/sd2"]
+
+
+def test_what_is_foreign_is_copied_whole(card_copy: CardCopy, tmp_path: Path) -> None:
+    card = card_copy("foreign_first")
+    noise = bytes(range(256)) * 2
+    card.write(2048, noise)
+    card.write(10000, noise)
+    table = bytearray(card.read(0, 1))
+    table[510:] = b"\0\0"
+    card.write(0, table)
+    fixed = fix(card, tmp_path)
+    assert [part.mount_point for part in fixed.report.partitions] == [None, "/sd"]
+    with FileSectors.open(tmp_path / "new.img") as new:
+        assert new.read(2048, 1) == new.read(10000, 1) == noise
+        prove_sectors(card, new, [(2048, 16384)])
+        card.write(10001, noise)
+        with pytest.raises(ProofError, match="0x2000"):
+            prove_sectors(card, new, [(2048, 16384)])

@@ -17,7 +17,7 @@ from maixfs.card.moves import How, Move, Plan, plan_moves
 from maixfs.card.outfile import new_image, refuse_taken
 from maixfs.card.patch import patch_volume
 from maixfs.card.places import Table, read_table
-from maixfs.card.prove import Proof, prove_same
+from maixfs.card.prove import Proof, prove_same, prove_sectors
 from maixfs.card.rebuild import rebuild
 from maixfs.card.report import CardReport, Progress, Severity
 from maixfs.card.tables import write_table
@@ -94,6 +94,8 @@ def fix_card(
         if not changes:  # marks of a damaged volume stay
             raise _nothing_to_do(before)
         proofs = [_prove(source, new, move, progress) for move in plan.moves]
+        for place in plan.extended:
+            prove_sectors(source, new, data_extents(source, place.start, place.sectors))
         after = examine(new, card=str(destination), progress=progress)
     return _fixed(destination, plan, changes, [proof for proof in proofs if proof], after)
 
@@ -193,6 +195,8 @@ def _prove(
     source: SectorDevice, new: SectorDevice, move: Move, progress: Progress | None
 ) -> Proof | None:
     if move.volume is None:
+        extents = data_extents(source, move.place.start, move.sectors)
+        prove_sectors(source, new, extents, move.start - move.place.start)
         return None
     layout = read_layout(new.read(move.start, 1))
     assert layout is not None  # it was just written

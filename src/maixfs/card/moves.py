@@ -118,7 +118,12 @@ class _Planner:
 
     def of_slots(self, table: Table) -> Plan:
         """Keep everything in its place, and the slots without gaps."""
-        extended = [place for place in table.places if place.extended]
+        end = self._device.sectors
+        extended = [
+            place._replace(sectors=min(place.sectors, end - place.start))
+            for place in table.places
+            if place.extended and place.start < end
+        ]
         logical = [self._move(place) for place in table.places if place.scheme == "logical"]
         moves = [
             self._move(place)
@@ -135,8 +140,6 @@ class _Planner:
                 for at, move in enumerate(logical, len(moves) + 1)
             ]
             moves, extended = moves + logical, []
-        elif extended and len(moves) + len(extended) > _SLOTS:
-            raise CardError("its partition table has more than four entries")
         for at, move in enumerate(moves, 1):
             if move.place.scheme == "MBR" and move.place.number != at and not extended:
                 self._changes.append(f"slot {move.place.number} became slot {at}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from maixfs.card.errors import ProofError
+from maixfs.card.extents import Extent, pieces_of
 from maixfs.card.folders import Item
 from maixfs.card.report import Progress
 from maixfs.card.volume import VolumeReader
 from maixfs.fat.errors import DamagedError
+from maixfs.sd.device import SectorDevice
 
 
 class Proof(NamedTuple):
@@ -51,6 +54,18 @@ def prove_same(old: VolumeReader, new: VolumeReader, progress: Progress | None =
         if progress is not None:
             progress("compare", files, len(wanted))
     return Proof(files, folders, size, tuple(damaged))
+
+
+def prove_sectors(
+    old: SectorDevice, new: SectorDevice, extents: Iterable[Extent], shift: int = 0
+) -> None:
+    """Compare extents of the old card with what lies ``shift`` sectors further on the new one.
+
+    Raises ``ProofError`` that names the first sectors that are not the same.
+    """
+    for sector, count in pieces_of(extents):
+        if old.read(sector, count) != new.read(sector + shift, count):
+            raise ProofError(f"sectors from {sector:#x} on came out different on the new card")
 
 
 def _about(item: Item) -> tuple[object, ...]:
