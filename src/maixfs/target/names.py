@@ -9,6 +9,7 @@ one is called ``name\pPAGE`` after the page of its header.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from maixfs.errors import UsageError
@@ -83,6 +84,7 @@ class Steps(NamedTuple):
         return b"/" + b"/".join(parse(part) for part in self.parts)
 
 
+@lru_cache(maxsize=4096)
 def steps_of(path: str) -> Steps:
     """Take a path apart: ``.``, ``..`` and doubled slashes go, escapes become canonical."""
     page = None

@@ -32,15 +32,25 @@ class Folder:
         self.fault: str | None = None
         """Why not all of it could be read."""
         self._aliases: dict[str, str] = {}
+        self._parts: dict[str, Named] = {}
 
     def add(self, entry: FatEntry) -> None:
         """Put an entry in; of several with one name the first counts, as for a board."""
         key = upcase(entry.name)
-        self.names.setdefault(key, Named(shown(entry.name), entry))
+        named = self.names.setdefault(key, Named(shown(entry.name), entry))
+        self._parts[named.part] = named
         self._aliases.setdefault(entry.short_name.upper(), key)
+
+    def replace(self, entry: FatEntry) -> None:
+        """Put in what is there now under a name."""
+        self.names.pop(upcase(entry.name), None)
+        self.add(entry)
 
     def get(self, part: str) -> Named | None:
         """Return what has a name, long or short, in whatever case."""
+        exact = self._parts.get(part)
+        if exact is not None:
+            return exact
         key = upcase(meant(part))
         return self.names.get(key) or self.names.get(self._aliases.get(key, ""))
 
@@ -55,6 +65,10 @@ class FatCatalog:
 
     def canonical(self, parts: Parts) -> Parts:
         """Return a path in the case that the volume has, as far as it goes there."""
+        above = self._folders.get(parts[:-1])  # its path is as the volume has it
+        if above is not None and len(parts) > len(self.mount):
+            named = above.get(parts[-1])
+            return parts if named is None else (*parts[:-1], named.part)
         if parts[: len(self.mount)] != self.mount:
             return parts
         known: Parts = self.mount
@@ -73,6 +87,10 @@ class FatCatalog:
         depth = len(self.mount)
         if parts[:depth] != self.mount or len(parts) <= depth:
             return None
+        above = self._folders.get(parts[:-1])
+        if above is not None:
+            named = above.get(parts[-1])
+            return named.entry if named else None
         known = self.canonical(parts)
         if len(known) > depth + 1 and not self.has_folder(known[:-1]):
             return None
@@ -89,6 +107,8 @@ class FatCatalog:
         depth = len(self.mount)
         if len(parts) <= depth or parts[:depth] != self.mount:
             return parts == self.mount[: len(parts)]
+        if parts in self._folders:
+            return True
         known: Parts = self.mount
         for part in parts[depth:]:
             found = self._folder(known).get(part)
@@ -188,8 +208,7 @@ class FatCatalog:
         """Note that a file was written, without reading its folder again."""
         folder = self._folders.get(parts[:-1])
         if folder is not None:
-            folder.names.pop(upcase(entry.name), None)
-            folder.add(entry)
+            folder.replace(entry)
 
     def _folder(self, known: Parts) -> Folder:
         folder = self._folders.get(known)

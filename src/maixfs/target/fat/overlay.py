@@ -43,12 +43,13 @@ class Overlay:
 
     def read(self, sector: int, count: int) -> bytes:
         """Return ``count`` sectors as they are now."""
+        held = [self._held.get(at) for at in range(sector, sector + count)] if self._held else []
+        if held and None not in held:
+            return b"".join(self._bytes_of(one) for one in held if one is not None)
         data = self.below.read(sector, count)
         touched = self._touched(sector, count)
         if not touched:
             return data
-        if count == 1:
-            return self._bytes_of(self._held[sector])
         changed = bytearray(data)
         self._lay_over(sector, memoryview(changed), touched)
         return bytes(changed)
