@@ -27,6 +27,8 @@ END_OF_CHAIN = 0xFFFFFFFF
 _PAGE_SECTORS = 8
 _MOST_PAGES = 4096
 """Pages kept at most (16 MiB); those that changed are kept in any case."""
+_SHORT_RUN = 8
+"""Entries that are looked at one by one before whole pieces are compared."""
 _AHEAD = 32
 """Pages read in one go where a search goes through them one after the other."""
 _SWAPPED = sys.byteorder == "big"
@@ -227,11 +229,28 @@ class PagedTable(Table):
             page = self._pages.get(number) or self._load(number)
             low = at & self._low
             here = min(len(page) - low, stop - length)
-            linked = _successors(page, low, here, at + 1, self._mask)
+            linked = self._successors(number, low, here, at + 1)
             length += linked
             if linked < here:
                 break
         return length
+
+    def _successors(self, number: int, low: int, most: int, value: int) -> int:
+        """Return how many entries from ``low`` on are ``value``, ``value`` + 1 and so on."""
+        page, mask = self._pages[number], self._mask
+        one_by_one = most if number in self._odd else min(most, _SHORT_RUN)
+        for step in range(one_by_one):
+            if page[low + step] & mask != value + step:
+                return step
+        good, bad = one_by_one, most + 1
+        while good + 1 < bad:
+            # Doubling first, then halving: the slices compared stay about as long as the run.
+            probe = min(good * 2, most) if bad > most else (good + bad) // 2
+            if page[low : low + probe] == array(page.typecode, range(value, value + probe)):
+                good = probe
+            else:
+                bad = probe
+        return good
 
     def count_free(self) -> int:
         """Count the free entries, the first two included as in FatFs."""
@@ -300,22 +319,6 @@ class PagedTable(Table):
             start = 0
         at = start * self._size
         return memoryview(page).cast("B")[at : at + SECTOR]
-
-
-def _successors(page: array[int], low: int, most: int, value: int, mask: int) -> int:
-    """Return how many entries from ``low`` on are ``value``, ``value`` + 1 and so on."""
-    for step in range(min(most, 8)):
-        if page[low + step] & mask != value + step:
-            return step
-    good, bad = min(most, 8), most + 1
-    while good + 1 < bad:
-        # Doubling first, then halving: the slices compared stay about as long as the run.
-        probe = min(good * 2, most) if bad > most else (good + bad) // 2
-        if page[low : low + probe] == array(page.typecode, range(value, value + probe)):
-            good = probe
-        else:
-            bad = probe
-    return good
 
 
 class Table12(Table):
