@@ -1,0 +1,393 @@
+"""Mounting, formatting, room, times and names of FAT volumes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from maixfs.fat.errors import FatError
+from maixfs.fat.mkfs import format_volume
+from maixfs.sd import RamSectors
+from maixfs.vfs import Errno, FatOptions, Vfs, VfsError, VfsFat, fat_class
+from vfs.drivers import FAT_SECTORS, RamDevice, errno_of, fat_sectors
+from vfs.fat_board import NOON_SECONDS, FatBoard, ram_board
+
+# Mounting
+
+
+def test_without_a_file_system_nothing_is_raised_before_mount() -> None:
+    driver = VfsFat(RamSectors(64))
+    assert not driver.has_filesystem
+    assert driver.stat("/")[0] == 0x4000
+    assert errno_of(driver.statvfs, "") == Errno.ENODEV
+    assert errno_of(driver.getcwd) == Errno.ENODEV
+    assert errno_of(Vfs().mount, driver, "/sd") == Errno.ENODEV
+    with pytest.raises(FatError):
+        driver.fs.info()
+
+
+def test_mount_formats_what_has_no_file_system() -> None:
+    driver, vfs = VfsFat(RamSectors(64)), Vfs()
+    vfs.mount(driver, "/sd", mkfs=True)
+    assert driver.has_filesystem
+    assert vfs.statvfs("/sd") == (512, 512, 30, 30, 30, 0, 0, 0, 0, 255)
+    assert vfs.listdir("/sd") == []
+
+
+def test_mount_formats_nothing_else() -> None:
+    board = FatBoard()
+    board.write("f", "kept")
+    vfs = Vfs()
+    vfs.mount(VfsFat(board.device), "/sd", mkfs=True)
+    assert vfs.listdir("/sd") == ["f"]
+
+
+def test_mount_asks_what_was_found_at_first() -> None:
+    device = RamSectors(64)
+    driver = VfsFat(device)
+    VfsFat.mkfs(device)
+    assert errno_of(driver.mount, False, False) == Errno.ENODEV
+    assert driver.statvfs("")[2] == 30
+    driver = VfsFat(device)
+    driver.mount(False, False)
+
+
+def test_mkfs_formats_in_any_case() -> None:
+    board = ram_board()
+    board.write("f", "lost")
+    VfsFat.mkfs(board.device)
+    assert board.again().vfs.listdir() == []
+
+
+def test_mkfs_of_too_little() -> None:
+    for sectors in (0, 1, 21):
+        assert errno_of(VfsFat.mkfs, RamDevice(sectors)) == Errno.EIO
+
+
+def test_mkfs_of_a_device_that_cannot_count() -> None:
+    device = RamDevice(64)
+    device.ioctl = lambda op, arg: None  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match="can't convert NoneType to int"):
+        VfsFat.mkfs(device)
+
+
+def test_a_large_device_gets_fat32_and_a_partition_table() -> None:
+    device = RamSectors(10 << 21)
+    VfsFat.mkfs(device)
+    driver = VfsFat(device, part=1)
+    assert driver.has_filesystem
+    assert driver.fs.geometry.fat_type == 32
+    assert VfsFat(device).statvfs("") == driver.statvfs("")
+    assert not VfsFat(device, part=2).has_filesystem
+
+
+def test_mount_does_not_make_fat32() -> None:
+    driver = VfsFat(RamSectors(10 << 21))
+    assert errno_of(driver.mount, False, True) == Errno.EIO
+
+
+def partitioned() -> RamSectors:
+    """Return a card with two volumes in slots 1 and 3."""
+    device = RamSectors(8192)
+    table = bytearray(512)
+    for slot, start in ((0, 64), (2, 4096)):
+        format_volume(device, start, 2048, fat_type=12, serial=slot)
+        entry = table[446 + 16 * slot : 462 + 16 * slot]
+        entry[4], entry[8:12] = 1, start.to_bytes(4, "little")
+        entry[12:16] = (2048).to_bytes(4, "little")
+        table[446 + 16 * slot : 462 + 16 * slot] = entry
+    table[510:512] = b"\x55\xaa"
+    device.write(0, table)
+    return device
+
+
+def test_a_slot_of_the_partition_table() -> None:
+    device = partitioned()
+    found = [VfsFat(device, part=part).has_filesystem for part in range(5)]
+    assert found == [True, True, False, True, False]
+    vfs = Vfs()
+    vfs.mount(VfsFat(device, part=1), "/sd")
+    vfs.mount(VfsFat(device, part=3), "/sd3")
+    with vfs.open("/sd3/f", "w") as file:
+        file.write("third")
+    assert vfs.listdir("/sd") == []
+    assert VfsFat(device, part=3).open("/f", "r").read() == "third"
+
+
+def test_a_slot_is_not_formatted() -> None:
+    driver = VfsFat(partitioned(), part=2)
+    assert errno_of(driver.mount, False, True) == Errno.ENODEV
+
+
+def test_a_superfloppy_has_no_slots() -> None:
+    assert not VfsFat(fat_sectors(12), part=1).has_filesystem
+
+
+def test_a_device_that_fails() -> None:
+    device = RamDevice(64)
+    device.failing.add("read")
+    assert errno_of(VfsFat, device) == Errno.EIO
+    assert errno_of(VfsFat.mkfs, device) == Errno.EIO
+
+
+def test_a_device_that_is_not_ready() -> None:
+    device = RamDevice(64)
+    device.ioctl = lambda op, arg: 1  # type: ignore[method-assign]
+    assert errno_of(VfsFat, device) == Errno.EBUSY
+
+
+@pytest.mark.parametrize("what", [1, None, object()])
+def test_what_is_no_device(what: Any) -> None:
+    with pytest.raises(AttributeError, match="readblocks"):
+        VfsFat(what)
+
+
+def test_what_a_device_raises_passes_and_does_no_harm() -> None:
+    board = ram_board()
+    board.write("f", "x" * 3000)
+
+    class OwnError(Exception):
+        pass
+
+    def fail(number: int, buffer: bytearray) -> int:
+        raise OwnError
+
+    fresh = RamDevice(256)
+    fresh.blocks = board.device.blocks
+    honest, fresh.readblocks = fresh.readblocks, fail  # type: ignore[method-assign]
+    with pytest.raises(OwnError):
+        VfsFat(fresh)
+    fresh.readblocks = honest  # type: ignore[method-assign]
+    assert VfsFat(fresh).open("f", "r").read() == "x" * 3000
+
+
+# Read-only
+
+
+def refuses_writes(vfs: Vfs) -> None:
+    for mode in ("w", "a", "x", "r+"):
+        assert errno_of(vfs.open, "f", mode) == Errno.EROFS
+    assert errno_of(vfs.mkdir, "d") == Errno.EROFS
+    assert errno_of(vfs.remove, "f") == Errno.EROFS
+    assert errno_of(vfs.rename, "f", "g") == Errno.EROFS
+    assert errno_of(vfs.remove, "none") == Errno.ENOENT
+    assert errno_of(vfs.rmdir, "f") == Errno.ENOTDIR
+    with vfs.open("f") as file:
+        assert file.read() == "text"
+
+
+def test_a_read_only_mount() -> None:
+    board = FatBoard()
+    board.write("f", "text")
+    board.vfs.umount("/sd")
+    board.vfs.mount(board.driver, "/sd", readonly=True)
+    board.vfs.chdir("/sd")
+    refuses_writes(board.vfs)
+    board.vfs.umount("/sd")
+    board.vfs.mount(board.driver, "/sd")
+    board.vfs.chdir("/sd")
+    refuses_writes(board.vfs)
+    board.again().write("g", "another object may")
+
+
+def test_a_file_that_is_open_for_writing_then() -> None:
+    board = FatBoard()
+    file = board.vfs.open("f", "w")
+    file.write("x" * 100)
+    board.driver.mount(True, False)
+    assert errno_of(file.close) == Errno.EIO
+
+
+def test_a_device_that_cannot_be_written() -> None:
+    board = FatBoard()
+    board.write("f", "text")
+    board.device.read_only = True
+    refuses_writes(board.vfs)
+    refuses_writes(board.again().vfs)
+
+
+def test_what_cannot_be_written_is_not_formatted() -> None:
+    device = RamSectors(64)
+    device.read_only = True
+    assert errno_of(VfsFat.mkfs, device) == Errno.EROFS
+    with pytest.raises(VfsError):
+        Vfs().mount(VfsFat(RamSectors(64)), "/sd", readonly=True, mkfs=True)
+
+
+# Times
+
+
+def test_times_are_of_the_last_write_and_since_2000() -> None:
+    board = FatBoard()
+    board.write("f", "x")
+    board.vfs.mkdir("d")
+    assert board.vfs.stat("f") == (0x8000, 0, 0, 0, 0, 0, 1, *[NOON_SECONDS] * 3)
+    assert board.vfs.stat("d") == (0x4000, 0, 0, 0, 0, 0, 0, *[NOON_SECONDS] * 3)
+    assert board.vfs.stat("/sd")[7:] == (0, 0, 0)
+    assert board.driver.fs.stat(b"f").create_date == 44 << 9 | 5 << 5 | 17
+
+
+def test_today_they_are_unix_time() -> None:
+    board = FatBoard(profile="modern")
+    board.write("f", "x")
+    assert board.vfs.stat("f")[8] == NOON_SECONDS + 946684800
+    assert board.vfs.stat("/sd")[8] == 946684800
+
+
+def test_the_firmware_writes_them_60_years_late() -> None:
+    board = FatBoard(dates_late=True)
+    board.write("f", "x")
+    sixty_years = (60 * 365 + 15) * 86400
+    assert board.vfs.stat("f")[8] == NOON_SECONDS + sixty_years
+    assert board.quirks == [
+        ("fat-dates-late", "the firmware writes dates 60 years late: to a PC it is 2084")
+    ]
+
+
+def test_without_a_clock_it_is_the_hosts() -> None:
+    driver = VfsFat(fat_sectors(12))
+    driver.open("f", "w").close()
+    assert driver.stat("f")[8] > NOON_SECONDS
+
+
+# Room, paths, names
+
+
+def test_room() -> None:
+    board = FatBoard(fat_sectors(16))
+    size, _, clusters, free, *rest = board.vfs.statvfs("/sd/nowhere")
+    assert (size, free, rest) == (512, clusters, [clusters, 0, 0, 0, 0, 255])
+    assert clusters < FAT_SECTORS[16]
+    board.write("f", "x" * 600)
+    assert board.driver.statvfs(None)[3] == free - 2
+
+
+@pytest.mark.parametrize(("profile", "length"), [("maixpy", 128), ("modern", 4096)])
+def test_a_path_longer_than_the_firmwares_buffer(profile: str, length: int) -> None:
+    board = FatBoard(profile=profile)
+    for size in [127] * (length // 128 - 1) + [126]:
+        board.vfs.mkdir("x" * size)
+        board.vfs.chdir("x" * size)
+    board.vfs.mkdir("y")
+    assert len(board.driver.getcwd()) == length - 1
+    board.vfs.chdir("y")
+    assert errno_of(board.vfs.getcwd) == Errno.ENOMEM
+    assert board.vfs.listdir() == []
+
+
+def test_names_go_through_code_page_437() -> None:
+    board = FatBoard()
+    board.write("café.txt", "x")
+    assert board.vfs.listdir() == ["café.txt"]
+    assert board.vfs.listdir(b"") == ["café.txt".encode()]
+    assert [entry.name for entry in board.driver.fs.scandir()] == ["caf├⌐.txt"]
+    assert board.told() == ["fat-name-bytes"]
+    assert "'caf├⌐.txt'" in board.quirks[0][1]
+
+
+def test_names_of_a_pc_are_odd_bytes() -> None:
+    board = FatBoard()
+    board.driver.fs.write_bytes("é.txt", b"from a PC")
+    assert board.vfs.listdir() == ["\udc82.txt"]
+    assert board.vfs.listdir(b"") == [b"\x82.txt"]
+    assert board.read("\udc82.txt") == "from a PC"
+
+
+@pytest.mark.parametrize("call", ["mkdir", "rename"])
+def test_every_new_name_is_looked_at(call: str) -> None:
+    board = FatBoard()
+    board.write("f", "x")
+    board.vfs.mkdir("ä") if call == "mkdir" else board.vfs.rename("f", "ä")
+    assert board.told() == ["fat-name-bytes"]
+
+
+# What is told
+
+
+def test_a_slash_at_the_end_is_told() -> None:
+    board = FatBoard()
+    board.vfs.mkdir("d")
+    assert errno_of(board.vfs.listdir, "/sd/d/") == Errno.EINVAL
+    assert errno_of(board.vfs.listdir, "/sd/d/") == Errno.EINVAL
+    assert board.quirks == [
+        (
+            "fat-trailing-slash",
+            "'/d/' is refused because it ends with a slash: leave the slash away",
+        )
+    ]
+
+
+def test_replacing_by_renaming_is_told() -> None:
+    board = FatBoard()
+    board.write("a", "A")
+    board.write("b", "B")
+    board.vfs.rename("a", "c")
+    assert board.told() == []
+    board.vfs.rename("c", "b")
+    assert board.read("b") == "A"
+    assert board.told() == ["fat-rename-replaces"]
+
+
+def test_replacing_can_lose_the_target() -> None:
+    board = ram_board()
+    board.write("a", "A")
+    board.write("b", "B")
+    real, calls = board.driver.fs.rename, []
+
+    def rename(old: bytes, new: bytes) -> None:
+        calls.append(new)
+        if len(calls) == 2:
+            board.device.failing.add("write")
+        real(old, new)
+
+    board.driver.fs.rename = rename  # type: ignore[method-assign, assignment]
+    assert errno_of(board.vfs.rename, "a", "b") == Errno.EIO
+    assert board.told() == ["device-error-ignored", "rename-loses-target"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "target"),
+    [("/sd", "d/e/f"), ("/sd", "/sd/D/x"), ("/sd/d", "../d/e/x"), ("/sd/d/e", "x")],
+)
+def test_a_folder_into_itself(folder: str, target: str) -> None:
+    def prepared(*, guarded: bool) -> FatBoard:
+        board = FatBoard(guarded=guarded)
+        board.vfs.mkdir("d")
+        board.vfs.mkdir("d/e")
+        board.vfs.chdir(folder)
+        return board
+
+    board = prepared(guarded=True)
+    assert errno_of(board.vfs.rename, "/sd/d", target) == Errno.EINVAL
+    assert board.vfs.listdir("/sd/d") == ["e"]
+
+
+def test_a_folder_elsewhere() -> None:
+    board = FatBoard(guarded=True)
+    for name in ("d", "d/e", "f"):
+        board.vfs.mkdir(name)
+    board.vfs.rename("d/e", "f/e")
+    board.vfs.rename("d", "f/e/d")
+    assert board.vfs.listdir("f/e") == ["d"]
+    assert board.told() == []
+
+
+def test_the_class_that_programs_have() -> None:
+    made = fat_class(FatOptions("modern", clock=lambda: (0x2821, 0)))
+    device = RamDevice(64)
+    made.mkfs(device)
+    driver = made(device)
+    driver.open("f", "w").close()
+    assert driver.stat("f")[8] == 946684800
+    assert (repr(driver), made.__name__) == ("<VfsFat>", "VfsFat")
+
+
+def test_power_that_goes() -> None:
+    board = FatBoard()
+    board.write("f", "kept")
+    file = board.vfs.open("f", "a")
+    file.write(" and lost")
+    board.driver.abandon()
+    assert errno_of(file.close) == Errno.EINVAL
+    assert board.read("f") == "kept"
