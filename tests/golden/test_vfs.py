@@ -1,7 +1,7 @@
 """What a real MicroPython answered to VFS programs, and what ours answers.
 
 Each case is a program in steps. It runs twice: as v1.11, which MaixPy has, and as the release of
-today, where that one answered otherwise. Cases that need FAT are skipped while there is none.
+today, where that one answered otherwise.
 """
 
 from __future__ import annotations

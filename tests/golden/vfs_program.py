@@ -13,10 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import pytest
-
-import maixfs.vfs
-from maixfs.vfs import ImportStat, Vfs, without_errno_attribute
+from maixfs.vfs import FatOptions, ImportStat, Vfs, fat_class, without_errno_attribute
 
 CALLS = ["chdir", "getcwd", "ilistdir", "listdir", "mkdir", "mount", "remove", "rename"]
 CALLS += ["rmdir", "stat", "statvfs", "umount"]
@@ -46,7 +43,8 @@ class Program:
     """One fresh interpreter."""
 
     def __init__(self, profile: str, images: dict[str, Any]) -> None:
-        self.vfs = Vfs(profile)
+        self.vfs_fat = fat_class(FatOptions(profile))
+        self.vfs = Vfs(profile, block_driver=self.vfs_fat)
         self.vfs.attach(HostRoot(), "/")
         self.modules = {"sys": ModuleType("sys"), "uos": self._uos()}
         self.modules["os"] = self.modules["uos"]
@@ -60,17 +58,12 @@ class Program:
         self.globals |= {f"IMG_{name}": image for name, image in images.items()}
 
     def _uos(self) -> ModuleType:
-        module = NeedsFat("uos")
+        module = ModuleType("uos")
         for name in CALLS:
             setattr(module, name, getattr(self.vfs, name))
-        module.unlink = self.vfs.remove  # only the unix port has it
-        module.mount = self._mount
+        # Only the unix port has unlink.
+        vars(module).update(unlink=self.vfs.remove, VfsFat=self.vfs_fat)
         return module
-
-    def _mount(self, fs: Any, path: Any, /, **options: Any) -> None:
-        if hasattr(fs, "readblocks") and not hasattr(fs, "mount"):
-            need_fat()
-        self.vfs.mount(fs, path, **options)
 
     def run(self, code: str) -> None:
         """Run statements."""
@@ -143,22 +136,6 @@ def iterate(iterable: Any, /) -> Iterator[Any]:
 def first_path(package: ModuleType) -> str:
     """Return where a package's modules lie: MicroPython's ``__path__`` is one string."""
     return str(package.__path__)
-
-
-class NeedsFat(ModuleType):
-    """A module that lends ``VfsFat`` from maixfs, or ends the test where maixfs has none."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "VfsFat":
-            need_fat()
-            return maixfs.vfs.VfsFat
-        raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
-
-
-def need_fat() -> None:
-    """Skip where there is no FAT driver."""
-    if not hasattr(maixfs.vfs, "VfsFat"):
-        pytest.skip("needs FAT")
 
 
 def shown(value: Any) -> str:
