@@ -238,6 +238,27 @@ def test_partitions_that_overlap(card_copy: CardCopy) -> None:
     assert the(examine(card), "overlap").where == 83968
 
 
+@pytest.mark.parametrize("name", ["exfat", "ntfs"])
+def test_a_whole_card_of_another_file_system(name: str, card_copy: CardCopy) -> None:
+    source = card_copy(name)
+    card = RamSectors(source.sectors - 2048)
+    card.write(0, source.read(2048, 100))
+    report = examine(card)
+    assert ids(report) == {name}
+    assert report.partitions[0].number == 0
+
+
+def test_a_boot_sector_without_its_signature(card_copy: CardCopy) -> None:
+    card = card_copy("superfloppy")
+    card.write(0, card.read(0, 1)[:510] + bytes(2))
+    assert ids(examine(card)) == {"no-signature", "bad-boot-sector"}
+    card = card_copy("part2")
+    card.write(2048, card.read(2048, 1)[:510] + bytes(2))
+    report = examine(card)
+    assert the(report, "bad-boot-sector").severity is Severity.WARNING
+    assert [part.mount_point for part in report.partitions] == [None, "/sd"]
+
+
 def test_a_type_that_is_not_fat(card_copy: CardCopy) -> None:
     card = card_copy("part1_0c")
     table = bytearray(card.read(0, 1))

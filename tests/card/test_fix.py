@@ -155,6 +155,18 @@ def test_a_wiped_table_is_made_again(card_copy: CardCopy, tmp_path: Path) -> Non
     assert fixed.report.partitions[0].files == 4
 
 
+@pytest.mark.parametrize("name", ["superfloppy", "part1_0c"])
+def test_a_boot_sector_without_its_signature(
+    name: str, card_copy: CardCopy, tmp_path: Path
+) -> None:
+    card = card_copy(name)
+    start = 0 if name == "superfloppy" else 2048
+    card.write(start, card.read(start, 1)[:510] + bytes(2))
+    fixed = fix(card, tmp_path)
+    assert any("55 AA" in change for change in fixed.changes)
+    assert fixed.report.healthy
+
+
 def test_gpt_with_an_empty_efi_partition_and_something_foreign(tmp_path: Path) -> None:
     card = RamSectors(300000)
     for start in (2048, 100000):

@@ -145,7 +145,8 @@ class _Maker:
                 raise CardError(f"{about}: {error}", hint=error.hint) from error
             volume = self._format(wish, start, sectors, None, number)
         kind = partition_type(volume.fat_type, start, sectors)
-        return NewPartition(number, kind, start, sectors, wish.label, volume)
+        label = volume.label if wish.label else ""
+        return NewPartition(number, kind, start, sectors, label, volume)
 
     def _format(
         self, wish: PartitionWish, start: int, sectors: int, fat_type: int | None, number: int
