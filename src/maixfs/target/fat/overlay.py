@@ -1,7 +1,7 @@
 """A card on which everything is written to memory, until it is decided to keep it.
 
-The card below is only read. Written sectors lie in memory up to a bound and in a nameless file
-of the host after that, so that a copy may be larger than memory.
+The card below is only read. What was written is held in pages, in memory up to a bound and in a
+nameless file of the host after that, so that a copy may be larger than memory.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import BinaryIO, TypeAlias
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import SectorError, out_of_card
 
-IN_MEMORY = 1 << 17
-"""Sectors that are held in memory: 64 MiB."""
-RUN = 2048
-"""Sectors of the longest run that is given out: 1 MiB."""
-_ZEROS = bytes(SECTOR)
+PAGE = 8
+"""Sectors that are held together."""
+_BYTES = PAGE * SECTOR
+IN_MEMORY = 1 << 14
+"""Pages that are held in memory: 64 MiB."""
+_RUN = 256
+"""Pages of the longest run that is given out: 1 MiB."""
 
 Held: TypeAlias = bytes | int
-"""A sector's bytes, or where they lie in the spill file."""
+"""A page's bytes, or where they lie in the spill file. The last page of a card may be short."""
 
 
 class Overlay:
@@ -38,27 +40,36 @@ class Overlay:
         self._spill: BinaryIO | None = None
 
     def __len__(self) -> int:
-        """Sectors that were written."""
+        """Pages that are held."""
         return len(self._held)
 
     def read(self, sector: int, count: int) -> bytes:
         """Return ``count`` sectors as they are now."""
-        held = [self._held.get(at) for at in range(sector, sector + count)] if self._held else []
-        if held and None not in held:
-            return b"".join(self._bytes_of(one) for one in held if one is not None)
-        data = self.below.read(sector, count)
-        touched = self._touched(sector, count)
-        if not touched:
-            return data
-        changed = bytearray(data)
-        self._lay_over(sector, memoryview(changed), touched)
-        return bytes(changed)
+        if not self._held or not self._touches(sector, count):
+            return self.below.read(sector, count)
+        self._check(sector, count)
+        first, last = sector // PAGE, (sector + count - 1) // PAGE
+        if first == last:
+            start = (sector - first * PAGE) * SECTOR
+            return self._page(first)[start : start + count * SECTOR]
+        data = bytearray(count * SECTOR)
+        self.readinto(sector, memoryview(data))
+        return bytes(data)
 
     def readinto(self, sector: int, buffer: memoryview) -> None:
         """Fill ``buffer``, whole sectors long."""
-        self.below.readinto(sector, buffer)
-        touched = self._touched(sector, len(buffer) // SECTOR)
-        self._lay_over(sector, buffer, touched)
+        count = len(buffer) // SECTOR
+        touched = self._touched(sector, count)
+        if len(touched) * PAGE < count:
+            self.below.readinto(sector, buffer)
+        else:
+            self._check(sector, count)
+            touched = [*range(sector // PAGE, -(-(sector + count) // PAGE))]
+        for page in touched:
+            at = (page * PAGE - sector) * SECTOR
+            content = self._page(page)
+            start, end = max(0, at), min(len(buffer), at + len(content))
+            buffer[start:end] = content[start - at : end - at]
 
     def write(self, sector: int, data: Buffer) -> None:
         """Hold ``data``, whole sectors long."""
@@ -66,25 +77,31 @@ class Overlay:
         count, odd = divmod(len(view), SECTOR)
         if odd:
             raise SectorError(f"{len(view)} bytes are not whole sectors of {SECTOR}")
-        if sector < 0 or sector + count > self.sectors:
-            raise out_of_card(sector, count, self.sectors)
-        self._remember(sector, count)
-        held = self._held
-        if len(held) + count > IN_MEMORY:
-            start = self._spilled(view)
-            for at in range(count):
-                held[sector + at] = start + at * SECTOR
-            return
-        whole = bytes(view)
-        for at in range(count):
-            held[sector + at] = whole[at * SECTOR : (at + 1) * SECTOR]
+        self._check(sector, count)
+        done = 0
+        while done < len(view):
+            page, inside = divmod(sector * SECTOR + done, _BYTES)
+            piece = view[done : done + _BYTES - inside]
+            if len(piece) == _BYTES:
+                self._hold(page, bytes(piece))
+            else:
+                content = bytearray(self._page(page))
+                content[inside : inside + len(piece)] = piece
+                self._hold(page, bytes(content))
+            done += len(piece)
 
     def zero(self, sector: int, count: int) -> None:
-        """Make ``count`` sectors zero; they share their bytes."""
-        if sector < 0 or count < 0 or sector + count > self.sectors:
-            raise out_of_card(sector, count, self.sectors)
-        self._remember(sector, count)
-        self._held.update(dict.fromkeys(range(sector, sector + count), _ZEROS))
+        """Make ``count`` sectors zero; whole pages of them share their bytes."""
+        self._check(sector, count)
+        zeros = bytes(_BYTES)
+        while count:
+            part = min(count, PAGE - sector % PAGE)
+            if part == PAGE:
+                self._remember(sector // PAGE)
+                self._held[sector // PAGE] = zeros
+            else:
+                self.write(sector, zeros[: part * SECTOR])
+            sector, count = sector + part, count - part
 
     def sync(self) -> None:
         """Do nothing: what is written is kept or forgotten as a whole."""
@@ -95,33 +112,32 @@ class Overlay:
 
     def undo(self) -> None:
         """Forget what was written since the last ``mark``."""
-        for sector, held in (self._before or {}).items():
+        for page, held in (self._before or {}).items():
             if held is None:
-                del self._held[sector]
+                del self._held[page]
             else:
-                self._held[sector] = held
+                self._held[page] = held
         self._before = {}
 
     def changed_since_mark(self) -> bool:
-        """Tell whether a sector has other bytes than at the last ``mark``."""
-        for sector, held in (self._before or {}).items():
-            old = self.below.read(sector, 1) if held is None else self._bytes_of(held)
-            if old != self._bytes_of(self._held[sector]):
-                return True
-        return False
+        """Tell whether anything has other bytes than at the last ``mark``."""
+        return any(
+            (self._below(page) if held is None else self._bytes_of(held)) != self._page(page)
+            for page, held in (self._before or {}).items()
+        )
 
     def runs(self) -> Iterator[tuple[int, int]]:
-        """Yield (first sector, sectors) of what was written, upwards, none over ``RUN``."""
+        """Yield (first sector, sectors) of what is held, upwards, none over 1 MiB."""
         start, count = 0, 0
-        for sector in sorted(self._held):
-            if count and sector == start + count and count < RUN:
+        for page in sorted(self._held):
+            if count and page == start + count and count < _RUN:
                 count += 1
                 continue
             if count:
-                yield start, count
-            start, count = sector, 1
+                yield self._run(start, count)
+            start, count = page, 1
         if count:
-            yield start, count
+            yield self._run(start, count)
 
     def clear(self) -> None:
         """Forget everything that was written."""
@@ -131,23 +147,42 @@ class Overlay:
             self._spill.close()
             self._spill = None
 
+    def _run(self, page: int, count: int) -> tuple[int, int]:
+        return page * PAGE, min(count * PAGE, self.sectors - page * PAGE)
+
+    def _check(self, sector: int, count: int) -> None:
+        if sector < 0 or count < 0 or sector + count > self.sectors:
+            raise out_of_card(sector, count, self.sectors)
+
+    def _touches(self, sector: int, count: int) -> bool:
+        if count <= PAGE:
+            return sector // PAGE in self._held or (sector + count - 1) // PAGE in self._held
+        return bool(self._touched(sector, count))
+
     def _touched(self, sector: int, count: int) -> list[int]:
+        """Return the pages of a range that are held."""
         held = self._held
-        if not held:
-            return []
-        if count <= len(held):
-            return [at for at in range(sector, sector + count) if at in held]
-        return [at for at in held if sector <= at < sector + count]
+        pages = range(sector // PAGE, -(-(sector + count) // PAGE))
+        if len(pages) <= len(held):
+            return [page for page in pages if page in held]
+        return [page for page in held if page in pages]
 
-    def _lay_over(self, sector: int, view: memoryview, touched: list[int]) -> None:
-        for at in touched:
-            start = (at - sector) * SECTOR
-            view[start : start + SECTOR] = self._bytes_of(self._held[at])
+    def _page(self, page: int) -> bytes:
+        """Return a page as it is now."""
+        held = self._held.get(page)
+        return self._below(page) if held is None else self._bytes_of(held)
 
-    def _remember(self, sector: int, count: int) -> None:
-        if self._before is not None:
-            for at in range(sector, sector + count):
-                self._before.setdefault(at, self._held.get(at))
+    def _below(self, page: int) -> bytes:
+        return self.below.read(*self._run(page, 1))
+
+    def _hold(self, page: int, content: bytes) -> None:
+        self._remember(page)
+        in_memory = page in self._held or len(self._held) < IN_MEMORY
+        self._held[page] = content if in_memory else self._spilled(content)
+
+    def _remember(self, page: int) -> None:
+        if self._before is not None and page not in self._before:
+            self._before[page] = self._held.get(page)
 
     def _bytes_of(self, held: Held) -> bytes:
         if isinstance(held, bytes):
@@ -155,15 +190,15 @@ class Overlay:
         if self._spill is None:
             raise SectorError("what was written is gone: the overlay was cleared")
         self._spill.seek(held)
-        return self._spill.read(SECTOR)
+        return self._spill.read(_BYTES)
 
-    def _spilled(self, view: memoryview) -> int:
+    def _spilled(self, content: bytes) -> int:
         """Write to the spill file; return where it lies there."""
         try:
             if self._spill is None:
                 self._spill = tempfile.TemporaryFile(dir=self._spill_folder)  # noqa: SIM115
             start = self._spill.seek(0, 2)
-            self._spill.write(view)
+            self._spill.write(content.ljust(_BYTES, b"\0"))
         except OSError as error:
             raise SectorError(
                 f"no room for what is to be written: {error.strerror or error}",
