@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from maixfs.card import examine, fix_card, read_card
+from maixfs.card import PartitionWish, examine, fix_card, read_card, write_card_layout
 from maixfs.card.catalogue import KINDS
 from maixfs.card.fattable import Ending, FatTable
 from maixfs.card.layout import read_layout
+from maixfs.card.volume import VolumeReader
 from maixfs.errors import MaixfsError
 from maixfs.fat import Fat, FatError
 from maixfs.fat.geometry import read_geometry
@@ -217,3 +219,50 @@ def test_a_card_without_a_first_sector() -> None:
 
     report = examine(Dead(1000))
     assert [found.id for found in report.findings] == ["unreadable"]
+
+
+names = st.sampled_from(["a", "Long name of a file.txt", "B.BIN", "ünïcode", "main.py", "x" * 60])
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["write", "mkdir", "remove", "rename", "into"]),
+        names,
+        names,
+        st.integers(0, 9000),
+    ),
+    max_size=25,
+)
+
+
+@given(fat_type=st.sampled_from([12, 16, 32]), todo=steps)
+def test_nothing_is_wrong_with_what_the_driver_writes(
+    fat_type: int, todo: list[tuple[str, str, str, int]]
+) -> None:
+    sectors = {12: 6000, 16: 40000, 32: 80000}[fat_type]
+    card = RamSectors(sectors)
+    wish = PartitionWish(fat_type=fat_type, label="LABEL")
+    write_card_layout(card, [wish], serial=1)
+    with Fat(card, 2048) as fat:
+        for what, one, two, size in todo:
+            with suppress(FatError):
+                if what == "write":
+                    fat.write_bytes(f"/{one}", b"x" * size)
+                elif what == "mkdir":
+                    fat.mkdir(f"/{one}")
+                elif what == "remove":
+                    fat.remove(f"/{one}")
+                elif what == "rename":
+                    fat.rename(f"/{one}", f"/{two}")
+                else:
+                    fat.write_bytes(f"/{one}/{two}", b"y" * size)
+        held = {path: entry.size for path, entry in fat.walk()}
+        free = fat.free_clusters(scan=True)
+    report = examine(card)
+    assert {found.id for found in report.findings} <= {f"fat{fat_type}"}
+    (part,) = report.partitions
+    assert part.free_clusters == free
+    assert (part.files or 0) + (part.folders or 0) == len(held)
+    layout = read_layout(card.read(2048, 1), fat_type)
+    assert layout is not None
+    assert {
+        found.path: found.item.size for found in VolumeReader(card, 2048, layout).walk()
+    } == held

@@ -79,10 +79,10 @@ class _Reader:
             if raw[0] & ondisk.LAST_LONG_ENTRY:
                 self.drop_long()
             self._long.append(raw)
-        elif attributes & ondisk.Attribute.VOLUME_ID:
+        elif attributes & ~ondisk.Attribute.ARCHIVE == ondisk.Attribute.VOLUME_ID:
             self.drop_long()
             self.label = raw[:11] if self.label is None else self.label
-        elif raw[:11] in {_DOT, _DOTDOT}:
+        elif raw[:1] == b".":  # FatFs passes over all of these
             self.drop_long()
         else:
             self.items.append(self._item(slot, raw))
