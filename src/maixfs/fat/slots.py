@@ -6,11 +6,14 @@ FatFs looks a name up and lists a directory with two loops that differ in small 
 
 from __future__ import annotations
 
+import struct
+from codecs import utf_16_le_decode
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from maixfs.fat.entry import FatEntry
 from maixfs.fat.longname import checksum, read_long
-from maixfs.fat.names import listed_name, short_oem
+from maixfs.fat.names import listed_name, short_oem, short_text
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME,
     ATTR_LONG_NAME_MASK,
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from maixfs.fat.node import Node
 
+_new_tuple = tuple.__new__  # a quarter of the time that FatEntry's own takes
 _DOT = ord(".")
 _NOT_SHORT = (0, ENTRY_FREE, _DOT)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
@@ -122,9 +126,19 @@ class SlotReader:
         return Item(slot, first if first >= 0 else slot, long or None, found=found, listed=listed)
 
 
-_NAMES = [bytes(range(n, 0, -1)) for n in range(20)]
-"""LDIR_Ord of the parts of a name of so many, without the mark of the first."""
-_ATTRIBUTES = [bytes((ATTR_LONG_NAME,)) * n for n in range(20)]
+_MOST_PARTS = 19
+"""A name in 20 parts may be too long; those few are looked at slot by slot."""
+_ORDERS = [bytes(range(n, 0, -1)) for n in range(_MOST_PARTS + 1)]
+"""LDIR_Ord of the parts of a name, the first without its mark."""
+_ATTRIBUTES = [bytes((ATTR_LONG_NAME,)) * n for n in range(_MOST_PARTS + 1)]
+_ZEROS = [bytes(n) for n in range(_MOST_PARTS + 1)]
+_PIECES = [struct.Struct("<" + "x10s3x12s2x4s" * n) for n in range(_MOST_PARTS + 1)]
+"""The three pieces of text in each part."""
+_FORWARD = [
+    itemgetter(*(at + piece for at in range(n * 3 - 3, -1, -3) for piece in range(3)))
+    for n in range(1, _MOST_PARTS + 1)
+]
+"""These pieces with the first part of the name first."""
 _FILL = "\uffff" * LONG_UNITS
 
 
@@ -135,35 +149,31 @@ def whole_set(data: bytearray, first: int, last: int) -> str | None:
     a plain file's or folder's, 20 parts, a name that ends in another part than its last.
     """
     count = last - first
-    if not 0 < count < len(_NAMES):
+    if not 0 < count <= _MOST_PARTS:
         return None
     at = last * ENTRY_SIZE
     if data[at] in _NOT_SHORT or data[at + 11] & _VOLUME_ID:
         return None
-    block = bytes(data[first * ENTRY_SIZE : at])
+    block = bytes(data[first * ENTRY_SIZE : at + 11])
     if (
-        block[ENTRY_SIZE::ENTRY_SIZE] != _NAMES[count - 1]
+        block[ENTRY_SIZE:-11:ENTRY_SIZE] != _ORDERS[count - 1]
         or block[11::ENTRY_SIZE] != _ATTRIBUTES[count]
-        or block[13::ENTRY_SIZE] != bytes((checksum(bytes(data[at : at + 11])),)) * count
-        or any(block[26::ENTRY_SIZE])
-        or any(block[27::ENTRY_SIZE])
+        or block[13::ENTRY_SIZE] != bytes((checksum(block[-11:]),)) * count
+        or block[26::ENTRY_SIZE] != _ZEROS[count]
+        or block[27::ENTRY_SIZE] != _ZEROS[count]
     ):
         return None
-    return _joined(block)
+    return _joined(_PIECES[count].unpack_from(block), count)
 
 
-def _joined(block: bytes) -> str | None:
-    """Return the name in ``block``, the last part first; ``None`` if its end is an odd one."""
-    parts = [
-        block[at + 1 : at + 11] + block[at + 14 : at + 26] + block[at + 28 : at + 32]
-        for at in range(len(block) - ENTRY_SIZE, -1, -ENTRY_SIZE)
-    ]
-    text = b"".join(parts).decode("utf-16-le", "surrogatepass")
+def _joined(pieces: tuple[bytes, ...], count: int) -> str | None:
+    """Return the name in ``pieces``, the last part first; ``None`` if its end is an odd one."""
+    text, _ = utf_16_le_decode(b"".join(_FORWARD[count - 1](pieces)), "surrogatepass", True)
     end = text.find("\0")
     if end < 0:
         return text
     fill = len(text) - end - 1
-    return text[:end] if fill < LONG_UNITS and text[end + 1 :] == _FILL[:fill] and end else None
+    return text[:end] if fill < LONG_UNITS and text.endswith(_FILL[:fill]) and end else None
 
 
 def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
@@ -173,15 +183,15 @@ def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
         write_time, write_date, low, size,
     ) = DIR_ENTRY.unpack_from(data, item.slot * ENTRY_SIZE)  # fmt: skip
     long = item.long
-    short_name = short_oem(short, 0).decode("cp437")
+    short_name = short_text(short, 0)
     if long is None:
         oem = short_oem(short, nt)
-        name = oem.decode("cp437") if nt else short_name
+        name = short_text(short, nt) if nt else short_name
     elif long.isascii():
         name, oem = long, long.encode("ascii")
     else:
         name, oem = long, listed_name(long, short, nt)
-    return FatEntry(
+    return _new_tuple(FatEntry, (
         name, oem, short_name, attributes, size, high << 16 | low if wide else low,
         write_date, write_time, create_date, create_time, tenths, access_date, item.slot,
-    )  # fmt: skip
+    ))  # fmt: skip
