@@ -9,6 +9,10 @@ from maixfs.fat import ondisk
 from maixfs.fat.longname import read_long
 from maixfs.fat.names import short_text
 
+# Plain numbers: arithmetic on flags takes ten times as long, and every entry needs it.
+_DIRECTORY = int(ondisk.Attribute.DIRECTORY)
+_VOLUME_ID = int(ondisk.Attribute.VOLUME_ID)
+_NOT_ARCHIVE = ~int(ondisk.Attribute.ARCHIVE)
 _DOT = b".          "
 _DOTDOT = b"..         "
 
@@ -32,7 +36,7 @@ class Item(NamedTuple):
     @property
     def is_dir(self) -> bool:
         """Whether it is a folder."""
-        return bool(self.attributes & ondisk.Attribute.DIRECTORY)
+        return bool(self.attributes & _DIRECTORY)
 
 
 class Folder(NamedTuple):
@@ -79,7 +83,7 @@ class _Reader:
             if raw[0] & ondisk.LAST_LONG_ENTRY:
                 self.drop_long()
             self._long.append(raw)
-        elif attributes & ~ondisk.Attribute.ARCHIVE == ondisk.Attribute.VOLUME_ID:
+        elif attributes & _NOT_ARCHIVE == _VOLUME_ID:
             self.drop_long()
             self.label = raw[:11] if self.label is None else self.label
         elif raw[:1] == b".":  # FatFs passes over all of these
