@@ -249,3 +249,14 @@ def test_a_card_without_a_table_has_no_partitions(tmp_path: Path) -> None:
     card = make_card(tmp_path / "card.img", 16, superfloppy=True)
     with pytest.raises(NoFileSystemError, match="no partition table"):
         format_partition(parse_target(f"{card}@1"), CardShape(), force=True)
+
+
+def test_a_large_file_is_told_piece_by_piece(card: Path, data: Path) -> None:
+    (data / "large").write_bytes(bytes(5 << 20))
+    seen: list[tuple[str, int, int]] = []
+    apply(plan_copy([data / "large"], f"{card}:/"), lambda *report: seen.append(report))
+    assert {phase for phase, _, _ in seen} == {"copy", "journal", "write", "verify"}
+    steps = [done for phase, done, _ in seen if phase == "copy"]
+    assert steps == sorted(steps)
+    assert len(set(steps)) >= 5
+    assert {total for _, _, total in seen if total < 5 << 20} == set()

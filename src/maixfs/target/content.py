@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,6 +38,10 @@ class Content(NamedTuple):
             while piece := stream.read(PIECE):
                 yield piece
 
+    def watched(self, tell: Callable[[int], None]) -> Content:
+        """Return the same content; ``tell`` is called with how far its pieces were read."""
+        return self._replace(open=lambda: cast(BinaryIO, _Watched(self.open(), tell)))
+
     def sha256(self) -> str:
         """Return its SHA-256 in hex."""
         digest = hashlib.sha256()
@@ -56,3 +60,23 @@ class Content(NamedTuple):
                     return False
                 if not piece:
                     return True
+
+
+class _Watched(io.RawIOBase):
+    """A stream that tells how far it was read."""
+
+    def __init__(self, stream: BinaryIO, tell: Callable[[int], None]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._tell = tell
+        self._done = 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self._done += len(piece)
+        self._tell(self._done)
+        return piece
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

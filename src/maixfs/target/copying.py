@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import NamedTuple
 
 from maixfs.target.address import TargetPath
+from maixfs.target.content import PIECE
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
 from maixfs.target.draft import clear_drafts
 from maixfs.target.records import Progress, Where, Written
@@ -42,10 +44,11 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
             _make(folder, sessions)
         done, total = 0, plan.total
         for step in plan.steps:
+            tell = _teller(progress, done, total) if step.action is not Action.SAME else None
             if progress is not None:
                 progress("copy", done, total)
             with nullcontext() if inside is not None else counted(written):
-                written.append(_do(step, plan, sessions))
+                written.append(_do(step, plan, sessions, tell))
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
             progress("copy", total, total)
@@ -60,8 +63,19 @@ def _make(folder: TargetPath, sessions: Sessions) -> None:
         sessions.target(folder).mkdir(folder.path, parents=True)
 
 
-def _do(step: CopyStep, plan: CopyPlan, sessions: Sessions) -> Written:
+def _teller(progress: Progress | None, done: int, total: int) -> Callable[[int], None] | None:
+    """Return what tells how far a file is, of which ``done`` bytes come before."""
+    if progress is None:
+        return None
+    return lambda part: progress("copy", min(done + part, total), total)
+
+
+def _do(
+    step: CopyStep, plan: CopyPlan, sessions: Sessions, tell: Callable[[int], None] | None
+) -> Written:
     content = sessions.content(step.source)
+    if tell is not None and step.size > PIECE:
+        content = content.watched(tell)
     if step.destination.path is not None:
         target = sessions.target(step.destination)
         return target.write(step.destination.path, content)
