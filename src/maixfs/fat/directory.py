@@ -63,6 +63,7 @@ class Directory:
         self.changes = 0
         self._reader = SlotReader(self.data)
         self._order: list[int] = []
+        self._unindexed: list[Item] = []
         self._long = NameIndex[str]()
         self._short = NameIndex[bytes]()
         self._first_fit: dict[int, int] = {}
@@ -144,16 +145,23 @@ class Directory:
         slot = item.slot
         self.items[slot] = item
         if item.found:
-            self._short.add(self.short_of(slot), slot)
-            if item.long is not None:
-                self._long.add(upcase(item.long), slot)
+            self._unindexed.append(item)
         if item.listed:
             if not self._order or slot > self._order[-1]:
                 self._order.append(slot)
             else:
                 insort(self._order, slot)
 
+    def _index(self) -> None:
+        """Take the names of new entries into the indexes; listings do without."""
+        for item in self._unindexed:
+            self._short.add(self.short_of(item.slot), item.slot)
+            if item.long is not None:
+                self._long.add(upcase(item.long), item.slot)
+        self._unindexed.clear()
+
     def _drop(self, item: Item) -> None:
+        self._index()
         slot = item.slot
         del self.items[slot]
         if item.found:
@@ -174,6 +182,8 @@ class Directory:
         """Return the first entry of that name, long or short, in the order of the card."""
         key = upcase(name.long)
         while True:
+            if self._unindexed:
+                self._index()
             slot = self._long.first.get(key, _NOWHERE)
             if not name.lossy:
                 slot = min(slot, self._short.first.get(name.short, _NOWHERE))
@@ -199,9 +209,11 @@ class Directory:
 
     def has_short(self, short: bytes) -> bool:
         """Tell whether there is an entry of this short name."""
+        self._index()
         while short not in self._short.first:
             if not self._read_on():
                 return False
+            self._index()
         return True
 
     def find_label(self) -> int | None:
