@@ -12,6 +12,7 @@ import click
 import pytest
 
 from golden.extents import unpack_card
+from maixfs.board.cardlock import CardLock
 from maixfs.card.fix import Fixed
 from maixfs.card.report import Finding, PartitionReport
 from maixfs.card.transfer import Transfer
@@ -319,3 +320,22 @@ def test_as_a_process(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     plain = run_process("sd", "info", "card.img", "--plain")
     assert b"slot 1, type 0x0B" in plain.stdout
+
+
+def test_a_card_that_a_board_uses(place: Path, run: Run) -> None:
+    run("sd", "new", "40M", "card.img")
+    run("sd", "new", "40M", "other.img")
+    lock = CardLock(Path("card.img"), read_only=False)
+    try:
+        assert "this is how it is at this moment" in run("sd", "doctor", "card.img").stderr
+        for line in (
+            ["fix", "card.img", "-o", "x.img"],
+            ["read", "card.img", "-o", "x.img"],
+            ["write", "card.img", "other.img"],
+            ["write", "other.img", "card.img"],
+        ):
+            assert "is in use" in run("sd", *line, code=1).stderr
+    finally:
+        lock.release()
+    assert not Path("x.img").exists()
+    run("sd", "write", "other.img", "card.img")

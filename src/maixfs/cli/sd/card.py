@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,32 @@ def card_path(place: Path) -> Path:
             f"no card is in the slot of {place}", hint=f"maixfs sd insert {place} CARD"
         )
     return path
+
+
+@contextmanager
+def held(path: Path, *, alone: bool = False) -> Iterator[None]:
+    """Keep a card for as long as it is copied: ``alone`` where it is written.
+
+    Raises ``BoardBusyError`` where it is in the slot of a board that is on.
+    """
+    from maixfs.board.cardlock import CardLock
+
+    lock = CardLock(path, read_only=not alone)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def note_if_in_use(screen: Screen, card: Path, path: Path) -> None:
+    """Say that a card may be changing, where a board that is on has it."""
+    from maixfs.board.errors import BoardBusyError
+
+    try:
+        with held(path):
+            return
+    except BoardBusyError:
+        screen.note(f"{card} is in use: this is how it is at this moment")
 
 
 def draw_partitions(screen: Screen, report: CardReport) -> None:

@@ -11,7 +11,7 @@ from maixfs.cli.numbers import SIZE
 from maixfs.cli.options import bytes_option, force_option, json_option
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.sd.card import CARD, card_path
+from maixfs.cli.sd.card import CARD, card_path, held
 from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
 
@@ -38,7 +38,8 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
     from maixfs.card.fix import fix_card
     from maixfs.sd.media import FileSectors
 
-    with FileSectors.open(card_path(card)) as device, Progress(screen) as progress:
+    path = card_path(card)
+    with FileSectors.open(path) as device, held(path), Progress(screen) as progress:
         fixed = fix_card(
             device,
             output,

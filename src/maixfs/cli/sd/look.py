@@ -16,6 +16,7 @@ from maixfs.cli.sd.card import (
     draw_findings,
     draw_partitions,
     health_text,
+    note_if_in_use,
 )
 from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
@@ -87,4 +88,5 @@ def _examine(screen: Screen, card: Path) -> CardReport:
     with FileSectors.open(path) as device, Progress(screen) as progress:
         if device.note:
             screen.note(device.note)
+        note_if_in_use(screen, card, path)
         return examine(device, card=str(card), progress=progress)
