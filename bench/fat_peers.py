@@ -166,5 +166,5 @@ def library_times(command: list[str], mtools: Mtools) -> dict[str, float]:
         ).stdout
     except subprocess.TimeoutExpired as late:
         output = late.stdout or b""
-    lines = (line.split() for line in output.decode().splitlines())
+    lines = (line.split() for line in output.decode().splitlines() if line[:1] != "#")
     return {name: float(milliseconds) for name, milliseconds in lines}

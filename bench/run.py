@@ -46,6 +46,7 @@ def main() -> int:
         print_driver(choice.runs, reference)
         print_growth(choice.runs)
         print_processes(choice.runs)
+        print()
     if choice.only != "spiffs":
         print_fat(choice, reference)
     return 0
@@ -120,7 +121,6 @@ def print_fat(choice: argparse.Namespace, reference: dict[str, float]) -> None:
     """Print the FAT driver's lines beside everybody else's, then its peak memory."""
     from fat_works import fat_works
 
-    print()
     others = {"reference": reference}
     with tempfile.TemporaryDirectory() as folder:
         others.update(peer_times(Path(folder), choice))
