@@ -31,6 +31,9 @@ _SHORT_RUN = 8
 """Entries that are looked at one by one before whole pieces are compared."""
 _AHEAD = 32
 """Pages read in one go where a search goes through them one after the other."""
+_FEW = 1 << 19
+"""Entries that are counted sooner than numpy is loaded."""
+_LOW_NIBBLES = bytes(byte & 0x0F for byte in range(256))
 _SWAPPED = sys.byteorder == "big"
 
 
@@ -254,9 +257,7 @@ class PagedTable(Table):
 
     def count_free(self) -> int:
         """Count the free entries, the first two included as in FatFs."""
-        import numpy as np
-
-        kind = np.dtype(f"<u{self._size}")
+        count_zeros = _zeros_in_array if self.count <= _FEW else _zeros_in_numpy
         piece = 2048  # sectors: 1 MiB
         room = bytearray(piece * SECTOR)
         free, left, sector = 0, self.count, 0
@@ -265,11 +266,9 @@ class PagedTable(Table):
             view = memoryview(room)[: length * SECTOR]
             self._sectors.readinto(self._start + sector, view)
             self._lay_over(sector, view)
-            entries = np.frombuffer(view, kind, min(left, length * self._per_sector))
-            if self._size == 4:
-                np.left_shift(entries, 4, out=entries)
-            free += len(entries) - int(np.count_nonzero(entries))
-            left -= len(entries)
+            entries = min(left, length * self._per_sector)
+            free += count_zeros(view[: entries * self._size], self._size)
+            left -= entries
             sector += length
         return free
 
@@ -319,6 +318,25 @@ class PagedTable(Table):
             start = 0
         at = start * self._size
         return memoryview(page).cast("B")[at : at + SECTOR]
+
+
+def _zeros_in_array(view: memoryview, size: int) -> int:
+    """Count entries that are 0, the upper four bits of four bytes aside."""
+    raw = bytes(view)
+    if size == 4 and max(raw[3::4]) > FAT32_MASK >> 24:
+        low = raw[3::4].translate(_LOW_NIBBLES)
+        raw = b"".join(raw[at * 4 : at * 4 + 3] + low[at : at + 1] for at in range(len(low)))
+    return array("I" if size == 4 else "H", raw).count(0)
+
+
+def _zeros_in_numpy(view: memoryview, size: int) -> int:
+    """The same for many: worth the time that loading numpy takes."""
+    import numpy as np
+
+    entries = np.frombuffer(view, np.dtype(f"<u{size}"))
+    if size == 4:
+        np.left_shift(entries, 4, out=entries)
+    return len(entries) - int(np.count_nonzero(entries))
 
 
 class Table12(Table):
