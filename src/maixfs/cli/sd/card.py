@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CARD = click.Path(path_type=Path)
 """A path of the host, completed by the shell."""
 _SECTOR = 512
+_TYPE_WIDTH = 8
+"""Characters that tell the types of a GPT apart; those of an MBR have four."""
 
 
 def card_path(place: Path) -> Path:
@@ -90,7 +92,7 @@ def _row(screen: Screen, part: PartitionReport) -> list[Part]:
     mounted: Part = Text(part.mount_point, "good") if part.mount_point else "not mounted"
     return [
         str(part.number) if part.number else "-",
-        part.type or "-",
+        part.type[:_TYPE_WIDTH] or "-",
         f"{part.start:#x}",
         screen.cell(part.sectors * _SECTOR),
         part.kind,
