@@ -83,6 +83,12 @@ def test_the_second_good_partition_keeps_its_number(desk: Desk) -> None:
     assert desk.run("import uos\nprint(uos.listdir('/'))").out == "['flash', 'sd', 'sd4']\n"
 
 
+def test_what_the_firmware_does_not_mount_is_explained(desk: Desk) -> None:
+    put_in_new(desk, 2)
+    assert "the firmware as it is released stops after /sd" in desk.run("", explain=True).err
+    assert "released" not in desk.run("").err
+
+
 def test_a_board_as_the_firmware_is_built_stops_after_the_first(desk: Desk) -> None:
     put_in_new(desk, 3)
     path = desk.folder / "board.toml"

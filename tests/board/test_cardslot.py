@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -347,6 +350,7 @@ def test_a_read_only_card_without_a_main_stops_the_board(desk: Desk) -> None:
         'Traceback (most recent call last):\n  File "_boot.py", line 105, in <module>\n'
         "OSError: [Errno 5] EIO\n"
     )
+    assert "maixfs: /sd has no main.py and none can be written there" in said.err
     assert "nothing was run" in said.err
     assert files_of(image) == {}
 
@@ -373,6 +377,36 @@ def test_what_is_closed_survives_the_power_and_the_rest_is_lost(desk: Desk) -> N
     assert files.get("/c", b"") == b""
     said = check(image)
     assert said == "" or "Reclaim" in said or "lost" in said.lower()
+
+
+BUSY = """
+import sys
+from maixfs.board import Board
+script = '''
+open('f', 'wb').close()
+print('on')
+while True:
+  with open('f', 'wb') as f: f.write(bytes(9000))
+'''
+with Board.open(sys.argv[1]) as board:
+    code = board.run(script).exit_code
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signal goes to one process there")
+def test_ctrl_c_from_outside_leaves_a_sound_card(desk: Desk) -> None:
+    image = put_in_new(desk)
+    line = [sys.executable, "-u", "-c", BUSY, str(desk.folder)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"on\n"
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read().decode()
+    assert process.returncode == 130
+    assert rest.endswith("\nKeyboardInterrupt: \n")
+    assert len(files_of(image)["/f"]) in (0, 9000)
+    assert check(image) == ""
 
 
 def test_a_power_cut_in_the_middle_of_a_write_leaves_closed_files(desk: Desk) -> None:

@@ -81,12 +81,19 @@ class _BootScript:
         self.line = 101
         if "main.py" in self._vfs.listdir():
             return
-        self.line = 103
-        file = self._vfs.open("main.py", "wb")
-        self.line = 104
-        file.write(DEFAULT_MAIN)
-        self.line = 105
-        file.close()
+        try:
+            self.line = 103
+            file = self._vfs.open("main.py", "wb")
+            self.line = 104
+            file.write(DEFAULT_MAIN)
+            self.line = 105
+            file.close()
+        except VfsError:
+            self._runtime.hardware.report.remark(
+                f"{self._vfs.getcwd()} has no main.py and none can be written there:"
+                " put one on it, or make room, or let it be written"
+            )
+            raise
 
     def _card_names(self) -> list[str]:
         try:

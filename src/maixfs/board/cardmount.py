@@ -28,6 +28,11 @@ FORGETS_QUIRK = (
     " that came after the old {0}"
 )
 
+MOUNTS_ALL_QUIRK = (
+    "the card has more than one partition for the board, and all are mounted; the firmware as it"
+    " is released stops after /sd (mount_all = false in board.toml does so, too)"
+)
+
 
 class Mounting(NamedTuple):
     """What the card is mounted with: the slot and the driver in RAM, the table, the class.
@@ -90,6 +95,8 @@ class CardMounter:
         if volumes:
             enter(self._parts.vfs, SD)
             self.volumes = volumes
+        if len(volumes) > 1:
+            self._parts.report.quirk("card-mounts-all", MOUNTS_ALL_QUIRK)
         return bool(volumes)
 
     def _volume(self, device: SlotDevice, part: int) -> CardVolume | None:
