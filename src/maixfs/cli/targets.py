@@ -38,6 +38,23 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
+def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb that writes the same, and ``--drive``."""
+
+    def call(*arguments: Any, where: Where, drive: bool, **named: Any) -> Any:
+        return function(*arguments, where=where._replace(drives=drive), **named)
+
+    made: Callable[..., Any] = drive_option(where_options(update_wrapper(call, function)))
+    return made
+
+
+drive_option = click.option(
+    "--drive",
+    is_flag=True,
+    help="Write to a drive of this computer, too (a card in its reader): with care.",
+)
+
+
 @contextmanager
 def opened(
     screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
@@ -45,7 +62,7 @@ def opened(
     """Open a target for a verb; says so where a running board may be changing it."""
     from maixfs.target import open_target
 
-    target = open_target(host, writable=writable, geometry=where.geometry, base=where.base)
+    target = open_target(host, writable, where.geometry, base=where.base, drives=where.drives)
     with target:
         holder = target.holder
         if holder is not None:

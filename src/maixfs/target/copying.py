@@ -38,7 +38,9 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
     if inside is None:
         for parent in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(parent)
-    with Sessions(inside, Where(), known=plan.geometries, writable=True) as sessions:
+    with Sessions(
+        inside, Where(drives=plan.drives), known=plan.geometries, writable=True
+    ) as sessions:
         written: list[Written] = []
         for folder in plan.folders:
             _make(folder, sessions)

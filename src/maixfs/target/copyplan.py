@@ -50,6 +50,8 @@ class CopyPlan(NamedTuple):
     """Of each target that takes part, by its real path."""
     folders: tuple[TargetPath, ...] = ()
     """Folders that are to be there afterwards, each after the one that it is in."""
+    drives: bool = False
+    """Whether a drive of the host may be written."""
 
     @property
     def total(self) -> int:
@@ -65,6 +67,7 @@ def plan_copy(
     geometry: Geometry | None = None,
     base: int | None = None,
     follow_links: bool = False,
+    drives: bool = False,
 ) -> CopyPlan:
     """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
 
@@ -77,7 +80,7 @@ def plan_copy(
     Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
     in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
     what ``open_target`` raises. ``geometry`` and ``base`` are those of the destination, or of
-    the sources where that is the host's.
+    the sources where that is the host's; ``drives`` lets a drive of the host be written.
     """
     places = [Place.of(source) for source in sources]
     end = Place.of(destination)
@@ -103,7 +106,7 @@ def plan_copy(
         warnings = tuple(warning for part in found for warning in part.warnings)
         inner = [folder for part in found for folder in part.folders]
         folders = _folders(inner, items, goal, inside, sessions)
-        return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders)
+        return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders, drives)
 
 
 def _has_folders(goal: TargetPath, sessions: Sessions) -> bool:

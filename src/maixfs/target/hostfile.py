@@ -48,12 +48,17 @@ def look_at(path: Path, *, devices: bool = False) -> os.stat_result:
         raise MissingError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:
         raise TargetError(f"{path} cannot be looked at: {reason_of(error)}") from error
-    kinds = (stat.S_ISREG, stat.S_ISDIR, *([stat.S_ISBLK] if devices else []))
-    if not any(is_kind(status.st_mode) for is_kind in kinds):
+    known = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    if not (known or (devices and is_drive(status))):
         raise TargetError(
             f"{path} is neither a file nor a folder", hint="copy its bytes to a file first"
         )
     return status
+
+
+def is_drive(status: os.stat_result) -> bool:
+    """Tell whether a status is that of a drive of the host, a block device."""
+    return stat.S_ISBLK(status.st_mode)
 
 
 def refuse_protected(path: Path, status: os.stat_result) -> None:

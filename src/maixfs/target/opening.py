@@ -32,7 +32,7 @@ def open_target(
     geometry: Geometry | None = None,
     *,
     base: int | None = None,
-    devices: bool = False,
+    drives: bool = False,
 ) -> Target:
     """Open a board's folder, a flash image or dump, a bare SPIFFS image, or a card.
 
@@ -42,13 +42,13 @@ def open_target(
     find one. A card is told from a flash by its first sector. Without ``writable`` nothing on
     the host changes, not even a time stamp; a board that is powered on elsewhere is read as a
     copy of this moment (``holder`` is the process). With it a board is locked until ``close``,
-    and block devices are refused unless ``devices`` allows them.
+    and drives of the host (block devices) are refused unless ``drives`` allows them.
 
     Raises ``MissingError``, ``NoFileSystemError``, ``AmbiguousError``, ``TargetError`` for a
     file that cannot be read or may not be written; ``BoardError`` and its kin for boards.
     """
     place = _place_of(target)
-    source = find_source(place.host, writable=writable, devices=devices)
+    source = find_source(place.host, writable=writable, drives=drives)
     where = Where(geometry, base)
     with ExitStack() as stack:
         holder = None if writable or source.folder is None else board_holder(source.folder)
@@ -69,7 +69,7 @@ def _open_image(
     if _is_card(source, place, where):
         from maixfs.target.fat.opening import open_card
 
-        if where != Where():
+        if where.is_spiffs:
             raise UsageError(
                 f"{place} is a card: geometry and base are those of a SPIFFS",
                 hint="leave --geometry and --base out",
@@ -88,8 +88,7 @@ def _open_board(
     def flash() -> Sequence[Volume]:
         from maixfs.target.spiffs.opening import open_spiffs
 
-        geometry, base = where
-        return [open_spiffs(source, geometry, base, writable=writable, holder=holder)]
+        return [open_spiffs(source, where.geometry, where.base, writable=writable, holder=holder)]
 
     def card() -> Sequence[Volume]:
         if source.config is None or source.config.sd.image is None:
@@ -122,7 +121,7 @@ def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
     """Tell whether an image is a card: by what was said of it, or by its first sector."""
     if place.slot is not None or source.is_device:
         return True
-    if where != Where():
+    if where.is_spiffs:
         return False
     from maixfs.target.foreign import begins_like_card
     from maixfs.target.hostfile import read_start

@@ -20,6 +20,13 @@ class Where(NamedTuple):
 
     geometry: Geometry | None = None
     base: int | None = None
+    drives: bool = False
+    """Whether drives of the host may be written, not only images."""
+
+    @property
+    def is_spiffs(self) -> bool:
+        """Whether something was said that only a SPIFFS has."""
+        return self.geometry is not None or self.base is not None
 
 
 class Kind(StrEnum):

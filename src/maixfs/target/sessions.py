@@ -65,7 +65,9 @@ class Sessions:
             where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
-            return open_target(place, writable, where.geometry, base=where.base)
+            return open_target(
+                place, writable, where.geometry, base=where.base, drives=self._where.drives
+            )
         except MissingError as error:
             if is_goal and not place.host.exists():
                 host = place.host

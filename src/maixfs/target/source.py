@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import Stamp, look_at, refuse_protected
+from maixfs.target.hostfile import Stamp, is_drive, look_at, refuse_protected
 
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
@@ -41,8 +41,7 @@ class Source(NamedTuple):
         """Bytes of ``file``."""
         if not self.is_device:
             return self.stamp.size
-        with self.file.open("rb") as stream:
-            return stream.seek(0, os.SEEK_END)
+        return _size_of_drive(self.file)
 
     @property
     def wear_file(self) -> Path | None:
@@ -50,10 +49,10 @@ class Source(NamedTuple):
         return self.folder / _WEAR_NAME if self.folder is not None else None
 
 
-def find_source(host: Path, *, writable: bool, devices: bool = False) -> Source:
+def find_source(host: Path, *, writable: bool, drives: bool = False) -> Source:
     """Look at a host path; nothing is opened but a board's ``board.toml``.
 
-    Block devices may be read, and written where ``devices`` says so. Raises ``MissingError`` for
+    Block devices may be read, and written where ``drives`` says so. Raises ``MissingError`` for
     nothing, ``BoardError`` for a folder that is no board, and ``TargetError`` for what is no file
     or, with ``writable``, may not be written.
     """
@@ -66,15 +65,29 @@ def find_source(host: Path, *, writable: bool, devices: bool = False) -> Source:
         status = look_at(file)
     else:
         folder = _board_of(Path(os.path.realpath(host)))
-    is_device = stat.S_ISBLK(status.st_mode)
-    if writable and is_device and not devices:
-        raise TargetError(
-            f"{host} is a drive of this computer: it is only read",
-            hint=f"maixfs sd read {host} IMAGE makes an image, maixfs sd write puts it back",
-        )
+    is_device = is_drive(status)
+    if writable and is_device:
+        _refuse_drive(host, drives)
     if writable:
         refuse_protected(file, status)
     return Source(host, file, Stamp.of(status), folder, config, is_device)
+
+
+def _refuse_drive(host: Path, drives: bool) -> None:
+    """Raise unless a drive may be written and is likely to be a card that nobody uses."""
+    if not drives:
+        raise TargetError(
+            f"{host} is a drive of this computer: it is only read",
+            hint=f"--drive writes to it; or: maixfs sd read {host} IMAGE, then maixfs sd write",
+        )
+    from maixfs.card.hostdevice import look_at_device, refuse_unlikely
+
+    refuse_unlikely(look_at_device(host), _size_of_drive(host))
+
+
+def _size_of_drive(host: Path) -> int:
+    with host.open("rb") as stream:
+        return stream.seek(0, os.SEEK_END)
 
 
 def _board_of(file: Path) -> Path | None:

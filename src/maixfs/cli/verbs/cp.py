@@ -18,7 +18,7 @@ from maixfs.cli.place import PLACE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_files, draw_written, file_json, written_json
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.targets import where_options
+from maixfs.cli.targets import writing_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @bytes_option
 @json_option
-@where_options
+@writing_options
 def cp(
     screen: Screen,
     places: tuple[str, ...],
@@ -65,6 +65,7 @@ def cp(
         geometry=where.geometry,
         base=where.base,
         follow_links=follow_links,
+        drives=where.drives,
     )
     for warning in plan.warnings:
         screen.note(warning)

@@ -10,7 +10,7 @@ from maixfs.cli.options import json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import by_host, opened, where_options
+from maixfs.cli.targets import by_host, opened, writing_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "-p", "--parents", is_flag=True, help="Folders above, too; one that is there is no error."
 )
 @json_option
-@where_options
+@writing_options
 def mkdir(screen: Screen, places: tuple[str, ...], parents: bool, where: Where) -> None:
     """A card has folders. SPIFFS has none: there a name may hold slashes, and what lies under such
     a name is shown as if it lay in a folder; so write the file, and its folder shows.

@@ -14,6 +14,7 @@ from maixfs.cli.place import WHOLE
 from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_written, written_json
 from maixfs.cli.screen import Screen
+from maixfs.cli.targets import drive_option
 from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 @click.argument("image", metavar="IMG", type=WHOLE)
 @layout_options
 @card_options
+@drive_option
 @force_option
 @bytes_option
 @json_option
-def mkfs(screen: Screen, image: str, layout: NewLayout, card: CardOptions, force: bool) -> None:
+def mkfs(
+    screen: Screen, image: str, layout: NewLayout, card: CardOptions, drive: bool, force: bool
+) -> None:
     """IMG is made, with the file system alone in it: a SPIFFS. Where IMG is a board's folder, or
     an image of a flash that has the place for it, the file system is made there and all else
     stays. IMG@2 is the second partition of a card that is there; maixfs sd new makes a card.
@@ -46,7 +50,9 @@ def mkfs(screen: Screen, image: str, layout: NewLayout, card: CardOptions, force
         if place.slot is not None:
             from maixfs.target import format_partition
 
-            written = format_partition(place, card.shape(layout), force=force, progress=progress)
+            written = format_partition(
+                place, card.shape(layout), force=force, drives=drive, progress=progress
+            )
         else:
             if card.is_given or _is_card(place.host):
                 raise UsageError(

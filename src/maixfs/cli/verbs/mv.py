@@ -11,7 +11,7 @@ from maixfs.cli.options import dry_run_option, force_option, json_option
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
-from maixfs.cli.targets import by_host, opened, where_options
+from maixfs.cli.targets import by_host, opened, writing_options
 from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @force_option
 @dry_run_option
 @json_option
-@where_options
+@writing_options
 def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, where: Where) -> None:
     """The last PATH is the new name, or the folder to move into: one that is there, or one that
     ends with a slash. The others may be patterns (quote them). All moves are done in one step, or

@@ -11,7 +11,7 @@ from maixfs.cli.options import bytes_option, dry_run_option, json_option, recurs
 from maixfs.cli.place import PLACE
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.targets import by_host, opened, where_options
+from maixfs.cli.targets import by_host, opened, writing_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @dry_run_option
 @bytes_option
 @json_option
-@where_options
+@writing_options
 def rm(
     screen: Screen,
     places: tuple[str, ...],

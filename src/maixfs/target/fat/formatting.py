@@ -30,7 +30,7 @@ def format_partition(
     *,
     serial: int | None = None,
     force: bool = False,
-    devices: bool = False,
+    drives: bool = False,
     progress: Progress | None = None,
 ) -> Written:
     """Make an empty FAT volume in the partition ``place.slot`` of a card; all else stays.
@@ -39,7 +39,7 @@ def format_partition(
     it and ``force`` is not given, ``UsageError`` for a slot that is empty, ``TargetError`` where
     the host refuses or no such volume can be; the card is then as it was.
     """
-    source = find_source(place.host, writable=True, devices=devices)
+    source = find_source(place.host, writable=True, drives=drives)
     with locked(source):
         medium = CardMedium(source.file, source.stamp, writable=True)
         try:

@@ -23,7 +23,7 @@ from zlib import crc32
 
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import reason_of
+from maixfs.target.hostfile import is_drive, reason_of
 from maixfs.target.records import Progress
 
 _HEADER = Struct("<8sQI")
@@ -49,9 +49,24 @@ class JournalError(TargetError):
 
 
 def journal_of(card: Path) -> Path:
-    """Return where the journal of a card lies."""
+    """Return where the journal of a card lies: beside it, of a drive in the user's own folder."""
     real = Path(os.path.realpath(card))
-    return real.with_name(f".{real.name}.maixfs-journal")
+    if not _is_drive(real):
+        return real.with_name(f".{real.name}.maixfs-journal")
+    return _state_folder() / f"{real.name}.maixfs-journal"
+
+
+def _is_drive(card: Path) -> bool:
+    try:
+        return is_drive(card.stat())
+    except OSError:
+        return False
+
+
+def _state_folder() -> Path:
+    """Return where this user's programs keep what is of no use to others."""
+    given = os.environ.get("XDG_STATE_HOME")
+    return (Path(given) if given else Path.home() / ".local" / "state") / "maixfs"
 
 
 class Journal:
@@ -63,6 +78,8 @@ class Journal:
     def __init__(self, card: Path) -> None:
         self.path = journal_of(card)
         self._card = card
+        if _is_drive(card):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             self._stream: BinaryIO = os.fdopen(os.open(self.path, flags, 0o666), "w+b")
@@ -177,6 +194,21 @@ def _runs(stream: BinaryIO, count: int) -> Iterator[Run]:
         if length > _LONGEST_RUN:
             return
         yield Run(start, stream.read(length * _CRC.size), stream.read(length * SECTOR))
+
+
+def pending(card: Path, below: SectorDevice) -> list[Run]:
+    """Return what a killed run left to be done on a card; raises as ``check_runs``.
+
+    In a drive there may be another card by now: what was left for the first is not for that.
+    """
+    runs = read_journal(card) or []
+    try:
+        check_runs(card, below, runs)
+    except JournalError:
+        if not _is_drive(card):
+            raise
+        return []
+    return runs
 
 
 def check_runs(card: Path, below: SectorDevice, runs: list[Run]) -> None:

@@ -12,13 +12,7 @@ from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors
 from maixfs.target.errors import TargetError
-from maixfs.target.fat.journal import (
-    Journal,
-    check_runs,
-    is_abandoned,
-    journal_of,
-    read_journal,
-)
+from maixfs.target.fat.journal import Journal, is_abandoned, journal_of, pending
 from maixfs.target.fat.overlay import Overlay
 from maixfs.target.hostfile import Stamp, look_at
 from maixfs.target.records import Progress, Written
@@ -57,9 +51,8 @@ class CardMedium:
         if self.writable:
             self.device = Overlay(self._below, self.file.resolve().parent)
             return
-        runs = read_journal(self.file)
+        runs = pending(self.file, self._below)
         if runs:
-            check_runs(self.file, self._below, runs)
             overlay = Overlay(self._below)
             for run in runs:
                 overlay.write(run.start, run.data)
@@ -161,13 +154,10 @@ def _finish(file: Path) -> bool:
         raise TargetError(
             f"{file} is being written by another process", hint="run the command again"
         )
-    runs = read_journal(file)
-    if runs:
-        with open_sectors(file, read_only=False) as below:
-            check_runs(file, below, runs)
-            for run in runs:
-                below.write(run.start, run.data)
-            below.sync()
+    with open_sectors(file, read_only=False) as below:
+        for run in pending(file, below):
+            below.write(run.start, run.data)
+        below.sync()
     journal_of(file).unlink(missing_ok=True)
     return True
 
