@@ -207,6 +207,13 @@ def test_renaming(fat: Fat) -> None:
     assert fat.read_bytes("/d/inner") == b"i"
 
 
+def test_a_folder_is_lost_in_itself_if_that_is_wanted(fat: Fat) -> None:
+    fat.mkdir("/d")
+    fat.mkdir("/d/e")
+    fat.rename("/d", "/d/e/f", guarded=False)
+    assert names(fat) == []
+
+
 def test_the_current_folder(fat: Fat) -> None:
     fat.mkdir("/One folder")
     fat.mkdir("/One folder/two")

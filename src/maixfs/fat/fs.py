@@ -173,9 +173,12 @@ class Fat:
         """Remove a file or an empty folder; see ``operations.remove`` for the errors."""
         operations.remove(self._volume, path)
 
-    def rename(self, old: Path, new: Path) -> None:
-        """Rename or move a file or folder; see ``operations.rename`` for the errors."""
-        operations.rename(self._volume, old, new)
+    def rename(self, old: Path, new: Path, *, guarded: bool = True) -> None:
+        """Rename or move a file or folder; see ``operations.rename`` for the errors.
+
+        Not ``guarded``, a folder can be moved into itself, and is lost, as in FatFs.
+        """
+        operations.rename(self._volume, old, new, guarded=guarded)
 
     def remove_tree(self, path: Path) -> int:
         """Remove a file, or a folder with all that is in it; returns how many entries."""

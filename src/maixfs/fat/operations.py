@@ -106,13 +106,13 @@ def _check_empty(volume: Volume, cluster: int, path: Path) -> None:
         raise fat_error(FResult.DENIED, shown(path), "the folder is not empty")
 
 
-def rename(volume: Volume, old: Path, new: Path) -> None:
+def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> None:
     """Give a file or folder another name or place (f_rename); open files follow it.
 
     ``new`` must not exist, but may be the same name in other letters. Raises ``NO_FILE``,
     ``NO_PATH``, ``INVALID_NAME``, ``EXIST``, ``DENIED`` without room in the folder,
-    ``WRITE_PROTECTED``; ``INVALID_PARAMETER`` for a folder that would come to lie in itself,
-    which FatFs does, and loses it.
+    ``WRITE_PROTECTED``; if ``guarded``, ``INVALID_PARAMETER`` for a folder that would come to
+    lie in itself, which FatFs does, and loses it.
     """
     volume.check_writable()
     directory, item = find_named(volume, old)
@@ -121,7 +121,7 @@ def rename(volume: Volume, old: Path, new: Path) -> None:
         place = follow(volume, new)
         if place.name is None or (place.item is not None and place.item is not item):
             raise fat_error(_taken(place, directory, item), shown(new))
-        if directory.is_folder(item) and place.directory is not directory:
+        if guarded and directory.is_folder(item) and place.directory is not directory:
             _check_outside(volume, directory.first_cluster(item), place.directory.cluster, new)
         _move(volume, directory, item, place)
     finally:
