@@ -2,75 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from board.cards import SMALL_CARD, Moments, put_in, put_in_new
+from board.cards import (
+    ASK,
+    EIO,
+    SMALL_CARD,
+    START,
+    Moments,
+    card_image,
+    check,
+    files_of,
+    put_in,
+    put_in_new,
+    ram_card,
+)
 from board.desk import Desk
-from maixfs.board import Board, BoardBusyError, BoardConfig, BoardError, SteppedClock
-from maixfs.card.make import PartitionWish, new_card, write_card_layout
+from maixfs.board import Board, BoardBusyError, BoardConfig, BoardError
+from maixfs.card.make import new_card
 from maixfs.fat import Fat
-from maixfs.nor import DeviceClock
-from maixfs.sd import FileSectors, RamSectors, SdCard
+from maixfs.sd import RamSectors, SdCard
 from maixfs.sd.faults import Faults
 
-START = 2048
-"""The sector of the first partition of new cards."""
-
-
-def card_image(desk: Desk, name: str = "other.img") -> Path:
-    image = desk.folder.parent / name
-    new_card(image, SMALL_CARD, serial=2)
-    return image
-
-
-def ram_card() -> RamSectors:
-    card = RamSectors(SMALL_CARD // 512)
-    write_card_layout(card, [PartitionWish("rest", 32)], serial=3)
-    return card
-
-
-def files_of(image: Path, start: int = START) -> dict[str, bytes]:
-    with FileSectors.open(image) as card:
-        fat = Fat(card, start, read_only=True)
-        return {path: fat.read_bytes(path) for path, entry in fat.walk() if not entry.is_dir}
-
-
-def check(image: Path, start: int = START) -> str:
-    """Return what fsck.fat says of the first partition, but its totals."""
-    tool = shutil.which("fsck.fat", path="/usr/sbin:/sbin:/usr/bin:/bin")
-    if tool is None:
-        pytest.skip("fsck.fat is not installed")
-    part = image.with_suffix(".part")
-    with image.open("rb") as whole:
-        whole.seek(start * 512)
-        part.write_bytes(whole.read())
-    result = subprocess.run([tool, "-n", part], capture_output=True, text=True, check=False)
-    part.unlink()
-    return "\n".join(
-        line
-        for line in result.stdout.splitlines()
-        if not line.startswith("fsck.fat ") and " files, " not in line
-    )
-
-
 # In and out
-
-ASK = """
-import uos, utime, machine
-def ask(what):
-  try:
-    return what()
-  except OSError as e:
-    return e
-"""
 
 
 def test_a_card_put_in_is_there_after_a_remount(desk: Desk) -> None:
@@ -112,7 +70,6 @@ print(ask(lambda: uos.chdir('/sd/d')), ask(lambda: uos.chdir('/sd')))
 print(ask(lambda: r.read(1)), ask(lambda: w.write('x')), ask(lambda: w.flush()))
 print(ask(lambda: r.close()), ask(lambda: w.close()))
 """
-EIO = "[Errno 5] EIO"
 
 
 def test_a_card_that_is_pulled_out_is_an_error_and_nothing_else(desk: Desk) -> None:
@@ -353,252 +310,6 @@ def test_a_read_only_card_without_a_main_stops_the_board(desk: Desk) -> None:
     assert "maixfs: /sd has no main.py and none can be written there" in said.err
     assert "nothing was run" in said.err
     assert files_of(image) == {}
-
-
-# Power
-
-
-def test_what_is_closed_survives_the_power_and_the_rest_is_lost(desk: Desk) -> None:
-    image = put_in_new(desk)
-    with desk.on() as board:
-        with board.open("/sd/a", "w") as file:
-            file.write("closed")
-        file = board.open("/sd/b", "w")
-        file.write("flushed")
-        file.flush()
-        file.write(" and not")
-        open_one = board.open("/sd/c", "w")
-        open_one.write("x" * 3000)
-    for late in (file.close, open_one.flush):
-        with pytest.raises(BoardError, match="the board it was opened on is off"):
-            late()
-    files = files_of(image)
-    assert (files["/a"], files["/b"]) == (b"closed", b"flushed")
-    assert files.get("/c", b"") == b""
-    said = check(image)
-    assert said == "" or "Reclaim" in said or "lost" in said.lower()
-
-
-BUSY = """
-import sys
-from maixfs.board import Board
-script = '''
-open('f', 'wb').close()
-print('on')
-while True:
-  with open('f', 'wb') as f: f.write(bytes(9000))
-'''
-with Board.open(sys.argv[1]) as board:
-    code = board.run(script).exit_code
-sys.exit(code)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no signal goes to one process there")
-def test_ctrl_c_from_outside_leaves_a_sound_card(desk: Desk) -> None:
-    image = put_in_new(desk)
-    line = [sys.executable, "-u", "-c", BUSY, str(desk.folder)]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"on\n"
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read().decode()
-    assert process.returncode == 130
-    assert rest.endswith("\nKeyboardInterrupt: \n")
-    assert len(files_of(image)["/f"]) in (0, 9000)
-    assert check(image) == ""
-
-
-def test_a_power_cut_in_the_middle_of_a_write_leaves_closed_files(desk: Desk) -> None:
-    image = put_in_new(desk)
-    big = bytes(range(256)) * 40
-    with desk.on() as board, board.open("/sd/kept", "wb") as file:
-        file.write(big)
-    whole = image.read_bytes()
-
-    class CutError(Exception):
-        pass
-
-    class Knife:
-        def __init__(self, writes: int) -> None:
-            self.left = writes
-
-        def before(self, _medium: object, _sector: int, _data: memoryview) -> None:
-            self.left -= 1
-            if self.left < 0:
-                raise CutError
-
-        def after(self, _medium: object, _sector: int, _data: memoryview) -> None:
-            pass
-
-    for writes in range(200):
-        image.write_bytes(whole)
-        with desk.on() as board:
-            card = board.sd.card
-            assert card is not None
-            card.medium.observers.append(Knife(writes))  # type: ignore[attr-defined]
-            try:
-                with board.open("/sd/new", "wb") as file:
-                    file.write(big)
-                board.uos.mkdir("/sd/folder")
-                board.uos.rename("/sd/new", "/sd/folder/moved")
-            except CutError:
-                done = False
-            else:
-                done = True
-        files = files_of(image)
-        assert files["/kept"] == big
-        if done:
-            assert files["/folder/moved"] == big
-            assert check(image) == ""
-            break
-    assert 5 < writes < 199
-
-
-def test_a_reset_takes_the_power_from_open_files(desk: Desk) -> None:
-    put_in_new(desk)
-    with desk.on() as board:
-        file = board.open("/sd/a", "w")
-        file.write("lost")
-        listing = board.uos.ilistdir("/sd")
-        board.reset()
-        for late in (file.close, listing.__next__):
-            with pytest.raises(BoardError, match="is off"):
-                late()
-        assert board.uos.listdir("/sd") == ["main.py"]
-
-
-def test_dropped_files_are_closed_by_the_collector(desk: Desk) -> None:
-    image = put_in_new(desk)
-    desk.run("import gc\nf = open('a', 'w'); f.write('text')\nf = None\ngc.collect()")
-    desk.run("f = open('b', 'w'); f.write('lost')")
-    assert files_of(image)["/a"] == b"text"
-    assert files_of(image).get("/b", b"") == b""
-
-
-# machine.SDCard, uos.VfsFat
-
-
-def test_the_type_of_the_card(desk: Desk) -> None:
-    put_in_new(desk)
-    said = desk.run(
-        "from machine import SDCard\nprint(SDCard)\nio = SDCard.ioctl\n"
-        "print([io(None, op, 0) for op in (3, 4, 5, 6, 1, 2, 1, 4)], io(4, 0))\n"
-        "open('a', 'w').close()\n"
-        "for a in (), (1,), (1, 2, 3, 4):\n"
-        "  try: io(*a)\n  except TypeError as e: print(e)\n"
-        "try: SDCard()\nexcept TypeError as e: print(e)\n"
-        "try: io(None, 'x', 0)\nexcept TypeError as e: print(e)\n",
-        explain=True,
-    )
-    sectors = SMALL_CARD // 512
-    assert said.out == (
-        f"<class 'SDCard'>\n[0, {sectors}, 512, -1, 0, 0, -1, {sectors}] {sectors}\n"
-        "function takes 3 positional arguments but 0 were given\n"
-        "function takes 3 positional arguments but 1 were given\n"
-        "function takes 3 positional arguments but 4 were given\n"
-        "cannot create 'SDCard' instances\ncan't convert 'str' object to int\n"
-    ) or said.out.endswith("can't convert str to int\n")
-    assert "ioctl(op, arg) is a TypeError on a board" in said.err
-
-
-def test_the_type_of_the_card_without_one(desk: Desk) -> None:
-    said = desk.run(
-        "from machine import SDCard\nprint([SDCard.ioctl(None, op, 0) for op in (1, 3, 4, 5)])"
-    )
-    assert said.out == "[-1, 0, 0, 512]\n"
-    put_in_new(desk)
-    with desk.on() as board:
-        board.eject_sd()
-        board.run("from machine import SDCard\nprint(SDCard.ioctl(None, 1, 0))")
-    assert desk.out.getvalue() == "-1\n"
-
-
-RAM_DISK = """
-import uos
-class RamDisk:
-  def __init__(self, blocks):
-    self.data = bytearray(blocks * 512)
-  def readblocks(self, n, buf):
-    buf[:] = self.data[n * 512 : n * 512 + len(buf)]
-  def writeblocks(self, n, buf):
-    self.data[n * 512 : n * 512 + len(buf)] = buf
-  def ioctl(self, op, arg):
-    if op == 4: return len(self.data) // 512
-    if op == 5: return 512
-disk = RamDisk(100)
-"""
-
-
-def test_a_program_mounts_a_disk_of_its_own(desk: Desk) -> None:
-    said = desk.run(
-        RAM_DISK + "print(uos.VfsFat)\nuos.VfsFat.mkfs(disk)\nuos.mount(disk, '/ram')\n"
-        "with open('/ram/a', 'w') as f: f.write('text')\n"
-        "print(uos.listdir('/'), uos.listdir('/ram'), uos.stat('/ram/a')[6:])\n"
-        "uos.umount('/ram')\nuos.mount(uos.VfsFat(disk), '/again', readonly=True)\n"
-        "print(open('/again/a').read())\n"
-        "try: open('/again/b', 'w')\nexcept OSError as e: print(e)\n"
-    )
-    assert said.out == ("<class 'VfsFat'>\n['flash', 'ram'] ['a'] (4, 0, 0, 0)\ntext\n30\n"), (
-        said.out
-    )
-
-
-DATES = "import uos, utime\nutime.set_time((2024, 5, 6, 7, 8, 10))\nopen('/sd/new', 'w').close()\n"
-
-
-@pytest.mark.parametrize(("dates", "year"), [("right", 2024), ("firmware", 2084)])
-def test_files_have_the_time_of_the_boards_calendar(desk: Desk, dates: str, year: int) -> None:
-    image = put_in_new(desk)
-    path = desk.folder / "board.toml"
-    text = path.read_text(encoding="utf-8") + f'fat_dates = "{dates}"\n'
-    path.write_text(text, encoding="utf-8")
-    disk = RAM_DISK + "uos.VfsFat.mkfs(disk)\nuos.mount(disk, '/ram')\n"
-    script = (
-        DATES
-        + disk
-        + (
-            "open('/ram/new', 'w').close()\n"
-            "for n in '/sd/new', '/ram/new': print(utime.localtime(uos.stat(n)[8])[:6])\n"
-        )
-    )
-    assert desk.run(script, clock=SteppedClock()).out == f"({year}, 5, 6, 7, 8, 10)\n" * 2
-    with FileSectors.open(image) as card:
-        entry = Fat(card, START).stat("/new")
-    assert (entry.write_date >> 9) + 1980 == year
-
-
-def test_a_calendar_past_the_end_of_fat(desk: Desk) -> None:
-    put_in_new(desk)
-    script = "import uos, utime\nutime.sleep(400000000000)\nopen('/sd/a', 'w').close()\n"
-    said = desk.run(script + "print(uos.listdir('/sd'))")
-    assert said.out == "['main.py', 'a']\n"
-
-
-# Time
-
-
-def test_reads_and_writes_take_the_cards_time(desk: Desk) -> None:
-    put_in_new(desk)
-    with desk.on() as board:
-        board.chip.clock = DeviceClock(board.chip.part)
-        with board.open("/sd/a", "wb") as file:
-            file.write(bytes(100_000))
-        before = board.storage_time
-        with board.open("/sd/a", "rb") as file:
-            file.read()
-        taken = board.storage_time.sd - before.sd
-        assert board.storage_time.flash == before.flash
-        with board.open("/flash/a", "wb") as file:
-            file.write(bytes(100))
-        assert board.storage_time.flash > before.flash
-    at_25_mhz = 100_000 * 8 * 40
-    assert at_25_mhz < taken < 3 * at_25_mhz
-
-
-def test_a_board_without_a_flash_clock_counts_the_card_alone(desk: Desk) -> None:
-    with desk.on() as board:
-        assert board.storage_time == (0, 0)
 
 
 # Making a board with a card
