@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from maixfs.errors import UsageError
 from maixfs.flash.kmodel import ondisk
 from maixfs.flash.kmodel.errors import CutOffError, ModelError
+from maixfs.flash.kmodel.memory import SRAM
 from maixfs.flash.kmodel.model import Model
 from maixfs.flash.kmodel.parse import SECTOR, parse_model
 from maixfs.flash.kmodel.reader import Buffer
@@ -25,9 +27,11 @@ def find_models(
     """Return the models that begin at ``start`` and every ``step`` bytes (4 or more) after it.
 
     What lies at ``end`` and behind it is not looked at. A model that is cut off there is among
-    the answers if it has a name (v4 and v5), with ``missing``. Where one model begins inside
-    another, both are, and their notes say so.
+    the answers if it has a name (v4 and v5) and at least half of it is there; ``missing`` tells.
+    Where one model begins inside another, both are, and their notes say so.
     """
+    if step < 4 or start < 0 or (end is not None and end < 0):
+        raise UsageError(f"no search goes from {start} to {end} by {step} bytes")
     view = memoryview(image).cast("B")[:end].toreadonly()
     found = []
     for address in _candidates(view, start, step):
@@ -40,11 +44,10 @@ def find_models(
 def _candidates(view: memoryview, start: int, step: int) -> Iterator[int]:
     """Yield where a first word is that of a model."""
     rows = max(0, len(view) - start) // step
-    words = struct.Struct(f"<I{step - 4}x")
-    for index, (word,) in enumerate(words.iter_unpack(view[start : start + rows * step])):
-        if word in FIRST_WORDS:
-            yield start + index * step
     last = start + rows * step
+    if rows:
+        words = struct.iter_unpack(f"<I{step - 4}x", view[start:last])
+        yield from (start + i * step for i, (word,) in enumerate(words) if word in FIRST_WORDS)
     if int.from_bytes(view[last : last + 4], "little") in FIRST_WORDS:
         yield last
 
@@ -58,9 +61,10 @@ def _try(view: memoryview, address: int) -> Model | None:
     except ModelError:
         return None
     try:
-        return parse_model(view, address, whole=False)
+        part = parse_model(view, address, whole=False)
     except ModelError:
         return None
+    return part if part.size <= SRAM and 2 * part.missing <= part.size else None
 
 
 def _with_overlaps(models: list[Model]) -> list[Model]:

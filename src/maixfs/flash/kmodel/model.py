@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 from typing import NamedTuple
 
@@ -106,9 +107,14 @@ def as_dict(value: object) -> Plain:
         return value
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         fields: dict[str, object] = value._asdict()
-        derived = [k for k, v in vars(type(value)).items() if isinstance(v, property)]
-        fields |= {name: getattr(value, name) for name in derived}
+        fields |= {name: getattr(value, name) for name in _derived(type(value))}
         return {name: as_dict(part) for name, part in fields.items()}
     if isinstance(value, tuple):
         return [as_dict(part) for part in value]
     raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+@cache
+def _derived(record: type) -> tuple[str, ...]:
+    """Return the names of a record's properties."""
+    return tuple(name for name, value in vars(record).items() if isinstance(value, property))

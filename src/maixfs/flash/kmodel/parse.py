@@ -39,6 +39,8 @@ def parse_model(
 
     Raises ``ModelError`` where there is none, and ``CutOffError`` where there is a part of one.
     """
+    if address < 0:
+        raise ModelError(f"no model at {address}: addresses begin at 0")
     reader = ModelReader(data, address, limit)
     first = reader.take(0, 4, "a model")
     word = int.from_bytes(first, "little")

@@ -9,10 +9,10 @@ from maixfs.flash.kmodel.model import Layer, Tensor
 # What real models stay far below. More is not believed, so that no count in a damaged model
 # makes us work without end.
 MOST_LAYERS = 512
-MOST_NODES = 4096
+MOST_NODES = 1024
 MOST_TENSORS = 32
-MOST_MODULES = 16
-MOST_FUNCTIONS = 512
+MOST_MODULES = 8
+MOST_FUNCTIONS = 128
 MOST_POOLS = 16
 MOST_RANK = 8
 MOST_SIDE = 1 << 20

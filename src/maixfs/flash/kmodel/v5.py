@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 from maixfs.flash.kmodel import ondisk
 from maixfs.flash.kmodel.model import Layer, Tensor
-from maixfs.flash.kmodel.parts import MOST_FUNCTIONS, MOST_MODULES, MOST_POOLS, Parts
+from maixfs.flash.kmodel.parts import (
+    MOST_FUNCTIONS,
+    MOST_MODULES,
+    MOST_POOLS,
+    MOST_TENSORS,
+    Parts,
+)
 from maixfs.flash.kmodel.reader import ModelReader
 from maixfs.flash.kmodel.v5parts import Pools, Section, read_pools, read_sections, read_tensors
 
@@ -38,6 +44,8 @@ def read_v5(reader: ModelReader) -> Parts:
     reader.check("entry_function", head.entry_function, 28, 0, len(entry.entries) - 1)
     at = entry.entries[head.entry_function]
     function = ondisk.V5Function._make(reader.row(ondisk.V5_FUNCTION, at, "a function"))
+    reader.check("function.inputs", function.inputs, at + 16, 0, MOST_TENSORS)
+    reader.check("function.outputs", function.outputs, at + 20, 0, MOST_TENSORS)
     inputs, after = read_tensors(reader, at + ondisk.V5_FUNCTION.size, "input", function.inputs)
     outputs, _ = read_tensors(reader, after, "output", function.outputs)
     pools = function.input_pool_size + function.output_pool_size
@@ -129,6 +137,8 @@ def _read_beta_module(
     kind = _kind(reader, head.type, place)
     reader.check("module.size", head.size, place + 16, 0, _MOST_BYTES)
     reader.check("module.mempools", head.mempools, place + 20, 0, MOST_POOLS)
+    reader.check("module.inputs", head.inputs, place + 24, 0, MOST_TENSORS)
+    reader.check("module.outputs", head.outputs, place + 28, 0, MOST_TENSORS)
     reader.check("module.sections", head.sections, place + 32, 0, MOST_POOLS)
     start = place + ondisk.BETA_MODULE.size
     end = start + head.size

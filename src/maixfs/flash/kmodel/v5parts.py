@@ -7,7 +7,7 @@ from typing import NamedTuple
 from maixfs.flash.kmodel import ondisk
 from maixfs.flash.kmodel.model import Layer, Tensor
 from maixfs.flash.kmodel.names import V5_DATA, V5_DATATYPES, V5_LOCATIONS, named
-from maixfs.flash.kmodel.parts import MOST_RANK, MOST_SIDE, MOST_TENSORS
+from maixfs.flash.kmodel.parts import MOST_RANK, MOST_SIDE
 from maixfs.flash.kmodel.reader import ModelReader
 
 _MOST_BYTES = 1 << 24
@@ -42,8 +42,6 @@ def read_tensors(
     reader: ModelReader, offset: int, name: str, count: int
 ) -> tuple[tuple[Tensor, ...], int]:
     """Return so many inputs or outputs, and the offset behind them."""
-    if count > MOST_TENSORS:
-        raise reader.wrong(f"number of {name}s", count, offset, f"more than {MOST_TENSORS}")
     rows = list(reader.rows(ondisk.V5_RANGE, offset, count, f"{name}s"))
     place = offset + count * ondisk.V5_RANGE.size
     tensors = []
