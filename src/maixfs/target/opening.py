@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FLASH = ("flash",)
 _CARD = ("sd", "sd2", "sd3", "sd4")
 """What paths on a board begin with."""
+_LARGEST_FLASH = 64 << 20
+"""Bytes: what is larger is no flash of these boards."""
 
 
 def open_target(
@@ -126,7 +128,7 @@ def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
     from maixfs.target.foreign import begins_like_card
     from maixfs.target.hostfile import read_start
 
-    return begins_like_card(read_start(source.file, 512))
+    return source.size > _LARGEST_FLASH or begins_like_card(read_start(source.file, 512))
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:

@@ -29,7 +29,8 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
     if not found:
         raise NoFileSystemError(
             f"{host}: no SPIFFS found: {describe(image)}",
-            hint="if there is one, give its geometry; maixfs mkfs makes an empty one",
+            hint="if there is one, give its geometry; maixfs mkfs makes an empty one,"
+            " maixfs sd doctor looks at cards",
         )
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
