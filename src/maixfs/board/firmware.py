@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from maixfs.flash import freqconf
+
 PLATFORM = "MaixPy"
 """``sys.platform``, and the first two fields of ``uos.uname()``."""
 
@@ -17,20 +19,17 @@ BUILD = "v0.6.3-2-gd8901fd22 on 2023-11-10"
 MACHINE = "Sipeed_M1 with kendryte-k210"
 """``uos.uname().machine``: the same on all boards, whatever their name."""
 
-CPU_HZ = 400_000_000
-"""CPU clock at first power-on, Hz (``CONFIG_CPU_DEFAULT_FREQ`` of every MaixPy project)."""
+CPU_HZ = freqconf.CPU_DEFAULT
+"""CPU clock at first power-on, Hz."""
 
-GC_HEAP_SIZE = 0x80000
-"""Bytes of MicroPython's heap where ``/freq.conf`` gives none."""
-
-GC_HEAP_FALLBACK = 128 * 1024
+GC_HEAP_FALLBACK = freqconf.HEAP_FALLBACK
 """Bytes of the heap when the one asked for does not fit into the memory."""
 
 PLL2_HZ = 45_158_400
 """Clock of the third PLL, Hz; the firmware sets it and never asks."""
 
-RAM_SIZE = 6 * 1024 * 1024
+RAM_SIZE = freqconf.RAM_SIZE
 """General memory of a K210 in bytes (data sheet: 6 MiB, besides 2 MiB for the KPU)."""
 
-FIRMWARE_RAM = 2560 * 1024
+FIRMWARE_RAM = freqconf.FIRMWARE_RAM
 """Bytes of that memory which code, static data and frame buffers take; an estimate."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from maixfs.board import freqconf
-from maixfs.board.freqconf import FreqConf
 from maixfs.board.interrupts import held
+from maixfs.flash import freqconf
+from maixfs.flash.freqconf import FreqConf
 from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
 
 

@@ -15,7 +15,6 @@ from maixfs.board.clock import Clock, PoweredClock
 from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
 from maixfs.board.flashvolume import FlashVolume, Say, mount_flash
-from maixfs.board.freqconf import FreqConf
 from maixfs.board.freqfile import FreqFile
 from maixfs.board.helper import Helper
 from maixfs.board.importer import Found, Importer, ModuleFiles
@@ -29,6 +28,7 @@ from maixfs.board.printexc import format_exception
 from maixfs.board.report import Reporter
 from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
+from maixfs.flash.freqconf import FreqConf
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
 from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from maixfs.board import firmware, freqconf
+from maixfs.board import firmware
 from maixfs.board.console import Console
-from maixfs.board.freqconf import FreqConf
 from maixfs.board.freqfile import FreqFile
 from maixfs.board.interrupts import held
 from maixfs.board.modules import ujson
 from maixfs.board.modules.kit import make_module, public
 from maixfs.board.printexc import ScriptFrame, format_exception
 from maixfs.board.signals import Power
+from maixfs.flash import freqconf
+from maixfs.flash.freqconf import FreqConf
 from maixfs.nor.device import NorDevice
 from maixfs.vfs import Errno, PlainOSError, VfsError
 
