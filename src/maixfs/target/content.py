@@ -27,6 +27,11 @@ class Content(NamedTuple):
         """Return the content that ``data`` is."""
         return cls(len(data), lambda: io.BytesIO(data), modified)
 
+    @property
+    def _piece(self) -> int:
+        """How much to read at once: room for more than a small file has would be wasted."""
+        return min(PIECE, self.size + 1)
+
     def read(self) -> bytes:
         """Return all of it."""
         with self.open() as stream:
@@ -35,7 +40,7 @@ class Content(NamedTuple):
     def pieces(self) -> Iterator[bytes]:
         """Yield it piece by piece."""
         with self.open() as stream:
-            while piece := stream.read(PIECE):
+            while piece := stream.read(self._piece):
                 yield piece
 
     def watched(self, tell: Callable[[int], None]) -> Content:
@@ -55,8 +60,8 @@ class Content(NamedTuple):
             return False
         with self.open() as mine, other.open() as theirs:
             while True:
-                piece = mine.read(PIECE)
-                if piece != theirs.read(PIECE):
+                piece = mine.read(self._piece)
+                if piece != theirs.read(self._piece):
                     return False
                 if not piece:
                     return True

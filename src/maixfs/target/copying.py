@@ -78,6 +78,8 @@ def _do(
     content = sessions.content(step.source)
     if tell is not None and step.size > PIECE:
         content = content.watched(tell)
+    if step.destination.path is not None and step.action is Action.SAME:
+        return Written(step.destination.path, content.size, content.sha256(), False)
     if step.destination.path is not None:
         target = sessions.target(step.destination)
         return target.write(step.destination.path, content)

@@ -170,6 +170,8 @@ class Overlay:
     def _page(self, page: int) -> bytes:
         """Return a page as it is now."""
         held = self._held.get(page)
+        if isinstance(held, bytes):
+            return held
         return self._below(page) if held is None else self._bytes_of(held)
 
     def _below(self, page: int) -> bytes:
