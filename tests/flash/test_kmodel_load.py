@@ -53,6 +53,7 @@ def codes(data: bytes) -> list[int | str]:
         (make_v4(version=6), [2002, 2002, "crash", "crash"]),
         (make_v4(target=2), [2002, 2002, "crash", "crash"]),
         (make_v4(main_memory=4 << 20), [2002, 2002, "crash", "crash"]),
+        (make_v4(opcodes=[2] * 4, body=0x200000)[:400], [2002, 2002, 2003, "crash"]),
         (make_v3(main_memory=4 << 20), [2006] * 4),
         (reverse_words(make_v3()), [2002] * 4),
         (b"\xff" * 64, [2002] * 4),

@@ -303,11 +303,6 @@ def _words(record: type[NamedTuple], *meanings: str) -> tuple[Row, ...]:
 
 _MODULE_TYPE: Row = ("type", 0, 16, "`stackvm` or `k210`, padded with zeros")
 
-
-def _after(start: int, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-    return tuple((name, start + offset, length, text) for name, offset, length, text in rows)
-
-
 FIELDS: dict[str, tuple[Row, ...]] = {
     "kmodel v1 header": _words(
         V1Header,
