@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 K210_CONV = 10240
-"""The layer of v3 that the KPU computes; the first layer must be one (docs/SPEC.md)."""
+"""The layer of v3 that the KPU computes; ``kpu.forward`` takes images if it is the first."""
 
 V3_LAYERS = {
     0: "invalid",
