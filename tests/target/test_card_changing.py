@@ -15,6 +15,7 @@ from maixfs.target.content import Content
 
 from .cards import FILES, complaints, make_card, tree_of
 from .places import litter
+from .test_card_reading import golden
 
 
 @pytest.fixture(params=[12, 16, 32])
@@ -173,6 +174,17 @@ def test_a_card_can_be_filled_to_the_last_cluster(card: Path, tmp_path: Path) ->
     assert complaints(card, tmp_path / "volume") == ""
     with open_target(card) as target:
         assert target.read("/all") == b"a" * free
+
+
+def test_a_wrong_free_count_keeps_nothing_out(tmp_path: Path) -> None:
+    card = golden("fsinfo_wrong", tmp_path)
+    with open_target(card, writable=True) as target:
+        target.write("/x", b"x" * 100_000)
+    assert tree_of(card)["/x"] == b"x" * 100_000
+    assert complaints(card, tmp_path / "volume") == ""
+    with open_target(card) as target:
+        room = target.room().as_dict()
+        assert room["told_free"] == room["free_clusters"]
 
 
 def test_read_only_files_are_protected(card: Path) -> None:

@@ -22,6 +22,8 @@ from maixfs.target.names import Parts
 from maixfs.target.records import Entries, Entry, Progress, Written
 
 _NEW = OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS
+_FOLDERS_GROW = 64
+"""Clusters that folders may take beside the files: more than any path makes."""
 
 
 class FatVolume(FatView):
@@ -117,6 +119,7 @@ class FatVolume(FatView):
     def _whole(self, path: str, sizes: Mapping[str, int]) -> Iterator[None]:
         """Undo what was begun where the body is left by an exception; tell it as a target does."""
         overlay = self._overlay()
+        self._doubt_count(sizes)
         overlay.mark()
         try:
             yield
@@ -132,6 +135,18 @@ class FatVolume(FatView):
             if isinstance(error, FatError):
                 raise _told(path, error) from error
             raise
+
+    def _doubt_count(self, sizes: Mapping[str, int]) -> None:
+        """Count the free clusters where FSInfo has too few for what is to be written.
+
+        The driver believes FSInfo, as FatFs does; on a card that another system left with a
+        wrong count it would say that the card is full.
+        """
+        free = self.fat.info().free
+        cluster = self.fat.geometry.cluster_size
+        needed = sum(-(-size // cluster) for size in sizes.values()) + _FOLDERS_GROW
+        if free is not None and free < needed:
+            self.fat.free_clusters(scan=True)
 
     def _remount(self) -> None:
         self.fat: Fat = self._mounted()
