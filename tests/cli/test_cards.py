@@ -230,9 +230,10 @@ def test_completion_knows_partitions(card: Path) -> None:
 
 
 def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
-    new_card(place / "board" / "sd.img", 8 << 20, serial=1)
+    image = place / "elsewhere.img"
+    new_card(image, 8 << 20, serial=1)
     with Board.open("board") as powered:
-        powered.insert_sd(place / "board" / "sd.img")
+        powered.insert_sd(image)
     from maixfs.target.fat.changing import FatVolume
     from maixfs.target.fat.journal import Journal
 
@@ -242,16 +243,24 @@ def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
         assert isinstance(volume, FatVolume)
         volume.fat.sync()
         overlay = volume.medium.overlay
-        journal = Journal(place / "board" / "sd.img")
+        journal = Journal(image)
         journal.write(overlay, overlay.below, [*overlay.runs()], None)
         journal.leave()
         overlay.clear()
     Path("show.py").write_text("print(open('/sd/late.txt').read())\n")
     result = run("run", "show.py")
     assert "finished what was half written" in result.stderr
-    assert not [name for name in names_in("board") if name.endswith("journal")]
+    assert not [name for name in names_in(".") if name.endswith("journal")]
+    assert "finished" not in run("run", "show.py").stderr
 
 
 def test_json_of_a_failure(card: Path, run: Run) -> None:
     document = json.loads(run("ls", "card.img@3", "--json", code=1).stdout)
     assert "partition 3 holds no FAT volume" in document["error"]["message"]
+
+
+def test_a_card_without_a_table_is_told_of(place: Path, run: Run) -> None:
+    new_card(place / "floppy.img", 8 << 20, serial=1, superfloppy=True)
+    for line in (["ls", "floppy.img"], ["cp", "src/boot.py", "floppy.img:/"]):
+        assert "a board does not mount that" in run(*line).stderr
+    assert run("cat", "floppy.img:/boot.py").stdout == "x = 1\n"

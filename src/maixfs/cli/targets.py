@@ -68,6 +68,8 @@ def opened(
         if holder is not None:
             who = f" by process {holder}" if holder else ""
             screen.note(f"{host} is powered on{who}: this is how it is at this moment")
+        for note in target.notes():
+            screen.note(note)
         yield target
 
 

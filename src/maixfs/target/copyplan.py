@@ -104,6 +104,7 @@ def plan_copy(
             sessions.target(goal).check_fits(sizes)
         root = goal.host if goal.path is None and (inside or is_tree) else None
         warnings = tuple(warning for part in found for warning in part.warnings)
+        warnings += tuple(sessions.notes)
         inner = [folder for part in found for folder in part.folders]
         folders = _folders(inner, items, goal, inside, sessions)
         return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders, drives)

@@ -58,6 +58,11 @@ class Sessions:
             if target.kind in (Kind.FLASH_IMAGE, Kind.SPIFFS_IMAGE)
         }
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of the targets that are open."""
+        return [note for target in self._targets.values() for note in target.notes()]
+
     def _open(self, place: TargetPath, key: str) -> Target:
         is_goal = self._goal is not None and self.is_same(place, self._goal)
         where = self._where if is_goal or self._goal is None else Where()

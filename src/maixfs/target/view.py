@@ -88,6 +88,12 @@ class TargetView:
         whole = self.place.whole
         return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 
+    def notes(self) -> list[str]:
+        """Return what is to be said of a card at once, whatever is done with it."""
+        if self.kind is not Kind.CARD:
+            return []
+        return [f"{self.place.whole}: {one.message}" for one in self.main.findings()]
+
     def volume(self, path: str | None) -> Volume:
         """Return the file system in which a path lies."""
         return self.volumes.at(self._find(path).parts)

@@ -64,8 +64,6 @@ def run(
 
 def _settle(screen: Screen, board: Path) -> None:
     """Finish what a killed ``maixfs`` left half written on the board's card."""
-    if not any(board.glob(".*.maixfs-journal")):
-        return
     from maixfs.target import settle_board
 
     if settle_board(board):

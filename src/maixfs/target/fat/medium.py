@@ -131,6 +131,8 @@ def settle(file: Path) -> bool:
     Raises ``BoardBusyError`` or ``TargetError`` where another process is writing the card, and
     ``TargetError`` where what it left does not belong to the card any more.
     """
+    if not journal_of(file).exists():
+        return False
     with _alone(file):
         return _finish(file)
 
