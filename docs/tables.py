@@ -11,6 +11,9 @@ from pathlib import Path
 
 from maixfs.fat import ondisk as fat_ondisk
 from maixfs.fat.errors import FResult, fat_error
+from maixfs.flash.kmodel import ondisk as kmodel_ondisk
+from maixfs.flash.kmodel.kpucode import KpuCode, kpu_words
+from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES
 from maixfs.sd import ondisk as sd_ondisk
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
@@ -155,6 +158,22 @@ def errno_text(result: FResult) -> str:
     return f"{int(errno)} {errno.name}"
 
 
+def kmodel_fields(record: str) -> str:
+    """Return the fields of a record of a model."""
+    return fields(record, kmodel_ondisk.FIELDS)
+
+
+def kmodel_names(names: dict[int, str], form: str) -> str:
+    """Return what the numbers of layers or nodes stand for."""
+    return rows(["number", "name"], ([form.format(n), name] for n, name in names.items()))
+
+
+def kpu_codes() -> str:
+    """Return the numbers that kpu.load answers, and the firmware's words for them."""
+    lines = ([str(int(code)), kpu_words(code, v4_support=False)] for code in KpuCode if code)
+    return rows(["number", "what the board says"], lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "presets": lambda: geometries(CHOSEN),
     "derived": lambda: geometries(DERIVED),
@@ -172,6 +191,27 @@ TABLES: dict[str, Callable[[], str]] = {
     "directory-entry": lambda: fat_fields("directory entry"),
     "long-name-entry": lambda: fat_fields("long name entry"),
     "fat-results": fat_results,
+    "kmodel-v1-header": lambda: kmodel_fields("kmodel v1 header"),
+    "kmodel-v1-layer": lambda: kmodel_fields("kmodel v1 layer"),
+    "kmodel-v3-header": lambda: kmodel_fields("kmodel v3 header"),
+    "kmodel-v3-output": lambda: kmodel_fields("kmodel v3 output"),
+    "kmodel-v3-layer": lambda: kmodel_fields("kmodel v3 layer"),
+    "kmodel-v3-types": lambda: kmodel_names(V3_LAYERS, "{}"),
+    "kmodel-v3-conv": lambda: kmodel_fields("kmodel v3 k210_conv"),
+    "kmodel-v4-header": lambda: kmodel_fields("kmodel v4 header"),
+    "kmodel-v4-range": lambda: kmodel_fields("kmodel v4 range"),
+    "kmodel-v4-node": lambda: kmodel_fields("kmodel v4 node"),
+    "kmodel-v4-opcodes": lambda: kmodel_names(V4_NODES, "{:#x}"),
+    "kmodel-v5-header": lambda: kmodel_fields("kmodel v5 header"),
+    "kmodel-v5-module": lambda: kmodel_fields("kmodel v5 module"),
+    "kmodel-v5-pool": lambda: kmodel_fields("kmodel v5 pool"),
+    "kmodel-v5-function": lambda: kmodel_fields("kmodel v5 function"),
+    "kmodel-v5-range": lambda: kmodel_fields("kmodel v5 range"),
+    "kmodel-v5-section": lambda: kmodel_fields("kmodel v5 section"),
+    "kmodel-beta-header": lambda: kmodel_fields("kmodel v5 beta header"),
+    "kmodel-beta-module": lambda: kmodel_fields("kmodel v5 beta module"),
+    "smodel-header": lambda: kmodel_fields("smodel header"),
+    "kpu-codes": kpu_codes,
 }
 
 if __name__ == "__main__":

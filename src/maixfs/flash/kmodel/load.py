@@ -1,7 +1,7 @@
 """What ``kpu.load`` and ``kpu.load_flash`` answer, check by check as the firmware makes them.
 
 The firmware looks at less than a careful reader would: it loads files whose layers are nonsense,
-and some it does not survive (docs/SPEC.md, "What kpu.load does").
+and some it does not survive (docs/SPEC.md, section 27.7).
 """
 
 from __future__ import annotations

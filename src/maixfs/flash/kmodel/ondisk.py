@@ -1,4 +1,4 @@
-"""The records of kmodels as they lie in flash, and nothing else (docs/SPEC.md, "Models").
+"""The records of kmodels as they lie in flash, and nothing else (docs/SPEC.md, section 27).
 
 All integers are little-endian; a copy for ``kpu.load_flash`` has each word reversed. Field names
 are those of nncase, which writes these files.
