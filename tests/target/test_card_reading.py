@@ -207,3 +207,9 @@ def test_wrong_free_counts_are_not_believed(tmp_path: Path) -> None:
 def test_times_are_those_on_the_card(tmp_path: Path) -> None:
     with open_target(golden("part1_0c", tmp_path)) as target:
         assert target.stat("/model.kmodel").modified == datetime(2019, 3, 1, 13, 0, 2)
+
+
+def test_a_target_that_was_not_looked_at_lets_go(card: Path) -> None:
+    for _ in range(2):
+        with open_target(card, writable=True):
+            pass

@@ -77,11 +77,11 @@ def _open_image(
                 hint="leave --geometry and --base out",
             )
         card = open_card(source, place.slot, writable=writable)
-        return Kind.CARD, Volumes(Slot((), lambda: (card,)))
+        return Kind.CARD, Volumes.of(card)
     from maixfs.target.spiffs.opening import open_spiffs
 
     flash = open_spiffs(source, where.geometry, where.base, writable=writable, holder=holder)
-    return flash.kind, Volumes(Slot((), lambda: (flash,)))
+    return flash.kind, Volumes.of(flash)
 
 
 def _open_board(

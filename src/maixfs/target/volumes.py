@@ -26,6 +26,13 @@ class Volumes:
     An opener raises where its medium holds none; that matters only to who asks for it by name.
     """
 
+    @classmethod
+    def of(cls, volume: Volume) -> Volumes:
+        """Return the one file system of an image, which is open."""
+        volumes = cls(Slot((), lambda: (volume,)))
+        volumes._of_slot(0)
+        return volumes
+
     def __init__(self, *slots: Slot) -> None:
         self._slots = slots
         self._open: dict[int, Sequence[Volume]] = {}
