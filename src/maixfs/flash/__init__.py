@@ -1,10 +1,11 @@
 """What lies where in a board's flash: firmware, models, file systems; found, made, explained.
 
-    from maixfs.flash import read_firmware
+    from maixfs.flash import FlashImage
 
-    print(read_firmware(dump).banner)
+    for found in FlashImage(dump).found:
+        print(hex(found.start), found.kind, found.detail)
 
-The names below are loaded when they are first used. Models are in ``maixfs.flash.kmodel``.
+The names below are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from maixfs.flash.banner import Banner
     from maixfs.flash.bootarea import BootVerdict, check_boot_area
     from maixfs.flash.bootconfig import BootConfig, BootEntry, KbootError
+    from maixfs.flash.bootreport import BootReport
     from maixfs.flash.errors import FirmwareError
     from maixfs.flash.firmware import Firmware, read_firmware, unwrap, verify, wrap
+    from maixfs.flash.image import FlashImage
     from maixfs.flash.kboot import BootChoice, EntryVerdict, Kboot, read_kboot
+    from maixfs.flash.kmodel import Model, ModelError, find_models, parse_model
     from maixfs.flash.layout import LAYOUTS, Layout, LayoutError, Region, find_layout, load_layout
+    from maixfs.flash.records import Finding, Found, Overlap
 
 __all__ = [
     "LAYOUTS",
@@ -28,18 +33,27 @@ __all__ = [
     "BootChoice",
     "BootConfig",
     "BootEntry",
+    "BootReport",
     "BootVerdict",
     "EntryVerdict",
+    "Finding",
     "Firmware",
     "FirmwareError",
+    "FlashImage",
+    "Found",
     "Kboot",
     "KbootError",
     "Layout",
     "LayoutError",
+    "Model",
+    "ModelError",
+    "Overlap",
     "Region",
     "check_boot_area",
     "find_layout",
+    "find_models",
     "load_layout",
+    "parse_model",
     "read_firmware",
     "read_kboot",
     "unwrap",
@@ -53,9 +67,12 @@ __getattr__ = lazy_names(
         "banner": ("Banner",),
         "bootarea": ("BootVerdict", "check_boot_area"),
         "bootconfig": ("BootConfig", "BootEntry", "KbootError"),
+        "bootreport": ("BootReport",),
         "errors": ("FirmwareError",),
         "firmware": ("Firmware", "read_firmware", "unwrap", "verify", "wrap"),
+        "image": ("FlashImage",),
         "kboot": ("BootChoice", "EntryVerdict", "Kboot", "read_kboot"),
+        "kmodel": ("Model", "ModelError", "find_models", "parse_model"),
         "layout": (
             "LAYOUTS",
             "Layout",
@@ -64,5 +81,6 @@ __getattr__ = lazy_names(
             "find_layout",
             "load_layout",
         ),
+        "records": ("Finding", "Found", "Overlap"),
     },
 )

@@ -1,0 +1,169 @@
+"""Finding the parts of an image: Kboot, firmware, models, SPIFFS areas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from maixfs.flash import ondisk
+from maixfs.flash.banner import has_start_mark
+from maixfs.flash.errors import FirmwareError
+from maixfs.flash.firmware import Firmware, read_firmware
+from maixfs.flash.gaps import SECTOR, gaps
+from maixfs.flash.records import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found
+
+if TYPE_CHECKING:
+    from maixfs.flash.bootconfig import BootConfig
+    from maixfs.flash.kboot import Kboot
+    from maixfs.flash.kmodel import Model
+    from maixfs.flash.layout import Region
+    from maixfs.spiffs.detect import Detection
+
+_MARK = b"\xef\xbe\xad\xde"
+_MARK_PLACES = (2, 4, 7, 9)
+"""Where the start code's mark can be in a sector: with header 5 bytes later than without."""
+_SURE = 0.9
+_LIKELY = 0.5
+"""Confidence under which a SPIFFS area is not reported."""
+_STAGE_ENDS = (ondisk.STAGE_1, ondisk.CONFIG_MAIN)
+
+
+def kboot_parts(kboot: Kboot) -> Iterator[Found]:
+    """Yield the stages and the configuration sectors of a Kboot."""
+    for number, (stage, end) in enumerate(
+        zip((kboot.stage_0, kboot.stage_1), _STAGE_ENDS, strict=True)
+    ):
+        if stage is not None:
+            size = min(stage.end, end) - stage.address
+            detail = f"stage {number}" + (f", {kboot.version}" if number else "")
+            yield Found(KBOOT_STAGE, stage.address, size, stage, detail + _state(stage))
+    for name, config in (("main", kboot.main), ("backup", kboot.backup)):
+        yield Found(
+            BOOT_CONFIG, config.address, ondisk.CONFIG_SIZE, config, _config_words(name, config)
+        )
+
+
+def _config_words(name: str, config: BootConfig) -> str:
+    count = len(config.present)
+    return f"{name} configuration, {count} {'entry' if count == 1 else 'entries'}"
+
+
+def find_firmware(view: memoryview, addresses: Iterable[int]) -> Iterator[Found]:
+    """Yield firmware at ``addresses``, and wherever a sector begins as one does.
+
+    What only looks like a header is left out: the hash must be right or the payload begin as a
+    program does.
+    """
+    covered = 0
+    for address in sorted({*addresses, *_marked(view)}):
+        if address < covered:
+            continue
+        try:
+            firmware = read_firmware(view, address)
+        except FirmwareError:
+            continue
+        if firmware.sha_ok or firmware.payload_ok or _encrypted(view, firmware):
+            covered = firmware.end if firmware.sha_ok else covered
+            yield Found(FIRMWARE, address, firmware.end - address, firmware, _words(firmware))
+
+
+def _marked(view: memoryview) -> Iterator[int]:
+    """Yield the sectors that have a start code's mark, behind a header or not."""
+    for place in _MARK_PLACES:
+        column = bytes(view[place::SECTOR])
+        sector = column.find(_MARK[0])
+        while sector >= 0:
+            address = sector * SECTOR
+            start = address + (ondisk.FIRMWARE_HEADER.size if place > 4 else 0)
+            if has_start_mark(bytes(view[start : start + 8])):
+                yield address
+            sector = column.find(_MARK[0], sector + 1)
+
+
+def _encrypted(view: memoryview, firmware: Firmware) -> bool:
+    """Tell whether a payload with the AES flag and a wrong hash looks encrypted."""
+    if not firmware.aes or firmware.length % ondisk.AES_BLOCK:
+        return False
+    from maixfs.flash.entropy import classify
+
+    start = firmware.payload_address
+    return classify(view[start : start + firmware.length])[0] == "compressed"
+
+
+def _words(firmware: Firmware) -> str:
+    name = str(firmware.banner) or "a program for the K210"
+    return name + _state(firmware)
+
+
+def _state(firmware: Firmware) -> str:
+    if not firmware.wrapped:
+        return ", without header"
+    flags = (", encrypted" if firmware.aes else "") + (", DIO" if firmware.dio else "")
+    return flags + ("" if firmware.sha_ok else ", SHA-256 wrong")
+
+
+def find_kmodels(view: memoryview, firmware: Iterable[Found]) -> Iterator[Found]:
+    """Yield the models; those inside of sound firmware are its own and are left out."""
+    from maixfs.flash.kmodel import find_models
+
+    sound = [one for one in firmware if isinstance(one.what, Firmware) and one.what.sha_ok]
+    for model in find_models(view):
+        end = min(model.end, len(view))
+        if not any(one.start <= model.address and end <= one.end for one in sound):
+            yield Found(MODEL, model.address, end - model.address, model, _model_words(model))
+
+
+def _model_words(model: Model) -> str:
+    words = f"kmodel {model.version}" if model.version[:1] == "v" else model.version
+    shapes = [tensor.dimensions for tensor in model.inputs]
+    if shapes:
+        words += f", input {' and '.join(shapes)}"
+    return words + (", bytes of words reversed" if model.reversed else "")
+
+
+def find_areas(view: memoryview, found: list[Found], usual: Region | None) -> Iterator[Found]:
+    """Yield the SPIFFS areas.
+
+    A sound one in its ``usual`` place is found by looking there, and one elsewhere by looking
+    where nothing else was found; only when that brings something up, the whole image is
+    searched, because an area's start may be under something else.
+    """
+    from maixfs.spiffs.detect import detect
+
+    home = _at_home(view, usual) if usual else None
+    taken = [*found, _area(home)] if home else found
+    rest = (view[start:end] for start, end in _wide_gaps(len(view), taken))
+    detections = [home] if home else []
+    if any(one.confidence >= _LIKELY for piece in rest for one in detect(piece)):
+        detections = [one for one in detect(view) if one.confidence >= _LIKELY]
+    yield from map(_area, detections)
+
+
+def _wide_gaps(size: int, found: list[Found]) -> Iterator[tuple[int, int]]:
+    """Yield the gaps in whole sectors; an area has two blocks of one sector at least."""
+    for start, end in gaps(size, found):
+        first = -(-start // SECTOR) * SECTOR
+        if end - first >= 2 * SECTOR:
+            yield first, end
+
+
+def _at_home(view: memoryview, region: Region) -> Detection | None:
+    """Return the area that is just the region and is sound; ``None`` where it is not so."""
+    from maixfs.spiffs.detect import detect
+
+    found = detect(view[region.start : region.end])
+    if not found or found[0].confidence < _SURE:
+        return None
+    geometry = found[0].geometry
+    if geometry.base or geometry.size != region.size:
+        return None
+    return found[0]._replace(geometry=replace(geometry, base=region.start))
+
+
+def _area(detection: Detection) -> Found:
+    geometry = detection.geometry
+    words = f"{detection.preset or 'unusual'} format, {geometry.blocks} blocks"
+    if detection.confidence < _SURE:
+        words += f", {int(detection.confidence * 100)} % sure"
+    return Found(SPIFFS, geometry.base, geometry.size, detection, words)
