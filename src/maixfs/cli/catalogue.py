@@ -38,6 +38,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "pack": Entry("pack", "Make an image from a folder."),
         "unpack": Entry("unpack", "Copy all files of a target into a folder."),
     },
+    "Flash": {
+        "model": Entry("model", "Show models (.kmodel), and whether a board would load them."),
+        "firmware": Entry("firmware", "Show, make and take apart firmware images."),
+        "kboot": Entry("kboot", "Show and change what Kboot starts."),
+    },
     "SD cards": {
         "sd": Entry("sd", "Make, examine and convert cards; put them into boards and readers."),
     },

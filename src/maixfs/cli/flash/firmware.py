@@ -1,0 +1,181 @@
+"""``maixfs firmware``: firmware images shown, made and taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maixfs.cli.flash.catalogue import FIRMWARE_VERBS
+from maixfs.cli.flash.image import IMAGE, ImagePlace, opened_image, range_text
+from maixfs.cli.flash.output import write_new
+from maixfs.cli.options import bytes_option, force_option, json_option
+from maixfs.cli.proof import draw_written, written_json
+from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.verbgroup import verb_of
+from maixfs.cli.wording import count_text, hex_text
+from maixfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from maixfs.flash import Firmware
+    from maixfs.target import Written
+
+_OUT = click.Path(path_type=Path, dir_okay=False)
+_KEY_ABOUT = "AES key, 32 hex digits, or @FILE with 16 bytes (needs maixfs[aes])."
+
+
+@verb_of(
+    "firmware",
+    "info",
+    FIRMWARE_VERBS,
+    ("maixfs firmware info maixpy.bin", "Version, flags, length, and is its hash right."),
+    ("maixfs firmware info dump.bin@0x80000", "The same of the one in a dump's second slot."),
+)
+@click.argument("place", metavar="FILE|IMG[@ADDRESS]", type=IMAGE)
+@bytes_option
+@json_option
+def info_verb(screen: Screen, place: ImagePlace) -> int:
+    """Without ADDRESS it is the firmware at address 0, the one that the chip starts. A program
+    without header and hash is recognised too. The exit code is 1 where the chip would not start
+    it.
+    """
+    from maixfs.flash import read_firmware
+
+    with opened_image(screen, place.host) as raw:
+        firmware = read_firmware(raw.view, place.address or 0)
+        zeros = firmware.padding
+    if screen.json:
+        screen.emit({"target": str(place), "firmware": firmware_json(firmware)})
+    else:
+        kind = "firmware image" if firmware.wrapped else "program without header"
+        screen.line(Text(str(place), "heading"), f"  {kind}, {count_text(firmware.total, 'byte')}")
+        screen.line()
+        screen.facts(list(_facts(screen, firmware, zeros)))
+        if not firmware.wrapped:
+            hint = "maixfs firmware wrap FILE -o OUT puts header and hash around it"
+            screen.line("  ", Text("hint:", "hint"), f" {hint}")
+    return int(not firmware.sha_ok)
+
+
+def firmware_json(firmware: Firmware) -> dict[str, Any]:
+    """Return what ``--json`` says of a firmware image."""
+    about = firmware._asdict()
+    return {
+        **about,
+        "sha256": firmware.sha256.hex(),
+        "banner": {"product": firmware.banner.product, "text": firmware.banner.text},
+        "version": firmware.banner.version,
+        "aes": firmware.aes,
+        "dio": firmware.dio,
+    }
+
+
+def _facts(screen: Screen, firmware: Firmware, zeros: int) -> Iterator[tuple[str, Part]]:
+    end = firmware.address + firmware.total
+    yield "program", str(firmware.banner) or "it does not say what it is"
+    yield "place", f"{range_text(firmware.address, end)}, {screen.size(firmware.total)}"
+    yield "payload", f"{firmware.length:#x}, {screen.size(firmware.length)}"
+    if zeros:
+        yield "padding", f"{screen.size(zeros)} of zeros behind it, up to {hex_text(end + zeros)}"
+    if not firmware.wrapped:
+        yield "SHA-256", Text("none: the chip does not start it", "bad")
+        return
+    named = [name for name, on in (("AES-128-CBC", firmware.aes), ("DIO", firmware.dio)) if on]
+    yield "flags", f"{firmware.flags:#04x}{', ' if named else ''}{' and '.join(named)}"
+    if firmware.sha_ok:
+        yield "SHA-256", Text(f"right: {firmware.sha256.hex()}", "good")
+    else:
+        yield "SHA-256", Text(f"wrong: {firmware.sha256.hex()} is stored", "bad")
+
+
+@verb_of(
+    "firmware",
+    "wrap",
+    FIRMWARE_VERBS,
+    ("maixfs firmware wrap program.bin -o image.bin", "An image that the chip starts."),
+    ("maixfs firmware wrap program.bin -o image.bin --dio", "The same with the DIO flag."),
+)
+@click.argument("program", metavar="PROGRAM", type=click.Path(path_type=Path))
+@click.option("-o", "out", metavar="OUT", type=_OUT, required=True, help="The image to write.")
+@click.option("--dio", is_flag=True, help="Set the DIO flag; Kboot starts no such image.")
+@click.option("--key", metavar="KEY", help=f"Encrypt. {_KEY_ABOUT}")
+@force_option
+@bytes_option
+@json_option
+def wrap_verb(
+    screen: Screen, program: Path, out: Path, dio: bool, key: str | None, force: bool
+) -> None:
+    """PROGRAM is what a compiler made (.bin). The image is flag byte, length, program and SHA-256
+    over all of that, as the chip's ROM wants it at address 0.
+    """
+    from maixfs.flash import FirmwareError, verify, wrap
+    from maixfs.flash.banner import begins_like_payload
+    from maixfs.target.hostfile import read_file
+
+    payload = read_file(program)
+    try:
+        verify(payload)
+    except FirmwareError:
+        pass
+    else:
+        raise UsageError(
+            f"{program} is a firmware image already", hint=f"maixfs firmware info {program}"
+        )
+    if not begins_like_payload(payload):
+        screen.note(f"{program} does not begin as programs for the K210 do")
+    image = wrap(payload, dio=dio, key=None if key is None else _read_key(key))
+    _tell(screen, write_new(screen, out, image, force=force))
+
+
+@verb_of(
+    "firmware",
+    "unwrap",
+    FIRMWARE_VERBS,
+    ("maixfs firmware unwrap dump.bin -o program.bin", "The program that a dump starts with."),
+    ("maixfs firmware unwrap image.bin -o program.bin --key @key", "Decrypt it."),
+)
+@click.argument("place", metavar="FILE|IMG[@ADDRESS]", type=IMAGE)
+@click.option("-o", "out", metavar="OUT", type=_OUT, required=True, help="The file to write.")
+@click.option("--key", metavar="KEY", help=f"Decrypt. {_KEY_ABOUT}")
+@click.option("--unchecked", is_flag=True, help="Also where the hash is wrong.")
+@force_option
+@bytes_option
+@json_option
+def unwrap_verb(
+    screen: Screen,
+    place: ImagePlace,
+    out: Path,
+    key: str | None,
+    unchecked: bool,
+    force: bool,
+) -> None:
+    """The program is written as it was before it was wrapped; one that was encrypted keeps the
+    zeros that filled its last 16 bytes.
+    """
+    from maixfs.flash import unwrap
+
+    secret = None if key is None else _read_key(key)
+    with opened_image(screen, place.host) as raw:
+        payload = unwrap(raw.view, key=secret, address=place.address or 0, force=unchecked)
+    _tell(screen, write_new(screen, out, payload, force=force))
+
+
+def _tell(screen: Screen, written: Written) -> None:
+    if screen.json:
+        screen.emit({"written": written_json([written]), "changed": written.changed})
+    else:
+        draw_written(screen, [written])
+
+
+def _read_key(text: str) -> bytes:
+    """Return a key given as hex digits, or in a file of 16 bytes or 32 hex digits."""
+    from maixfs.flash.aes import KEY_SIZE, parse_key
+
+    if not text.startswith("@"):
+        return parse_key(text)
+    from maixfs.target.hostfile import read_file
+
+    data = read_file(Path(text[1:]))
+    return data if len(data) == KEY_SIZE else parse_key(data.decode("ascii", "replace").strip())

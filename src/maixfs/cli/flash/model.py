@@ -1,0 +1,231 @@
+"""``maixfs model info``: models of whatever version, and what ``kpu.load`` says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maixfs.cli.flash.catalogue import MODEL_VERBS
+from maixfs.cli.flash.image import IMAGE, ImagePlace, opened_image, range_text
+from maixfs.cli.options import bytes_option, json_option
+from maixfs.cli.screen import Column, Part, Screen, Text
+from maixfs.cli.verbgroup import verb_of
+from maixfs.cli.wording import count_text, hex_text
+
+if TYPE_CHECKING:
+    from maixfs.flash.kmodel import LoadResult, Model
+
+COLUMNS = [
+    Column("address", right=True),
+    Column("version"),
+    Column("size", right=True),
+    Column("inputs"),
+    Column("memory", right=True),
+    Column("kpu.load"),
+]
+_MOST_LAYERS = 24
+"""Layers that are shown unless all are asked for."""
+
+
+@verb_of(
+    "model",
+    "info",
+    MODEL_VERBS,
+    ("maixfs model info dump.bin", "All models in a dump: version, size, inputs, memory."),
+    ("maixfs model info dump.bin@0x300000", "All that is known of one of them."),
+)
+@click.argument("place", metavar="FILE|IMG[@ADDRESS]", type=IMAGE)
+@click.option("--layers", is_flag=True, help="Every layer, also of long models.")
+@bytes_option
+@json_option
+def info_verb(screen: Screen, place: ImagePlace, layers: bool) -> int:
+    """FILE is a model, also one on a target (card.img:/m.kmodel); in IMG every model is found, at
+    any multiple of 4 KiB. Memory is the copy of the model that kpu.load makes and its main memory;
+    boards have about 3.5 of their 6 MiB left for it. A v4 build of MaixPy is one with support for
+    v4 (kmodel_v4 in its name); a v3 build has none. The exit code is 1 where no board would load a
+    model.
+    """
+    models, from_file = read_models(screen, place)
+    if screen.json:
+        screen.emit(
+            {"target": str(place), "models": [_model_json(one, from_file) for one in models]}
+        )
+    elif len(models) == 1 and (place.address is not None or not models[0].address):
+        _draw(screen, str(place), models[0], layers, from_file.get(0))
+    else:
+        screen.table(COLUMNS, [_row(screen, model) for model in models])
+        draw_notes(screen, models)
+    return int(not all(map(is_usable, models)))
+
+
+def read_models(
+    screen: Screen, place: ImagePlace
+) -> tuple[list[Model], dict[int, tuple[LoadResult, LoadResult]]]:
+    """Return the models of a place; of a file, also what ``kpu.load`` of the file answers.
+
+    Raises ``ModelError`` where there is none.
+    """
+    from maixfs.flash.kmodel import load_result, parse_model
+
+    if place.path is not None:
+        data = _read_inside(screen, place)
+        return [parse_model(data)], {0: _from_file(load_result, data)}
+    with opened_image(screen, place.host) as raw:
+        if place.address is not None:
+            return [parse_model(raw.view, place.address)], {}
+        found = _find(raw.view)
+        if not found:
+            found = [parse_model(raw.view)] if len(raw.view) < 0x100000 else []
+        if not found:
+            from maixfs.flash.kmodel import ModelError
+
+            raise ModelError(f"{place}: no model at any multiple of 4 KiB")
+        alone = len(found) == 1 and not found[0].address and not raw.is_board
+        return found, {0: _from_file(load_result, bytes(raw.view))} if alone else {}
+
+
+def _find(view: memoryview) -> list[Model]:
+    """Return the models that lie in an image as such; sound firmware's own are left out."""
+    from maixfs.flash import FirmwareError, verify
+    from maixfs.flash.kmodel import find_models
+
+    try:
+        inside = verify(view).end
+    except FirmwareError:
+        inside = 0
+    return [model for model in find_models(view) if model.address >= inside]
+
+
+def _from_file(load: Any, data: bytes) -> tuple[LoadResult, LoadResult]:
+    without, with_v4 = (load(data, v4_support=v4, from_file=True) for v4 in (False, True))
+    return without, with_v4
+
+
+def _read_inside(screen: Screen, place: ImagePlace) -> bytes:
+    from maixfs.cli.targets import opened
+    from maixfs.target import Where, parse_target
+
+    with opened(screen, parse_target(str(place)), Where()) as target:
+        return target.read(place.path or "")
+
+
+def is_usable(model: Model) -> bool:
+    """Tell whether some board loads a model: from flash, or word-reversed by load_flash."""
+    return model.reversed or model.loadable.with_v4.loads or model.loadable.without_v4.loads
+
+
+def _model_json(
+    model: Model, from_file: dict[int, tuple[LoadResult, LoadResult]]
+) -> dict[str, Any]:
+    from maixfs.flash.kmodel import Loadable, as_dict
+
+    about = as_dict(model)
+    if not isinstance(about, dict):
+        raise TypeError("a model is an object in JSON")
+    file = from_file.get(model.address)
+    return {**about, "loadable_file": as_dict(Loadable(*file)) if file else None}
+
+
+def _row(screen: Screen, model: Model) -> list[Part]:
+    inputs = ", ".join(one.dimensions for one in model.inputs) or "?"
+    return [
+        hex_text(model.address),
+        model.version + (" reversed" if model.reversed else ""),
+        screen.cell(model.size),
+        inputs,
+        screen.cell(model.memory_need),
+        load_text(model),
+    ]
+
+
+def load_text(model: Model) -> Part:
+    """Return in a few words which boards load a model."""
+    without, with_v4 = model.loadable
+    if model.reversed:
+        return Text("only kpu.load_flash", "warning")
+    if without.loads and with_v4.loads:
+        return Text("loads", "good")
+    if with_v4.loads:
+        return Text("loads in a v4 build", "good")
+    return Text(_answer(with_v4), "bad")
+
+
+def _answer(result: LoadResult) -> str:
+    if result.crash:
+        return f"stops the board: {result.crash}"
+    if result.loads:
+        return f"loads, {result.memory} bytes of memory"
+    return f"ValueError: {result.message}"
+
+
+def _draw(
+    screen: Screen,
+    name: str,
+    model: Model,
+    layers: bool,
+    file: tuple[LoadResult, LoadResult] | None,
+) -> None:
+    kind = f"kmodel {model.version}" if model.version.startswith("v") else model.version
+    kind += ", its words reversed" if model.reversed else ""
+    screen.line(Text(name, "heading"), f"  {kind}, {count_text(model.size, 'byte')}")
+    screen.line()
+    screen.facts([*_facts(screen, model), *_answers(model, file)])
+    draw_notes(screen, [model])
+    _draw_layers(screen, model, layers)
+
+
+def _facts(screen: Screen, model: Model) -> Iterator[tuple[str, Part]]:
+    yield "place", f"{range_text(model.address, model.end)}, {screen.size(model.size)}"
+    if model.target:
+        yield "target", model.target
+    for tensor in (*model.inputs, *model.outputs):
+        shape = "" if tensor.shape is None else tensor.dimensions
+        kind = " ".join(filter(None, (shape, tensor.datatype)))
+        size = screen.size(tensor.size) + (f" in {tensor.memory}" if tensor.memory else "")
+        yield tensor.name, ", ".join(filter(None, (kind, size)))
+    need, weights = screen.size(model.memory_need), screen.size(model.weights)
+    fits = "" if model.fits else ": does not fit beside the firmware"
+    main = screen.size(model.main_memory)
+    yield (
+        "memory",
+        Text(f"{need} ({main} of it main memory){fits}", "good" if model.fits else "bad"),
+    )
+    yield "weights", f"{weights} in {count_text(len(model.layers), 'layer')}"
+
+
+def _answers(
+    model: Model, file: tuple[LoadResult, LoadResult] | None
+) -> Iterator[tuple[str, Part]]:
+    builds = ("v3 build", "v4 build")
+    for build, result in zip(builds, model.loadable, strict=True):
+        yield f"from flash, {build}", _told(result)
+    for build, result in zip(builds, file or (), strict=False):
+        yield f"from a file, {build}", _told(result)
+
+
+def _told(result: LoadResult) -> Text:
+    note = f" ({result.note})" if result.note else ""
+    return Text(_answer(result) + note, "good" if result.loads else "bad")
+
+
+def draw_notes(screen: Screen, models: list[Model]) -> None:
+    """Write what else a user should know of models."""
+    alone = len(models) == 1
+    for model in models:
+        for note in model.notes:
+            where = "" if alone else f"{hex_text(model.address)}: "
+            screen.paragraph("  ", Text("note:", "warning"), where + note)
+
+
+def _draw_layers(screen: Screen, model: Model, every: bool) -> None:
+    if not model.layers:
+        return
+    screen.line()
+    shown = model.layers if every else model.layers[:_MOST_LAYERS]
+    columns = [Column("layer", right=True), Column("type"), Column("size", right=True)]
+    rows = [[str(nr), one.name, screen.cell(one.size)] for nr, one in enumerate(shown)]
+    screen.table(columns, rows)
+    if len(shown) < len(model.layers):
+        screen.line(f"... and {len(model.layers) - len(shown)} more: --layers shows all")

@@ -1,0 +1,122 @@
+"""``maixfs kboot``: shown as Kboot judges, changed without leaving a board that starts nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maixfs.flash import wrap
+from maixfs.flash.bootconfig import entry_for, make_config
+
+from .conftest import Run
+
+PROGRAM = b"\x21\xa8\xef\xbe\xad\xde\x01\x00\x01\x00" + bytes(range(256)) * 80
+SLOTS = (0x80000, 0x90000)
+
+
+@pytest.fixture
+def flash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A flash with Kboot, and two applications; the first one starts."""
+    monkeypatch.chdir(tmp_path)
+    image = bytearray(b"\xff" * 0x100000)
+
+    def put(address: int, data: bytes) -> None:
+        image[address : address + len(data)] = data
+
+    put(0, wrap(b"\x6f\x00" + bytes(600)))
+    stage = bytearray(b"\x6f\x00\x00\x00Kboot_v1.4.1\0" + bytes(6000))
+    put(0x1000, wrap(bytes(stage)))
+    for number, slot in enumerate(SLOTS):
+        put(slot, wrap(PROGRAM + bytes([number])))
+    put(0x4000, make_config([entry_for(image, SLOTS[0], "firmware")]))
+    put(0x5000, make_config([]))
+    place = Path("krux.bin")
+    place.write_bytes(image)
+    return place
+
+
+def show(run: Run, place: Path, code: int = 0) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(
+        run("kboot", "show", str(place), "--json", code=code).stdout
+    )
+    return document
+
+
+def test_show(run: Run, flash: Path) -> None:
+    before = flash.read_bytes()
+    about = show(run, flash)
+    assert about["version"] == "Kboot_v1.4.1"
+    assert about["choice"]["address"] == SLOTS[0]
+    (entry,) = about["entries"]
+    assert entry["ok"] and entry["active"] and entry["checks"] == ["size", "sha256"]
+    text = run("kboot", "show", str(flash)).stdout
+    assert "Kboot_v1.4.1" in text
+    assert "0x080000" in text
+    assert "would" in text
+    assert flash.read_bytes() == before
+
+
+def test_another_application(run: Run, flash: Path) -> None:
+    text = run("kboot", "set", str(flash), "0", "--address", "0x90000", "--name", "new").stdout
+    assert "'new' at 0x090000" in text
+    assert "sha256" in text
+    assert show(run, flash)["choice"]["address"] == SLOTS[1]
+    run("kboot", "set", str(flash), "0", "--address", "512K", "--config", "both")
+    entries = show(run, flash)["entries"]
+    assert [(one["config"], one["address"]) for one in entries] == [
+        ("main", SLOTS[0]),
+        ("backup", SLOTS[0]),
+    ]
+    assert entries[0]["name"] == "new"
+
+
+def test_flags_of_the_boot(run: Run, flash: Path) -> None:
+    run("kboot", "set", str(flash), "--boot-pin", "16")
+    assert show(run, flash)["boot_pin"] == 16
+    run("kboot", "set", str(flash), "--silent")
+    assert show(run, flash)["silent"]
+    assert "silent" in run("kboot", "show", str(flash)).stdout
+
+
+def test_nothing_would_start(run: Run, flash: Path) -> None:
+    before = flash.read_bytes()
+    for change in (("--active", "no"), ("--clear",)):
+        result = run("kboot", "set", str(flash), "0", *change, code=2)
+        assert "Kboot would start nothing then" in result.stderr
+        assert flash.read_bytes() == before
+    run("kboot", "set", str(flash), "0", "--active", "no", "--force")
+    assert show(run, flash, code=1)["choice"]["source"] == "halt"
+    assert "nothing: " in run("kboot", "show", str(flash), code=1).stdout
+    run("kboot", "set", str(flash), "0", "--active", "yes")
+    assert flash.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (("0",), "nothing to change"),
+        (("--name", "x"), "which entry?"),
+        (("0", "--clear", "--name", "x"), "no other settings"),
+        (("3", "--name", "x"), "no entry 3"),
+        (("0", "--silent", "--boot-pin", "3"), "looks at no pin"),
+        (("0", "--name", "a name that is too long"), "15 ASCII letters"),
+        (("9", "--clear"), "9"),
+    ],
+)
+def test_what_makes_no_sense(run: Run, flash: Path, line: tuple[str, ...], words: str) -> None:
+    before = flash.read_bytes()
+    assert words in run("kboot", "set", str(flash), *line, code=2).stderr
+    assert flash.read_bytes() == before
+
+
+def test_an_address_without_application(run: Run, flash: Path) -> None:
+    result = run("kboot", "set", str(flash), "1", "--address", "0xA0000", code=1)
+    assert "nothing at 0xa0000" in result.stderr
+
+
+def test_no_kboot(run: Run, place: Path) -> None:
+    assert "no Kboot" in run("kboot", "show", "dump.bin", code=1).stderr
+    assert "no Kboot" in run("kboot", "set", "dump.bin", "0", "--clear", code=1).stderr
