@@ -1,0 +1,18 @@
+"""Errors of packages."""
+
+from __future__ import annotations
+
+from maixfs.errors import ImageError
+
+
+class KfpkgError(ImageError):
+    """A package cannot be read, or cannot be made of what was given.
+
+    ``member`` is the file in the package that it is about, or ``None``.
+    """
+
+    def __init__(
+        self, message: str, *, member: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message if member is None else f"{member}: {message}", hint=hint)
+        self.member = member
