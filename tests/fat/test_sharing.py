@@ -155,6 +155,17 @@ def test_shortened_under_a_writer(card: RamSectors) -> None:
     assert faults(card) == []
 
 
+def test_emptied_while_its_only_writer_has_more(card: RamSectors) -> None:
+    fat = mount(card)
+    first, second = fat.open("/f", WRITE | EMPTY), fat.open("/f", READ | WRITE)
+    second.write(b"x" * 11395)
+    first.close()
+    fat.open("/f", WRITE | EMPTY).close()
+    fat.close()
+    assert second.closed
+    assert faults(card) == []
+
+
 @every_kind
 def test_closing_the_volume_closes_its_files(kind: str) -> None:
     card = new_card(kind)

@@ -31,7 +31,7 @@ class Node:
     """
 
     __slots__ = (
-        "_held", "_shift", "_shrunk", "_size", "chain", "directory", "high", "item",
+        "_cut", "_held", "_shift", "_shrunk", "_size", "chain", "directory", "high", "item",
         "opens", "sector", "unsaved", "volume",
     )  # fmt: skip
 
@@ -45,6 +45,7 @@ class Node:
         self.sector = _NO_SECTOR
         self.unsaved = False
         self._held = bytearray()
+        self._cut = 0
         self._shrunk = False
         self._size = volume.geometry.cluster_size
         self._shift = self._size.bit_length() - 1
@@ -68,6 +69,7 @@ class Node:
         if self.opens:
             return
         self.item.node = None
+        self.volume.shortened.pop(self, None)
         if self.directory is None:
             self.discard()
             if self.chain.first:
@@ -115,6 +117,8 @@ class Node:
 
         It is cut to what the chain holds if another open file shortened that.
         """
+        if self.volume.shortened:
+            self.volume.shortened.pop(self, None)
         if self._shrunk:
             size = min(size, self.chain.reach(self.clusters_for(size)) * self._size)
         if self.directory is not None:
@@ -122,6 +126,15 @@ class Node:
             self.directory.data[at + 11] |= _ARCHIVE
             self._put_tail(self.directory, size, *self.volume.clock())
         return size
+
+    def record_cut(self) -> None:
+        """Have the entry say no more than what was left when clusters were freed last."""
+        directory = self.directory
+        if directory is not None:
+            entry = directory.entry(self.item)
+            size = min(entry.size, self._cut)
+            self._put_tail(directory, size, entry.write_date, entry.write_time)
+        del self.volume.shortened[self]
 
     def _put_tail(self, directory: Directory, size: int, date: int, time: int) -> None:
         at, first = self.item.slot * ENTRY_SIZE, self.chain.first
@@ -153,7 +166,16 @@ class Node:
         if self.opens > 1:
             self._shrunk = True
         self.high = min(self.high, size)
+        shortened = self.volume.shortened
+        self._cut = min(self._cut, size) if self in shortened else size
+        shortened[self] = None
         self.chain.cut(self.clusters_for(size))
+
+    def empty(self) -> None:
+        """Free all clusters, as one more open file is about to begin with none."""
+        self.discard()
+        self._shrunk = True
+        self.cut(0)
 
     def _span(self, at: int) -> tuple[int, int]:
         """Return the sector of byte ``at``, and how many sectors lie there in a row."""

@@ -104,6 +104,5 @@ def _empty(volume: Volume, directory: Directory, item: Item) -> None:
         if item.node is None:
             volume.allocator.free_chain(first)
         else:
-            item.node.discard()
-            item.node.cut(0)
+            item.node.empty()
         volume.space.last = first - 1

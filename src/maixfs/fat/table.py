@@ -17,8 +17,6 @@ from maixfs.fat.ondisk import FAT32_MASK
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from maixfs.fat.geometry import FatGeometry
     from maixfs.fat.sectors import VolumeSectors
 
@@ -92,17 +90,16 @@ class Table(ABC):
         """Whether sectors changed that are not on the device."""
         return bool(self._dirty)
 
-    def flush(self) -> None:
-        """Write the sectors that changed to all FATs; those that cannot be stay dirty."""
-        if len(self._dirty) == 1:
-            (sector,) = self._dirty
+    def flush(self, *, upwards: bool = False) -> None:
+        """Write the sectors that changed to all FATs; those that cannot be stay dirty.
+
+        The last one goes first, unless ``upwards``: as a rule a chain leads upwards, and so
+        what it grew by is on the card before anything leads there.
+        """
+        dirty = self._dirty
+        for sector in sorted(dirty, reverse=not upwards) if len(dirty) > 1 else list(dirty):
             self._write(sector, self._content(sector))
-            self._dirty.clear()
-            return
-        for first, data in self._runs(sorted(self._dirty)):
-            self._write(first, data)
-            for sector in range(first, first + len(data) // SECTOR):
-                del self._dirty[sector]
+            del dirty[sector]
 
     def _write(self, sector: int, data: bytes | memoryview) -> None:
         self._sectors.write(self._start + sector, data)
@@ -112,19 +109,6 @@ class Table(ABC):
     def forget(self) -> None:
         """Drop what was not written."""
         self._dirty.clear()
-
-    def _runs(self, changed: list[int]) -> Iterator[tuple[int, bytes | memoryview]]:
-        """Yield the runs of sectors, each with its content."""
-        at = 0
-        while at < len(changed):
-            end = at + 1
-            while end < len(changed) and changed[end] == changed[at] + end - at:
-                end += 1
-            if end == at + 1:
-                yield changed[at], self._content(changed[at])
-            else:
-                yield changed[at], b"".join(map(self._content, changed[at:end]))
-            at = end
 
 
 class PagedTable(Table):

@@ -31,7 +31,8 @@ class Volume:
 
     What changed in RAM: ``dirty`` holds sectors of directories in the order in which they are
     to be written, ``fresh`` those of clusters that nothing on the card leads to yet, ``unsaved``
-    the files with a partial sector. ``flush`` writes them all.
+    the files with a partial sector, ``shortened`` those whose entry still says more than their
+    chain has. ``flush`` writes them all.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class Volume:
         self.wide = geometry.fat_type == 32
         self.table = open_table(self.sectors, geometry)
         self.space = FreeSpace(self.sectors, geometry)
-        self.allocator = Allocator(self.table, self.space)
+        self.allocator = Allocator(self.table, self.space, self.settle)
         self.clock = clock or host_clock
         self.mounted = True
         self.cwd = 0
         self.dirty: dict[tuple[Directory, int], None] = {}
         self.fresh: list[tuple[Directory, int]] = []
         self.unsaved: dict[Node, None] = {}
+        self.shortened: dict[Node, None] = {}
         self.files: dict[FatFile, None] = {}
         self._read_only = read_only
         self._directories: dict[int, Directory] = {}
@@ -124,22 +126,36 @@ class Volume:
         """Write what changed, so that losing power in between does no harm.
 
         File data and new directory clusters go first, since nothing leads to them yet; then
-        the FAT and the directories, in this order where only new chains were made: what is lost
-        half-way is a chain without an owner. Where clusters were freed, the entries that owned
-        them go before the FAT. FSInfo comes last. What cannot be written stays here.
+        the FAT and the directories, in this order: what is lost half-way is a chain without an
+        owner. Where clusters were freed, the entries that owned them go before the FAT. FSInfo
+        comes last. What cannot be written stays here.
         """
         for node in list(self.unsaved):
             node.save()
-        self._write_fresh()
         if self.allocator.freed:
+            self.allocator.shortened = True
+        self.settle()
+        self.space.flush()
+        self.sectors.sync()
+
+    def settle(self) -> None:
+        """Write FAT and directories, before what was freed is taken, or the other way round.
+
+        Nothing on the card leads to a freed cluster then. The FAT may follow later where whole
+        chains were freed: nobody owns them, whatever of it is on the card.
+        """
+        allocator = self.allocator
+        self._write_fresh()
+        if allocator.freed:
+            for node in list(self.shortened):
+                node.record_cut()
             self._write_dirty()
-            self.table.flush()
-            self.allocator.freed = False
+            if allocator.shortened:
+                self.table.flush(upwards=True)
+            allocator.freed = allocator.shortened = False
         else:
             self.table.flush()
             self._write_dirty()
-        self.space.flush()
-        self.sectors.sync()
 
     def _write_fresh(self) -> None:
         """Write new clusters: of a new folder as they are, of one that grew as zeros.
@@ -200,6 +216,7 @@ class Volume:
         self.dirty.clear()
         self.fresh.clear()
         self.unsaved.clear()
+        self.shortened.clear()
         self.files.clear()
         self.table.forget()
         self._directories.clear()
