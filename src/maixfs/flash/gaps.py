@@ -46,9 +46,15 @@ def fill_gap(view: memoryview, start: int, end: int) -> Iterator[Found]:
         if kind != UNKNOWN:
             yield Found(kind, first, behind - first, None, _blank_words(kind))
             continue
-        name, bits = classify(view[first:behind])
+        name, bits = classify(view[first : _content_end(view, first, behind)])
         detail = _start_of(view, first) or _WORDS.get(name, "data")
         yield Found(kind, first, behind - first, None, detail, bits)
+
+
+def _content_end(view: memoryview, first: int, behind: int) -> int:
+    """Return where unknown bytes end, the erased rest of their last sector left out."""
+    last = bytes(view[max(first, behind - SECTOR) : behind])
+    return behind - len(last) + len(last.rstrip(b"\xff"))
 
 
 def _blank_words(kind: str) -> str:

@@ -126,18 +126,35 @@ def find_areas(view: memoryview, found: list[Found], usual: Region | None) -> It
     """Yield the SPIFFS areas.
 
     A sound one in its ``usual`` place is found by looking there, and one elsewhere by looking
-    where nothing else was found; only when that brings something up, the whole image is
+    where nothing else was found. Only when that brings something up, the whole image is
     searched, because an area's start may be under something else.
     """
     from maixfs.spiffs.detect import detect
 
     home = _at_home(view, usual) if usual else None
-    taken = [*found, _area(home)] if home else found
-    rest = (view[start:end] for start, end in _wide_gaps(len(view), taken))
     detections = [home] if home else []
-    if any(one.confidence >= _LIKELY for piece in rest for one in detect(piece)):
+    taken = [*found, *map(_area, detections)]
+    rest = [one for gap in _wide_gaps(len(view), taken) for one in _areas_in(view, *gap)]
+    if rest:
+        # What is under something else may spoil the whole for the search, and not its rest.
         detections = [one for one in detect(view) if one.confidence >= _LIKELY]
+        covered = [_area(one) for one in detections]
+        detections += [one for one in rest if not _touches(_area(one), covered)]
     yield from map(_area, detections)
+
+
+def _areas_in(view: memoryview, start: int, end: int) -> Iterator[Detection]:
+    """Yield the areas between two addresses."""
+    from maixfs.spiffs.detect import detect
+
+    for one in detect(view[start:end]):
+        if one.confidence >= _LIKELY:
+            geometry = replace(one.geometry, base=start + one.geometry.base)
+            yield one._replace(geometry=geometry)
+
+
+def _touches(one: Found, others: list[Found]) -> bool:
+    return any(one.start < other.end and other.start < one.end for other in others)
 
 
 def _wide_gaps(size: int, found: list[Found]) -> Iterator[tuple[int, int]]:
@@ -150,15 +167,11 @@ def _wide_gaps(size: int, found: list[Found]) -> Iterator[tuple[int, int]]:
 
 def _at_home(view: memoryview, region: Region) -> Detection | None:
     """Return the area that is just the region and is sound; ``None`` where it is not so."""
-    from maixfs.spiffs.detect import detect
-
-    found = detect(view[region.start : region.end])
-    if not found or found[0].confidence < _SURE:
-        return None
-    geometry = found[0].geometry
-    if geometry.base or geometry.size != region.size:
-        return None
-    return found[0]._replace(geometry=replace(geometry, base=region.start))
+    place = (region.start, region.size)
+    for one in _areas_in(view, region.start, region.end):
+        if one.confidence >= _SURE and (one.geometry.base, one.geometry.size) == place:
+            return one
+    return None
 
 
 def _area(detection: Detection) -> Found:
