@@ -126,21 +126,35 @@ def find_areas(view: memoryview, found: list[Found], usual: Region | None) -> It
     """Yield the SPIFFS areas.
 
     A sound one in its ``usual`` place is found by looking there, and one elsewhere by looking
-    where nothing else was found. Only when that brings something up, the whole image is
-    searched, because an area's start may be under something else.
+    where nothing else was found (for one without magics only if the first has none). Only when
+    that brings something up, the whole image is searched, because an area's start may be under
+    something else.
     """
     from maixfs.spiffs.detect import detect
 
     home = _at_home(view, usual) if usual else None
     detections = [home] if home else []
     taken = [*found, *map(_area, detections)]
-    rest = [one for gap in _wide_gaps(len(view), taken) for one in _areas_in(view, *gap)]
+    gaps_left = [
+        (start, end)
+        for start, end in _wide_gaps(len(view), taken)
+        if not (home and home.geometry.use_magic) or _has_magics(view[start:end])
+    ]
+    rest = [one for start, end in gaps_left for one in _areas_in(view, start, end)]
     if rest:
         # What is under something else may spoil the whole for the search, and not its rest.
         detections = [one for one in detect(view) if one.confidence >= _LIKELY]
         covered = [_area(one) for one in detections]
         detections += [one for one in rest if not _touches(_area(one), covered)]
     yield from map(_area, detections)
+
+
+def _has_magics(piece: memoryview) -> bool:
+    """Tell whether blocks may be there that carry magics."""
+    from maixfs.spiffs.detect.dump import Dump
+    from maixfs.spiffs.detect.magics import find_marked
+
+    return bool(find_marked(Dump(piece)))
 
 
 def _areas_in(view: memoryview, start: int, end: int) -> Iterator[Detection]:
