@@ -25,6 +25,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "stat": Entry("stat", "Show all that is known of a file."),
         "df": Entry("df", "Show how much room is taken and left."),
         "du": Entry("du", "Show what takes the room."),
+        "hex": Entry("hex", "Show bytes, and the fields that they are."),
+        "explain": Entry("explain", "Say in a sentence what a byte of an image is."),
     },
     "Change": {
         "cp": Entry("cp", "Copy files and folders, to, from and between targets."),
@@ -39,6 +41,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "unpack": Entry("unpack", "Copy all files of a target into a folder."),
     },
     "Flash": {
+        "flash": Entry("flash", "Read, write and erase raw bytes of a flash."),
         "model": Entry("model", "Show models (.kmodel), and whether a board would load them."),
         "firmware": Entry("firmware", "Show, make and take apart firmware images."),
         "kboot": Entry("kboot", "Show and change what Kboot starts."),

@@ -1,0 +1,136 @@
+"""``maixfs flash``: raw bytes, and whose they are; the helps of the verbs about flash."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from flash.make_models import make_v3
+from maixfs.board.lock import BoardLock
+from maixfs.cli.flash.catalogue import FIRMWARE_VERBS, FLASH_VERBS, KBOOT_VERBS, MODEL_VERBS
+from maixfs.cli.group import maixfs
+from maixfs.cli.verb import Verb
+from maixfs.cli.verbgroup import VerbGroup
+from maixfs.nor import WearCounts
+
+from .conftest import SMALL, Run
+
+GROUPS = {
+    "flash": FLASH_VERBS,
+    "model": MODEL_VERBS,
+    "firmware": FIRMWARE_VERBS,
+    "kboot": KBOOT_VERBS,
+}
+LINES = [(group, name) for group, verbs in GROUPS.items() for name in verbs]
+FREE = 0xF0000
+"""An address in the dump that nobody owns."""
+
+
+def group_of(name: str) -> VerbGroup:
+    group = maixfs.get_command(click.Context(maixfs), name)
+    assert isinstance(group, VerbGroup)
+    return group
+
+
+@pytest.mark.parametrize(("group", "name"), LINES, ids=" ".join)
+def test_each_verb_has_a_help_with_two_examples(group: str, name: str, run: Run) -> None:
+    text = run(group, name, "--help").stdout
+    assert GROUPS[group][name].sentence in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "--json" in text
+    command = group_of(group).get_command(click.Context(maixfs), name)
+    assert isinstance(command, Verb)
+    assert len(command.examples) == 2
+    for line, _ in command.examples:
+        words = shlex.split(line.partition(" | ")[0])
+        assert words[:3] == ["maixfs", group, name]
+        command.make_context(name, words[3:], resilient_parsing=True)
+
+
+def test_read(run: Run, place: Path) -> None:
+    image = Path("dump.bin").read_bytes()
+    start = SMALL.base
+    line = run("flash", "read", "dump.bin", f"{start:#x}", "4K", "out.bin").stdout
+    assert Path("out.bin").read_bytes() == image[start : start + 4096]
+    assert "4.0 KiB" in line and "sha256" in line
+    got = run("flash", "read", "board", "0x40000", "64", "-").stdout_bytes
+    assert got == image[start : start + 64]
+    document = json.loads(run("flash", "read", "board", "0x40000", "64", "-", "--json").stdout)
+    assert base64.b64decode(document["data_base64"]) == got
+    assert (
+        "exists already" in run("flash", "read", "dump.bin", "0", "16", "out.bin", code=1).stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (("read", "dump.bin", "0x100000", "1", "-"), "ends behind the chip"),
+        (("read", "dump.bin", "0", "0", "-"), "length is 0"),
+        (("erase", "dump.bin", "0x1001", "4K"), "no multiple of a sector"),
+        (("erase", "dump.bin", "0xF0000", "100"), "no multiple of a sector"),
+        (("erase", "dump.bin", "0xF0000", "1M"), "ends behind the chip"),
+        (("write", "dump.bin", "0xF0800", "new.bin"), "near are 0xf0000 and 0xf1000"),
+        (("write", "dump.bin", "0x40000", "new.bin"), "spiffs 0x040000-0x0E0000"),
+        (("erase", "dump.bin", "0x40000", "4K"), "--force"),
+        (("erase", "dump.bin", "-5", "4K"), ""),
+    ],
+)
+def test_what_is_refused(run: Run, place: Path, line: tuple[str, ...], words: str) -> None:
+    before = Path("dump.bin").read_bytes()
+    Path("new.bin").write_bytes(b"new")
+    assert words in run("flash", *line, code=2).stderr
+    assert Path("dump.bin").read_bytes() == before
+
+
+def test_write_and_erase(run: Run, place: Path) -> None:
+    before = Path("dump.bin").read_bytes()
+    model = make_v3()
+    Path("m.kmodel").write_bytes(model)
+    text = run("flash", "write", "dump.bin", f"{FREE:#x}", "m.kmodel").stdout
+    assert f"0x{FREE:06X}-0x{FREE + len(model):06X}" in text
+    assert "1 sector changed" in text
+    expected = before[:FREE] + model + before[FREE + len(model) :]
+    assert Path("dump.bin").read_bytes() == expected
+    again = json.loads(
+        run("flash", "write", "dump.bin", f"{FREE:#x}", "m.kmodel", "--json").stdout
+    )
+    assert again["changed"] is False and again["sectors"] == 0
+    assert "model 0x0F0000" in run("flash", "erase", "dump.bin", f"{FREE:#x}", "4K", code=2).stderr
+    result = run("flash", "erase", "dump.bin", f"{FREE:#x}", "4K", "--force")
+    assert "over model 0x0F0000" in result.stderr
+    assert Path("dump.bin").read_bytes() == before
+
+
+def test_the_rest_of_the_last_sector_stays(run: Run, place: Path) -> None:
+    Path("a").write_bytes(bytes(range(1, 200)) * 30)
+    Path("b").write_bytes(b"\x77" * 4100)
+    run("flash", "write", "dump.bin", f"{FREE:#x}", "a")
+    run("flash", "write", "dump.bin", f"{FREE:#x}", "b", "--force")
+    image = Path("dump.bin").read_bytes()
+    assert image[FREE : FREE + 4100] == b"\x77" * 4100
+    assert image[FREE + 4100 : FREE + 5970] == Path("a").read_bytes()[4100:]
+
+
+def test_a_board_counts_erases_and_is_locked(run: Run, place: Path) -> None:
+    Path("a").write_bytes(b"model" * 1000)
+    run("flash", "write", "board", f"{FREE:#x}", "a")
+    counts = WearCounts.open(place / "board" / "wear.bin", 256, read_only=True)
+    assert counts[FREE // 4096] == 1 and counts[FREE // 4096 + 1] == 1
+    counts.close()
+    with BoardLock(place / "board"):
+        result = run("flash", "erase", "board", f"{FREE:#x}", "4K", "--force", code=1)
+    assert "powered on" in result.stderr
+
+
+def test_a_file_system_goes_only_when_forced(run: Run, place: Path) -> None:
+    document = json.loads(
+        run("flash", "erase", "board", "0x40000", "0xA0000", "--force", "--json").stdout
+    )
+    assert [one["kind"] for one in document["over"]] == ["spiffs"]
+    assert Path("board/flash.bin").read_bytes()[0x40000:0xE0000] == b"\xff" * 0xA0000
