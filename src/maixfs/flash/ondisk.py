@@ -89,5 +89,12 @@ FIELDS: dict[str, tuple[tuple[str, int, int, str], ...]] = {
         ("entries", 0, 256, "eight boot entries"),
         ("boot_flags", 256, 4, "5AA5D0C0: silent; A55A60C0 and a pin: use that boot pin"),
     ),
+    "freq.conf": (
+        ("freq_cpu", 0, 4, "clock of the processor, Hz"),
+        ("freq_pll1", 4, 4, "clock of PLL1, Hz"),
+        ("kpu_div", 8, 1, "divider of PLL1 for the KPU; 0 means 1"),
+        ("_pad", 9, 3, "not set"),
+        ("gc_heap_size", 12, 4, "bytes of MicroPython's heap; 0 means the default"),
+    ),
 }
 """Field name, offset, length (-1: depends on the image), meaning; for docs and hex views."""
