@@ -235,3 +235,13 @@ def test_what_is_no_volume() -> None:
         with pytest.raises(FatError) as caught:
             Fat(card, start)
         assert caught.value.result is result
+
+
+def test_counting_leaves_fsinfo_as_it_is() -> None:
+    card = new_card("fat32")
+    info = card.read(1, 1)
+    card.write(1, info[:488] + (77).to_bytes(4, "little") + info[492:])
+    with mount(card) as fat:
+        assert fat.count_free() == fat.geometry.clusters - 1
+        assert fat.free_clusters() == 77
+    assert int.from_bytes(card.read(1, 1)[488:492], "little") == 77

@@ -346,3 +346,45 @@ def test_entries_are_as_fatfs_writes_them() -> None:
         b"LOWER   TXT", 0x20, 8, 0, time, date, 0, 0, time, date, cluster + 1, 600,
     )  # fmt: skip
     assert faults(card) == []
+
+
+def test_places_instead_of_a_new_name(fat: Fat) -> None:
+    fat.set_label("")
+    fat.mkdir("first")
+    in_slot_0 = next(fat.scandir()).slot == 0
+    for dots in (".", ".."):
+        refused(FResult.EXIST, fat.rename, "first", dots)
+    for start in ("", "/", "//"):
+        expected = FResult.INVALID_NAME if in_slot_0 else FResult.EXIST
+        refused(expected, fat.rename, "first", start)
+
+
+def test_a_name_is_looked_at_before_its_folder_is() -> None:
+    card = new_card("fat16")
+    fat = mount(card)
+    fat.mkdir("/d")
+    fat.close()
+    at = fat.geometry.root_start
+    root = bytearray(card.read(at, 1))
+    root[26:28] = b"\xff\xff"
+    card.write(at, bytes(root))
+    fat = mount(card)
+    refused(FResult.INVALID_NAME, fat.stat, "/d/a*b")
+    refused(FResult.INT_ERR, fat.stat, "/d/ab")
+
+
+def test_a_new_folder_is_not_made_in_the_root() -> None:
+    card = new_card("fat32")
+    fat = mount(card)
+    fat.write_bytes("/f", b"f")
+    fat.close()
+    geometry = fat.geometry
+    for copy in range(geometry.fats):
+        at = geometry.fat_start + copy * geometry.fat_sectors
+        table = card.read(at, 1)
+        card.write(at, table[:8] + bytes(4) + table[12:])
+    info = card.read(1, 1)
+    card.write(1, info[:492] + bytes(4) + info[496:])
+    fat = mount(card)
+    refused(FResult.INT_ERR, fat.mkdir, "/d")
+    assert names(fat) == ["f"]

@@ -118,6 +118,45 @@ def test_a_file_that_is_renamed_takes_its_readers_along(card: RamSectors) -> Non
     assert faults(card) == []
 
 
+def test_a_file_that_is_renamed_as_fatfs_does_it_stays_what_it_was(card: RamSectors) -> None:
+    fat = mount(card)
+    free = fat.count_free()
+    fat.write_bytes("/old", b"o" * 700)
+    new, old = fat.open("/new", WRITE | EMPTY), fat.open("/old", READ | WRITE)
+    new.write(b"x" * 5000)
+    old.seek(700)
+    old.write(b"y" * 5000)
+    fat.rename("/new", "/a", guarded=False)
+    fat.rename("/old", "/b", guarded=False)
+    old.write(b"y" * 5000)
+    old.seek(10)
+    old.truncate()
+    assert fat.stat("/a").size == 0
+    new.close()
+    old.close()
+    assert fat.read_bytes("/a") == b""
+    assert fat.read_bytes("/b") == b"o" * 700
+    fat.remove("/a")
+    fat.remove("/b")
+    fat.close()
+    assert faults(card) == []
+    assert mount(card).count_free() == free
+
+
+def test_a_file_without_a_name_and_one_with_its_new_name(card: RamSectors) -> None:
+    fat = mount(card)
+    old = fat.open("/old", WRITE | EMPTY)
+    old.write(b"x" * 5000)
+    fat.rename("/old", "/new", guarded=False)
+    with fat.open("/new", WRITE) as new:
+        new.write(b"n" * 10)
+        old.write(b"x" * 5000)
+    old.close()
+    assert fat.read_bytes("/new") == b"n" * 10
+    fat.close()
+    assert faults(card) == []
+
+
 def test_emptied_under_a_reader(card: RamSectors) -> None:
     fat = mount(card)
     fat.write_bytes("/f", b"x" * 5000)

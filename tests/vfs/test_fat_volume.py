@@ -335,11 +335,11 @@ def test_replacing_can_lose_the_target() -> None:
     board.write("b", "B")
     real, calls = board.driver.fs.rename, []
 
-    def rename(old: bytes, new: bytes) -> None:
+    def rename(old: bytes, new: bytes, *, guarded: bool) -> None:
         calls.append(new)
         if len(calls) == 2:
             board.device.failing.add("write")
-        real(old, new)
+        real(old, new, guarded=guarded)
 
     board.driver.fs.rename = rename  # type: ignore[method-assign, assignment]
     assert errno_of(board.vfs.rename, "a", "b") == Errno.EIO

@@ -34,24 +34,28 @@ class FatFile:
     it was not opened for.
     """
 
-    __slots__ = ("_closed", "_error", "_flags", "_modified", "_node", "_position", "_size", "name")
+    __slots__ = (
+        "_closed", "_error", "_flags", "_modified", "_nameless", "_position", "_size",
+        "name", "node",
+    )  # fmt: skip
 
     def __init__(self, node: Node, flags: int, size: int, name: str, *, modified: bool) -> None:
         self.name = name
-        self._node = node
+        self.node = node
         self._flags = flags
         self._size = size
         self._position = 0
         self._modified = modified
         self._error: FResult | None = None
         self._closed = False
+        self._nameless = False
         node.take()
         node.volume.files[self] = None
 
     @property
     def closed(self) -> bool:
         """Whether the file was closed, or its volume is gone."""
-        return self._closed or not self._node.volume.mounted
+        return self._closed or not self.node.volume.mounted
 
     @property
     def size(self) -> int:
@@ -68,7 +72,7 @@ class FatFile:
         return self._position
 
     def _check(self, flag: int = 0) -> None:
-        if self._closed or not self._node.volume.mounted:
+        if self._closed or not self.node.volume.mounted:
             raise fat_error(FResult.INVALID_OBJECT, self.name)
         if self._error is not None:
             raise fat_error(self._error, self.name)
@@ -92,7 +96,7 @@ class FatFile:
         if count <= 0:
             return b""
         try:
-            data = self._node.read(self._position, count)
+            data = self.node.read(self._position, count)
         except FatError as error:
             self._failed(error)
             raise
@@ -113,7 +117,7 @@ class FatFile:
         if count <= 0:
             return 0
         try:
-            self._node.readinto(self._position, view[:count])
+            self.node.readinto(self._position, view[:count])
         except FatError as error:
             self._failed(error)
             raise
@@ -130,7 +134,7 @@ class FatFile:
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
         try:
-            count = self._node.write(position, view) if len(view) else 0
+            count = self.node.write(position, view) if len(view) else 0
         except FatError as error:
             self._failed(error)
             raise
@@ -161,13 +165,13 @@ class FatFile:
         self._position = position
         if position > self._size:
             self._size = position
-            self._node.high = max(self._node.high, position)
+            self.node.high = max(self.node.high, position)
             self._modified = True
         return position
 
     def _reach(self, position: int) -> int:
         """Follow the chain to ``position``, and on where the file may grow."""
-        node = self._node
+        node = self.node
         if self._flags & _WRITE:
             return min(position, node.stretch(position))
         node.chain.locate(node.clusters_for(position) - 1)
@@ -180,19 +184,30 @@ class FatFile:
             return
         self._size = self._position
         self._modified = True
+        if self._nameless:
+            return
         try:
-            self._node.cut(self._position)
+            self.node.cut(self._position)
         except FatError as error:
             self._failed(error)
             raise
+
+    def lose_name(self) -> None:
+        """Record no size from now on.
+
+        That is what becomes of a file in FatFs whose entry moves. What it has beyond the size
+        that its entry says is freed with the last open file of that entry.
+        """
+        self._nameless = True
 
     def sync(self) -> None:
         """Record size and time in the entry, and write everything to the card."""
         if self.closed:
             raise fat_error(FResult.INVALID_OBJECT, self.name)
         if self._modified:
-            self._size = self._node.record(self._size)
-            self._node.volume.flush()
+            if not self._nameless:
+                self._size = self.node.record(self._size)
+            self.node.volume.flush()
             self._modified = False
 
     def close(self) -> None:
@@ -204,8 +219,8 @@ class FatFile:
             return
         self.sync()
         self._closed = True
-        del self._node.volume.files[self]
-        self._node.release()
+        del self.node.volume.files[self]
+        self.node.release()
 
     def __enter__(self) -> Self:
         return self

@@ -48,13 +48,14 @@ def follow(volume: Volume, path: Path) -> Place:
     """Follow ``path`` from the root or the current directory.
 
     Raises ``NO_PATH`` where a folder on the way is missing or is a file, ``INVALID_NAME``,
-    ``INT_ERR``, ``DISK_ERR``.
+    ``INT_ERR``, ``DISK_ERR``. As in FatFs, a name is looked at before its folder is.
     """
     absolute, names = split_path(path)
-    directory = volume.directory(0 if absolute else volume.cwd)
+    cluster = 0 if absolute else volume.cwd
     last = len(names) - 1
     for index, component in enumerate(names):
         name = make_name(component)
+        directory = volume.directory(cluster)
         item = directory.find(name)
         if item is None:
             if not name.dot:
@@ -69,8 +70,8 @@ def follow(volume: Volume, path: Path) -> Place:
             return Place(directory, item, name)
         if not directory.is_folder(item):
             raise fat_error(FResult.NO_PATH, shown(path), "a file is taken for a folder")
-        directory = volume.directory(directory.first_cluster(item))
-    return Place(directory, None, None)
+        cluster = directory.first_cluster(item)
+    return Place(volume.directory(cluster), None, None)
 
 
 def find(volume: Volume, path: Path) -> tuple[Directory, Item]:

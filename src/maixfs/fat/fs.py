@@ -176,7 +176,8 @@ class Fat:
     def rename(self, old: Path, new: Path, *, guarded: bool = True) -> None:
         """Rename or move a file or folder; see ``operations.rename`` for the errors.
 
-        Not ``guarded``, a folder can be moved into itself, and is lost, as in FatFs.
+        Not ``guarded``, it does as FatFs does: a folder can be moved into itself, and is lost,
+        and a file that is open is under its new name what it was on the card, and no more.
         """
         operations.rename(self._volume, old, new, guarded=guarded)
 
@@ -236,6 +237,11 @@ class Fat:
         if scan or not volume.space.known:
             volume.space.counted(volume.table.count_free())
         return volume.space.free
+
+    def count_free(self) -> int:
+        """Count the free clusters in the FAT, whatever FSInfo says, and leave that as it is."""
+        self._volume.check_mounted()
+        return self._volume.table.count_free()
 
     @property
     def label(self) -> str:

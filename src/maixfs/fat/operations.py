@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.follow import find_named, follow, shown
+from maixfs.fat.names import split_path
 from maixfs.fat.ondisk import DIR_ENTRY, ENTRY_SIZE, Attribute
 from maixfs.fat.register import register
 
@@ -30,7 +31,7 @@ def make_folder(volume: Volume, path: Path) -> None:
     """Make an empty folder (f_mkdir).
 
     Raises ``EXIST``, ``NO_PATH``, ``INVALID_NAME``, ``DENIED`` when the volume or the folder
-    above is full, ``WRITE_PROTECTED``.
+    above is full, ``INT_ERR``, ``WRITE_PROTECTED``.
     """
     volume.check_writable()
     place = follow(volume, path)
@@ -62,7 +63,14 @@ def _fields_of(volume: Volume, cluster: int, date: int, time: int) -> bytes:
 
 
 def _lay_out(volume: Volume, cluster: int, parent: int, rest: bytes) -> None:
-    """Fill the new folder's cluster: zeros, and the two dot entries."""
+    """Fill the new folder's cluster: zeros, and the two dot entries.
+
+    Raises ``INT_ERR`` for the root's cluster, which a damaged FAT may say is free.
+    """
+    if cluster == volume.geometry.root_cluster:
+        raise fat_error(
+            FResult.INT_ERR, "the root", f"the FAT says that cluster {cluster} is free"
+        )
     volume.forget_directory(cluster)
     directory = volume.directory(cluster)
     directory.add_cluster()
@@ -107,7 +115,10 @@ def _check_empty(volume: Volume, cluster: int, path: Path) -> None:
 
 
 def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> None:
-    """Give a file or folder another name or place (f_rename); open files follow it.
+    """Give a file or folder another name or place (f_rename).
+
+    Open files follow it. Not ``guarded``, the entry stays as it was on the card, and they have
+    no name from then on (``FatFile.lose_name``).
 
     ``new`` must not exist, but may be the same name in other letters. Raises ``NO_FILE``,
     ``NO_PATH``, ``INVALID_NAME``, ``EXIST``, ``DENIED`` without room in the folder,
@@ -120,18 +131,21 @@ def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> Non
     try:
         place = follow(volume, new)
         if place.name is None or (place.item is not None and place.item is not item):
-            raise fat_error(_taken(place, directory, item), shown(new))
+            at_start = not split_path(new).names and place.directory is directory
+            raise fat_error(_taken(item, at_start=at_start), shown(new))
         if guarded and directory.is_folder(item) and place.directory is not directory:
             _check_outside(volume, directory.first_cluster(item), place.directory.cluster, new)
+        if not guarded and item.node is not None:
+            volume.lose_name(item.node)
         _move(volume, directory, item, place)
     finally:
         directory.pins -= 1
     volume.flush()
 
 
-def _taken(place: Place, directory: Directory, item: Item) -> FResult:
-    """Return the error for a target that is there, or is no name."""
-    if place.name is None and place.directory is directory and item.slot == 0:
+def _taken(item: Item, *, at_start: bool) -> FResult:
+    """Return the error for a target that is there, or is the folder of ``item`` itself."""
+    if at_start and item.slot == 0:
         return FResult.INVALID_NAME  # FatFs takes the first slot for the same entry
     return FResult.EXIST
 

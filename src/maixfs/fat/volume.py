@@ -122,6 +122,12 @@ class Volume:
         for file in list(self.files):
             file.close()
 
+    def lose_name(self, node: Node) -> None:
+        """Have the open files of ``node`` record nothing any more."""
+        for file in self.files:
+            if file.node is node:
+                file.lose_name()
+
     def flush(self) -> None:
         """Write what changed, so that losing power in between does no harm.
 

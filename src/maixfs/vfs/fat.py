@@ -246,7 +246,7 @@ class VfsFat(NativeDriver):
             fat = self._volume(write=True)
             orphans = self._leaves_itself_behind(fat, source, target)
             try:
-                fat.rename(source, target)
+                fat.rename(source, target, guarded=self.options.guarded)
             except FatError as error:
                 if error.result != FResult.EXIST:
                     raise
@@ -265,7 +265,7 @@ class VfsFat(NativeDriver):
         self._remove(target, folder=False)
         names = decode(source), decode(target)
         try:
-            fat.rename(source, target)
+            fat.rename(source, target, guarded=self.options.guarded)
         except _FAILURES:
             self._quirks.tell("rename-loses-target", *names)
             raise

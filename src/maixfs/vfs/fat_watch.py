@@ -55,7 +55,7 @@ class FileWatch:
         if not self._quirks.waits_for("fat-free-count"):
             return
         try:
-            free = self._fs.free_clusters(scan=True)
+            free = self._fs.count_free()
         except (FatError, SectorError):
             return
         if free:
