@@ -20,7 +20,7 @@ _KRUX = "Krux"
 IDE_MODE = "/ide_mode.conf"
 CONFIG_JSON = "/config.json"
 BOOT, MAIN = "/boot.py", "/main.py"
-_LARGEST_CONFIG = 0x10000
+_KBOOT_HINT = "maixfs kboot set enters an application that is there"
 
 
 class Step(NamedTuple):
@@ -30,6 +30,8 @@ class Step(NamedTuple):
     is_problem: bool = False
     address: int | None = None
     hint: str | None = None
+    stops: bool = False
+    """Whether the board gets no further."""
 
 
 class BootReport(NamedTuple):
@@ -47,8 +49,8 @@ class BootReport(NamedTuple):
 
     @property
     def starts(self) -> bool:
-        """Whether firmware runs at all, and nothing is seen that would stop it."""
-        return self.verdict.ok and not any(step.is_problem for step in self.steps)
+        """Whether the firmware comes to run its programs, as far as can be seen."""
+        return not any(step.stops for step in self.steps)
 
 
 class _Flash(NamedTuple):
@@ -61,7 +63,7 @@ class _Flash(NamedTuple):
 def report_boot(image: FlashImage) -> BootReport:
     """Return what the board does; nothing is raised."""
     verdict = check_boot_area(image.view)
-    steps = [Step(verdict.reason, not verdict.ok, 0, _rom_hint(verdict))]
+    steps = [Step(verdict.reason, not verdict.ok, 0, _rom_hint(verdict), not verdict.ok)]
     steps += _kboot_steps(image)
     products = {firmware.banner.product for firmware in image.firmware}
     if _LOBO in products:
@@ -87,7 +89,8 @@ def _kboot_steps(image: FlashImage) -> Iterator[Step]:
     if image.kboot is not None:
         choice = image.kboot.choice
         if choice.source == "halt":
-            yield Step(f"{image.kboot.version} halts: {choice.reason}", True, choice.address)
+            text = f"{image.kboot.version} halts: {choice.reason}"
+            yield Step(text, True, choice.address, _KBOOT_HINT, True)
         else:
             what = f"{choice.name!r} at {choice.address:#x}"
             yield Step(f"{image.kboot.version} starts {what}: {choice.reason}")
@@ -163,7 +166,8 @@ def _freq_steps(freq: FreqReport | None, files: dict[str, int]) -> Iterator[Step
     clocks = f"CPU {used.freq_cpu / 1e6:g} MHz, KPU {used.freq_kpu / 1e6:g} MHz"
     yield Step(f"{name}: {clocks}, heap {used.gc_heap_size} bytes")
     for problem in freq.problems:
-        yield Step(f"{name}: {problem}", True, None, f"remove {name}, or mend the heap size")
+        hint = f"remove {name}, or mend the heap size"
+        yield Step(f"{name}: {problem}", True, None, hint, True)
     for remark in freq.remarks:
         yield Step(f"{name}: {remark}")
 

@@ -26,6 +26,8 @@ _MARK_PLACES = (2, 4, 7, 9)
 _SURE = 0.9
 _LIKELY = 0.5
 """Confidence under which a SPIFFS area is not reported."""
+_PATIENCE = 4
+"""How many times the size of the image is read at most to check what looks like firmware."""
 _STAGE_ENDS = (ondisk.STAGE_1, ondisk.CONFIG_MAIN)
 
 
@@ -55,16 +57,17 @@ def find_firmware(view: memoryview, addresses: Iterable[int]) -> Iterator[Found]
     What only looks like a header is left out: the hash must be right or the payload begin as a
     program does.
     """
-    covered = 0
+    covered, left = 0, _PATIENCE * len(view)
     for address in sorted({*addresses, *_marked(view)}):
-        if address < covered:
+        if address < covered or left < 0:
             continue
         try:
             firmware = read_firmware(view, address)
         except FirmwareError:
             continue
+        left -= firmware.total
         if firmware.sha_ok or firmware.payload_ok or _encrypted(view, firmware):
-            covered = firmware.end if firmware.sha_ok else covered
+            covered = firmware.end if firmware.sha_ok or not firmware.wrapped else covered
             yield Found(FIRMWARE, address, firmware.end - address, firmware, _words(firmware))
 
 
