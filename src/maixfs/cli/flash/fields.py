@@ -1,0 +1,59 @@
+"""The fields of a target's bytes, for the verbs hex and explain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from maixfs.cli.screen import Screen
+from maixfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from maixfs.flash.hexview import FieldSource
+    from maixfs.target import TargetPath, Where
+
+
+class AddressType(click.ParamType):  # type: ignore[type-arg]
+    """``0xD00000``, ``page:37``, ``file:/main.py@100``, ..."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the ``Address`` that a text means."""
+        from maixfs.flash.address import Address, parse_address
+
+        return value if isinstance(value, Address) else parse_address(str(value))
+
+
+ADDRESS = AddressType()
+
+
+@contextmanager
+def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[FieldSource]:
+    """Open a flash image, a board's flash or a SPIFFS image to look at its fields.
+
+    Raises ``UsageError`` for a card.
+    """
+    from maixfs.target import is_card
+
+    if is_card(place, where):
+        raise UsageError(
+            f"{place.whole} is a card: hex and explain are about flash",
+            hint=f"maixfs sd info {place.host} tells of cards",
+        )
+    from maixfs.cli.flash.image import opened_image
+    from maixfs.flash.explain import FlashFields
+    from maixfs.flash.image import FlashImage
+    from maixfs.target.spiffs.probe import fit_geometry
+
+    with opened_image(screen, place.host) as raw:
+        config = raw.source.config
+        geometry = where.geometry or (config.geometry if config else None)
+        if geometry is not None:
+            geometry = fit_geometry(geometry, len(raw.view), place.host, where.base)
+        fields = FlashFields(FlashImage(raw.view), geometry, base=where.base)
+        yield fields
+        fields.close()
