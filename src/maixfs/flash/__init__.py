@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from maixfs.flash.firmware import Firmware, read_firmware, unwrap, verify, wrap
     from maixfs.flash.image import FlashImage
     from maixfs.flash.kboot import BootChoice, EntryVerdict, Kboot, read_kboot
+    from maixfs.flash.kfpkg import KfpkgError, Package, Part, make_kfpkg, read_kfpkg, write_kfpkg
     from maixfs.flash.kmodel import Model, ModelError, find_models, parse_model
     from maixfs.flash.layout import LAYOUTS, Layout, LayoutError, Region, find_layout, load_layout
     from maixfs.flash.records import Finding, Found, Overlap
@@ -43,22 +44,28 @@ __all__ = [
     "Found",
     "Kboot",
     "KbootError",
+    "KfpkgError",
     "Layout",
     "LayoutError",
     "Model",
     "ModelError",
     "Overlap",
+    "Package",
+    "Part",
     "Region",
     "check_boot_area",
     "find_layout",
     "find_models",
     "load_layout",
+    "make_kfpkg",
     "parse_model",
     "read_firmware",
     "read_kboot",
+    "read_kfpkg",
     "unwrap",
     "verify",
     "wrap",
+    "write_kfpkg",
 ]
 
 __getattr__ = lazy_names(
@@ -72,6 +79,14 @@ __getattr__ = lazy_names(
         "firmware": ("Firmware", "read_firmware", "unwrap", "verify", "wrap"),
         "image": ("FlashImage",),
         "kboot": ("BootChoice", "EntryVerdict", "Kboot", "read_kboot"),
+        "kfpkg": (
+            "KfpkgError",
+            "Package",
+            "Part",
+            "make_kfpkg",
+            "read_kfpkg",
+            "write_kfpkg",
+        ),
         "kmodel": ("Model", "ModelError", "find_models", "parse_model"),
         "layout": (
             "LAYOUTS",
