@@ -40,11 +40,14 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "mkfs": Entry("mkfs", "Make an image with an empty file system."),
         "pack": Entry("pack", "Make an image from a folder."),
         "unpack": Entry("unpack", "Copy all files of a target into a folder."),
+        "build": Entry("build", "Put a whole flash together: firmware, models, files."),
+        "split": Entry("split", "Take a whole flash apart, so that build makes it again."),
     },
     "Flash": {
         "flash": Entry("flash", "Read, write and erase raw bytes of a flash."),
         "model": Entry("model", "Show models (.kmodel), and whether a board would load them."),
         "firmware": Entry("firmware", "Show, make and take apart firmware images."),
+        "kfpkg": Entry("kfpkg", "Make, examine and apply packages for flashers (.kfpkg)."),
         "kboot": Entry("kboot", "Show and change what Kboot starts."),
     },
     "SD cards": {

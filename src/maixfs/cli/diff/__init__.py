@@ -1,0 +1,1 @@
+"""What ``maixfs diff`` shows."""
