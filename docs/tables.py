@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from maixfs.fat import ondisk as fat_ondisk
 from maixfs.fat.errors import FResult, fat_error
+from maixfs.flash import LAYOUTS
+from maixfs.flash import ondisk as flash_ondisk
 from maixfs.flash.kmodel import ondisk as kmodel_ondisk
 from maixfs.flash.kmodel.kpucode import KpuCode, kpu_words
 from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES
@@ -158,6 +161,15 @@ def errno_text(result: FResult) -> str:
     return f"{int(errno)} {errno.name}"
 
 
+def layout_regions(name: str) -> str:
+    """Return the regions of a preset layout."""
+    lines = (
+        [f"{one.start:06X} to {one.end - 1:06X}", one.name, one.kind, one.owner]
+        for one in LAYOUTS[name].regions
+    )
+    return rows(["address", "region", "kind", "whose"], lines)
+
+
 def kmodel_fields(record: str) -> str:
     """Return the fields of a record of a model."""
     return fields(record, kmodel_ondisk.FIELDS)
@@ -191,6 +203,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "directory-entry": lambda: fat_fields("directory entry"),
     "long-name-entry": lambda: fat_fields("long name entry"),
     "fat-results": fat_results,
+    **{f"layout-{name}": partial(layout_regions, name) for name in LAYOUTS},
+    "firmware-image": lambda: fields("firmware image", flash_ondisk.FIELDS),
+    "boot-config": lambda: fields("boot config", flash_ondisk.FIELDS),
+    "boot-entry": lambda: fields("boot entry", flash_ondisk.FIELDS),
     "kmodel-v1-header": lambda: kmodel_fields("kmodel v1 header"),
     "kmodel-v1-layer": lambda: kmodel_fields("kmodel v1 layer"),
     "kmodel-v3-header": lambda: kmodel_fields("kmodel v3 header"),
