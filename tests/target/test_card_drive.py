@@ -8,7 +8,9 @@ import pytest
 
 from maixfs.card.errors import CardError
 from maixfs.card.hostdevice import HostDevice
+from maixfs.sd.journal import Journal, Run, journal_of
 from maixfs.sd.media import FileSectors
+from maixfs.sd.pending import pending
 from maixfs.target import (
     CardShape,
     Kind,
@@ -21,7 +23,6 @@ from maixfs.target import (
     settle,
 )
 from maixfs.target.fat.changing import FatVolume
-from maixfs.target.fat.journal import Journal, Run, journal_of, pending
 
 from .cards import FILES, make_card, tree_of
 
@@ -33,9 +34,10 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = make_card(folder / "sdz", 16)
     (folder / "note.txt").write_bytes(b"note")
-    for module in ("hostfile", "source", "fat.journal"):
+    for module in ("target.hostfile", "target.source", "sd.journal", "sd.pending"):
         monkeypatch.setattr(
-            f"maixfs.target.{module}.is_drive", lambda status: status.st_size > 1 << 20
+            f"maixfs.{module}.is_drive",
+            lambda path: path.is_file() and path.stat().st_size > 1 << 20,
         )
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return card

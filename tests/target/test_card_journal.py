@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.sd.media import FileSectors, RamSectors
+from maixfs.sd.errors import SectorError
+from maixfs.sd.journal import Journal, journal_of, read_journal
+from maixfs.sd.media import FileSectors
+from maixfs.sd.overlay import Overlay
 from maixfs.target import TargetError, open_target, settle
 from maixfs.target.fat.changing import FatVolume
-from maixfs.target.fat.journal import Journal, journal_of, read_journal
-from maixfs.target.fat.overlay import PAGE, Overlay
 
 from .cards import FILES, complaints, make_card, tree_of
 
@@ -111,7 +112,7 @@ def test_a_card_that_others_wrote_to_is_left_alone(card: Path) -> None:
 
 def test_two_writers_do_not_meet(card: Path) -> None:
     journal = Journal(card)
-    with pytest.raises(TargetError, match="is being written by another process"):
+    with pytest.raises(SectorError, match="is being written by another process"):
         Journal(card)
     if sys.platform != "win32":
         with pytest.raises(TargetError, match="is being written by another process"):
@@ -179,38 +180,3 @@ def test_a_folder_that_takes_no_file_is_told(card: Path, monkeypatch: pytest.Mon
                 target.commit()
         assert card.read_bytes() == before
     assert tree_of(card)["/x"] == b"1"
-
-
-def test_an_overlay_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads as a card that is written at once, in memory or spilled to a file."""
-    for bound in (1 << 14, 3):
-        monkeypatch.setattr("maixfs.target.fat.overlay.IN_MEMORY", bound)
-        chance = random.Random(bound)
-        below, plain = RamSectors(99, b"\x11" * 50688), RamSectors(99, b"\x11" * 50688)
-        overlay = Overlay(below)
-        for _ in range(300):
-            start = chance.randrange(99)
-            count = chance.randrange(1, min(40, 100 - start))
-            data = chance.randbytes(count * 512)
-            choice = chance.randrange(5)
-            if choice == 0:
-                overlay.zero(start, count)
-                plain.zero(start, count)
-            elif choice == 1:
-                overlay.mark()
-                overlay.write(start, data)
-                overlay.zero(0, 3)
-                overlay.undo()
-            else:
-                overlay.write(start, data)
-                plain.write(start, data)
-            assert overlay.read(start, count) == plain.read(start, count)
-        into = memoryview(bytearray(50688))
-        overlay.readinto(0, into)
-        assert bytes(into) == plain.read(0, 99) == overlay.read(0, 99)
-        assert below.read(0, 99) == b"\x11" * 50688
-        covered = [at for start, count in overlay.runs() for at in range(start, start + count)]
-        assert covered == sorted(set(covered))
-        assert -(-len(covered) // PAGE) == len(overlay)
-        overlay.clear()
-        assert overlay.read(0, 99) == b"\x11" * 50688

@@ -10,6 +10,7 @@ from maixfs.card.report import Progress
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.hostfile import HostFile
 from maixfs.sd.media import FileSectors
+from maixfs.sd.overlay import Overlay
 
 Extent: TypeAlias = tuple[int, int]
 """First sector and number of sectors."""
@@ -28,6 +29,11 @@ class Hash(Protocol):
 
 def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
     """Yield the extents that are no holes of the host's file; everything where none is known."""
+    if isinstance(device, Overlay):
+        end = start + sectors
+        known = [*data_extents(device.below, start, sectors), *device.runs()]
+        yield from without(start, end, [*without(start, end, known)])
+        return
     if not isinstance(device, FileSectors):
         yield start, sectors
         return

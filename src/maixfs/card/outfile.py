@@ -11,6 +11,7 @@ from pathlib import Path
 from maixfs.card.errors import CardError, TakenError
 from maixfs.errors import MaixfsError
 from maixfs.sd.media import FileSectors
+from maixfs.sd.pending import forget
 
 
 @contextmanager
@@ -34,6 +35,7 @@ def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[File
             device.sync()
         draft.replace(place)
         _sync_folder(place.parent)
+        forget(place)
     except MaixfsError:  # some are an OSError, too, and say more than that
         raise
     except OSError as error:

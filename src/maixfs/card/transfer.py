@@ -17,6 +17,7 @@ from maixfs.card.report import Progress
 from maixfs.card.used import used_extents
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.media import FileSectors
+from maixfs.sd.pending import forget, opened_finished
 
 
 class Transfer(NamedTuple):
@@ -49,7 +50,7 @@ def write_card(
     be meant (unless ``force``) or too small; ``ProofError`` where something else comes back.
     """
     facts = look(device)
-    with FileSectors.open(image) as source:
+    with opened_finished(image) as source:
         refuse_unlikely(facts, _size_of(device), largest=largest, force=force)
         with FileSectors.open(device, read_only=False) as drive:
             if drive.sectors < source.sectors:
@@ -61,6 +62,7 @@ def write_card(
             total = _bytes(extents)
             digest = hashlib.sha256()
             done = 0
+            forget(device)
             for sector, data in _pieces(source, extents):
                 drive.write(sector, data)
                 digest.update(data)
@@ -88,7 +90,7 @@ def read_card(
     an image that is there. Raises ``CardError``, ``ProofError``.
     """
     refuse_taken(image, force=force)
-    with FileSectors.open(device) as drive:
+    with opened_finished(device) as drive:
         extents = _extents(drive, used_only)
         total = _bytes(extents)
         digest = hashlib.sha256()

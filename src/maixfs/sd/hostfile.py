@@ -168,6 +168,14 @@ def _flags(path: Path, *, read_only: bool) -> int:
     return os.O_RDWR | _BINARY | exclusive
 
 
+def is_drive(path: Path) -> bool:
+    """Tell whether a path is that of a drive of the host, a block device."""
+    try:
+        return stat.S_ISBLK(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def create_sparse(path: str | os.PathLike[str], size: int) -> None:
     """Make a new file of ``size`` zero bytes that takes no room; nothing is overwritten.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from maixfs.nor import Buffer
+from maixfs.sd.hostfile import is_drive
 from maixfs.target.content import Content
 from maixfs.target.errors import MissingError, TakenError, TargetError
 
@@ -49,16 +50,11 @@ def look_at(path: Path, *, devices: bool = False) -> os.stat_result:
     except (OSError, ValueError) as error:
         raise TargetError(f"{path} cannot be looked at: {reason_of(error)}") from error
     known = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-    if not (known or (devices and is_drive(status))):
+    if not (known or (devices and is_drive(path))):
         raise TargetError(
             f"{path} is neither a file nor a folder", hint="copy its bytes to a file first"
         )
     return status
-
-
-def is_drive(status: os.stat_result) -> bool:
-    """Tell whether a status is that of a drive of the host, a block device."""
-    return stat.S_ISBLK(status.st_mode)
 
 
 def refuse_protected(path: Path, status: os.stat_result) -> None:

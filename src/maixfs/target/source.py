@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.sd.hostfile import is_drive
 from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import Stamp, is_drive, look_at, refuse_protected
+from maixfs.target.hostfile import Stamp, look_at, reason_of, refuse_protected
 
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
@@ -65,7 +66,7 @@ def find_source(host: Path, *, writable: bool, drives: bool = False) -> Source:
         status = look_at(file)
     else:
         folder = _board_of(Path(os.path.realpath(host)))
-    is_device = is_drive(status)
+    is_device = is_drive(file)
     if writable and is_device:
         _refuse_drive(host, drives)
     if writable:
@@ -86,8 +87,11 @@ def _refuse_drive(host: Path, drives: bool) -> None:
 
 
 def _size_of_drive(host: Path) -> int:
-    with host.open("rb") as stream:
-        return stream.seek(0, os.SEEK_END)
+    try:
+        with host.open("rb") as stream:
+            return stream.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise TargetError(f"{host} cannot be opened: {reason_of(error)}") from error
 
 
 def _board_of(file: Path) -> Path | None:

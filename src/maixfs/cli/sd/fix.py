@@ -36,10 +36,10 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
     is told, and the exit code is 1 then.
     """
     from maixfs.card.fix import fix_card
-    from maixfs.sd.media import FileSectors
+    from maixfs.sd.pending import opened_finished
 
     path = card_path(card)
-    with FileSectors.open(path) as device, held(path), Progress(screen) as progress:
+    with opened_finished(path) as device, held(path), Progress(screen) as progress:
         fixed = fix_card(
             device,
             output,

@@ -83,10 +83,11 @@ def doctor_verb(screen: Screen, card: Path) -> int:
 def _examine(screen: Screen, card: Path) -> CardReport:
     from maixfs.card.doctor import examine
     from maixfs.sd.media import FileSectors
+    from maixfs.sd.pending import as_finished
 
     path = card_path(card)
     with FileSectors.open(path) as device, Progress(screen) as progress:
         if device.note:
             screen.note(device.note)
         note_if_in_use(screen, card, path)
-        return examine(device, card=str(card), progress=progress)
+        return examine(as_finished(path, device), card=str(card), progress=progress)

@@ -11,12 +11,12 @@ from maixfs.fat import Fat, FatError, FullError, OpenFlag
 from maixfs.fat.codepage import upcase
 from maixfs.fat.errors import FResult
 from maixfs.fat.ondisk import Attribute
+from maixfs.sd.overlay import Overlay
 from maixfs.target.content import Content
 from maixfs.target.errors import FitError, MissingError, TakenError, TargetError
 from maixfs.target.fat.catalog import FatCatalog
 from maixfs.target.fat.fitting import LARGEST_FILE, Need, fit_error, too_large
 from maixfs.target.fat.names import from_datetime, meant, path_of
-from maixfs.target.fat.overlay import Overlay
 from maixfs.target.fat.volume import FatView
 from maixfs.target.names import Parts
 from maixfs.target.records import Entries, Entry, Progress, Written

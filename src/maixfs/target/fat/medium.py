@@ -6,19 +6,16 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
+from maixfs.sd.journal import Journal, journal_of
 from maixfs.sd.media import FileSectors
+from maixfs.sd.overlay import Overlay
+from maixfs.sd.pending import as_finished, finish
 from maixfs.target.errors import TargetError
-from maixfs.target.fat.journal import Journal, is_abandoned, journal_of, pending
-from maixfs.target.fat.overlay import Overlay
 from maixfs.target.hostfile import Stamp, look_at
 from maixfs.target.records import Progress, Written
-
-if TYPE_CHECKING:
-    pass
 
 
 class CardMedium:
@@ -38,25 +35,21 @@ class CardMedium:
         try:
             if writable:
                 self._stack.enter_context(_alone(file))
-                _finish(file)
+                with _host_told():
+                    finish(file)
                 self._stamp = Stamp.of(look_at(file, devices=True))
             self._below = self._stack.enter_context(open_sectors(file))
-            self.device: SectorDevice = self._below
-            self._lay_over()
+            self.device: SectorDevice = self._seen()
         except BaseException:
             self._stack.close()
             raise
 
-    def _lay_over(self) -> None:
+    def _seen(self) -> SectorDevice:
+        """Return the card with what is to be changed laid over it, or with what will be."""
         if self.writable:
-            self.device = Overlay(self._below, self.file.resolve().parent)
-            return
-        runs = pending(self.file, self._below)
-        if runs:
-            overlay = Overlay(self._below)
-            for run in runs:
-                overlay.write(run.start, run.data)
-            self.device = overlay
+            return Overlay(self._below, self.file.resolve().parent)
+        with _host_told():
+            return as_finished(self.file, self._below)
 
     @property
     def overlay(self) -> Overlay:
@@ -80,9 +73,11 @@ class CardMedium:
                 hint="run the command again",
             )
         runs = [*overlay.runs()]
-        journal = Journal(self.file)
+        with _host_told():
+            journal = Journal(self.file)
         try:
-            journal.write(overlay, self._below, runs, progress)
+            with _host_told():
+                journal.write(overlay, self._below, runs, progress)
         except BaseException:
             journal.close()
             raise
@@ -109,12 +104,19 @@ class CardMedium:
         self._stack.close()
 
 
-def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
-    """Open a card's file; raises ``TargetError``."""
+@contextmanager
+def _host_told() -> Iterator[None]:
+    """Raise what is wrong with a card's file as ``TargetError``."""
     try:
-        return FileSectors.open(file, read_only=read_only)
+        yield
     except SectorError as error:
         raise TargetError(str(error), hint=error.hint) from error
+
+
+def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
+    """Open a card's file; raises ``TargetError``."""
+    with _host_told():
+        return FileSectors.open(file, read_only=read_only)
 
 
 def settle_board(folder: Path) -> bool:
@@ -133,8 +135,8 @@ def settle(file: Path) -> bool:
     """
     if not journal_of(file).exists():
         return False
-    with _alone(file):
-        return _finish(file)
+    with _alone(file), _host_told():
+        return finish(file)
 
 
 @contextmanager
@@ -147,21 +149,6 @@ def _alone(file: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _finish(file: Path) -> bool:
-    if not journal_of(file).exists():
-        return False
-    if not is_abandoned(file):
-        raise TargetError(
-            f"{file} is being written by another process", hint="run the command again"
-        )
-    with open_sectors(file, read_only=False) as below:
-        for run in pending(file, below):
-            below.write(run.start, run.data)
-        below.sync()
-    journal_of(file).unlink(missing_ok=True)
-    return True
 
 
 def _apply(

@@ -15,6 +15,7 @@ from maixfs.fat.clock import Clock, pack_time
 from maixfs.fat.geometry import FatGeometry
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.media import FileSectors, RamSectors
+from maixfs.sd.pending import forget
 from maixfs.spiffs.collect import collect
 from maixfs.target.content import Content
 from maixfs.target.draft import Draft, clear_drafts
@@ -108,6 +109,7 @@ def pack_card(
         if changed:
             refuse_taken(out, force=force)
             draft.finish()
+        forget(Path(os.path.realpath(out)))
     return PackedCard(
         path=str(out),
         size=shape.size or 0,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from struct import Struct
@@ -22,14 +22,14 @@ from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
 from maixfs.sd.device import SECTOR, SectorDevice
-from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import is_drive, reason_of
-from maixfs.target.records import Progress
+from maixfs.sd.errors import SectorError
+from maixfs.sd.hostfile import is_drive
 
 _HEADER = Struct("<8sQI")
 _MARK = b"maixfsJ1"
 _RUN = Struct("<QI")
-_CRC = Struct("<I")
+CRC = Struct("<I")
+"""A checksum, CRC-32, as it lies in a journal."""
 _LONGEST_RUN = 1 << 16
 _PIECE = 1 << 20
 
@@ -44,23 +44,12 @@ class Run(NamedTuple):
     data: bytes
 
 
-class JournalError(TargetError):
-    """A card cannot be finished: its journal and its bytes contradict each other."""
-
-
 def journal_of(card: Path) -> Path:
     """Return where the journal of a card lies: beside it, of a drive in the user's own folder."""
     real = Path(os.path.realpath(card))
-    if not _is_drive(real):
+    if not is_drive(real):
         return real.with_name(f".{real.name}.maixfs-journal")
     return _state_folder() / f"{real.name}.maixfs-journal"
-
-
-def _is_drive(card: Path) -> bool:
-    try:
-        return is_drive(card.stat())
-    except OSError:
-        return False
 
 
 def _state_folder() -> Path:
@@ -72,34 +61,34 @@ def _state_folder() -> Path:
 class Journal:
     """A journal that is being written; its file is locked until ``close``.
 
-    Raises ``TargetError`` where the host refuses, or another process writes the card.
+    Raises ``SectorError`` where the host refuses, or another process writes the card.
     """
 
     def __init__(self, card: Path) -> None:
         self.path = journal_of(card)
         self._card = card
-        if _is_drive(card):
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
+            if is_drive(card):
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._stream: BinaryIO = os.fdopen(os.open(self.path, flags, 0o666), "w+b")
         except FileExistsError:
-            raise TargetError(
+            raise SectorError(
                 f"{card} is being written by another process", hint="run the command again"
             ) from None
         except OSError as error:
-            raise TargetError(
-                f"{self.path} cannot be written: {reason_of(error)}",
+            raise SectorError(
+                f"{self.path} cannot be written: {error.strerror or error}",
                 hint="what changes is kept beside the card while it is written",
             ) from error
-        try_lock(self._stream.fileno())
+        _locked(self._stream.fileno())
 
     def write(
         self,
         device: SectorDevice,
         below: SectorDevice,
         runs: list[tuple[int, int]],
-        progress: Progress | None,
+        progress: Callable[[str, int, int], object] | None,
     ) -> None:
         """Write all runs of ``device``, and what ``below`` has in their places, to the disk."""
         total = sum(count for _, count in runs) * SECTOR
@@ -110,19 +99,19 @@ class Journal:
                 data = device.read(start, count)
                 old = memoryview(below.read(start, count))
                 sums = b"".join(
-                    _CRC.pack(crc32(old[at : at + SECTOR])) for at in range(0, len(old), SECTOR)
+                    CRC.pack(crc32(old[at : at + SECTOR])) for at in range(0, len(old), SECTOR)
                 )
                 crc = self._put(_RUN.pack(start, count) + sums + data, crc)
                 done += len(data)
                 if progress is not None:
                     progress("journal", done, total)
-            self._put(_CRC.pack(crc), 0)
+            self._put(CRC.pack(crc), 0)
             self._stream.flush()
             os.fsync(self._stream.fileno())
             _sync_folder(self.path.parent)
         except OSError as error:
-            raise TargetError(
-                f"{self.path} cannot be written: {reason_of(error)}",
+            raise SectorError(
+                f"{self.path} cannot be written: {error.strerror or error}",
                 hint=f"{self._card} is as it was",
             ) from error
 
@@ -148,7 +137,7 @@ class Journal:
 def read_journal(card: Path) -> list[Run] | None:
     """Return what a killed run left to be done; ``None`` where there is nothing, or too little.
 
-    Raises ``TargetError`` for a journal that cannot be read.
+    Raises ``SectorError`` for a journal that cannot be read.
     """
     path = journal_of(card)
     try:
@@ -157,14 +146,14 @@ def read_journal(card: Path) -> list[Run] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise TargetError(f"{path} cannot be read: {reason_of(error)}") from error
+        raise SectorError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _is_whole(stream: BinaryIO) -> bool:
     """Tell whether a journal is complete, by its checksum."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    left, crc = size - _CRC.size, 0
+    left, crc = size - CRC.size, 0
     if left < _HEADER.size:
         return False
     while left:
@@ -173,9 +162,9 @@ def _is_whole(stream: BinaryIO) -> bool:
             return False
         crc = crc32(piece, crc)
         left -= len(piece)
-    tail = stream.read(_CRC.size)
+    tail = stream.read(CRC.size)
     stream.seek(0)
-    return len(tail) == _CRC.size and _CRC.unpack(tail)[0] == crc
+    return len(tail) == CRC.size and CRC.unpack(tail)[0] == crc
 
 
 def _parse(stream: BinaryIO) -> list[Run] | None:
@@ -193,48 +182,10 @@ def _runs(stream: BinaryIO, count: int) -> Iterator[Run]:
         start, length = _RUN.unpack(head)
         if length > _LONGEST_RUN:
             return
-        yield Run(start, stream.read(length * _CRC.size), stream.read(length * SECTOR))
+        yield Run(start, stream.read(length * CRC.size), stream.read(length * SECTOR))
 
 
-def pending(card: Path, below: SectorDevice) -> list[Run]:
-    """Return what a killed run left to be done on a card; raises as ``check_runs``.
-
-    In a drive there may be another card by now: what was left for the first is not for that.
-    """
-    runs = read_journal(card) or []
-    try:
-        check_runs(card, below, runs)
-    except JournalError:
-        if not _is_drive(card):
-            raise
-        return []
-    return runs
-
-
-def check_runs(card: Path, below: SectorDevice, runs: list[Run]) -> None:
-    """Raise ``JournalError`` where a sector is neither as it was before nor as it is to be."""
-    for run in runs:
-        count = len(run.data) // SECTOR
-        if run.start + count > below.sectors:
-            raise _foreign(card)
-        here = below.read(run.start, count)
-        if here == run.data:
-            continue
-        for at in range(count):
-            sector = here[at * SECTOR : (at + 1) * SECTOR]
-            same = crc32(sector) == _CRC.unpack_from(run.before, at * _CRC.size)[0]
-            if not same and sector != run.data[at * SECTOR : (at + 1) * SECTOR]:
-                raise _foreign(card)
-
-
-def _foreign(card: Path) -> JournalError:
-    return JournalError(
-        f"{card} was half written when its writer was killed, and then changed by another program",
-        hint=f"remove {journal_of(card)} to take the card as it is; maixfs sd doctor looks at it",
-    )
-
-
-def try_lock(handle: int) -> bool:
+def _locked(handle: int) -> bool:
     """Lock an open file until it is closed; false where another process has it locked.
 
     On Windows, and on file systems without locks, nothing is locked.
@@ -260,7 +211,7 @@ def is_abandoned(card: Path) -> bool:
     except OSError:
         return False
     try:
-        return try_lock(handle)
+        return _locked(handle)
     finally:
         os.close(handle)
 
