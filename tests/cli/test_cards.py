@@ -11,7 +11,9 @@ import pytest
 
 from maixfs.board import Board
 from maixfs.card.make import PartitionWish, new_card
+from maixfs.sd.journal import Journal, journal_of
 from maixfs.target import open_target
+from maixfs.target.fat.changing import FatVolume
 
 from .conftest import FILES as FLASH
 from .conftest import Run
@@ -229,17 +231,11 @@ def test_completion_knows_partitions(card: Path) -> None:
     assert values == ["card.img@1:/Music/"]
 
 
-def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
-    image = place / "elsewhere.img"
-    new_card(image, 8 << 20, serial=1)
-    with Board.open("board") as powered:
-        powered.insert_sd(image)
-    from maixfs.target.fat.changing import FatVolume
-    from maixfs.target.fat.journal import Journal
-
-    with open_target("board:/sd", writable=True) as target:
-        target.write("/sd/late.txt", b"late")
-        volume = target.volumes.at(("sd",))
+def leave_half_written(image: Path, path: str, data: bytes) -> None:
+    """Leave a card as a process does that is killed when its journal is whole."""
+    with open_target(image, writable=True) as target:
+        target.write(path, data)
+        volume = target.main
         assert isinstance(volume, FatVolume)
         volume.fat.sync()
         overlay = volume.medium.overlay
@@ -247,6 +243,49 @@ def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
         journal.write(overlay, overlay.below, [*overlay.runs()], None)
         journal.leave()
         overlay.clear()
+
+
+def test_what_was_half_written_is_whole_for_every_verb(card: Path, run: Run) -> None:
+    before = json.loads(run("sd", "info", "card.img", "--json").stdout)
+    leave_half_written(card, "/late.txt", b"late")
+    for verb in ("info", "doctor"):
+        found = json.loads(run("sd", verb, "card.img", "--json").stdout)
+        assert found["partitions"][0]["files"] == before["partitions"][0]["files"] + 1
+        assert found["healthy"]
+    run("sd", "read", "card.img", "-o", "read.img", "--used")
+    assert journal_of(card).exists()
+    assert run("cat", "read.img:/late.txt").stdout == "late"
+
+
+def test_a_new_card_is_not_finished_with_what_was_for_the_old(card: Path, run: Run) -> None:
+    leave_half_written(card, "/late.txt", b"late")
+    run("sd", "new", "32M", "card.img", "--force")
+    assert run("ls", "card.img").stdout == ""
+    leave_half_written(card, "/late.txt", b"late")
+    Path("tree").mkdir()
+    run("pack", "tree", "-o", "card.img", "--size", "32M", "--force")
+    assert run("ls", "card.img").stdout == ""
+
+
+def test_insert_finishes_what_was_half_written(card: Path, run: Run) -> None:
+    leave_half_written(card, "/late.txt", b"late")
+    run("sd", "insert", "board", "card.img", "--copy")
+    assert run("cat", "board/sd.img:/late.txt").stdout == "late"
+    run("sd", "eject", "board")
+    leave_half_written(card, "/later.txt", b"later")
+    with Board.open("board") as powered:
+        powered.insert_sd("card.img")
+        powered.reset()
+        assert powered.open("/sd/later.txt").read() == "later"
+    assert not journal_of(card).exists()
+
+
+def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
+    image = place / "elsewhere.img"
+    new_card(image, 8 << 20, serial=1)
+    with Board.open("board") as powered:
+        powered.insert_sd(image)
+    leave_half_written(image, "/late.txt", b"late")
     Path("show.py").write_text("print(open('/sd/late.txt').read())\n")
     result = run("run", "show.py")
     assert "finished what was half written" in result.stderr

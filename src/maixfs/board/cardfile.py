@@ -18,6 +18,7 @@ from maixfs.board.sdconfig import CARD_NAME, SdConfig, image_name
 from maixfs.errors import MaixfsError
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.media import FileSectors
+from maixfs.sd.pending import finish
 
 if TYPE_CHECKING:
     from maixfs.sd.card import CardKind, SdCard
@@ -174,8 +175,9 @@ def opened_card(
 ) -> Iterator[CardImage]:
     """Open the image of a card, which nobody else may write meanwhile.
 
-    Raises ``BoardError`` for one that is missing, write-protected or no image of a card and
-    ``BoardBusyError`` where another board uses it.
+    What a killed writer left to be done on it is done first. Raises ``BoardError`` for one that
+    is missing, write-protected or no image of a card and ``BoardBusyError`` where another board
+    uses it.
     """
     with suppress(OSError):
         # Asked here and not left to the host: an administrator may write every file.
@@ -188,9 +190,17 @@ def opened_card(
     with sectors:
         lock = CardLock(path, read_only=read_only)
         try:
+            _finish(path)
             yield sectors
         finally:
             lock.release()
+
+
+def _finish(path: Path) -> None:
+    try:
+        finish(path)
+    except SectorError as reason:
+        raise BoardError(str(reason), hint=reason.hint) from reason
 
 
 def card_over(sectors: SectorDevice, kind: CardKind | None) -> SdCard:
