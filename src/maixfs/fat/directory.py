@@ -41,6 +41,7 @@ _PLAIN_NUMBERS = 5
 _STEP = 8
 """Sectors read at once."""
 _CLUSTER = struct.Struct("<H4xH")
+_EXTENT = struct.Struct("<H4xHI")
 _SIZE = struct.Struct("<I")
 _DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
@@ -154,14 +155,18 @@ class Directory:
 
     def _index(self) -> None:
         """Take the names of new entries into the indexes; listings do without."""
+        data, shorts, longs = self.data, self._short, self._long
         for item in self._unindexed:
-            self._short.add(self.short_of(item.slot), item.slot)
+            slot = item.slot
+            at = slot * ENTRY_SIZE
+            shorts.add(bytes(data[at : at + 11]), slot)
             if item.long is not None:
-                self._long.add(upcase(item.long), item.slot)
+                longs.add(upcase(item.long), slot)
         self._unindexed.clear()
 
     def _drop(self, item: Item) -> None:
         self._index()
+        self.volume.folders.clear()
         slot = item.slot
         del self.items[slot]
         if item.found:
@@ -181,12 +186,13 @@ class Directory:
     def find(self, name: NewName) -> Item | None:
         """Return the first entry of that name, long or short, in the order of the card."""
         key = upcase(name.long)
+        longs, shorts = self._long.first, self._short.first
         while True:
             if self._unindexed:
                 self._index()
-            slot = self._long.first.get(key, _NOWHERE)
+            slot = longs.get(key, _NOWHERE)
             if not name.lossy:
-                slot = min(slot, self._short.first.get(name.short, _NOWHERE))
+                slot = min(slot, shorts.get(name.short, _NOWHERE))
             if slot != _NOWHERE:
                 return self.items[slot]
             if not self._read_on():
@@ -209,7 +215,8 @@ class Directory:
 
     def has_short(self, short: bytes) -> bool:
         """Tell whether there is an entry of this short name."""
-        self._index()
+        if self._unindexed:
+            self._index()
         while short not in self._short.first:
             if not self._read_on():
                 return False
@@ -254,6 +261,11 @@ class Directory:
         """Return DIR_FileSize of an item."""
         return int(_SIZE.unpack_from(self.data, item.slot * ENTRY_SIZE + 28)[0])
 
+    def extent(self, item: Item) -> tuple[int, int]:
+        """Return first cluster and size of an item."""
+        high, low, size = _EXTENT.unpack_from(self.data, item.slot * ENTRY_SIZE + 20)
+        return (high << 16 | low if self.volume.wide else low), size
+
     def is_folder(self, item: Item) -> bool:
         """Tell whether an item is a folder."""
         return bool(self.data[item.slot * ENTRY_SIZE + 11] & _DIRECTORY)
@@ -297,8 +309,10 @@ class Directory:
         start = first * ENTRY_SIZE
         self.data[start : start + len(entries)] = entries
         slot = first + count - 1
-        for sector in range(start // SECTOR, slot * ENTRY_SIZE // SECTOR + 1):
-            self.volume.dirty[self, sector] = None
+        dirty, sector, last = self.volume.dirty, start // SECTOR, slot * ENTRY_SIZE // SECTOR
+        while sector <= last:
+            dirty[self, sector] = None
+            sector += 1
         self._first_fit[count] = first + count
         label = entries[-ENTRY_SIZE + 11] & _VOLUME_ID
         item = Item(slot, first, long, found=not label, listed=not label)

@@ -215,9 +215,10 @@ class FatFile:
 
         If it raises, the file is still open and can be closed again.
         """
-        if self.closed:
+        if self._closed or not self.node.volume.mounted:
             return
-        self.sync()
+        if self._modified:
+            self.sync()
         self._closed = True
         del self.node.volume.files[self]
         self.node.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat.errors import FResult, fat_error
-from maixfs.fat.names import make_name, oem_to_unicode, split_path
+from maixfs.fat.names import make_name, oem_to_unicode, path_text, split_path
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
@@ -50,13 +50,22 @@ def follow(volume: Volume, path: Path) -> Place:
     Raises ``NO_PATH`` where a folder on the way is missing or is a file, ``INVALID_NAME``,
     ``INT_ERR``, ``DISK_ERR``. As in FatFs, a name is looked at before its folder is.
     """
-    absolute, names = split_path(path)
+    text = path if isinstance(path, str) else path_text(path)
+    folder = text[: text.rfind("/") + 1]
+    known = volume.folders.get(folder)
+    if known is not None:
+        place = _in_folder(volume, known, text[len(folder) :])
+        if place is not None:
+            return place
+    absolute, names = split_path(text)
     cluster = 0 if absolute else volume.cwd
     last = len(names) - 1
     for index, component in enumerate(names):
         name = make_name(component)
         directory = volume.directory(cluster)
         item = directory.find(name)
+        if index == last and folder + component == text:
+            volume.remember_folder(folder, cluster)
         if item is None:
             if not name.dot:
                 if index < last:
@@ -72,6 +81,16 @@ def follow(volume: Volume, path: Path) -> Place:
             raise fat_error(FResult.NO_PATH, shown(path), "a file is taken for a folder")
         cluster = directory.first_cluster(item)
     return Place(volume.directory(cluster), None, None)
+
+
+def _in_folder(volume: Volume, cluster: int, component: str) -> Place | None:
+    """Return where a path ends whose folder is known; ``None`` for a longer look."""
+    if not component or "\\" in component:
+        return None
+    name = make_name(component)
+    directory = volume.directory(cluster)
+    item = directory.find(name)
+    return None if item is None and name.dot else Place(directory, item, name)
 
 
 def find(volume: Volume, path: Path) -> tuple[Directory, Item]:

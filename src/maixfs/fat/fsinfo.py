@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FatError
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _SECTOR = 1
 """Where FSInfo is; FatFs takes no notice of one elsewhere."""
+_COUNTS = struct.Struct("<II")
+_COUNTS_OFFSET = 488
+"""FSI_Free_Count and FSI_Nxt_Free (docs/SPEC.md)."""
 
 
 class FreeSpace:
@@ -32,7 +36,7 @@ class FreeSpace:
     freed since the last ``flush``.
     """
 
-    __slots__ = ("_changed", "_clusters", "_sectors", "_used", "free", "last", "moved")
+    __slots__ = ("_changed", "_clusters", "_data", "_sectors", "_used", "free", "last", "moved")
 
     def __init__(self, sectors: VolumeSectors, geometry: FatGeometry) -> None:
         self._sectors = sectors
@@ -40,6 +44,7 @@ class FreeSpace:
         self.free = self.last = FSI_UNKNOWN
         self._used = False
         self._changed = False
+        self._data = bytearray(FS_INFO.pack(FSI_LEAD_SIG, FSI_STRUC_SIG, 0, 0, FSI_TRAIL_SIG))
         self.moved = False
         if geometry.fat_type == 32 and geometry.fsinfo_sector == _SECTOR:
             self._load()
@@ -86,9 +91,10 @@ class FreeSpace:
 
     def flush(self) -> None:
         """Write the sector if it is in use and something changed: the whole of it."""
-        if self.changed:
-            trail, free = FSI_TRAIL_SIG, self.free & FSI_UNKNOWN
-            data = FS_INFO.pack(FSI_LEAD_SIG, FSI_STRUC_SIG, free, self.last & FSI_UNKNOWN, trail)
-            self._sectors.write(_SECTOR, data)
+        if self._changed and self._used:
+            _COUNTS.pack_into(
+                self._data, _COUNTS_OFFSET, self.free & FSI_UNKNOWN, self.last & FSI_UNKNOWN
+            )
+            self._sectors.write(_SECTOR, bytes(self._data))
             self._changed = False
         self.moved = False

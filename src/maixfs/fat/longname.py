@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from codecs import utf_16_le_encode
 from collections.abc import Iterable
 from functools import cache
 
@@ -11,6 +12,11 @@ from maixfs.fat import ondisk
 _PART = 2 * ondisk.LONG_UNITS
 _FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
 _ENTRY = ondisk.LONG_ENTRY
+_PIECES = [struct.Struct("10s12s4s" * count) for count in range(21)]
+"""The text of so many parts, as their entries have it in three places each."""
+_ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + 21)]
+_MIDDLES = [bytes((ondisk.ATTR_LONG_NAME, 0, check)) for check in range(256)]
+"""LDIR_Attr, LDIR_Type and LDIR_Chksum."""
 _ROTATED = [(byte & 0xFF) >> 1 | (byte & 1) << 7 for byte in range(511)]
 
 
@@ -27,20 +33,20 @@ def long_entries(long: str, short: bytes) -> bytes:
 
     ``long`` has 1 to 255 units, ``short`` is the short name with its number, if it has one.
     """
-    text = long.encode("utf-16-le", "surrogatepass")
-    if len(text) % _PART:
-        text = (text + b"\0\0").ljust(len(text) + _PART - len(text) % _PART, b"\xff")
-    check = checksum(short)
-    pack = _ENTRY.pack
-    entries = []
-    order = len(text) // _PART | ondisk.LAST_LONG_ENTRY
-    for at in range(len(text) - _PART, -1, -_PART):
-        part = text[at : at + _PART]
-        entries.append(
-            pack(order, part[:10], ondisk.ATTR_LONG_NAME, 0, check, part[10:22], 0, part[22:])
-        )
-        order = (order & ~ondisk.LAST_LONG_ENTRY) - 1
-    return b"".join(entries)
+    text, _ = utf_16_le_encode(long, "surrogatepass")
+    count, odd = divmod(len(text), _PART)
+    if odd:
+        count += 1
+        text += b"\0\0".ljust(_PART - odd, b"\xff")
+    middle = _MIDDLES[checksum(short)]
+    pieces = _PIECES[count].unpack(text)
+    at = 3 * count
+    joined: list[bytes] = []
+    for order in range(count, 0, -1):
+        at -= 3
+        joined += (_ORDERS[order], pieces[at], middle, pieces[at + 1], b"\0\0", pieces[at + 2])
+    joined[0] = _ORDERS[count | ondisk.LAST_LONG_ENTRY]
+    return b"".join(joined)
 
 
 def read_long(entries: bytes, short: bytes) -> str | None:

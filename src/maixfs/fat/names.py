@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from binascii import crc_hqx
+from codecs import utf_16_le_encode
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -67,13 +68,18 @@ def split_path(path: bytes | str) -> PathParts:
     In ``bytes`` the first byte under 20h ends the path, as in the firmware; in a ``str`` such
     a character stays in its component, and ``make_name`` refuses it.
     """
-    text = path if isinstance(path, str) else _until_control(oem_to_unicode(path))
+    text = path if isinstance(path, str) else path_text(path)
     if "\\" in text:
         text = text.replace("\\", "/")
     names = [name for name in text.split("/") if name]
     if names and text[-1] == "/":
         names.append("")
     return PathParts(text[:1] == "/", names)
+
+
+def path_text(path: bytes) -> str:
+    """Return the firmware's path, up to the first byte under 20h."""
+    return _until_control(oem_to_unicode(path))
 
 
 def _until_control(text: str) -> str:
@@ -196,7 +202,7 @@ def _hash(long: str, seed: int) -> int:
 
     FatFs shifts the bits in at the low end, so the last unit meets no polynomial any more.
     """
-    bits = long.encode("utf-16-le", "surrogatepass").translate(_MIRROR)
+    bits = utf_16_le_encode(long, "surrogatepass")[0].translate(_MIRROR)
     head = seed.to_bytes(2, "big") + bits[:-2]
     return crc_hqx(head, 0) ^ int.from_bytes(bits[-2:], "big")
 

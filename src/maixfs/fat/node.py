@@ -35,20 +35,22 @@ class Node:
         "opens", "sector", "unsaved", "volume",
     )  # fmt: skip
 
-    def __init__(self, volume: Volume, directory: Directory, item: Item) -> None:
+    def __init__(
+        self, volume: Volume, directory: Directory, item: Item, first: int, size: int
+    ) -> None:
         self.volume = volume
         self.directory: Directory | None = directory
         self.item = item
-        self.chain = Chain(volume.allocator, directory.first_cluster(item))
-        self.high = directory.size(item)
+        self.chain = Chain(volume.allocator, first)
+        self.high = size
         self.opens = 0
         self.sector = _NO_SECTOR
         self.unsaved = False
         self._held = bytearray()
         self._cut = 0
         self._shrunk = False
-        self._size = volume.geometry.cluster_size
-        self._shift = self._size.bit_length() - 1
+        self._size = volume.cluster_size
+        self._shift = volume.cluster_shift
 
     # Opening and closing
 
@@ -122,9 +124,12 @@ class Node:
         if self._shrunk:
             size = min(size, self.chain.reach(self.clusters_for(size)) * self._size)
         if self.directory is not None:
-            at = self.item.slot * ENTRY_SIZE
-            self.directory.data[at + 11] |= _ARCHIVE
-            self._put_tail(self.directory, size, *self.volume.clock())
+            self.directory.data[self.item.slot * ENTRY_SIZE + 11] |= _ARCHIVE
+            date, time = self.volume.clock()
+            self._put_tail(self.directory, size, date, time)
+        chain = self.chain
+        if self.opens == 1 and size + self._size - 1 >> self._shift >= chain.length:
+            chain.grown = False  # nothing to be freed when it is let go
         return size
 
     def record_cut(self) -> None:
@@ -137,13 +142,14 @@ class Node:
         del self.volume.shortened[self]
 
     def _put_tail(self, directory: Directory, size: int, date: int, time: int) -> None:
-        at, first = self.item.slot * ENTRY_SIZE, self.chain.first
+        item, data, first = self.item, directory.data, self.chain.first
+        at = item.slot * ENTRY_SIZE
         if not self.volume.wide:
-            first = first & 0xFFFF | directory.data[at + 20] << 16 | directory.data[at + 21] << 24
-        tail = (0, first >> 16, time, date, first & 0xFFFF, size)
-        _TAIL.pack_into(directory.data, at + _TAIL_OFFSET, *tail)
-        directory.touch(self.item.slot)
-        self.item.entry = None
+            first = first & 0xFFFF | data[at + 20] << 16 | data[at + 21] << 24
+        low = first & 0xFFFF
+        _TAIL.pack_into(data, at + _TAIL_OFFSET, 0, first >> 16, time, date, low, size)
+        self.volume.dirty[directory, at // SECTOR] = None
+        item.entry = None
 
     # Clusters
 

@@ -53,8 +53,9 @@ def open_file(volume: Volume, path: Path, flags: int) -> FatFile:
         item, made = _create(volume, place, path, flags)
     else:
         item, made = _existing(place, path, flags), False
-    node = item.node or Node(volume, place.directory, item)
-    file = FatFile(node, flags, place.directory.size(item), shown(path), modified=made)
+    first, size = place.directory.extent(item)
+    node = item.node or Node(volume, place.directory, item, first, size)
+    file = FatFile(node, flags, size, shown(path), modified=made)
     if flags & _AT_END and file.size:
         file.seek(file.size)
     return file

@@ -231,6 +231,7 @@ def change_directory(volume: Volume, path: Path) -> None:
     """Make a folder the current one (f_chdir); raises ``NO_PATH``."""
     volume.check_mounted()
     place = follow(volume, path)
+    volume.folders.clear()
     if place.name is None:
         volume.cwd = place.directory.cluster
         return

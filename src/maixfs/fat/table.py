@@ -82,7 +82,7 @@ class Table(ABC):
         """Count the free entries as FatFs does."""
 
     @abstractmethod
-    def _content(self, sector: int) -> memoryview:
+    def _content(self, sector: int) -> bytes:
         """Return a sector of the FAT as it is in RAM."""
 
     @property
@@ -97,14 +97,17 @@ class Table(ABC):
         what it grew by is on the card before anything leads there.
         """
         dirty = self._dirty
+        if not dirty:
+            return
         for sector in sorted(dirty, reverse=not upwards) if len(dirty) > 1 else list(dirty):
             self._write(sector, self._content(sector))
             del dirty[sector]
 
-    def _write(self, sector: int, data: bytes | memoryview) -> None:
-        self._sectors.write(self._start + sector, data)
+    def _write(self, sector: int, data: bytes) -> None:
+        write, place = self._sectors.write, self._start + sector
+        write(place, data)
         if self._copies == 2:
-            self._sectors.write(self._start + self._length + sector, data)
+            write(place + self._length, data)
 
     def forget(self) -> None:
         """Drop what was not written."""
@@ -293,15 +296,12 @@ class PagedTable(Table):
             del self._pages[number]
         self._odd &= self._pages.keys()
 
-    def _content(self, sector: int) -> memoryview:
-        page = self._pages[sector // _PAGE_SECTORS]
+    def _content(self, sector: int) -> bytes:
         start = sector % _PAGE_SECTORS * self._per_sector
+        entries = self._pages[sector // _PAGE_SECTORS][start : start + self._per_sector]
         if _SWAPPED:
-            page = page[start : start + self._per_sector]
-            page.byteswap()
-            start = 0
-        at = start * self._size
-        return memoryview(page).cast("B")[at : at + SECTOR]
+            entries.byteswap()
+        return entries.tobytes()
 
 
 def _zeros_in_array(view: memoryview, size: int) -> int:
@@ -380,8 +380,9 @@ class Table12(Table):
         self._raw = bytearray(self._sectors.read(self._start, needed))
         return self._raw
 
-    def _content(self, sector: int) -> memoryview:
-        return memoryview(self._raw or self._load())[sector * SECTOR : (sector + 1) * SECTOR]
+    def _content(self, sector: int) -> bytes:
+        raw = self._raw or self._load()
+        return bytes(raw[sector * SECTOR : (sector + 1) * SECTOR])
 
 
 def open_table(sectors: VolumeSectors, geometry: FatGeometry) -> Table:

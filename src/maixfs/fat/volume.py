@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_DIRECTORIES = 256
 """Directories kept in RAM; those in use are kept in any case."""
+_MOST_FOLDERS = 64
 
 
 class Volume:
@@ -41,12 +42,16 @@ class Volume:
         self.sectors = VolumeSectors(device, start)
         self.geometry = geometry = read_geometry(self.sectors.read(0, 1))
         self.wide = geometry.fat_type == 32
+        self.cluster_size = geometry.cluster_size
+        self.cluster_shift = geometry.cluster_size.bit_length() - 1
         self.table = open_table(self.sectors, geometry)
         self.space = FreeSpace(self.sectors, geometry)
         self.allocator = Allocator(self.table, self.space, self.settle)
         self.clock = clock or host_clock
         self.mounted = True
         self.cwd = 0
+        self.folders: dict[str, int] = {}
+        """Folders that were found, by what stands before the last name of a path."""
         self.dirty: dict[tuple[Directory, int], None] = {}
         self.fresh: list[tuple[Directory, int]] = []
         self.unsaved: dict[Node, None] = {}
@@ -96,6 +101,12 @@ class Volume:
             if not directory.pins and directory not in busy:
                 del self._directories[cluster]
 
+    def remember_folder(self, path: str, cluster: int) -> None:
+        """Note what ``path`` leads to until an entry goes or the current directory changes."""
+        if len(self.folders) >= _MOST_FOLDERS:
+            self.folders.clear()
+        self.folders[path] = cluster
+
     def forget_directory(self, cluster: int) -> None:
         """Drop a directory that is no more, and what of it was not written."""
         directory = self._directories.pop(cluster, None)
@@ -136,8 +147,9 @@ class Volume:
         owner. Where clusters were freed, the entries that owned them go before the FAT. FSInfo
         comes last. What cannot be written stays here.
         """
-        for node in list(self.unsaved):
-            node.save()
+        if self.unsaved:
+            for node in list(self.unsaved):
+                node.save()
         if self.allocator.freed:
             self.allocator.shortened = True
         self.settle()
@@ -151,7 +163,8 @@ class Volume:
         chains were freed: nobody owns them, whatever of it is on the card.
         """
         allocator = self.allocator
-        self._write_fresh()
+        if self.fresh:
+            self._write_fresh()
         if allocator.freed:
             for node in list(self.shortened):
                 node.record_cut()
@@ -168,8 +181,6 @@ class Volume:
 
         What a folder that grew has there comes with the sectors before it, in their order.
         """
-        if not self.fresh:
-            return
         first = self.geometry.sectors_per_cluster
         for run in self._runs(self.fresh):
             is_new = run[0][1] < first
@@ -187,11 +198,17 @@ class Volume:
         return directory.data[index * SECTOR : (index + 1) * SECTOR]
 
     def _write_dirty(self) -> None:
-        for run in list(self._runs(self.dirty)) if len(self.dirty) > 1 else [list(self.dirty)]:
-            if run:
+        dirty = self.dirty
+        if len(dirty) > 1:
+            for run in list(self._runs(dirty)):
                 self._write_run(run)
-            for key in run:
-                del self.dirty[key]
+                for key in run:
+                    del dirty[key]
+            return
+        for directory, index in dirty:
+            at = index * SECTOR
+            self.sectors.write(directory.sector_of(index), directory.data[at : at + SECTOR])
+        dirty.clear()
 
     def _write_run(self, run: list[tuple[Directory, int]], *, zeros: bool = False) -> None:
         directory, index = run[0]
@@ -226,3 +243,4 @@ class Volume:
         self.files.clear()
         self.table.forget()
         self._directories.clear()
+        self.folders.clear()

@@ -28,6 +28,7 @@ CHUNK = 1 << 16
 """Bytes of the pieces in which memory is taken, and in which zeros are written."""
 _CHUNK_SECTORS = CHUNK // SECTOR
 _ZEROS = memoryview(bytes(CHUNK))
+_PLAIN = (bytes, bytearray, memoryview)
 
 
 class Medium(ABC):
@@ -138,6 +139,7 @@ class RamSectors(Medium):
     def __init__(self, sectors: int, content: Buffer | None = None) -> None:
         super().__init__(sectors)
         self._chunks: dict[int, bytearray] = {}
+        self._end = sectors * SECTOR
         if content:
             view = _bytes_of(content)
             padded = -(-len(view) // SECTOR) * SECTOR
@@ -159,14 +161,19 @@ class RamSectors(Medium):
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, whole sectors long."""
         # A file system writes one sector or a few over others most of the time.
+        length = data.nbytes if isinstance(data, memoryview) else len(data)
         chunk = self._chunks.get(sector // _CHUNK_SECTORS)
-        start, length = sector % _CHUNK_SECTORS * SECTOR, len(data)
-        fits = not length % SECTOR and start + length <= CHUNK
-        fits = fits and 0 <= sector <= self.sectors - length // SECTOR
-        if chunk is None or type(data) is not bytes or not fits or self.observers:
+        start = sector % _CHUNK_SECTORS * SECTOR
+        if (
+            chunk is None
+            or length % SECTOR
+            or start + length > CHUNK
+            or sector * SECTOR + length > self._end
+            or type(data) not in _PLAIN
+            or self.observers
+            or self.read_only
+        ):
             super().write(sector, data)
-        elif self.read_only:
-            self._check_writable()
         else:
             chunk[start : start + length] = data
 
@@ -198,7 +205,8 @@ class RamSectors(Medium):
             length = min(CHUNK - start, end - done)
             chunk = chunks.get(index)
             if chunk is not None:
-                chunk[start : start + length] = view[done : done + length]
+                # Through a view: a slice of a bytearray would be copied twice.
+                memoryview(chunk)[start : start + length] = view[done : done + length]
             elif length == CHUNK:
                 chunks[index] = bytearray(view[done : done + length])
             else:
