@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "du": Entry("du", "Show what takes the room."),
         "hex": Entry("hex", "Show bytes, and the fields that they are."),
         "explain": Entry("explain", "Say in a sentence what a byte of an image is."),
+        "map": Entry("map", "Show a whole flash: who has it, how full and how worn it is."),
         "diff": Entry("diff", "Show what differs between two images, and why."),
     },
     "Change": {
