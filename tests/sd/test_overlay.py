@@ -43,3 +43,18 @@ def test_an_overlay_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
         assert -(-len(covered) // PAGE) == len(overlay)
         overlay.clear()
         assert overlay.read(0, 99) == b"\x11" * 50688
+
+
+def test_what_was_interrupted_can_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_self: Overlay, _content: bytes) -> int:
+        raise KeyboardInterrupt
+
+    overlay = Overlay(RamSectors(64))
+    overlay.write(0, b"\x22" * 512)
+    monkeypatch.setattr("maixfs.sd.overlay.IN_MEMORY", 2)
+    monkeypatch.setattr(Overlay, "_spilled", interrupt)
+    overlay.mark()
+    with pytest.raises(KeyboardInterrupt):
+        overlay.write(0, b"\x11" * 512 * 64)
+    overlay.undo()
+    assert overlay.read(0, 64) == b"\x22" * 512 + bytes(512 * 63)

@@ -114,7 +114,7 @@ class Overlay:
         """Forget what was written since the last ``mark``."""
         for page, held in (self._before or {}).items():
             if held is None:
-                del self._held[page]
+                self._held.pop(page, None)  # Ctrl-C may have come before it was held
             else:
                 self._held[page] = held
         self._before = {}
