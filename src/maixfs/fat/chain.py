@@ -42,6 +42,8 @@ class Chain:
         if index >= self.length and self.reach(index + 1) <= index:
             about = f"the chain from cluster {self.first:#x}"
             raise fat_error(FResult.INT_ERR, about, f"ends after {self.length} clusters")
+        if len(self._heads) == 1:
+            return self._heads[0] + index, self.length - index
         at = bisect_right(self._starts, index) - 1
         start = self._starts[at]
         end = self._starts[at + 1] if at + 1 < len(self._starts) else self.length
@@ -84,7 +86,9 @@ class Chain:
 
         That is less when the volume is full.
         """
-        if self.reach(count) >= count:
+        if not self.ended and self.reach(count) >= count:
+            return count
+        if self.length >= count:
             return count
         allocator, wanted = self._allocator, count - self.length
         runs = allocator.grow(self.last, wanted) if self.length else allocator.start(wanted)

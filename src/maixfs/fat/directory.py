@@ -47,6 +47,8 @@ _DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _FREE = (0, ENTRY_FREE)
+_UNUSED = [bytes(count) for count in range(_LONGEST_SET + 1)]
+"""First bytes of slots that were never used."""
 _NOWHERE = _MOST_SLOTS
 
 
@@ -343,6 +345,10 @@ class Directory:
             smaller = (room for size, room in self._first_fit.items() if size < count)
             slot = max(smaller, default=0)
         free, data = 0, self.data
+        at = slot * ENTRY_SIZE
+        if data[at : at + count * ENTRY_SIZE : ENTRY_SIZE] == _UNUSED[count]:
+            self._first_fit[count] = slot
+            return slot
         while free < count:
             at = slot * ENTRY_SIZE
             if at >= len(data) and not self._load():

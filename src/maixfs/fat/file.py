@@ -134,7 +134,7 @@ class FatFile:
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
         try:
-            count = self.node.write(position, view) if len(view) else 0
+            count = self.node.write(position, view) if view else 0
         except FatError as error:
             self._failed(error)
             raise
@@ -202,12 +202,13 @@ class FatFile:
 
     def sync(self) -> None:
         """Record size and time in the entry, and write everything to the card."""
-        if self.closed:
+        volume = self.node.volume
+        if self._closed or not volume.mounted:
             raise fat_error(FResult.INVALID_OBJECT, self.name)
         if self._modified:
             if not self._nameless:
                 self._size = self.node.record(self._size)
-            self.node.volume.flush()
+            volume.flush()
             self._modified = False
 
     def close(self) -> None:

@@ -185,9 +185,10 @@ class Node:
 
     def _span(self, at: int) -> tuple[int, int]:
         """Return the sector of byte ``at``, and how many sectors lie there in a row."""
-        cluster, run = self.chain.locate(at >> self._shift)
+        shift = self._shift
+        cluster, run = self.chain.locate(at >> shift)
         within = (at & self._size - 1) >> 9
-        return self.volume.sector_of(cluster) + within, (run << self._shift - 9) - within
+        return self.volume.base + (cluster << shift - 9) + within, (run << shift - 9) - within
 
     # Data
 
@@ -236,8 +237,9 @@ class Node:
 
     def write(self, at: int, view: memoryview) -> int:
         """Write ``view`` at ``at``; returns the bytes written, fewer when the volume is full."""
-        end = min(at + len(view), self.stretch(at + len(view)))
-        start = at
+        start, end = at, at + len(view)
+        if end > self.chain.length << self._shift:
+            end = min(end, self.stretch(end))
         while at < end:
             offset = at & _LOW
             sector, row = self._span(at)

@@ -59,7 +59,7 @@ class Volume:
         self.files: dict[FatFile, None] = {}
         self._read_only = read_only
         self._directories: dict[int, Directory] = {}
-        self._base = geometry.data_start - 2 * geometry.sectors_per_cluster
+        self.base = geometry.data_start - 2 * geometry.sectors_per_cluster
 
     @property
     def read_only(self) -> bool:
@@ -73,13 +73,14 @@ class Volume:
 
     def check_writable(self) -> None:
         """Raise ``NOT_ENABLED``, or ``WRITE_PROTECTED``."""
-        self.check_mounted()
-        if self.read_only:
+        if not self.mounted:
+            raise fat_error(FResult.NOT_ENABLED)
+        if self._read_only or self.sectors.device.read_only:
             raise fat_error(FResult.WRITE_PROTECTED)
 
     def sector_of(self, cluster: int) -> int:
         """Return the first sector of a valid cluster."""
-        return self._base + cluster * self.geometry.sectors_per_cluster
+        return self.base + cluster * self.geometry.sectors_per_cluster
 
     # Directories
 
