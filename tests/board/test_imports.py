@@ -148,7 +148,7 @@ def test_star_import(desk: Desk) -> None:
 
 def test_every_name_in_the_table_can_be_imported(desk: Desk) -> None:
     names = (
-        "Maix _thread array binascii builtins cmath collections errno gc hashlib heapq io json"
+        "KPU Maix _thread array binascii builtins cmath collections errno gc hashlib heapq io json"
         " machine math micropython os random re struct sys time ubinascii ucollections uerrno"
         " uhashlib uheapq uio ujson uos urandom ure ustruct usys utime uzlib zlib"
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from maixfs.board.config import BoardConfig
 from maixfs.board.folder import create_folder
+from maixfs.flash import wrap
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
 
@@ -20,6 +21,7 @@ FILES = {
     b"/empty": b"",
 }
 MAIXPY = PRESETS["maixpy"]
+FIRMWARE = wrap(b"\x5a" * 16)
 SMALL = replace(MAIXPY, size=0x80000, block_size=0x10000, base=0x40000)
 """The MaixPy format with blocks of 64 KiB, so that an area is full soon."""
 
@@ -36,9 +38,9 @@ class Place(NamedTuple):
 
 
 def flash_of(geometry: Geometry, size: int, files: Mapping[bytes, bytes]) -> bytes:
-    """Return a flash: firmware-like bytes, the area, blank."""
+    """Return a flash: firmware, bytes behind it, the area, blank."""
     area = pack(files, geometry)
-    front = b"\x00\x10\x00\x00\x00".ljust(min(geometry.base, 0x3000), b"\x5a")
+    front = FIRMWARE.ljust(min(geometry.base, 0x3000), b"\x5a")
     return (front.ljust(geometry.base, b"\xff") + area).ljust(size, b"\xff")
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
 
 from maixfs.board.boot import Started, finish_boot
 from maixfs.board.cardfile import keep_ejected, keep_inserted, no_card, slot_of_new
@@ -22,7 +22,8 @@ from maixfs.board.modules.uos import Uos
 from maixfs.board.power import PathLike, power_on
 from maixfs.board.runner import RunResult, read_script, run_programs
 from maixfs.board.runtime import Hardware, Runtime
-from maixfs.board.signals import BoardReset
+from maixfs.board.signals import BoardCrashError, BoardReset
+from maixfs.board.times import StorageTime
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
 from maixfs.spiffs import PRESETS, Geometry, Spiffs
@@ -36,13 +37,6 @@ _Options = ParamSpec("_Options")
 
 MAX_RESETS = 10
 """How often a script may restart the board in one run, and the board itself at its start."""
-
-
-class StorageTime(NamedTuple):
-    """Device time in nanoseconds: of the flash, where its chip has a clock, and of the card."""
-
-    flash: int
-    sd: int
 
 
 class _Open(Generic[_Options]):
@@ -157,8 +151,7 @@ class Board:
     @property
     def storage_time(self) -> StorageTime:
         """What reads and writes would have taken on the board so far, since it was opened."""
-        flash = self.chip.clock
-        return StorageTime(0 if flash is None else flash.now, self.sd.clock.now)
+        return self._hardware.storage_time()
 
     def insert_sd(
         self, card: PathLike | SdCard | SectorDevice, *, read_only: bool = False
@@ -210,11 +203,18 @@ class Board:
         if self._used:
             self.reset()
         self._used = True
+        before, loads = self.storage_time, len(self._hardware.model_loads)
         for resets in range(max_resets + 1):
             try:
-                return self._run_once(source)._replace(resets=resets)
+                result = self._run_once(source)
             except BoardReset:
                 self._power_on(SOFT_RESET)
+            else:
+                return result._replace(
+                    resets=resets,
+                    storage_time=self.storage_time.since(before),
+                    model_loads=tuple(self._hardware.model_loads[loads:]),
+                )
         raise BoardError(
             f"the program restarted the board {max_resets + 1} times and was stopped",
             hint="a reset runs boot.py and main.py again: keep it from happening each time",
@@ -247,8 +247,12 @@ class Board:
         if self._started is not Started.READY:
             self._hardware.report.remark(f"the board is {self._started.value}; nothing was run")
             return RunResult(1)
-        result = run_programs(self.runtime, source)
-        self.runtime.power.check()  # a reset that the script kept to itself comes now
+        try:
+            result = run_programs(self.runtime, source)
+            self.runtime.power.check()  # a reset that the script kept to itself comes now
+        except BoardCrashError as error:
+            self._hardware.report.remark(str(error))
+            return RunResult(1, error)
         return result
 
     def _switch_off(self) -> None:

@@ -16,6 +16,12 @@
     [sd]
     image = "sd.img"
 
+    [kpu]
+    kmodel_v4 = true
+
+    [boot]
+    ignore_firmware = false
+
 ``[spiffs]`` names a preset, gives the fields of a ``Geometry``, or both (the fields then change
 the preset). ``[sd]`` is told in ``sdconfig``. What is left out is as on a MaixPy board.
 """
@@ -59,8 +65,10 @@ class BoardConfig:
     """What a board is made of.
 
     ``flash_size`` is in bytes, ``cpu_hz`` is the clock that the firmware was built for.
-    ``preset`` names the geometry where it is one of ``PRESETS``. Raises ``BoardConfigError``
-    where two values contradict each other.
+    ``preset`` names the geometry where it is one of ``PRESETS``. ``kmodel_v4`` is whether the
+    firmware was built to load models of version 4, as the full one is; with ``ignore_firmware``
+    the board starts whatever lies where its firmware should be. Raises ``BoardConfigError`` where
+    two values contradict each other.
     """
 
     part: str = field(default_factory=lambda: default_part().name)
@@ -71,6 +79,8 @@ class BoardConfig:
     cpu_hz: int = firmware.CPU_HZ
     unique_id: bytes = bytes(UNIQUE_ID_SIZE)
     sd: SdConfig = field(default_factory=SdConfig)
+    kmodel_v4: bool = True
+    ignore_firmware: bool = False
 
     def __post_init__(self) -> None:
         self._known("flash.part", find_part, self.part)
@@ -147,6 +157,8 @@ class BoardConfig:
             "cpu_hz": top.take("cpu_hz", int),
             "unique_id": read_bytes(top.take("unique_id", str)),
             "sd": SdConfig.read(top.table("sd")),
+            "kmodel_v4": _one_flag(top.table("kpu"), "kmodel_v4"),
+            "ignore_firmware": _one_flag(top.table("boot"), "ignore_firmware"),
         }
         flash.finish()
         top.finish()
@@ -166,6 +178,10 @@ class BoardConfig:
         }
         if card := self.sd.dump():
             document["sd"] = card
+        if not self.kmodel_v4:
+            document["kpu"] = {"kmodel_v4": False}
+        if self.ignore_firmware:
+            document["boot"] = {"ignore_firmware": True}
         return f"# A virtual MaixPy board; {FLASH_NAME} is its flash.\n{tomli_w.dumps(document)}"
 
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -211,6 +227,13 @@ def usual_part(size: int) -> str:
     """Return the name of the part that a chip of ``size`` bytes is taken for."""
     part = part_for(size)
     return part.name if part in parts() else default_part().name
+
+
+def _one_flag(table: Table, key: str) -> bool | None:
+    """Return the only key of a table."""
+    value = table.take(key, bool)
+    table.finish()
+    return value
 
 
 def _demand(holds: bool, key: str, what: str, hint: str) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from maixfs.board.interrupts import held
 from maixfs.board.signals import Power
 from maixfs.board.volume import PoweredVolume
 from maixfs.spiffs import Spiffs, SpiffsError
 from maixfs.vfs import Area, OnQuirk, VfsSpiffs
+
+if TYPE_CHECKING:
+    from maixfs.nor.clock import DeviceClock
+    from maixfs.vfs import FileIO, TextIOWrapper
 
 Say = Callable[[str], object]
 
@@ -46,7 +51,7 @@ def _format(area: Area, say: Say) -> Spiffs:
 
 
 class FlashVolume(PoweredVolume):
-    """The volume of /flash."""
+    """The volume of /flash; where ``clock`` gives one, it is told what searches take."""
 
     def __init__(
         self,
@@ -55,14 +60,32 @@ class FlashVolume(PoweredVolume):
         on_quirk: OnQuirk | None = None,
         *,
         on_message: Callable[[str], None] | None = None,
+        clock: Callable[[], DeviceClock | None] = lambda: None,
     ) -> None:
         self._spiffs = VfsSpiffs(fs, on_quirk, on_message=on_message)
+        self._clock = clock
         super().__init__(self._spiffs, power)
 
     @property
     def fs(self) -> Spiffs:
         """The mounted file system."""
         return self._spiffs.fs
+
+    def open(self, path: object, mode: object, /) -> FileIO | TextIOWrapper:
+        """Open a file whose every operation is done as a whole."""
+        clock = self._clock()
+        if clock is None:
+            return super().open(path, mode)
+        from maixfs.board.searchtime import SearchTimer
+
+        timer = SearchTimer(self.fs, clock)
+        found = False
+        try:
+            file = super().open(path, mode)
+            found = True
+        finally:
+            timer.charge(found=found)
+        return file
 
     def abandon(self) -> None:
         """Forget what the driver holds in RAM: nothing is written."""

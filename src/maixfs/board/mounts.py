@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from maixfs.vfs import Vfs
+from maixfs.vfs import Errno, Vfs, VfsError
+from maixfs.vfs.imports import NativeDriver
 from maixfs.vfs.table import Mount
+from maixfs.vfs.text import c_string
 
 FLASH = "/flash"
 """Where the flash is mounted."""
@@ -42,3 +44,14 @@ def enter(vfs: Vfs, name: str) -> None:
     for mount in vfs._table:
         if mount.name == name:
             vfs._table.current = mount
+
+
+def open_native(vfs: Vfs, path: str) -> Any:
+    """Open a file to be read as bytes where the firmware does so for itself.
+
+    It looks only at its own file systems: ENOENT on a volume that a program wrote.
+    """
+    place, inside = vfs._table.look_up(c_string(path))
+    if not isinstance(place, Mount) or not isinstance(place.driver, NativeDriver):
+        raise VfsError(Errno.ENOENT)
+    return place.driver.open(inside, "rb")  # type: ignore[attr-defined]

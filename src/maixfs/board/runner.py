@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from maixfs.board.errors import BoardError
 from maixfs.board.runtime import Runtime
-from maixfs.board.signals import BoardReset
+from maixfs.board.signals import BoardCrashError, BoardReset
+from maixfs.board.times import ModelLoad, StorageTime
 from maixfs.nor.errors import NorError
 from maixfs.vfs import ImportStat
 
@@ -24,12 +25,16 @@ class RunResult(NamedTuple):
 
     ``exit_code`` is 0 for one that ran to its end, the number that it gave to ``sys.exit`` (1
     for anything else it gave), 1 after an exception that nobody caught, 130 after Ctrl-C.
-    ``error`` is that exception; ``resets`` counts how often the script restarted the board.
+    ``error`` is that exception, a ``BoardCrashError`` where the firmware would hang; ``resets``
+    counts how often the script restarted the board. ``storage_time`` is what flash and card took,
+    ``model_loads`` are the models that were loaded.
     """
 
     exit_code: int = 0
     error: BaseException | None = None
     resets: int = 0
+    storage_time: StorageTime = StorageTime(0, 0)
+    model_loads: tuple[ModelLoad, ...] = ()
 
 
 def read_script(script: Path | str) -> bytes:
@@ -59,8 +64,9 @@ def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
     """Run boot.py from flash, then ``script``, or main.py where that is ``None``.
 
     main.py runs whatever became of boot.py; where it runs to its end the board stays on for
-    the threads that were started. Raises ``BoardReset`` where anybody asks for it, ``NorError``
-    where the chip's file failed and ``BrokenPipeError`` where the console is gone.
+    the threads that were started. Raises ``BoardReset`` where anybody asks for it,
+    ``BoardCrashError`` where the firmware would hang, ``NorError`` where the chip's file failed
+    and ``BrokenPipeError`` where the console is gone.
     """
     with runtime.script_errors(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the board warns of nothing
@@ -99,7 +105,7 @@ def _run(runtime: Runtime, name: str, source: Callable[[], bytes]) -> RunResult:
         text = source()
         runtime.hardware.report.syntax(text, name)
         runtime.importer.load_main(text, name)
-    except (BoardReset, NorError, BrokenPipeError):
+    except (BoardReset, BoardCrashError, NorError, BrokenPipeError):
         raise
     except SystemExit as error:
         return RunResult(_exit_code(error), error)

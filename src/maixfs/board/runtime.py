@@ -19,22 +19,27 @@ from maixfs.board.freqfile import FreqFile
 from maixfs.board.helper import Helper
 from maixfs.board.importer import Found, Importer, ModuleFiles
 from maixfs.board.interrupts import held
+from maixfs.board.memory import SystemMemory
 from maixfs.board.modules.maix import Config
 from maixfs.board.modules.table import WEAK_LINKS, module_factories
 from maixfs.board.modules.uos import Uos
 from maixfs.board.mounts import FLASH, SD
 from maixfs.board.namespace import make_namespace
 from maixfs.board.printexc import format_exception
+from maixfs.board.rawflash import RawFlash
 from maixfs.board.report import Reporter
 from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
+from maixfs.board.times import ModelLoad, StorageTime
 from maixfs.flash.freqconf import FreqConf
 from maixfs.nor.chip import NorChip
+from maixfs.nor.clock import firmware_bus_hz
 from maixfs.nor.device import NorDevice
 from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
 
 if TYPE_CHECKING:
     from maixfs.board.cardmount import CardMounter
+    from maixfs.board.kpu.store import ModelStore
     from maixfs.board.modules.threads import Threads
     from maixfs.board.volume import PoweredVolume
     from maixfs.vfs import VfsFat
@@ -49,7 +54,8 @@ _FOUND = {
 class Hardware(NamedTuple):
     """What is soldered on and plugged in; it outlives a restart.
 
-    ``keep_area`` is called before the flash is formatted.
+    ``keep_area`` is called before the flash is formatted; ``model_loads`` are the models that
+    programs loaded since the board was opened.
     """
 
     config: BoardConfig
@@ -60,6 +66,12 @@ class Hardware(NamedTuple):
     clock: Clock
     report: Reporter
     keep_area: Callable[[], object]
+    model_loads: list[ModelLoad]
+
+    def storage_time(self) -> StorageTime:
+        """Return what flash and card took since the board was opened."""
+        flash = self.chip.clock
+        return StorageTime(0 if flash is None else flash.now, self.slot.clock.now)
 
 
 class Runtime:
@@ -77,6 +89,9 @@ class Runtime:
         self.threads: Threads | None = None
         self._mount_flash()
         self._read_clocks()
+        self.raw_flash = RawFlash(hardware.flash, hardware.chip, self.power)
+        self.memory = SystemMemory(self.freq.gc_heap_size)
+        self.models: ModelStore | None = None
         self.rtc = Rtc(self.clock)
         self.vfs = Vfs(hardware.config.profile, block_driver=self._fat_driver)
         self.vfs.attach(self.volume, FLASH)
@@ -100,16 +115,24 @@ class Runtime:
                 volume.abandon()
 
     def collect(self) -> None:
-        """Close the files that nobody reaches any more, on /flash and on whatever is mounted."""
+        """Let go of files and models that nobody reaches any more."""
         for volume in self._volumes():
             volume.collect()  # also where a program took it out of the mount table
         self.vfs.collect()
+        if self.models is not None:
+            self.console.write("kpu_net __del__\r\n" * self.models.collect())
 
     def _mount_flash(self) -> None:
         hardware, report = self.hardware, self.hardware.report
         area = Area(hardware.flash, hardware.config.geometry)
         fs = mount_flash(area, report.trouble, hardware.keep_area)
-        self.volume = FlashVolume(fs, self.power, report.quirk, on_message=self.console.print)
+        self.volume = FlashVolume(
+            fs,
+            self.power,
+            report.quirk,
+            on_message=self.console.print,
+            clock=lambda: hardware.chip.clock,
+        )
 
     def mount_card(self) -> None:
         """Mount the card in the slot as the firmware's start does."""
@@ -163,6 +186,8 @@ class Runtime:
         default = FreqConf(freq_cpu=config.cpu_hz)
         self.freq_file = FreqFile(lambda: self.volume.fs, default, report.trouble)
         self.freq = _fitting_heap(self.freq_file.load(), report.trouble)
+        if self.hardware.chip.clock is not None:
+            self.hardware.chip.clock.bus_hz = firmware_bus_hz(self.freq.freq_cpu)
         _log_clocks(self.freq, config, report.boot)
 
     def is_script(self, frame: FrameType) -> bool:

@@ -1,12 +1,13 @@
-"""The end of a board's time in power, by reset or by switch: whatever is left of it stops there.
+"""The end of a board's time in power, by reset, switch or crash: what is left of it stops.
 
-Both exceptions are a ``GeneratorExit`` as well: a generator that Python ends with a file open in
-it must be able to die without a complaint on the host's stderr.
+All exceptions here are a ``GeneratorExit`` as well: a generator that Python ends with a file open
+in it must be able to die without a complaint on the host's stderr.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import NoReturn, Protocol
 
 from maixfs.board.errors import BoardError
 
@@ -28,6 +29,17 @@ class BoardOffError(BoardError, GeneratorExit):
         )
 
 
+class BoardCrashError(BoardError, GeneratorExit):
+    """The firmware does not survive what a program asked of it: a board hangs until it is reset.
+
+    ``reason`` says what it would do, as in "kpu.load copies more than there is memory".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a board would crash here: {reason}")
+        self.reason = reason
+
+
 class Checked(Protocol):
     """Something that has to be there for an operation."""
 
@@ -39,12 +51,17 @@ class Power:
     """One time of being on: made at each start, over with a reset or when the board goes off."""
 
     def __init__(self) -> None:
-        self._end: type[BoardReset] | type[BoardOffError] | None = None
+        self._end: Callable[[], BaseException] | None = None
 
     def cut(self) -> None:
         """Reset from within a program: raises ``BoardReset``, now and at all that follows."""
         self._end = BoardReset
         self.check()
+
+    def crash(self, reason: str) -> NoReturn:
+        """Hang from within a program: raises ``BoardCrashError``, now and at all that follows."""
+        self._end = lambda: BoardCrashError(reason)
+        raise BoardCrashError(reason)
 
     def off(self) -> None:
         """Go off: from now on ``check`` raises ``BoardOffError``."""
@@ -53,4 +70,4 @@ class Power:
     def check(self) -> None:
         """Raise what ended the power, if it ended."""
         if self._end is not None:
-            raise self._end
+            raise self._end()

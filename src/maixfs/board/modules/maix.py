@@ -6,17 +6,18 @@ from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from maixfs.board import firmware
 from maixfs.board.console import Console
 from maixfs.board.freqfile import FreqFile
 from maixfs.board.interrupts import held
+from maixfs.board.memory import SystemMemory
 from maixfs.board.modules import ujson
 from maixfs.board.modules.kit import make_module, public
+from maixfs.board.numbers import machine_int
 from maixfs.board.printexc import ScriptFrame, format_exception
+from maixfs.board.rawflash import RawFlash
 from maixfs.board.signals import Power
 from maixfs.flash import freqconf
 from maixfs.flash.freqconf import FreqConf
-from maixfs.nor.device import NorDevice
 from maixfs.vfs import Errno, PlainOSError, VfsError
 
 CONFIG_PATH = "/flash/config.json"
@@ -28,10 +29,13 @@ _NEARLY_EQUAL = 20
 class Utils:
     """``Maix.utils``; the firmware has no ``flash_write``."""
 
-    def __init__(self, flash: NorDevice, freq_file: FreqFile, heap_size: int) -> None:
+    def __init__(
+        self, flash: RawFlash, freq_file: FreqFile, heap_size: int, memory: SystemMemory
+    ) -> None:
         self._flash = flash
         self._freq_file = freq_file
         self._heap_size = heap_size
+        self._memory = memory
 
     def gc_heap_size(self, size: int | None = None) -> int | None:
         """Return the heap size in ``/freq.conf``, or write it there for the next start."""
@@ -45,21 +49,17 @@ class Utils:
 
     def heap_free(self) -> int:
         """Return the bytes of system memory that are left, an estimate."""
-        return firmware.RAM_SIZE - firmware.FIRMWARE_RAM - self._heap_size
+        return self._memory.free
 
     def flash_read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes of the chip from ``address``; past its end it starts again.
 
         Raises ``MemoryError`` for more than fits the heap.
         """
-        if not 0 <= length <= self._heap_size:
-            raise MemoryError(f"memory allocation failed, allocating {length % (1 << 64)} bytes")
-        size = self._flash.size
-        start = address % size
-        data = self._flash.read(start, min(length, size - start))
-        if len(data) < length:  # a heap is smaller than a chip: once around is enough
-            data += self._flash.read(0, length - len(data))
-        return data
+        size, number = machine_int(length), machine_int(address)
+        if not 0 <= size <= self._heap_size:
+            raise MemoryError(f"memory allocation failed, allocating {size % (1 << 64)} bytes")
+        return self._flash.read(number, size)
 
 
 class Freq:

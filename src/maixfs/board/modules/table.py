@@ -73,6 +73,7 @@ def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]
         return utime(runtime.clock, runtime.rtc, runtime.freq.freq_cpu)
 
     own: dict[str, Factory] = {
+        "KPU": lambda: _kpu(runtime),
         "Maix": lambda: _maix(runtime),
         "_thread": lambda: _threads(runtime),
         "builtins": lambda: make_module("builtins", runtime.namespace),
@@ -120,8 +121,29 @@ def _sdcard(runtime: Runtime) -> type:
     return sdcard_type(runtime.card_port, runtime.mount_card, report)
 
 
+def _kpu(runtime: Runtime) -> ModuleType:
+    from maixfs.board.kpu.loading import Loader
+    from maixfs.board.kpu.store import ModelStore
+    from maixfs.board.modules import kpu
+
+    hardware, console, power = runtime.hardware, runtime.console, runtime.power
+    runtime.models = store = ModelStore(runtime.memory)
+    loader = Loader(
+        runtime.raw_flash,
+        runtime.vfs,
+        store,
+        v4_support=hardware.config.kmodel_v4,
+        cpu_hz=runtime.freq.freq_cpu,
+    )
+    models = kpu.Models(
+        loader, store, console, power, hardware.storage_time, hardware.model_loads.append
+    )
+    figures = kpu.Figures(console, runtime.memory, runtime.freq.gc_heap_size)
+    return kpu.kpu(models, kpu.Tasks(console, power), figures)
+
+
 def _maix(runtime: Runtime) -> ModuleType:
     heap = runtime.freq.gc_heap_size
-    utils = maix.Utils(runtime.hardware.flash, runtime.freq_file, heap)
+    utils = maix.Utils(runtime.raw_flash, runtime.freq_file, heap, runtime.memory)
     freq = maix.Freq(runtime.console, runtime.freq_file, runtime.freq, runtime.power)
     return maix.maix(utils, freq, runtime.maix_config)

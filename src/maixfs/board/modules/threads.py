@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from maixfs.board.console import Console
 from maixfs.board.modules.kit import make_module
 from maixfs.board.printexc import ScriptFrame, format_exception
-from maixfs.board.signals import BoardOffError, BoardReset, Power
+from maixfs.board.signals import BoardCrashError, BoardOffError, BoardReset, Power
 
 _LOOK = 0.05
 """Seconds between two looks for Ctrl-C while the board waits for its threads."""
@@ -94,7 +94,7 @@ class Threads:
         try:
             with self._around():
                 function(*args, **kwargs)
-        except BoardReset:
+        except (BoardReset, BoardCrashError):
             with self._turn:
                 if self._may_interrupt:
                     self._interrupted = True
@@ -102,7 +102,7 @@ class Threads:
         except (BoardOffError, SystemExit):
             pass
         except BaseException as error:
-            with suppress(BoardReset, BoardOffError, BrokenPipeError):
+            with suppress(BoardReset, BoardCrashError, BoardOffError, BrokenPipeError):
                 self._console.write(
                     f"Unhandled exception in thread started by {function!r}\n"
                     f"{format_exception(error, self._is_script)}"
