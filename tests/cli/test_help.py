@@ -108,7 +108,7 @@ def test_a_verb_that_is_none(run: Run) -> None:
     assert result.stdout == ""
     assert result.stderr == (
         "error: 'sl' is no verb, and there is no such file\n"
-        "  hint: did you mean sd or ls? maixfs --help lists the verbs\n"
+        "  hint: did you mean split or sd? maixfs --help lists the verbs\n"
     )
     assert "did you mean" not in run("qqqqqqq", code=2).stderr
 

@@ -45,7 +45,7 @@ def load_firmware(path: Path, address: int = 0, *, dio: bool = False) -> Piece:
     return firmware_piece(path.name, read_file(path), address, dio=dio)
 
 
-def model_piece(path: Path, address: int, *, reverse: bool = False) -> Piece:
+def model_piece(path: Path, address: int = 0, *, reverse: bool = False) -> Piece:
     """Return a model, its words reversed where ``kpu.load_flash`` wants that.
 
     What cannot be read as a model is taken, too: it may be an encrypted one.
@@ -118,11 +118,14 @@ def _preset(name: str) -> Geometry:
     return PRESETS[name]
 
 
-def next_address(pieces: Iterable[Piece], layout: Layout) -> int:
-    """Return where a model can go that has no address: behind all others in the models' region."""
+def next_address(pieces: Iterable[Piece], layout: Layout, size: int) -> int:
+    """Return where a model can go that has no address: the first room in the models' region.
+
+    Where there is none it is behind all others, which then is a conflict that names them.
+    """
     region = next(iter(layout.of_kind("models")), None)
-    start = _DEFAULT_MODELS if region is None else region.start
-    end = layout.size if region is None else region.end
-    behind = [one.end for one in pieces if one.end > start and one.address < end]
-    last = max([start, *behind])
-    return last + -last % MODEL_STEP
+    address = _DEFAULT_MODELS if region is None else region.start
+    for piece in sorted(pieces, key=lambda one: one.address):
+        if piece.address < address + size and address < piece.end:
+            address = piece.end + -piece.end % MODEL_STEP
+    return address

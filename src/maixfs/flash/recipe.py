@@ -86,7 +86,9 @@ def make_recipe(table: Mapping[str, Any], folder: Path, *, source: str = "recipe
     kitchen.add(top.tables("spiffs", _SPIFFS), kitchen.spiffs)
     kitchen.add(top.tables("raw", _RAW), kitchen.raw)
     kitchen.add(top.tables("fill", _FILL), kitchen.fill)
-    kitchen.add(top.tables("model", _MODEL), kitchen.model)
+    models = top.tables("model", _MODEL)
+    models.sort(key=lambda one: "address" not in one)  # the others take what these leave
+    kitchen.add(models, kitchen.model)
     size = top.number("chip_size", layout.size)
     if not kitchen.pieces:
         raise RecipeError(f"{source} names no files", hint=f"there can be {', '.join(_TOP[3:])}")
@@ -124,10 +126,10 @@ class _Kitchen:
         return load_firmware(path, table.number("address", 0), dio=table.flag("dio", self._dio))
 
     def model(self, table: RecipeTable) -> Piece:
-        """Return the piece of a ``[[model]]``; without address behind the last one."""
-        free = next_address(self.pieces, self._layout)
-        path = self._folder / table.text("file")
-        return model_piece(path, table.number("address", free), reverse=table.flag("reverse"))
+        """Return the piece of a ``[[model]]``; without address it goes where there is room."""
+        piece = model_piece(self._folder / table.text("file"), reverse=table.flag("reverse"))
+        free = next_address(self.pieces, self._layout, piece.size)
+        return piece._replace(address=table.number("address", free))
 
     def spiffs(self, table: RecipeTable) -> Piece:
         """Return the piece of a ``[[spiffs]]``: a folder that is packed, or an image."""
