@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from flash.make_models import make_v3
 from maixfs.board import BoardConfig
+from maixfs.flash import wrap
 
 from .conftest import FILES, Run, command_line, run_process
 
@@ -65,6 +68,7 @@ def test_run_makes_a_board_where_none_is(run: Run, here: Path) -> None:
     Path("hello.py").write_text(HELLO)
     result = run("run", "hello.py", "--board", "mine")
     assert "note: made the board mine: flash W25Q128FW, 16.0 MiB\n" in result.stderr
+    assert "note: no firmware is on it: it runs the one that maixfs brings\n" in result.stderr
     assert Path("mine/flash.bin").stat().st_size == 16 << 20
 
 
@@ -169,6 +173,28 @@ def test_the_boot_log(run: Run, place: Path) -> None:
     result = run("run", "--boot-log")
     assert result.stdout == "hello\n"
     assert "[MaixPy] init end" in result.stderr
+
+
+def test_times_of_storage_and_models(run: Run, place: Path) -> None:
+    model = make_v3(body=4096)
+    with Path("board/flash.bin").open("r+b") as flash:
+        flash.seek(0x10000)
+        flash.write(model)
+    Path("script.py").write_text("import KPU\nprint(KPU.load(0x10000).model_size())\n")
+    result = run("run", "--times", "script.py")
+    assert result.stdout == f"{len(model)}\n"
+    total, load = result.stderr.splitlines()
+    assert re.fullmatch(r"note: on a board: \d+\.\d ms for the flash, 0\.0 ms for the card", total)
+    assert load == "note: kpu.load(0x10000): 12.1 KiB in 1.0 ms, 11.8 MiB per second"
+
+
+def test_damaged_firmware_does_not_start(run: Run, place: Path) -> None:
+    with Path("board/flash.bin").open("r+b") as flash:
+        flash.write(wrap(bytes(100))[:-1] + b"x")
+    result = run("run", code=1)
+    assert "the board does not start: the firmware at 0x0 is damaged" in result.stderr
+    assert "--ignore-firmware" in result.stderr
+    assert run("run", "--ignore-firmware").stdout == "hello\n"
 
 
 def test_a_script_that_is_no_text(run: Run, place: Path) -> None:

@@ -15,20 +15,24 @@ if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
     from maixfs.board.errors import BoardBusyError, BoardConfigError, BoardError
     from maixfs.board.runner import RunResult
-    from maixfs.board.signals import BoardOffError
+    from maixfs.board.signals import BoardCrashError, BoardOffError
+    from maixfs.board.times import ModelLoad, StorageTime
 
 __all__ = [
     "Board",
     "BoardBusyError",
     "BoardConfig",
     "BoardConfigError",
+    "BoardCrashError",
     "BoardError",
     "BoardOffError",
     "Clock",
     "HostClock",
+    "ModelLoad",
     "RunResult",
     "Started",
     "SteppedClock",
+    "StorageTime",
     "eject_card",
     "insert_card",
 ]
@@ -43,6 +47,7 @@ __getattr__ = lazy_names(
         "config": ("BoardConfig",),
         "errors": ("BoardBusyError", "BoardConfigError", "BoardError"),
         "runner": ("RunResult",),
-        "signals": ("BoardOffError",),
+        "signals": ("BoardCrashError", "BoardOffError"),
+        "times": ("ModelLoad", "StorageTime"),
     },
 )

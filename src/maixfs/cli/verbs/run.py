@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +12,12 @@ from maixfs.cli.place import DEFAULT_BOARD, WHOLE
 from maixfs.cli.screen import Screen
 from maixfs.cli.verb import verb
 
+if TYPE_CHECKING:
+    from maixfs.board import RunResult
+
 STDIN = "-"
+MILLISECOND = 1_000_000
+SECOND = 1000 * MILLISECOND
 
 
 @verb(
@@ -38,8 +44,25 @@ STDIN = "-"
 @click.option(
     "--boot-log", is_flag=True, help="Show on stderr what the firmware prints as it starts."
 )
+@click.option(
+    "--times",
+    is_flag=True,
+    help="Say on stderr what flash and card would have taken on a real board, and each kpu.load;"
+    " utime then counts that time, and sleeps without waiting.",
+)
+@click.option(
+    "--ignore-firmware",
+    is_flag=True,
+    help="Start also where the firmware on the flash is damaged.",
+)
 def run(
-    screen: Screen, script: str | None, board: str, explain_quirks: bool, boot_log: bool
+    screen: Screen,
+    script: str | None,
+    board: str,
+    explain_quirks: bool,
+    boot_log: bool,
+    times: bool,
+    ignore_firmware: bool,
 ) -> int:
     """The board starts as after power-on, runs boot.py and then SCRIPT in the place of main.py
     (- reads it from stdin). It is a folder: what the script leaves on flash is there next time.
@@ -56,10 +79,35 @@ def run(
         screen.note(
             f"made the board {board}: flash {config.part}, {screen.size(config.flash_size)}"
         )
+        screen.note("no firmware is on it: it runs the one that maixfs brings")
     _settle(screen, Path(board))
-    log = sys.stderr if boot_log else None
-    with Board.open(board, explain=explain_quirks, boot_log=log) as powered:
-        return powered.run(program).exit_code
+    with Board.open(
+        board,
+        explain=explain_quirks,
+        boot_log=sys.stderr if boot_log else None,
+        timed=times,
+        ignore_firmware=ignore_firmware,
+    ) as powered:
+        result = powered.run(program)
+    if times:
+        _tell_times(screen, result)
+    return result.exit_code
+
+
+def _tell_times(screen: Screen, result: RunResult) -> None:
+    """Tell what storage took, and which models a program loaded."""
+    spent = result.storage_time
+    screen.note(f"on a board: {_time(spent.flash)} for the flash, {_time(spent.sd)} for the card")
+    for load in result.model_loads:
+        rate = load.size * SECOND // max(1, load.time.total)
+        screen.note(
+            f"{load.call}: {screen.size(load.size)} in {_time(load.time.total)}, "
+            f"{screen.size(rate)} per second"
+        )
+
+
+def _time(nanoseconds: int) -> str:
+    return f"{nanoseconds / MILLISECOND:.1f} ms"
 
 
 def _settle(screen: Screen, board: Path) -> None:
