@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Look (nothing is written)": {
         "info": Entry("info", "What a board or an image is, what is in it, and is it sound."),
+        "doctor": Entry("doctor", "Say what troubles a board, why, and what to do about it."),
         "ls": Entry("ls", "List files and folders."),
         "tree": Entry("tree", "Show files and folders as a tree."),
         "cat": Entry("cat", "Write files to stdout, byte for byte."),

@@ -1,0 +1,90 @@
+"""Mends that one word asks for: each changes as few files of /flash as can be, and loses none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maixfs.target import Target
+
+Mend = Callable[["Target"], Iterator[str]]
+"""Changes an open target; yields a sentence for each thing that it did."""
+_PUT_ASIDE = ".off"
+
+
+def _freq(target: Target) -> Iterator[str]:
+    """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
+    from maixfs.flash.freqconf import FreqConf, examine
+
+    path = _path(target, "freq.conf")
+    if not target.exists(path):
+        return
+    stored = examine(target.read(path)).stored
+    mended = stored.mended()
+    if mended == stored:
+        return
+    target.write(path, mended.pack())
+    for name, old, new in zip(FreqConf._fields, stored, mended, strict=True):
+        if old != new:
+            yield f"{path}: {name} {old} is {new} now"
+
+
+def _aside(name: str) -> Mend:
+    """Return the mend that gives a file another name, under which nothing looks for it."""
+
+    def mend(target: Target) -> Iterator[str]:
+        path = _path(target, name)
+        if target.exists(path):
+            new = _free_name(target, path + _PUT_ASIDE)
+            target.rename(path, new)
+            yield f"{path} is called {new} now"
+
+    return mend
+
+
+def _ide(target: Target) -> Iterator[str]:
+    """Remove the file that puts the board into its IDE's mode, as the board itself would."""
+    path = _path(target, "ide_mode.conf")
+    if target.exists(path):
+        target.remove(path)
+        yield f"{path} is gone"
+
+
+def _names(target: Target) -> Iterator[str]:
+    """Give names a slash in front, and slashes for backslashes."""
+    volume = target.spiffs
+    taken = {entry.stored_name for entry in volume.catalog.files()}
+    for entry in list(volume.catalog.files()):
+        old = entry.stored_name
+        new = b"/" + old.replace(b"\\", b"/").lstrip(b"/")
+        new = new.removeprefix(b"/flash") if new.startswith(b"/flash/") else new
+        while new != old and new in taken:
+            new += _PUT_ASIDE.encode()
+        if new == old or len(new) >= volume.geometry.name_length:
+            continue
+        target.rename(entry.path, volume.label(new))
+        taken.add(new)
+        shown = (name.decode("utf-8", "backslashreplace") for name in (old, new))
+        yield " is called ".join(shown) + " now"
+
+
+MENDS: dict[str, Mend] = {
+    "freq": _freq,
+    "boot": _aside("boot.py"),
+    "main": _aside("main.py"),
+    "config": _aside("config.json"),
+    "ide": _ide,
+    "names": _names,
+}
+"""By the word behind ``--mend``."""
+
+
+def _path(target: Target, name: str) -> str:
+    return f"{target.spiffs.mount.point.rstrip('/')}/{name}"
+
+
+def _free_name(target: Target, path: str) -> str:
+    while target.exists(path):
+        path += _PUT_ASIDE
+    return path

@@ -1,0 +1,190 @@
+"""``doctor``: verdict, findings and mends, on images, boards and cards; no file is lost."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flash.doctor_cases import CASES
+from maixfs.cli.flash.mending import MENDS
+from maixfs.cli.verbs import doctor as verb
+from maixfs.flash.freqconf import FreqConf
+from maixfs.spiffs import PRESETS
+from maixfs.spiffs.pack import pack
+from maixfs.target import open_target
+
+from .conftest import FILES, Run
+
+ReadJson = Callable[..., dict[str, Any]]
+ROOT = Path(__file__).parents[2]
+SPIFFS = ROOT / "tests" / "data" / "spiffs"
+
+
+def contents(image: Path) -> dict[str, bytes]:
+    with open_target(image) as target:
+        files = [one for one in target.list(recursive=True) if not one.is_dir]
+        return {one.path: target.read(one.path) for one in files}
+
+
+def flash_of(files: dict[str, bytes], place: Path) -> Path:
+    """Write an image of MaixPy's file system."""
+    image = place / "sick.bin"
+    image.write_bytes(pack(list(files.items()), PRESETS["maixpy"]))
+    return image
+
+
+def test_a_hanging_board_is_mended_in_one_line(run: Run, place: Path) -> None:
+    (place / "sick.bin").write_bytes(CASES["gc-heap"].build())
+    before = contents(place / "sick.bin")
+    text = run("doctor", "sick.bin", code=1).stdout
+    assert text.startswith("This board hangs when it starts.\n")
+    assert "mend: maixfs doctor sick.bin --mend freq -o NEW" in text
+    said = run("doctor", "sick.bin", "--mend", "freq", "-o", "new.bin").stdout
+    assert said.startswith("/flash/freq.conf: gc_heap_size 5242880 is 524288 now\nwrote new.bin")
+    after = contents(place / "new.bin")
+    assert after.pop("/flash/freq.conf") == FreqConf().pack()
+    before.pop("/flash/freq.conf")
+    assert after == before
+    assert "hangs" not in run("doctor", "new.bin", code=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("mend", "files", "gone", "come"),
+    [
+        ("boot", {"/boot.py": b"def (", "/boot.py.off": b""}, "/boot.py", "/boot.py.off.off"),
+        ("main", {"/main.py": b"x"}, "/main.py", "/main.py.off"),
+        ("config", {"/config.json": b"{"}, "/config.json", "/config.json.off"),
+        ("ide", {"/ide_mode.conf": b""}, "/ide_mode.conf", None),
+        ("names", {"\\sd\\a.txt": b"x", "/sd/a.txt": b"y"}, None, "/sd/a.txt.off"),
+        ("names", {"b.txt": b"x"}, None, "/b.txt"),
+        ("names", {"\\flash\\b.txt": b"x"}, None, "/b.txt"),
+    ],
+)
+def test_each_mend_changes_what_it_names_alone(
+    mend: str, files: dict[str, bytes], gone: str | None, come: str | None, run: Run, place: Path
+) -> None:
+    kept = {"/a.bin": bytes(9000), **files}
+    image = flash_of(kept, place)
+    old = image.read_bytes()
+    assert run("doctor", "sick.bin", "--mend", mend, "-o", "new.bin").stdout.count("\n") == 2
+    after = contents(place / "new.bin")
+    assert image.read_bytes() == old
+    assert after["/a.bin"] == bytes(9000)
+    assert gone is None or gone not in after
+    assert come is None or come in after
+    assert len(after) == len(kept) - (come is None)
+
+
+def test_what_needs_no_mend_is_left_alone(run: Run, place: Path) -> None:
+    flash_of({"/freq.conf": FreqConf().pack()}, place)
+    assert "nothing to mend" in run("doctor", "sick.bin", "--mend", "freq", "-o", "n.bin").stdout
+    assert not (place / "n.bin").exists()
+    before = (place / "sick.bin").read_bytes()
+    run("doctor", "sick.bin", "--mend", "boot", "--mend", "ide", "--in-place")
+    assert (place / "sick.bin").read_bytes() == before
+
+
+def test_a_board_is_mended_in_place(run: Run, place: Path, read_json: ReadJson) -> None:
+    (place / "boot.py").write_bytes(b"print(")
+    run("cp", "boot.py", "board:/flash/boot.py")
+    assert read_json("doctor", "board", code=1)["findings"][0]["key"] == "syntax"
+    document = read_json("doctor", "board", "--mend", "boot", "--in-place")
+    assert document["mended"] == ["/flash/boot.py is called /flash/boot.py.off now"]
+    assert document["written"]["sha256"]
+    assert contents(place / "board") == {**FILES, "/flash/boot.py.off": b"print("}
+    assert run("doctor", "board").stdout.startswith("Nothing is wrong with it.\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["dump.bin", "--mend", "freq"], "needs the place of the mended image"),
+        (["dump.bin", "--mend", "freq", "-o", "x", "--in-place"], "needs the place"),
+        (["dump.bin", "--mend", "teeth", "-o", "x"], "teeth"),
+        (["dump.bin", "-o", "x"], "go with --mend"),
+        (["board", "--mend", "freq", "-o", "x"], "mended in place"),
+        (["dump.bin:/main.py"], "whole target"),
+    ],
+)
+def test_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> None:
+    assert message in run("doctor", *line, code=2).stderr
+    assert not (place / "x").exists()
+
+
+def test_a_place_that_is_taken_is_left_alone(run: Run, place: Path) -> None:
+    before = (place / "esp.img").read_bytes()
+    result = run("doctor", "dump.bin", "--mend", "names", "-o", "esp.img", code=1)
+    assert "is there already" in result.stderr
+    assert (place / "esp.img").read_bytes() == before
+
+
+def test_a_failed_mend_leaves_no_file(run: Run, place: Path) -> None:
+    (place / "blank.bin").write_bytes(b"\xff" * 0x100000)
+    run("doctor", "blank.bin", "--mend", "freq", "-o", "new.bin", code=1)
+    assert not (place / "new.bin").exists()
+
+
+def test_the_options_name_every_mend() -> None:
+    assert set(verb.MENDS) == MENDS.keys()
+
+
+def test_looking_writes_nothing(run: Run, place: Path) -> None:
+    before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    for target in ("board", "dump.bin", "esp.img"):
+        run("doctor", target, code=int(target == "dump.bin"))
+    assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("case", "key"),
+    [
+        ("maixpy-powercut-inflight-read-error", "unreadable"),
+        ("maixpy-powercut-duplicate-header", "two-headers"),
+        ("idf-powercut-aborted-erase", "aborted-erase"),
+        ("maixpy-heavy-k210nw", "stale-pages"),
+    ],
+)
+def test_damage_inside_is_told(case: str, key: str, read_json: ReadJson, place: Path) -> None:
+    image = gzip.decompress((SPIFFS / case / "image.bin.gz").read_bytes())
+    (place / "area.bin").write_bytes(image)
+    code = int(key != "stale-pages")
+    found = {one["key"]: one for one in read_json("doctor", "area.bin", code=code)["findings"]}
+    assert found[key]["why"] and found[key]["is_problem"] is bool(code)
+
+
+def test_the_card_goes_first(run: Run, place: Path, read_json: ReadJson) -> None:
+    run("sd", "new", "8M", "card.img")
+    (place / "cover.main.py").write_bytes(b"x = 1\n")
+    run("cp", "cover.main.py", "card.img:/cover.main.py")
+    run("sd", "insert", "board", "card.img")
+    document = read_json("doctor", "board")
+    said = {one["key"]: one["what"] for one in document["findings"]}
+    assert said["sd-first"].startswith("/flash/main.py does not run while the card is in")
+    assert said["cover"].startswith("/sd/cover.main.py replaces /flash/main.py")
+    assert document["card"]["healthy"] is True
+    assert "card " in run("doctor", "board").stdout
+
+
+def test_a_card_alone_is_looked_at_too(run: Run, place: Path) -> None:
+    run("sd", "new", "8M", "card.img")
+    text = run("doctor", "card.img").stdout
+    assert text.splitlines()[0] == run("sd", "doctor", "card.img").stdout.splitlines()[0]
+    image = bytearray((place / "card.img").read_bytes())
+    image[0x1BE:0x1FE] = bytes(64)
+    (place / "card.img").write_bytes(image)
+    assert "mend:" in run("doctor", "card.img", code=1).stdout
+
+
+def test_every_test_in_the_table_of_complaints_is_there() -> None:
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py")
+    )
+    table = (ROOT / "docs" / "COMPLAINTS.md").read_text(encoding="utf-8")
+    named = {row.rsplit("`", 2)[1] for row in table.splitlines() if row.endswith("` |")}
+    assert len(named) > 30
+    for name in named:
+        assert f"def {name.partition('[')[0]}(" in sources, name
