@@ -134,3 +134,19 @@ def test_a_file_system_goes_only_when_forced(run: Run, place: Path) -> None:
     )
     assert [one["kind"] for one in document["over"]] == ["spiffs"]
     assert Path("board/flash.bin").read_bytes()[0x40000:0xE0000] == b"\xff" * 0xA0000
+
+
+def test_nothing_reaches_into_the_region_of_another(run: Run, tmp_path: Path) -> None:
+    image = tmp_path / "blank.bin"
+    image.write_bytes(b"\xff" * 0x1000000)
+    data = tmp_path / "data"
+    data.write_bytes(b"\x11" * 0x2000)
+    before = image.read_bytes()
+    result = run("flash", "write", str(image), "0xCFF000", str(data), code=2)
+    assert "the region of" in result.stderr and "0xD00000-0x1000000" in result.stderr
+    assert image.read_bytes() == before
+    run("flash", "write", str(image), "0xCFE000", str(data))
+    run("flash", "write", str(image), "0xD00000", str(data))
+    data.write_bytes(b"\x22" * 0x2000)
+    result = run("flash", "write", str(image), "0xCFF000", str(data), "--force")
+    assert "over unknown 0xCFE000-0xD02000" in result.stderr

@@ -132,10 +132,16 @@ def test_pictures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--wear", "--entropy"),
         ("--sectors", "--cell", "64K"),
         ("--cell", "1000"),
+        ("--cell", "0"),
     ],
 )
 def test_what_makes_no_sense(run: Run, line: tuple[str, ...]) -> None:
     assert run("map", "dump.bin", *line, code=2).stderr.startswith("error: ")
+
+
+def test_it_is_about_whole_flashes(run: Run) -> None:
+    assert "maixfs map board" in run("map", "board:/flash/main.py", code=2).stderr
+    assert "missing does not exist" in run("map", "missing", code=1).stderr
 
 
 def test_long_runs_are_left_out(run: Run) -> None:

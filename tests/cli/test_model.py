@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flash.make_models import make_v3, make_v4
+from maixfs.flash import wrap
 from maixfs.flash.kmodel import reverse_words
 
 from .conftest import Run
 
 DATA = Path(__file__).parent.parent / "data" / "kmodel"
+REAL = Path(os.environ.get("MAIXFS_GOLDEN", "")) / "kmodel" / "real"
 V3, V4 = make_v3(), make_v4()
 
 
@@ -46,6 +49,23 @@ def test_a_model_file(name: str, run: Run) -> None:
     assert f"kmodel v5, {place.stat().st_size} bytes" in text
     assert model["inputs"][0]["dimensions"] in text
     assert "load error:2002" in text
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="MAIXFS_GOLDEN names no folder with real models")
+@pytest.mark.parametrize(
+    ("name", "version", "code"),
+    [("mnist", "v3", 0), ("v3_iris", "v3", 0), ("v4_iris", "v4", 0), ("v5_cpu_mnist", "v5", 1)],
+)
+def test_real_models(name: str, version: str, code: int, run: Run) -> None:
+    (model,) = info(run, str(REAL / f"{name}.kmodel"), code=code)
+    assert model["version"] == version
+
+
+def test_models_of_a_firmware_are_its_own(run: Run, tmp_path: Path) -> None:
+    program = b"\x21\xa8\xef\xbe\xad\xde\x01\x00" + bytes(4096 - 13) + V3
+    image = tmp_path / "flash.bin"
+    image.write_bytes(wrap(program).ljust(0x10000, b"\xff") + V4.ljust(0xF0000, b"\xff"))
+    assert [model["address"] for model in info(run, str(image))] == [0x10000]
 
 
 def test_all_models_of_a_flash(run: Run, flash: Path) -> None:
@@ -92,7 +112,9 @@ def test_where_there_is_none(run: Run, flash: Path) -> None:
     Path("blank.bin").write_bytes(b"\xff" * 0x200000)
     assert "no model" in run("model", "info", "blank.bin", code=1).stderr
     Path("short").write_bytes(b"\x03")
-    assert "error: " in run("model", "info", "short", code=1).stderr
+    assert run("model", "info", "short", code=1).stderr.startswith("error: short: ")
+    Path("pack.kfpkg").write_bytes(b"PK\x03\x04" + bytes(5000))
+    assert "maixfs kfpkg list" in run("model", "info", "pack.kfpkg", code=1).stderr
     assert "missing.bin does not exist" in run("model", "info", "missing.bin", code=1).stderr
 
 

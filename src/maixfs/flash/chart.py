@@ -73,8 +73,8 @@ def chart_parts(image: FlashImage, unit: int | None = None) -> Chart:
 
 
 def _checked(unit: int | None, size: int) -> int:
-    unit = unit or usual_unit(size)
-    if unit % SECTOR:
+    unit = usual_unit(size) if unit is None else unit
+    if unit <= 0 or unit % SECTOR:
         raise UsageError(f"a cell of {unit:#x} bytes is no multiple of a sector ({SECTOR:#x})")
     if size > unit * _MOST_CELLS:
         raise UsageError(f"{size // unit} cells are too many to be drawn")

@@ -7,6 +7,7 @@ for part in diff.parts:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
@@ -95,12 +96,12 @@ class _Comparison:
 
     def _touched(self, *parts: Found | None) -> list[int]:
         """Return the sectors of parts that differ."""
-        ranges = [(one.start - one.start % SECTOR, one.end) for one in parts if one]
-        return [
-            sector
-            for sector in self.sectors
-            if any(start <= sector < end for start, end in ranges)
-        ]
+        touched: set[int] = set()
+        for one in parts:
+            if one is not None:
+                first = bisect_left(self.sectors, one.start - one.start % SECTOR)
+                touched.update(self.sectors[first : bisect_left(self.sectors, one.end)])
+        return sorted(touched)
 
     def _areas(self, old: Found | None, new: Found | None) -> AreaDiff | None:
         before, after = old and old.what, new and new.what

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.cli.flash.image import range_text, refuse_card
 from maixfs.cli.progress import Progress
@@ -14,7 +14,6 @@ from maixfs.cli.screen import Screen
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.flash.records import Found
     from maixfs.nor import Buffer
     from maixfs.target import Written
     from maixfs.target.spiffs.editmedium import EditMedium
@@ -99,24 +98,60 @@ def edited_image(host: Path) -> Iterator[ImageEditor]:
         yield ImageEditor(EditMedium(source))
 
 
-def owners_of(view: memoryview, start: int, length: int) -> list[Found]:
-    """Return what a range of an image belongs to: all that is neither erased nor zero."""
+class Owner(NamedTuple):
+    """Something that bytes belong to."""
+
+    kind: str
+    """As ``Found.kind``, or ``region`` for what the layout keeps for somebody."""
+    start: int
+    size: int
+    detail: str
+
+    @property
+    def end(self) -> int:
+        """Address behind the last byte."""
+        return self.start + self.size
+
+    def __str__(self) -> str:
+        named = f"the {self.kind} of {self.detail}" if self.kind == "region" else self.kind
+        return f"{named} {range_text(self.start, self.end)}"
+
+
+_KEPT = frozenset({"firmware", "kboot stage", "boot config", "spiffs", "littlefs"})
+"""Kinds of regions that nothing from in front of them may reach into."""
+
+
+def owners_of(view: memoryview, start: int, length: int) -> list[Owner]:
+    """Return what a range of an image belongs to: all that is neither erased nor zero.
+
+    Regions of the layout that are empty count where the range begins in front of them.
+    """
     from maixfs.flash.image import FlashImage
     from maixfs.flash.records import BLANK_KINDS
 
     end = start + length
-    return [
-        found
-        for found in FlashImage(view).found
+    image = FlashImage(view)
+    owners = [
+        Owner(found.kind, found.start, found.size, found.detail)
+        for found in image.found
         if found.start < end and start < found.end and found.kind not in BLANK_KINDS
     ]
+    regions = image.layout.owner_of(start, length) if image.layout else ()
+    owners += [
+        Owner("region", region.start, region.size, region.owner)
+        for region in regions
+        if region.kind in _KEPT
+        and start < region.start
+        and not any(region.start <= one.start < region.end for one in owners)
+    ]
+    return owners
 
 
-def refuse_owned(name: str, owners: list[Found], start: int, length: int) -> None:
+def refuse_owned(name: str, owners: list[Owner], start: int, length: int) -> None:
     """Raise ``UsageError`` where a range belongs to somebody."""
     if not owners:
         return
-    named = ", ".join(f"{one.kind} {range_text(one.start, one.end)}" for one in owners[:4])
+    named = ", ".join(map(str, owners[:4]))
     more = f" and {len(owners) - 4} more" if len(owners) > 4 else ""
     raise UsageError(
         f"{range_text(start, start + length)} of {name} is not free: {named}{more}",

@@ -25,6 +25,7 @@ COLUMNS = [
     Column("memory", right=True),
     Column("kpu.load"),
 ]
+_SMALLEST_FLASH = 0x100000
 _MOST_LAYERS = 24
 """Layers that are shown unless all are asked for."""
 
@@ -67,6 +68,7 @@ def read_models(
 
     Raises ``ModelError`` where there is none.
     """
+    from maixfs.flash.image import FlashImage
     from maixfs.flash.kmodel import load_result, parse_model
 
     if place.path is not None:
@@ -75,27 +77,26 @@ def read_models(
     with opened_image(screen, place.host) as raw:
         if place.address is not None:
             return [parse_model(raw.view, place.address)], {}
-        found = _find(raw.view)
+        found = list(FlashImage(raw.view).models)
         if not found:
-            found = [parse_model(raw.view)] if len(raw.view) < 0x100000 else []
-        if not found:
-            from maixfs.flash.kmodel import ModelError
-
-            raise ModelError(f"{place}: no model at any multiple of 4 KiB")
+            raise _none_found(place, raw.view)
         alone = len(found) == 1 and not found[0].address and not raw.is_board
         return found, {0: _from_file(load_result, bytes(raw.view))} if alone else {}
 
 
-def _find(view: memoryview) -> list[Model]:
-    """Return the models that lie in an image as such; sound firmware's own are left out."""
-    from maixfs.flash import FirmwareError, verify
-    from maixfs.flash.kmodel import find_models
+def _none_found(place: ImagePlace, view: memoryview) -> Exception:
+    """Return the error for an image without models; of what begins like one it says why not."""
+    from maixfs.flash.kmodel import ModelError, parse_model
 
+    if bytes(view[:4]) == b"PK\x03\x04":
+        hint = f"it is a package: maixfs kfpkg list {place}"
+        return ModelError(f"{place}: no model", hint=hint)
     try:
-        inside = verify(view).end
-    except FirmwareError:
-        inside = 0
-    return [model for model in find_models(view) if model.address >= inside]
+        parse_model(view)
+    except ModelError as error:
+        if len(view) < _SMALLEST_FLASH:
+            return ModelError(f"{place}: {error}", hint=error.hint)
+    return ModelError(f"{place}: no model at any multiple of 4 KiB")
 
 
 def _from_file(load: Any, data: bytes) -> tuple[LoadResult, LoadResult]:

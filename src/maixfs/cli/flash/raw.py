@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from maixfs.cli.flash.catalogue import FLASH_VERBS
 from maixfs.cli.flash.editing import (
     ImageEditor,
+    Owner,
     check_alignment,
     check_range,
     edited_image,
@@ -25,9 +26,6 @@ from maixfs.cli.proof import draw_written, written_json
 from maixfs.cli.screen import Screen
 from maixfs.cli.verbgroup import verb_of
 from maixfs.cli.wording import count_text
-
-if TYPE_CHECKING:
-    from maixfs.flash.records import Found
 
 _force_owned = click.option(
     "-f", "--force", is_flag=True, help="Also where the bytes belong to something that was found."
@@ -129,7 +127,7 @@ def erase_verb(screen: Screen, image: str, address: int, length: int, force: boo
         _tell(screen, editor, image, address, length, sectors, lost)
 
 
-def _asked(editor: ImageEditor, image: str, address: int, data: bytes, force: bool) -> list[Found]:
+def _asked(editor: ImageEditor, image: str, address: int, data: bytes, force: bool) -> list[Owner]:
     """Return whose bytes change; raises ``UsageError`` where that is somebody's, unless forced."""
     length = len(data)
     if bytes(editor.view[address : address + length]) == data:
@@ -147,7 +145,7 @@ def _tell(
     address: int,
     length: int,
     sectors: int,
-    lost: list[Found],
+    lost: list[Owner],
 ) -> None:
     written = editor.save(screen)
     if screen.json:
@@ -159,7 +157,8 @@ def _tell(
         screen.emit({**result, "over": over, "written": proof, "changed": written.changed})
         return
     for one in lost:
-        screen.note(f"over {one.kind} {range_text(one.start, one.end)} ({one.detail})")
+        about = "" if one.kind == "region" else f" ({one.detail})"
+        screen.note(f"over {one}{about}")
     screen.line(
         f"{range_text(address, address + length)}, {screen.size(length)}:"
         f" {count_text(sectors, 'sector')} changed"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maixfs.cli.failures import WrongUsage
 from maixfs.cli.flash.image import RawImage, opened_image
 from maixfs.cli.flash.mapping import as_json, draw_map, part_lines, wear_notes
 from maixfs.cli.flash.output import write_new
@@ -63,6 +64,7 @@ def map(  # noqa: A001 - the verb's name
     Without IMG it is the board in the folder "board".
     """
     from maixfs.flash.image import FlashImage
+    from maixfs.target import parse_target
 
     if pages + wear + entropy > 1:
         raise UsageError("--pages, --wear and --entropy: one of them at a time")
@@ -70,7 +72,10 @@ def map(  # noqa: A001 - the verb's name
         raise UsageError("--cell, --sectors and --pages: one of them says what a cell is")
     (name,) = places_or_default((place,) if place else (), "map")
     wanted = _SECTOR if sectors else unit
-    with opened_image(screen, Path(name.removesuffix(":"))) as raw:
+    there = parse_target(name)
+    if there.path:
+        raise WrongUsage("map is about a whole flash", hint=f"maixfs map {there.whole}")
+    with opened_image(screen, there.host) as raw:
         image = FlashImage(raw.view)
         chart, notes = _chart(raw, image, wanted, pages=pages, wear=wear, entropy=entropy)
         words = [*part_lines(image), *notes] if chart.mode == "parts" else notes
