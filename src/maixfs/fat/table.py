@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.ondisk import FAT32_MASK
+from maixfs.fat.tablecount import FreeCounter
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ _SHORT_RUN = 8
 """Entries that are looked at one by one before whole pieces are compared."""
 _AHEAD = 32
 """Pages read in one go where a search goes through them one after the other."""
-_FEW = 1 << 19
-"""Entries that are counted sooner than numpy is loaded."""
-_LOW_NIBBLES = bytes(byte & 0x0F for byte in range(256))
 _SWAPPED = sys.byteorder == "big"
 
 
@@ -244,7 +242,7 @@ class PagedTable(Table):
 
     def count_free(self) -> int:
         """Count the free entries, the first two included as in FatFs."""
-        count_zeros = _zeros_in_array if self.count <= _FEW else _zeros_in_numpy
+        counter = FreeCounter(self._size)
         piece = 2048  # sectors: 1 MiB
         room = bytearray(piece * SECTOR)
         free, left, sector = 0, self.count, 0
@@ -254,7 +252,7 @@ class PagedTable(Table):
             self._sectors.readinto(self._start + sector, view)
             self._lay_over(sector, view)
             entries = min(left, length * self._per_sector)
-            free += count_zeros(view[: entries * self._size], self._size)
+            free += counter.count(view[: entries * self._size])
             left -= entries
             sector += length
         return free
@@ -302,25 +300,6 @@ class PagedTable(Table):
         if _SWAPPED:
             entries.byteswap()
         return entries.tobytes()
-
-
-def _zeros_in_array(view: memoryview, size: int) -> int:
-    """Count entries that are 0, the upper four bits of four bytes aside."""
-    raw = bytes(view)
-    if size == 4 and max(raw[3::4]) > FAT32_MASK >> 24:
-        low = raw[3::4].translate(_LOW_NIBBLES)
-        raw = b"".join(raw[at * 4 : at * 4 + 3] + low[at : at + 1] for at in range(len(low)))
-    return array("I" if size == 4 else "H", raw).count(0)
-
-
-def _zeros_in_numpy(view: memoryview, size: int) -> int:
-    """The same for many: worth the time that loading numpy takes."""
-    import numpy as np
-
-    entries = np.frombuffer(view, np.dtype(f"<u{size}"))
-    if size == 4:
-        np.left_shift(entries, 4, out=entries)
-    return len(entries) - int(np.count_nonzero(entries))
 
 
 class Table12(Table):

@@ -1,0 +1,53 @@
+"""Free entries of a FAT are counted the same way by all that counts them."""
+
+from __future__ import annotations
+
+import random
+import struct
+from types import SimpleNamespace
+
+import pytest
+
+from maixfs.fat import tablecount
+from maixfs.fat.tablecount import FreeCounter
+
+BLOCK = 1 << 14
+"""Entries of a block."""
+VALUES = (0, 0, 1, 0xF0000000, 0x0FFFFFFF, 0xFFFFFFFF, 0x10000, 0x0F000000, 2, 0x100)
+
+
+def tables() -> dict[str, list[int]]:
+    chance = random.Random(1)
+    return {
+        "empty": [0] * (BLOCK * 3),
+        "full": list(range(3, BLOCK * 3)),
+        "half": list(range(3, BLOCK)) + [0] * BLOCK * 2,
+        "odd": [0xF0000000] * BLOCK * 2,
+        "mixed": [chance.choice(VALUES) for _ in range(BLOCK * 2 + 77)],
+        "short": [chance.choice(VALUES) for _ in range(5)],
+    }
+
+
+@pytest.mark.parametrize("few", [0, 1 << 40])
+@pytest.mark.parametrize("kind", tables())
+def test_fat32(kind: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tables()[kind]
+    monkeypatch.setattr(tablecount, "_FEW", few)
+    monkeypatch.setattr(tablecount, "sys", SimpleNamespace(modules={}))
+    raw = memoryview(struct.pack(f"<{len(table)}I", *table))
+    assert FreeCounter(4).count(raw) == sum(not entry & 0x0FFFFFFF for entry in table)
+
+
+@pytest.mark.parametrize("kind", tables())
+def test_numpy_is_used_where_it_is_loaded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tablecount, "sys", SimpleNamespace(modules={"numpy": None}))
+    table = tables()[kind]
+    raw = memoryview(struct.pack(f"<{len(table)}I", *table))
+    assert FreeCounter(4).count(raw) == sum(not entry & 0x0FFFFFFF for entry in table)
+
+
+@pytest.mark.parametrize("kind", tables())
+def test_fat16(kind: str) -> None:
+    table = [entry & 0xFFFF for entry in tables()[kind]]
+    raw = memoryview(struct.pack(f"<{len(table)}H", *table))
+    assert FreeCounter(2).count(raw) == table.count(0)
