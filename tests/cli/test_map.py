@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from flash.make_models import make_v3
+from maixfs.cli.screen import Screen
 from maixfs.nor import WearCounts
 
 from .conftest import SMALL, Run
@@ -54,6 +55,19 @@ def test_nothing_is_written(run: Run) -> None:
     run("map")
     assert Path("dump.bin").read_bytes() == before
     assert sorted(Path.cwd().rglob("*")) == files
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_it_fits_the_terminal(run: Run, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Screen, "width", lambda screen: width)
+    for options in ((), ("--sectors",), ("--pages",), ("--wear",), ("--entropy",)):
+        lines = run("map", "board", *options).stdout.splitlines()
+        cells = [line for line in lines if line.startswith("0x")]
+        assert cells and max(map(len, cells)) <= width
+    text = run("map", "dump.bin").stdout
+    if width >= 80:
+        assert max(map(len, text.splitlines())) <= width
+        assert "kmodel v3" in text
 
 
 def test_pages(run: Run) -> None:

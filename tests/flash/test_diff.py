@@ -20,6 +20,7 @@ from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Geometry, Spiffs
 from maixfs.spiffs.pack import pack
 
+from .imageparts import chip, krux
 from .make_models import make_v3, make_v4
 
 PROGRAM = b"\x21\xa8\xef\xbe\xad\xde\x01\x00\x01\x00" + bytes(range(256)) * 20
@@ -173,6 +174,15 @@ def test_models_and_firmware() -> None:
     assert parts[0x20000].old_start == 0x10000
     back = {part.start: part.change for part in compare_images(after, before).parts}
     assert back == {0: Change.CHANGED, 0x10000: Change.MOVED, 0x30000: Change.REMOVED}
+
+
+def test_entries_of_kboot() -> None:
+    before, after = bytearray(chip(krux())), bytearray(chip(krux(0x390000)))
+    parts = {part.start: part for part in compare_images(before, after).parts}
+    assert parts[0x4000].old_detail == "0: 'firmware' at 0x80000"
+    assert parts[0x4000].new_detail == "0: 'firmware' at 0x390000"
+    assert (parts[0x390000].change, parts[0x390000].old_start) == (Change.MOVED, 0x80000)
+    assert set(parts) == {0x4000, 0x5000, 0x390000}
 
 
 def test_bytes_that_belong_to_nothing() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from maixfs.flash.areadiff import compare_areas
+from maixfs.flash.bootconfig import BootConfig
 from maixfs.flash.bytediff import SECTOR, count_differing, differing_sectors
 from maixfs.flash.differences import AreaDiff, Change, ImageDiff, PartDiff, Reason
 from maixfs.flash.image import FlashImage
@@ -87,8 +88,8 @@ class _Comparison:
             start=one.start,
             size=one.size,
             old_start=old.start if old else None,
-            old_detail=old.detail if old else "",
-            new_detail=new.detail if new else "",
+            old_detail=_detail(old),
+            new_detail=_detail(new),
             sectors=len(touched),
             differing=count_differing(self.old.view, self.new.view, touched),
             area=area,
@@ -131,6 +132,19 @@ class _Comparison:
             sectors=len(touched),
             differing=count_differing(self.old.view, self.new.view, touched),
         )
+
+
+def _detail(found: Found | None) -> str:
+    """Return what a part is, of a boot configuration its entries."""
+    if found is None:
+        return ""
+    if not isinstance(found.what, BootConfig):
+        return found.detail
+    entries = (
+        f"{entry.number}: {entry.name!r} at {entry.address:#x}{'' if entry.active else ', off'}"
+        for entry in found.what.present
+    )
+    return "; ".join(entries) or "no entries"
 
 
 def _content(view: memoryview) -> str:

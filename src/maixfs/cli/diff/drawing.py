@@ -47,6 +47,7 @@ def draw_images(
     screen.line()
     for part in diff.parts:
         screen.line(*_title(screen, part))
+        _draw_detail(screen, part)
         if part.area is not None:
             draw_area(screen, part.area, level)
         if level:
@@ -61,9 +62,15 @@ def _title(screen: Screen, part: PartDiff) -> Iterator[Part]:
     yield f"  {part.kind:<11}  {place}, {screen.size(part.size)}"
     if part.change != "moved":
         yield f", {count_text(part.differing, 'byte differs', 'bytes differ')}"
+
+
+def _draw_detail(screen: Screen, part: PartDiff) -> None:
     old, new = part.old_detail, part.new_detail
-    about = f"{old} -> {new}" if old and new and old != new else new or old
-    yield f"  ({about})" if about else ""
+    if old and new and old != new:
+        screen.paragraph("    ", Text("was", "dim"), old)
+        screen.paragraph("    ", Text("is ", "dim"), new)
+    elif part.area is None:
+        screen.paragraph("    ", Text("it is", "dim"), new or old)
 
 
 def draw_area(screen: Screen, area: AreaDiff, level: int) -> None:

@@ -26,6 +26,7 @@ _WIDEST = 120
 _LONG = 16
 """Rows from which on equal ones are left out."""
 _ADDRESS = 10
+_LEAST_DETAIL = 12
 _MOST_LINES = 40
 """Parts that are named under a picture."""
 
@@ -129,9 +130,23 @@ def _draw_parts(screen: Screen, image: FlashImage) -> None:
         letter = Text(shade.letter, role_of(shade.rgb))
         rows.append([letter, one.kind, place, screen.cell(one.size), share, one.detail])
     if rows:
-        screen.table(COLUMNS, rows)
+        screen.table(COLUMNS, rows if screen.plain else _clipped(rows, screen.width()))
     blank = sum(one.size for one in image.found if one.kind in BLANK_KINDS)
     screen.line(f"{screen.size(blank)} of {screen.size(image.size)} are erased or zero")
+
+
+def _clipped(rows: list[list[Part]], width: int) -> list[list[Part]]:
+    """Return the rows with last cells that are short enough for a terminal."""
+    taken = sum(
+        max(len(COLUMNS[at].heading), *(len(str(row[at])) for row in rows)) + 2
+        for at in range(1, len(COLUMNS) - 1)
+    )
+    room = max(_LEAST_DETAIL, min(width, _WIDEST) - taken - 3)
+    for row in rows:
+        text = str(row[-1])
+        if len(text) > room:
+            row[-1] = f"{text[: room - 3].rstrip()}..."
+    return rows
 
 
 def part_lines(image: FlashImage) -> list[str]:
