@@ -21,6 +21,7 @@ from maixfs.flash.kfpkg import (
     Part,
     archive,
     make_kfpkg,
+    read,
     read_kfpkg,
     write_kfpkg,
 )
@@ -347,6 +348,13 @@ def test_all_files_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
         read_kfpkg(bomb)
 
 
+def test_one_file_at_many_places_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MOST_TOTAL", 0x10000)
+    entries = [one(nr * 0x20000) for nr in range(4)]
+    with pytest.raises(KfpkgError, match="0x14000 bytes for the flash"):
+        read_kfpkg(package(listed(*entries), a=bytes(0x5000)))
+
+
 def test_encrypted_files_are_refused() -> None:
     out = bytearray(GOOD)
     at = out.rfind(b"a.bin") - 46
@@ -395,6 +403,13 @@ def test_files_that_are_there_twice(second: bytes, refused: bool) -> None:
             read_kfpkg(stream.getvalue())
     else:
         assert "a.bin is in the archive twice" in read_kfpkg(stream.getvalue()).notes
+
+
+def test_folders_are_no_files_and_files_have_names() -> None:
+    data = zipped({LIST_NAME: listed(one()).encode(), "a.bin": b"x", "sub/": b""})
+    assert not any("never flashed" in note for note in read_kfpkg(data).notes)
+    with pytest.raises(KfpkgError, match="without name"):
+        archive.safe_name("")
 
 
 def test_files_that_nobody_flashes_are_told() -> None:

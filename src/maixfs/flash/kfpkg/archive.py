@@ -75,7 +75,7 @@ class Archive:
 
     def _add(self, member: zipfile.ZipInfo) -> None:
         name = safe_name(member.filename)
-        if member.is_dir():
+        if member.filename.endswith(("/", "\\")):
             return
         if stat.S_ISLNK(member.external_attr >> 16):
             raise KfpkgError("is a symbolic link", member=name, hint="pack the file it leads to")
@@ -122,6 +122,8 @@ class Archive:
 
 def safe_name(name: str) -> str:
     """Return a name with slashes; raises ``KfpkgError`` for one that leads out of a folder."""
+    if not name:
+        raise KfpkgError("the package has a file without name")
     path = PurePosixPath(name.replace("\\", "/"))
     drive = PureWindowsPath(name).drive
     if path.is_absolute() or drive or ".." in path.parts or "\0" in name:

@@ -11,8 +11,8 @@ from maixfs.flash.kfpkg.errors import KfpkgError
 from maixfs.flash.kfpkg.lenient import Value, parse_lenient
 from maixfs.flash.kfpkg.package import VERSION, Part
 
-MOST_PARTS = 4096
-"""As many as there are sectors in the chip of these boards."""
+MOST_PARTS = 1024
+"""Files of a list; real ones have up to five."""
 HIGHEST = 1 << 32
 """Addresses are of 32 bits in every flasher's protocol."""
 _VERSIONS = ("0.1.0", "0.1.1")

@@ -6,7 +6,7 @@ from pathlib import Path
 from posixpath import dirname, join
 
 from maixfs.flash.banner import begins_like_payload
-from maixfs.flash.kfpkg.archive import Archive, safe_name
+from maixfs.flash.kfpkg.archive import MOST_TOTAL, Archive, safe_name
 from maixfs.flash.kfpkg.errors import KfpkgError
 from maixfs.flash.kfpkg.flashlist import ListEntry, read_list
 from maixfs.flash.kfpkg.package import LIST_NAME, Package, Part
@@ -33,6 +33,11 @@ def read_kfpkg(source: str | Path | Buffer) -> Package:
     if folder:
         notes.append(f"{LIST_NAME} is in the folder {folder}: no flasher finds it there")
     parts = tuple(_part(entry, archive, folder) for entry in found.entries)
+    total = sum(part.size for part in parts)  # one file may go to many places
+    if total > MOST_TOTAL:
+        raise KfpkgError(
+            f"the list has {total:#x} bytes for the flash, {MOST_TOTAL:#x} is the most"
+        )
     taken = {place, *(join(folder, safe_name(part.name)) for part in parts)}
     unused = [name for name in archive.names if name not in taken]
     if unused:
