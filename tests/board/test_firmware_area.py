@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 
@@ -10,6 +11,7 @@ from board.desk import Desk
 from board.models import put_raw
 from maixfs.board import BoardConfig, BoardError
 from maixfs.flash import wrap
+from maixfs.spiffs import PRESETS
 
 PAYLOAD = b"\x21\xa8\xef\xbe\xad\xde" + bytes(range(250)) * 80
 GOOD = wrap(PAYLOAD)
@@ -62,17 +64,24 @@ def test_bad_firmware_does_not_start(desk: Desk, content: bytes, reason: str) ->
     assert BoardConfig.parse(config.dump()) == config
 
 
-def kboot(desk: Desk, application: bytes) -> None:
+def kboot(desk: Desk, application: bytes, address: int = 0x80000) -> None:
     """Put Kboot on the flash, with an application that its configuration starts."""
     put_raw(desk, wrap(b"stage 0 of the loader"), 0)
     put_raw(desk, wrap(b"\0\0\0\0Kboot_v1.4.1\0" + bytes(99)), 0x1000)
-    entry = bytes.fromhex("5aa5d0c5 00080000 001aa000 24c6abaa 6669726d77617265 0000000000000000")
+    entry = struct.pack(">4I8s2I", 0x5AA5D0C5, address, 0x1AA000, 0, b"firmware", 0, 0)
     put_raw(desk, entry + bytes(4096 - 32), 0x4000)
-    put_raw(desk, application, 0x80000)
+    put_raw(desk, application, address)
 
 
 def test_kboot_starts_its_application(desk: Desk) -> None:
     kboot(desk, GOOD)
+    assert desk.run("print(1)").out == "1\n"
+
+
+def test_an_application_may_lie_far_behind(desk: Desk) -> None:
+    desk.folder = desk.folder.parent / "whole"
+    desk.create(flash_size=1 << 24, geometry=PRESETS["maixpy"])
+    kboot(desk, wrap(PAYLOAD * 20), 0x7F8000)
     assert desk.run("print(1)").out == "1\n"
 
 

@@ -227,6 +227,11 @@ def _copy(source: FileSectors, folder: Path) -> Path:
     from maixfs.card.outfile import new_image
 
     target = folder / CARD_NAME
+    if target.exists():
+        raise BoardError(
+            f"{target} exists already",
+            hint=f"remove it for another copy, or insert it: maixfs sd insert {folder} {target}",
+        )
     try:
         with new_image(target, source.sectors) as copy:
             copy_extents(source, copy, data_extents(source, 0, source.sectors))

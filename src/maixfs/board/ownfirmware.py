@@ -8,7 +8,7 @@ from maixfs.board.report import Reporter
 from maixfs.nor.chip import NorChip
 
 OWN = "no firmware is on the flash: the board runs the one that maixfs brings"
-_MOST = 0x800000
+_MOST = 0xC00000
 """Bytes from the start of the flash that firmware, Kboot and its applications may take."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from maixfs.board.interrupts import held
 from maixfs.board.kpu.store import ModelStore
 from maixfs.board.mounts import open_native
 from maixfs.board.rawflash import RawFlash
@@ -64,14 +65,8 @@ class Loader:
         address &= _WORD
         if refused := self._refusal(address):
             return Loading(refused)
-        head = self._raw.read(address, ondisk.V3_HEADER.size)
-        flash = self._raw.view(address, SRAM)
-        if bytes(flash[: len(head)]) != head[: len(flash)]:
-            flash = memoryview(head)  # a chip that is busy with an erase reads as erased
-        answer = self._answer(flash)
-        for offset, length in self._record_reads(flash):
-            self._raw.read(address + offset, length)
-        return Loading(answer, self._raw.read(address, answer.size) if answer.loads else b"")
+        with held():  # once for all reads
+            return self._read_model(address)
 
     def from_file(self, path: str) -> Loading:
         """``kpu.load(path)``: the first words, then the whole file in one read."""
@@ -107,6 +102,16 @@ class Loader:
         )
         size = min(answer.size + 3 & ~3, SRAM) if answer.loads else 0
         return Loading(answer, reverse_words(self._raw.view(address, size)))
+
+    def _read_model(self, address: int) -> Loading:
+        head = self._raw.read(address, ondisk.V3_HEADER.size)
+        flash = self._raw.view(address, SRAM)
+        if bytes(flash[: len(head)]) != head[: len(flash)]:
+            flash = memoryview(head)  # a chip that is busy with an erase reads as erased
+        answer = self._answer(flash)
+        for offset, length in self._record_reads(flash):
+            self._raw.read(address + offset, length)
+        return Loading(answer, self._raw.read(address, answer.size) if answer.loads else b"")
 
     def _refusal(self, address: int) -> LoadResult | None:
         """What is looked at before the flash."""
