@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fat.volumes import NOW, Checker, every_kind, faults
-from maixfs.fat import Fat, OpenFlag, format_volume
+from maixfs.fat import Fat, FatError, OpenFlag, format_volume
 from maixfs.sd import RamSectors
 from maixfs.sd.device import SECTOR, Buffer
 
@@ -119,6 +119,17 @@ def backwards(fat: Fat) -> None:
             file.write(b"y" * SECTOR * 7)
 
 
+def many(fat: Fat) -> None:
+    with fat.held():
+        for number in range(12):
+            fat.mkdir(f"/d/Folder {number}")
+            fat.write_bytes(f"/d/Folder {number}/A file of it", b"m" * 700)
+        fat.write_bytes("/border", b"n" * SECTOR * 14)
+        fat.remove("/old")
+        fat.write_bytes("/new", b"x" * SECTOR * 6)
+        assert fat.read_bytes("/d/Folder 3/A file of it") == b"m" * 700
+
+
 STEPS: dict[str, Callable[[Fat], object]] = {
     step.__name__: step
     for step in (
@@ -130,6 +141,7 @@ STEPS: dict[str, Callable[[Fat], object]] = {
         shorten,
         shorten_and_take,
         backwards,
+        many,
     )
 }
 
@@ -157,3 +169,45 @@ def test_every_cut(kind: str, step: str) -> None:
         assert found == [], f"power went before write {number}"
         card.write(sector, content)
     assert number
+
+
+def test_what_is_held_back_is_written_once() -> None:
+    def writes(fat: Fat, log: Log) -> int:
+        for number in range(50):
+            fat.write_bytes(f"/d/File {number}", b"x" * 100)
+        return len(log.written)
+
+    log, held = Log(across("fat32")), Log(across("fat32"))
+    usual = writes(Fat(log, clock=lambda: NOW), log)
+    fat = Fat(held, clock=lambda: NOW)
+    with fat.held(), fat.held():
+        assert writes(fat, held) == 50
+    assert len(held.written) < usual / 3
+    fat.abandon()
+    assert faults(held.card) == []
+    sectors = held.card.sectors
+    assert held.card.read(0, sectors) == log.card.read(0, sectors)
+
+
+def test_what_is_held_back_is_written_after_an_error() -> None:
+    log = Log(across("fat32"))
+    fat = Fat(log, clock=lambda: NOW)
+    with pytest.raises(FatError), fat.held():
+        fat.write_bytes("/d/File", b"x")
+        fat.remove("/none")
+    fat.abandon()
+    assert faults(log.card) == []
+    assert Fat(log).read_bytes("/d/File") == b"x"
+
+
+def test_a_sync_writes_what_is_held_back() -> None:
+    log = Log(across("fat32"))
+    fat = Fat(log, clock=lambda: NOW)
+    with fat.held():
+        fat.write_bytes("/d/File", b"x")
+        fat.sync()
+        assert Fat(log).read_bytes("/d/File") == b"x"
+        fat.write_bytes("/d/Another", b"x")
+        fat.abandon()
+    assert not Fat(log).exists("/d/Another")
+    assert faults(log.card) == []

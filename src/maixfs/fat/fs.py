@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from maixfs.fat import label, opening, operations, tree
@@ -91,7 +92,7 @@ class Fat:
         self._volume.check_mounted()
         if not self._volume.read_only:
             self._volume.sync_files()
-            self._volume.flush()
+            self._volume.write_all()
 
     def close(self) -> None:
         """End the mount: close every open file, write what is not on the card."""
@@ -101,12 +102,31 @@ class Fat:
         if not volume.read_only:
             volume.close_files()
             if volume.changed:
-                volume.flush()
+                volume.write_all()
         volume.abandon()
 
     def abandon(self) -> None:
         """End the mount as when power goes: nothing is written."""
         self._volume.abandon()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold back what operations record, for many of them in a row: ``with fat.held():``.
+
+        File data goes to the card at once, directories and the FAT when the block ends, also by
+        an error, or when clusters that were freed are taken again. If power goes before that,
+        the card is whole, as it was before the block or after a part of it: files that were
+        written and closed may be missing. ``sync`` and ``close`` of the volume write at once.
+        """
+        volume = self._volume
+        volume.check_mounted()
+        volume.holds += 1
+        try:
+            yield
+        finally:
+            volume.holds -= 1
+            if not volume.holds and volume.mounted and volume.changed:
+                volume.write_all()
 
     # Files
 

@@ -49,6 +49,8 @@ class Volume:
         self.allocator = Allocator(self.table, self.space, self.settle)
         self.clock = clock or host_clock
         self.mounted = True
+        self.holds = 0
+        """How many callers want to write later."""
         self.cwd = 0
         self.folders: dict[str, int] = {}
         """Folders that were found, by what stands before the last name of a path."""
@@ -141,6 +143,14 @@ class Volume:
                 file.lose_name()
 
     def flush(self) -> None:
+        """Write what changed, or, while that is held back, what files have in RAM alone."""
+        if self.holds:
+            for node in list(self.unsaved):
+                node.save()
+        else:
+            self.write_all()
+
+    def write_all(self) -> None:
         """Write what changed, so that losing power in between does no harm.
 
         File data and new directory clusters go first, since nothing leads to them yet; then

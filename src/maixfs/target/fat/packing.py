@@ -12,6 +12,7 @@ from typing import NamedTuple
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import Fat, FatError, OpenFlag
 from maixfs.fat.clock import Clock, pack_time
+from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.media import FileSectors, RamSectors
@@ -222,7 +223,7 @@ def _fill(
     start, geometry = _laid_out(device, shape, clock)
     total = sum(path.stat().st_size for _, path in tree.files)
     done = 0
-    with Fat(device, start, clock=clock) as fat:
+    with Fat(device, start, clock=clock) as fat, fat.held():
         name = ""
         try:
             for name in tree.folders:
@@ -235,10 +236,19 @@ def _fill(
                 done += content.size
                 tell("pack", done, total)
         except FatError as error:
+            if error.result is FResult.EXIST:
+                raise _twice(name) from error
             raise UsageError(f"{name}: {error}", hint=error.hint) from error
         fat.sync()
         taken = geometry.clusters - fat.free_clusters()
     return geometry, taken
+
+
+def _twice(name: str) -> UsageError:
+    return UsageError(
+        f"{name}: another file or folder has this name, but for case or dots at its end",
+        hint="a card can have one of them: rename the other",
+    )
 
 
 def _put(fat: Fat, path: str, content: Content) -> None:
