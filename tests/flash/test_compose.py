@@ -226,6 +226,17 @@ def test_headers_that_are_wrong(part: Part, expected: tuple[str, bool], words: s
     assert part.name in found.message
 
 
+def test_kboot_starts_no_firmware_with_flags() -> None:
+    flagged = firmware_piece("fw.bin", PAYLOAD, 0x80000, dio=True)
+    assert keys(plan([flagged], KRUX)) == [("kboot", True)]
+    assert "fw.bin (0x80000-0x" in only(plan([flagged], KRUX))
+    plain = firmware_piece("fw.bin", PAYLOAD, 0x80000)
+    assert keys(plan([plain], KRUX)) == []
+    assert keys(plan([plain], KRUX, flasher="none")) == [("kboot", False)]
+    assert keys(plan([plain], KRUX, flasher="ktool")) == []
+    assert keys(plan([firmware_piece("fw.bin", PAYLOAD, dio=True)], MAIXPY)) == []
+
+
 def test_a_package_of_wrapped_firmware_is_fine() -> None:
     part = Part(0, "fw.bin", wrap(PAYLOAD), False)
     assert plan(pieces_of([part]), flasher="none").conflicts == ()
@@ -304,4 +315,4 @@ def test_what_replaces_its_like_is_welcome(piece: Piece) -> None:
 def test_the_layout_is_told_from_addresses(addresses: tuple[int, ...], name: str) -> None:
     pieces = [firmware(0x100, address) for address in addresses]
     assert guess_layout(pieces).name == name
-    assert plan(pieces, flasher="none").conflicts == ()
+    assert plan(pieces, flasher="ktool").errors == ()

@@ -55,6 +55,8 @@ def find_conflicts(
     if flasher is not None:
         for at, piece in enumerate(pieces):
             found += _padding_conflicts(at, piece, pieces, layout, flasher)
+        if flasher.sets_dio:
+            found += _flag_conflicts(pieces, layout, flasher)
     return found
 
 
@@ -144,6 +146,8 @@ def _region_conflicts(piece: Piece, layout: Layout) -> Iterator[Conflict]:
             max(piece.address, region.start),
             f"{region.start - piece.address:#x} bytes fit in front of it",
         )
+    if home is not None and home.kind == "firmware" and layout.of_kind("kboot stage"):
+        yield from _kboot_conflicts(piece)
     if home is not None and piece.kind == "firmware" and not others and piece.size > home.limit:
         text = f"{piece} has {piece.size:#x} bytes, {owner_text(home)} may have {home.limit:#x}"
         yield Conflict("limit", True, text, piece.address)
@@ -171,6 +175,18 @@ def _misplaced(piece: Piece, home: Region | None, layout: Layout) -> Iterator[Co
     )
 
 
+def _kboot_conflicts(piece: Piece) -> Iterator[Conflict]:
+    """Yield that Kboot does not start applications with a flag in their header."""
+    if piece.kind == "firmware" and is_image(piece.data) and piece.data[0]:
+        yield Conflict(
+            "kboot",
+            True,
+            f"{piece} has flags {piece.data[0]:#04x} in its header: Kboot does not start it",
+            piece.address,
+            "Kboot takes neither the flag for dual I/O nor encryption",
+        )
+
+
 def _spiffs_conflicts(piece: Piece, home: Region) -> Iterator[Conflict]:
     if (piece.address, piece.size) != (home.start, home.size) and piece.end <= home.end:
         yield Conflict(
@@ -180,6 +196,24 @@ def _spiffs_conflicts(piece: Piece, home: Region) -> Iterator[Conflict]:
             piece.address,
             f"make it for {home.start:#x} with {home.size:#x} bytes",
         )
+
+
+def _flag_conflicts(
+    pieces: Sequence[Piece], layout: Layout, flasher: Flasher
+) -> Iterator[Conflict]:
+    """Yield the applications that Kboot would not start if the flasher is left to itself."""
+    if not layout.of_kind("kboot stage"):
+        return
+    slots = {region.start for region in layout.of_kind("firmware")}
+    for piece in pieces:
+        if piece.payload is not None and piece.address in slots and not piece.data[0]:
+            yield Conflict(
+                "kboot",
+                False,
+                f"{flasher.about} sets a flag in the header of {piece}: Kboot refuses that",
+                piece.address,
+                "flash it with the option -i qio",
+            )
 
 
 def _padding_conflicts(

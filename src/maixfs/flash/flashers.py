@@ -20,6 +20,8 @@ class Flasher(NamedTuple):
     """Bytes; 1 where it adds nothing."""
     large_unit: int
     """The unit for files from 128 KiB on."""
+    sets_dio: bool = False
+    """Whether it sets the flag for dual I/O in headers, unless told otherwise."""
 
     def padding(self, size: int) -> int:
         """Return how many zeros follow a file of ``size`` bytes."""
@@ -29,7 +31,7 @@ class Flasher(NamedTuple):
 FLASHERS: dict[str, Flasher] = {
     one.name: one
     for one in (
-        Flasher("none", "kflash from PyPI, 1.1 and newer", 1, 1),
+        Flasher("none", "kflash from PyPI, 1.1 and newer", 1, 1, sets_dio=True),
         Flasher("kflash-4k", "Sipeed's kflash.py", SECTOR, SECTOR),
         Flasher("kflash-64k", "Kendryte's kflash.py", _FRAME, _FRAME),
         Flasher("ktool", "LoBo's and Krux' ktool", SECTOR, _FRAME),
