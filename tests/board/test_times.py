@@ -65,6 +65,14 @@ def test_a_program_sees_the_time_of_storage(desk: Desk) -> None:
     assert int(slept) == 1_000_000_000
 
 
+def test_a_program_that_polls_the_time_comes_to_an_end(desk: Desk) -> None:
+    script = (
+        "import utime\nt = utime.ticks_ms()\n"
+        "while utime.ticks_diff(utime.ticks_ms(), t) < 20: pass\nprint('done')\n"
+    )
+    assert desk.run(script, timed=True).out == "done\n"
+
+
 def test_a_slower_processor_reads_slower(desk: Desk) -> None:
     put_raw(desk, MODEL)
     script = f"import KPU\nKPU.load({ADDRESS})\n"
