@@ -90,6 +90,15 @@ def test_one_model_of_a_flash(run: Run, flash: Path) -> None:
     assert "k210_conv" in shown
 
 
+def test_a_model_for_load_flash(run: Run, flash: Path) -> None:
+    (model,) = info(run, f"{flash}@0x180000")
+    assert model["loadable"]["with_v4"]["code"] == 2002
+    assert model["loadable_load_flash"]["without_v4"]["loads"]
+    text = run("model", "info", f"{flash}@0x180000").stdout
+    assert "its words reversed" in text
+    assert "kpu.load_flash, v3 build" in text
+
+
 def test_long_models_show_all_layers_when_asked(run: Run, tmp_path: Path) -> None:
     place = tmp_path / "long.kmodel"
     place.write_bytes(make_v3(types=[10240] + [12] * 40))

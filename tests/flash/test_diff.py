@@ -176,6 +176,18 @@ def test_models_and_firmware() -> None:
     assert back == {0: Change.CHANGED, 0x10000: Change.MOVED, 0x30000: Change.REMOVED}
 
 
+def test_bytes_behind_a_part_are_not_the_part() -> None:
+    before = make(GEOMETRIES["maixpy"])
+    after = bytearray(before)
+    end = len(wrap(PROGRAM))
+    put(after, end + 9, b"tail")
+    part = only(compare_images(before, after).parts)
+    assert (part.kind, part.change, part.differing) == ("unknown", Change.CHANGED, 4)
+    after[100] ^= 1
+    part = only(compare_images(before, after).parts)
+    assert (part.kind, part.start, part.differing) == ("firmware", 0, 5)
+
+
 def test_entries_of_kboot() -> None:
     before, after = bytearray(chip(krux())), bytearray(chip(krux(0x390000)))
     parts = {part.start: part for part in compare_images(before, after).parts}
@@ -252,7 +264,7 @@ def test_sectors_and_ranges_are_those_of_a_plain_comparison(
     expected = [at for at in range(size) if data[at : at + 1] != other[at : at + 1]]
     sectors = list(differing_sectors(old, new))
     assert sectors == sorted({at - at % SECTOR for at in expected})
-    assert count_differing(old, new, sectors) == len(expected)
+    assert count_differing(old, new, sectors, 0, size) == len(expected)
     ranges = list(find_ranges(old, new, sectors, 0, size))
     covered = [at for one in ranges for at in range(one.start, one.start + one.size)]
     assert set(expected) <= set(covered)

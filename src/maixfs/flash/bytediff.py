@@ -26,9 +26,20 @@ def differing_sectors(old: memoryview, new: memoryview) -> Iterator[int]:
                 yield start + at
 
 
-def count_differing(old: memoryview, new: memoryview, sectors: Iterable[int]) -> int:
-    """Return how many bytes of these sectors differ; what only one image has counts."""
-    return sum(SECTOR - _mask(old, new, sector, SECTOR).count(0) for sector in sectors)
+def count_differing(
+    old: memoryview, new: memoryview, sectors: Iterable[int], start: int, end: int
+) -> int:
+    """Return how many bytes between two addresses differ; what only one image has counts.
+
+    ``sectors`` are those that differ.
+    """
+    count = 0
+    for sector in sectors:
+        first = max(start, sector)
+        size = min(end, sector + SECTOR) - first
+        if size > 0:
+            count += size - _mask(old, new, first, size).count(0)
+    return count
 
 
 def find_ranges(

@@ -54,14 +54,14 @@ class _Comparison:
     def parts(self) -> list[PartDiff]:
         """Return what differs, by address."""
         pairs = _pairs(self.old.parts, self.new.parts, self._same_bytes)
-        found = [diff for pair in pairs if (diff := self._compare(*pair))]
-        known = [one for pair in pairs for one in pair if one is not None]
+        different = {pair: diff for pair in pairs if (diff := self._compare(*pair))}
+        known = [one for pair in different for one in pair if one is not None]
         rest = [
             sector
             for sector in self.sectors
             if not any(one.start < sector + SECTOR and sector < one.end for one in known)
         ]
-        found += map(self._unclaimed, _runs(rest))
+        found = [*different.values(), *map(self._unclaimed, _runs(rest))]
         return sorted(found, key=lambda diff: (diff.start, diff.kind))
 
     def _same_bytes(self, old: Found, new: Found) -> bool:
@@ -71,11 +71,11 @@ class _Comparison:
         one = new or old
         if one is None:
             return None
-        area = self._areas(old, new)
         touched = self._touched(old, new)
         moved = old is not None and new is not None and old.start != new.start
-        if not touched and not moved:
+        if not moved and (not touched or (old and new and self._same_bytes(old, new))):
             return None
+        area = self._areas(old, new)
         if old is None or new is None:
             change = Change.ADDED if old is None else Change.REMOVED
         elif area is not None:
@@ -91,7 +91,7 @@ class _Comparison:
             old_detail=_detail(old),
             new_detail=_detail(new),
             sectors=len(touched),
-            differing=count_differing(self.old.view, self.new.view, touched),
+            differing=self._differing(touched, old, new),
             area=area,
         )
 
@@ -103,6 +103,13 @@ class _Comparison:
                 first = bisect_left(self.sectors, one.start - one.start % SECTOR)
                 touched.update(self.sectors[first : bisect_left(self.sectors, one.end)])
         return sorted(touched)
+
+    def _differing(self, touched: Sequence[int], *parts: Found | None) -> int:
+        """Return how many bytes differ in the sectors of parts, and between the parts."""
+        start = min(one.start for one in parts if one)
+        end = max(one.end for one in parts if one)
+        end += -end % SECTOR  # what lies behind a part in its last sector is shown nowhere else
+        return count_differing(self.old.view, self.new.view, touched, start, end)
 
     def _areas(self, old: Found | None, new: Found | None) -> AreaDiff | None:
         before, after = old and old.what, new and new.what
@@ -130,7 +137,7 @@ class _Comparison:
             old_detail=before or "not there",
             new_detail=after or "not there",
             sectors=len(touched),
-            differing=count_differing(self.old.view, self.new.view, touched),
+            differing=count_differing(self.old.view, self.new.view, touched, start, end),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,7 +15,7 @@ from maixfs.cli.verbgroup import verb_of
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.kmodel import LoadResult, Model
+    from maixfs.flash.kmodel import Loadable, LoadResult, Model
 
 COLUMNS = [
     Column("address", right=True),
@@ -25,6 +25,10 @@ COLUMNS = [
     Column("memory", right=True),
     Column("kpu.load"),
 ]
+_BUILDS = (False, True)
+"""Whether a build of MaixPy supports v4."""
+_SPI_FREQUENCY = 40_000_000
+"""Hz; only what the board prints depends on it."""
 _SMALLEST_FLASH = 0x100000
 _MOST_LAYERS = 24
 """Layers that are shown unless all are asked for."""
@@ -48,40 +52,60 @@ def info_verb(screen: Screen, place: ImagePlace, layers: bool) -> int:
     v4 (kmodel_v4 in its name); a v3 build has none. The exit code is 1 where no board would load a
     model.
     """
-    models, from_file = read_models(screen, place)
+    found = read_models(screen, place)
+    models = [seen.model for seen in found]
     if screen.json:
-        screen.emit(
-            {"target": str(place), "models": [_model_json(one, from_file) for one in models]}
-        )
-    elif len(models) == 1 and (place.address is not None or not models[0].address):
-        _draw(screen, str(place), models[0], layers, from_file.get(0))
+        screen.emit({"target": str(place), "models": [_model_json(seen) for seen in found]})
+    elif len(found) == 1 and (place.address is not None or not models[0].address):
+        _draw(screen, str(place), found[0], layers)
     else:
         screen.table(COLUMNS, [_row(screen, model) for model in models])
         draw_notes(screen, models)
-    return int(not all(map(is_usable, models)))
+    return int(not all(map(is_usable, found)))
 
 
-def read_models(
-    screen: Screen, place: ImagePlace
-) -> tuple[list[Model], dict[int, tuple[LoadResult, LoadResult]]]:
-    """Return the models of a place; of a file, also what ``kpu.load`` of the file answers.
+class Seen(NamedTuple):
+    """A model, and what the firmware answers where ``kpu.load`` of its address is not all."""
 
-    Raises ``ModelError`` where there is none.
-    """
+    model: Model
+    from_file: Loadable | None = None
+    """Where it is a file of its own."""
+    load_flash: Loadable | None = None
+    """What ``kpu.load_flash`` answers, where its words are reversed."""
+
+
+def read_models(screen: Screen, place: ImagePlace) -> list[Seen]:
+    """Return the models of a place; raises ``ModelError`` where there is none."""
     from maixfs.flash.image import FlashImage
-    from maixfs.flash.kmodel import load_result, parse_model
+    from maixfs.flash.kmodel import parse_model
 
     if place.path is not None:
-        data = _read_inside(screen, place)
-        return [parse_model(data)], {0: _from_file(load_result, data)}
+        data = memoryview(_read_inside(screen, place))
+        return [_seen(parse_model(data), data, is_file=True)]
     with opened_image(screen, place.host) as raw:
         if place.address is not None:
-            return [parse_model(raw.view, place.address)], {}
-        found = list(FlashImage(raw.view).models)
+            return [_seen(parse_model(raw.view, place.address), raw.view)]
+        found = FlashImage(raw.view).models
         if not found:
             raise _none_found(place, raw.view)
         alone = len(found) == 1 and not found[0].address and not raw.is_board
-        return found, {0: _from_file(load_result, bytes(raw.view))} if alone else {}
+        return [_seen(model, raw.view, is_file=alone) for model in found]
+
+
+def _seen(model: Model, view: memoryview, *, is_file: bool = False) -> Seen:
+    from maixfs.flash.kmodel import Loadable, load_flash_result, load_result
+
+    file = load_flash = None
+    if is_file:
+        answers = (load_result(view, v4_support=v4, from_file=True) for v4 in _BUILDS)
+        file = Loadable(*answers)
+    if model.reversed:
+        flash = view[model.address :]
+        answers = (
+            load_flash_result(flash, v4_support=v4, frequency=_SPI_FREQUENCY) for v4 in _BUILDS
+        )
+        load_flash = Loadable(*answers)
+    return Seen(model, file, load_flash)
 
 
 def _none_found(place: ImagePlace, view: memoryview) -> Exception:
@@ -99,11 +123,6 @@ def _none_found(place: ImagePlace, view: memoryview) -> Exception:
     return ModelError(f"{place}: no model at any multiple of 4 KiB")
 
 
-def _from_file(load: Any, data: bytes) -> tuple[LoadResult, LoadResult]:
-    without, with_v4 = (load(data, v4_support=v4, from_file=True) for v4 in (False, True))
-    return without, with_v4
-
-
 def _read_inside(screen: Screen, place: ImagePlace) -> bytes:
     from maixfs.cli.targets import opened
     from maixfs.target import Where, parse_target
@@ -112,21 +131,23 @@ def _read_inside(screen: Screen, place: ImagePlace) -> bytes:
         return target.read(place.path or "")
 
 
-def is_usable(model: Model) -> bool:
-    """Tell whether some board loads a model: from flash, or word-reversed by load_flash."""
-    return model.reversed or model.loadable.with_v4.loads or model.loadable.without_v4.loads
+def is_usable(seen: Seen) -> bool:
+    """Tell whether some board loads a model, one with reversed words by ``kpu.load_flash``."""
+    answers = seen.load_flash or seen.model.loadable
+    return any(answer.loads for answer in answers)
 
 
-def _model_json(
-    model: Model, from_file: dict[int, tuple[LoadResult, LoadResult]]
-) -> dict[str, Any]:
-    from maixfs.flash.kmodel import Loadable, as_dict
+def _model_json(seen: Seen) -> dict[str, Any]:
+    from maixfs.flash.kmodel import as_dict
 
-    about = as_dict(model)
+    about = as_dict(seen.model)
     if not isinstance(about, dict):
         raise TypeError("a model is an object in JSON")
-    file = from_file.get(model.address)
-    return {**about, "loadable_file": as_dict(Loadable(*file)) if file else None}
+    return {
+        **about,
+        "loadable_file": as_dict(seen.from_file),
+        "loadable_load_flash": as_dict(seen.load_flash),
+    }
 
 
 def _row(screen: Screen, model: Model) -> list[Part]:
@@ -161,23 +182,20 @@ def _answer(result: LoadResult) -> str:
     return f"ValueError: {result.message}"
 
 
-def _draw(
-    screen: Screen,
-    name: str,
-    model: Model,
-    layers: bool,
-    file: tuple[LoadResult, LoadResult] | None,
-) -> None:
+def _draw(screen: Screen, name: str, seen: Seen, layers: bool) -> None:
+    model = seen.model
     kind = f"kmodel {model.version}" if model.version.startswith("v") else model.version
     kind += ", its words reversed" if model.reversed else ""
     screen.line(Text(name, "heading"), f"  {kind}, {count_text(model.size, 'byte')}")
     screen.line()
-    screen.facts([*_facts(screen, model), *_answers(model, file)])
+    screen.facts([*_facts(screen, model), *_answers(seen)])
     draw_notes(screen, [model])
     _draw_layers(screen, model, layers)
 
 
 def _facts(screen: Screen, model: Model) -> Iterator[tuple[str, Part]]:
+    from maixfs.flash.kmodel import memory_budget
+
     yield "place", f"{range_text(model.address, model.end)}, {screen.size(model.size)}"
     if model.target:
         yield "target", model.target
@@ -187,23 +205,26 @@ def _facts(screen: Screen, model: Model) -> Iterator[tuple[str, Part]]:
         size = screen.size(tensor.size) + (f" in {tensor.memory}" if tensor.memory else "")
         yield tensor.name, ", ".join(filter(None, (kind, size)))
     need, weights = screen.size(model.memory_need), screen.size(model.weights)
-    fits = "" if model.fits else ": does not fit beside the firmware"
+    fits = ": does not fit beside the firmware"
     main = screen.size(model.main_memory)
-    yield (
-        "memory",
-        Text(f"{need} ({main} of it main memory){fits}", "good" if model.fits else "bad"),
-    )
+    budget = f", {screen.size(memory_budget())} are left for it" if model.fits else fits
+    text = f"{need} ({main} of it main memory){budget}"
+    yield "memory", Text(text, "good" if model.fits else "bad")
     yield "weights", f"{weights} in {count_text(len(model.layers), 'layer')}"
 
 
-def _answers(
-    model: Model, file: tuple[LoadResult, LoadResult] | None
-) -> Iterator[tuple[str, Part]]:
-    builds = ("v3 build", "v4 build")
-    for build, result in zip(builds, model.loadable, strict=True):
-        yield f"from flash, {build}", _told(result)
-    for build, result in zip(builds, file or (), strict=False):
-        yield f"from a file, {build}", _told(result)
+def _answers(seen: Seen) -> Iterator[tuple[str, Part]]:
+    ways = (
+        ("from flash", seen.model.loadable),
+        ("from a file", seen.from_file),
+        ("kpu.load_flash", seen.load_flash),
+    )
+    for way, answers in ways:
+        for build, result in zip(("v3 build", "v4 build"), answers or (), strict=False):
+            told = _told(result)
+            if answers is seen.load_flash:
+                told = told._replace(text=told.text.replace("load error:", "load_flash error:"))
+            yield f"{way}, {build}", told
 
 
 def _told(result: LoadResult) -> Text:
