@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,11 @@ from maixfs.flash.recipe import read_recipe
 from maixfs.flash.split import RECIPE_NAME, Split, split
 
 # Taking apart
+
+DATA = Path(__file__).parent.parent / "data" / "kmodel"
+GOLDEN = Path(os.environ.get("MAIXFS_GOLDEN", "")) / "kmodel" / "real"
+MODELS = [*sorted(DATA.glob("*.kmodel")), *sorted(GOLDEN.glob("*.kmodel"))]
+"""Models of our own, and, where they are, those of others."""
 
 
 def save(taken: Split, folder: Path) -> Path:
@@ -106,6 +112,16 @@ def test_any_bytes_come_back(head: bytes, runs: list[tuple[int, bytes]]) -> None
         return
     with tempfile.TemporaryDirectory() as folder:
         assert rebuilt(split(flash), Path(folder)) == flash
+
+
+@pytest.mark.parametrize("file", MODELS, ids=lambda file: file.name)
+def test_models_of_every_version_come_back(file: Path, tmp_path: Path) -> None:
+    content = file.read_bytes()
+    flash = build(plan([Piece(file.name, "model", 0x300000, content)], MAIXPY))
+    taken = split(flash)
+    assert [(part.kind, part.address) for part in taken.parts] == [("model", 0x300000)]
+    assert taken.parts[0].data.rstrip(b"\xff") == content.rstrip(b"\xff")
+    assert rebuilt(taken, tmp_path) == flash
 
 
 # Recipes
