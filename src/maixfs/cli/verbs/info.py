@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from maixfs.cli.failures import WrongUsage
+from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Part, Screen, Text
@@ -16,7 +17,10 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
+    from maixfs.flash.records import Finding as ChipFinding
     from maixfs.target import Finding, Report, TargetPath, Where
+
+    Said = Finding | ChipFinding
 
 Row = tuple[str, Part]
 
@@ -34,9 +38,10 @@ Row = tuple[str, Part]
 @json_option
 @where_options
 def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
-    """Of a flash, geometry and place of the file system are found out, and it says how sure that
-    is; a geometry that is none of the presets comes with its flags. Of a card it tells what is on
-    it, and whether a board would mount it. The exit code is 1 where something is wrong.
+    """Of a whole flash it tells the parts, and what a board does with them when it starts. Place
+    and geometry of a file system are found out, and it says how sure that is; a geometry that is
+    none of the presets comes with its flags. Of a card it tells what is on it, and whether a board
+    would mount it. The exit code is 1 where something is wrong.
 
     Without TARGET it is the board in the folder "board".
     """
@@ -48,6 +53,10 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
     if is_card(there, where):
         return _card_info(screen, there)
+    if not where.is_spiffs:
+        facts = chip_facts(screen, there)
+        if facts is not None:
+            return _chip_info(screen, there, facts, flags)
     with opened(screen, there.whole, where) as target:
         report = target.report()
     if screen.json:
@@ -55,6 +64,49 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
     else:
         _draw(screen, report, flags)
     return int(not report.healthy)
+
+
+def _chip_info(screen: Screen, there: TargetPath, facts: ChipFacts, flags: bool) -> int:
+    """Say what is on a whole chip, and what a board with it does."""
+    report = _report_on(screen, there, facts)
+    healthy = facts.healthy and (report is None or report.healthy)
+    if screen.json:
+        about: dict[str, object] = {"target": str(there.host), "kind": "flash image"}
+        about |= {"size": facts.size} if report is None else report.as_dict()
+        screen.emit({**about, "healthy": healthy, "flash": facts.as_dict()})
+        return int(not healthy)
+    layout = f", layout {facts.layout}" if facts.layout else ""
+    size = screen.size(facts.size)
+    screen.line(Text(str(there.host), "heading"), f"  flash image, {size}{layout}")
+    screen.line()
+    draw_parts(screen, facts)
+    screen.line()
+    rows = list(chip_rows(screen, facts))
+    if report is not None:
+        rows += [*_format(screen, report), *_flags(report, flags), *_use(screen, report)]
+    findings: list[Said] = [*facts.findings, *(report.findings if report else ())]
+    screen.facts([*rows, *_health(findings)])
+    _draw_findings(screen, [one for one in findings if one.is_problem or one.key != "model"])
+    return int(not healthy)
+
+
+def _report_on(screen: Screen, there: TargetPath, facts: ChipFacts) -> Report | None:
+    """Return the report on the one file system of a chip; ``None`` without a sound one."""
+    from maixfs.target import NoFileSystemError, Where
+
+    if len(facts.areas) != 1:
+        return None
+    area = facts.areas[0]
+    where = Where(area.geometry, area.geometry.base)
+    try:
+        with opened(screen, there.whole, where) as target:
+            report = target.report()
+    except NoFileSystemError as error:
+        screen.note(str(error))
+        return None
+    return report._replace(
+        confidence=area.confidence, reasons=area.reasons, preset=area.preset or report.preset
+    )
 
 
 def _card_info(screen: Screen, place: TargetPath) -> int:
@@ -84,12 +136,16 @@ def _draw(screen: Screen, report: Report, flags: bool) -> None:
     kind = "virtual board" if report.board else str(report.kind)
     screen.line(Text(report.host, "heading"), f"  {kind}, {screen.size(report.size)}")
     screen.line()
-    rows = [*_device(screen, report), *_format(screen, report)]
-    if flags or (report.preset is None and report.confidence is not None):
-        rows.append(("mkspiffs", report.geometry.mkspiffs_flags()))
-        rows.append(("spiffsgen", report.geometry.spiffsgen_flags()))
-    screen.facts([*rows, *_use(screen, report), *_health(report)])
-    _draw_findings(screen, report)
+    rows = [*_device(screen, report), *_format(screen, report), *_flags(report, flags)]
+    screen.facts([*rows, *_use(screen, report), *_health(report.findings)])
+    _draw_findings(screen, report.findings)
+
+
+def _flags(report: Report, wanted: bool) -> Iterator[Row]:
+    """Yield the flags of other tools, where they are asked for or help."""
+    if wanted or (report.preset is None and report.confidence is not None):
+        yield "mkspiffs", report.geometry.mkspiffs_flags()
+        yield "spiffsgen", report.geometry.spiffsgen_flags()
 
 
 def _device(screen: Screen, report: Report) -> Iterator[Row]:
@@ -161,16 +217,16 @@ def _erases(report: Report) -> Iterator[str]:
             yield f"{counts.least} to {counts.most} per {unit}, mean {counts.mean:.1f}"
 
 
-def _health(report: Report) -> Iterator[Row]:
-    problems = sum(finding.is_problem for finding in report.findings)
+def _health(findings: Sequence[Said]) -> Iterator[Row]:
+    problems = sum(finding.is_problem for finding in findings)
     if problems:
         yield "health", Text(count_text(problems, "problem"), "bad")
     else:
         yield "health", Text("sound", "good")
 
 
-def _draw_findings(screen: Screen, report: Report) -> None:
-    for finding in report.findings:
+def _draw_findings(screen: Screen, findings: Sequence[Said]) -> None:
+    for finding in findings:
         screen.line()
         label = Text("problem:", "bad") if finding.is_problem else Text("note:", "warning")
         screen.paragraph("  ", label, finding.message + _place(finding))
@@ -178,7 +234,7 @@ def _draw_findings(screen: Screen, report: Report) -> None:
             screen.paragraph("    ", Text("hint:", "hint"), finding.hint)
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: Said) -> str:
     """Return where it is, unless the message itself has an address."""
     if finding.address is None or "0x" in finding.message:
         return ""
