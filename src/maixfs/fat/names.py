@@ -228,7 +228,8 @@ def _cased(name: bytes, nt: int) -> bytes:
 
 def short_text(short: bytes, nt: int) -> str:
     """Return the short name in Unicode, in the case that ``nt`` says."""
-    return short_oem(short, nt).decode("cp437")
+    name = short_oem(short, nt)
+    return name.decode("ascii" if name.isascii() else "cp437")
 
 
 def listed_name(long: str | None, short: bytes, nt: int) -> bytes:
