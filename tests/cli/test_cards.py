@@ -280,6 +280,39 @@ def test_insert_finishes_what_was_half_written(card: Path, run: Run) -> None:
     assert not journal_of(card).exists()
 
 
+def test_the_whole_volume_is_not_removed_or_moved(card: Path, board: Path, run: Run) -> None:
+    before = card.read_bytes()
+    for root in ("card.img:/", "card.img@1:/", "board:/sd"):
+        assert "cannot be removed" in run("rm", "-r", root, code=2).stderr
+        assert "cannot be moved" in run("mv", root, f"{root}/new", code=2).stderr
+    assert card.read_bytes() == before
+
+
+def test_a_board_whose_card_is_gone(card: Path, board: Path, run: Run) -> None:
+    card.rename("away.img")
+    for verb in (["ls", "board:/sd"], ["run", "--board", "board"], ["sd", "info", "board"]):
+        stderr = run(*verb, code=1).stderr
+        assert "card.img does not exist, and is the card in the slot of board" in stderr
+        assert "maixfs sd eject board" in stderr
+    assert "maixfs sd eject board" in run("info", "board", code=1).stdout
+    assert run("ls", "board:/flash").stdout
+    Path("card.img").mkdir()
+    assert "is a folder" in run("info", "board", code=1).stdout
+
+
+def test_partitions_that_are_not_there(card: Path, board: Path, run: Run) -> None:
+    assert "no partition 7, but 1 to 4" in run("ls", "card.img@7", code=1).stderr
+    assert "nothing for a board to mount" in run("ls", "board:/sd3", code=1).stderr
+
+
+def test_two_names_that_are_one_on_a_card(place: Path, run: Run) -> None:
+    Path("tree").mkdir()
+    for name in ("same", "same."):
+        Path("tree", name).write_text(name)
+    stderr = run("pack", "tree", "-o", "card.img", code=2).stderr
+    assert "same.: another file or folder has this name" in stderr
+
+
 def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
     image = place / "elsewhere.img"
     new_card(image, 8 << 20, serial=1)

@@ -57,6 +57,44 @@ def field(name: str) -> None:
     unpack_card(FIELD / name / "image.ext.gz", Path(f"{name}.img"))
 
 
+def test_a_card_in_use_is_not_replaced(here: Path, run: Run) -> None:
+    run("sd", "new", "2M", "old.img")
+    run("sd", "new", "2M", "card.img")
+    before = Path("card.img").read_bytes()
+    lock = CardLock(Path("card.img"), read_only=True)
+    try:
+        for words in (["new", "2M", "card.img"], ["read", "old.img", "-o", "card.img"]):
+            assert "is in use" in run("sd", *words, "--force", code=1).stderr
+    finally:
+        lock.release()
+    assert Path("card.img").read_bytes() == before
+
+
+def test_a_card_is_not_copied_to_itself(here: Path, run: Run) -> None:
+    run("sd", "new", "2M", "card.img")
+    Path("same.img").symlink_to("card.img")
+    for words in (
+        ["read", "card.img", "-o", "same.img", "--force"],
+        ["fix", "card.img", "-o", "card.img", "--force"],
+        ["write", "card.img", "same.img"],
+    ):
+        assert "is the card itself" in run("sd", *words, code=2).stderr
+
+
+def test_a_copy_that_is_there_already(here: Path, run: Run) -> None:
+    run("new", "board")
+    run("sd", "new", "2M", "card.img")
+    run("sd", "insert", "board", "card.img", "--copy")
+    run("sd", "eject", "board")
+    assert "maixfs sd insert" in run("sd", "insert", "board", "card.img", "--copy", code=1).stderr
+
+
+def test_a_card_that_is_too_small(here: Path, run: Run) -> None:
+    stderr = run("sd", "new", "1M", "card.img", code=2).stderr
+    assert "too small for a partition table" in stderr
+    assert "sector 0x800" in stderr
+
+
 def command_of(name: str) -> Verb:
     group = maixfs.get_command(click.Context(maixfs), "sd")
     assert isinstance(group, VerbGroup)
@@ -156,7 +194,7 @@ def test_new_as_json(here: Path, sd_json: ReadJson, run: Run) -> None:
         (["new", "16M", "x.img", "--partitions", "rest:fat32"], 1, "partition 1"),
         (["info", "none.img"], 1, "none.img does not exist"),
         (["doctor", "."], 1, "folder"),
-        (["fix", "there.img", "-o", "there.img"], 1, "--force"),
+        (["fix", "there.img", "-o", "there.img"], 2, "is the card itself"),
         (["write", "there.img", "none"], 1, "none"),
         (["read", "none", "-o", "x.img"], 1, "none"),
         (["insert", "none", "there.img"], 1, "none"),

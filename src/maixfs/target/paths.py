@@ -8,6 +8,7 @@ from maixfs.target.names import Parts, Steps, parts_of, steps_of
 
 _FLASH = "flash"
 _CARD = "sd"
+_PARTITIONS = (("sd2",), ("sd3",), ("sd4",))
 
 
 class Mount:
@@ -64,6 +65,11 @@ class Mount:
             return UsageError(
                 f"{path}: nothing can be written to /, which only lists what is mounted",
                 hint=f"write to {self.point}: {self._example(*steps.parts)}",
+            )
+        if steps.parts[:1] in _PARTITIONS and self.parts:
+            return MissingError(
+                f"{path}: the card has nothing for a board to mount there, or there is no card",
+                hint="maixfs sd info BOARD says where its partitions are mounted",
             )
         return MissingError(
             f"{path}: nothing is mounted there", hint=f"paths start with {self.point}"

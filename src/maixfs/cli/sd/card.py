@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from maixfs.cli.failures import WrongUsage
 from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.wording import count_text
 
@@ -25,7 +26,8 @@ _TYPE_WIDTH = 8
 def card_path(place: Path) -> Path:
     """Return the image or drive that is meant: of a board that of its slot.
 
-    Raises ``CardError`` for a board without a card, and what reading ``board.toml`` raises.
+    Raises ``CardError`` for a board without a card, ``MissingError`` where that is gone, and what
+    reading ``board.toml`` raises.
     """
     from maixfs.card.errors import CardError
 
@@ -38,6 +40,10 @@ def card_path(place: Path) -> Path:
         raise CardError(
             f"no card is in the slot of {place}", hint=f"maixfs sd insert {place} CARD"
         )
+    if not path.exists():
+        from maixfs.target.fat.medium import no_image
+
+        raise no_image(path, place)
     return path
 
 
@@ -54,6 +60,23 @@ def held(path: Path, *, alone: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def held_output(path: Path, source: Path | None = None) -> AbstractContextManager[None]:
+    """Keep an image that is to be replaced from being somebody's card; raises as ``held``.
+
+    Raises ``WrongUsage`` where it is the ``source`` itself.
+    """
+    if source is not None:
+        refuse_itself(source, path)
+    return held(path, alone=True) if path.is_file() else nullcontext()
+
+
+def refuse_itself(source: Path, destination: Path) -> None:
+    """Raise ``WrongUsage`` where a card would be copied to itself."""
+    with suppress(OSError):
+        if source.samefile(destination):
+            raise WrongUsage(f"{destination} is the card itself", hint="name another file")
 
 
 def note_if_in_use(screen: Screen, card: Path, path: Path) -> None:

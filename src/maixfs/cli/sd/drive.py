@@ -12,7 +12,7 @@ from maixfs.cli.failures import WrongUsage
 from maixfs.cli.options import bytes_option, force_option, json_option
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.sd.card import CARD, card_path, held
+from maixfs.cli.sd.card import CARD, card_path, held, held_output, refuse_itself
 from maixfs.cli.sd.catalogue import sd_verb
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def write_verb(
     from maixfs.card.transfer import write_card
 
     source = card_path(image)
+    refuse_itself(source, device)
     if not yes and not look_at_device(device).regular:
         _ask(screen, device)
     with held(source), held(device, alone=True), Progress(screen, rates=True) as progress:
@@ -75,7 +76,7 @@ def read_verb(screen: Screen, device: Path, output: Path, used: bool, force: boo
     """
     from maixfs.card.transfer import read_card
 
-    with held(device), Progress(screen, rates=True) as progress:
+    with held(device), held_output(output, device), Progress(screen, rates=True) as progress:
         done = read_card(device, output, used_only=used, force=force, progress=progress)
     _draw(screen, done, "read")
 

@@ -11,7 +11,7 @@ from maixfs.cli.numbers import SIZE
 from maixfs.cli.options import bytes_option, force_option, json_option
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.sd.card import CARD, card_path, held
+from maixfs.cli.sd.card import CARD, card_path, held, held_output
 from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
 
@@ -39,7 +39,12 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
     from maixfs.sd.pending import opened_finished
 
     path = card_path(card)
-    with opened_finished(path) as device, held(path), Progress(screen) as progress:
+    with (
+        opened_finished(path) as device,
+        held(path),
+        held_output(output, path),
+        Progress(screen) as progress,
+    ):
         fixed = fix_card(
             device,
             output,

@@ -10,7 +10,7 @@ import click
 from maixfs.cli.numbers import SIZE
 from maixfs.cli.options import bytes_option, force_option, json_option
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.sd.card import CARD
+from maixfs.cli.sd.card import CARD, held_output
 from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.sd.wishes import PARTITIONS
 from maixfs.cli.wording import unit_text
@@ -83,7 +83,8 @@ def new_verb(
 
     if label:
         partitions = (partitions[0]._replace(label=label), *partitions[1:])
-    card = new_card(image, size, partitions, superfloppy=superfloppy, **options)
+    with held_output(image):
+        card = new_card(image, size, partitions, superfloppy=superfloppy, **options)
     if screen.json:
         screen.emit(_as_json(image, card))
         return

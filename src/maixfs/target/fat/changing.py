@@ -54,6 +54,7 @@ class FatVolume(FatView):
 
     def remove(self, entries: Entries, *, force: bool = False) -> None:
         """Remove files, and folders with all in them; ``force`` those that are read-only, too."""
+        self._refuse_root(entries, "removed")
         tops = self._tops(entries)
         for entry in entries:
             if entry.attributes & Attribute.READ_ONLY and not force:
@@ -70,6 +71,7 @@ class FatVolume(FatView):
 
     def rename(self, moves: Sequence[tuple[Entry, str]], *, replace: bool) -> None:
         """Give files and folders other paths, making the folders above those: all or none."""
+        self._refuse_root([entry for entry, _ in moves], "moved")
         places = [
             (entry, self._place(new, folder=entry.is_dir, new_name=True)) for entry, new in moves
         ]
@@ -177,6 +179,15 @@ class FatVolume(FatView):
         self._make_folders(inside[:-1])
         self.fat.rename(self._path(entry.parts), path_of(inside))
         self.catalog.forget(self.mount.parts)
+
+    def _refuse_root(self, entries: Entries, what: str) -> None:
+        """Raise where the volume itself is named."""
+        for entry in entries:
+            if entry.path in ("/", self.mount.point):
+                raise UsageError(
+                    f"{entry.path} is the whole volume and cannot be {what}",
+                    hint=f"{self.mount.point.rstrip('/')}/* is all that is in it",
+                )
 
     def _refuse_clashes(self, places: Sequence[tuple[Entry, Parts]], *, replace: bool) -> None:
         """Raise for moves onto what is there, onto each other, or of a folder into itself."""

@@ -13,7 +13,7 @@ from maixfs.sd.journal import Journal, journal_of
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
 from maixfs.sd.pending import as_finished, finish
-from maixfs.target.errors import TargetError
+from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.hostfile import Stamp, look_at
 from maixfs.target.records import Progress, Written
 
@@ -120,11 +120,26 @@ def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
 
 
 def settle_board(folder: Path) -> bool:
-    """Do ``settle`` for the card in the slot of a board, if there is one."""
+    """Do ``settle`` for the card in the slot of a board, if there is one.
+
+    Raises ``MissingError``, too, where its image is gone.
+    """
     from maixfs.board.config import BoardConfig
 
     image = BoardConfig.load(folder).sd.path(folder)
-    return image is not None and image.is_file() and settle(image)
+    if image is None:
+        return False
+    if not image.exists():
+        raise no_image(image, folder)
+    return settle(image)
+
+
+def no_image(image: Path, folder: Path) -> MissingError:
+    """Return the error for a board whose card is in its slot, but not on the host any more."""
+    return MissingError(
+        f"{image} does not exist, and is the card in the slot of {folder}",
+        hint=f"put it back, or take it out: maixfs sd eject {folder}",
+    )
 
 
 def settle(file: Path) -> bool:
@@ -175,7 +190,7 @@ def _apply(
                 _tell(progress, "verify", done, total)
     except SectorError as error:
         raise TargetError(
-            f"{file} cannot be written: {error}",
+            str(error),
             hint="the next maixfs that opens it finishes the work from the file beside it",
         ) from error
     return digest.hexdigest()

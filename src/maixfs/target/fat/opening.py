@@ -9,7 +9,7 @@ from maixfs.fat import FatError
 from maixfs.sd.errors import SectorError
 from maixfs.target.errors import NoFileSystemError, TargetError
 from maixfs.target.fat.changing import FatVolume
-from maixfs.target.fat.medium import CardMedium
+from maixfs.target.fat.medium import CardMedium, no_image
 from maixfs.target.fat.partition import Partition, find_partition, find_partitions
 from maixfs.target.hostfile import Stamp, look_at, refuse_protected
 from maixfs.target.paths import Mount
@@ -40,6 +40,8 @@ def open_board_card(source: Source, *, writable: bool) -> list[FatVolume]:
     image = config.path(source.folder)
     if image is None:
         return []
+    if not image.exists():
+        raise no_image(image, source.folder)
     status = look_at(image, devices=True)
     if writable and config.read_only:
         raise TargetError(

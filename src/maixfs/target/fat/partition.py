@@ -86,13 +86,15 @@ def _start_of(device: SectorDevice, slot: int) -> int:
 def _not_in_slot(
     device: SectorDevice, slot: int, found: list[Partition], host: str
 ) -> NoFileSystemError:
+    others = " or ".join(f"{host}@{partition.slot}" for partition in found)
+    hint = f"there is one in {others}" if others else f"maixfs sd doctor {host} says what is there"
+    if slot not in SLOTS:
+        return NoFileSystemError(f"{host}: a card has no partition {slot}, but 1 to 4", hint=hint)
     try:
         _start_of(device, slot)
         reason = ""
     except MaixfsError as error:
         reason = f": {error}"
-    others = " or ".join(f"{host}@{partition.slot}" for partition in found)
-    hint = f"there is one in {others}" if others else f"maixfs sd doctor {host} says what is there"
     return NoFileSystemError(
         f"{host}: partition {slot} holds no FAT volume that a board mounts{reason}", hint=hint
     )

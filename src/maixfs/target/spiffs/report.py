@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.nor.array import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
+from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.records import Finding, Kind
 from maixfs.target.spiffs.firmware import Firmware, read_firmware, written_outside
 from maixfs.target.spiffs.health import examine
@@ -103,6 +104,7 @@ def make_report(target: SpiffsView) -> Report:
     """Look at everything; nothing is written."""
     image, geometry, detection = target.medium.image, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
+    card, trouble = _card_of(target.medium.source)
     return Report(
         kind=target.kind,
         host=str(target.host),
@@ -117,22 +119,29 @@ def make_report(target: SpiffsView) -> Report:
         block_erases=_block_erases(image, geometry),
         sector_erases=_sector_erases(target),
         firmware=None if bare else read_firmware(image),
-        card=_card_of(target.medium.source),
+        card=card,
         written_outside=0 if bare else written_outside(image, geometry),
-        findings=tuple(examine(target)),
+        findings=(*trouble, *examine(target)),
     )
 
 
-def _card_of(source: Source) -> CardSummary | None:
-    """Look through the card in a board's slot; ``None`` where there is none."""
+def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
+    """Look through the card in a board's slot; say why that cannot be done."""
     if source.config is None or source.folder is None:
-        return None
+        return None, []
     image = source.config.sd.path(source.folder)
     if image is None:
-        return None
+        return None, []
+    from maixfs.target.fat.medium import no_image
     from maixfs.target.fat.report import summarize_file
 
-    return summarize_file(image, str(image))
+    try:
+        return summarize_file(image, str(image)), []
+    except MissingError:
+        error: TargetError = no_image(image, source.folder)
+    except TargetError as reason:
+        error = reason
+    return None, [Finding("card", True, str(error), hint=error.hint)]
 
 
 def _board_facts(config: BoardConfig | None, holder: int | None) -> BoardFacts | None:
