@@ -220,7 +220,7 @@ def test_no_partition_and_one_behind_the_card() -> None:
     card.write(0, make_mbr([]))
     assert ids(examine(card)) == {"no-partition"}
     card.write(0, make_mbr([Partition(1, 0x0C, 0x10000, 0x1000)]))
-    assert ids(examine(card)) == {"unreadable"}
+    assert ids(examine(card)) == {"files-past-end"}
 
 
 def test_files_behind_the_end_of_the_card(card_copy: CardCopy) -> None:

@@ -120,6 +120,10 @@ class _Examination:
         if place.extended:
             self._add("extended", "an extended partition holds logical ones", place.start, place)
             return report
+        if place.start >= self._device.sectors:
+            text = f"it lies behind the end of the card, sector {self._device.sectors:#x}"
+            self._add("files-past-end", text, place.start, place)
+            return report._replace(why_not="it lies behind the end of the card")
         try:
             sector = self._device.read(place.start, 1)
         except SectorError as error:

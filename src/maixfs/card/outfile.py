@@ -10,6 +10,7 @@ from pathlib import Path
 
 from maixfs.card.errors import CardError, TakenError
 from maixfs.errors import MaixfsError
+from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors
 from maixfs.sd.pending import forget
 
@@ -36,6 +37,8 @@ def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[File
         draft.replace(place)
         _sync_folder(place.parent)
         forget(place)
+    except SectorError as error:  # the user knows nothing of a draft
+        raise CardError(str(error).replace(str(draft), str(path)), hint=error.hint) from error
     except MaixfsError:  # some are an OSError, too, and say more than that
         raise
     except OSError as error:

@@ -167,7 +167,7 @@ class StructureCheck:
         if not clusters:
             return
         size = clusters * self.reader.layout.cluster_size
-        text = f"{clusters} clusters ({size} bytes, {chains} chains) belong to no file"
+        text = f"{clusters} clusters belong to no file ({size} bytes, chains: {chains})"
         yield self._made("lost-clusters", text, first, clusters, ())
 
     def _note(self, key: str, owner: int, cluster: int, detail: str = "") -> None:

@@ -78,8 +78,14 @@ def _shared_out(sectors: int, sizes: list[int | None], unit: int) -> list[int]:
     if None in sizes[:-1]:
         left -= left % unit
     if left < 0 or (None in sizes and left == 0):
+        if sizes == [None]:
+            raise UsageError(
+                f"a card of {sectors} sectors is too small for a partition table",
+                hint=f"the first partition starts at sector {unit:#x}",
+            )
+        more = "more than " if None in sizes else ""
         raise UsageError(
-            f"the partitions need {taken} sectors, the card has {sectors}",
+            f"the partitions need {more}{taken} sectors, the card has {sectors}",
             hint="make one smaller, or let the last one have the rest",
         )
     return [left if size is None else size for size in sizes]

@@ -56,9 +56,15 @@ def finish(card: Path) -> bool:
             f"{card} is being written by another process", hint="run the command again"
         )
     with FileSectors.open(card, read_only=False) as below:
-        for run in pending(card, below):
-            below.write(run.start, run.data)
-        below.sync()
+        runs = pending(card, below)
+        try:
+            for run in runs:
+                below.write(run.start, run.data)
+            below.sync()
+        except SectorError as error:
+            raise SectorError(
+                str(error), hint=f"what is in {journal_of(card)} has to be written there first"
+            ) from error
     forget(card)
     return True
 
