@@ -118,12 +118,24 @@ def test_plain_says_it_in_words(run: Run) -> None:
 def test_json(read_json: ReadJson) -> None:
     document = read_json("map", "dump.bin")
     assert set(document) == {
-        "target", "size", "layout", "mode", "cell", "cells", "legend", "parts", "notes",
-        "pictures",
+        "target", "size", "layout", "mode", "cell", "cells", "legend", "parts", "overlaps",
+        "notes", "pictures",
     }  # fmt: skip
     assert set(document["cells"][0]) == {"start", "size", "key", "letter", "value"}
     assert {part["kind"] for part in document["parts"]} == {"model", "spiffs", "erased"}
     assert all(set(part) >= {"kind", "start", "size", "used"} for part in document["parts"])
+
+
+def test_parts_that_overlap(run: Run, read_json: ReadJson) -> None:
+    image = bytearray(Path("dump.bin").read_bytes())
+    large = make_v3(body=0x9000)
+    image[0x30000 : 0x30000 + len(large)] = large
+    Path("other.bin").write_bytes(image[:0x40000] + Path("dump.bin").read_bytes()[0x40000:])
+    (overlap,) = read_json("map", "other.bin")["overlaps"]
+    assert overlap["start"] == 0x40000
+    text = run("map", "other.bin").stdout
+    assert "overlap: " in text and "0x40000" in text
+    assert "overlap: " not in run("map", "dump.bin").stdout
 
 
 def test_pictures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

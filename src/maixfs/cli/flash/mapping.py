@@ -67,6 +67,8 @@ def draw_map(
         _say_cells(screen, chart)
     for note in notes:
         screen.line(note)
+    for overlap in image.conflicts:
+        screen.paragraph("  ", Text("overlap:", "bad"), overlap.message)
 
 
 def _draw_cells(screen: Screen, chart: Chart) -> None:
@@ -206,5 +208,6 @@ def as_json(image: FlashImage, chart: Chart, notes: Sequence[str]) -> dict[str, 
             }
             for one in image.found
         ],
+        "overlaps": [overlap._asdict() for overlap in image.conflicts],
         "notes": list(notes),
     }
