@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maixfs.cli.screen import Screen
-from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
     from maixfs.flash.hexview import FieldSource
@@ -33,17 +32,16 @@ ADDRESS = AddressType()
 
 @contextmanager
 def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[FieldSource]:
-    """Open a flash image, a board's flash or a SPIFFS image to look at its fields.
-
-    Raises ``UsageError`` for a card.
-    """
+    """Open a flash image, a board's flash, a SPIFFS image or a card to look at its fields."""
     from maixfs.target import is_card
 
     if is_card(place, where):
-        raise UsageError(
-            f"{place.whole} is a card: hex and explain are about flash",
-            hint=f"maixfs sd info {place.host} tells of cards",
-        )
+        from maixfs.cli.targets import opened
+        from maixfs.target.fat.fields import CardFields
+
+        with opened(screen, place.whole, where) as target:
+            yield CardFields(target)
+        return
     from maixfs.cli.flash.image import opened_image
     from maixfs.flash.explain import FlashFields
     from maixfs.flash.image import FlashImage

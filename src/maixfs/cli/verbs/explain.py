@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 @where_options
 def explain(screen: Screen, place: str, addresses: tuple[Address, ...], where: Where) -> None:
     """ADDRESS is a number (0xD01004, 13635588, 13M), or a place: sector:5, model:0x300000; in a
-    SPIFFS block:3, page:37, file:/main.py@100. @ and a number go so many bytes on from there. The
-    section is that of docs/SPEC.md.
+    SPIFFS block:3, page:37, file:/main.py@100; on a card cluster:5, fat:5 too. @ and a number go
+    so many bytes on from there. The section is that of docs/SPEC.md.
     """
     from maixfs.target import parse_target
 

@@ -55,8 +55,8 @@ def hex(  # noqa: A001 - the verb's name
 ) -> None:
     """Fields are divided by bars and have colours of their own; the margin names those that begin
     in a line. Lines that repeat the one before are left out. ADDRESS is a number (0xD01004, 13M)
-    or a place: sector:5, model:0x300000; in a SPIFFS block:3, page:37, file:/main.py@100.
-    TARGET:PATH starts at the first byte of a file.
+    or a place: sector:5, model:0x300000; in a SPIFFS block:3, page:37, file:/main.py@100; on a
+    card cluster:5, fat:5 too. TARGET:PATH starts at the first byte of a file.
     """
     from maixfs.flash.address import Address
     from maixfs.target import parse_target
