@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -146,6 +148,20 @@ def test_every_byte_of_golden_areas_has_a_field(name: str) -> None:
         assert field.section
         at = field.end
     assert at >= min(fields.size, 0x40000)
+
+
+def test_the_sections_that_are_named_are_in_the_specification() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "SPEC.md").read_text(encoding="utf-8")
+    numbers = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\.? ", text, re.MULTILINE))
+    named = {
+        fields.at(start).section
+        for fields in (whole(), kboot(), golden(CASES["maixpy-heavy-k210nw"]))
+        for at in range(0, fields.size, 0x1000)
+        for start in (at, at + 4, at + 16, at + 0x800, at + 0xFFC)
+        if start < fields.size
+    }
+    assert named >= {"2", "3.1", "3.2", "11.2", "24", "25", "26", "27.2", "27.4"}
+    assert named <= numbers
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
