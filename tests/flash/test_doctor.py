@@ -17,6 +17,7 @@ from maixfs.spiffs.pack import pack
 
 from .doctor_cases import CASES, V3_AND_V4, flash, loading
 from .make_models import make_v3, make_v4
+from .whole_image import make_flash
 
 TABLE = Path(__file__).parents[2] / "docs" / "COMPLAINTS.md"
 
@@ -65,6 +66,21 @@ def test_the_table_of_complaints_names_each_case_and_what_is_said() -> None:
 def test_a_virtual_board_needs_no_firmware() -> None:
     found = diagnoses(flash(b""), is_board=True)
     assert [one.key for one in found if one.is_problem] == []
+
+
+def test_a_file_system_that_nothing_mounts_is_told() -> None:
+    area = bytearray(pack([("/a", b"x")], PRESETS["maixpy"]))
+    for block in (3, 7):
+        area[block * 0x20000 + 0xFFC] ^= 0xFF
+    found = {one.key: one for one in diagnoses(area)}
+    assert found["no-mount"].is_problem and "lost its magic" in found["no-mount"].why
+    blank = make_patient(
+        FlashImage(bytes(make_flash({}, firmware=b"", models={}))[:0xD00000] + b"\xff" * 0x300000),
+        "board",
+        geometry=PRESETS["maixpy"],
+        is_board=True,
+    )
+    assert [(one.key, one.is_problem) for one in examine(blank)] == [("blank", False)]
 
 
 def test_an_image_of_one_file_system_is_not_asked_for_firmware() -> None:

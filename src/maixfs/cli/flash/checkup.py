@@ -168,11 +168,11 @@ def _verdict(patient: Patient, found: list[Diagnosis]) -> str:
         return "This board does not start."
     if keys & {"freq-conf"}:
         return "This board hangs when it starts."
-    if keys & {"will-format", "wrong-geometry"}:
+    if keys & {"will-format", "wrong-geometry", "no-mount"}:
         return "This board formats /flash when it starts: the files on it are lost then."
     if keys:
         return f"There is something wrong: {count_text(len(keys), 'kind')} of problems."
-    if patient.volume is None:
+    if patient.volume is None and patient.geometry is None:
         return "Nothing is wrong with it, as far as can be seen; no file system was found."
     return "Nothing is wrong with it."
 

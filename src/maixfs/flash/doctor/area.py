@@ -30,15 +30,27 @@ def area(patient: Patient) -> Iterator[Diagnosis]:
         yield from _will_format(patient)
     if patient.is_bare and patient.volume is not None:
         yield from _foreign(patient, patient.volume.geometry)
-    if patient.volume is None and patient.image.areas and (patient.is_bare or patient.is_board):
-        base = patient.image.areas[0].geometry.base
-        what = f"the file system at {hex_address(base)} does not mount"
-        why = "more than one block has lost its magic, or the end is missing"
-        mend = f"maixfs info {patient.name} says more; read the flash again"
-        yield Diagnosis("no-mount", True, what, why, mend, base)
+    if patient.is_bare or patient.is_board:
+        yield from _not_mounted(patient)
     if patient.volume is not None:
         yield from _room(patient, patient.volume)
         yield from _names(patient, patient.volume)
+
+
+def _not_mounted(patient: Patient) -> Iterator[Diagnosis]:
+    """Say of a board's area, or of an image of its own, that nothing mounts it."""
+    geometry = patient.geometry
+    if patient.volume is not None or geometry is None:
+        return
+    place = bytes(patient.image.view[geometry.base : geometry.base + geometry.size])
+    if place.count(0xFF) == len(place):
+        what = "/flash is blank: the board formats it at its first start"
+        yield Diagnosis("blank", False, what, address=geometry.base)
+        return
+    what = f"the file system at {hex_address(geometry.base)} does not mount"
+    why = "more than one block has lost its magic, or the end is missing; a board formats it then"
+    mend = f"maixfs info {patient.name} says more; read the flash again"
+    yield Diagnosis("no-mount", True, what, why, mend, geometry.base)
 
 
 def _home(patient: Patient) -> Region:

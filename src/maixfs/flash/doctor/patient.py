@@ -41,6 +41,8 @@ class Patient(NamedTuple):
 
     image: FlashImage
     volume: Volume | None
+    geometry: Geometry | None
+    """Of the file system, given or found; ``volume`` is ``None`` where it does not mount."""
     name: str
     is_bare: bool
     """Whether it is an image of a file system alone: nothing is asked of the chip."""
@@ -55,7 +57,7 @@ def make_patient(
     shape = geometry or next((area.geometry for area in image.areas), None)
     bare = shape is not None and shape.base == 0
     volume = _volume(image, shape) if shape else None
-    return Patient(image, volume, name, bare, is_board)
+    return Patient(image, volume, shape, name, bare, is_board)
 
 
 def _volume(image: FlashImage, geometry: Geometry) -> Volume | None:
