@@ -91,6 +91,15 @@ def test_new_with_all_that_can_be_said(run: Run, place: Path) -> None:
     assert run("cat", "other:photo.bin").stdout_bytes == FILES["/flash/photo.bin"]
 
 
+def test_new_with_a_card(run: Run, here: Path, read_json: ReadJson) -> None:
+    assert "card sd.img" in run("new", "board", "--sd", "64M").stdout
+    assert run("ls", "board:/sd").stdout == ""
+    assert "board/sd.img" in run("new", "other", "--sd", "board/sd.img").stdout
+    assert read_json("new", "third", "--sd", "40M")["sd"] == "sd.img"
+    assert "none.img" in run("new", "fourth", "--sd", "none.img", code=1).stderr
+    assert not (here / "fourth").exists()
+
+
 def test_new_refuses(run: Run, place: Path) -> None:
     assert "exists already" in run("new", code=1).stderr
     assert "known are" in run("new", "x", "--part", "nope", code=1).stderr
@@ -119,7 +128,15 @@ def test_new_from_a_dump_takes_the_geometry_that_it_finds(
     assert ", as in dump.bin, SPIFFS at 0x040000; driver maixpy\n" in made
     assert run("ls", "other").stdout == run("ls", "board").stdout
     document = read_json("new", "third", "--from-dump", "dump.bin")
-    assert set(document) == {"board", "from_dump", "part", "flash_size", "driver", "geometry"}
+    assert set(document) == {
+        "board",
+        "from_dump",
+        "part",
+        "flash_size",
+        "driver",
+        "geometry",
+        "sd",
+    }
     assert (document["board"], document["flash_size"]) == ("third", 0x100000)
     assert document["geometry"]["base"] == 0x40000
     Path("blank.bin").write_bytes(b"\xff" * (16 << 20))

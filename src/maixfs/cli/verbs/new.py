@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.numbers import SIZE, geometry_option
+from maixfs.cli.numbers import SIZE, geometry_option, parse_size
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import DEFAULT_BOARD, WHOLE
 from maixfs.cli.screen import Screen, Text
@@ -27,7 +27,10 @@ DRIVERS = ("maixpy", "literal", "ideal")
 @verb(
     "new",
     ("maixfs new", f'Make a board with a blank flash in the folder "{DEFAULT_BOARD}".'),
-    ("maixfs new mine --from-dump flash.bin", "Make one that goes on where a real board stopped."),
+    (
+        "maixfs new mine --from-dump flash.bin --sd 8G",
+        "Make one that goes on where a real board stopped, with a new card.",
+    ),
 )
 @click.argument("board", default=DEFAULT_BOARD, type=WHOLE)
 @click.option(
@@ -46,6 +49,11 @@ DRIVERS = ("maixpy", "literal", "ideal")
     help="How the firmware writes flash: maixpy (default), as the real one, which does not wait"
     " for erases; literal, which does; ideal, which only programs.",
 )
+@click.option(
+    "--sd",
+    metavar="CARD",
+    help="The card in its slot: a size, as 8G, of a new one, or an image or drive that is there.",
+)
 @geometry_option("The file system's geometry (default: the dump's, or MaixPy's)")
 @bytes_option
 @json_option
@@ -56,6 +64,7 @@ def new(
     part: str | None,
     flash_size: int | None,
     driver: str,
+    sd: str | None,
     geometry: Geometry | None,
 ) -> None:
     """BOARD is a folder that is made: board.toml says what the board is made of, flash.bin holds
@@ -76,6 +85,7 @@ def new(
         driver=driver,
         from_dump=from_dump,
         geometry=geometry,
+        sd=None if sd is None else _card(sd),
     )
     if screen.json:
         screen.emit(_as_json(board, config, from_dump))
@@ -86,8 +96,16 @@ def new(
         "made ", Text(board, "heading"), f": flash {config.part}, ",
         f"{screen.size(config.flash_size)}, {content}{place}; driver {config.driver}",
     )  # fmt: skip
+    if config.sd.image is not None:
+        screen.line(f"  card {config.sd.image}", Text("  maixfs ls ", "hint"), f"{board}:/sd")
     option = "" if board == DEFAULT_BOARD else f" --board {board}"
     screen.line("  ", Text("next:", "hint"), f" maixfs run SCRIPT{option}")
+
+
+def _card(text: str) -> int | str:
+    """Return the bytes of a new card, or the path of one; a file of that name goes first."""
+    size = None if Path(text).exists() else parse_size(text)
+    return text if size is None else size
 
 
 def _geometry_in(dump: str, board: str) -> Geometry | None:
@@ -131,4 +149,5 @@ def _as_json(board: str, config: BoardConfig, dump: str | None) -> dict[str, Any
         "flash_size": config.flash_size,
         "driver": config.driver,
         "geometry": geometry_dict(config.geometry),
+        "sd": config.sd.image,
     }
