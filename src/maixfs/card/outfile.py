@@ -11,6 +11,7 @@ from pathlib import Path
 from maixfs.card.errors import CardError, TakenError
 from maixfs.errors import MaixfsError
 from maixfs.sd.errors import SectorError
+from maixfs.sd.hostlock import sync_folder, try_lock
 from maixfs.sd.media import FileSectors
 from maixfs.sd.pending import forget
 
@@ -35,7 +36,7 @@ def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[File
             yield device
             device.sync()
         draft.replace(place)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
         forget(place)
     except SectorError as error:  # the user knows nothing of a draft
         raise CardError(str(error).replace(str(draft), str(path)), hint=error.hint) from error
@@ -61,25 +62,12 @@ def refuse_taken(path: Path, *, force: bool) -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Keep a file locked, so that nobody takes it for a leftover; not on Windows."""
-    if sys.platform == "win32":
+    if sys.platform == "win32":  # which renames no open file
         yield
         return
-    import fcntl
-
     handle = os.open(path, os.O_RDWR)
     try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try_lock(handle)
         yield
     finally:
         os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the host remember the renaming; hosts that cannot (Windows) do so anyway."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -13,7 +13,6 @@ Integers are little-endian.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +23,7 @@ from zlib import crc32
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.hostfile import is_drive
+from maixfs.sd.hostlock import sync_folder, try_lock
 
 _HEADER = Struct("<8sQI")
 _MARK = b"maixfsJ1"
@@ -81,7 +81,7 @@ class Journal:
                 f"{self.path} cannot be written: {error.strerror or error}",
                 hint="what changes is kept beside the card while it is written",
             ) from error
-        _locked(self._stream.fileno())
+        try_lock(self._stream.fileno())
 
     def write(
         self,
@@ -108,7 +108,7 @@ class Journal:
             self._put(CRC.pack(crc), 0)
             self._stream.flush()
             os.fsync(self._stream.fileno())
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise SectorError(
                 f"{self.path} cannot be written: {error.strerror or error}",
@@ -185,24 +185,6 @@ def _runs(stream: BinaryIO, count: int) -> Iterator[Run]:
         yield Run(start, stream.read(length * CRC.size), stream.read(length * SECTOR))
 
 
-def _locked(handle: int) -> bool:
-    """Lock an open file until it is closed; false where another process has it locked.
-
-    On Windows, and on file systems without locks, nothing is locked.
-    """
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def is_abandoned(card: Path) -> bool:
     """Tell whether there is a journal that no living process writes."""
     path = journal_of(card)
@@ -211,15 +193,6 @@ def is_abandoned(card: Path) -> bool:
     except OSError:
         return False
     try:
-        return _locked(handle)
+        return try_lock(handle)
     finally:
         os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -7,13 +7,13 @@ import hashlib
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from maixfs.nor import Buffer
+from maixfs.sd.hostlock import sync_folder, try_lock
 from maixfs.target.content import Content
 from maixfs.target.errors import TargetError
 from maixfs.target.hostfile import reason_of
@@ -79,7 +79,7 @@ class Draft:
     def _created(self) -> BinaryIO:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         stream = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
-        _try_lock(stream.fileno())
+        try_lock(stream.fileno())
         return stream
 
     def finish(self) -> None:
@@ -93,7 +93,7 @@ class Draft:
         except OSError as error:
             raise self._failed(error) from error
         if self._durable:
-            _sync_folder(self._place.parent)
+            sync_folder(self._place.parent)
 
     def _close(self) -> None:
         """Close the draft, which also ends its lock; what is buffered is on its way out."""
@@ -148,34 +148,8 @@ def clear_drafts(folder: Path) -> None:
 def _remove_abandoned(name: str) -> None:
     handle = os.open(name, os.O_RDWR)  # a lock asks for writing on some file systems
     try:
-        abandoned = _try_lock(handle)
+        abandoned = try_lock(handle, unknown=False)
     finally:
         os.close(handle)
     if abandoned:
         os.unlink(name)  # noqa: PTH108 - a name from scandir
-
-
-def _try_lock(handle: int) -> bool:
-    """Lock an open file until it is closed; false where another process has it locked.
-
-    On Windows, and on file systems without locks, nothing is locked.
-    """
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the host remember the renaming; hosts that cannot (Windows) do so anyway."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
