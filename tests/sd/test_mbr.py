@@ -39,7 +39,7 @@ def test_the_tables_of_the_corpus_are_read(name):
         assert table.slots == tuple(Partition(slot, 0, 0, 0) for slot in (1, 2, 3, 4))
         assert table.unsigned == (Partition(1, *expected[1]),)
     elif name == "gpt":
-        assert table.protective
+        assert {slot.type for slot in table.used} == {0xEE}
         assert table.gpt is not None
     else:
         assert places(table) == expected

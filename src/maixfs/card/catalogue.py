@@ -126,8 +126,6 @@ def finding(
     card: str = "CARD",
     partition: int | None = None,
     severity: Severity | None = None,
-    why: str | None = None,
-    mend: str | None = None,
     cases: int = 1,
     paths: tuple[str, ...] = (),
 ) -> Finding:
@@ -136,6 +134,6 @@ def finding(
     ``card`` is how the user calls the card, in command lines that mend it.
     """
     kind = KINDS[key]
-    text = (kind.mend if mend is None else mend).replace("{card}", card)
-    why = kind.why if why is None else why
-    return Finding(key, severity or kind.severity, what, where, why, text, partition, cases, paths)
+    mend = kind.mend.replace("{card}", card)
+    severity = severity or kind.severity
+    return Finding(key, severity, what, where, kind.why, mend, partition, cases, paths)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from maixfs.card.fattable import FatTable
 from maixfs.card.report import Progress
@@ -18,13 +18,6 @@ PIECE = 2048
 """Sectors that are copied in one go, 1 MiB."""
 _GAP = 2048
 """Free sectors that are worth being left out; less is copied along."""
-
-
-class Hash(Protocol):
-    """What ``hashlib`` makes."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take more bytes."""
 
 
 def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
@@ -73,11 +66,11 @@ def without(start: int, end: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
         yield at, end - at
 
 
-def pieces_of(extents: Iterable[Extent], most: int = PIECE) -> Iterator[Extent]:
-    """Cut extents into pieces of at most ``most`` sectors."""
+def pieces_of(extents: Iterable[Extent]) -> Iterator[Extent]:
+    """Cut extents into pieces of at most ``PIECE`` sectors."""
     for start, length in extents:
-        for offset in range(0, length, most):
-            yield start + offset, min(most, length - offset)
+        for offset in range(0, length, PIECE):
+            yield start + offset, min(PIECE, length - offset)
 
 
 def copy_extents(

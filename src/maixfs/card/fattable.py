@@ -164,13 +164,13 @@ class FatTable:
         return Ending.BAD if value == self._bad else None
 
 
-def read_table(device: SectorDevice, start: int, layout: Layout, copy: int = 0) -> Table:
-    """Return the entries of a FAT from 0 to the last cluster's; FAT32 without its upper bits."""
+def read_table(device: SectorDevice, start: int, layout: Layout) -> Table:
+    """Return the entries of the first FAT, up to the last cluster's; FAT32 without upper bits."""
     import numpy as np
 
     sectors = -(-layout.limit * layout.fat_type // (8 * SECTOR))
     raw = bytearray(sectors * SECTOR)
-    device.readinto(start + layout.fat_start + copy * layout.fat_sectors, memoryview(raw))
+    device.readinto(start + layout.fat_start, memoryview(raw))
     if layout.fat_type == 32:
         table: Table = np.frombuffer(raw, "<u4")[: layout.limit].astype(np.uint32, copy=False)
         table &= np.uint32(FAT32_MASK)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from maixfs.card.errors import CardError, ProofError
 from maixfs.card.extents import PIECE, Extent, any_data, data_extents, pieces_of
-from maixfs.card.hostdevice import LARGEST, HostDevice, look_at_device, refuse_unlikely
+from maixfs.card.hostdevice import HostDevice, look_at_device, refuse_unlikely
 from maixfs.card.outfile import new_image, refuse_taken
 from maixfs.card.report import Progress
 from maixfs.card.used import used_extents
@@ -39,7 +39,6 @@ def write_card(
     *,
     used_only: bool = False,
     force: bool = False,
-    largest: int = LARGEST,
     progress: Progress | None = None,
     look: Callable[[Path], HostDevice] = look_at_device,
 ) -> Transfer:
@@ -51,7 +50,7 @@ def write_card(
     """
     facts = look(device)
     with opened_finished(image) as source:
-        refuse_unlikely(facts, _size_of(device), largest=largest, force=force)
+        refuse_unlikely(facts, _size_of(device), force=force)
         with FileSectors.open(device, read_only=False) as drive:
             if drive.sectors < source.sectors:
                 raise CardError(

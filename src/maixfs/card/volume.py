@@ -16,7 +16,7 @@ from maixfs.card.layout import Layout
 from maixfs.fat import ondisk
 from maixfs.fat.errors import DamagedError, FResult, fat_error
 from maixfs.fat.labels import label_text
-from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.device import SectorDevice
 
 MOST_ENTRIES = 2_000_000
 """Files and folders that are looked at: more than a card of 128 GiB has in practice."""
@@ -116,8 +116,3 @@ def too_many() -> DamagedError:
     )
     assert isinstance(error, DamagedError)
     return error
-
-
-def sector_text(sector: int) -> str:
-    """Return a sector with its byte offset on the card."""
-    return f"sector {sector:#x} (byte {sector * SECTOR:#x})"

@@ -93,11 +93,11 @@ class SdClock:
     ``counts`` says how many there were of each command (``CMD17``) and of each byte (``bytes``).
     """
 
-    def __init__(self, base: TimeBase | None = None, *, hz: int = INIT_HZ) -> None:
+    def __init__(self, base: TimeBase | None = None) -> None:
         self._base = base
         self._own = 0
         self.counts: Counter[str] = Counter()
-        self.set_hz(hz)
+        self.set_hz(INIT_HZ)
 
     @property
     def now(self) -> int:

@@ -69,11 +69,6 @@ class Mbr(NamedTuple):
         return tuple(partition for partition in self.slots if partition.used)
 
     @property
-    def protective(self) -> bool:
-        """Whether the table only says that there is a GUID partition table."""
-        return any(partition.type == PROTECTIVE for partition in self.slots)
-
-    @property
     def blank(self) -> bool:
         """Whether there is neither table nor volume."""
         return not (self.superfloppy or self.used or self.gpt)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from maixfs.nor.cells import blank
 from maixfs.spiffs import ondisk
+from maixfs.target.errors import rescue_of
 from maixfs.target.records import Finding
 from maixfs.target.spiffs.stale import endangered, lookup_entries
 
@@ -24,9 +25,8 @@ def examine(target: SpiffsView) -> list[Finding]:
 
 
 def _problems(target: SpiffsView) -> Iterator[Finding]:
-    geometry, fs, host = target.geometry, target.fs, target.host
-    rescue = f"maixfs unpack {host} DIR saves what can be read,"
-    rescue += f" maixfs pack DIR -o NEW --like {host} makes a sound image of it"
+    geometry, fs = target.geometry, target.fs
+    rescue = rescue_of(target.host)
     if fs.aborted_block is not None:
         yield Finding(
             "aborted-erase",
