@@ -188,7 +188,9 @@ CASES: dict[str, Case] = {
     "wrong-file": Case(
         "wrong-file", "a zip archive", lambda: flash(b"PK\x03\x04" + bytes(range(5, 250)) * 99)
     ),
-    "model-as-firmware": Case("wrong-file", "but model", lambda: flash(make_v3())),
+    "model-as-firmware": Case(
+        "wrong-file", "flashed there (a model (kmodel v3", lambda: flash(make_v3())
+    ),
     "dio-under-kboot": Case("boot-entry", "is 02", lambda: kboot(wrap(payload(), dio=True))),
     "padding": Case(
         "padding", "with zeros", lambda: flash(wrap(payload()).ljust(0x30000, b"\0")), False

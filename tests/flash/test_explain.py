@@ -22,6 +22,7 @@ from maixfs.flash.imagedevice import ImageDevice
 from maixfs.flash.kmodel import reverse_words
 from maixfs.spiffs import OpenFlag, Spiffs
 
+from .doctor_cases import CASES as CASES_OF_COMPLAINTS
 from .make_models import make_beta, make_sealed, make_v3
 from .whole_image import FILES, MAIXPY, make_flash, payload
 
@@ -74,6 +75,8 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("0x20005", "SHA-256 of the firmware at 0x000000"),
         ("0x100000", "byte 0x100000 (FF): erased flash: in the place of the firmware"),
         ("model:0x300000@12", "layers_length of header of the model at 0x300000 (kmodel v3)"),
+        ("0x30003C", "flags of k210_conv, layer 0, of the model at 0x300000 (kmodel v3)"),
+        ("0x300058", "offset 28): body of the model at 0x300000 (kmodel v3): body of layer 0"),
         ("0x380000", "identifier of header of the model at 0x380000 (kmodel v4)"),
         ("0x400020", "type of module 0 of the model at 0x400000 (kmodel v5): 'stackvm'"),
         ("0x480014", "layer 0 of the model at 0x480000 (kmodel v1)"),
@@ -248,6 +251,13 @@ def test_an_area_that_is_cut_off_is_explained_to_its_end() -> None:
     fields = FlashFields(FlashImage(image), MAIXPY)
     for address in (0xD20000, 0xD25000, len(image) - 1):
         assert fields.explain(address).sentence
+
+
+def test_what_lies_over_another_part_is_seen_on_the_way() -> None:
+    fields = FlashFields(FlashImage(bytes(CASES_OF_COMPLAINTS["model-in-firmware"].build())))
+    said = [field.structure for field in fields_between(fields, 0, 0x190000)]
+    assert any("firmware at 0x000000" in text for text in said)
+    assert any("model at 0x180000" in text for text in said)
 
 
 def test_lines_of_a_dump_hold_all_bytes_once() -> None:

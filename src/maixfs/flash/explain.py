@@ -47,7 +47,11 @@ class FlashFields:
             raise AddressError(
                 f"{hex_address(address)} is not in the image, which has {self.size:#x} bytes"
             )
-        return self._in_part(found, address)
+        field = self._in_part(found, address)
+        behind = min((one.start for one in self.image.parts if one.start > address), default=0)
+        if behind and field.end > behind:  # another part lies over this one
+            return field._replace(size=behind - field.start)
+        return field
 
     def close(self) -> None:
         """Let go of the image's bytes."""

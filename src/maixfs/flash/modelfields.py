@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from maixfs.flash.fields import Field, Row, hex_address, value_of
 from maixfs.flash.kmodel import Model
 from maixfs.flash.kmodel import ondisk as k
-from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES, named
+from maixfs.flash.kmodel.names import K210_CONV, V3_LAYERS, V4_NODES, named
 from maixfs.flash.kmodel.reader import reverse_words
 
 _REGION = "model"
 _MOST_ROWS = 4096
 """Records of one table that are told apart; real models have a few hundred."""
+_CONV = V3_LAYERS[K210_CONV]
+"""Layers of v3 whose body begins with a record of its own."""
 Record = tuple[str, int, tuple[Row, ...]]
 """Structure, offset in the model, and the rows of its fields."""
 
@@ -55,21 +57,12 @@ class ModelFields:
         for structure, offset, rows in self._records():
             yield from self._record(structure, offset, rows)
         for number, layer in enumerate(self.model.layers):
-            if layer.size and self._has_bodies:
+            skip = k.V3_CONV.size if layer.name == _CONV else 0
+            if layer.size > skip and self._has_bodies:
                 meaning = f"body of layer {number}, {layer.name}"
-                start = self.model.address + layer.address
-                yield Field(
-                    start,
-                    layer.size,
-                    _REGION,
-                    self._name,
-                    "body",
-                    "",
-                    meaning,
-                    self._section,
-                    "",
-                    0,
-                )
+                start, size = self.model.address + layer.address + skip, layer.size - skip
+                made = Field(start, size, _REGION, self._name, "body", "", meaning, self._section)
+                yield made._replace(offset=skip)
 
     @property
     def _has_bodies(self) -> bool:
@@ -81,7 +74,7 @@ class ModelFields:
         for name, first, size, meaning in rows:
             raw = self._data[offset + first : offset + first + size]
             start = self.model.address + offset + first
-            title = f"{structure} of {self._name}"
+            title = self._name if structure == name else f"{structure} of {self._name}"
             told = counted and name in ("type", "opcode")
             said = self._kind_of(raw) if told else meaning
             value = value_of(raw) if raw else ""
@@ -125,6 +118,9 @@ class ModelFields:
         yield from self._table("output", "kmodel v3 output", at, head.output_count, 8)
         at += 8 * head.output_count
         yield from self._table("layer", "kmodel v3 layer", at, head.layers_length, 8)
+        for number, layer in enumerate(self.model.layers):
+            if layer.name == _CONV:
+                yield f"k210_conv, layer {number},", layer.address, k.FIELDS["kmodel v3 k210_conv"]
 
     def _v4(self) -> Iterator[Record]:
         head = k.V4Header._make(k.V4_HEADER.unpack_from(self._data))

@@ -132,7 +132,9 @@ def plain_field(found: Found, owner: str) -> Field:
     names = {records.ERASED: "erased flash", records.ZERO: "zeros"}
     meaning = f"in {owner}" if owner else "nobody's by the layout"
     if found.kind == records.UNKNOWN:
-        bits = "" if found.entropy is None else f", {found.entropy:.1f} bits of entropy per byte"
+        bits = (
+            "" if found.entropy is None else f", {abs(found.entropy):.1f} bits of entropy per byte"
+        )
         meaning = f"{found.detail}{bits}; {meaning}"
     name = names.get(found.kind, "bytes that nothing is known of")
     return Field(found.start, found.size, found.kind, "", name, "", meaning, _MAP)

@@ -68,7 +68,8 @@ def _no_start(patient: Patient, verdict: BootVerdict) -> Diagnosis:
     else:
         key = "wrong-file"
         if found is not None and found.kind in (MODEL, UNKNOWN):
-            what = f"no firmware at 0x000000 but {found.kind} ({found.detail}): a wrong file"
+            there = f"a model ({found.detail})" if found.kind == MODEL else found.detail
+            what = f"no firmware at 0x000000: a wrong file was flashed there ({there})"
     return Diagnosis(key, True, what, why, mend, 0)
 
 
