@@ -15,7 +15,7 @@ from maixfs.card.folders import Folder, Item, child, read_folder, runs_of
 from maixfs.card.layout import Layout
 from maixfs.fat import ondisk
 from maixfs.fat.errors import DamagedError, FResult, fat_error
-from maixfs.fat.labels import label_text
+from maixfs.fat.label import label_text
 from maixfs.sd.device import SectorDevice
 
 MOST_ENTRIES = 2_000_000

@@ -14,7 +14,7 @@ from maixfs.fat import mkfs_dosfs, mkfs_fatfs
 from maixfs.fat.clock import host_clock
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, read_geometry
-from maixfs.fat.labels import label_bytes
+from maixfs.fat.label import label_bytes
 from maixfs.fat.mkfs_layout import (
     BACKUP_SECTOR,
     MAX_SECTORS_PER_CLUSTER,

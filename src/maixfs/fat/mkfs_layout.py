@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.labels import NO_LABEL
+from maixfs.fat.label import NO_LABEL
 from maixfs.sd.device import SECTOR
 
 MAX_SECTORS_PER_CLUSTER = 128
