@@ -71,7 +71,8 @@ def test_the_same_in_plain_text(dump: Path, run: Run) -> None:
 )
 def test_what_is_wrong_is_told(case: str, words: str, dump: Path, run: Run) -> None:
     dump.write_bytes(CASES[case].build())
-    assert words in run("info", "dump.bin", code=1).stdout
+    text = run("info", "dump.bin", code=1).stdout
+    assert words in text and "next: maixfs doctor dump.bin" in text
 
 
 def test_a_chip_without_a_file_system_is_told_too(dump: Path, run: Run) -> None:

@@ -87,6 +87,9 @@ def _chip_info(screen: Screen, there: TargetPath, facts: ChipFacts, flags: bool)
     findings: list[Said] = [*facts.findings, *(report.findings if report else ())]
     screen.facts([*rows, *_health(findings)])
     _draw_findings(screen, [one for one in findings if one.is_problem or one.key != "model"])
+    if not healthy:
+        screen.line()
+        screen.line("  ", Text("next:", "hint"), f" maixfs doctor {there.host} says why, and more")
     return int(not healthy)
 
 
