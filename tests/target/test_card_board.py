@@ -188,3 +188,11 @@ def test_a_script_finds_what_was_put_on_the_card(
     assert "from the host" in capfd.readouterr().out
     with open_target(board) as target:
         assert target.read("/sd/back.txt") == b"b"
+
+
+def test_paths_without_a_slash_start_on_flash(board: Path) -> None:
+    with open_target(board) as target:
+        assert target.absolute("main.py") == "/flash/main.py"
+        assert {entry.path.split("/")[1] for entry in target.list(None)} <= {"flash"}
+    with open_target(f"{board}:new.py", writable=True) as target:
+        assert target.write("new.py", b"1").path == "/flash/new.py"

@@ -216,8 +216,9 @@ def maixfs(context: click.Context) -> None:
     card: an image or a drive; which of them, where in it the file system lies and its geometry are
     found out. TARGET:PATH is a file or folder in it: board:/flash/main.py, board:/sd/main.py,
     card.img:/main.py. Of a card the first partition is meant that a board mounts, or with
-    card.img@2 the second. Where TARGET is left out, it is the folder "board" beside you, and :PATH
-    is a path in that.
+    card.img@2 the second; of a board /flash where no path or one like board:main.py says more,
+    also with a card in its slot. Where TARGET is left out, it is the folder "board" beside you,
+    and :PATH is a path in that.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -38,8 +38,9 @@ def parse_target(text: str) -> TargetPath:
     A colon divides where a slash or nothing follows it; where anything else follows it must
     end the name of something that is there. A host path that holds colons and is there is taken
     whole, and so is the drive letter of a Windows path. ``@`` and a number at the end of the
-    host's part are a slot where that part is not there and what is before them is. ``board:`` is
-    the place where relative paths start, ``board:main.py`` lies there.
+    host's part are a slot where that part is not there and what is before them is. A path
+    without a slash in front is one on the flash of a board (``/flash``), also where a card is in
+    its slot and scripts start on that, and one from the root in an image.
     """
     if _is_there(text):
         return TargetPath(Path(text))
