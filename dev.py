@@ -88,9 +88,11 @@ def demo(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the test suite."""
+    """Run the test suite: all of it on every core, chosen tests in one process."""
     prepare(TOOLS)
-    return run([PYTHON, "-m", "pytest", *arguments])
+    chosen = any(not argument.startswith("--durations") for argument in arguments)
+    cores = [] if chosen else ["--numprocesses", "auto"]
+    return run([PYTHON, "-m", "pytest", *cores, *arguments])
 
 
 def lint(arguments: list[str]) -> int:

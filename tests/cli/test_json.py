@@ -40,7 +40,7 @@ SCHEMA: dict[tuple[str, ...], dict[str, str]] = {
         "targets entries": ENTRY,
     },
     ("du", "-s", "board"): {"": "targets", "targets": "target folder entries size pages on_flash"},
-    ("new", "other"): {"": "board from_dump part flash_size driver geometry"},
+    ("new", "other"): {"": "board from_dump part flash_size driver geometry sd"},
     ("info", "board"): {"room": ROOM, "board": "part driver profile holder"},
     ("cp", "src/boot.py", ":"): {
         "": "dry_run files written warnings",
