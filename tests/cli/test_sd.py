@@ -60,11 +60,16 @@ def field(name: str) -> None:
 def test_a_card_in_use_is_not_replaced(here: Path, run: Run) -> None:
     run("sd", "new", "2M", "old.img")
     run("sd", "new", "2M", "card.img")
+    Path("tree").mkdir()
     before = Path("card.img").read_bytes()
     lock = CardLock(Path("card.img"), read_only=True)
     try:
-        for words in (["new", "2M", "card.img"], ["read", "old.img", "-o", "card.img"]):
-            assert "is in use" in run("sd", *words, "--force", code=1).stderr
+        for words in (
+            ["sd", "new", "2M", "card.img"],
+            ["sd", "read", "old.img", "-o", "card.img"],
+            ["pack", "tree", "-o", "card.img"],
+        ):
+            assert "is in use" in run(*words, "--force", code=1).stderr
     finally:
         lock.release()
     assert Path("card.img").read_bytes() == before

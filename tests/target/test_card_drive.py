@@ -57,9 +57,7 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     with open_target(drive, writable=True, drives=True) as target:
         target.write("/x", b"1")
         assert target.commit() is not None
-    assert [path.name for path in drive.parent.iterdir()] == ["sdz", "note.txt"] or len(
-        [*drive.parent.iterdir()]
-    ) == 2
+    assert {path.name for path in drive.parent.iterdir()} == {"sdz", "note.txt"}
     assert tree_of(drive)["/x"] == b"1"
     note = drive.with_name("note.txt")
     with pytest.raises(TargetError, match="drive"):

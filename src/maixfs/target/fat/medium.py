@@ -34,7 +34,7 @@ class CardMedium:
         self._stack = ExitStack()
         try:
             if writable:
-                self._stack.enter_context(_alone(file))
+                self._stack.enter_context(alone(file))
                 with _host_told():
                     finish(file)
                 self._stamp = Stamp.of(look_at(file, devices=True))
@@ -150,13 +150,13 @@ def settle(file: Path) -> bool:
     """
     if not journal_of(file).exists():
         return False
-    with _alone(file), _host_told():
+    with alone(file), _host_told():
         return finish(file)
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
-    """Have a card for oneself, against boards too."""
+def alone(file: Path) -> Iterator[None]:
+    """Have a card for oneself, against boards too; raises ``BoardBusyError``."""
     from maixfs.board.cardlock import CardLock
 
     lock = CardLock(file, read_only=False)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from maixfs.target.content import Content
 from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fat.fitting import LARGEST_FILE, too_large
+from maixfs.target.fat.medium import alone
 from maixfs.target.fat.names import from_datetime
 from maixfs.target.hostfile import host_content, refuse_taken
 from maixfs.target.names import show
@@ -109,7 +111,8 @@ def pack_card(
         changed = not _same(draft.file, out)
         if changed:
             refuse_taken(out, force=force)
-            draft.finish()
+            with alone(out) if out.is_file() else nullcontext():
+                draft.finish()
         forget(Path(os.path.realpath(out)))
     return PackedCard(
         path=str(out),
