@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maixfs.errors import MaixfsError
+from maixfs.flash.imagedevice import ImageDevice
 from maixfs.nor import NorError
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
@@ -26,7 +27,6 @@ from maixfs.target import (
     open_target,
 )
 from maixfs.target.hostfile import read_file
-from maixfs.target.spiffs.medium import ImageDevice
 from maixfs.target.unpacking import make_folder
 from target.places import FILES, MAIXPY, SMALL, flash_of, make_bare, make_image, snapshot
 

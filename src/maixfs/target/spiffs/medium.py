@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from maixfs.nor import Buffer, NorDevice, NorError, WearCounts
+from maixfs.flash.imagedevice import ImageDevice
+from maixfs.nor import NorDevice, NorError, WearCounts
 from maixfs.nor.array import SECTOR
 from maixfs.nor.hostfile import MappedFile
 from maixfs.target.errors import NoFileSystemError, TargetError
@@ -18,34 +19,6 @@ Medium: TypeAlias = "ReadMedium | EditMedium"
 
 SMALLEST, LARGEST = 3 * SECTOR, 64 << 20
 """A SPIFFS has three blocks; no chip of these boards has more than 64 MiB."""
-
-
-class ImageDevice:
-    """An image as a flash chip that can only be read."""
-
-    erase_size = SECTOR
-
-    def __init__(self, image: memoryview) -> None:
-        self.size = len(image)
-        self._image = image
-
-    def read(self, address: int, length: int) -> bytes:
-        """Return ``length`` bytes."""
-        if address < 0 or length < 0 or address + length > self.size:
-            raise NorError(f"{length:#x} bytes at {address:#x} end behind the image")
-        return self._image[address : address + length].tobytes()
-
-    def program(self, address: int, data: Buffer) -> None:
-        """Refuse."""
-        raise NorError(f"the image is open for reading only ({len(data)} bytes at {address:#x})")
-
-    def erase(self, address: int, length: int) -> None:
-        """Refuse."""
-        raise NorError(f"the image is open for reading only ({length:#x} at {address:#x})")
-
-    def window(self) -> memoryview:
-        """Return the image."""
-        return self._image
 
 
 class ReadMedium:

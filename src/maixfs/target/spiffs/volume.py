@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from maixfs.flash.imagedevice import ImageDevice
 from maixfs.spiffs import Geometry, Spiffs, SpiffsError
 from maixfs.target.errors import UnreadableError
 from maixfs.target.names import Parts, Steps
@@ -14,7 +15,7 @@ from maixfs.target.paths import Mount
 from maixfs.target.records import Entry, Finding, Kind
 from maixfs.target.spiffs.catalog import SpiffsCatalog
 from maixfs.target.spiffs.fitting import check_fits
-from maixfs.target.spiffs.medium import ImageDevice, Medium
+from maixfs.target.spiffs.medium import Medium
 from maixfs.target.spiffs.names import stored_name
 from maixfs.target.spiffs.room import SpiffsRoom
 
