@@ -316,3 +316,19 @@ def test_the_layout_is_told_from_addresses(addresses: tuple[int, ...], name: str
     pieces = [firmware(0x100, address) for address in addresses]
     assert guess_layout(pieces).name == name
     assert plan(pieces, flasher="ktool").errors == ()
+
+
+def test_chips_have_a_bound() -> None:
+    planned = plan([data(0)], MAIXPY, size=0xF0000000)
+    assert keys(planned) == [("chip", True)]
+    with pytest.raises(ComposeError, match="no flash chip of these boards has 0xf0000000 bytes"):
+        build(planned)
+
+
+def test_a_model_that_is_none_is_told() -> None:
+    other = Piece("fw.bin", "model", 0x300000, PAYLOAD)
+    (conflict,) = plan([other], MAIXPY).conflicts
+    assert (conflict.key, conflict.is_error) == ("model", False)
+    assert "fw.bin (0x300000-" in conflict.message and "is no model" in conflict.message
+    turned = Piece("m.kmodel", "model", 0x300000, reverse_words(MODEL))
+    assert plan([model(), turned._replace(address=0x310000)], MAIXPY).conflicts == ()

@@ -14,9 +14,11 @@ from flash.test_compose import AREA, BOARD, CHIP, KRUX, MAIXPY, MODEL, PAYLOAD, 
 from maixfs.errors import MaixfsError
 from maixfs.flash.compose import build, plan
 from maixfs.flash.firmware import read_firmware, wrap
-from maixfs.flash.ingredients import RecipeError, spiffs_piece
+from maixfs.flash.hostread import read_whole
+from maixfs.flash.ingredients import RecipeError, read_file, spiffs_piece
+from maixfs.flash.kfpkg import read_kfpkg
 from maixfs.flash.kmodel.reader import reverse_words
-from maixfs.flash.layout import find_layout
+from maixfs.flash.layout import find_layout, load_layout
 from maixfs.flash.pieces import Piece
 from maixfs.flash.recipe import read_recipe
 from maixfs.flash.split import RECIPE_NAME, Split, split
@@ -194,6 +196,7 @@ def test_a_recipe_says_it_all(tmp_path: Path) -> None:
         ("model = [1]", "model is no table"),
         ("a = ", "is no TOML"),
         ('firmware = "m.kmodel"', "does not begin like a program"),
+        ("[[spiffs]]\ndir = 'fs'\nsize = 0x1001", "fs: area size 0x1001"),
     ],
 )
 def test_recipes_that_cannot_be_are_refused(tmp_path: Path, text: str, words: str) -> None:
@@ -226,6 +229,24 @@ def test_links_out_of_a_packed_folder_are_followed_only_if_asked(tmp_path: Path)
     assert any("link to outside" in note for note in notes)
     piece, notes = spiffs_piece(tmp_path / "fs", MAIXPY, follow_links=True)
     assert b"TOP SECRET" in piece.data
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    endless = Path("/dev/zero")
+    for read in (read_file, read_recipe, load_layout, read_kfpkg):
+        with pytest.raises(MaixfsError, match="cannot be read: it is a device"):
+            read(endless)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(RecipeError, match="it is a device or a pipe"):
+        read_file(tmp_path / "pipe")
+
+
+def test_files_have_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(bytes(0x100001))
+    with pytest.raises(OSError, match="more than 1 MiB"):
+        read_whole(tmp_path / "large", 0x100000)
+    assert len(read_whole(tmp_path / "large", 0x100001)) == 0x100001
 
 
 def test_a_layout_without_file_system_needs_an_address(tmp_path: Path) -> None:

@@ -422,6 +422,15 @@ def test_a_missing_file_is_an_error_of_ours(tmp_path: Path) -> None:
         read_kfpkg(tmp_path / "no.kfpkg")
 
 
+def test_errors_name_the_package_and_the_file_in_it(tmp_path: Path) -> None:
+    place = tmp_path / "odd.kfpkg"
+    place.write_bytes(package(listed(one(-1)), **{"a.bin": b"x"}))
+    with pytest.raises(KfpkgError) as caught:
+        read_kfpkg(place)
+    assert str(caught.value).startswith(f"{place}: a.bin: its address -0x1 is not")
+    assert caught.value.member == "a.bin"
+
+
 # Writing
 
 

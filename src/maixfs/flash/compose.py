@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from maixfs.errors import ImageError
@@ -15,6 +15,8 @@ from maixfs.nor import Buffer
 from maixfs.nor.cells import blank
 
 DEFAULT_LAYOUT = "maixpy-16m"
+LARGEST_FLASH = 64 << 20
+"""Bytes; what is put together lies in memory as a whole."""
 _KRUX_SLOT = 0x80000
 _KRUX_OLD_SLOT = 0x280000
 
@@ -100,12 +102,18 @@ def plan(
     if size is None:
         size = chosen.size if image is None else memoryview(image).nbytes
     tool = find_flasher(flasher) if flasher is not None else None
-    conflicts = find_conflicts(given, chosen, size, tool)
+    conflicts = [*_chip_conflicts(size), *find_conflicts(given, chosen, size, tool)]
     if image is not None:
         from maixfs.flash.present import present_conflicts
 
         conflicts += present_conflicts(given, image)
     return Plan(given, chosen, size, tool, tuple(conflicts))
+
+
+def _chip_conflicts(size: int) -> Iterator[Conflict]:
+    if size > LARGEST_FLASH:
+        text = f"no flash chip of these boards has {size:#x} bytes"
+        yield Conflict("chip", True, text, size, f"{LARGEST_FLASH:#x} is the most")
 
 
 def guess_layout(pieces: Iterable[Piece]) -> Layout:

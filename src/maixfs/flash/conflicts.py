@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from maixfs.flash.banner import begins_like_payload
 from maixfs.flash.flashers import Flasher
+from maixfs.flash.kmodel.errors import ModelError
+from maixfs.flash.kmodel.parse import parse_model
 from maixfs.flash.layout import SECTOR, Layout, Region
 from maixfs.flash.pieces import Piece, is_image
 
@@ -50,6 +52,7 @@ def find_conflicts(
     for piece in pieces:
         found += _place_conflicts(piece, size, is_whole=flasher is None)
         found += header_conflicts(piece)
+        found += _model_conflicts(piece)
         if piece.address < size:
             found += _region_conflicts(piece, layout)
     if flasher is not None:
@@ -125,6 +128,18 @@ def header_conflicts(piece: Piece) -> Iterator[Conflict]:
             else f"{piece} gets a firmware's header and hash but does not begin like a firmware",
             piece.address,
             "sha256Prefix must be false for it" if is_known else None,
+        )
+
+
+def _model_conflicts(piece: Piece) -> Iterator[Conflict]:
+    """Yield that what was given as a model is none, as far as is known."""
+    if piece.kind != "model" or not piece.size or piece.payload is not None:
+        return
+    try:
+        parse_model(piece.data)
+    except ModelError as error:
+        yield Conflict(
+            "model", False, f"{piece} is no model that is known: {error}", piece.address
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
+from maixfs.flash.hostread import read_whole
 from maixfs.flash.layout import Layout
 from maixfs.flash.pieces import Piece, firmware_piece
 from maixfs.nor.cells import blank
@@ -30,14 +31,9 @@ class RecipeError(UsageError):
 def read_file(path: Path) -> bytes:
     """Return the bytes of a file; raises ``RecipeError``."""
     try:
-        if path.stat().st_size > MOST_FILE:
-            raise RecipeError(f"{path} has more than {MOST_FILE >> 20} MiB: no flash takes it")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        if isinstance(error, RecipeError):
-            raise
-        reason = getattr(error, "strerror", None) or str(error)
-        raise RecipeError(f"{path} cannot be read: {reason}") from error
+        return read_whole(path, MOST_FILE)
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def load_firmware(path: Path, address: int = 0, *, dio: bool = False) -> Piece:
@@ -96,10 +92,14 @@ def spiffs_piece(
     chosen = home.spiffs_geometry() if home is not None and not geometry else None
     shape = chosen or _preset(geometry or _DEFAULT_GEOMETRY)
     from maixfs.spiffs.collect import collect
+    from maixfs.spiffs.geometry import GeometryError
     from maixfs.spiffs.pack import pack
 
     found = collect(path, follow_links=follow_links)
-    made = replace(shape, base=place, size=size or shape.size)
+    try:
+        made = replace(shape, base=place, size=size or shape.size)
+    except GeometryError as error:
+        raise RecipeError(f"{path}: {error}", hint=error.hint) from error
     image = bytes(pack(found.files, made, spare_blocks=spare_blocks))
     return Piece(f"{path.resolve().name}.bin", "spiffs", place, image), found.warnings
 

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
+from maixfs.flash.hostread import read_whole
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
 
+MOST_LAYOUT = 1 << 20
+"""Bytes of a layout's file."""
 SECTOR = 0x1000
 """Smallest erase unit in bytes: whoever shares one with a neighbour erases the neighbour too."""
 KINDS = (
@@ -151,7 +154,7 @@ def load_layout(path: str | Path) -> Layout:
 
     file = Path(path)
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_whole(file, MOST_LAYOUT).decode("utf-8"))
     except OSError as error:
         raise LayoutError(f"{file}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # TOML errors and UTF-8 errors are ValueErrors

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from maixfs.flash.compose import DEFAULT_LAYOUT
+from maixfs.flash.hostread import read_whole
 from maixfs.flash.ingredients import (
     RecipeError,
     data_piece,
@@ -33,6 +34,8 @@ from maixfs.flash.layout import Layout, find_layout, load_layout, preset_names
 from maixfs.flash.pieces import Piece
 from maixfs.flash.recipefile import RecipeTable
 
+MOST_RECIPE = 1 << 20
+"""Bytes of a recipe; MOST_PIECES tables take less."""
 MOST_PIECES = 1 << 14
 """As many as there are sectors in the largest chip."""
 _TOP = ("layout", "chip_size", "dio", "firmware", "model", "spiffs", "raw", "fill")
@@ -66,7 +69,7 @@ def read_recipe(path: str | Path) -> Recipe:
 
     file = Path(path)
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_whole(file, MOST_RECIPE).decode("utf-8"))
     except OSError as error:
         raise RecipeError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # TOML errors and UTF-8 errors are ValueErrors

@@ -16,3 +16,9 @@ class KfpkgError(ImageError):
     ) -> None:
         super().__init__(message if member is None else f"{member}: {message}", hint=hint)
         self.member = member
+
+    def inside(self, package: str) -> KfpkgError:
+        """Return the same error with the name of the package in front."""
+        named = KfpkgError(f"{package}: {self}", hint=self.hint)
+        named.member = self.member
+        return named

@@ -6,6 +6,7 @@ from pathlib import Path
 from posixpath import dirname, join
 
 from maixfs.flash.banner import begins_like_payload
+from maixfs.flash.hostread import read_whole
 from maixfs.flash.kfpkg.archive import MOST_TOTAL, Archive, safe_name
 from maixfs.flash.kfpkg.errors import KfpkgError
 from maixfs.flash.kfpkg.flashlist import ListEntry, read_list
@@ -24,7 +25,16 @@ def read_kfpkg(source: str | Path | Buffer) -> Package:
     ``KfpkgError`` for what is no package, is damaged, names files that are not there or that lead
     out of it, and for more data than a flash could take.
     """
-    data = _load(Path(source)) if isinstance(source, str | Path) else bytes(source)
+    if not isinstance(source, str | Path):
+        return _parse(bytes(source))
+    data = _load(Path(source))
+    try:
+        return _parse(data)
+    except KfpkgError as error:
+        raise error.inside(str(source)) from error
+
+
+def _parse(data: bytes) -> Package:
     archive = Archive(data)
     place = _list_place(archive)
     found = read_list(archive.read(place))
@@ -47,9 +57,7 @@ def read_kfpkg(source: str | Path | Buffer) -> Package:
 
 def _load(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_PACKAGE:
-            raise KfpkgError(f"{path} has more than {MOST_PACKAGE >> 20} MiB: no package has")
-        return path.read_bytes()
+        return read_whole(path, MOST_PACKAGE)
     except OSError as error:
         raise KfpkgError(f"{path} cannot be read: {error.strerror}") from error
 
