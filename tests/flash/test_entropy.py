@@ -11,6 +11,7 @@ NOISE = random.Random(7).randbytes(0x40000)
 
 def test_entropy_of_known_distributions() -> None:
     assert entropy(b"") == entropy(b"aaaa") == 0.0
+    assert str(entropy(b"aaaa")) == "0.0"
     assert entropy(b"ab") == 1.0
     assert entropy(bytes(range(256)) * 4) == 8.0
     assert entropy(b"aaab") == pytest.approx(0.8112781)

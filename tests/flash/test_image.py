@@ -306,6 +306,16 @@ def test_a_cut_dump() -> None:
     assert "odd-size" in keys(image, problems=False)
 
 
+@pytest.mark.parametrize("cut", [slice(0x1000, None), slice(None, -0x1000)])
+def test_a_dump_without_a_sector(cut: slice) -> None:
+    whole = chip({0: wrap(payload()), 0xD00000: area({"/main.py": b"1"})})
+    assert not [one for one in FlashImage(whole).health if one.is_problem]
+    short = FlashImage(whole[cut])
+    problem = next(one for one in short.health if one.key == "short")
+    assert problem.is_problem and "0x1000 bytes are missing" in problem.message
+    assert (short.layout, short.preset.name) == (None, "maixpy-16m")
+
+
 def test_nothing_is_changed_and_views_will_do() -> None:
     before = bytes(WHOLE)
     views: list[Buffer] = [memoryview(WHOLE), WHOLE]

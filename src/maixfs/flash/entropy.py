@@ -54,4 +54,4 @@ def _sampled(view: memoryview, sample: int) -> bytes:
 
 def _entropy(data: bytes) -> float:
     size = len(data)
-    return -sum(n / size * log2(n / size) for n in Counter(data).values()) if data else 0.0
+    return sum(n / size * log2(size / n) for n in Counter(data).values()) if data else 0.0

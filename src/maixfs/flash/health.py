@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from maixfs.flash.image import FlashImage
 
 _SECTOR = 0x1000
+_SLIP = 0x100000
+"""An image that is shorter than a chip by less was meant to be the whole of it."""
 _SURE = 0.9
 
 
@@ -39,6 +41,11 @@ def _chip(image: FlashImage) -> Iterator[Finding]:
     if image.size % _SECTOR:
         text = f"the image has {image.size:#x} bytes, no whole number of sectors"
         yield Finding("odd-size", False, text, hint="a whole dump is as large as its chip")
+    missing = image.preset.size - image.size
+    if 0 < missing < _SLIP and image.parts:
+        text = f"{missing:#x} bytes are missing at the start or the end of the image"
+        hint = f"a dump for {image.preset.name} has {image.preset.size:#x} bytes: read it again"
+        yield Finding("short", True, text, hint=hint)
 
 
 def _firmware(image: FlashImage, part: Found, firmware: Firmware) -> Iterator[Finding]:

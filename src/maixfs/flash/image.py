@@ -28,7 +28,7 @@ class FlashImage:
 
     ``FlashImage(dump)`` searches at once. ``layout`` tells what is meant to be there; without
     one it is the preset that suits what was found, ``None`` where the image is smaller than the
-    preset's chip. Any bytes will do; nothing is raised.
+    preset's chip (``preset`` has it all the same). Any bytes will do; nothing is raised.
     """
 
     def __init__(self, image: Buffer, layout: Layout | None = None) -> None:
@@ -36,7 +36,8 @@ class FlashImage:
         self.size = len(self.view)
         self.kboot: Kboot | None = read_kboot(self.view)
         self._parts = self._search(layout)
-        self.layout = layout or _suiting(self)
+        self.preset = layout or find_layout(_suiting_name(self))
+        self.layout = self.preset if layout or self.size >= self.preset.size else None
 
     def _search(self, layout: Layout | None) -> list[Found]:
         """Return what was found, without the gaps, by address."""
@@ -129,14 +130,8 @@ def _inside_any(one: Found, others: list[Found]) -> bool:
     return any(other.start <= one.start and one.end <= other.end for other in others)
 
 
-def _suiting(image: FlashImage) -> Layout | None:
-    """Return the preset that suits what was found."""
-    name = _suiting_name(image)
-    layout = find_layout(name)
-    return layout if image.size >= layout.size else None
-
-
 def _suiting_name(image: FlashImage) -> str:
+    """Return the name of the preset that suits what was found."""
     products = {firmware.banner.product for firmware in image.firmware}
     lobo = "MicroPython by LoBo" in products
     if image.kboot is not None:
