@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ def test_conflicts_are_told_and_nothing_is_written(run: Run, read_json: ReadJson
     assert not Path("flash.bin").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_what_is_no_file_is_never_replaced(run: Run) -> None:
+    os.mkfifo("pipe")
+    said = run("build", "-o", "pipe", *PARTS, "--force", code=1).stderr
+    assert "pipe is a device or a pipe, no file" in said
+    assert Path("pipe").is_fifo()
+
+
 def test_a_file_that_is_there_is_replaced_only_if_asked(run: Run) -> None:
     Path("flash.bin").write_bytes(b"mine")
     assert "exists already" in run("build", "-o", "flash.bin", *PARTS, code=1).stderr
@@ -91,6 +100,8 @@ def test_a_layout_of_ones_own(run: Run) -> None:
 
 def test_wrong_usage_is_told(run: Run) -> None:
     assert "nothing to put together" in run("build", "-o", "x.bin", code=2).stderr
+    below = run("build", "-o", "x", "--raw", "maixpy.bin@-0x1000", code=2)
+    assert "the address -0x1000 is negative" in below.stderr
     assert "address is missing" in run("build", "-o", "x", "--raw", "maixpy.bin", code=2).stderr
     Path("recipe.toml").write_text('firmware = "maixpy.bin"', encoding="utf-8")
     both = run("build", "recipe.toml", "-o", "x.bin", "--model", "face.kmodel", code=2)

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Written:
     """Write a file; the very same content is left alone.
 
-    Raises ``TakenError`` for another file that is there, unless ``force`` replaces it, and
-    ``TargetError`` where the host refuses.
+    Raises ``TakenError`` for another file that is there, unless ``force`` replaces it, for what
+    is no file in any case, and ``TargetError`` where the host refuses.
     """
     from maixfs.target import Written
     from maixfs.target.draft import Draft, clear_drafts
+    from maixfs.target.errors import TakenError
     from maixfs.target.hostfile import refuse_taken, same_content
 
     proof = Written(str(out), len(data), hashlib.sha256(data).hexdigest(), True)
     if same_content(out, (data,)):
         return proof._replace(changed=False)
     refuse_taken(out, force=force)
+    if out.exists() and not out.is_file():
+        raise TakenError(f"{out} is a device or a pipe, no file", hint="choose another name")
     clear_drafts(out.resolve().parent)
     with Progress(screen, rates=True) as progress, Draft(out) as draft:
         draft.write((data,), len(data), progress)

@@ -89,9 +89,9 @@ def apply_verb(
 def _write(
     screen: Screen, target: str, output: str | None, old: bytes, new: bytearray, force: bool
 ) -> Written:
+    from maixfs.cli.flash.output import write_new
     from maixfs.cli.kfpkg.flashfile import change_flash
-    from maixfs.cli.kfpkg.output import write_file
 
     if output is None:
         return change_flash(screen, Path(target), old, new)
-    return write_file(screen, Path(output), new, force=force)
+    return write_new(screen, Path(output), new, force=force)

@@ -43,7 +43,7 @@ def make_verb(screen: Screen, output: str, parts: Parts, flasher: str | None, fo
 
     The recipe is that of maixfs build.
     """
-    from maixfs.cli.kfpkg.output import write_file
+    from maixfs.cli.flash.output import write_new
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import draw_proof, file_json
     from maixfs.flash.compose import plan
@@ -57,7 +57,7 @@ def make_verb(screen: Screen, output: str, parts: Parts, flasher: str | None, fo
     if refused(screen, planned):
         return 1
     data = make_kfpkg(parts_of(planned.pieces))
-    written = write_file(screen, Path(output), data, force=force)
+    written = write_new(screen, Path(output), data, force=force)
     if screen.json:
         screen.emit({"written": file_json(written), **plan_json(planned)})
         return 0

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
-from maixfs.nor import Buffer
 from maixfs.target.content import Content
-from maixfs.target.draft import Draft, clear_drafts
+from maixfs.target.draft import clear_drafts
 from maixfs.target.errors import TakenError
-from maixfs.target.hostfile import host_content, refuse_taken, same_content
+from maixfs.target.hostfile import host_content
 from maixfs.target.hostnames import HostNames
 from maixfs.target.records import Written
 from maixfs.target.unpacking import make_folder, write_host
-
-
-def write_file(screen: Screen, path: Path, data: Buffer, *, force: bool) -> Written:
-    """Write a file in one step; an equal one is left alone.
-
-    Raises ``TakenError`` where something else is there without ``force``, and ``TargetError``
-    where the host refuses.
-    """
-    proof = Written(str(path), len(data), hashlib.sha256(data).hexdigest(), True)
-    if same_content(path, [data]):
-        return proof._replace(changed=False)
-    refuse_taken(path, force=force)
-    clear_drafts(path.resolve().parent)
-    with Draft(path) as draft, Progress(screen, rates=True) as progress:
-        draft.write((data,), len(data), progress)
-        draft.finish()
-    return proof
 
 
 def host_names(names: list[str]) -> dict[str, str]:

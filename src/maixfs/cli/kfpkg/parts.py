@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 FLASHERS = ("none", "kflash-4k", "kflash-64k", "ktool")
 """Names of flashers (a test holds them to the library's)."""
+
+
+_NEGATIVE = re.compile(r"-(0x[0-9a-f]+|[0-9]+)", re.IGNORECASE)
 
 
 class Placed(NamedTuple):
@@ -36,6 +40,8 @@ class PlacedType(click.ParamType):  # type: ignore[type-arg]
     ) -> Placed:
         """Return file and address; a name may have an @ of its own."""
         file, mark, text = str(value).rpartition("@")
+        if mark and _NEGATIVE.fullmatch(text):
+            self.fail(f"{value!r}: the address {text} is negative", param, ctx)
         address = parse_size(text) if mark else None
         return Placed(str(value), None) if address is None else Placed(file, address)
 

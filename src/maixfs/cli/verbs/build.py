@@ -42,7 +42,7 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     A recipe is a TOML file with the keys layout, chip_size, firmware and the tables [[model]],
     [[spiffs]], [[raw]]; with --flasher the zeros that it would add are in the image, too.
     """
-    from maixfs.cli.kfpkg.output import write_file
+    from maixfs.cli.flash.output import write_new
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import file_json
     from maixfs.flash.compose import build as build_image
@@ -55,7 +55,7 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     if refused(screen, planned):
         return 1
     image = build_image(planned)
-    written = write_file(screen, Path(output), image, force=force)
+    written = write_new(screen, Path(output), image, force=force)
     if screen.json:
         screen.emit({"written": file_json(written), **plan_json(planned)})
         return 0
