@@ -15,6 +15,7 @@ from maixfs.card import (
     new_card,
     write_card_layout,
 )
+from maixfs.card.outfile import new_image
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import Fat
 from maixfs.sd.mbr import read_mbr
@@ -151,3 +152,12 @@ def test_others_find_nothing_wrong(case: str, layout: str, tmp_path: Path) -> No
     with FileSectors.open(path) as card:
         for part in made.partitions:
             assert not fsck(card, part.start, part.sectors, tmp_path / f"{part.number}.img")
+
+
+def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+    left = tmp_path / ".maixfs-0123456789ab.new"
+    left.write_bytes(b"half a card")
+    with new_image(tmp_path / "first.img", 8):
+        assert not left.exists()
+        new_card(tmp_path / "second.img", 4 << 20)  # one that is being written stays
+    assert {path.name for path in tmp_path.iterdir()} == {"first.img", "second.img"}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from maixfs.card.errors import CardError, TakenError
 from maixfs.errors import MaixfsError
+from maixfs.sd.drafts import clear_drafts, draft_of
 from maixfs.sd.errors import SectorError
 from maixfs.sd.hostlock import sync_folder, try_lock
 from maixfs.sd.media import FileSectors
@@ -26,8 +27,8 @@ def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[File
     """
     refuse_taken(path, force=force)
     place = Path(os.path.realpath(path))
-    # The name that other unfinished files of this program have: leftovers are known by it.
-    draft = place.with_name(f".maixfs-{os.urandom(6).hex()}.new")
+    clear_drafts(place.parent)
+    draft = draft_of(place)
     if not place.parent.is_dir():
         raise CardError(f"{path} cannot be written", hint=f"make the folder {path.parent} first")
     try:

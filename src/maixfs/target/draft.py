@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -13,14 +12,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maixfs.nor import Buffer
+from maixfs.sd.drafts import clear_drafts, draft_of
 from maixfs.sd.hostlock import sync_folder, try_lock
 from maixfs.target.content import Content
 from maixfs.target.errors import TargetError
 from maixfs.target.hostfile import reason_of
 from maixfs.target.records import Progress
 
+__all__ = ["Draft", "clear_drafts", "put_file"]
+
 _CHUNK = 1 << 20
-_NAME = re.compile(r"\.maixfs-[0-9a-f]{12}\.new")
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
 
 
@@ -36,7 +37,7 @@ class Draft:
         self.path = path
         self._durable = durable
         self._place = Path(os.path.realpath(path))
-        self._draft = self._place.with_name(f".maixfs-{os.urandom(6).hex()}.new")
+        self._draft = draft_of(self._place)
         self._stream: BinaryIO | None = None
 
     def __enter__(self) -> Draft:
@@ -131,25 +132,3 @@ def put_file(path: Path, content: Content) -> str:
                 os.utime(draft.file, (seconds, seconds))
         draft.finish()
     return digest.hexdigest()
-
-
-def clear_drafts(folder: Path) -> None:
-    """Remove the drafts that killed processes left in a folder; nothing else is touched.
-
-    A draft that is being written is locked (on Windows: open, and then it cannot go).
-    """
-    with suppress(OSError), os.scandir(folder) as entries:
-        names = [entry.path for entry in entries if _NAME.fullmatch(entry.name)]
-        for name in names:
-            with suppress(OSError):
-                _remove_abandoned(name)
-
-
-def _remove_abandoned(name: str) -> None:
-    handle = os.open(name, os.O_RDWR)  # a lock asks for writing on some file systems
-    try:
-        abandoned = try_lock(handle, unknown=False)
-    finally:
-        os.close(handle)
-    if abandoned:
-        os.unlink(name)  # noqa: PTH108 - a name from scandir
