@@ -30,7 +30,9 @@ def main() -> int:
         default=os.environ.get("MAIXFS_BENCH_REFERENCE"),
         help="command of another implementation (also MAIXFS_BENCH_REFERENCE)",
     )
-    parser.add_argument("--only", choices=["spiffs", "fat"], help="one file system's tables")
+    parser.add_argument(
+        "--only", choices=["spiffs", "fat", "flash"], help="the tables of one part"
+    )
     parser.add_argument(
         "--patience", type=float, default=20, help="seconds after which another tool is given up"
     )
@@ -40,15 +42,20 @@ def main() -> int:
     choice = parser.parse_args()
     print(f"Python {platform.python_version()}, {platform.machine()}, median of {choice.runs}\n")
     reference = reference_times(choice.reference) if choice.reference else {}
-    if choice.only != "spiffs":
+    wanted = (choice.only,) if choice.only else ("spiffs", "fat", "flash")
+    if "fat" in wanted:
         print_scan(choice.runs)  # first: Linux counts this process's memory to its children
-    if choice.only != "fat":
+    if "flash" in wanted:
+        print_flash_processes(choice.runs)
+    if "spiffs" in wanted:
         print_driver(choice.runs, reference)
         print_growth(choice.runs)
         print_processes(choice.runs)
         print()
-    if choice.only != "spiffs":
+    if "fat" in wanted:
         print_fat(choice, reference)
+    if "flash" in wanted:
+        print_flash(choice.runs)
     return 0
 
 
@@ -168,6 +175,31 @@ def print_scan(runs: int) -> None:
     print("| whole process | ms | peak MiB | limit MiB |")
     print("|---|---|---|---|")
     print(f"| mount 128 GiB, count the FAT | {cost.milliseconds:.0f} | {_peak(cost)} | 120 |\n")
+
+
+def print_flash_processes(runs: int) -> None:
+    """Print the verbs on whole flashes."""
+    from flash_works import write_flashes
+
+    print("| whole process | CPU ms | ms | limit ms | peak MiB | limit MiB |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for line in write_flashes(Path(folder)):
+            cost = time_process([sys.executable, "-m", "maixfs", *line.arguments], runs, line.code)
+            busy = "-" if cost.cpu is None else f"{cost.cpu:.0f}"
+            figures = f"{busy} | {cost.milliseconds:.0f} | {line.limit} | {_peak(cost)}"
+            print(f"| {line.title} | {figures} | {line.most_mib or '-'} |", flush=True)
+    print()
+
+
+def print_flash(runs: int) -> None:
+    """Print what is timed within this process: the search for models, and raw reads."""
+    from flash_works import flash_works
+
+    print("\n| name | work, 16 MiB in RAM | ours ms | limit ms |")
+    print("|---|---|---|---|")
+    for work in flash_works():
+        print(f"| {work.key} | {work.title} | {time_work(work, runs):.3f} | {work.limit:g} |")
 
 
 def write_tree(folder: Path, files: list[tuple[str, bytes]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import subprocess
 import sys
@@ -14,10 +15,13 @@ from works import Work
 
 
 class ProcessCost(NamedTuple):
-    """A whole process: median wall time in ms; highest peak memory in MiB (None: not told)."""
+    """A whole process: medians in ms, highest peak memory in MiB (None: not told)."""
 
     milliseconds: float
+    """Wall time."""
     peak_mib: float | None
+    cpu: float | None = None
+    """Time of processors, of the process and of the system for it: what others do counts less."""
 
 
 def time_work(work: Work, runs: int) -> float:
@@ -37,33 +41,38 @@ def time_work(work: Work, runs: int) -> float:
     return statistics.median(taken[1:])
 
 
-def time_process(command: Sequence[str], runs: int) -> ProcessCost:
-    """Run a command several times; raises ``CalledProcessError`` when it fails."""
-    taken, peaks = [], []
+def time_process(command: Sequence[str], runs: int, code: int = 0) -> ProcessCost:
+    """Run a command several times; raises ``CalledProcessError`` for another exit code."""
+    taken, peaks, busy = [], [], []
     for _ in range(runs + 1):
         start = time.perf_counter()
-        peak = _run(command)
+        used = _run(command, code)
         taken.append((time.perf_counter() - start) * 1000)
-        if peak is not None:
-            peaks.append(peak)
-    return ProcessCost(statistics.median(taken[1:]), max(peaks) if peaks else None)
+        if used is not None:
+            peaks.append(used[0])
+            busy.append(used[1])
+    wall = statistics.median(taken[1:])
+    if not peaks:
+        return ProcessCost(wall, None)
+    return ProcessCost(wall, max(peaks), statistics.median(busy[1:]))
 
 
-def _run(command: Sequence[str]) -> float | None:
-    """Run a command to its end; returns its peak memory in MiB where the host tells."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+def _run(command: Sequence[str], right: int) -> tuple[float, float] | None:
+    """Run a command to its end; returns its peak in MiB and its CPU ms where the host tells."""
+    # An installed program is compiled once: the run that does not count does it.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=kept)
+    used = None
     if sys.platform == "win32":
-        code, peak = process.wait(), None
+        code = process.wait()
     else:
-        import os
-
         _, status, usage = os.wait4(process.pid, 0)
         code = process.returncode = os.waitstatus_to_exitcode(status)
         unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-        peak = usage.ru_maxrss / unit
-    if code:
+        used = usage.ru_maxrss / unit, (usage.ru_utime + usage.ru_stime) * 1000
+    if code != right:
         raise subprocess.CalledProcessError(code, command)
-    return peak
+    return used
 
 
 def reference_times(command: str) -> dict[str, float]:
