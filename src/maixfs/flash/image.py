@@ -121,6 +121,10 @@ class FlashImage:
 
     def boot_report(self) -> BootReport:
         """Return what a board with this flash does when it is switched on."""
+        return self._boot
+
+    @cached_property
+    def _boot(self) -> BootReport:
         from maixfs.flash.bootreport import report_boot
 
         return report_boot(self)
