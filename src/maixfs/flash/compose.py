@@ -137,6 +137,7 @@ def build(planned: Plan) -> bytearray:
 
     Raises ``ComposeError`` where something is refused.
     """
+    refuse(planned)  # before there is memory for a chip of any size
     return apply(planned, blank(planned.size))
 
 
