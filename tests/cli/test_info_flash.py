@@ -97,3 +97,9 @@ def test_two_file_systems_are_both_named(dump: Path, run: Run, read_json: ReadJs
 def test_a_chip_with_nothing_on_it_is_none(fill: bytes, dump: Path, run: Run) -> None:
     dump.write_bytes(fill * (16 << 20))
     assert "no SPIFFS found" in run("info", "dump.bin", code=1).stderr
+
+
+@pytest.mark.parametrize("cut", [slice(0x1000, None), slice(None, -0x1000)])
+def test_a_dump_that_lost_a_sector_is_no_sound_one(cut: slice, dump: Path, run: Run) -> None:
+    dump.write_bytes(dump.read_bytes()[cut])
+    assert "0x1000 bytes are missing" in run("info", "dump.bin", code=1).stdout

@@ -125,8 +125,12 @@ def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:
 
 
 def refuse_taken(path: Path, *, force: bool) -> None:
-    """Raise ``TakenError`` where something is at ``path``, unless ``force`` may replace a file."""
-    if path.is_dir():
-        raise TakenError(f"{path} is a folder", hint="choose another name")
+    """Raise ``TakenError`` where something is at ``path``, unless ``force`` may replace a file.
+
+    Folders, devices and pipes are never replaced.
+    """
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "no ordinary file"
+        raise TakenError(f"{path} is {what}", hint="choose another name")
     if not force and (path.exists() or path.is_symlink()):
         raise TakenError(f"{path} exists already", hint="--force replaces it")

@@ -22,15 +22,12 @@ def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Writte
     """
     from maixfs.target import Written
     from maixfs.target.draft import Draft, clear_drafts
-    from maixfs.target.errors import TakenError
     from maixfs.target.hostfile import refuse_taken, same_content
 
     proof = Written(str(out), len(data), hashlib.sha256(data).hexdigest(), True)
     if same_content(out, (data,)):
         return proof._replace(changed=False)
     refuse_taken(out, force=force)
-    if out.exists() and not out.is_file():
-        raise TakenError(f"{out} is a device or a pipe, no file", hint="choose another name")
     clear_drafts(out.resolve().parent)
     with Progress(screen, rates=True) as progress, Draft(out) as draft:
         draft.write((data,), len(data), progress)
