@@ -53,6 +53,17 @@ def test_a_dump_is_told_to_programs(dump: Path, run: Run, read_json: ReadJson) -
     assert len(chip["boot"]["steps"]) >= 4
 
 
+def test_a_board_tells_of_its_whole_flash(dump: Path, run: Run, read_json: ReadJson) -> None:
+    run("new", "desk", "--from-dump", "dump.bin")
+    text = run("info", "desk").stdout
+    assert text.startswith("desk  virtual board, 16.0 MiB\n")
+    assert text.count("kmodel v3, input 28x28x1") == 5 and "other data" not in text
+    assert "/boot.py runs (11 bytes), then /main.py runs (6000 bytes)" in text
+    document = read_json("info", "desk")
+    assert document["healthy"] is True and document["board"]["driver"] == "maixpy"
+    assert len(document["flash"]["parts"]) == 7
+
+
 def test_the_same_in_plain_text(dump: Path, run: Run) -> None:
     text = run("info", "dump.bin", "--plain").stdout
     assert "at 0xD00000, what spiffs, size 3.0 MiB" in text

@@ -26,6 +26,8 @@ _QUIET = ("a card that mounts", "/flash is mounted")
 class ChipFacts(NamedTuple):
     """What is known of a whole chip."""
 
+    of_board: bool
+    """Whether it is a virtual board's, and not an image."""
     size: int
     layout: str | None
     parts: tuple[Found, ...]
@@ -35,6 +37,11 @@ class ChipFacts(NamedTuple):
     boot: BootReport
     findings: tuple[Finding, ...]
     """Of everything but the inside of the file system; only where there is firmware."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything but file systems is on the chip."""
+        return any(part.kind != "spiffs" for part in self.parts)
 
     @property
     def healthy(self) -> bool:
@@ -64,28 +71,30 @@ def _part_dict(part: Found) -> dict[str, Any]:
 
 
 def chip_facts(screen: Screen, there: TargetPath) -> ChipFacts | None:
-    """Look at an image; ``None`` for a board, and for what is not the image of a whole chip."""
+    """Look at an image or a board's flash; ``None`` for what is not a whole chip."""
     from maixfs.cli.flash.image import opened_image
     from maixfs.target.source import find_source
 
     source = find_source(there.host, writable=False)
-    if source.config is not None or source.size < LEAST_CHIP:
+    if source.size < LEAST_CHIP:
         return None
     from maixfs.flash.image import FlashImage
 
     with opened_image(screen, there.host) as raw:
         image = FlashImage(raw.view)
         bare = any(area.geometry.base == 0 for area in image.areas)
-        return None if bare or not image.parts else _facts(image)
+        of_board = source.config is not None
+        return None if bare or not image.parts else _facts(image, of_board)
 
 
-def _facts(image: FlashImage) -> ChipFacts:
+def _facts(image: FlashImage, of_board: bool) -> ChipFacts:
     rest = dict.fromkeys(_BLANK, 0)
     for found in image.found:
         if found.kind in rest:
             rest[found.kind] += found.size
     runs = bool(image.firmware) or image.kboot is not None
     return ChipFacts(
+        of_board,
         image.size,
         image.layout.name if image.layout else None,
         image.parts,

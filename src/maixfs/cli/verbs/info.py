@@ -53,17 +53,21 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
     if is_card(there, where):
         return _card_info(screen, there)
+    facts = None
     if not where.is_spiffs:
         facts = chip_facts(screen, there)
-        if facts is not None:
+        if facts is not None and not facts.of_board:
             return _chip_info(screen, there, facts, flags)
     with opened(screen, there.whole, where) as target:
         report = target.report()
+    healthy = report.healthy and (facts is None or facts.healthy)
     if screen.json:
-        screen.emit(report.as_dict())
+        about = report.as_dict()
+        about |= {} if facts is None else {"healthy": healthy, "flash": facts.as_dict()}
+        screen.emit(about)
     else:
-        _draw(screen, report, flags)
-    return int(not report.healthy)
+        _draw(screen, report, flags, facts)
+    return int(not healthy)
 
 
 def _chip_info(screen: Screen, there: TargetPath, facts: ChipFacts, flags: bool) -> int:
@@ -135,13 +139,21 @@ def _card_info(screen: Screen, place: TargetPath) -> int:
     return int(not summary.healthy)
 
 
-def _draw(screen: Screen, report: Report, flags: bool) -> None:
+def _draw(screen: Screen, report: Report, flags: bool, chip: ChipFacts | None) -> None:
     kind = "virtual board" if report.board else str(report.kind)
     screen.line(Text(report.host, "heading"), f"  {kind}, {screen.size(report.size)}")
     screen.line()
-    rows = [*_device(screen, report), *_format(screen, report), *_flags(report, flags)]
-    screen.facts([*rows, *_use(screen, report), *_health(report.findings)])
-    _draw_findings(screen, report.findings)
+    findings: list[Said] = [*report.findings]
+    rows = list(_device(screen, report))
+    if chip is not None and chip.has_more:
+        draw_parts(screen, chip)
+        screen.line()
+        findings = [*chip.findings, *findings]
+        rows = [*_device(screen, report._replace(firmware=None, written_outside=0))]
+        rows += chip_rows(screen, chip)
+    rows += [*_format(screen, report), *_flags(report, flags)]
+    screen.facts([*rows, *_use(screen, report), *_health(findings)])
+    _draw_findings(screen, findings)
 
 
 def _flags(report: Report, wanted: bool) -> Iterator[Row]:
