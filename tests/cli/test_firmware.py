@@ -53,7 +53,7 @@ def test_encrypted(run: Run) -> None:
     assert "give its key" in run("firmware", "unwrap", "image.bin", "-o", "b", code=1).stderr
     assert (
         "32 hex digits"
-        in run("firmware", "unwrap", "image.bin", "-o", "b", "--key", "12", code=1).stderr
+        in run("firmware", "unwrap", "image.bin", "-o", "b", "--key", "12", code=2).stderr
     )
 
 
@@ -94,3 +94,9 @@ def test_what_is_refused(run: Run) -> None:
     assert again["changed"] is False
     Path("text").write_bytes(b"hello")
     assert "does not begin" in run("firmware", "wrap", "text", "-o", "t.img").stderr
+
+
+def test_what_is_no_firmware_names_the_file(run: Run) -> None:
+    Path("noise.bin").write_bytes(bytes(range(7, 255)))
+    error = run("firmware", "info", "noise.bin", code=1).stderr
+    assert error.startswith("error: noise.bin: no firmware at 0x0") and "hint:" in error

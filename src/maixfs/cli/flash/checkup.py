@@ -171,7 +171,8 @@ def _verdict(patient: Patient, found: list[Diagnosis]) -> str:
     if keys & {"will-format", "wrong-geometry", "no-mount"}:
         return "This board formats /flash when it starts: the files on it are lost then."
     if keys:
-        return f"There is something wrong: {count_text(len(keys), 'kind')} of problems."
+        problems = sum(one.is_problem for one in found)
+        return f"Something is wrong: {count_text(problems, 'problem')}."
     if patient.volume is None and patient.geometry is None:
         return "Nothing is wrong with it, as far as can be seen; no file system was found."
     return "Nothing is wrong with it."

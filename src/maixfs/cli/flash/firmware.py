@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maixfs.cli.failures import WrongUsage
 from maixfs.cli.flash.catalogue import FIRMWARE_VERBS
 from maixfs.cli.flash.image import IMAGE, ImagePlace, opened_image, range_text
 from maixfs.cli.flash.output import write_new
@@ -41,10 +42,14 @@ def info_verb(screen: Screen, place: ImagePlace) -> int:
     without header and hash is recognised too. The exit code is 1 where the chip would not start
     it.
     """
-    from maixfs.flash import read_firmware
+    from maixfs.flash import FirmwareError, read_firmware
 
     with opened_image(screen, place.host) as raw:
-        firmware = read_firmware(raw.view, place.address or 0)
+        try:
+            firmware = read_firmware(raw.view, place.address or 0)
+        except FirmwareError as error:
+            hint = error.hint or "maixfs info tells what is in a dump"
+            raise FirmwareError(f"{place.host}: {error}", kind=error.kind, hint=hint) from error
         zeros = firmware.padding
     if screen.json:
         screen.emit({"target": str(place), "firmware": firmware_json(firmware)})
@@ -171,10 +176,14 @@ def _tell(screen: Screen, written: Written) -> None:
 
 def _read_key(text: str) -> bytes:
     """Return a key given as hex digits, or in a file of 16 bytes or 32 hex digits."""
+    from maixfs.flash import FirmwareError
     from maixfs.flash.aes import KEY_SIZE, parse_key
 
     if not text.startswith("@"):
-        return parse_key(text)
+        try:
+            return parse_key(text)
+        except FirmwareError as error:
+            raise WrongUsage(f"--key: {error}", hint="or @FILE with 16 bytes") from error
     from maixfs.target.hostfile import read_file
 
     data = read_file(Path(text[1:]))
