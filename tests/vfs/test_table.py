@@ -448,3 +448,18 @@ def test_errors_of_a_driver_pass(vfs: Vfs) -> None:
     with pytest.raises(KeyError):
         vfs.stat("/a/x")
     assert vfs.collect() == 0
+
+
+def test_a_driver_takes_the_place_of_a_mount_and_is_the_last() -> None:
+    vfs = Vfs()
+    old, new = Recorder(), Recorder()
+    drivers = {"/flash": Recorder(), "/sd": old, "/a": Recorder(), "/b": Recorder()}
+    for name, driver in drivers.items():
+        vfs.attach(driver, name)
+    assert vfs.replace(new, "/sd") == ["/a", "/b"]
+    assert vfs.replace(Recorder(), "/sd2") == []
+    assert [name for name, _ in vfs.mounts()] == ["/flash", "/sd", "/sd2"]
+    vfs.enter("/sd")
+    assert new.calls == old.calls == []
+    vfs.remove("x")
+    assert new.calls == [("remove", "x")]

@@ -8,7 +8,7 @@ from maixfs.board.cardport import CardPort
 from maixfs.board.cardslot import CardSlot
 from maixfs.board.cardvolume import CardVolume
 from maixfs.board.interrupts import held
-from maixfs.board.mounts import SD, enter, put_in_place
+from maixfs.board.mounts import SD
 from maixfs.board.report import Reporter
 from maixfs.board.signals import Power
 from maixfs.fat import Fat, FatError
@@ -93,7 +93,7 @@ class CardMounter:
             if not self._parts.mount_all:
                 break
         if volumes:
-            enter(self._parts.vfs, SD)
+            self._parts.vfs.enter(SD)
             self.volumes = volumes
         if len(volumes) > 1:
             self._parts.report.quirk("card-mounts-all", MOUNTS_ALL_QUIRK)
@@ -109,7 +109,7 @@ class CardMounter:
         return CardVolume(fat, device, self._parts.power)
 
     def _attach(self, volume: CardVolume, name: str) -> None:
-        for forgotten in put_in_place(self._parts.vfs, volume, name):
+        for forgotten in self._parts.vfs.replace(volume, name):
             sentence = FORGETS_QUIRK.format(name, forgotten)
             self._parts.report.quirk(f"card-forgets {forgotten}", sentence)
 

@@ -294,11 +294,6 @@ class Directory:
         """Note that the sector of a slot is to be written."""
         self.volume.dirty[self, slot * ENTRY_SIZE // SECTOR] = None
 
-    def read_field(self, slot: int, at: int, length: int) -> int:
-        """Return a little-endian field of an entry."""
-        start = slot * ENTRY_SIZE + at
-        return int.from_bytes(self.data[start : start + length], "little")
-
     def insert(self, entries: bytes, long: str | None) -> Item:
         """Write a set of entries, the short one last, where the first room for them is.
 

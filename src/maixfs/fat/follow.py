@@ -29,11 +29,6 @@ class Place(NamedTuple):
     name: NewName | None
 
     @property
-    def is_origin(self) -> bool:
-        """Whether the path names the place where it starts."""
-        return self.name is None
-
-    @property
     def has_no_name(self) -> bool:
         """Whether the path ends in dots or names the place where it starts."""
         return self.name is None or self.name.dot

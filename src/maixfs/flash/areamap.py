@@ -85,10 +85,6 @@ class AreaMap:
             return f"object {number}, whose name is lost"
         return owner.label if number in self.files else f"{owner.label} (deleted)"
 
-    def block_of(self, page: int) -> int:
-        """Return the block that a page is in."""
-        return page // self.geometry.pages_per_block
-
     def _learn(self, page: int, entry: int) -> None:
         if entry == ondisk.ID_FREE or self.geometry.is_lookup_page(page):
             return

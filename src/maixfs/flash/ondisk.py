@@ -21,14 +21,8 @@ SHA_SIZE = 32
 AES_BLOCK = 16
 
 
-class FirmwareHeader(NamedTuple):
-    """What stands in front of a payload."""
-
-    flags: int
-    length: int
-
-
 FIRMWARE_HEADER = struct.Struct("<BI")
+"""Flags and length, in front of a payload."""
 WRAPPER_SIZE = FIRMWARE_HEADER.size + SHA_SIZE
 """Bytes that wrapping adds to a payload: header in front, hash behind."""
 

@@ -106,6 +106,26 @@ class MountTable:
         else:
             before.next = mount
 
+    def replace(self, mount: Mount) -> list[str]:
+        """Put ``mount`` in the place of the one of its very name, or at the end, behind ``/`` too.
+
+        It becomes the last one: return the names of those that came after the old one.
+        """
+        before: Mount | None = None
+        old = self.first
+        while old is not None and old.name != mount.name:
+            before, old = old, old.next
+        if before is None:
+            self.first = mount
+        else:
+            before.next = mount
+        forgotten = []
+        after = None if old is None else old.next
+        while after is not None:
+            forgotten.append(after.name)
+            after = after.next
+        return forgotten
+
     def remove(self, mount: Mount) -> None:
         """Take ``mount`` out; the current volume becomes ``/`` if it was this one."""
         if self.first is mount:

@@ -65,6 +65,30 @@ class Vfs:
         """Put a driver into the table without asking it, as the firmware's boot does."""
         self._put(Mount(path, driver))
 
+    def replace(self, driver: Any, path: str) -> list[str]:
+        """Put a driver in the place of the mount called ``path``, or at the very end, unasked.
+
+        As MaixPy does it with a card: all mounts that came after the old one are forgotten.
+        Return their names.
+        """
+        return self._table.replace(Mount(path, driver))
+
+    def enter(self, path: str) -> None:
+        """Make the mount called ``path`` the current volume, without asking its driver."""
+        for mount in self._table:
+            if mount.name == path:
+                self._table.current = mount
+
+    def open_native(self, path: str) -> Any:
+        """Open a file for reading bytes where the firmware does so for itself.
+
+        It looks only at its own file systems: ENOENT on a volume that a program wrote.
+        """
+        place, inside = self._table.look_up(c_string(path))
+        if isinstance(place, Place) or not isinstance(place.driver, NativeDriver):
+            raise VfsError(Errno.ENOENT)
+        return place.driver.open(inside, "rb")  # type: ignore[attr-defined]
+
     def _put(self, mount: Mount) -> None:
         if not mount.name:
             # v1.11 reads past its table here and dies.

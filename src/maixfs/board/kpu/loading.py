@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from maixfs.board.interrupts import held
 from maixfs.board.kpu.store import ModelStore
-from maixfs.board.mounts import open_native
 from maixfs.board.rawflash import RawFlash
 from maixfs.flash.kmodel import (
     MOST_MODELS,
@@ -73,7 +72,7 @@ class Loader:
         if self._store.count >= MOST_MODELS:
             return Loading(self._coded(KpuCode.MODELS_FULL))
         try:
-            with open_native(self._vfs, path) as file:
+            with self._vfs.open_native(path) as file:
                 size = file.seek(0, 2)
                 file.seek(0)
                 head = file.read(_FIRST)
