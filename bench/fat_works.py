@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from maixfs.fat import Fat, OpenFlag
+from maixfs.fat import FatCore, OpenFlag
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd import RamSectors
 from maixfs.sd.mbr_plan import make_mbr, plan_partitions
@@ -39,7 +39,7 @@ def formatted(card: RamSectors, cluster_size: int | None = None) -> RamSectors:
 
 def used(card: RamSectors) -> RamSectors:
     """Give all clusters but every eighth to nobody in both FATs, so that a count meets numbers."""
-    geometry = Fat(card, START).geometry
+    geometry = FatCore(card, START).geometry
     sector = (b"\xff\xff\xff\x0f" * 7 + bytes(4)) * 16
     for copy in range(geometry.fats):
         first = START + geometry.fat_start + copy * geometry.fat_sectors
@@ -49,12 +49,12 @@ def used(card: RamSectors) -> RamSectors:
     return card
 
 
-def mounted() -> Fat:
+def mounted() -> FatCore:
     """Return a volume of 1 GiB with clusters of 4 KiB, empty."""
-    return Fat(formatted(blank(1024), 4096), START)
+    return FatCore(formatted(blank(1024), 4096), START)
 
 
-def write_big(fs: Fat, mib: int = 256) -> Fat:
+def write_big(fs: FatCore, mib: int = 256) -> FatCore:
     """Write one file in pieces of 64 KiB."""
     with fs.open("/big.bin", NEW) as file:
         for _ in range(mib * 16):
@@ -62,7 +62,7 @@ def write_big(fs: Fat, mib: int = 256) -> Fat:
     return fs
 
 
-def read_big(fs: Fat) -> None:
+def read_big(fs: FatCore) -> None:
     """Read it in pieces of 64 KiB, into one buffer."""
     buffer = memoryview(bytearray(1 << 16))
     with fs.open("/big.bin") as file:
@@ -70,7 +70,7 @@ def read_big(fs: Fat) -> None:
             pass
 
 
-def create(fs: Fat, count: int) -> Fat:
+def create(fs: FatCore, count: int) -> FatCore:
     """Make so many files of 1 KiB with long names in one folder."""
     fs.mkdir("/many")
     data = PIECE[:1024]
@@ -80,12 +80,12 @@ def create(fs: Fat, count: int) -> Fat:
     return fs
 
 
-def list_all(fs: Fat) -> int:
+def list_all(fs: FatCore) -> int:
     """List the folder, with what stat says of each file."""
     return sum(entry.size for entry in fs.scandir("/many"))
 
 
-def read_at_random(fs: Fat, count: int = 2000) -> None:
+def read_at_random(fs: FatCore, count: int = 2000) -> None:
     """Open and read every file once, in an order without order."""
     order = list(range(count))
     random.Random(2).shuffle(order)
@@ -94,7 +94,7 @@ def read_at_random(fs: Fat, count: int = 2000) -> None:
             file.read()
 
 
-def copy_tree(fs: Fat) -> Fat:
+def copy_tree(fs: FatCore) -> FatCore:
     """Write 3,000 files, 64 MiB together, into 50 folders."""
     data = PIECE[:FILE_SIZE]
     for folder in range(FOLDERS):
@@ -106,13 +106,13 @@ def copy_tree(fs: Fat) -> Fat:
     return fs
 
 
-def delete_tree(fs: Fat) -> None:
+def delete_tree(fs: FatCore) -> None:
     """Delete it."""
     for folder in range(FOLDERS):
         fs.remove_tree(f"/Folder number {folder:02d}")
 
 
-def overwrite(fs: Fat) -> None:
+def overwrite(fs: FatCore) -> None:
     """Write 4 KiB at 5,000 random places of a file of 64 MiB."""
     places, data = random.Random(3), PIECE[:4096]
     with fs.open("/big.bin", OpenFlag.READ | OpenFlag.WRITE) as file:
@@ -123,12 +123,12 @@ def overwrite(fs: Fat) -> None:
 
 def scan(card: RamSectors) -> None:
     """Mount a card and count its free clusters in the FAT."""
-    Fat(card, START).free_clusters(scan=True)
+    FatCore(card, START).free_clusters(scan=True)
 
 
 def ask(card: RamSectors) -> None:
     """Mount a card and ask for its free clusters."""
-    Fat(card, START).free_clusters()
+    FatCore(card, START).free_clusters()
 
 
 def fat_works() -> list[Work]:
@@ -158,15 +158,15 @@ def file_works() -> list[Work]:
         limit = 150 if count == 2000 else 700
         return Work(f"create_{count}", title, limit, mounted, lambda fs: create(fs, count))
 
-    kept: dict[str, Fat] = {}
+    kept: dict[str, FatCore] = {}
 
-    def big() -> Fat:
+    def big() -> FatCore:
         return kept.get("big") or kept.setdefault("big", write_big(mounted()))
 
-    def full() -> Fat:
+    def full() -> FatCore:
         return kept.get("many") or kept.setdefault("many", create(mounted(), 2000))
 
-    def sixty_four() -> Fat:
+    def sixty_four() -> FatCore:
         return kept.get("64") or kept.setdefault("64", write_big(mounted(), 64))
 
     return [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.fat.volume_find import find_volume
 from maixfs.sd import FileSectors
 
 card = FileSectors.open(sys.argv[1])
-print(Fat(card, find_volume(card, 1)).free_clusters(scan=True))
+print(FatCore(card, find_volume(card, 1)).free_clusters(scan=True))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import PRESETS, Geometry, OpenFlag, Spiffs
+from maixfs.spiffs import PRESETS, Geometry, OpenFlag, SpiffsCore
 from maixfs.spiffs.pack import pack
 
 AREA = replace(PRESETS["maixpy"], base=0)
@@ -32,21 +32,21 @@ class Work:
     run: Callable[[Any], object]
 
 
-def fresh(geometry: Geometry = AREA) -> Spiffs:
+def fresh(geometry: Geometry = AREA) -> SpiffsCore:
     """Return an empty file system in RAM."""
     device = make_driver("ideal", NorChip.in_memory(geometry.size))
-    Spiffs.format(device, geometry)
-    return Spiffs(device, geometry)
+    SpiffsCore.format(device, geometry)
+    return SpiffsCore(device, geometry)
 
 
-def write_pieces(fs: Spiffs, name: str, data: bytes, step: int = 4096) -> None:
+def write_pieces(fs: SpiffsCore, name: str, data: bytes, step: int = 4096) -> None:
     """Write a new file in pieces, each one call to the driver."""
     with fs.open_descriptor(name, NEW) as file:
         for at in range(0, len(data), step):
             file.write(data[at : at + step])
 
 
-def filled(pieces: int, size: int, geometry: Geometry = AREA) -> Spiffs:
+def filled(pieces: int, size: int, geometry: Geometry = AREA) -> SpiffsCore:
     """Return a file system with so many files of ``size`` bytes."""
     fs = fresh(geometry)
     for number in range(pieces):
@@ -57,54 +57,54 @@ def filled(pieces: int, size: int, geometry: Geometry = AREA) -> Spiffs:
 def full_area() -> bytes:
     """Return the bytes of an area filled with files of 64 KiB."""
     device = make_driver("ideal", NorChip.in_memory(AREA.size))
-    Spiffs.format(device, AREA)
-    with Spiffs(device, AREA) as fs:
+    SpiffsCore.format(device, AREA)
+    with SpiffsCore(device, AREA) as fs:
         for number in range(37):
             write_pieces(fs, f"/file{number:03d}", BIG[:65536], 65536)
     return device.read(0, AREA.size)
 
 
-def one_file(size: int) -> Spiffs:
+def one_file(size: int) -> SpiffsCore:
     """Return a file system with one file ``/big``."""
     fs = fresh()
     write_pieces(fs, "/big", BIG[:size])
     return fs
 
 
-def read_pieces(fs: Spiffs) -> None:
+def read_pieces(fs: SpiffsCore) -> None:
     """Read ``/big`` in pieces of 4 KiB."""
     with fs.open("/big", "rb") as file:
         while file.read(4096):
             pass
 
 
-def read_whole(fs: Spiffs) -> None:
+def read_whole(fs: SpiffsCore) -> None:
     """Read ``/big`` in one call."""
     with fs.open("/big", "rb") as file:
         file.read()
 
 
-def create_files(fs: Spiffs, count: int = 100, data: bytes = SMALL) -> None:
+def create_files(fs: SpiffsCore, count: int = 100, data: bytes = SMALL) -> None:
     """Create files, of 4 KiB unless told otherwise."""
     for number in range(count):
         with fs.open_descriptor(f"/file{number:03d}", NEW) as file:
             file.write(data)
 
 
-def stat_files(fs: Spiffs, count: int = 100) -> None:
+def stat_files(fs: SpiffsCore, count: int = 100) -> None:
     """Look every file up by name."""
     for number in range(count):
         fs.stat(f"/file{number:03d}")
 
 
-def read_files(fs: Spiffs, count: int = 100) -> None:
+def read_files(fs: SpiffsCore, count: int = 100) -> None:
     """Open, read and close every file."""
     for number in range(count):
         with fs.open(f"/file{number:03d}", "rb") as file:
             file.read()
 
 
-def overwrite(fs: Spiffs) -> None:
+def overwrite(fs: SpiffsCore) -> None:
     """Write 256 bytes at 2,000 random places of a file of 1 MiB."""
     places = random.Random(2)
     with fs.open_descriptor("/big", OpenFlag.RDWR) as file:
@@ -128,7 +128,9 @@ def works() -> list[Work]:
     big, hundred = one_file(2 << 20), filled(100, 4096)
     sixty = pack_files(60, int(1.94 * (1 << 20)))
     return [
-        Work("mount_full", "mount of a full area", 0.3, lambda: area, lambda a: Spiffs(a, AREA)),
+        Work(
+            "mount_full", "mount of a full area", 0.3, lambda: area, lambda a: SpiffsCore(a, AREA)
+        ),
         Work("read_2mib_4k", "read 2 MiB in 4 KiB reads", 1.5, lambda: big, read_pieces),
         Work("read_2mib_once", "read() of the whole 2 MiB", 0.6, lambda: big, read_whole),
         Work(

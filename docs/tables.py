@@ -108,7 +108,7 @@ def errors() -> str:
 
 def sentence_of(code: Code) -> str:
     """Return the sentence of an error without a file name in front."""
-    return str(spiffs_error(code).args[0])
+    return str(spiffs_error(code).strerror)
 
 
 def errno_name(code: Code) -> str:
@@ -148,7 +148,7 @@ def fat_fields(record: str) -> str:
 def fat_results() -> str:
     """Return the results of FatFs and what a program sees of them."""
     lines = (
-        [str(int(result)), result.name, str(fat_error(result).args[0]), errno_text(result)]
+        [str(int(result)), result.name, str(fat_error(result).strerror), errno_text(result)]
         for result in FResult
         if result
     )

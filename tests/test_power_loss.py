@@ -13,7 +13,7 @@ import pytest
 from maixfs.nor.chip import NorChip
 from maixfs.nor.drivers import make_driver
 from maixfs.nor.observe import NorEvent
-from maixfs.spiffs import Spiffs, SpiffsError
+from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.spiffs.geometry import Geometry
 
 AREA = Geometry(
@@ -24,7 +24,7 @@ OLD = b"A" * 10000
 OVERWRITTEN = b"A" * 1000 + b"Y" * 5000 + b"A" * 4000
 FRESH = b"N" * 3000
 UNREADABLE = object()
-Operation = Callable[[Spiffs], None]
+Operation = Callable[[SpiffsCore], None]
 Listing = dict[str, list[object]]
 
 
@@ -54,34 +54,34 @@ class PowerCut:
         """Nothing: the power goes before an operation."""
 
 
-def put(fs: Spiffs, name: str, data: bytes, mode: str = "wb") -> None:
+def put(fs: SpiffsCore, name: str, data: bytes, mode: str = "wb") -> None:
     with fs.open(name, mode) as file:
         file.write(data)
 
 
-def append(fs: Spiffs) -> None:
+def append(fs: SpiffsCore) -> None:
     put(fs, "/a", b"Z" * 7000, "ab")
 
 
-def overwrite(fs: Spiffs) -> None:
+def overwrite(fs: SpiffsCore) -> None:
     with fs.open("/a", "r+b") as file:
         file.seek(1000)
         file.write(b"Y" * 5000)
 
 
-def replace(fs: Spiffs) -> None:
+def replace(fs: SpiffsCore) -> None:
     put(fs, "/a", FRESH)
 
 
-def create(fs: Spiffs) -> None:
+def create(fs: SpiffsCore) -> None:
     put(fs, "/new", FRESH)
 
 
-def remove(fs: Spiffs) -> None:
+def remove(fs: SpiffsCore) -> None:
     fs.remove("/a")
 
 
-def rename(fs: Spiffs) -> None:
+def rename(fs: SpiffsCore) -> None:
     fs.rename("/a", "/c")
 
 
@@ -89,8 +89,8 @@ def image_of(files: dict[str, bytes]) -> bytes:
     """Return an area that holds ``files``."""
     chip = NorChip.in_memory(AREA.size)
     device = make_driver("ideal", chip)
-    Spiffs.format(device, AREA)
-    fs = Spiffs(device, AREA)
+    SpiffsCore.format(device, AREA)
+    fs = SpiffsCore(device, AREA)
     for name, data in files.items():
         put(fs, name, data)
     fs.unmount()
@@ -100,7 +100,7 @@ def image_of(files: dict[str, bytes]) -> bytes:
 def cut(image: bytes, operation: Operation, cutter: PowerCut, driver: str) -> bytes | None:
     """Return the area after the power went, or ``None`` if the operation came to its end."""
     chip = NorChip.in_memory(content=image)
-    fs = Spiffs(make_driver(driver, chip), AREA, max_files=2, cache_pages=4)
+    fs = SpiffsCore(make_driver(driver, chip), AREA, max_files=2, cache_pages=4)
     chip.attach(cutter)
     try:
         operation(fs)
@@ -112,7 +112,7 @@ def cut(image: bytes, operation: Operation, cutter: PowerCut, driver: str) -> by
 
 def contents(image: bytes) -> Listing:
     """Return what the next mount shows: name to the contents of every header with that name."""
-    fs = Spiffs(make_driver("ideal", NorChip.in_memory(content=image)), AREA)
+    fs = SpiffsCore(make_driver("ideal", NorChip.in_memory(content=image)), AREA)
     found: Listing = {}
     for entry in fs.scandir():
         try:

@@ -1,17 +1,23 @@
-"""The one family of errors that leaves this package.
+"""The error family of maixfs: everything that the package raises derives from ``MaixfsError``.
 
-Every error says in one line what is wrong, where (hex addresses) and, where there is one, the
-mend in ``hint``. Errors that a program may want to catch as a builtin are also that builtin.
+Every message is one line: what is wrong, where (hex addresses). ``hint`` is the fix, if there is
+one. Errors that CPython has a builtin for derive from that builtin too, so that a program written
+for ``os`` and ``open`` catches them without knowing maixfs:
+
+* operations on a file system raise ``FileSystemError``, an ``OSError`` whose ``errno`` is the one
+  that CPython gives for the same mistake, and whose ``native`` is the number of the C driver;
+* closed files, unmounted file systems and closed devices raise ``ClosedError``, a ``ValueError``;
+* arguments of a wrong type raise ``TypeError``, before anything changes.
 """
 
 from __future__ import annotations
 
+import errno as _errno
+from typing import Any, TypeVar, cast
+
 
 class MaixfsError(Exception):
-    """Base of all errors of maixfs.
-
-    ``hint`` is one more line for a person: what to do about it, or ``None``.
-    """
+    """Base of all errors of maixfs; ``hint`` is one line that says what to do, or ``None``."""
 
     hint: str | None = None
 
@@ -22,8 +28,142 @@ class MaixfsError(Exception):
 
 
 class ImageError(MaixfsError, ValueError):
-    """An image, a dump or a record in it is not what it should be."""
+    """An image, a dump or a record in it is damaged or of another kind."""
 
 
 class UsageError(MaixfsError, ValueError):
-    """The caller asked for something that cannot be (exit code 2 at the command line)."""
+    """The arguments cannot work together (exit code 2 at the command line)."""
+
+
+class MaixfsOSError(MaixfsError, OSError):
+    """Base of the errors that are an ``OSError``: ``errno`` and ``strerror`` are set.
+
+    The message is ``strerror``, and ``str()`` shows it alone.
+    """
+
+    def __init__(self, message: str, *, errno: int = _errno.EIO, hint: str | None = None) -> None:
+        OSError.__init__(self, errno, message)
+        if hint is not None:
+            self.hint = hint
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Combined classes have no name in a module: pickle their parts.
+        parts = getattr(type(self), "_parts", (type(self), None))
+        return _rebuild, (parts, str(self.strerror), self.errno, self.__dict__)
+
+
+class DeviceError(MaixfsOSError):
+    """A chip, a card or the host file behind it could not do what was asked (EIO by default)."""
+
+
+class FileSystemError(MaixfsOSError):
+    """An operation on a file system failed.
+
+    ``native`` is the number that the C driver returns for it (docs/SPEC.md), ``None`` where the
+    check is not the C's.
+    """
+
+    native: int | None = None
+
+
+class ClosedError(MaixfsError, ValueError):
+    """A file, a file system or a device was used after it was closed."""
+
+
+class NotFoundError(FileSystemError, FileNotFoundError):
+    """There is nothing of that path (ENOENT)."""
+
+
+class ExistsError(FileSystemError, FileExistsError):
+    """There is something of that path already (EEXIST)."""
+
+
+class IsFolderError(FileSystemError, IsADirectoryError):
+    """The path is a folder, where a file is needed (EISDIR)."""
+
+
+class NotFolderError(FileSystemError, NotADirectoryError):
+    """The path, or a part of it, is a file where a folder is needed (ENOTDIR)."""
+
+
+class AccessError(FileSystemError, PermissionError):
+    """The attributes of the file, or the way it was opened, do not allow this (EACCES, EPERM)."""
+
+
+class NotEmptyError(FileSystemError):
+    """The folder is not empty (ENOTEMPTY)."""
+
+
+class FullError(FileSystemError):
+    """There is no room (ENOSPC); what was there before is still there."""
+
+
+class ReadOnlyError(FileSystemError):
+    """The file system is mounted read-only, or its medium is write-protected (EROFS)."""
+
+
+class NameTooLongError(FileSystemError):
+    """The name is longer than the file system can store (ENAMETOOLONG)."""
+
+
+class TooManyFilesError(FileSystemError):
+    """All file descriptors are in use (EMFILE)."""
+
+
+class DamagedError(FileSystemError):
+    """The file system contradicts itself; the message says where (EIO)."""
+
+
+_KINDS: dict[int, type[MaixfsError]] = {
+    _errno.ENOENT: NotFoundError,
+    _errno.EEXIST: ExistsError,
+    _errno.EISDIR: IsFolderError,
+    _errno.ENOTDIR: NotFolderError,
+    _errno.EACCES: AccessError,
+    _errno.EPERM: AccessError,
+    _errno.ENOTEMPTY: NotEmptyError,
+    _errno.ENOSPC: FullError,
+    _errno.EROFS: ReadOnlyError,
+    _errno.ENAMETOOLONG: NameTooLongError,
+    _errno.EMFILE: TooManyFilesError,
+}
+
+Error = TypeVar("Error", bound=MaixfsOSError)
+
+
+def error_class(base: type[Error], errno: int) -> type[Error]:
+    """Return ``base`` combined with the class for ``errno``: an error of a driver that is also
+    ``NotFoundError`` and ``FileNotFoundError``, for example; ``base`` itself without such a class.
+    """
+    return combined(base, _KINDS.get(errno))
+
+
+_COMBINED: dict[tuple[type[Any], type[Any]], type[Any]] = {}
+
+
+def combined(base: type[Error], kind: type[MaixfsError] | None) -> type[Error]:
+    """Return one class that is both ``base`` and ``kind``; the same one at each call."""
+    if kind is None or issubclass(base, kind):
+        return base
+    known = _COMBINED.get((base, kind))
+    if known is None:
+        body = {"__module__": base.__module__, "_parts": (base, kind)}
+        known = _COMBINED[base, kind] = type(kind.__name__, (base, kind), body)
+    return cast("type[Error]", known)
+
+
+def _rebuild(
+    parts: tuple[type[MaixfsOSError], type[MaixfsError] | None],
+    message: str,
+    errno: int,
+    state: dict[str, object],
+) -> MaixfsOSError:
+    """Make a pickled error again."""
+    kind = combined(*parts)
+    error = kind.__new__(kind)
+    OSError.__init__(error, errno, message)
+    error.__dict__.update(state)
+    return error

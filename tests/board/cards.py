@@ -14,7 +14,7 @@ from board.desk import Desk
 from golden.extents import unpack_card
 from maixfs.board import SteppedClock, insert_card
 from maixfs.card.make import PartitionWish, new_card, write_card_layout
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.sd import FileSectors, RamSectors
 
 GOLDEN = Path(__file__).parents[1] / "data" / "fat"
@@ -82,7 +82,7 @@ def ram_card() -> RamSectors:
 
 def files_of(image: Path, start: int = START) -> dict[str, bytes]:
     with FileSectors.open(image) as card:
-        fat = Fat(card, start, read_only=True)
+        fat = FatCore(card, start, read_only=True)
         return {path: fat.read_bytes(path) for path, entry in fat.walk() if not entry.is_dir}
 
 

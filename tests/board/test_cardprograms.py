@@ -7,7 +7,7 @@ import pytest
 from board.cards import SMALL_CARD, START, put_in_new
 from board.desk import Desk
 from maixfs.board import SteppedClock
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.nor import DeviceClock
 from maixfs.sd import FileSectors
 
@@ -99,7 +99,7 @@ def test_files_have_the_time_of_the_boards_calendar(desk: Desk, dates: str, year
     )
     assert desk.run(script, clock=SteppedClock()).out == f"({year}, 5, 6, 7, 8, 10)\n" * 2
     with FileSectors.open(image) as card:
-        entry = Fat(card, START).stat("/new")
+        entry = FatCore(card, START).stat("/new")
     assert (entry.write_date >> 9) + 1980 == year
 
 

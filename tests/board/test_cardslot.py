@@ -24,7 +24,7 @@ from board.cards import (
 from board.desk import Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardError
 from maixfs.card.make import new_card
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.sd import RamSectors, SdCard
 from maixfs.sd.faults import Faults
 
@@ -242,7 +242,7 @@ def test_a_card_in_memory(desk: Desk) -> None:
         board.insert_sd(card)
         board.run("import machine\nmachine.SDCard.remount()\nopen('a', 'w').close()")
         board.run("with open('a', 'w') as f: f.write('text')")
-    assert Fat(card, START).read_bytes("/a") == b"text"
+    assert FatCore(card, START).read_bytes("/a") == b"text"
     assert BoardConfig.load(desk.folder).sd.image is None
 
 

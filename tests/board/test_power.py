@@ -13,7 +13,7 @@ from board.desk import SMALL, Desk
 from maixfs import board
 from maixfs.board import BoardError
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
 
 def test_the_vfs_from_python(desk: Desk) -> None:
@@ -141,7 +141,7 @@ def test_a_board_that_is_off_says_so(desk: Desk) -> None:
 def test_other_programs_read_what_a_board_wrote(desk: Desk) -> None:
     desk.run("with open('a', 'w') as f: f.write('data')")
     with NorChip.open(desk.folder / "flash.bin", read_only=True) as chip:
-        fs = Spiffs(make_driver("ideal", chip), SMALL, read_only=True)
+        fs = SpiffsCore(make_driver("ideal", chip), SMALL, read_only=True)
         assert fs.open("/a").read() == "data"
 
 

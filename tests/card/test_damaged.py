@@ -17,7 +17,7 @@ from maixfs.card.fattable import Ending, FatTable
 from maixfs.card.layout import read_layout
 from maixfs.card.volume import VolumeReader
 from maixfs.errors import MaixfsError
-from maixfs.fat import Fat, FatError
+from maixfs.fat import FatCore, FatError
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd.errors import SectorError
@@ -62,7 +62,7 @@ def test_a_spoilt_card_is_a_report(
     assert {found.id for found in report.findings} <= set(KINDS)
     for part in report.partitions:
         if part.mount_point:
-            with Fat(card, part.start, read_only=True) as fat:
+            with FatCore(card, part.start, read_only=True) as fat:
                 assert fat.geometry.clusters == part.clusters
 
 
@@ -204,11 +204,11 @@ def test_a_layout_is_what_the_driver_has(fat_type: int) -> None:
     assert layout.fat_start == made.fat_start
     assert layout.cluster_size == made.cluster_size
     assert layout.serial == made.serial
-    with Fat(card, 0) as fat:
+    with FatCore(card, 0) as fat:
         fat.mkdir("/folder")
         fat.write_bytes("/folder/file.bin", b"x" * 5000)
     table = FatTable(card, 0, layout)
-    with Fat(card, 0, read_only=True) as fat:
+    with FatCore(card, 0, read_only=True) as fat:
         assert table.count_free() == fat.free_clusters(scan=True)
 
 
@@ -241,7 +241,7 @@ def test_nothing_is_wrong_with_what_the_driver_writes(
     card = RamSectors(sectors)
     wish = PartitionWish(fat_type=fat_type, label="LABEL")
     write_card_layout(card, [wish], serial=1)
-    with Fat(card, 2048) as fat:
+    with FatCore(card, 2048) as fat:
         for what, one, two, size in todo:
             with suppress(FatError):
                 if what == "write":

@@ -14,7 +14,7 @@ from maixfs.card.moves import plan_moves
 from maixfs.card.places import Place, Table, read_table
 from maixfs.card.prove import prove_same, prove_sectors
 from maixfs.card.volume import VolumeReader
-from maixfs.fat import Fat, OpenFlag
+from maixfs.fat import FatCore, OpenFlag
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd.mbr import make_mbr, read_mbr
 from maixfs.sd.media import FileSectors, RamSectors
@@ -44,13 +44,13 @@ def fix(source: RamSectors | Path, tmp_path: Path, sectors: int | None = None) -
 
 
 def contents(card: FileSectors | RamSectors, start: int) -> dict[str, tuple[int, str]]:
-    with Fat(card, start, read_only=True) as fat:
+    with FatCore(card, start, read_only=True) as fat:
         return {
             path: (0, "") if entry.is_dir else _content(fat, path) for path, entry in fat.walk()
         }
 
 
-def _content(fat: Fat, path: str) -> tuple[int, str]:
+def _content(fat: FatCore, path: str) -> tuple[int, str]:
     data = fat.read_bytes(path)
     return len(data), hashlib.sha256(data).hexdigest()
 
@@ -141,7 +141,10 @@ def fix_card_at(source: Path, path: Path, sectors: int) -> Fixed:
 def test_a_superfloppy_that_is_full_to_its_end_grows(tmp_path: Path) -> None:
     card = RamSectors(80000)
     format_volume(card, 0, fat_type=32, layout="mkfs.fat", serial=5)
-    with Fat(card, 0) as fat, fat.open("/all.bin", OpenFlag.WRITE | OpenFlag.CREATE_NEW) as file:
+    with (
+        FatCore(card, 0) as fat,
+        fat.open("/all.bin", OpenFlag.WRITE | OpenFlag.CREATE_NEW) as file,
+    ):
         file.write(bytes(range(256)) * 160000)
     fixed = fix(card, tmp_path)
     assert fixed.size == (80000 + 2048) * 512
@@ -171,7 +174,7 @@ def test_gpt_with_an_empty_efi_partition_and_something_foreign(tmp_path: Path) -
     card = RamSectors(300000)
     for start in (2048, 100000):
         format_volume(card, start, 80000, fat_type=32, layout="mkfs.fat", serial=start)
-    with Fat(card, 100000) as fat:
+    with FatCore(card, 100000) as fat:
         fat.write_bytes("/data.txt", b"data")
     efi, data, other = (
         Place(number, "GPT", kind, kind, None, start, 80000, name)
@@ -184,7 +187,7 @@ def test_gpt_with_an_empty_efi_partition_and_something_foreign(tmp_path: Path) -
     table = Table("GPT", (efi, data, other), True, False, False, False, 0)
     plan = plan_moves(card, table)
     assert [(move.place.number, move.type_byte) for move in plan.moves] == [(2, 0x0B), (3, 0x83)]
-    with Fat(card, 2048) as fat:
+    with FatCore(card, 2048) as fat:
         fat.mkdir("/EFI")
         fat.write_bytes("/EFI/boot.efi", b"boot")
     plan = plan_moves(card, table)
@@ -199,7 +202,7 @@ def test_one_volume_is_made_anew_beside_another(tmp_path: Path) -> None:
     slots = [Partition(1, 0x0C, 20480, 79520), Partition(3, 0x83, 2048, 8192)]
     card.write(0, make_mbr(slots, disk_id=77, boot_code=b"\xeb\xfe"))
     format_volume(card, 20480, fat_type=32, layout="mkfs.fat", serial=5)
-    with Fat(card, 20480) as fat:
+    with FatCore(card, 20480) as fat:
         fat.write_bytes("/a.txt", b"a")
     _few_clusters(card, files=20)
     fixed = fix(card, tmp_path)
@@ -275,7 +278,7 @@ def test_the_proof_notices(spoil: str, card_copy: CardCopy) -> None:
         volume = find_readable(card, 2048)
         assert volume is not None
         readers.append(VolumeReader(card, 2048, volume.layout))
-    with Fat(new, 2048) as fat:
+    with FatCore(new, 2048) as fat:
         path = next(path for path, entry in fat.walk() if entry.size > 100)
         if spoil == "content":
             entry = fat.stat(path)

@@ -17,7 +17,7 @@ from maixfs.card import (
 )
 from maixfs.card.outfile import new_image
 from maixfs.errors import MaixfsError, UsageError
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.sd.mbr import read_mbr
 from maixfs.sd.media import FileSectors, RamSectors
 
@@ -84,7 +84,7 @@ def test_a_superfloppy_on_request(tmp_path: Path) -> None:
     assert [part.number for part in made.partitions] == [0]
     with FileSectors.open(path) as card:
         assert [found.id for found in examine(card).findings] == ["superfloppy"]
-        with Fat(card, 0, read_only=True) as fat:
+        with FatCore(card, 0, read_only=True) as fat:
             assert list(fat.scandir()) == []
     with pytest.raises(UsageError, match="one volume"):
         new_card(path, 40 * MIB, [PartitionWish("4M")] * 2, superfloppy=True, force=True)

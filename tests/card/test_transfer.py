@@ -25,7 +25,7 @@ from maixfs.card.extents import free_extents, without
 from maixfs.card.hostdevice import LARGEST, refuse_unlikely
 from maixfs.card.used import used_extents
 from maixfs.card.volume import VolumeReader
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors, RamSectors
 
@@ -37,7 +37,7 @@ NOISE = bytes(range(256)) * 4096
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "card.img"
     new_card(path, 80 * MIB, [PartitionWish("40M"), PartitionWish()], serial=3)
-    with FileSectors.open(path, read_only=False) as card, Fat(card, 2048) as fat:
+    with FileSectors.open(path, read_only=False) as card, FatCore(card, 2048) as fat:
         fat.write_bytes("/main.py", b"print('hello')\n")
         fat.write_bytes("/photo.bin", NOISE)
     return path
@@ -69,7 +69,7 @@ def test_only_what_is_in_use_is_written(image: Path, tmp_path: Path) -> None:
     assert done.copied < 8 * MIB < done.size
     with FileSectors.open(drive) as card:
         assert examine(card).healthy
-        with Fat(card, 2048, read_only=True) as fat:
+        with FatCore(card, 2048, read_only=True) as fat:
             assert fat.read_bytes("/photo.bin") == NOISE
         assert card.read(100000, 1) == NOISE[:512]  # a free cluster of the second volume
 
@@ -237,7 +237,7 @@ def test_extents_of_a_made_up_volume() -> None:
     from maixfs.card import write_card_layout
 
     made = write_card_layout(card, serial=1)
-    with Fat(card, 2048) as fat:
+    with FatCore(card, 2048) as fat:
         fat.write_bytes("/a", NOISE * 4)
         fat.write_bytes("/b", NOISE * 4)
         fat.write_bytes("/c", NOISE * 4)

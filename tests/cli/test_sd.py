@@ -21,7 +21,7 @@ from maixfs.cli.sd.catalogue import SD_VERBS
 from maixfs.cli.sd.new import ALIGNMENTS, LAYOUTS
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.sd import mbr
 from maixfs.sd.media import FileSectors
 
@@ -334,7 +334,7 @@ def test_insert_and_eject(place: Path, run: Run, sd_json: ReadJson) -> None:
 
 def test_files_of_a_card_that_is_made(here: Path, run: Run) -> None:
     run("sd", "new", "40M", "card.img")
-    with FileSectors.open("card.img", read_only=False) as card, Fat(card, 2048) as fat:
+    with FileSectors.open("card.img", read_only=False) as card, FatCore(card, 2048) as fat:
         fat.write_bytes("/main.py", b"print(1)\n")
     assert "1 file and every" in run("sd", "doctor", "card.img").stdout
 
@@ -342,7 +342,7 @@ def test_files_of_a_card_that_is_made(here: Path, run: Run) -> None:
 def test_names_cannot_drive_a_terminal(here: Path, run: Run) -> None:
     run("sd", "new", "40M", "card.img")
     with FileSectors.open("card.img", read_only=False) as card:
-        with Fat(card, 2048) as fat:
+        with FatCore(card, 2048) as fat:
             fat.write_bytes("/A.BIN", b"x" * 2000)
             entry = fat.stat("/A.BIN")
             start = fat.geometry.data_start + 2048

@@ -8,7 +8,7 @@ import struct
 import pytest
 
 from fat.volumes import every_kind, faults, mount, new_card
-from maixfs.fat import Fat, FatError, FResult, OpenFlag
+from maixfs.fat import FatCore, FatError, FResult, OpenFlag
 from maixfs.fat.geometry import FatGeometry, read_geometry
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.fat.table import Table, open_table
@@ -96,7 +96,7 @@ def test_a_run_is_linked_at_once(kind: str) -> None:
     assert not table.dirty
 
 
-def chain_of(fat: Fat, path: str) -> list[int]:
+def chain_of(fat: FatCore, path: str) -> list[int]:
     table, cluster, chain = fat._volume.table, fat.stat(path).cluster, list[int]()
     while cluster and cluster < table.count:
         chain.append(cluster)
@@ -233,7 +233,7 @@ def test_what_is_no_volume() -> None:
         (RamSectors(100), 100, FResult.DISK_ERR),
     ):
         with pytest.raises(FatError) as caught:
-            Fat(card, start)
+            FatCore(card, start)
         assert caught.value.result is result
 
 

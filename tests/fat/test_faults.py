@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from fat.volumes import Checker, every_kind, faults, mount, new_card
-from maixfs.fat import Fat, FatError, FResult, OpenFlag
+from maixfs.fat import FatCore, FatError, FResult, OpenFlag
 from maixfs.sd import RamSectors, SectorError
 from maixfs.sd.device import Buffer
 
 READ, WRITE, EMPTY = OpenFlag.READ, OpenFlag.WRITE, OpenFlag.CREATE_ALWAYS
-Step = Callable[[Fat], object]
+Step = Callable[[FatCore], object]
 
 
 class ProgramError(Exception):
@@ -69,27 +69,27 @@ def prepared(kind: str) -> RamSectors:
     return card
 
 
-def make(fat: Fat) -> None:
+def make(fat: FatCore) -> None:
     fat.write_bytes("/d/A new file with a name.bin", b"3" * 2500)
 
 
-def empty(fat: Fat) -> None:
+def empty(fat: FatCore) -> None:
     fat.write_bytes("/d/A long name of a file.txt", b"4" * 300)
 
 
-def extend(fat: Fat) -> None:
+def extend(fat: FatCore) -> None:
     with fat.open("/d/other", WRITE | OpenFlag.APPEND) as file:
         for _ in range(20):
             file.write(b"5" * 300)
 
 
-def truncate(fat: Fat) -> None:
+def truncate(fat: FatCore) -> None:
     with fat.open("/d/A long name of a file.txt", WRITE) as file:
         file.seek(100)
         file.truncate()
 
 
-def fill(fat: Fat) -> None:
+def fill(fat: FatCore) -> None:
     for number in range(5):
         fat.write_bytes(f"/d/Name of file number {number}", b"6" * 100)
 
@@ -116,7 +116,7 @@ def test_a_card_that_refuses_writes_for_a_while(kind: str, step: str) -> None:
     for after in range(60):
         card = prepared(kind)
         device = Failing(card)
-        fat = Fat(device)
+        fat = FatCore(device)
         device.writes = after
         try:
             STEPS[step](fat)
@@ -143,7 +143,7 @@ def test_a_card_that_cannot_be_read_for_a_while(
     for after in range(60):
         card = prepared(kind)
         device = Failing(card, error)
-        fat = Fat(device)
+        fat = FatCore(device)
         device.reads = after
         try:
             STEPS[step](fat)
@@ -171,7 +171,7 @@ def test_power_that_goes(kind: str, step: str) -> None:
     for after in range(60):
         card = prepared(kind)
         device = Failing(card)
-        fat = Fat(device)
+        fat = FatCore(device)
         device.writes = after
         try:
             STEPS[step](fat)
@@ -191,7 +191,7 @@ def test_power_that_goes(kind: str, step: str) -> None:
 def test_reading_fails_and_listing_goes_on() -> None:
     card = prepared("fat32")
     device = Failing(card)
-    fat = Fat(device)
+    fat = FatCore(device)
     names = [entry.name for entry in fat.scandir("/d")]
     file = fat.open("/kept")
     device.reads = 0
@@ -210,7 +210,7 @@ def test_reading_fails_and_listing_goes_on() -> None:
 def test_what_could_not_be_written_is_written_later() -> None:
     card = prepared("fat32")
     device = Failing(card)
-    fat = Fat(device)
+    fat = FatCore(device)
     file = fat.open("/f", WRITE | EMPTY)
     file.write(b"x" * 100)
     device.writes = 0
@@ -229,7 +229,7 @@ def test_what_could_not_be_written_is_written_later() -> None:
 def test_closing_writes_only_what_changed() -> None:
     card = prepared("fat32")
     device = Failing(card)
-    fat = Fat(device)
+    fat = FatCore(device)
     with fat.open("/d/other", WRITE) as file:
         file.write(b"y" * 10)
     assert device.written == 2  # the sector of the file, and that of its entry

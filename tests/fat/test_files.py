@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fat.volumes import NOW, every_kind, faults, mount, new_card
-from maixfs.fat import Attribute, Fat, FatError, FResult, FullError, OpenFlag, pack_time
+from maixfs.errors import FullError
+from maixfs.fat import Attribute, FatCore, FatError, FResult, OpenFlag, pack_time
 from maixfs.sd import RamSectors
 
 READ, WRITE = OpenFlag.READ, OpenFlag.WRITE
@@ -20,11 +21,11 @@ def refused(result: FResult, call: object, *arguments: object) -> None:
 
 
 @pytest.fixture(params=["fat12", "fat16", "fat32"])
-def fat(request: pytest.FixtureRequest) -> Fat:
+def fat(request: pytest.FixtureRequest) -> FatCore:
     return mount(new_card(request.param))
 
 
-def test_what_is_written_is_read(fat: Fat) -> None:
+def test_what_is_written_is_read(fat: FatCore) -> None:
     content = bytes(range(256)) * 50
     with fat.open("/a.bin", WRITE | EMPTY) as file:
         assert file.write(content[:700]) == 700
@@ -43,7 +44,7 @@ def test_what_is_written_is_read(fat: Fat) -> None:
 
 @pytest.mark.parametrize("at", [0, 1, 511, 512, 513, 1500, 4095, 5000])
 @pytest.mark.parametrize("count", [1, 2, 511, 512, 513, 1024, 2000])
-def test_overwriting_anywhere(fat: Fat, at: int, count: int) -> None:
+def test_overwriting_anywhere(fat: FatCore, at: int, count: int) -> None:
     content = bytearray(b"0123456789" * 500)
     fat.write_bytes("/f", content)
     with fat.open("/f", READ | WRITE) as file:
@@ -55,7 +56,7 @@ def test_overwriting_anywhere(fat: Fat, at: int, count: int) -> None:
     assert fat.read_bytes("/f") == content
 
 
-def test_flags(fat: Fat) -> None:
+def test_flags(fat: FatCore) -> None:
     refused(FResult.NO_FILE, fat.open, "/f")
     refused(FResult.NO_FILE, fat.open, "/f", READ | WRITE)
     fat.open("/f", WRITE | NEW).close()
@@ -77,7 +78,7 @@ def test_flags(fat: Fat) -> None:
         refused(FResult.DENIED, file.write, b"a")
 
 
-def test_what_is_no_file(fat: Fat) -> None:
+def test_what_is_no_file(fat: FatCore) -> None:
     fat.mkdir("/d")
     for path, flags, result in (
         ("/d", READ, FResult.NO_FILE),
@@ -100,7 +101,7 @@ def test_what_is_no_file(fat: Fat) -> None:
     refused(FResult.DENIED, fat.remove, "/f")
 
 
-def test_a_closed_file(fat: Fat) -> None:
+def test_a_closed_file(fat: FatCore) -> None:
     file = fat.open("/f", WRITE | EMPTY)
     file.close()
     file.close()
@@ -135,7 +136,7 @@ def test_seeking(kind: str) -> None:
     assert faults(card) == []
 
 
-def test_seeking_fills_the_card_and_no_more(fat: Fat) -> None:
+def test_seeking_fills_the_card_and_no_more(fat: FatCore) -> None:
     free = fat.free_clusters()
     with fat.open("/f", WRITE | EMPTY) as file:
         most = free * fat.geometry.cluster_size
@@ -189,7 +190,7 @@ def test_four_gibibytes_are_too_much() -> None:
 
     card = RamSectors(5 << 21)
     format_volume(card, 0, card.sectors, fat_type=32, cluster_size=32768)
-    with Fat(card) as fat, fat.open("/f", READ | WRITE | EMPTY) as file:
+    with FatCore(card) as fat, fat.open("/f", READ | WRITE | EMPTY) as file:
         assert file.seek(1 << 40) == 0xFFFFFFFF
         file.seek(0xFFFFFFF0)
         assert file.write(b"x" * 100) == 15
@@ -200,7 +201,7 @@ def test_four_gibibytes_are_too_much() -> None:
 
 def test_times_and_attributes() -> None:
     now = [pack_time(2024, 2, 29, 13, 30, 42)]
-    fat = Fat(new_card(), clock=lambda: now[0])
+    fat = FatCore(new_card(), clock=lambda: now[0])
     fat.write_bytes("/f", b"1")
     made = fat.stat("/f")
     assert (made.create_date, made.create_time) == (made.write_date, made.write_time) == now[0]
@@ -239,7 +240,7 @@ def test_opening_for_writing_writes_nothing() -> None:
 def test_a_mount_that_only_reads() -> None:
     card = new_card()
     mount(card).write_bytes("/f", b"x")
-    fat = Fat(card, read_only=True)
+    fat = FatCore(card, read_only=True)
     assert fat.read_only
     for call, arguments in (
         (fat.open, ("/f", WRITE)),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fat.volumes import every_kind, faults, mount, new_card
-from maixfs.fat import Attribute, Fat, FatError, FResult, FullError, OpenFlag
+from maixfs.errors import FullError
+from maixfs.fat import Attribute, FatCore, FatError, FResult, OpenFlag
 from maixfs.fat.ondisk import DIR_ENTRY
 from maixfs.sd import SECTOR
 
@@ -20,19 +21,19 @@ def refused(result: FResult, call: object, *arguments: object) -> None:
 
 
 @pytest.fixture(params=["fat12", "fat16", "fat32"])
-def fat(request: pytest.FixtureRequest) -> Fat:
+def fat(request: pytest.FixtureRequest) -> FatCore:
     return mount(new_card(request.param))
 
 
-def names(fat: Fat, path: str = "/") -> list[str]:
+def names(fat: FatCore, path: str = "/") -> list[str]:
     return [entry.name for entry in fat.scandir(path)]
 
 
-def slots(fat: Fat, path: str = "/") -> list[int]:
+def slots(fat: FatCore, path: str = "/") -> list[int]:
     return [entry.slot for entry in fat.scandir(path)]
 
 
-def test_the_first_room_that_is_large_enough_is_taken(fat: Fat) -> None:
+def test_the_first_room_that_is_large_enough_is_taken(fat: FatCore) -> None:
     for name in ("A", "three slots take that.x", "B", "C", "D"):
         fat.write_bytes(name, b"")
     base = slots(fat)[0]
@@ -108,7 +109,7 @@ def test_a_folder_has_65536_slots_at_most(monkeypatch: pytest.MonkeyPatch) -> No
     assert faults(card) == []
 
 
-def test_numbers_in_short_names(fat: Fat) -> None:
+def test_numbers_in_short_names(fat: FatCore) -> None:
     for number in range(9):
         fat.write_bytes(f"/A long file name {number}.text", bytes([number]))
     short = [entry.short_name for entry in fat.scandir()]
@@ -120,7 +121,7 @@ def test_numbers_in_short_names(fat: Fat) -> None:
     assert fat.stat("/A long file name of another kind.text").short_name == "ALONGF~3.TEX"
 
 
-def test_both_views_of_a_name(fat: Fat) -> None:
+def test_both_views_of_a_name(fat: FatCore) -> None:
     fat.write_bytes("/Größe.txt", b"1")
     fat.write_bytes("/日本語.txt", b"2")
     fat.write_bytes(b"/caf\x82", b"3")
@@ -136,7 +137,7 @@ def test_both_views_of_a_name(fat: Fat) -> None:
     assert fat.read_bytes("/LOW.txt") == b"4"
 
 
-def test_mkdir(fat: Fat) -> None:
+def test_mkdir(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("d/e")
     for path, result in (
@@ -153,7 +154,7 @@ def test_mkdir(fat: Fat) -> None:
     assert names(fat, "/d/.") == names(fat, "/d/e/..") == ["e"]
 
 
-def test_removing(fat: Fat) -> None:
+def test_removing(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.write_bytes("/d/f", b"x")
     fat.mkdir("/d/e")
@@ -179,7 +180,7 @@ def test_removing(fat: Fat) -> None:
     assert names(fat) == []
 
 
-def test_renaming(fat: Fat) -> None:
+def test_renaming(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("/d/e")
     fat.write_bytes("/f", b"f")
@@ -207,14 +208,14 @@ def test_renaming(fat: Fat) -> None:
     assert fat.read_bytes("/d/inner") == b"i"
 
 
-def test_a_folder_is_lost_in_itself_if_that_is_wanted(fat: Fat) -> None:
+def test_a_folder_is_lost_in_itself_if_that_is_wanted(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("/d/e")
     fat.rename("/d", "/d/e/f", guarded=False)
     assert names(fat) == []
 
 
-def test_the_current_folder(fat: Fat) -> None:
+def test_the_current_folder(fat: FatCore) -> None:
     fat.mkdir("/One folder")
     fat.mkdir("/One folder/two")
     assert fat.getcwd() == b"/"
@@ -232,7 +233,7 @@ def test_the_current_folder(fat: Fat) -> None:
     refused(FResult.NO_PATH, fat.chdir, "/One folder/two/f")
 
 
-def test_stat(fat: Fat) -> None:
+def test_stat(fat: FatCore) -> None:
     root = fat.stat("/")
     assert (root.is_dir, root.write_date) == (True, 0x2821)
     refused(FResult.INVALID_NAME, fat.stat, ".")
@@ -243,7 +244,7 @@ def test_stat(fat: Fat) -> None:
     refused(FResult.NO_PATH, fat.scandir, "/x")
 
 
-def test_a_listing_while_entries_come_and_go(fat: Fat) -> None:
+def test_a_listing_while_entries_come_and_go(fat: FatCore) -> None:
     for name in "ABCDEF":
         fat.write_bytes(name, b"")
     seen = []
@@ -258,7 +259,7 @@ def test_a_listing_while_entries_come_and_go(fat: Fat) -> None:
     assert seen == ["A", "B", "H", "D", "E", "F", "I"]
 
 
-def test_a_walk_is_bounded(fat: Fat) -> None:
+def test_a_walk_is_bounded(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("/d/e")
     fat.write_bytes("/d/e/f", b"x")
@@ -268,7 +269,7 @@ def test_a_walk_is_bounded(fat: Fat) -> None:
     assert fat.remove_tree("/d") == 2
 
 
-def test_labels_are_not_listed(fat: Fat) -> None:
+def test_labels_are_not_listed(fat: FatCore) -> None:
     assert fat.label == ""
     fat.set_label("my card")
     fat.write_bytes("/my card", b"x")
@@ -304,7 +305,7 @@ def test_long_names_that_are_damaged(kind: str) -> None:
     assert faults(card) == []
 
 
-def _root(fat: Fat) -> int:
+def _root(fat: FatCore) -> int:
     geometry = fat.geometry
     first = geometry.root_cluster - 2
     return (geometry.data_start + first * geometry.sectors_per_cluster) * SECTOR
@@ -348,7 +349,7 @@ def test_entries_are_as_fatfs_writes_them() -> None:
     assert faults(card) == []
 
 
-def test_places_instead_of_a_new_name(fat: Fat) -> None:
+def test_places_instead_of_a_new_name(fat: FatCore) -> None:
     fat.set_label("")
     fat.mkdir("first")
     in_slot_0 = next(fat.scandir()).slot == 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from golden.corpus import case_folders
-from maixfs.fat import Fat, OpenFlag
+from maixfs.fat import FatCore, OpenFlag
 from maixfs.fat.errors import FatError
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd import FileSectors
@@ -72,7 +72,7 @@ def assert_clean(image: Path) -> None:
     assert len(lines) == 2 and "clusters" in lines[1], lines
 
 
-def session(fs: Fat, seed: int, steps: int = 60) -> Tree:
+def session(fs: FatCore, seed: int, steps: int = 60) -> Tree:
     """Write, append, cut, move and remove by chance; returns what must be there."""
     chance = random.Random(seed)
     tree: Tree = dict.fromkeys(FOLDERS[1:])
@@ -84,20 +84,20 @@ def session(fs: Fat, seed: int, steps: int = 60) -> Tree:
     return tree
 
 
-def write(fs: Fat, tree: Tree, path: str, chance: random.Random) -> None:
+def write(fs: FatCore, tree: Tree, path: str, chance: random.Random) -> None:
     data = chance.randbytes(chance.choice((0, 1, 511, 512, 513, 4096, 20_000)))
     fs.write_bytes(path, data)
     tree[path] = data
 
 
-def append(fs: Fat, tree: Tree, path: str, chance: random.Random) -> None:
+def append(fs: FatCore, tree: Tree, path: str, chance: random.Random) -> None:
     data = chance.randbytes(chance.randrange(3000))
     with fs.open(path, OpenFlag.WRITE | OpenFlag.APPEND) as file:
         file.write(data)
     tree[path] = (tree.get(path) or b"") + data
 
 
-def cut(fs: Fat, tree: Tree, path: str, chance: random.Random) -> None:
+def cut(fs: FatCore, tree: Tree, path: str, chance: random.Random) -> None:
     old = tree.get(path)
     if old:
         size = chance.randrange(len(old))
@@ -107,20 +107,20 @@ def cut(fs: Fat, tree: Tree, path: str, chance: random.Random) -> None:
         tree[path] = old[:size]
 
 
-def remove(fs: Fat, tree: Tree, path: str, chance: random.Random) -> None:
+def remove(fs: FatCore, tree: Tree, path: str, chance: random.Random) -> None:
     if path in tree:
         fs.remove(path)
         del tree[path]
 
 
-def move(fs: Fat, tree: Tree, path: str, chance: random.Random) -> None:
+def move(fs: FatCore, tree: Tree, path: str, chance: random.Random) -> None:
     target = chance.choice(FOLDERS) + "/" + chance.choice(NAMES)
     if path in tree and target not in tree:
         fs.rename(path, target)
         tree[target] = tree.pop(path)
 
 
-ACTIONS: list[Callable[[Fat, Tree, str, random.Random], None]] = [
+ACTIONS: list[Callable[[FatCore, Tree, str, random.Random], None]] = [
     write,
     write,
     append,
@@ -144,7 +144,7 @@ def host_tree(folder: Path) -> Tree:
     }
 
 
-def our_tree(fs: Fat) -> Tree:
+def our_tree(fs: FatCore) -> Tree:
     return {path: None if entry.is_dir else fs.read_bytes(path) for path, entry in fs.walk("/")}
 
 
@@ -154,7 +154,7 @@ def test_ours_is_clean_and_read_by_mtools(volume: str, tmp_path: Path) -> None:
     image = tmp_path / "card.img"
     with FileSectors.create(image, sectors) as card:
         format_volume(card, 0, sectors, serial=7, **wishes)  # type: ignore[arg-type]
-        with Fat(card) as fs:
+        with FatCore(card) as fs:
             tree = session(fs, seed=sectors)
             assert our_tree(fs) == tree
     assert_clean(image)
@@ -165,7 +165,7 @@ def test_full_card_stays_clean(tmp_path: Path) -> None:
     image = tmp_path / "card.img"
     with FileSectors.create(image, 2 * MIB) as card:
         format_volume(card, 0, 2 * MIB, fat_type=12, serial=7)
-        with Fat(card) as fs:
+        with FatCore(card) as fs:
             tree = session(fs, seed=1)
             tree["/filler"] = fill(fs, "/filler")
             for number in range(600):
@@ -182,7 +182,7 @@ def test_full_card_stays_clean(tmp_path: Path) -> None:
     assert mtools_tree(image, tmp_path / "out") == tree
 
 
-def fill(fs: Fat, path: str) -> bytes:
+def fill(fs: FatCore, path: str) -> bytes:
     """Write until nothing fits; returns what did."""
     piece, size = bytes(range(250)) * 16, 0
     with fs.open(path, OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS) as file:
@@ -211,7 +211,7 @@ def test_theirs_is_read_and_written_by_us(
             (place / name).write_bytes(chance.randbytes(chance.randrange(5000)))
     run(MCOPY, "-s", "-i", image, *sorted(source.iterdir()), "::/")
     wanted = host_tree(source)
-    with FileSectors.open(image, read_only=False) as card, Fat(card) as fs:
+    with FileSectors.open(image, read_only=False) as card, FatCore(card) as fs:
         assert fs.label == "THEIRS"
         assert fs.geometry.serial == 0x1234ABCD
         assert our_tree(fs) == wanted
@@ -239,7 +239,7 @@ GOLDEN = [
 def test_golden_cards_stay_clean(folder: Path, partition: dict, tmp_path: Path) -> None:  # type: ignore[type-arg]
     image = tmp_path / "partition.img"
     unpack_partition(folder / "image.ext.gz", partition, image)
-    with FileSectors.open(image, read_only=False) as card, Fat(card) as fs:
+    with FileSectors.open(image, read_only=False) as card, FatCore(card) as fs:
         before = our_tree(fs)
         place = "/Made by the test"
         fs.mkdir(place)

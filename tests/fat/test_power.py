@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from fat.volumes import NOW, Checker, every_kind, faults
-from maixfs.fat import Fat, FatError, OpenFlag, format_volume
+from maixfs.fat import FatCore, FatError, OpenFlag, format_volume
 from maixfs.sd import RamSectors
 from maixfs.sd.device import SECTOR, Buffer
 
@@ -52,7 +52,7 @@ def across(kind: str) -> RamSectors:
     card = RamSectors(sectors)
     format_volume(card, 0, sectors, serial=1, clock=lambda: NOW, **wish)  # type: ignore[arg-type]
     each = {"fat12": 341, "fat16": 256, "fat32": 128}[kind]
-    with Fat(card, clock=lambda: NOW) as fat:
+    with FatCore(card, clock=lambda: NOW) as fat:
         fat.mkdir("/d")
         fat.write_bytes("/old", b"o" * SECTOR * 4)
         fat.write_bytes("/fill", b"f" * SECTOR * (each - 16))
@@ -61,22 +61,22 @@ def across(kind: str) -> RamSectors:
     return card
 
 
-def rewrite(fat: Fat) -> None:
+def rewrite(fat: FatCore) -> None:
     fat.write_bytes("/border", b"n" * SECTOR * 14)
 
 
-def empty_then_folder(fat: Fat) -> None:
+def empty_then_folder(fat: FatCore) -> None:
     fat.open("/border", WRITE | EMPTY)
     fat.mkdir("/new")
     fat.write_bytes("/new/file", b"x" * SECTOR * 3)
 
 
-def empty_then_other(fat: Fat) -> None:
+def empty_then_other(fat: FatCore) -> None:
     fat.open("/border", WRITE | EMPTY)
     fat.write_bytes("/other", b"x" * SECTOR * 3)
 
 
-def empty_then_names(fat: Fat) -> None:
+def empty_then_names(fat: FatCore) -> None:
     """A folder grows into clusters that a file had, backwards, and over the border."""
     fat.open("/old", WRITE | EMPTY)
     for number in range(9):
@@ -86,7 +86,7 @@ def empty_then_names(fat: Fat) -> None:
         fat.write_bytes(f"/d/Another long name, {number}", b"")
 
 
-def written_then_emptied(fat: Fat) -> None:
+def written_then_emptied(fat: FatCore) -> None:
     """One file has grown in RAM when another is emptied."""
     with fat.open("/d/last", READ | WRITE | OpenFlag.APPEND) as file:
         file.write(b"y" * SECTOR * 5)
@@ -94,7 +94,7 @@ def written_then_emptied(fat: Fat) -> None:
         file.write(b"z" * SECTOR * 20)
 
 
-def shorten(fat: Fat) -> None:
+def shorten(fat: FatCore) -> None:
     with fat.open("/fill", WRITE) as file:
         file.seek(SECTOR)
         file.truncate()
@@ -102,7 +102,7 @@ def shorten(fat: Fat) -> None:
         fat.write_bytes("/other", b"x" * SECTOR * 3)
 
 
-def shorten_and_take(fat: Fat) -> None:
+def shorten_and_take(fat: FatCore) -> None:
     """What was cut off is another file's before the first is closed."""
     with fat.open("/border", WRITE) as file:
         file.truncate()
@@ -110,7 +110,7 @@ def shorten_and_take(fat: Fat) -> None:
         file.write(b"y" * SECTOR)
 
 
-def backwards(fat: Fat) -> None:
+def backwards(fat: FatCore) -> None:
     """The last file goes on where the first one was."""
     fat.remove("/old")
     fat.open("/fill", WRITE | EMPTY).close()
@@ -119,7 +119,7 @@ def backwards(fat: Fat) -> None:
             file.write(b"y" * SECTOR * 7)
 
 
-def many(fat: Fat) -> None:
+def many(fat: FatCore) -> None:
     with fat.held():
         for number in range(12):
             fat.mkdir(f"/d/Folder {number}")
@@ -130,7 +130,7 @@ def many(fat: Fat) -> None:
         assert fat.read_bytes("/d/Folder 3/A file of it") == b"m" * 700
 
 
-STEPS: dict[str, Callable[[Fat], object]] = {
+STEPS: dict[str, Callable[[FatCore], object]] = {
     step.__name__: step
     for step in (
         rewrite,
@@ -160,7 +160,7 @@ def test_every_cut(kind: str, step: str) -> None:
     """No cluster has two owners, no chain leads to a free one or to what another file was."""
     card = across(kind)
     log = Log(across(kind))
-    fat = Fat(log, clock=lambda: NOW)
+    fat = FatCore(log, clock=lambda: NOW)
     STEPS[step](fat)
     fat.close()
     assert faults(log.card) == []
@@ -172,14 +172,14 @@ def test_every_cut(kind: str, step: str) -> None:
 
 
 def test_what_is_held_back_is_written_once() -> None:
-    def writes(fat: Fat, log: Log) -> int:
+    def writes(fat: FatCore, log: Log) -> int:
         for number in range(50):
             fat.write_bytes(f"/d/File {number}", b"x" * 100)
         return len(log.written)
 
     log, held = Log(across("fat32")), Log(across("fat32"))
-    usual = writes(Fat(log, clock=lambda: NOW), log)
-    fat = Fat(held, clock=lambda: NOW)
+    usual = writes(FatCore(log, clock=lambda: NOW), log)
+    fat = FatCore(held, clock=lambda: NOW)
     with fat.held(), fat.held():
         assert writes(fat, held) == 50
     assert len(held.written) < usual / 3
@@ -191,23 +191,23 @@ def test_what_is_held_back_is_written_once() -> None:
 
 def test_what_is_held_back_is_written_after_an_error() -> None:
     log = Log(across("fat32"))
-    fat = Fat(log, clock=lambda: NOW)
+    fat = FatCore(log, clock=lambda: NOW)
     with pytest.raises(FatError), fat.held():
         fat.write_bytes("/d/File", b"x")
         fat.remove("/none")
     fat.abandon()
     assert faults(log.card) == []
-    assert Fat(log).read_bytes("/d/File") == b"x"
+    assert FatCore(log).read_bytes("/d/File") == b"x"
 
 
 def test_a_sync_writes_what_is_held_back() -> None:
     log = Log(across("fat32"))
-    fat = Fat(log, clock=lambda: NOW)
+    fat = FatCore(log, clock=lambda: NOW)
     with fat.held():
         fat.write_bytes("/d/File", b"x")
         fat.sync()
-        assert Fat(log).read_bytes("/d/File") == b"x"
+        assert FatCore(log).read_bytes("/d/File") == b"x"
         fat.write_bytes("/d/Another", b"x")
         fat.abandon()
-    assert not Fat(log).exists("/d/Another")
+    assert not FatCore(log).exists("/d/Another")
     assert faults(log.card) == []

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from maixfs.fat import Fat, OpenFlag
+from maixfs.fat import FatCore, OpenFlag
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd import SECTOR, RamSectors
 
@@ -49,14 +49,14 @@ def name(number: int) -> str:
     return f"/many/A picture number {number:05d}.jpg"
 
 
-def create(fs: Fat, first: int, count: int) -> None:
+def create(fs: FatCore, first: int, count: int) -> None:
     for number in range(first, first + count):
         with fs.open(name(number), NEW) as file:
             file.write(b"x" * 1024)
 
 
 def test_a_new_file_costs_five_writes_however_many_there_are(card: Counted) -> None:
-    fs = Fat(card)
+    fs = FatCore(card)
     fs.mkdir("/many")
     create(fs, 0, 100)
     card.start_again()
@@ -71,11 +71,11 @@ def test_a_new_file_costs_five_writes_however_many_there_are(card: Counted) -> N
 
 
 def test_opening_reads_a_folder_once(card: Counted) -> None:
-    with Fat(card) as fs:
+    with FatCore(card) as fs:
         fs.mkdir("/many")
         create(fs, 0, 600)
     card.start_again()
-    fs = Fat(card)
+    fs = FatCore(card)
     order = list(range(600))
     random.Random(1).shuffle(order)
     for number in order:
@@ -89,7 +89,7 @@ def test_opening_reads_a_folder_once(card: Counted) -> None:
 
 
 def test_seeking_back_follows_no_chain_again(card: Counted) -> None:
-    fs = Fat(card)
+    fs = FatCore(card)
     with fs.open("/a", NEW) as one, fs.open("/b", NEW) as other:
         for _ in range(300):
             one.write(b"1" * 4096)
@@ -106,7 +106,7 @@ def test_seeking_back_follows_no_chain_again(card: Counted) -> None:
 
 
 def test_a_large_file_is_written_and_read_in_large_pieces(card: Counted) -> None:
-    fs = Fat(card)
+    fs = FatCore(card)
     with fs.open("/big", NEW) as file:
         for _ in range(64):
             file.write(bytes(1 << 16))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from maixfs.fat import Fat, format_volume, read_geometry
+from maixfs.fat import FatCore, format_volume, read_geometry
 from maixfs.sd import RamSectors
 
 NOW = (0x5A21, 0x6B42)
@@ -27,8 +27,8 @@ def new_card(kind: str = "fat32") -> RamSectors:
     return card
 
 
-def mount(card: RamSectors) -> Fat:
-    return Fat(card, clock=lambda: NOW)
+def mount(card: RamSectors) -> FatCore:
+    return FatCore(card, clock=lambda: NOW)
 
 
 @dataclass

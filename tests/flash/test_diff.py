@@ -17,7 +17,7 @@ from maixfs.flash.diff import compare_images
 from maixfs.flash.differences import Change, PartDiff, Reason
 from maixfs.flash.firmware import wrap
 from maixfs.nor import IdealDriver, NorChip
-from maixfs.spiffs import PRESETS, Geometry, Spiffs
+from maixfs.spiffs import PRESETS, Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
 
 from .imageparts import chip, krux
@@ -44,14 +44,14 @@ def put(image: bytearray, address: int, data: bytes) -> None:
     image[address : address + len(data)] = data
 
 
-def worked(image: bytes, geometry: Geometry, work: Callable[[Spiffs], object]) -> bytes:
+def worked(image: bytes, geometry: Geometry, work: Callable[[SpiffsCore], object]) -> bytes:
     """Return the image after some work on its file system."""
     chip = NorChip.in_memory(len(image), content=image)
-    work(Spiffs(IdealDriver(chip), geometry))
+    work(SpiffsCore(IdealDriver(chip), geometry))
     return chip.read(0, chip.size)
 
 
-def write(fs: Spiffs, path: str, data: bytes) -> None:
+def write(fs: SpiffsCore, path: str, data: bytes) -> None:
     with fs.open(path, "wb") as file:
         file.write(data)
 
@@ -92,7 +92,7 @@ def test_a_file_that_changed(geometry: Geometry) -> None:
 def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
     image = make(geometry)
 
-    def work(fs: Spiffs) -> None:
+    def work(fs: SpiffsCore) -> None:
         write(fs, "/new", b"new" * 100)
         fs.rename("/lib/a.py", "/lib/b.py")
         fs.remove("/main.py")
@@ -113,14 +113,14 @@ def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
 
 
 def test_garbage_collection_is_told_from_change(geometry: Geometry) -> None:
-    def churn(fs: Spiffs) -> None:
+    def churn(fs: SpiffsCore) -> None:
         for number in range(5):
             write(fs, "/main.py", b"%d" % number * 2000)
         write(fs, "/main.py", FILES["/main.py"])
 
     before = worked(make(geometry), geometry, churn)
 
-    def collect(fs: Spiffs) -> None:
+    def collect(fs: SpiffsCore) -> None:
         state = fs.statvfs()
         more = state.free - 2 * geometry.usable_pages + 4
         fs.gc(more * geometry.data_size)

@@ -20,7 +20,7 @@ from maixfs.flash.hexview import fields_between, view_lines
 from maixfs.flash.image import FlashImage
 from maixfs.flash.imagedevice import ImageDevice
 from maixfs.flash.kmodel import reverse_words
-from maixfs.spiffs import OpenFlag, Spiffs
+from maixfs.spiffs import OpenFlag, SpiffsCore
 
 from .doctor_cases import CASES as CASES_OF_COMPLAINTS
 from .make_models import make_beta, make_sealed, make_v3
@@ -201,7 +201,7 @@ def test_a_file_is_found_where_it_lies() -> None:
     for offset in (0, 1, 4090, 4091, len(content) - 1):
         address = fields.resolve(parse_address(f"file:/main.py@{offset}"))
         assert fields.view[address] == content[offset]
-    with Spiffs(ImageDevice(fields.view), MAIXPY, read_only=True) as fs:
+    with SpiffsCore(ImageDevice(fields.view), MAIXPY, read_only=True) as fs:
         assert fs.open_descriptor("/main.py", OpenFlag.RDONLY).read() == content
 
 

@@ -27,7 +27,7 @@ from maixfs.flash.picture import lay_out
 from maixfs.flash.png import draw_png
 from maixfs.flash.svg import draw_svg
 from maixfs.nor import IdealDriver, NorChip
-from maixfs.spiffs import PRESETS, Spiffs
+from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.spiffs.pack import pack
 
 from .make_models import make_v3
@@ -48,7 +48,7 @@ def image() -> bytes:
     put(0, wrap(PROGRAM))
     put(0x20000, make_v3())
     put(AREA.base, bytes(pack({"/a.bin": bytes(9000), "/b.bin": b"b" * 4000}, AREA)))
-    Spiffs(IdealDriver(chip), AREA).remove("/b.bin")
+    SpiffsCore(IdealDriver(chip), AREA).remove("/b.bin")
     put(0xF0000, bytes(0x4000))
     put(0xF8000, bytes(range(256)) * 16)
     return chip.read(0, SIZE)

@@ -7,7 +7,7 @@ import os
 
 from golden.corpus import Operation, SpiffsCase, source_bytes, stored_name
 from maixfs.nor import NorDevice
-from maixfs.spiffs import Descriptor, OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import Descriptor, OpenFlag, SpiffsCore, SpiffsError
 
 _LETTERS = {
     "r": OpenFlag.RDONLY,
@@ -39,12 +39,12 @@ class _Replay:
         self.case = case
         self.device = device
         self.slots: dict[str, Descriptor] = {}
-        Spiffs.format(device, case.geometry)
+        SpiffsCore.format(device, case.geometry)
         self.fs = self._mount()
 
-    def _mount(self) -> Spiffs:
+    def _mount(self) -> SpiffsCore:
         config = self.case.manifest["config"]
-        return Spiffs(
+        return SpiffsCore(
             self.device,
             self.case.geometry,
             max_files=config["fd_count"],

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from golden.corpus import case_folders
-from maixfs.fat import Fat, FatEntry
+from maixfs.fat import FatCore, FatEntry
 from maixfs.fat.clock import unpack_time
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.volume_find import find_volume
@@ -117,12 +117,12 @@ def test_partition_as_fatfs_has_it(card: Card, partition: dict[str, Any]) -> Non
     medium = card.load()
     if wanted["mount"] != "ok":
         with pytest.raises(FatError) as caught:
-            Fat(medium, partition["start"])
+            FatCore(medium, partition["start"])
         assert caught.value.result is FResult.NO_FILESYSTEM
         assert wanted["mount"] == f"OSError({ERRNO[caught.value.result]},)"
         assert len(str(caught.value)) > 20, "says what is wrong"
         return
-    fs = Fat(medium, partition["start"])
+    fs = FatCore(medium, partition["start"])
     check_room(fs, wanted["statvfs"])
     if "walk" in wanted:
         with pytest.raises(FatError) as caught:
@@ -133,14 +133,14 @@ def test_partition_as_fatfs_has_it(card: Card, partition: dict[str, Any]) -> Non
     fs.close()
 
 
-def check_room(fs: Fat, statvfs: list[int]) -> None:
+def check_room(fs: FatCore, statvfs: list[int]) -> None:
     free = fs.free_clusters()
     info = fs.info()
     assert [info.cluster_size] * 2 + [info.clusters, free, free] == statvfs[:5]
     assert info.free == free
 
 
-def check_rows(fs: Fat, wanted: dict[str, Any], *, loops: bool) -> None:
+def check_rows(fs: FatCore, wanted: dict[str, Any], *, loops: bool) -> None:
     found = list(listed(fs, b"/"))
     rows = [(path, 0x4000 if entry.is_dir else 0x8000, entry.size) for path, entry in found]
     golden = [(raw_path(row[0]), row[1], row[2]) for row in wanted["tree"]]
@@ -165,7 +165,7 @@ def raw_path(path: str) -> bytes:
     return path.encode("ascii") if path[0] == "/" else bytes.fromhex(path)
 
 
-def listed(fs: Fat, folder: bytes) -> Iterator[tuple[bytes, FatEntry]]:
+def listed(fs: FatCore, folder: bytes) -> Iterator[tuple[bytes, FatEntry]]:
     """List depth first, by the firmware's view."""
     for entry in fs.scandir(folder):
         path = folder.rstrip(b"/") + b"/" + entry.oem_name
@@ -180,7 +180,7 @@ def seconds(entry: FatEntry) -> int:
     return seconds_since_2000(entry.write_date, entry.write_time) + EPOCH_2000 + late
 
 
-def read_through(fs: Fat, path: bytes) -> tuple[str, int] | str:
+def read_through(fs: FatCore, path: bytes) -> tuple[str, int] | str:
     """Read as the reference did; returns hash and length, or the exception's text."""
     digest, length = hashlib.sha256(), 0
     try:
@@ -195,7 +195,7 @@ def read_through(fs: Fat, path: bytes) -> tuple[str, int] | str:
 
 @pytest.mark.parametrize(("card", "partition"), LISTED)
 def test_unicode_view_has_what_was_put_in(card: Card, partition: dict[str, Any]) -> None:
-    fs = Fat(card.load(), partition["start"])
+    fs = FatCore(card.load(), partition["start"])
     entries = dict(fs.walk("/"))
     for row in partition["tree"]:
         if "LFN" in row.get("damaged", ""):
@@ -218,10 +218,10 @@ def test_unicode_view_has_what_was_put_in(card: Card, partition: dict[str, Any])
 def test_volume_is_found_as_fatfs_finds_it(card: Card) -> None:
     medium, wanted = card.load(), card.manifest["oofatfs_whole_card_auto"]
     if wanted["mount"] == "ok":
-        check_room(Fat(medium, find_volume(medium, 0)), wanted["statvfs"])
+        check_room(FatCore(medium, find_volume(medium, 0)), wanted["statvfs"])
     else:
         with pytest.raises(FatError) as caught:
-            Fat(medium, find_volume(medium, 0))
+            FatCore(medium, find_volume(medium, 0))
         assert wanted["mount"] == f"OSError({ERRNO[caught.value.result]},)"
     slots = {
         partition["slot"]: partition["start"]
@@ -237,7 +237,7 @@ def forced(medium: Watched) -> dict[int, int]:
     for slot in range(1, 5):
         try:
             start = find_volume(medium, slot)
-            Fat(medium, start)
+            FatCore(medium, start)
         except FatError as error:
             assert error.result is FResult.NO_FILESYSTEM
         else:
@@ -249,7 +249,7 @@ def test_big_card_is_not_read_through() -> None:
     card = max(CARDS, key=lambda card: int(card.manifest["size"]))
     assert card.manifest["size"] >= 128 << 30
     medium = card.load()
-    fs = Fat(medium, find_volume(medium, 1))
+    fs = FatCore(medium, find_volume(medium, 1))
     free = fs.free_clusters()
     assert sum(1 for _ in fs.walk("/")) == len(card.manifest["partitions"][0]["tree"])
     assert medium.sectors_read < 2000

@@ -10,17 +10,17 @@ import pytest
 from golden.corpus import SpiffsCase, spiffs_cases
 from golden.replay import replay
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
 CASES = spiffs_cases()
 DRIVERS = {"and": "ideal", "literal": "literal", "k210nw": "maixpy"}
 
 
-def mounted(case: SpiffsCase, image: bytes, *, read_only: bool = False) -> Spiffs:
+def mounted(case: SpiffsCase, image: bytes, *, read_only: bool = False) -> SpiffsCore:
     chip = NorChip.in_memory(len(image), content=image)
     device = make_driver(DRIVERS[case.manifest["nor_model"]], chip)
     config = case.manifest["config"]
-    return Spiffs(
+    return SpiffsCore(
         device,
         case.geometry,
         read_only=read_only,
@@ -29,7 +29,7 @@ def mounted(case: SpiffsCase, image: bytes, *, read_only: bool = False) -> Spiff
     )
 
 
-def read_by_name(fs: Spiffs, name: bytes) -> tuple[int, bytes]:
+def read_by_name(fs: SpiffsCore, name: bytes) -> tuple[int, bytes]:
     try:
         with fs.open_descriptor(name, OpenFlag.RDONLY) as file:
             return 0, file.read()
@@ -37,7 +37,7 @@ def read_by_name(fs: Spiffs, name: bytes) -> tuple[int, bytes]:
         return int(error.code), b""
 
 
-def listing(fs: Spiffs) -> list[dict[str, Any]]:
+def listing(fs: SpiffsCore) -> list[dict[str, Any]]:
     rows = []
     for entry in fs.scandir():
         result, data = read_by_page(fs, entry.page)
@@ -56,7 +56,7 @@ def listing(fs: Spiffs) -> list[dict[str, Any]]:
     return rows
 
 
-def read_by_page(fs: Spiffs, page: int) -> tuple[int, bytes]:
+def read_by_page(fs: SpiffsCore, page: int) -> tuple[int, bytes]:
     """Read in pieces, as far as it goes: the reference kept what came before an error."""
     data = bytearray()
     try:
@@ -96,7 +96,7 @@ def raw_name(row: dict[str, Any]) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
-def check_info(fs: Spiffs, wanted: dict[str, int], *, read_only: bool) -> None:
+def check_info(fs: SpiffsCore, wanted: dict[str, int], *, read_only: bool) -> None:
     info, room = fs.info(), fs.statvfs()
     assert (info.total, info.used) == (wanted["total"], wanted["used"])
     assert fs.geometry.blocks == wanted["block_count"]

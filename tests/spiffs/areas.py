@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import Geometry, OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, OpenFlag, SpiffsCore, SpiffsError
 
 R, W, RW = OpenFlag.RDONLY, OpenFlag.WRONLY, OpenFlag.RDWR
 CREAT, TRUNC, APPEND = OpenFlag.CREAT, OpenFlag.TRUNC, OpenFlag.APPEND
@@ -27,12 +27,12 @@ class Area:
         self.chip = NorChip.in_memory(geometry.base + geometry.size)
         self.device = make_driver(nor, self.chip)
         if content is None:
-            Spiffs.format(self.device, geometry)
+            SpiffsCore.format(self.device, geometry)
         else:
             self.chip.poke(geometry.base, content)
 
-    def mount(self, **options: Any) -> Spiffs:
-        return Spiffs(self.device, self.geometry, **options)
+    def mount(self, **options: Any) -> SpiffsCore:
+        return SpiffsCore(self.device, self.geometry, **options)
 
     @property
     def image(self) -> bytes:
@@ -69,19 +69,19 @@ class Area:
         self.poke(header * g.page_size + g.header_size + 2 * slot, struct.pack("<H", page))
 
 
-def put(fs: Spiffs, name: str | bytes, data: bytes) -> None:
+def put(fs: SpiffsCore, name: str | bytes, data: bytes) -> None:
     """Write a file in one call."""
     with fs.open_descriptor(name, NEW) as file:
         assert file.write(data) == len(data)
 
 
-def get(fs: Spiffs, name: str | bytes) -> bytes:
+def get(fs: SpiffsCore, name: str | bytes) -> bytes:
     """Read a file in one call."""
     with fs.open_descriptor(name, R) as file:
         return file.read()
 
 
-def contents(fs: Spiffs) -> dict[str, bytes]:
+def contents(fs: SpiffsCore) -> dict[str, bytes]:
     """Return all files."""
     return {entry.name: get(fs, entry.raw_name) for entry in fs.scandir()}
 
@@ -100,7 +100,7 @@ def pattern(length: int, seed: int = 0) -> bytes:
     return b"".join(b"%04x.%06x|" % (seed, at) for at in range(0, length + 12, 12))[:length]
 
 
-def ram_of(fs: Spiffs) -> dict[str, Any]:
+def ram_of(fs: SpiffsCore) -> dict[str, Any]:
     """Return what the driver knows in RAM and a fresh scan finds again."""
     volume = fs._volume
     # A chip that is busy with an erase drops the first program, which can be the erase count.

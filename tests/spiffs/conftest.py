@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from maixfs.spiffs import Spiffs
+from maixfs.spiffs import SpiffsCore
 from spiffs.areas import Area
 from spiffs.geometries import GEOMETRIES
 
@@ -39,6 +39,6 @@ def signed_area(request: pytest.FixtureRequest) -> Area:
 
 
 @pytest.fixture
-def fs(area: Area) -> Spiffs:
+def fs(area: Area) -> SpiffsCore:
     """The area, mounted."""
     return area.mount()

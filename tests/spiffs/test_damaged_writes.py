@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from maixfs.spiffs import Geometry, Spiffs
+from maixfs.spiffs import Geometry, SpiffsCore
 from spiffs.areas import APPEND, DIRECT, NEW, RW, Area, W, code_of, contents, get, pattern, put
 
 GEOMETRY = Geometry(0x8000, 0x1000, 256)
@@ -27,17 +27,17 @@ def header_of(area: Area, name: str) -> int:
     return area.mount(read_only=True).stat(name).page
 
 
-def overwrite(fs: Spiffs) -> None:
+def overwrite(fs: SpiffsCore) -> None:
     with fs.open_descriptor("a", W) as file:
         file.write(bytes(3 * D))
 
 
-def cut(fs: Spiffs) -> None:
+def cut(fs: SpiffsCore) -> None:
     with fs.open_descriptor("a", W) as file:
         file.truncate(10)
 
 
-CHANGES: dict[str, Callable[[Spiffs], None]] = {
+CHANGES: dict[str, Callable[[SpiffsCore], None]] = {
     "remove": lambda fs: fs.remove("a"),
     "replace": lambda fs: put(fs, "a", b"new"),
     "overwrite": overwrite,

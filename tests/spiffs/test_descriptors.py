@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maixfs.spiffs import Geometry, Spiffs
+from maixfs.spiffs import Geometry, SpiffsCore
 from spiffs.areas import APPEND, CREAT, NEW, RW, TRUNC, Area, R, W, code_of, contents, get, put
 
 SMALL = Geometry(0x10000, 0x1000, 256)
@@ -60,7 +60,7 @@ def test_an_old_handle_does_not_reach_a_new_file() -> None:
     assert not new.closed
 
 
-def test_a_reader_sees_what_a_writer_wrote(fs: Spiffs) -> None:
+def test_a_reader_sees_what_a_writer_wrote(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     writer, reader = fs.open_descriptor("a", RW | APPEND), fs.open_descriptor("a", R)
     assert reader.read() == b"12345"
@@ -71,7 +71,9 @@ def test_a_reader_sees_what_a_writer_wrote(fs: Spiffs) -> None:
     assert reader.read() == b"12345678"
 
 
-def test_a_reader_of_an_empty_file_sees_the_first_bytes_once_they_are_flushed(fs: Spiffs) -> None:
+def test_a_reader_of_an_empty_file_sees_the_first_bytes_once_they_are_flushed(
+    fs: SpiffsCore,
+) -> None:
     """Reading a file that has no size yet does not even look into the cache."""
     writer, reader = fs.open_descriptor("a", NEW), fs.open_descriptor("a", R)
     writer.write(b"123")
@@ -80,7 +82,7 @@ def test_a_reader_of_an_empty_file_sees_the_first_bytes_once_they_are_flushed(fs
     assert reader.read() == b"123"
 
 
-def test_two_writers_share_one_cache_page(fs: Spiffs) -> None:
+def test_two_writers_share_one_cache_page(fs: SpiffsCore) -> None:
     first, second = fs.open_descriptor("a", NEW), fs.open_descriptor("a", W)
     first.write(b"ABCDEF")
     second.write(b"abc")
@@ -91,7 +93,7 @@ def test_two_writers_share_one_cache_page(fs: Spiffs) -> None:
     assert get(fs, "a") == b"abcdEF"
 
 
-def test_emptying_through_another_descriptor(fs: Spiffs) -> None:
+def test_emptying_through_another_descriptor(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     reader = fs.open_descriptor("a", R)
     reader.read(4)
@@ -102,7 +104,7 @@ def test_emptying_through_another_descriptor(fs: Spiffs) -> None:
     assert reader.read() == b"6789"
 
 
-def test_files_grow_side_by_side(fs: Spiffs) -> None:
+def test_files_grow_side_by_side(fs: SpiffsCore) -> None:
     names = "abc"
     files = [fs.open_descriptor(name, NEW) for name in names]
     expected = dict.fromkeys(names, b"")
@@ -166,7 +168,7 @@ def test_a_close_that_finds_no_room_leaves_the_descriptor_open() -> None:
     assert get(fs, "a") == b""
 
 
-def test_opening_a_file_by_its_header_page(fs: Spiffs) -> None:
+def test_opening_a_file_by_its_header_page(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     with fs.open_page(fs.stat("a").page) as file:
         assert file.read() == b"12345"

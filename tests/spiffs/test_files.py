@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from maixfs.spiffs import FullError, OpenFlag, Spiffs
+from maixfs.errors import FullError
+from maixfs.spiffs import OpenFlag, SpiffsCore
 from spiffs.areas import (
     APPEND,
     CREAT,
@@ -25,13 +26,13 @@ from spiffs.areas import (
 )
 
 
-def lengths(fs: Spiffs) -> list[int]:
+def lengths(fs: SpiffsCore) -> list[int]:
     """Return lengths around everything that has a border."""
     d, page = fs.geometry.data_size, fs.geometry.page_size
     return [1, 2, d - 1, d, d + 1, page, page + 1, 2 * d, 3 * d - 1, 5 * d + 7]
 
 
-def test_files_of_every_length(area: Area, fs: Spiffs) -> None:
+def test_files_of_every_length(area: Area, fs: SpiffsCore) -> None:
     for number, length in enumerate(lengths(fs)):
         put(fs, "f", pattern(length, number))
         assert get(fs, "f") == pattern(length, number)
@@ -40,7 +41,7 @@ def test_files_of_every_length(area: Area, fs: Spiffs) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 64, 251, 4096])
-def test_files_written_piece_by_piece(fs: Spiffs, step: int) -> None:
+def test_files_written_piece_by_piece(fs: SpiffsCore, step: int) -> None:
     data = pattern(min(300 * step, 5 * fs.geometry.data_size))
     with fs.open_descriptor("f", NEW) as file:
         for at in range(0, len(data), step):
@@ -49,7 +50,7 @@ def test_files_written_piece_by_piece(fs: Spiffs, step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 100, 5000])
-def test_files_read_piece_by_piece(fs: Spiffs, step: int) -> None:
+def test_files_read_piece_by_piece(fs: SpiffsCore, step: int) -> None:
     data = pattern(min(100 * step, 5 * fs.geometry.data_size))
     put(fs, "f", data)
     with fs.open_descriptor("f", R) as file:
@@ -59,7 +60,7 @@ def test_files_read_piece_by_piece(fs: Spiffs, step: int) -> None:
         assert file.readinto(bytearray(9)) == 0
 
 
-def test_reading_into_a_buffer(fs: Spiffs) -> None:
+def test_reading_into_a_buffer(fs: SpiffsCore) -> None:
     data = pattern(2 * fs.geometry.data_size)
     put(fs, "f", data)
     buffer = bytearray(len(data) + 5)
@@ -69,7 +70,7 @@ def test_reading_into_a_buffer(fs: Spiffs) -> None:
     assert buffer == data + bytes(5)
 
 
-def test_overwriting_any_part(fs: Spiffs) -> None:
+def test_overwriting_any_part(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     data = bytearray(pattern(4 * d + 9))
     put(fs, "f", data)
@@ -85,7 +86,7 @@ def test_overwriting_any_part(fs: Spiffs) -> None:
         assert get(fs, "f") == bytes(data)
 
 
-def test_writing_across_the_end(fs: Spiffs) -> None:
+def test_writing_across_the_end(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     put(fs, "f", pattern(d + 10))
     with fs.open_descriptor("f", RW) as file:
@@ -94,7 +95,7 @@ def test_writing_across_the_end(fs: Spiffs) -> None:
     assert get(fs, "f") == pattern(d + 10)[: d - 5] + pattern(2 * d, 1)
 
 
-def test_appending(fs: Spiffs) -> None:
+def test_appending(fs: SpiffsCore) -> None:
     data = b""
     for number, length in enumerate(lengths(fs)[:6]):
         with fs.open_descriptor("f", W | CREAT | APPEND) as file:
@@ -103,7 +104,7 @@ def test_appending(fs: Spiffs) -> None:
         assert get(fs, "f") == data
 
 
-def test_append_ignores_the_offset(fs: Spiffs) -> None:
+def test_append_ignores_the_offset(fs: SpiffsCore) -> None:
     put(fs, "f", b"12345")
     with fs.open_descriptor("f", RW | APPEND) as file:
         assert file.read(2) == b"12"
@@ -114,7 +115,7 @@ def test_append_ignores_the_offset(fs: Spiffs) -> None:
         assert file.read() == b"1234567"
 
 
-def test_cutting(fs: Spiffs) -> None:
+def test_cutting(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     for keep in (0, 1, d - 1, d, d + 1, 2 * d, 4 * d, 4 * d + 3):
         put(fs, "f", pattern(4 * d + 3))
@@ -142,7 +143,7 @@ def test_exact_cuts_take_more_bytes(area: Area, careful: bool) -> None:
         assert fs.statvfs().allocated == used - 3 + -(-keep // d)
 
 
-def test_emptying_keeps_the_id(fs: Spiffs) -> None:
+def test_emptying_keeps_the_id(fs: SpiffsCore) -> None:
     put(fs, "f", pattern(3000))
     put(fs, "g", b"other")
     before = fs.stat("f").object_id
@@ -153,7 +154,7 @@ def test_emptying_keeps_the_id(fs: Spiffs) -> None:
         assert get(fs, "f") == b""
 
 
-def test_seeking(fs: Spiffs) -> None:
+def test_seeking(fs: SpiffsCore) -> None:
     size = 2 * fs.geometry.data_size
     put(fs, "f", pattern(size))
     with fs.open_descriptor("f", R) as file:
@@ -174,7 +175,7 @@ def test_seeking(fs: Spiffs) -> None:
     ("flags", "read", "write"),
     [(R, 0, -10021), (W, -10022, 0), (RW, 0, 0), (OpenFlag(0), -10022, -10021)],
 )
-def test_direction(fs: Spiffs, flags: OpenFlag, read: int, write: int) -> None:
+def test_direction(fs: SpiffsCore, flags: OpenFlag, read: int, write: int) -> None:
     put(fs, "f", b"12345")
     with fs.open_descriptor("f", flags) as file:
         assert code_of(file.read, 1) == read
@@ -184,7 +185,7 @@ def test_direction(fs: Spiffs, flags: OpenFlag, read: int, write: int) -> None:
         assert code_of(file.truncate, 2) == write
 
 
-def test_opening(fs: Spiffs) -> None:
+def test_opening(fs: SpiffsCore) -> None:
     assert code_of(fs.open_descriptor, "f", R) == -10002
     assert code_of(fs.open_descriptor, "f", W | TRUNC) == -10002
     assert code_of(fs.open_descriptor, "f", W | EXCL) == -10002
@@ -197,7 +198,7 @@ def test_opening(fs: Spiffs) -> None:
     assert get(fs, "f") == b"kept"
 
 
-def test_direct_writes_are_on_flash_at_once(area: Area, fs: Spiffs) -> None:
+def test_direct_writes_are_on_flash_at_once(area: Area, fs: SpiffsCore) -> None:
     file = fs.open_descriptor("f", NEW | DIRECT)
     file.write(b"direct")
     assert get(area.mount(read_only=True), "f") == b"direct"
@@ -205,7 +206,7 @@ def test_direct_writes_are_on_flash_at_once(area: Area, fs: Spiffs) -> None:
     assert get(area.mount(read_only=True), "f") == b"directly"
 
 
-def test_short_writes_wait_for_a_flush(area: Area, fs: Spiffs) -> None:
+def test_short_writes_wait_for_a_flush(area: Area, fs: SpiffsCore) -> None:
     file = fs.open_descriptor("f", NEW)
     for _ in range(5):
         file.write(b"waiting ")
@@ -216,7 +217,7 @@ def test_short_writes_wait_for_a_flush(area: Area, fs: Spiffs) -> None:
     assert get(area.mount(read_only=True), "f") == b"waiting " * 5
 
 
-def test_writes_of_no_bytes_change_nothing(area: Area, fs: Spiffs) -> None:
+def test_writes_of_no_bytes_change_nothing(area: Area, fs: SpiffsCore) -> None:
     put(fs, "f", b"12345")
     put(fs, "g", b"other")
     before = area.image
@@ -239,7 +240,7 @@ def test_what_does_not_fit_is_refused_and_costs_nothing(area: Area) -> None:
     assert get(fs, "f") == b""
 
 
-def test_the_largest_file_in_one_write(area: Area, fs: Spiffs) -> None:
+def test_the_largest_file_in_one_write(area: Area, fs: SpiffsCore) -> None:
     """All but two blocks, and one page; headers on the way and a page for meta need room too."""
     g = area.geometry
     room = (g.blocks - 2) * g.usable_pages

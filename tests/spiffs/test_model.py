@@ -16,7 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from maixfs.spiffs import FullError, Geometry, NotFoundError
+from maixfs.errors import FullError, NotFoundError
+from maixfs.spiffs import Geometry
 from spiffs.areas import APPEND, CREAT, NEW, RW, Area, R, contents, get, pattern, put, ram_of
 
 GEOMETRIES = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from maixfs.nor import MaixpyDriver, NorChip, NorEvent, make_driver
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 from spiffs.areas import NEW, RW, TRUNC, Area, R, W, code_of, contents, get, pattern, put, ram_of
 
 SMALL = Geometry(0x8000, 0x1000, 256)
@@ -138,7 +138,7 @@ def test_any_image_mounts_without_magic() -> None:
         code_of(put, fs, "new", pattern(300))
 
 
-def read_page(fs: Spiffs, page: int) -> bytes:
+def read_page(fs: SpiffsCore, page: int) -> bytes:
     with fs.open_page(page) as file:
         return file.read(100_000)
 
@@ -147,7 +147,7 @@ def test_an_area_that_is_longer_than_its_chip() -> None:
     device = make_driver("ideal", NorChip.in_memory(SMALL.size))
     for geometry in (SMALL.with_size(0x9000), Geometry(0x8000, 0x1000, 256, base=0x1000)):
         with pytest.raises(SpiffsError, match="ends behind the chip") as caught:
-            Spiffs(device, geometry)
+            SpiffsCore(device, geometry)
         assert caught.value.code == -10024
 
 
@@ -155,8 +155,8 @@ def test_a_chip_may_be_longer_than_the_area() -> None:
     chip = NorChip.in_memory(0x20000, content=b"\x5a" * 0x20000)
     device = make_driver("ideal", chip)
     geometry = Geometry(0x8000, 0x1000, 256, base=0x9000)
-    Spiffs.format(device, geometry)
-    with Spiffs(device, geometry) as fs:
+    SpiffsCore.format(device, geometry)
+    with SpiffsCore(device, geometry) as fs:
         for number in range(200):
             put(fs, f"{number % 7}", pattern(900, number))
     around = chip.peek(0, 0x9000) + chip.peek(0x11000, 0xF000)
@@ -165,20 +165,20 @@ def test_a_chip_may_be_longer_than_the_area() -> None:
 
 def test_a_geometry_without_a_size_mounts_nothing() -> None:
     device = make_driver("ideal", NorChip.in_memory(SMALL.size))
-    assert code_of(Spiffs, device, SMALL.with_size(0)) == -10024
+    assert code_of(SpiffsCore, device, SMALL.with_size(0)) == -10024
 
 
 def test_erase_units_must_be_the_chips() -> None:
     device = make_driver("ideal", NorChip.in_memory(0x8000))
     geometry = Geometry(0x8000, 0x800, 256, erase_size=0x800)
-    assert code_of(Spiffs, device, geometry) == -10024
+    assert code_of(SpiffsCore, device, geometry) == -10024
 
 
 def test_look_up_entries_that_leave_no_room_for_the_magic() -> None:
     geometry = Geometry(0x20000, 0x8000, 256)
     area = Area(SMALL.with_size(0x20000))
-    assert code_of(Spiffs.format, area.device, geometry) == -10028
-    assert code_of(Spiffs, area.device, geometry) == -10028
+    assert code_of(SpiffsCore.format, area.device, geometry) == -10028
+    assert code_of(SpiffsCore, area.device, geometry) == -10028
     Area(Geometry(0x20000, 0x8000, 256, use_magic=False)).mount()
 
 
@@ -238,7 +238,7 @@ def test_a_reader_refuses_to_write(area: Area) -> None:
 
 def test_formatting_starts_anew(area: Area) -> None:
     fill(area)
-    Spiffs.format(area.device, area.geometry)
+    SpiffsCore.format(area.device, area.geometry)
     fs = area.mount()
     assert fs.listdir() == []
     assert fs.statvfs().free == fs.statvfs().pages

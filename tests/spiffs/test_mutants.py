@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from maixfs.nor import IdealDriver
-from maixfs.spiffs import Geometry, Spiffs
+from maixfs.spiffs import Geometry, SpiffsCore
 from spiffs.areas import APPEND, CREAT, RW, Area, R, code_of, pattern, put
 
 GEOMETRIES = [
@@ -157,25 +157,25 @@ def used_area(geometry: Geometry) -> bytes:
 IMAGES = [used_area(geometry) for geometry in GEOMETRIES]
 
 
-def read_all(fs: Spiffs) -> None:
+def read_all(fs: SpiffsCore) -> None:
     for entry in list(fs.scandir()):
         code_of(read_page, fs, entry.page)
         code_of(fs.stat, entry.raw_name)
         code_of(read_name, fs, entry.raw_name)
 
 
-def read_page(fs: Spiffs, page: int) -> None:
+def read_page(fs: SpiffsCore, page: int) -> None:
     with fs.open_page(page) as file:
         while file.read(4096):
             pass
 
 
-def read_name(fs: Spiffs, name: bytes) -> None:
+def read_name(fs: SpiffsCore, name: bytes) -> None:
     with fs.open_descriptor(name, R) as file:
         file.read()
 
 
-def work_on(fs: Spiffs, chance: random.Random) -> None:
+def work_on(fs: SpiffsCore, chance: random.Random) -> None:
     """Change every file, and the whole; whatever is refused is refused."""
     for entry in list(fs.scandir())[:8]:
         action = chance.randrange(6)
@@ -193,7 +193,7 @@ def work_on(fs: Spiffs, chance: random.Random) -> None:
     code_of(put, fs, "fresh", pattern(2000))
 
 
-def change(fs: Spiffs, name: bytes, action: int, where: int) -> None:
+def change(fs: SpiffsCore, name: bytes, action: int, where: int) -> None:
     flags = {3: RW, 4: RW | CREAT | APPEND, 5: RW}[action]
     with fs.open_descriptor(name, flags) as file:
         if action == 3:
@@ -211,16 +211,16 @@ def test_a_damaged_area(seed: int) -> None:
     Damage(area, chance).do()
     image = area.image
     device = Counting(area.chip)
-    if code_of(Spiffs, device, geometry, read_only=True):
-        assert code_of(Spiffs, device, geometry) == -10025
+    if code_of(SpiffsCore, device, geometry, read_only=True):
+        assert code_of(SpiffsCore, device, geometry) == -10025
         return
-    fs = Spiffs(device, geometry, read_only=True)
+    fs = SpiffsCore(device, geometry, read_only=True)
     assert device.reads <= 6 * geometry.pages
     read_all(fs)
     assert device.reads <= 40 * geometry.pages
     assert area.image == image
     careful = bool(seed % 2)
-    fs = Spiffs(device, geometry, careful=careful, max_files=4, cache_pages=4)
+    fs = SpiffsCore(device, geometry, careful=careful, max_files=4, cache_pages=4)
     device.reads = 0
     work_on(fs, chance)
     assert device.reads <= 100 * geometry.pages
@@ -234,7 +234,7 @@ def test_damage_is_seen() -> None:
     for seed in range(60):
         area = Area(GEOMETRIES[0], content=IMAGES[0])
         Damage(area, random.Random(seed)).do()
-        fs = Spiffs(IdealDriver(area.chip), GEOMETRIES[0], read_only=True)
+        fs = SpiffsCore(IdealDriver(area.chip), GEOMETRIES[0], read_only=True)
         failures += any(code_of(read_page, fs, entry.page) for entry in fs.scandir())
     assert failures > 15
 

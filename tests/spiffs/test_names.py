@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from maixfs.spiffs import DirEntry, FullError, Geometry, Spiffs
+from maixfs.errors import FullError
+from maixfs.spiffs import DirEntry, Geometry, SpiffsCore
 from spiffs.areas import NEW, RW, Area, R, W, code_of, contents, get, pattern, put
 
 SMALL = Geometry(0x8000, 0x1000, 256)
@@ -23,7 +24,7 @@ ODD_NAMES = [
 ]
 
 
-def test_stat_says_what_the_listing_says(area: Area, fs: Spiffs) -> None:
+def test_stat_says_what_the_listing_says(area: Area, fs: SpiffsCore) -> None:
     put(fs, "/a", pattern(1000))
     fs.create("/b")
     a, b = fs.stat("/a"), fs.stat("/b")
@@ -50,7 +51,7 @@ def test_any_bytes_are_a_name(name: bytes) -> None:
     assert contents(fs) == {"renamed": b"content", "neighbour": b"other"}
 
 
-def test_the_longest_name(fs: Spiffs) -> None:
+def test_the_longest_name(fs: SpiffsCore) -> None:
     longest = "n" * (fs.geometry.name_length - 1)
     put(fs, longest, b"content")
     put(fs, longest[:-1] + "m", b"other")
@@ -60,7 +61,7 @@ def test_the_longest_name(fs: Spiffs) -> None:
     assert get(fs, longest) == b"content"
 
 
-def test_names_that_are_too_long(fs: Spiffs) -> None:
+def test_names_that_are_too_long(fs: SpiffsCore) -> None:
     limit = fs.geometry.name_length
     put(fs, "a", b"kept")
     for name in ("n" * limit, "ü" * (limit // 2), "n" * 5000):
@@ -72,7 +73,7 @@ def test_names_that_are_too_long(fs: Spiffs) -> None:
     assert contents(fs) == {"a": b"kept"}
 
 
-def test_names_with_a_zero_byte(fs: Spiffs) -> None:
+def test_names_with_a_zero_byte(fs: SpiffsCore) -> None:
     put(fs, "a", b"kept")
     for name in ("a\0", "\0", b"a\0b"):
         for call in (fs.stat, fs.remove, fs.create, fs.exists):
@@ -82,13 +83,13 @@ def test_names_with_a_zero_byte(fs: Spiffs) -> None:
     assert contents(fs) == {"a": b"kept"}
 
 
-def test_create(fs: Spiffs) -> None:
+def test_create(fs: SpiffsCore) -> None:
     fs.create("a")
     assert code_of(fs.create, "a") == -10023
     assert contents(fs) == {"a": b""}
 
 
-def test_the_smallest_free_id_is_given_out(fs: Spiffs) -> None:
+def test_the_smallest_free_id_is_given_out(fs: SpiffsCore) -> None:
     for name in "abcd":
         fs.create(name)
     fs.remove("b")
@@ -99,7 +100,7 @@ def test_the_smallest_free_id_is_given_out(fs: Spiffs) -> None:
     assert [fs.stat(name).object_id for name in "adefg"] == [1, 4, 2, 3, 5]
 
 
-def test_rename(area: Area, fs: Spiffs) -> None:
+def test_rename(area: Area, fs: SpiffsCore) -> None:
     put(fs, "a", pattern(2000))
     put(fs, "b", b"other")
     before = fs.stat("a")
@@ -111,7 +112,7 @@ def test_rename(area: Area, fs: Spiffs) -> None:
     assert contents(fs) == contents(area.mount()) == {"c": pattern(2000), "b": b"other"}
 
 
-def test_an_open_file_keeps_its_descriptor_through_a_rename(fs: Spiffs) -> None:
+def test_an_open_file_keeps_its_descriptor_through_a_rename(fs: SpiffsCore) -> None:
     with fs.open_descriptor("a", NEW) as file:
         file.write(b"before, ")
         file.flush()
@@ -120,7 +121,7 @@ def test_an_open_file_keeps_its_descriptor_through_a_rename(fs: Spiffs) -> None:
     assert contents(fs) == {"b": b"before, after"}
 
 
-def test_remove(area: Area, fs: Spiffs) -> None:
+def test_remove(area: Area, fs: SpiffsCore) -> None:
     put(fs, "a", pattern(3 * fs.geometry.data_size))
     put(fs, "b", b"other")
     free = fs.statvfs()
@@ -131,7 +132,7 @@ def test_remove(area: Area, fs: Spiffs) -> None:
     assert contents(fs) == contents(area.mount()) == {"b": b"other"}
 
 
-def test_descriptors_of_a_removed_file_are_closed(fs: Spiffs) -> None:
+def test_descriptors_of_a_removed_file_are_closed(fs: SpiffsCore) -> None:
     file = fs.open_descriptor("a", NEW)
     reader = fs.open_descriptor("a", R)
     file.write(b"lost with the file")
@@ -160,7 +161,7 @@ def test_removing_needs_no_free_page(area: Area) -> None:
     assert "a" not in fs.listdir()
 
 
-def test_removing_while_listing(fs: Spiffs) -> None:
+def test_removing_while_listing(fs: SpiffsCore) -> None:
     names = [f"f{number}" for number in range(9)]
     for name in names:
         put(fs, name, name.encode())
@@ -170,7 +171,7 @@ def test_removing_while_listing(fs: Spiffs) -> None:
     assert fs.listdir() == []
 
 
-def test_files_that_come_and_go_while_listing(fs: Spiffs) -> None:
+def test_files_that_come_and_go_while_listing(fs: SpiffsCore) -> None:
     for number in range(6):
         fs.create(f"f{number}")
     seen = []
@@ -183,7 +184,7 @@ def test_files_that_come_and_go_while_listing(fs: Spiffs) -> None:
     assert seen == ["f0", "f1", "f3", "f5", "g", "new"]
 
 
-def test_meta(area: Area, fs: Spiffs) -> None:
+def test_meta(area: Area, fs: SpiffsCore) -> None:
     length = area.geometry.meta_length
     put(fs, "a", pattern(700))
     fs.create("b", meta=bytes(range(length)))
@@ -199,7 +200,7 @@ def test_meta(area: Area, fs: Spiffs) -> None:
     assert get(fs, "a") == pattern(700)
 
 
-def test_many_files(area: Area, fs: Spiffs) -> None:
+def test_many_files(area: Area, fs: SpiffsCore) -> None:
     """Half of the object pages hold empty files; listing and look-up find each."""
     count = (area.geometry.blocks - 2) * area.geometry.usable_pages // 2
     count = min(count, 200)
@@ -215,7 +216,7 @@ def test_entries_are_plain_tuples() -> None:
     assert DirEntry._fields[:5] == ("name", "raw_name", "object_id", "type", "size")
 
 
-def test_nothing_works_after_the_unmount(fs: Spiffs) -> None:
+def test_nothing_works_after_the_unmount(fs: SpiffsCore) -> None:
     put(fs, "a", b"1")
     file = fs.open_descriptor("a", RW)
     fs.unmount()

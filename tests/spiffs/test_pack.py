@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maixfs.errors import MaixfsError, UsageError
+from maixfs.errors import ExistsError, FullError, MaixfsError, UsageError
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import Spiffs
+from maixfs.spiffs import SpiffsCore
 from maixfs.spiffs.collect import collect
-from maixfs.spiffs.errors import Code, ExistsError, FullError, SpiffsError
+from maixfs.spiffs.errors import Code, SpiffsError
 from maixfs.spiffs.geometry import Geometry, GeometryError
 from maixfs.spiffs.layout import FilePages, file_pages, page_capacity, pages_needed
 from maixfs.spiffs.pack import pack
@@ -92,10 +92,10 @@ def test_a_full_area_leaves_two_empty_blocks(geometry: Geometry) -> None:
         pack([*files, ("/one-more", b"")], geometry)
 
 
-def mounted(image: bytes, g: Geometry) -> Spiffs:
+def mounted(image: bytes, g: Geometry) -> SpiffsCore:
     chip = NorChip.in_memory(g.base + g.size)
     chip.program(g.base, image)
-    return Spiffs(make_driver("ideal", chip), g)
+    return SpiffsCore(make_driver("ideal", chip), g)
 
 
 @every_geometry

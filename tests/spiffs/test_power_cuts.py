@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from maixfs.nor import NorChip, NorEvent
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 from spiffs.areas import APPEND, RW, Area, code_of, get, pattern, put
 
 ROOMY = Geometry(0x8000, 0x1000, 256)
@@ -54,7 +54,7 @@ TEARS: dict[str, Callable[[bytes, bytes], bytes]] = {
 }
 
 
-def quiet_hour(fs: Spiffs) -> None:
+def quiet_hour(fs: SpiffsCore) -> None:
     """Everything that can be done to a file, in an area with room for it."""
     put(fs, "new", pattern(700, 3))
     with fs.open_descriptor("new", RW | APPEND) as file:
@@ -68,14 +68,14 @@ def quiet_hour(fs: Spiffs) -> None:
     fs.remove("renamed")
 
 
-def busy_hour(fs: Spiffs) -> None:
+def busy_hour(fs: SpiffsCore) -> None:
     """The same until blocks are collected."""
     for number in range(9):
         put(fs, "busy", pattern(900, number))
         quiet_hour(fs)
 
 
-def record(geometry: Geometry, workload: Callable[[Spiffs], None]) -> tuple[bytes, Recorder]:
+def record(geometry: Geometry, workload: Callable[[SpiffsCore], None]) -> tuple[bytes, Recorder]:
     """Return the area before the workload and what landed while it ran."""
     area = Area(geometry)
     with area.mount() as fs:
@@ -100,7 +100,7 @@ def states(start: bytes, recorder: Recorder, every: int) -> Iterator[bytes]:
     yield bytes(image)
 
 
-def reads_as(fs: Spiffs, name: str) -> set[object]:
+def reads_as(fs: SpiffsCore, name: str) -> set[object]:
     """Return what each header of that name reads as, or its error number."""
     found: set[object] = set()
     for entry in fs.scandir():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from maixfs.spiffs import Spiffs, SpiffsError
+from maixfs.spiffs import SpiffsCore, SpiffsError
 from spiffs.areas import APPEND, CREAT, NEW, RW, Area, pattern, put, ram_of
 from spiffs.geometries import IDF
 
@@ -35,7 +35,7 @@ class Worker:
             self.remount,
         ]
 
-    def mount(self) -> Spiffs:
+    def mount(self) -> SpiffsCore:
         return self.area.mount(careful=self.careful, max_files=3, cache_pages=4)
 
     def step(self) -> None:
@@ -81,7 +81,7 @@ class Worker:
         self.fs = self.mount()
 
 
-def check_room(fs: Spiffs) -> None:
+def check_room(fs: SpiffsCore) -> None:
     room = fs.statvfs()
     assert room.allocated + room.deleted + room.free == room.pages
     assert min(room[2:5]) >= 0

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from maixfs.spiffs import PRESETS, FullError, Geometry, Spiffs
+from maixfs.errors import FullError
+from maixfs.spiffs import PRESETS, Geometry, SpiffsCore
 from spiffs.areas import NEW, Area, code_of, contents, pattern, put
 
 SMALL = Geometry(0x8000, 0x1000, 256)
 
 
-def test_an_empty_area(area: Area, fs: Spiffs) -> None:
+def test_an_empty_area(area: Area, fs: SpiffsCore) -> None:
     g = area.geometry
     info, room = fs.info(), fs.statvfs()
     assert info == (((g.blocks - 2) * g.usable_pages + 1) * g.data_size, 0)
@@ -29,7 +30,7 @@ def test_the_totals_that_the_c_gives(preset: str, size: int, total: int) -> None
     assert area.mount().info().total == total
 
 
-def test_used_pages_are_counted_whole(fs: Spiffs) -> None:
+def test_used_pages_are_counted_whole(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     put(fs, "a", b"1")
     assert fs.info().used == 2 * d
@@ -42,7 +43,7 @@ def test_used_pages_are_counted_whole(fs: Spiffs) -> None:
     assert room.allocated + room.deleted + room.free == room.pages
 
 
-def test_collecting_makes_deleted_pages_free(area: Area, fs: Spiffs) -> None:
+def test_collecting_makes_deleted_pages_free(area: Area, fs: SpiffsCore) -> None:
     g = area.geometry
     kept = pattern(2 * g.data_size, 1)
     put(fs, "kept", kept)
@@ -58,14 +59,14 @@ def test_collecting_makes_deleted_pages_free(area: Area, fs: Spiffs) -> None:
     assert contents(fs) == contents(area.mount()) == {"kept": kept}
 
 
-def test_more_than_all_room_cannot_be_collected(fs: Spiffs) -> None:
+def test_more_than_all_room_cannot_be_collected(fs: SpiffsCore) -> None:
     put(fs, "f", b"1")
     before = fs._volume.device.read(fs.geometry.base, 64)
     assert code_of(fs.gc, fs.geometry.size) == -10001
     assert fs._volume.device.read(fs.geometry.base, 64) == before
 
 
-def test_a_quick_collection_takes_a_block_of_deleted_pages(area: Area, fs: Spiffs) -> None:
+def test_a_quick_collection_takes_a_block_of_deleted_pages(area: Area, fs: SpiffsCore) -> None:
     g = area.geometry
     assert code_of(fs.gc_quick) == -10029
     put(fs, "f", pattern((g.usable_pages - 1) * g.data_size))
@@ -105,7 +106,7 @@ def test_blocks_wear_evenly(nor: str) -> None:
 def test_a_full_area_lives_on(area: Area) -> None:
     """Fill it, see it refuse, take one file away, write again; twice over."""
     g = replace(area.geometry, gc_max_runs=100)
-    fs = Spiffs(area.device, g, careful=True)
+    fs = SpiffsCore(area.device, g, careful=True)
     piece = max(g.size // 40, 2 * g.data_size)
     files: dict[str, bytes] = {}
     for turn in range(2):

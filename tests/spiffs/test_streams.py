@@ -11,7 +11,7 @@ from typing import IO
 import pytest
 
 from maixfs.errors import UsageError
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 from spiffs.areas import NEW, Area, code_of, get, pattern, put
 from spiffs.geometries import GEOMETRIES
 
@@ -19,17 +19,17 @@ POEM = "one\ntwo\r\nthrée\nfour"
 
 
 @pytest.fixture(params=["maixpy-512k", "esp-idf", "8k-blocks"])
-def fs(request: pytest.FixtureRequest) -> Spiffs:
+def fs(request: pytest.FixtureRequest) -> SpiffsCore:
     return Area(GEOMETRIES[request.param]).mount()
 
 
 @pytest.fixture
-def size(fs: Spiffs) -> int:
+def size(fs: SpiffsCore) -> int:
     """The bytes of one data page."""
     return fs.geometry.data_size
 
 
-def test_text_goes_in_and_out(fs: Spiffs) -> None:
+def test_text_goes_in_and_out(fs: SpiffsCore) -> None:
     with fs.open("poem", "w", newline="") as file:
         assert file.write(POEM) == len(POEM)
     assert get(fs, "poem") == POEM.encode()
@@ -43,7 +43,7 @@ def test_text_goes_in_and_out(fs: Spiffs) -> None:
         assert "thr??e" in file.read().replace("\ufffd", "?")
 
 
-def test_bytes_go_in_and_out(fs: Spiffs, size: int) -> None:
+def test_bytes_go_in_and_out(fs: SpiffsCore, size: int) -> None:
     data = pattern(5 * size)
     with fs.open("b", "wb") as file:
         assert file.write(data) == len(data)
@@ -58,7 +58,7 @@ def test_bytes_go_in_and_out(fs: Spiffs, size: int) -> None:
 
 
 @pytest.mark.parametrize("buffering", [0, 1, 16, -1])
-def test_buffering_changes_nothing_but_speed(fs: Spiffs, size: int, buffering: int) -> None:
+def test_buffering_changes_nothing_but_speed(fs: SpiffsCore, size: int, buffering: int) -> None:
     data = pattern(2 * size + 7)
     with fs.open("b", "wb", -1 if buffering == 1 else buffering) as file:
         for at in range(0, len(data), 50):
@@ -67,7 +67,7 @@ def test_buffering_changes_nothing_but_speed(fs: Spiffs, size: int, buffering: i
         assert b"".join(iter(lambda: file.read(33), b"")) == data
 
 
-def test_line_buffering_shows_each_line_at_once(fs: Spiffs) -> None:
+def test_line_buffering_shows_each_line_at_once(fs: SpiffsCore) -> None:
     with fs.open("log", "w", buffering=1) as file:
         file.write("first\nsecond")
         assert get(fs, "log") == b"first\nsecond"
@@ -75,19 +75,19 @@ def test_line_buffering_shows_each_line_at_once(fs: Spiffs) -> None:
     assert get(fs, "log") == b"first\nsecond line"
 
 
-def test_unbuffered_text_is_refused(fs: Spiffs) -> None:
+def test_unbuffered_text_is_refused(fs: SpiffsCore) -> None:
     with pytest.raises(ValueError, match="unbuffered"):
         fs.open("a", "w", 0)
 
 
 @pytest.mark.parametrize("mode", ["", "rw", "w+a", "rr", "rbt", "z", "U"])
-def test_modes_that_python_refuses_are_refused(fs: Spiffs, mode: str) -> None:
+def test_modes_that_python_refuses_are_refused(fs: SpiffsCore, mode: str) -> None:
     with pytest.raises(UsageError):
         fs.open("a", mode)
     assert fs.listdir() == []
 
 
-def test_exclusive_creation(fs: Spiffs) -> None:
+def test_exclusive_creation(fs: SpiffsCore) -> None:
     with fs.open("a", "xb") as file:
         file.write(b"first")
     with pytest.raises(FileExistsError):
@@ -95,13 +95,13 @@ def test_exclusive_creation(fs: Spiffs) -> None:
     assert get(fs, "a") == b"first"
 
 
-def test_a_missing_file_is_pythons_own_error(fs: Spiffs) -> None:
+def test_a_missing_file_is_pythons_own_error(fs: SpiffsCore) -> None:
     for mode in ("r", "r+b"):
         with pytest.raises(FileNotFoundError):
             fs.open("a", mode)
 
 
-def test_appending_starts_at_the_end_and_stays_there(fs: Spiffs, size: int) -> None:
+def test_appending_starts_at_the_end_and_stays_there(fs: SpiffsCore, size: int) -> None:
     put(fs, "a", pattern(size + 18))
     with fs.open("a", "ab") as file:
         assert file.tell() == size + 18
@@ -117,7 +117,7 @@ def test_appending_starts_at_the_end_and_stays_there(fs: Spiffs, size: int) -> N
 @pytest.mark.parametrize("buffering", [0, 16, -1])
 @pytest.mark.parametrize("mode", ["r+b", "w+b", "a+b"])
 def test_streams_do_what_files_of_the_host_do(
-    fs: Spiffs, size: int, tmp_path: Path, mode: str, buffering: int
+    fs: SpiffsCore, size: int, tmp_path: Path, mode: str, buffering: int
 ) -> None:
     chance = random.Random(f"{mode}{buffering}")
     put(fs, "a", pattern(2 * size))
@@ -165,7 +165,7 @@ ACTIONS: list[Callable[[IO[bytes], int], object]] = [
 ]
 
 
-def test_update_in_place(fs: Spiffs, size: int) -> None:
+def test_update_in_place(fs: SpiffsCore, size: int) -> None:
     data = bytearray(pattern(4 * size))
     put(fs, "a", data)
     with fs.open("a", "r+b") as file:
@@ -178,7 +178,7 @@ def test_update_in_place(fs: Spiffs, size: int) -> None:
     assert get(fs, "a") == bytes(data)
 
 
-def test_a_seek_past_the_end_stops_at_the_end(fs: Spiffs) -> None:
+def test_a_seek_past_the_end_stops_at_the_end(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     with fs.open("a", "r+b", 0) as file:
         assert file.seek(100) == 5
@@ -192,7 +192,7 @@ def test_a_seek_past_the_end_stops_at_the_end(fs: Spiffs) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 150, -1, -20])
-def test_bytes_after_a_cut_are_those_written_after_it(fs: Spiffs, size: int, cut: int) -> None:
+def test_bytes_after_a_cut_are_those_written_after_it(fs: SpiffsCore, size: int, cut: int) -> None:
     """Also where the C's own cut would leave old bytes behind the end."""
     for pages, more in [(1, 0), (1, 160), (2, 0), (3, 150), (3, size - 1)]:
         data = pattern(pages * size + more)
@@ -205,7 +205,7 @@ def test_bytes_after_a_cut_are_those_written_after_it(fs: Spiffs, size: int, cut
         assert get(fs, "a") == data[:keep] + b"\xff" * 300
 
 
-def test_cutting_at_the_offset(fs: Spiffs) -> None:
+def test_cutting_at_the_offset(fs: SpiffsCore) -> None:
     with fs.open("a", "w+b") as file:
         file.write(b"0123456789")
         file.seek(4)
@@ -225,7 +225,7 @@ def test_cuts_that_are_none(size: int) -> None:
     assert get(fs, "a") == b"12345"
 
 
-def test_the_wrong_direction(fs: Spiffs) -> None:
+def test_the_wrong_direction(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     with fs.open("a", "rb") as file:
         assert (file.readable(), file.writable(), file.seekable()) == (True, False, True)
@@ -237,7 +237,7 @@ def test_the_wrong_direction(fs: Spiffs) -> None:
             file.read()
 
 
-def test_a_closed_stream_says_so(fs: Spiffs) -> None:
+def test_a_closed_stream_says_so(fs: SpiffsCore) -> None:
     file = fs.open("a", "wb", 0)
     file.close()
     file.close()
@@ -246,7 +246,7 @@ def test_a_closed_stream_says_so(fs: Spiffs) -> None:
         file.write(b"1")
 
 
-def test_a_stream_outlives_its_mount_in_peace(fs: Spiffs) -> None:
+def test_a_stream_outlives_its_mount_in_peace(fs: SpiffsCore) -> None:
     file = fs.open("a", "wb", 0)
     file.write(b"flushed by the unmount")
     fs.unmount()
@@ -276,7 +276,7 @@ def test_flush_brings_everything_to_flash() -> None:
         assert get(area.mount(read_only=True), "b") == b"unbuffered"
 
 
-def test_a_stream_and_a_descriptor_on_one_file(fs: Spiffs) -> None:
+def test_a_stream_and_a_descriptor_on_one_file(fs: SpiffsCore) -> None:
     descriptor = fs.open_descriptor("a", NEW)
     descriptor.write(b"one ")
     with fs.open("a", "ab", 0) as file:
@@ -286,6 +286,6 @@ def test_a_stream_and_a_descriptor_on_one_file(fs: Spiffs) -> None:
     assert get(fs, "a") == b"one TWO three"
 
 
-def test_the_name_is_that_of_the_file(fs: Spiffs) -> None:
+def test_the_name_is_that_of_the_file(fs: SpiffsCore) -> None:
     with fs.open("/a", "wb", 0) as file:
         assert file.name == "/a"

@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from maixfs.spiffs import FullError, Geometry, Spiffs, SpiffsError
+from maixfs.errors import FullError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 from spiffs.areas import APPEND, CREAT, RW, Area, code_of, contents, get, pattern, put
 
 GEOMETRY = Geometry(0x8000, 0x1000, 256)
@@ -43,7 +44,7 @@ def leave_page(area: Area, page: int, object_id: int, span: int) -> None:
     area.poke(page * 256, struct.pack("<HHB", object_id, span, 0xFC) + b"?" * D)
 
 
-def collect_all(fs: Spiffs) -> None:
+def collect_all(fs: SpiffsCore) -> None:
     """Collect garbage until every block was erased."""
     for _ in range(2 * fs.geometry.blocks):
         code_of(fs.gc, fs._volume.free_pages() * D)

@@ -10,7 +10,7 @@ import pytest
 
 from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
-from maixfs.spiffs import PRESETS, Spiffs
+from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.spiffs.ondisk import NAME_OFFSET, SIZE_OFFSET
 from maixfs.spiffs.pack import pack
 from maixfs.target import MissingError, TakenError, TargetError, open_target
@@ -21,7 +21,7 @@ def stored(place: Place) -> dict[bytes, bytes]:
     """Return what a driver of its own finds in the target's area, by stored name."""
     host = place.host / "flash.bin" if place.host.is_dir() else place.host
     chip = NorChip.in_memory(content=host.read_bytes())
-    fs = Spiffs(IdealDriver(chip), place.geometry, read_only=True)
+    fs = SpiffsCore(IdealDriver(chip), place.geometry, read_only=True)
     return {file.raw_name: fs.open(file.raw_name, "rb").read() for file in fs.scandir()}
 
 

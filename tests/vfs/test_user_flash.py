@@ -8,7 +8,7 @@ import pytest
 
 from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
-from maixfs.spiffs import PRESETS, Spiffs
+from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.vfs import Vfs, VfsError, VfsSpiffs
 from maixfs.vfs.spiffs_area import user_area
 
@@ -61,7 +61,7 @@ def test_it_has_the_geometry_of_the_firmware() -> None:
     VfsSpiffs.mkfs(VfsSpiffs(flash))
     assert PRESETS["maixpy"].name_length == VfsSpiffs(flash)._area.geometry.name_length == 128
     chip = NorChip.in_memory(SIZE, content=bytes(flash.cells))
-    assert Spiffs(IdealDriver(chip), VfsSpiffs(flash)._area.geometry).listdir() == []
+    assert SpiffsCore(IdealDriver(chip), VfsSpiffs(flash)._area.geometry).listdir() == []
 
 
 def test_a_cache_too_small_for_one_page_holds_nothing_back() -> None:

@@ -26,7 +26,7 @@ from maixfs.board.signals import BoardCrashError, BoardReset
 from maixfs.board.times import StorageTime
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
-from maixfs.spiffs import PRESETS, Geometry, Spiffs
+from maixfs.spiffs import PRESETS, Geometry, SpiffsCore
 from maixfs.vfs import Vfs
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Board:
         return self.runtime.uos
 
     @property
-    def spiffs(self) -> Spiffs:
+    def spiffs(self) -> SpiffsCore:
         """The file system on /flash, below the VFS."""
         return self.runtime.volume.fs
 

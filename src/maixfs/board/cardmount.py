@@ -11,7 +11,7 @@ from maixfs.board.interrupts import held
 from maixfs.board.mounts import SD
 from maixfs.board.report import Reporter
 from maixfs.board.signals import Power
-from maixfs.fat import Fat, FatError
+from maixfs.fat import FatCore, FatError
 from maixfs.fat.volume_find import find_volume
 from maixfs.sd.errors import SectorError
 from maixfs.sd.slot import SlotDevice
@@ -119,7 +119,7 @@ def _why_not(device: SlotDevice) -> str:
     try:
         start = find_volume(device)
         if start:
-            Fat(device, start)
+            FatCore(device, start)
         find_volume(device, 1)
     except (FatError, SectorError) as error:
         return _told(error) + _doctor(device)

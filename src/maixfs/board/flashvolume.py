@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from maixfs.board.interrupts import held
 from maixfs.board.signals import Power
 from maixfs.board.volume import PoweredVolume
-from maixfs.spiffs import Spiffs, SpiffsError
+from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.vfs import Area, OnQuirk, VfsSpiffs
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], object]
 
 
-def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> Spiffs:
+def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> SpiffsCore:
     """Mount ``area``; whatever error that gives, format it and mount again.
 
     ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
@@ -32,7 +32,7 @@ def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> Spiffs:
             return _format(area, say)
 
 
-def _format(area: Area, say: Say) -> Spiffs:
+def _format(area: Area, say: Say) -> SpiffsCore:
     say("[MAIXPY]:Spiffs Unmount.\n")
     say("[MAIXPY]:Spiffs Formating...\n")
     outcome = "failed"
@@ -55,7 +55,7 @@ class FlashVolume(PoweredVolume):
 
     def __init__(
         self,
-        fs: Spiffs,
+        fs: SpiffsCore,
         power: Power,
         on_quirk: OnQuirk | None = None,
         *,
@@ -67,7 +67,7 @@ class FlashVolume(PoweredVolume):
         super().__init__(self._spiffs, power)
 
     @property
-    def fs(self) -> Spiffs:
+    def fs(self) -> SpiffsCore:
         """The mounted file system."""
         return self._spiffs.fs
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from maixfs.board.interrupts import held
 from maixfs.flash import freqconf
 from maixfs.flash.freqconf import FreqConf
-from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
 
 class FreqFile:
     """The file on the board's SPIFFS; ``say`` takes what the firmware prints about it."""
 
     def __init__(
-        self, fs: Callable[[], Spiffs], default: FreqConf, say: Callable[[str], object]
+        self, fs: Callable[[], SpiffsCore], default: FreqConf, say: Callable[[str], object]
     ) -> None:
         self._fs = fs
         self._default = default

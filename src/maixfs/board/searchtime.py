@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from maixfs.nor.clock import DeviceClock
-from maixfs.spiffs import Spiffs
+from maixfs.spiffs import SpiffsCore
 from maixfs.spiffs.ondisk import ID_FREE, ID_INDEX
 
 
@@ -17,7 +17,7 @@ class SearchTimer:
     that is made new, counts as a short one.
     """
 
-    def __init__(self, fs: Spiffs, clock: DeviceClock) -> None:
+    def __init__(self, fs: SpiffsCore, clock: DeviceClock) -> None:
         self._volume = fs._volume
         self._clock = clock
         self._start = self._volume.search_page

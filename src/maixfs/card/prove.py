@@ -11,7 +11,7 @@ from maixfs.card.extents import Extent, pieces_of
 from maixfs.card.folders import Item
 from maixfs.card.report import Progress
 from maixfs.card.volume import VolumeReader
-from maixfs.fat.errors import DamagedError
+from maixfs.errors import DamagedError
 from maixfs.sd.device import SectorDevice
 
 

@@ -8,7 +8,7 @@ from maixfs.card.errors import CardError
 from maixfs.card.folders import Item
 from maixfs.card.report import Progress
 from maixfs.card.volume import VolumeReader
-from maixfs.fat import Fat, FatError, FResult, OpenFlag
+from maixfs.fat import FatCore, FatError, FResult, OpenFlag
 from maixfs.fat.geometry import FatGeometry
 from maixfs.fat.mkfs import format_volume
 from maixfs.fat.ondisk import Attribute
@@ -33,7 +33,7 @@ def rebuild(
     where they do not fit or a file cannot be read.
     """
     made = _format(source, device, start, sectors)
-    with Fat(device, start) as fat:
+    with FatCore(device, start) as fat:
         try:
             copied = _copy(source, fat, progress)
         except FatError as error:
@@ -74,7 +74,7 @@ def _first(*ways: Callable[[], FatGeometry]) -> FatGeometry:
     return last()
 
 
-def _copy(source: VolumeReader, fat: Fat, progress: Progress | None) -> list[tuple[str, Item]]:
+def _copy(source: VolumeReader, fat: FatCore, progress: Progress | None) -> list[tuple[str, Item]]:
     copied: list[tuple[str, Item]] = []
     done = 0
     for path, item in source.walk():
@@ -98,7 +98,7 @@ def _write(written: int, piece: bytes) -> None:
         raise full_error("", "no cluster is free")
 
 
-def _restore(fat: Fat, path: str, item: Item) -> None:
+def _restore(fat: FatCore, path: str, item: Item) -> None:
     """Give a file or folder the times and attributes that it had."""
     written, written_at, created, created_at, _, accessed = item.times
     fat.set_times(

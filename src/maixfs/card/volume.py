@@ -13,8 +13,9 @@ from typing import NamedTuple
 from maixfs.card.fattable import FatTable
 from maixfs.card.folders import Folder, Item, child, read_folder, runs_of
 from maixfs.card.layout import Layout
+from maixfs.errors import DamagedError
 from maixfs.fat import ondisk
-from maixfs.fat.errors import DamagedError, FResult, fat_error
+from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.label import label_text
 from maixfs.sd.device import SectorDevice
 

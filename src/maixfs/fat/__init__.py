@@ -1,6 +1,6 @@
 """FAT12, FAT16 and FAT32 as FatFs has them on the board.
 
-    from maixfs.fat import Fat, find_volume, format_volume
+    from maixfs.fat import FatCore, find_volume, format_volume
 
 The names below are loaded when they are first used.
 """
@@ -13,17 +13,10 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.fat.clock import Clock, host_clock, pack_time, unpack_time
+    from maixfs.fat.core import FatCore
     from maixfs.fat.entry import FatEntry, VolumeInfo
-    from maixfs.fat.errors import (
-        DamagedError,
-        ExistsError,
-        FatError,
-        FResult,
-        FullError,
-        NotFoundError,
-    )
+    from maixfs.fat.errors import FatError, FResult
     from maixfs.fat.file import FatFile
-    from maixfs.fat.fs import Fat
     from maixfs.fat.geometry import FatGeometry, read_geometry
     from maixfs.fat.mkfs import format_volume, make_filesystem
     from maixfs.fat.ondisk import Attribute
@@ -34,16 +27,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Attribute",
     "Clock",
-    "DamagedError",
-    "ExistsError",
     "FResult",
-    "Fat",
+    "FatCore",
     "FatEntry",
     "FatError",
     "FatFile",
     "FatGeometry",
-    "FullError",
-    "NotFoundError",
     "OpenFlag",
     "Probe",
     "VolumeInfo",
@@ -63,15 +52,11 @@ __getattr__ = lazy_names(
         "clock": ("Clock", "host_clock", "pack_time", "unpack_time"),
         "entry": ("FatEntry", "VolumeInfo"),
         "errors": (
-            "DamagedError",
-            "ExistsError",
             "FResult",
             "FatError",
-            "FullError",
-            "NotFoundError",
         ),
         "file": ("FatFile",),
-        "fs": ("Fat",),
+        "core": ("FatCore",),
         "geometry": ("FatGeometry", "read_geometry"),
         "mkfs": ("format_volume", "make_filesystem"),
         "ondisk": ("Attribute",),

@@ -40,7 +40,7 @@ class FatEntry(NamedTuple):
 
 
 ROOT = FatEntry("", b"", "", _DIRECTORY, 0, 0, ROOT_DATE, 0, 0, 0, 0, 0, -1)
-"""What ``Fat.stat`` says of the root."""
+"""What ``FatCore.stat`` says of the root."""
 
 
 class VolumeInfo(NamedTuple):

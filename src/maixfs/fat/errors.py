@@ -5,7 +5,13 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-from maixfs.errors import MaixfsError
+from maixfs.errors import (
+    ClosedError,
+    DamagedError,
+    FileSystemError,
+    combined,
+    error_class,
+)
 
 
 class FResult(IntEnum):
@@ -57,65 +63,84 @@ _SENTENCES = {
 }
 
 
-class FatError(MaixfsError):
-    """A FAT operation failed; ``result`` is the number that FatFs gives.
+_ERRNO: dict[FResult, int] = {
+    FResult.NOT_READY: errno.EBUSY,
+    FResult.NO_FILE: errno.ENOENT,
+    FResult.NO_PATH: errno.ENOENT,
+    FResult.INVALID_NAME: errno.EINVAL,
+    FResult.DENIED: errno.EACCES,
+    FResult.EXIST: errno.EEXIST,
+    FResult.INVALID_OBJECT: errno.EBADF,
+    FResult.WRITE_PROTECTED: errno.EROFS,
+    FResult.INVALID_DRIVE: errno.ENODEV,
+    FResult.NOT_ENABLED: errno.EBADF,
+    FResult.NO_FILESYSTEM: errno.ENODEV,
+    FResult.MKFS_ABORTED: errno.EINVAL,
+    FResult.TIMEOUT: errno.ETIMEDOUT,
+    FResult.LOCKED: errno.EBUSY,
+    FResult.NOT_ENOUGH_CORE: errno.ENOMEM,
+    FResult.TOO_MANY_OPEN: errno.EMFILE,
+    FResult.INVALID_PARAMETER: errno.EINVAL,
+}
+"""The errno that CPython gives for the same mistake on the host; for all others EIO.
 
-    What a program may want to catch as a builtin is also that builtin: ``NotFoundError`` is a
-    ``FileNotFoundError``, ``ExistsError`` a ``FileExistsError``, ``FullError`` an ``OSError``.
+FatFs says DENIED for four mistakes that the host tells apart: whoever raises it names the errno.
+"""
+
+_KINDS = {
+    FResult.INT_ERR: DamagedError,
+    FResult.INVALID_OBJECT: ClosedError,
+    FResult.NOT_ENABLED: ClosedError,
+}
+
+
+class FatError(FileSystemError):
+    """A FAT operation failed; ``result`` is the number that FatFs gives (``native`` too).
+
+    ``errno`` and the builtin that it also is (``FileNotFoundError`` for NO_FILE and so on) follow
+    from the result, where whoever raises it does not know better.
     """
 
     result: FResult
 
-    def __init__(self, message: str, *, result: FResult, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        result: FResult,
+        errno: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        number = _ERRNO.get(result, _EIO) if errno is None else errno
+        super().__init__(message, errno=number, hint=hint)
         self.result = result
+        self.native = int(result)
 
 
-class NotFoundError(FatError, FileNotFoundError):
-    """There is no file or folder of that path."""
-
-
-class ExistsError(FatError, FileExistsError):
-    """There is a file or folder of that path."""
-
-
-class FullError(FatError, OSError):
-    """The volume has no free cluster, or the folder no free entry; what was there stays."""
-
-
-class DamagedError(FatError):
-    """The volume contradicts itself; the message says where."""
-
-
-_CLASSES: dict[FResult, tuple[type[FatError], int]] = {
-    FResult.NO_FILE: (NotFoundError, errno.ENOENT),
-    FResult.NO_PATH: (NotFoundError, errno.ENOENT),
-    FResult.EXIST: (ExistsError, errno.EEXIST),
-    FResult.INT_ERR: (DamagedError, 0),
-}
+_EIO = errno.EIO
 
 
 def fat_error(
-    result: FResult, about: str = "", what: str = "", *, hint: str | None = None
+    result: FResult,
+    about: str = "",
+    what: str = "",
+    *,
+    errno: int | None = None,
+    hint: str | None = None,
 ) -> FatError:
-    """Make the exception for ``result``.
+    """Return the exception for ``result``.
 
-    ``about`` says what it is about (a path, an address), ``what`` replaces the usual sentence
-    where more is known.
+    ``about`` is a path or an address for the message, ``what`` replaces the usual sentence where
+    more is known, ``errno`` the usual errno.
     """
-    kind, number = _CLASSES.get(result, (FatError, 0))
-    return _made(kind, number, result, about, what or _SENTENCES[result], hint)
+    if result in _KINDS:
+        kind = combined(FatError, _KINDS[result])
+    else:
+        kind = error_class(FatError, _ERRNO.get(result, _EIO) if errno is None else errno)
+    text = what or _SENTENCES[result]
+    return kind(f"{about}: {text}" if about else text, result=result, errno=errno, hint=hint)
 
 
 def full_error(about: str, what: str, *, hint: str | None = None) -> FatError:
-    """Make the exception for a volume or a folder without room (``DENIED``)."""
-    return _made(FullError, errno.ENOSPC, FResult.DENIED, about, what, hint)
-
-
-def _made(
-    kind: type[FatError], number: int, result: FResult, about: str, what: str, hint: str | None
-) -> FatError:
-    error = kind(f"{about}: {what}" if about else what, result=result, hint=hint)
-    if isinstance(error, OSError):
-        error.errno = number
-    return error
+    """Return the exception for a volume or a folder without room (DENIED, ENOSPC)."""
+    return fat_error(FResult.DENIED, about, what, errno=errno.ENOSPC, hint=hint)

@@ -22,7 +22,7 @@ _LASTING = (FResult.DISK_ERR, FResult.INT_ERR)
 
 
 class FatFile:
-    """A file that ``Fat.open`` opened.
+    """A file that ``FatCore.open`` opened.
 
     As in FatFs, each open file knows its own size: a reader keeps the size of its opening, and
     of two writers the last to close decides what the entry says. All of them share the

@@ -6,7 +6,7 @@ from enum import IntFlag
 
 
 class OpenFlag(IntFlag):
-    """Flags of ``Fat.open``; they are combined with ``|``."""
+    """Flags of ``FatCore.open``; they are combined with ``|``."""
 
     READ = 0x01
     WRITE = 0x02

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from maixfs.flash.differences import AreaDiff, Change, FileDiff, PageDiff, Reason
 from maixfs.flash.filediff import FileSide, compare_files
 from maixfs.nor import NorError
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError, ondisk
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError, ondisk
 
 _RANK = (Change.CHANGED, Change.ADDED, Change.REMOVED, Change.RENAMED, Change.MOVED)
 
@@ -58,7 +58,7 @@ def read_area(image: memoryview, geometry: Geometry) -> Area:
     from maixfs.flash.imagedevice import ImageDevice
 
     view = image[geometry.base : geometry.base + geometry.size]
-    fs = Spiffs(ImageDevice(view), replace(geometry, base=0), read_only=True)
+    fs = SpiffsCore(ImageDevice(view), replace(geometry, base=0), read_only=True)
     files: dict[str, FileSide] = {}
     owners: dict[int, str] = {}
     for entry in fs.scandir():
@@ -69,7 +69,7 @@ def read_area(image: memoryview, geometry: Geometry) -> Area:
     return Area(view, geometry, files, owners)
 
 
-def _side(fs: Spiffs, page: int, size: int) -> FileSide:
+def _side(fs: SpiffsCore, page: int, size: int) -> FileSide:
     try:
         with fs.open_page(page) as file:
             return FileSide(size, partial(io.BytesIO, file.read()))

@@ -10,7 +10,7 @@ from maixfs.flash.bootarea import BootVerdict, check_boot_area
 from maixfs.flash.freqconf import FreqReport
 from maixfs.flash.imagedevice import ImageDevice
 from maixfs.flash.layout import Region, find_layout
-from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
 if TYPE_CHECKING:
     from maixfs.flash.image import FlashImage
@@ -56,7 +56,7 @@ class BootReport(NamedTuple):
 class _Flash(NamedTuple):
     """The file system as the firmware finds it."""
 
-    fs: Spiffs | None
+    fs: SpiffsCore | None
     fault: str
 
 
@@ -109,7 +109,7 @@ def _mount(image: FlashImage, region: Region) -> _Flash:
     geometry = region.spiffs_geometry()
     assert geometry is not None
     try:
-        return _Flash(Spiffs(ImageDevice(image.view), geometry, read_only=True), "")
+        return _Flash(SpiffsCore(ImageDevice(image.view), geometry, read_only=True), "")
     except SpiffsError as error:
         return _Flash(None, str(error))
 

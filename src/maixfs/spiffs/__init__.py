@@ -1,6 +1,6 @@
 """SPIFFS: the flash file system of MaixPy, ESP-IDF and the ESP8266, at any geometry.
 
-    from maixfs.spiffs import PRESETS, Spiffs
+    from maixfs.spiffs import PRESETS, SpiffsCore
 
 The names below are loaded when they are first used. Images are packed by
 ``maixfs.spiffs.pack``, and ``maixfs.spiffs.detect`` finds the geometry of one.
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from maixfs.spiffs.core import Info, SpiffsCore, StatVfs
     from maixfs.spiffs.descriptor import Descriptor
-    from maixfs.spiffs.errors import Code, ExistsError, FullError, NotFoundError, SpiffsError
+    from maixfs.spiffs.errors import Code, SpiffsError
     from maixfs.spiffs.flags import OpenFlag
-    from maixfs.spiffs.fs import Info, Spiffs, StatVfs
     from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
     from maixfs.spiffs.index import DirEntry
 
@@ -25,14 +25,11 @@ __all__ = [
     "Code",
     "Descriptor",
     "DirEntry",
-    "ExistsError",
-    "FullError",
     "Geometry",
     "GeometryError",
     "Info",
-    "NotFoundError",
     "OpenFlag",
-    "Spiffs",
+    "SpiffsCore",
     "SpiffsError",
     "StatVfs",
 ]
@@ -41,9 +38,9 @@ __getattr__ = lazy_names(
     __name__,
     {
         "descriptor": ("Descriptor",),
-        "errors": ("Code", "ExistsError", "FullError", "NotFoundError", "SpiffsError"),
+        "errors": ("Code", "SpiffsError"),
         "flags": ("OpenFlag",),
-        "fs": ("Info", "Spiffs", "StatVfs"),
+        "core": ("Info", "SpiffsCore", "StatVfs"),
         "geometry": ("PRESETS", "Geometry", "GeometryError"),
         "index": ("DirEntry",),
     },

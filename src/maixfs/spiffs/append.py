@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from maixfs.errors import FullError
 from maixfs.spiffs import events, gc, ondisk
-from maixfs.spiffs.errors import FullError
 from maixfs.spiffs.headers import rewrite_header
 from maixfs.spiffs.pages import (
     allocate,

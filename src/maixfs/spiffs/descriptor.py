@@ -12,7 +12,7 @@ from maixfs.spiffs.flags import OpenFlag
 
 if TYPE_CHECKING:
     from maixfs.nor.device import Buffer
-    from maixfs.spiffs.fs import Spiffs
+    from maixfs.spiffs.core import SpiffsCore
     from maixfs.spiffs.slots import Slot
     from maixfs.spiffs.volume import Volume
 
@@ -34,7 +34,7 @@ class Descriptor:
 
     __slots__ = ("_fs", "_serial", "_slot", "_volume", "name")
 
-    def __init__(self, fs: Spiffs, volume: Volume, slot: Slot, name: str) -> None:
+    def __init__(self, fs: SpiffsCore, volume: Volume, slot: Slot, name: str) -> None:
         self.name = name
         self._fs = fs
         self._volume = volume

@@ -9,7 +9,14 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-from maixfs.errors import MaixfsError
+from maixfs.errors import (
+    ClosedError,
+    DamagedError,
+    FileSystemError,
+    MaixfsError,
+    combined,
+    error_class,
+)
 
 
 class Code(IntEnum):
@@ -99,48 +106,63 @@ _SENTENCES = {
 }
 
 
-class SpiffsError(MaixfsError):
-    """A SPIFFS operation failed; ``code`` is the number that the C gives.
+_ERRNO: dict[Code, int] = {
+    Code.NOT_MOUNTED: errno.EBADF,
+    Code.FULL: errno.ENOSPC,
+    Code.NOT_FOUND: errno.ENOENT,
+    Code.END_OF_OBJECT: errno.EINVAL,
+    Code.OUT_OF_FILE_DESCS: errno.EMFILE,
+    Code.FILE_CLOSED: errno.EBADF,
+    Code.FILE_DELETED: errno.EBADF,
+    Code.BAD_DESCRIPTOR: errno.EBADF,
+    Code.NOT_WRITABLE: errno.EBADF,
+    Code.NOT_READABLE: errno.EBADF,
+    Code.CONFLICTING_NAME: errno.EEXIST,
+    Code.NOT_CONFIGURED: errno.EINVAL,
+    Code.NOT_A_FS: errno.ENODEV,
+    Code.MOUNTED: errno.EBUSY,
+    Code.MAGIC_NOT_POSSIBLE: errno.EINVAL,
+    Code.NO_DELETED_BLOCKS: errno.EAGAIN,
+    Code.FILE_EXISTS: errno.EEXIST,
+    Code.NOT_A_FILE: errno.ENOENT,
+    Code.RO_NOT_IMPL: errno.EROFS,
+    Code.RO_ABORTED_OPERATION: errno.EROFS,
+    Code.NAME_TOO_LONG: errno.ENAMETOOLONG,
+    Code.SEEK_BOUNDS: errno.EINVAL,
+}
+"""The errno that CPython gives for the same mistake on the host; for all others EIO."""
 
-    What a program may want to catch as a builtin is also that builtin: ``NotFoundError`` is a
-    ``FileNotFoundError``, ``ExistsError`` a ``FileExistsError``, ``FullError`` an ``OSError``.
+_CLOSED = (Code.NOT_MOUNTED, Code.FILE_CLOSED, Code.FILE_DELETED, Code.BAD_DESCRIPTOR)
+
+
+class SpiffsError(FileSystemError):
+    """A SPIFFS operation failed; ``code`` is the number that the C gives (``native`` too).
+
+    ``errno`` and the builtin that it also is (``FileNotFoundError`` for -10002 and so on) follow
+    from the code.
     """
 
     code: Code
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, errno=_ERRNO.get(code, errno.EIO), hint=hint)
         self.code = code
+        self.native = int(code)
 
     def __str__(self) -> str:
-        return f"{self.args[0]} ({int(self.code)})"
+        return f"{self.strerror} ({int(self.code)})"
 
 
-class NotFoundError(SpiffsError, FileNotFoundError):
-    """There is no file of that name (-10002)."""
-
-
-class ExistsError(SpiffsError, FileExistsError):
-    """There is a file of that name (-10023, -10030)."""
-
-
-class FullError(SpiffsError, OSError):
-    """The file system has no room (-10001); what was there stays."""
-
-
-_CLASSES: dict[Code, tuple[type[SpiffsError], int]] = {
-    Code.NOT_FOUND: (NotFoundError, errno.ENOENT),
-    Code.CONFLICTING_NAME: (ExistsError, errno.EEXIST),
-    Code.FILE_EXISTS: (ExistsError, errno.EEXIST),
-    Code.FULL: (FullError, errno.ENOSPC),
-}
+def _class_of(code: Code) -> type[SpiffsError]:
+    kind: type[MaixfsError] | None = None
+    if code in _CLOSED:
+        kind = ClosedError
+    elif code not in _ERRNO:
+        kind = DamagedError
+    return combined(SpiffsError, kind) if kind else error_class(SpiffsError, _ERRNO[code])
 
 
 def spiffs_error(code: Code, about: str = "", *, hint: str | None = None) -> SpiffsError:
-    """Make the exception for ``code``; ``about`` says what it is about (a name, an address)."""
-    kind, number = _CLASSES.get(code, (SpiffsError, 0))
+    """Return the exception for ``code``; ``about`` is a name or an address for the message."""
     sentence = _SENTENCES[code]
-    error = kind(f"{about}: {sentence}" if about else sentence, code=code, hint=hint)
-    if isinstance(error, OSError):
-        error.errno = number
-    return error
+    return _class_of(code)(f"{about}: {sentence}" if about else sentence, code=code, hint=hint)

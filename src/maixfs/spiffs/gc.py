@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from maixfs.errors import NotFoundError
 from maixfs.spiffs import events, ondisk
 from maixfs.spiffs.erase import erase_block
-from maixfs.spiffs.errors import Code, NotFoundError, SpiffsError, spiffs_error
+from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.headers import rewrite_header
 from maixfs.spiffs.pages import (
     check_data_page,

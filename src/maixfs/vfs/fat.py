@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.mkfs import make_filesystem
 from maixfs.fat.mkfs_fatfs import plan_small
@@ -69,7 +69,7 @@ class VfsFat(NativeDriver):
         self._quirks = Quirks(self.options.on_quirk)
         self._device = blocks_of(bdev, self._device_failed)
         self._part = part
-        self._fat: Fat | None = None
+        self._fat: FatCore | None = None
         self._files: OpenFiles[FatRaw] = OpenFiles()
         self._has_filesystem = True
         with self._asked():
@@ -81,7 +81,7 @@ class VfsFat(NativeDriver):
         return self._has_filesystem
 
     @property
-    def fs(self) -> Fat:
+    def fs(self) -> FatCore:
         """The mounted FAT; raises ``FatError`` where there is none."""
         return self._volume()
 
@@ -99,7 +99,7 @@ class VfsFat(NativeDriver):
                 raise
             self._has_filesystem = False
 
-    def _volume(self, *, write: bool = False) -> Fat:
+    def _volume(self, *, write: bool = False) -> FatCore:
         """Return the FAT, mounted anew if it is not: every call of FatFs begins so."""
         fat = self._fat if self._fat is not None and self._fat.mounted else None
         if fat is None:
@@ -108,7 +108,7 @@ class VfsFat(NativeDriver):
             raise fat_error(FResult.WRITE_PROTECTED)
         if fat is None:
             start = find_volume(self._device, self._part)
-            fat = Fat(self._device, start, clock=self._now)
+            fat = FatCore(self._device, start, clock=self._now)
             self._fat = fat
         return fat
 
@@ -255,13 +255,13 @@ class VfsFat(NativeDriver):
             self._quirks.tell("fat-folder-into-itself", decode(source), decode(target))
         self._note_name(target)
 
-    def _leaves_itself_behind(self, fat: Fat, source: bytes, target: bytes) -> bool:
+    def _leaves_itself_behind(self, fat: FatCore, source: bytes, target: bytes) -> bool:
         """Whether a folder is about to go into itself; looked at only if somebody is told."""
         if self.options.guarded or not self._quirks.waits_for("fat-folder-into-itself"):
             return False
         return leads_into_itself(fat, source, target)
 
-    def _replace(self, fat: Fat, source: bytes, target: bytes) -> None:
+    def _replace(self, fat: FatCore, source: bytes, target: bytes) -> None:
         self._remove(target, folder=False)
         names = decode(source), decode(target)
         try:

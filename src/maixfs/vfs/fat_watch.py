@@ -10,7 +10,7 @@ from maixfs.fat.openflag import OpenFlag
 from maixfs.sd.errors import SectorError
 
 if TYPE_CHECKING:
-    from maixfs.fat import Fat, FatFile
+    from maixfs.fat import FatCore, FatFile
     from maixfs.vfs.quirks import Quirks
 
 _DEPTH = 256
@@ -24,7 +24,7 @@ class FileWatch:
     """
 
     def __init__(
-        self, fs: Fat, path: str, flags: OpenFlag, quirks: Quirks, *, guarded: bool
+        self, fs: FatCore, path: str, flags: OpenFlag, quirks: Quirks, *, guarded: bool
     ) -> None:
         self._fs = fs
         self._path = path
@@ -62,7 +62,7 @@ class FileWatch:
             self._quirks.tell("fat-free-count", self._path, free)
 
 
-def leads_into_itself(fs: Fat, source: bytes, target: bytes) -> bool:
+def leads_into_itself(fs: FatCore, source: bytes, target: bytes) -> bool:
     """Tell whether ``source`` is a folder and ``target`` a place below it.
 
     Goes up from ``target`` by the ``..`` entries, as far as they lead.

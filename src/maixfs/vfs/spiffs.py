@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from maixfs.spiffs import Code, OpenFlag, Spiffs, SpiffsError
+from maixfs.spiffs import Code, OpenFlag, SpiffsCore, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.vfs.errnos import Errno
 from maixfs.vfs.errors import VfsError
@@ -32,21 +32,22 @@ _TYPE_DIRECTORY = 2
 class VfsSpiffs(NativeDriver):
     """A SPIFFS as a driver of ``Vfs``.
 
-    ``fs`` is a mounted ``Spiffs``, an ``Area`` that is still to be mounted, or what a MicroPython
-    program gives to ``uos.VfsSpiffs`` (``user_area``). ``on_quirk(key, sentence)`` is called once
-    for each thing that the firmware does to its user (``SENTENCES``), ``on_message(line)`` with
-    what the firmware prints, newline included. Methods raise ``VfsError``.
+    ``fs`` is a mounted ``SpiffsCore``, an ``Area`` that is still to be mounted, or what a
+    MicroPython program gives to ``uos.VfsSpiffs`` (``user_area``). ``on_quirk(key, sentence)``
+    is called once for each thing that the firmware does to its user (``SENTENCES``),
+    ``on_message(line)`` with what the firmware prints, newline included.
+    Methods raise ``VfsError``.
     """
 
     def __init__(
         self,
-        fs: Spiffs | Area | Any,
+        fs: SpiffsCore | Area | Any,
         on_quirk: OnQuirk | None = None,
         *,
         on_message: Callable[[str], None] | None = None,
     ) -> None:
-        self._fs = fs if isinstance(fs, Spiffs) else None
-        if isinstance(fs, Spiffs):
+        self._fs = fs if isinstance(fs, SpiffsCore) else None
+        if isinstance(fs, SpiffsCore):
             self._area = Area(fs.device, fs.geometry)
         else:
             self._area = fs if isinstance(fs, Area) else user_area(fs)
@@ -55,7 +56,7 @@ class VfsSpiffs(NativeDriver):
         self._files: OpenFiles[SpiffsFile] = OpenFiles()
 
     @property
-    def fs(self) -> Spiffs:
+    def fs(self) -> SpiffsCore:
         """The mounted SPIFFS; raises ``SpiffsError`` (-10000) before the first mount."""
         if self._fs is None:
             raise spiffs_error(Code.NOT_MOUNTED)
@@ -287,7 +288,7 @@ class VfsSpiffs(NativeDriver):
             self._on_message(line)
 
 
-def _listing(fs: Spiffs, *, as_bytes: bool) -> Iterator[tuple[str | bytes, int, int, int]]:
+def _listing(fs: SpiffsCore, *, as_bytes: bool) -> Iterator[tuple[str | bytes, int, int, int]]:
     """Turn SPIFFS's entries into MicroPython's; an error, an empty name and the end of the mount
     end the listing."""
     entries = fs.scandir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.spiffs import PRESETS, Geometry, Spiffs
+from maixfs.spiffs import PRESETS, Geometry, SpiffsCore
 
 if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
@@ -27,9 +27,9 @@ class Area(NamedTuple):
     unit: int | None = None
     """What ``statvfs`` counts in, bytes: a block unless given."""
 
-    def mount(self, *, read_only: bool = False) -> Spiffs:
+    def mount(self, *, read_only: bool = False) -> SpiffsCore:
         """Mount with the firmware's resources; raises ``SpiffsError``."""
-        return Spiffs(
+        return SpiffsCore(
             self.device,
             self.geometry,
             read_only=read_only,
@@ -39,7 +39,7 @@ class Area(NamedTuple):
 
     def format(self) -> None:
         """Write an empty file system; raises ``SpiffsError``."""
-        Spiffs.format(self.device, self.geometry)
+        SpiffsCore.format(self.device, self.geometry)
 
 
 class UserFlash:

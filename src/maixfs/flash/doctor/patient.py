@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from maixfs.flash.image import FlashImage
 from maixfs.flash.imagedevice import ImageDevice
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 
 LARGEST_PROGRAM = 1 << 20
 """Bytes; a longer file is no program, and is not read."""
@@ -62,13 +62,13 @@ def make_patient(
 
 def _volume(image: FlashImage, geometry: Geometry) -> Volume | None:
     try:
-        with Spiffs(ImageDevice(image.view), geometry, read_only=True) as fs:
+        with SpiffsCore(ImageDevice(image.view), geometry, read_only=True) as fs:
             return _read(fs, geometry)
     except SpiffsError:
         return None
 
 
-def _read(fs: Spiffs, geometry: Geometry) -> Volume:
+def _read(fs: SpiffsCore, geometry: Geometry) -> Volume:
     names: list[bytes] = []
     files: dict[str, bytes] = {}
     for entry in fs.scandir():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from maixfs.errors import MaixfsError
-from maixfs.fat import Fat
+from maixfs.fat import FatCore
 from maixfs.fat.codepage import upcase
 from maixfs.fat.entry import FatEntry
 from maixfs.target.catalog import select
@@ -58,7 +58,7 @@ class Folder:
 class FatCatalog:
     """What a volume holds; paths start at ``mount``, names are found in any case."""
 
-    def __init__(self, fat: Fat, mount: Parts) -> None:
+    def __init__(self, fat: FatCore, mount: Parts) -> None:
         self._fat = fat
         self.mount = mount
         self._folders: dict[Parts, Folder] = {}

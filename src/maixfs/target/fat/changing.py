@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from maixfs.errors import UsageError
-from maixfs.fat import Fat, FatError, FullError, OpenFlag
+from maixfs.errors import FullError, UsageError
+from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.codepage import upcase
 from maixfs.fat.errors import FResult
 from maixfs.fat.ondisk import Attribute
@@ -151,7 +151,7 @@ class FatVolume(FatView):
             self.fat.free_clusters(scan=True)
 
     def _remount(self) -> None:
-        self.fat: Fat = self._mounted()
+        self.fat: FatCore = self._mounted()
         self.catalog = FatCatalog(self.fat, self.mount.parts)
 
     def _overlay(self) -> Overlay:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.errors import MaixfsError, UsageError
-from maixfs.fat import Fat, FatError, OpenFlag
+from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.clock import Clock, pack_time
 from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
@@ -226,7 +226,7 @@ def _fill(
     start, geometry = _laid_out(device, shape, clock)
     total = sum(path.stat().st_size for _, path in tree.files)
     done = 0
-    with Fat(device, start, clock=clock) as fat, fat.held():
+    with FatCore(device, start, clock=clock) as fat, fat.held():
         name = ""
         try:
             for name in tree.folders:
@@ -254,7 +254,7 @@ def _twice(name: str) -> UsageError:
     )
 
 
-def _put(fat: Fat, path: str, content: Content) -> None:
+def _put(fat: FatCore, path: str, content: Content) -> None:
     with fat.open(path, _NEW) as file:
         for piece in content.pieces():
             if file.write(piece) < len(piece):

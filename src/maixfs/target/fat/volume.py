@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from maixfs.errors import MaixfsError, UsageError
-from maixfs.fat import Fat, FatError, OpenFlag
+from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.codepage import upcase
 from maixfs.fat.names import make_name
 from maixfs.fat.ondisk import Attribute
@@ -41,8 +41,10 @@ class FatView:
         self.format = f"FAT{self.fat.geometry.fat_type}"
         self.catalog = FatCatalog(self.fat, mount.parts)
 
-    def _mounted(self) -> Fat:
-        return Fat(self.medium.device, self.partition.start, read_only=not self.medium.writable)
+    def _mounted(self) -> FatCore:
+        return FatCore(
+            self.medium.device, self.partition.start, read_only=not self.medium.writable
+        )
 
     @property
     def writable(self) -> bool:

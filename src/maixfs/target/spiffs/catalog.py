@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maixfs.spiffs import Spiffs, SpiffsError
+from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.spiffs.index import DirEntry
 from maixfs.spiffs.layout import file_pages
 from maixfs.target.catalog import select
@@ -18,7 +18,7 @@ class SpiffsCatalog:
     Entries are in the order of their paths.
     """
 
-    def __init__(self, fs: Spiffs, mount: Parts) -> None:
+    def __init__(self, fs: SpiffsCore, mount: Parts) -> None:
         self._fs = fs
         self.mount = mount
         self._pages: dict[Parts, int] = {}
@@ -115,7 +115,7 @@ class SpiffsCatalog:
 
 
 def _sum_up(
-    found: dict[Parts, DirEntry], fs: Spiffs, mount: Parts
+    found: dict[Parts, DirEntry], fs: SpiffsCore, mount: Parts
 ) -> dict[Parts, tuple[int, int]]:
     """Return (bytes, pages) of every folder."""
     sums: dict[Parts, tuple[int, int]] = {mount[:depth]: (0, 0) for depth in range(len(mount) + 1)}
@@ -127,7 +127,7 @@ def _sum_up(
     return sums
 
 
-def _fault(fs: Spiffs, page: int) -> str | None:
+def _fault(fs: SpiffsCore, page: int) -> str | None:
     """Return why a file cannot be read, or ``None``; every page of it is checked."""
     try:
         with fs.open_page(page) as descriptor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
-from maixfs.spiffs import Spiffs, SpiffsError
+from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.target.content import Content
 from maixfs.target.errors import TakenError, TargetError
 from maixfs.target.records import Entries, Entry, Progress, Written
@@ -23,7 +23,7 @@ class SpiffsVolume(SpiffsView):
 
     _editor: Editor | None = None
 
-    def _mount_fs(self) -> Spiffs:
+    def _mount_fs(self) -> SpiffsCore:
         """Mount as it was opened: for reading, or for changing."""
         if not self.medium.writable:
             return super()._mount_fs()
@@ -33,7 +33,7 @@ class SpiffsVolume(SpiffsView):
         return self._editor.fs
 
     @property
-    def fs(self) -> Spiffs:
+    def fs(self) -> SpiffsCore:
         """The mounted file system."""
         return super().fs if self._editor is None else self._editor.fs
 

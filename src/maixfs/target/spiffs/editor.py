@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from maixfs.spiffs import Code, FullError, Geometry, OpenFlag, Spiffs, SpiffsError
+from maixfs.errors import FullError
+from maixfs.spiffs import Code, Geometry, OpenFlag, SpiffsCore, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.spiffs.editmedium import EditMedium
@@ -38,10 +39,10 @@ class Editor:
         """Whether there is anything to save."""
         self.fs = self._mounted(runs=geometry.blocks)
 
-    def _mounted(self, runs: int) -> Spiffs:
+    def _mounted(self, runs: int) -> SpiffsCore:
         """Mount; ``runs`` bounds garbage collection, which on a host need not be quick."""
         geometry = replace(self._geometry, gc_max_runs=runs)
-        return Spiffs(self._medium.device, geometry, careful=True)
+        return SpiffsCore(self._medium.device, geometry, careful=True)
 
     def _area(self) -> bytes:
         return self._medium.chip.peek(self._geometry.base, self._geometry.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from maixfs.spiffs import Geometry, Spiffs
+from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.layout import file_pages, pages_needed
 from maixfs.target.errors import FitError
 
@@ -12,12 +12,12 @@ Label = Callable[[bytes], str]
 _LARGEST_SHOWN = 3
 
 
-def free_pages(fs: Spiffs) -> int:
+def free_pages(fs: SpiffsCore) -> int:
     """Return the pages that can be written, two blocks set aside; negative in those."""
     return fs.statvfs().free - 2 * fs.geometry.usable_pages
 
 
-def check_fits(fs: Spiffs, sizes: Mapping[bytes, int], label: Label, host: str) -> None:
+def check_fits(fs: SpiffsCore, sizes: Mapping[bytes, int], label: Label, host: str) -> None:
     """Raise ``FitError`` where files of these sizes (bytes, by stored name) can never fit.
 
     Garbage and the files that they replace count as free.
@@ -27,7 +27,7 @@ def check_fits(fs: Spiffs, sizes: Mapping[bytes, int], label: Label, host: str) 
         raise fit_error(fs, sizes, label, host)
 
 
-def fit_error(fs: Spiffs, sizes: Mapping[bytes, int], label: Label, host: str) -> FitError:
+def fit_error(fs: SpiffsCore, sizes: Mapping[bytes, int], label: Label, host: str) -> FitError:
     """Return the error that says how many pages are needed, and how many there are."""
     needed, free, deleted, replaced = _pages(fs, sizes)
     if len(sizes) == 1:
@@ -46,14 +46,14 @@ def fit_error(fs: Spiffs, sizes: Mapping[bytes, int], label: Label, host: str) -
     return FitError(text, needed=needed, free=max(0, free), deleted=deleted, hint=hint)
 
 
-def _pages(fs: Spiffs, sizes: Mapping[bytes, int]) -> tuple[int, int, int, int]:
+def _pages(fs: SpiffsCore, sizes: Mapping[bytes, int]) -> tuple[int, int, int, int]:
     """Return the pages needed, free, deleted, and in the files that are replaced."""
     there = [fs.stat(name).size for name in sizes if fs.exists(name)]
     needed = pages_needed(sizes.values(), fs.geometry)
     return needed, free_pages(fs), fs.statvfs().deleted, pages_needed(there, fs.geometry)
 
 
-def _largest(fs: Spiffs, geometry: Geometry, label: Label) -> str:
+def _largest(fs: SpiffsCore, geometry: Geometry, label: Label) -> str:
     files = sorted(fs.scandir(), key=lambda file: (-file.size, file.raw_name))
     return ", ".join(
         f"{label(file.raw_name)} ({file_pages(file.size, geometry).total})"

@@ -9,7 +9,7 @@ from pathlib import Path
 from maixfs.errors import UsageError
 from maixfs.nor import Buffer
 from maixfs.nor.cells import CHUNK, blank
-from maixfs.spiffs import Geometry, Spiffs
+from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
 from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TakenError
@@ -122,7 +122,7 @@ def _format_within(
                 f"{out}: the area at {geometry.base:#x} is not blank: all files in it would go",
                 hint="--force formats it; maixfs unpack saves the files first",
             )
-        Spiffs.format(medium.device, geometry)
+        SpiffsCore.format(medium.device, geometry)
         medium.keep_wear()
         medium.save(progress)
         digest = hashlib.sha256(medium.image).hexdigest()

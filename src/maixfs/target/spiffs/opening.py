@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 from maixfs.target.errors import NoFileSystemError
 from maixfs.target.foreign import is_all
 from maixfs.target.records import Kind
@@ -65,7 +65,7 @@ def _open(
     blank = source.config is not None and not found and is_blank
     if blank and medium.writable:
         # Nothing can be lost here, and the board would do the same when it starts.
-        Spiffs.format(medium.device, geometry)
+        SpiffsCore.format(medium.device, geometry)
     elif not blank and source.config is None and is_blank:
         raise NoFileSystemError(
             f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",

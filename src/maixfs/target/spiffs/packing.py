@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from maixfs.errors import FullError
 from maixfs.nor.chip import DEFAULT_SIZE
-from maixfs.spiffs import Code, FullError, Geometry
+from maixfs.spiffs import Code, Geometry
 from maixfs.spiffs.collect import PackFile, collect
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.layout import page_capacity, pages_needed
@@ -91,7 +92,7 @@ def _refuse_long(files: list[PackFile], geometry: Geometry) -> None:
 
 def _no_fit(error: FullError, folder: Path, needed: int, room: int) -> FitError:
     """Return the error that says by how many pages."""
-    reason = str(error.args[0]).removesuffix(f": {spiffs_error(Code.FULL).args[0]}")
+    reason = str(error.strerror).removesuffix(f": {spiffs_error(Code.FULL).strerror}")
     return FitError(
         f"{folder} does not fit: {reason}",
         needed=needed,

@@ -10,7 +10,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from maixfs.nor import NorChip
-from maixfs.spiffs import Code, Geometry, Spiffs, SpiffsError, ondisk
+from maixfs.spiffs import Code, Geometry, SpiffsCore, SpiffsError, ondisk
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.pack import pack
 
@@ -23,7 +23,7 @@ class Kept(NamedTuple):
     meta: bytes
 
 
-def files_but(fs: Spiffs, names: Container[bytes]) -> list[Kept]:
+def files_but(fs: SpiffsCore, names: Container[bytes]) -> list[Kept]:
     """Return all files but those of ``names``, in the order of the medium.
 
     Raises ``FullError`` where one cannot be read or has the name of another: there is no way

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maixfs.flash.imagedevice import ImageDevice
-from maixfs.spiffs import Geometry, Spiffs, SpiffsError
+from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 from maixfs.target.errors import UnreadableError
 from maixfs.target.names import Parts, Steps
 from maixfs.target.paths import Mount
@@ -54,19 +54,19 @@ class SpiffsView:
         self._catalog: SpiffsCatalog | None = None
         self._fs = self._mount_fs()
 
-    def _mount_fs(self) -> Spiffs:
+    def _mount_fs(self) -> SpiffsCore:
         """Mount for reading; a blank area is shown as the empty file system that it will be."""
         if not self.blank:
-            return Spiffs(self.medium.device, self.geometry, read_only=True)
+            return SpiffsCore(self.medium.device, self.geometry, read_only=True)
         from dataclasses import replace
 
         from maixfs.spiffs.pack import pack
 
         here = replace(self.geometry, base=0)
-        return Spiffs(ImageDevice(memoryview(pack([], here))), here, read_only=True)
+        return SpiffsCore(ImageDevice(memoryview(pack([], here))), here, read_only=True)
 
     @property
-    def fs(self) -> Spiffs:
+    def fs(self) -> SpiffsCore:
         """The mounted file system."""
         return self._fs
 

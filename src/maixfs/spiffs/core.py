@@ -6,10 +6,11 @@ import contextlib
 from bisect import bisect_right
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from maixfs.errors import NotFoundError
 from maixfs.spiffs import fileops, gc, truncate
 from maixfs.spiffs.descriptor import Descriptor, open_stream
 from maixfs.spiffs.erase import erase_quick, format_area
-from maixfs.spiffs.errors import Code, NotFoundError, SpiffsError, spiffs_error
+from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.flags import OpenFlag, parse_mode
 from maixfs.spiffs.headers import create_header, rewrite_header
 from maixfs.spiffs.mount import mount
@@ -53,12 +54,12 @@ class StatVfs(NamedTuple):
     max_erase_count: int
 
 
-class Spiffs:
+class SpiffsCore:
     """A mounted SPIFFS.
 
-    ``Spiffs(device, geometry)`` mounts; ``Spiffs.format(device, geometry)`` makes an empty one.
-    Names are ``str`` (UTF-8, other bytes as surrogate escapes) or ``bytes``. Operations raise
-    ``SpiffsError`` with the C's number in ``code``.
+    ``SpiffsCore(device, geometry)`` mounts, ``SpiffsCore.format(device, geometry)`` makes an
+    empty one. Names are ``str`` (UTF-8, other bytes as surrogate escapes) or ``bytes``.
+    Operations raise ``SpiffsError`` with the C's number in ``code``.
 
     ``max_files`` is the number of descriptors (``None``: as many as asked for; a MaixPy board
     has 2), ``cache_pages`` the number of cache pages (``None``: one per file). A read-only
@@ -131,7 +132,7 @@ class Spiffs:
             slot.open = False
         self.mounted = False
 
-    def __enter__(self) -> Spiffs:
+    def __enter__(self) -> SpiffsCore:
         return self
 
     def __exit__(self, *_: object) -> None:

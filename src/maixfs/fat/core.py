@@ -27,10 +27,10 @@ _ALL_ATTRIBUTES = 0x27
 """Attributes that can be set: read-only, hidden, system, archive."""
 
 
-class Fat:
+class FatCore:
     """A mounted FAT12, FAT16 or FAT32 volume.
 
-    ``Fat(device, start)`` mounts the volume whose boot sector is sector ``start``; it raises
+    ``FatCore(device, start)`` mounts the volume whose boot sector is sector ``start``; it raises
     ``FatError``: ``NO_FILESYSTEM`` with what is wrong in words, ``DISK_ERR``.
 
     A path of ``bytes`` is the firmware's, in code page 437; one of ``str`` is Unicode. Both know
@@ -79,7 +79,7 @@ class Fat:
         """Whether the mount has not ended."""
         return self._volume.mounted
 
-    def __enter__(self) -> Fat:
+    def __enter__(self) -> FatCore:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,671 @@
+"""The one interface of every file system of maixfs, with the verbs of ``os`` and ``pathlib``.
+
+A driver has a native core, which knows the C's flags and error numbers, and a thin class on top
+that derives from ``FileSystem`` and supplies a dozen primitives; everything else is written once,
+here. Paths are ``str`` or path-like, start at the root whether they have a leading slash or not,
+and are separated by ``/``; ``.`` and ``..`` are resolved before a driver sees them.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Generic,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    TextIO,
+    TypeAlias,
+    TypeVar,
+    overload,
+)  # fmt: skip
+
+from maixfs.errors import (
+    ClosedError,
+    ExistsError,
+    FileSystemError,
+    IsFolderError,
+    NotFolderError,
+    NotFoundError,
+    UsageError,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+Native = TypeVar("Native")
+PathLike: TypeAlias = str | os.PathLike[str]
+
+TextMode: TypeAlias = Literal[
+    "r", "r+", "+r", "rt", "tr", "rt+", "r+t", "w", "w+", "wt", "tw", "wt+", "w+t",
+    "a", "a+", "at", "ta", "at+", "a+t", "x", "x+", "xt", "tx", "xt+", "x+t",
+]  # fmt: skip
+BinaryMode: TypeAlias = Literal[
+    "rb", "br", "rb+", "r+b", "+rb", "wb", "bw", "wb+", "w+b", "ab", "ba", "ab+", "a+b",
+    "xb", "bx", "xb+", "x+b",
+]  # fmt: skip
+
+_BUFFER_SIZE = 65536
+"""Bytes that a binary stream buffers: a few pages of flash, a few clusters of a card."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[Native]):
+    """A file or a folder, as a listing or ``stat`` found it.
+
+    It can be passed to ``open``, ``read_bytes``, ``remove`` and the like in place of its path,
+    and then means this entry even where its name leads elsewhere or to nothing: of two entries of
+    one name on a damaged medium, or of a name that no path can hold.
+    """
+
+    path: str
+    """Absolute, from the root of the file system."""
+    is_dir: bool
+    size: int
+    """Bytes; 0 for a folder."""
+    modified: float | None
+    """Seconds since 1970; ``None`` where the file system keeps no time."""
+    native: Native
+    """The driver's own record of it."""
+
+    @property
+    def name(self) -> str:
+        """The last component of the path; empty for the root."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        return not self.is_dir
+
+
+class StatVfs(NamedTuple):
+    """Room on a file system, under the names of ``os.statvfs``."""
+
+    f_bsize: int
+    """Allocation unit, bytes."""
+    f_frsize: int
+    """The same; ``f_blocks`` and the others count in it."""
+    f_blocks: int
+    f_bfree: int
+    f_bavail: int
+    """Free units that files can take."""
+    f_namemax: int
+    """Longest name, in the units of the file system (bytes or UTF-16 units)."""
+
+
+class OpenMode(NamedTuple):
+    """A mode of ``open``, taken apart."""
+
+    reads: bool
+    writes: bool
+    creates: bool
+    """A missing file is made (w, a, x)."""
+    truncates: bool
+    exclusive: bool
+    appends: bool
+    binary: bool
+
+
+@lru_cache(maxsize=64)
+def parse_mode(mode: str) -> OpenMode:
+    """Take a mode of ``open`` apart; raises ``UsageError`` where CPython raises ValueError."""
+    letters = set(mode)
+    kinds = letters & set("rwax")
+    if len(letters) != len(mode) or letters - set("rwax+bt") or len(kinds) != 1:
+        raise UsageError(f"invalid mode: {mode!r}", hint="one of r, w, a, x; with + and b or t")
+    if {"b", "t"} <= letters:
+        raise UsageError("can't have text and binary mode at once")
+    kind = kinds.pop()
+    updates = "+" in letters
+    return OpenMode(
+        reads=kind == "r" or updates,
+        writes=kind != "r" or updates,
+        creates=kind != "r",
+        truncates=kind == "w",
+        exclusive=kind == "x",
+        appends=kind == "a",
+        binary="b" in letters,
+    )
+
+
+class FileSystem(ABC, Generic[Native]):
+    """A mounted file system; a context manager that closes it.
+
+    Operations raise ``FileSystemError`` (an ``OSError``) with CPython's errno, ``ClosedError`` (a
+    ``ValueError``) once the file system is closed, and ``TypeError`` for an argument of a wrong
+    type, before anything changes.
+    """
+
+    def __init__(self) -> None:
+        self._streams: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
+
+    # Primitives that a driver supplies. Paths are normalised: absolute, no trailing slash.
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Whether the file system is no longer mounted."""
+
+    @property
+    @abstractmethod
+    def read_only(self) -> bool:
+        """Whether writing is refused."""
+
+    @abstractmethod
+    def _open(self, target: str | Entry[Native], mode: OpenMode) -> io.RawIOBase:
+        """Open a file unbuffered."""
+
+    @abstractmethod
+    def _stat(self, path: str) -> Entry[Native]:
+        """Return the entry of a path, the root included."""
+
+    @abstractmethod
+    def _scandir(self, path: str) -> Iterator[Entry[Native]]:
+        """Yield the entries of a folder in the order of the medium."""
+
+    @abstractmethod
+    def _mkdir(self, path: str) -> None:
+        """Make an empty folder in an existing one."""
+
+    @abstractmethod
+    def _remove(self, target: str | Entry[Native]) -> None:
+        """Remove a file."""
+
+    @abstractmethod
+    def _rmdir(self, target: str | Entry[Native]) -> None:
+        """Remove an empty folder."""
+
+    @abstractmethod
+    def _rename(self, source: str | Entry[Native], target: str, *, replace: bool) -> None:
+        """Move a file or a folder; ``replace``: a file that has the name already gives way."""
+
+    @abstractmethod
+    def statvfs(self) -> StatVfs:
+        """Return how much room there is."""
+
+    @abstractmethod
+    def _sync(self) -> None:
+        """Write everything that the driver holds in RAM."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """End the mount after writing everything."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """End the mount as when the power goes: nothing is written, open files are lost."""
+
+    def gc(self, length: int = 0) -> None:
+        """Collect garbage until ``length`` bytes can be written at once, where the file system
+        has garbage (SPIFFS); elsewhere do nothing. Raises ``FullError``."""
+        _check_size("length", length)
+        self._check_open()
+
+    # Opening
+
+    @overload
+    def open(
+        self,
+        file: PathLike | Entry[Native],
+        mode: TextMode = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> TextIO: ...
+
+    @overload
+    def open(
+        self,
+        file: PathLike | Entry[Native],
+        mode: BinaryMode,
+        buffering: int = -1,
+        encoding: None = None,
+        errors: None = None,
+        newline: None = None,
+    ) -> BinaryIO: ...
+
+    @overload
+    def open(
+        self,
+        file: PathLike | Entry[Native],
+        mode: str,
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]: ...
+
+    def open(
+        self,
+        file: PathLike | Entry[Native],
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> IO[Any]:
+        """Open a file as the builtin ``open`` does; text is UTF-8 unless ``encoding`` says else.
+
+        The stream is flushed and closed by ``close`` of the file system at the latest.
+        """
+        _check_type("mode", mode, str)
+        _check_type("buffering", buffering, int)
+        parsed = parse_mode(mode)
+        text = _text_options(parsed, buffering, encoding, errors, newline)
+        target = self._target(file)
+        self._check_open()
+        if parsed.writes:
+            self._check_writable(target)
+        stream = _stream(self._open(target, parsed), parsed, buffering, text)
+        self._streams.add(stream)
+        return stream
+
+    # Whole files
+
+    def read_bytes(self, file: PathLike | Entry[Native]) -> bytes:
+        """Return the contents of a file."""
+        target = self._target(file)
+        self._check_open()
+        with self._open(target, parse_mode("rb")) as raw:
+            return raw.readall()
+
+    def read_text(
+        self,
+        file: PathLike | Entry[Native],
+        encoding: str | None = None,
+        errors: str | None = None,
+    ) -> str:
+        """Return the contents of a file as text, with ``\\n`` for each kind of line end."""
+        with self.open(file, "r", encoding=encoding, errors=errors) as stream:
+            return stream.read()
+
+    def write_bytes(self, file: PathLike | Entry[Native], data: Buffer) -> int:
+        """Make ``data`` the contents of a file, which is created if it is missing.
+
+        Returns the number of bytes. Raises ``FullError`` where not all of them fit.
+        """
+        view = _bytes_view(data)
+        with self.open(file, "wb", buffering=0) as stream:
+            return _write_all(stream, view)
+
+    def write_text(
+        self,
+        file: PathLike | Entry[Native],
+        data: str,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> int:
+        """Make ``data`` the contents of a file; returns the number of characters."""
+        _check_type("data", data, str)
+        data.encode(encoding or "utf-8", errors or "strict")  # before the file is emptied
+        with self.open(file, "w", encoding=encoding, errors=errors, newline=newline) as stream:
+            return stream.write(data)
+
+    # Looking
+
+    def stat(self, path: PathLike | Entry[Native]) -> Entry[Native]:
+        """Return the entry of a file or a folder; of the root too. Raises ``NotFoundError``."""
+        target = self._target(path)
+        self._check_open()
+        return self._stat(target) if isinstance(target, str) else target
+
+    def exists(self, path: PathLike) -> bool:
+        """Return whether there is a file or a folder of that path."""
+        return self._peek(path) is not None
+
+    def isfile(self, path: PathLike) -> bool:
+        """Return whether the path is a file."""
+        entry = self._peek(path)
+        return entry is not None and not entry.is_dir
+
+    def isdir(self, path: PathLike) -> bool:
+        """Return whether the path is a folder."""
+        entry = self._peek(path)
+        return entry is not None and entry.is_dir
+
+    def _peek(self, path: PathLike) -> Entry[Native] | None:
+        target = normalise(path)
+        self._check_open()
+        try:
+            return self._stat(target)
+        except FileSystemError as error:
+            # As os.path.exists: a path that cannot be is not there. Damage is still an error.
+            if error.errno in _ABSENT:
+                return None
+            raise
+
+    def scandir(self, path: PathLike | Entry[Native] = "/") -> Iterator[Entry[Native]]:
+        """Return the entries of a folder, in the order of the medium.
+
+        Raises ``NotFoundError`` or ``NotFolderError`` at once; what is damaged raises after the
+        entries before it.
+        """
+        target = self._target(path)
+        self._check_open()
+        return self._scandir(target if isinstance(target, str) else target.path)
+
+    def listdir(self, path: PathLike | Entry[Native] = "/") -> list[str]:
+        """Return the names in a folder, in the order of the medium."""
+        return [entry.name for entry in self.scandir(path)]
+
+    def walk(
+        self, top: PathLike | Entry[Native] = "/"
+    ) -> Iterator[tuple[str, list[Entry[Native]], list[Entry[Native]]]]:
+        """Yield (path, folders, files) of a folder and of every folder below, as ``os.walk``.
+
+        Take entries out of ``folders`` to skip them.
+        """
+        target = self._target(top)
+        self._check_open()
+        stack = [target if isinstance(target, str) else target.path]
+        while stack:
+            path = stack.pop()
+            entries = list(self._scandir(path))
+            folders = [entry for entry in entries if entry.is_dir]
+            yield path, folders, [entry for entry in entries if not entry.is_dir]
+            stack.extend(folder.path for folder in reversed(folders))
+
+    def glob(self, pattern: str) -> Iterator[Entry[Native]]:
+        """Yield the entries whose path matches; ``**`` stands for any folders."""
+        _check_type("pattern", pattern, str)
+        self._check_open()
+        parts = [part for part in pattern.split("/") if part not in ("", ".")]
+        yield from self._glob("/", parts)
+
+    def _glob(self, folder: str, parts: list[str]) -> Iterator[Entry[Native]]:
+        if not parts:
+            return
+        head, rest = parts[0], parts[1:]
+        if head == "**":
+            yield from self._glob(folder, rest or ["*"])
+        matches = _matcher("*" if head == "**" else head)
+        for entry in list(self._scandir(folder)):
+            if not matches(entry.name):
+                continue
+            if head == "**":
+                if entry.is_dir:
+                    yield from self._glob(entry.path, parts)
+            elif not rest:
+                yield entry
+            elif entry.is_dir:
+                yield from self._glob(entry.path, rest)
+
+    # Changing
+
+    def mkdir(self, path: PathLike) -> None:
+        """Make a folder; raises ``ExistsError``, and ``NotFoundError`` without the one above."""
+        target = normalise(path)
+        self._check_open()
+        self._check_writable(target)
+        if target == "/":
+            raise ExistsError("/: the root is always there", errno=errno.EEXIST)
+        self._mkdir(target)
+
+    def makedirs(self, path: PathLike, exist_ok: bool = False) -> None:
+        """Make a folder and those above it that are missing."""
+        target = normalise(path)
+        self._check_open()
+        self._check_writable(target)
+        missing: list[str] = []
+        while target != "/" and not self.exists(target):
+            missing.append(target)
+            target = parent_of(target)
+        if not self.isdir(target):
+            raise _not_folder(target) if missing else _exists(target)
+        if not missing and not exist_ok:
+            raise _exists(target)
+        for folder in reversed(missing):
+            self._mkdir(folder)
+
+    def remove(self, path: PathLike | Entry[Native]) -> None:
+        """Remove a file; raises ``IsFolderError`` for a folder."""
+        target = self._target(path)
+        self._check_open()
+        self._check_writable(target)
+        self._remove(target)
+
+    def rmdir(self, path: PathLike | Entry[Native]) -> None:
+        """Remove an empty folder; raises ``NotEmptyError``, ``NotFolderError``."""
+        target = self._target(path)
+        self._check_open()
+        self._check_writable(target)
+        if target == "/":
+            raise _root("removed")
+        self._rmdir(target)
+
+    def rmtree(self, path: PathLike | Entry[Native]) -> None:
+        """Remove a folder and everything in it, deepest entries first."""
+        target = self._target(path)
+        self._check_open()
+        self._check_writable(target)
+        top = self._stat(target) if isinstance(target, str) else target
+        if not top.is_dir:
+            raise _not_folder(top.path)
+        for _, folders, files in [*self.walk(top)][::-1]:
+            for entry in files:
+                self._remove(entry)
+            for entry in folders:
+                self._rmdir(entry)
+        if top.path != "/":
+            self._rmdir(top)
+
+    def rename(self, source: PathLike | Entry[Native], target: PathLike) -> None:
+        """Rename or move a file or a folder; raises ``ExistsError`` where ``target`` is there."""
+        self._move(source, target, replace=False)
+
+    def replace(self, source: PathLike | Entry[Native], target: PathLike) -> None:
+        """Rename or move; a file at ``target`` is replaced (``os.replace``)."""
+        self._move(source, target, replace=True)
+
+    def _move(self, source: PathLike | Entry[Native], target: PathLike, *, replace: bool) -> None:
+        old, new = self._target(source), normalise(target)
+        self._check_open()
+        self._check_writable(old)
+        path = old if isinstance(old, str) else old.path
+        if "/" in (path, new):
+            raise _root("moved or replaced")
+        if new.startswith(path + "/"):
+            raise FileSystemError(
+                f"{path}: a folder cannot be moved into itself", errno=errno.EINVAL
+            )
+        self._rename(old, new, replace=replace)
+
+    # The whole
+
+    def sync(self) -> None:
+        """Flush every open stream and write everything that is held in RAM."""
+        self._check_open()
+        for stream in list(self._streams):
+            if not stream.closed and stream.writable():
+                stream.flush()
+        if not self.read_only:
+            self._sync()
+
+    def close(self) -> None:
+        """Flush and close every open stream, write everything, end the mount.
+
+        All streams are closed even where one fails; the first error is raised afterwards. Closing
+        again does nothing.
+        """
+        if self.closed:
+            return
+        failure: BaseException | None = None
+        for stream in list(self._streams):
+            try:
+                stream.close()
+            except (FileSystemError, ClosedError) as error:
+                failure = failure or error
+        self._streams.clear()
+        self._close()
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedError("the file system is closed")
+
+    def _check_writable(self, target: str | Entry[Native]) -> None:
+        """Raise ``ReadOnlyError`` where nothing can be written; drivers give their own number."""
+
+    def _target(self, file: PathLike | Entry[Native]) -> str | Entry[Native]:
+        return file if isinstance(file, Entry) else normalise(file)
+
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG)
+
+
+def normalise(path: PathLike) -> str:
+    """Return ``path`` absolute, without ``.``, ``..``, double and trailing slashes.
+
+    ``..`` above the root stays at the root. Raises ``TypeError`` for what is no path (bytes
+    included), ``ValueError`` for a null character.
+    """
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise TypeError(f"a path is a str, not {type(text).__name__}")
+    if "\0" in text:
+        raise ValueError("embedded null character")
+    if text[:1] == "/" and not _UNEVEN.search(text):
+        return text
+    parts: list[str] = []
+    for part in text.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+_UNEVEN = re.compile(r"//|/\.{1,2}(?:/|$)|.+/$")
+
+
+def parent_of(path: str) -> str:
+    """Return the folder of a normalised path; ``/`` for the root itself."""
+    return path.rpartition("/")[0] or "/"
+
+
+@lru_cache(maxsize=64)
+def _matcher(pattern: str) -> Callable[[str], object]:
+    return re.compile(translate(pattern)).match
+
+
+def _exists(path: str) -> ExistsError:
+    return ExistsError(f"{path}: there is something of this name already", errno=errno.EEXIST)
+
+
+def _not_folder(path: str) -> NotFolderError:
+    return NotFolderError(f"{path}: this is a file, not a folder", errno=errno.ENOTDIR)
+
+
+def _root(verb: str) -> FileSystemError:
+    return FileSystemError(f"/: the root cannot be {verb}", errno=errno.EBUSY)
+
+
+def no_entry(path: str) -> NotFoundError:
+    """Return the error for a path that leads to nothing."""
+    return NotFoundError(f"{path}: no such file or folder", errno=errno.ENOENT)
+
+
+def is_folder(path: str) -> IsFolderError:
+    """Return the error for a folder where a file is needed."""
+    return IsFolderError(f"{path}: this is a folder", errno=errno.EISDIR)
+
+
+def _check_type(name: str, value: object, kind: type) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {kind.__name__}, not {type(value).__name__}")
+
+
+def _check_size(name: str, value: int) -> None:
+    _check_type(name, value, int)
+    if value < 0:
+        raise UsageError(f"{name} must not be negative: {value}")
+
+
+def _bytes_view(data: Buffer) -> memoryview:
+    """Return ``data`` as bytes; raises ``TypeError`` before anything is changed."""
+    if isinstance(data, str):
+        raise TypeError("a bytes-like object is required, not 'str'")
+    return memoryview(data).cast("B")
+
+
+def _write_all(stream: BinaryIO, view: memoryview) -> int:
+    written = 0
+    while written < len(view):
+        written += stream.write(view[written:])
+    return written
+
+
+def _text_options(
+    mode: OpenMode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+) -> tuple[str, str | None, str | None] | None:
+    """Return the options of a text stream, ``None`` for a binary one; raises as ``open`` does."""
+    if mode.binary:
+        if encoding is not None or errors is not None or newline is not None:
+            raise UsageError("binary mode doesn't take encoding, errors or newline")
+        return None
+    if buffering == 0:
+        raise UsageError("can't have unbuffered text I/O")
+    if newline not in (None, "", "\n", "\r", "\r\n"):
+        raise UsageError(f"illegal newline value: {newline!r}")
+    encoding = encoding or "utf-8"
+    "".encode(encoding, errors or "strict")  # an unknown encoding raises before the file opens
+    return encoding, errors, newline
+
+
+def _stream(
+    raw: io.RawIOBase,
+    mode: OpenMode,
+    buffering: int,
+    text: tuple[str, str | None, str | None] | None,
+) -> IO[Any]:
+    """Put Python's buffered and text streams on top of an unbuffered one."""
+    if buffering == 0:
+        return raw  # type: ignore[return-value]
+    size = buffering if buffering > 1 else _BUFFER_SIZE
+    buffered: Any
+    if mode.reads and mode.writes:
+        buffered = io.BufferedRandom(raw, size)
+    elif mode.writes:
+        buffered = io.BufferedWriter(raw, size)
+    else:
+        buffered = io.BufferedReader(raw, size)
+    if text is None:
+        return buffered  # type: ignore[no-any-return]
+    encoding, errors, newline = text
+    return io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)
+
+
+def refuse(what: str) -> NoReturn:
+    """Raise the error for an operation that a file system does not have (ENOTSUP)."""
+    raise FileSystemError(what, errno=errno.ENOTSUP)
