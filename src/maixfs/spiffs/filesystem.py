@@ -154,12 +154,14 @@ class Spiffs(FileSystem[DirEntry | None]):
         return self._files_below
 
     def _count(self, path: str, step: int) -> None:
-        while (path := parent_of(path)) != "/":
-            left = self._files_below.get(path, 0) + step
+        folder = _folder_of(path)
+        while folder != "/":
+            left = self._files_below.get(folder, 0) + step
             if left:
-                self._files_below[path] = left
+                self._files_below[folder] = left
             else:
-                del self._files_below[path]
+                del self._files_below[folder]
+            folder = parent_of(folder)
 
     def _stat(self, path: str) -> SpiffsEntry:
         found = None if path == "/" else self._find(path)
@@ -174,17 +176,18 @@ class Spiffs(FileSystem[DirEntry | None]):
         is_file = isinstance(target, Entry) and not target.is_dir
         if is_file or not self._has_folder(path):
             raise not_folder(path) if is_file or self._find(path) else self._missing(path)
-        return self._list(path if path == "/" else path + "/")
+        return self._list(path)
 
-    def _list(self, prefix: str) -> Iterator[SpiffsEntry]:
+    def _list(self, top: str) -> Iterator[SpiffsEntry]:
+        prefix = top if top == "/" else top + "/"
         seen: set[str] = set()
         for entry in self.core.scandir():
             path = _path_of(entry)
-            if not self._folders or "/" not in path[len(prefix) :]:
-                if path.startswith(prefix):
-                    yield _file(path, entry)
-            elif path.startswith(prefix):
-                name = path[len(prefix) :].partition("/")[0]
+            folder = _folder_of(path) if self._folders else "/"
+            if folder == top:
+                yield _file(path, entry)
+            elif folder.startswith(prefix):
+                name = folder[len(prefix) :].partition("/")[0]
                 if name not in seen:
                     seen.add(name)
                     yield _folder(prefix + name)
@@ -228,7 +231,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         if self._counted == before and self.core.name_changes == before + 1:
             self._count(path, step)
             self._counted = before + 1
-        folder = parent_of(path)
+        folder = _folder_of(path)
         if step < 0 and self._folders and folder != "/":
             self._empty.add(folder)
 
@@ -280,8 +283,8 @@ class Spiffs(FileSystem[DirEntry | None]):
         self.core.rename_page(found.page, _raw(target))
         if occupant is not None:
             self.core.remove_page(self._current(occupant, target).page)
-        if self._folders and parent_of(path) != "/":
-            self._empty.add(parent_of(path))
+        if self._folders and _folder_of(path) != "/":
+            self._empty.add(_folder_of(path))
 
     def _rename_folder(self, old: str, new: str) -> None:
         """Rename every file in a folder, after all new names were found to be possible."""
@@ -349,16 +352,18 @@ class _SpiffsFile:
         self._descriptor = descriptor
 
     @property
+    def lost(self) -> bool:
+        return not self._core.mounted
+
+    @property
     def size(self) -> int:
-        return self._descriptor.size if self._core.mounted else 0
+        return self._descriptor.size
 
     def readinto_at(self, offset: int, buffer: memoryview) -> int:
         self._descriptor.seek(offset)
         return self._descriptor.readinto(buffer)
 
     def write_at(self, offset: int, data: memoryview) -> int:
-        if not self._core.mounted:
-            return len(data)  # the power is gone
         self._descriptor.seek(offset)
         return self._descriptor.write_now(data)
 
@@ -366,11 +371,10 @@ class _SpiffsFile:
         self._descriptor.truncate(size, exact=True)
 
     def sync(self) -> None:
-        if self._core.mounted:
-            self._descriptor.flush()
+        self._descriptor.flush()
 
     def close(self) -> None:
-        if not self._descriptor.closed:
+        if not self._descriptor.closed:  # removing a file closes its descriptors
             self._descriptor.close()
 
 
@@ -394,6 +398,22 @@ def _raw(path: str) -> bytes:
 def _path_of(entry: DirEntry) -> str:
     """Return the path of a file: its name with one leading slash."""
     return "/" + entry.name.removeprefix("/")
+
+
+_ODD = frozenset(("", ".", ".."))
+
+
+def _folder_of(path: str) -> str:
+    """Return the folder that lists a file.
+
+    That is the one above it. A name with an empty component, ``.`` or ``..`` is listed in the
+    last folder before that: no path can name a folder behind it.
+    """
+    parts = path[1:].split("/")
+    if _ODD.isdisjoint(parts):
+        return parent_of(path)
+    first = next(at for at, part in enumerate(parts) if part in _ODD)
+    return "/" + "/".join(parts[:first])
 
 
 def _file(path: str, entry: DirEntry) -> SpiffsEntry:

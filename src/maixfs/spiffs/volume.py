@@ -155,8 +155,13 @@ class Volume:
 
     def learn_again(self, page: int) -> None:
         """Take an index page that was programmed in place into the index again."""
+        index = self.index
+        before, changes = index.visible.get(page), index.name_changes
         self.forget(page)
         self.learn(page)
+        after = index.visible.get(page)
+        if before is not None and after is not None and before.raw_name == after.raw_name:
+            index.name_changes = changes
 
     def load_block(self, block: int) -> int:
         """Mirror the look-up entries and the erase count of a block; returns its magic."""
