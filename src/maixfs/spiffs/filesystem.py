@@ -205,7 +205,10 @@ class Spiffs(FileSystem[DirEntry | None]):
         found = self._resolve(target)
         if mode.exclusive:
             raise spiffs_error(Code.FILE_EXISTS, _path_of(found))
-        descriptor = self.core.open_page(found.page, flags)
+        if self.core.find(found.raw_name) == found:
+            descriptor = self.core.open_descriptor(found.raw_name, flags)
+        else:  # the second of two headers of one name
+            descriptor = self.core.open_page(found.page, flags)
         return _SpiffsFile(self.core, descriptor)
 
     def _create(self, path: str, flags: int) -> _SpiffsFile:
@@ -231,9 +234,14 @@ class Spiffs(FileSystem[DirEntry | None]):
         if self._counted == before and self.core.name_changes == before + 1:
             self._count(path, step)
             self._counted = before + 1
-        folder = _folder_of(path)
-        if step < 0 and self._folders and folder != "/":
+        if step < 0:
+            self._keep(_folder_of(path))
+
+    def _keep(self, folder: str) -> None:
+        """Let a folder outlive its last file, and those above it."""
+        while self._folders and folder != "/":
             self._empty.add(folder)
+            folder = parent_of(folder)
 
     def _mkdir(self, path: str) -> None:
         if not self._folders:
@@ -261,8 +269,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         if path in self._counts() or any(other.startswith(path + "/") for other in self._empty):
             raise NotEmptyError(f"{path}: the folder is not empty", errno=errno.ENOTEMPTY)
         self._empty.discard(path)
-        if parent_of(path) != "/":
-            self._empty.add(parent_of(path))
+        self._keep(parent_of(path))
 
     def _rename(self, source: str | SpiffsEntry, target: str, *, replace: bool) -> None:
         path = source if isinstance(source, str) else source.path
@@ -283,8 +290,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         self.core.rename_page(found.page, _raw(target))
         if occupant is not None:
             self.core.remove_page(self._current(occupant, target).page)
-        if self._folders and _folder_of(path) != "/":
-            self._empty.add(_folder_of(path))
+        self._keep(_folder_of(path))
 
     def _rename_folder(self, old: str, new: str) -> None:
         """Rename every file in a folder, after all new names were found to be possible."""
@@ -307,8 +313,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         self._empty |= {new + path[len(old) :] for path in moved}
         if not moves:
             self._empty.add(new)
-        if parent_of(old) != "/":
-            self._empty.add(parent_of(old))
+        self._keep(parent_of(old))
 
     # The whole
 
