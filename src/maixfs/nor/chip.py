@@ -378,15 +378,13 @@ class NorChip:
         Only for a plain chip and within one sector. Counts the erase if a bit had to go from 0
         to 1, and returns True then.
         """
-        if type(data) is not bytes:
-            data = octets(data)
         end = address + len(data)
         if not self._writes_plainly or not 0 <= address <= end <= self.size:
-            self.check_write(address, len(data))
+            self.check_write(address, len(octets(data)))
             raise invalid("replace() needs a chip without clock and observers")
         old = self._cells[address:end]
         erased = needs_erase(old, data)
-        old[:] = data
+        old[:] = data  # TypeError for what is no buffer, before a byte changes
         if erased:
             self.wear.add(address // SECTOR)
         return erased

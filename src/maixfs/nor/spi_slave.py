@@ -212,7 +212,7 @@ class SpiFlashSlave:
 
     def transfer(self, tx: Buffer, rx: int = 0, *, lines: int = 1) -> bytes:
         """Do one frame as in ``SpiBus``; a command that is not accepted reads as 0xFF."""
-        frame = bytes(octets(tx))
+        frame = tx if type(tx) is bytes else bytes(octets(tx))
         shape = SHAPES.get(frame[0]) if frame else None
         # Any other command between 66h and 99h cancels the reset (data sheet, Enable Reset).
         armed, self._reset_armed = self._reset_armed, False
@@ -248,7 +248,7 @@ class SpiFlashSlave:
         if self.clock.busy:
             if not shape.when_busy:
                 return False
-        else:
+        elif self._working:
             self._finish()
         if shape.no_data and count:
             return False
@@ -257,9 +257,8 @@ class SpiFlashSlave:
         return opcode not in _NEEDS_WEL or self._write_enabled
 
     def _finish(self) -> None:
-        """Clear WEL if an operation has ended since the last frame."""
-        if self._working:
-            self._working = self._write_enabled = False
+        """Clear WEL after the end of an operation."""
+        self._working = self._write_enabled = False
 
     def _ignore(self, opcode: Op, address: int, count: int, rx: int) -> bytes:
         """Report a read, program or erase that a busy chip ignores; return ``rx`` bytes."""
@@ -322,7 +321,7 @@ class SpiFlashSlave:
     def _status_byte(self, index: int) -> int:
         """Return the present value of a register: a long status read sees its changes."""
         busy = self.clock.busy
-        if not busy:
+        if self._working and not busy:
             self._finish()
         value = self.status.live[index]
         if index == 0:
