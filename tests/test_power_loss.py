@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from maixfs.nor.chip import NorChip
+from maixfs.nor.chip import NorChip, NorEvent
 from maixfs.nor.drivers import make_driver
-from maixfs.nor.observe import NorEvent
 from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.spiffs.geometry import Geometry
 

@@ -11,7 +11,7 @@ from maixfs.errors import UsageError
 from maixfs.flash.hostread import read_whole
 from maixfs.flash.layout import Layout
 from maixfs.flash.pieces import Piece, firmware_piece
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 from maixfs.spiffs import Geometry, ondisk
 
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.INDEX | ondisk.DELET

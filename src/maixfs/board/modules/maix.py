@@ -126,11 +126,11 @@ class Config:
         """Read the file; what is wrong with it is printed, a missing one is no error."""
         try:
             stream = self._open(CONFIG_PATH, "rb")
-        except OSError:
+        except PlainOSError:  # the board's: an error of the chip's host file passes
             return False
         try:
             self._cache = ujson.load(stream)
-        except (OSError, ValueError, RecursionError) as error:
+        except (PlainOSError, ValueError, RecursionError) as error:
             self._console.write(format_exception(error, self._is_script))
             return False
         finally:

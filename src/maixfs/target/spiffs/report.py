@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.records import Finding, Kind

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maixfs.nor import NorChip
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 from maixfs.spiffs import Geometry, ondisk
 
 _LIVE = ondisk.USED | ondisk.FINAL | ondisk.DELET
