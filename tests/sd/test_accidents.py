@@ -23,8 +23,8 @@ from maixfs.sd import (
     SpiSdCard,
     SpiSdSlave,
 )
-from maixfs.sd.spi_exchange import Exchange, GarbledError
-from maixfs.sd.spi_start import start
+from maixfs.sd.bus import Exchange, GarbledError
+from maixfs.sd.spi_driver import start
 
 from .conftest import QUICK, Driver, make_bus, noise
 
@@ -187,7 +187,7 @@ def test_a_drive_without_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = tmp_path / "sdb"
     path.write_bytes(b"")
     monkeypatch.setattr(stat, "S_ISBLK", lambda mode: True)
-    with pytest.raises(CardImageError, match="says nothing of its size"):
+    with pytest.raises(CardImageError, match="states no size"):
         FileSectors.open(path)
 
 

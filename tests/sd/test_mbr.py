@@ -13,9 +13,18 @@ from hypothesis import strategies as st
 from fat.cards import FOLDERS, load_card, manifest
 from maixfs.errors import UsageError
 from maixfs.sd import RamSectors, SectorError
-from maixfs.sd.mbr import MAX_LOGICAL, Mbr, make_mbr, plan_partitions, read_mbr
-from maixfs.sd.mbr_plan import boundary_unit
-from maixfs.sd.partition import CHS_SECTORS, Partition, chs, partition_type
+from maixfs.sd.mbr import (
+    CHS_SECTORS,
+    MAX_LOGICAL,
+    Mbr,
+    Partition,
+    boundary_unit,
+    chs,
+    make_mbr,
+    partition_type,
+    plan_partitions,
+    read_mbr,
+)
 
 MIB = 2048
 GIB = 1 << 21
@@ -240,7 +249,7 @@ def test_partitions_are_laid_out_with_a_mebibyte_in_front():
 )
 def test_sizes_are_understood(wishes, lengths):
     if lengths is None:
-        with pytest.raises(UsageError, match="is no size"):
+        with pytest.raises(UsageError, match="is not a size"):
             plan_partitions(1000 * MIB, wishes)
     else:
         plan = plan_partitions(1000 * MIB, wishes)
@@ -276,11 +285,11 @@ def test_the_sd_associations_boundary_goes_by_capacity(sectors, unit):
         (100 * MIB, ["100M"], "need 206848 sectors, the card has 204800"),
         (100 * MIB, ["60M", "60M"], "need"),
         (100 * MIB, ["99M", "rest"], "need"),
-        (100 * MIB, ["x"], "is no size"),
-        (100 * MIB, ["0"], "is no size"),
-        (100 * MIB, ["-5M"], "is no size"),
-        (100 * MIB, ["1e3%"], "is no size"),
-        (100 * MIB, ["0.1%"], "is no size"),
+        (100 * MIB, ["x"], "is not a size"),
+        (100 * MIB, ["0"], "is not a size"),
+        (100 * MIB, ["-5M"], "is not a size"),
+        (100 * MIB, ["1e3%"], "is not a size"),
+        (100 * MIB, ["0.1%"], "is not a size"),
         (1 << 32, ["rest"], "too large"),
     ],
 )

@@ -10,10 +10,9 @@ from maixfs.card.extents import data_extents
 from maixfs.card.outfile import new_image
 from maixfs.card.transfer import read_card, write_card
 from maixfs.sd.errors import SectorError
-from maixfs.sd.journal import Journal, journal_of
+from maixfs.sd.journal import Journal, JournalError, finish, forget, journal_of, opened_finished
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
-from maixfs.sd.pending import JournalError, finish, forget, opened_finished
 
 SECTORS = 4096
 NEW = {0: b"\x11", 7: b"\x22", 900: b"\x33"}

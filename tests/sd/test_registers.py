@@ -7,11 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maixfs.sd import CardKind, Cid, RamSectors, SdCard, SdError, parse_cid, parse_csd
-from maixfs.sd.card import kind_of_size
+from maixfs.sd.card import SCR, SD_STATUS, kind_of_size, take_apart
 from maixfs.sd.clock import byte_time
-from maixfs.sd.commands import explain_r1, explain_status, explain_token, frame
-from maixfs.sd.crc import crc7, crc16
-from maixfs.sd.registers import SCR, SD_STATUS, take_apart
+from maixfs.sd.commands import crc7, crc16, explain_r1, explain_status, explain_token, frame
 
 
 @pytest.mark.parametrize(

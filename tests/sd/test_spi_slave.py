@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maixfs.sd import CardKind, Faults, RamSectors, SdCard, SdClock, SdTiming, SpiSdSlave
-from maixfs.sd.commands import frame
-from maixfs.sd.crc import crc16
+from maixfs.sd.commands import crc16, frame
 
 from .conftest import QUICK, SIZES, make_bus, noise
 

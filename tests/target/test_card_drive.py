@@ -8,9 +8,8 @@ import pytest
 
 from maixfs.card.errors import CardError
 from maixfs.card.hostdevice import HostDevice
-from maixfs.sd.journal import Journal, Run, journal_of
+from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import pending
 from maixfs.target import (
     CardShape,
     Kind,

@@ -144,7 +144,7 @@ def _pipe_closed(reason: Exception) -> bool:
     if isinstance(reason, BrokenPipeError):
         return True
     # Windows tells of a closed pipe by EINVAL, and names no file.
-    if os.name != "nt" or not isinstance(reason, OSError):
+    if os.name != "nt" or not isinstance(reason, OSError) or isinstance(reason, MaixfsError):
         return False
     return reason.errno == errno.EINVAL and reason.filename is None
 

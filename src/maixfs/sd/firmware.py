@@ -13,6 +13,7 @@ ten seconds of bus time and says so.
 from __future__ import annotations
 
 from maixfs.sd.bus import GuardedBus, SdBus
+from maixfs.sd.card import CSD_V1, CSD_V2, take_apart
 from maixfs.sd.clock import FAST_HZ, INIT_HZ, SECOND, byte_time
 from maixfs.sd.commands import (
     ACCEPTED,
@@ -26,7 +27,6 @@ from maixfs.sd.commands import (
 )
 from maixfs.sd.device import SECTOR, Buffer
 from maixfs.sd.errors import SdError, SectorError
-from maixfs.sd.registers import CSD_V1, CSD_V2, take_apart
 
 BOOT_TRIES = 3
 """Initialisations before the boot goes on without a card."""

@@ -13,8 +13,7 @@ import re
 from maixfs.sd.card import SdCard
 from maixfs.sd.clock import SdClock, TimeBase
 from maixfs.sd.device import Buffer
-from maixfs.sd.spi_logic import CardLogic
-from maixfs.sd.spi_outlet import Outlet
+from maixfs.sd.spi_controller import CardLogic, Outlet
 
 WAKE_CLOCKS = 74
 """Clocks with chip select high that a card needs after power-up (section 6.4.1)."""

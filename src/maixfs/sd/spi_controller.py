@@ -1,7 +1,7 @@
-"""What a card does with a command: its states, and what it answers.
+"""The controller of a simulated card in SPI mode: what it answers, stores and sends, and when.
 
-SD Physical Layer Simplified Specification, section 7. The bytes themselves come and go in
-``spi_slave``; here a command is six bytes, and a block is a block.
+SD Physical Layer Simplified Specification, section 7. ``spi_slave`` splits the bytes on the bus
+into commands and blocks; here a command is six bytes and a block is 512.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
-from maixfs.sd.card import AU_SECTORS, CardKind, SdCard
+from maixfs.sd.card import AU_SECTORS, OCR_VOLTAGES, CardKind, SdCard
 from maixfs.sd.clock import SdClock
 from maixfs.sd.commands import (
     ACCEPTED,
@@ -17,16 +17,240 @@ from maixfs.sd.commands import (
     HIGH_CAPACITY,
     POWERED_UP,
     R1,
+    R2,
     START_BLOCK,
     START_MULTI_WRITE,
     STOP_MULTI_WRITE,
+    TOKEN_ECC,
+    TOKEN_ERROR,
+    TOKEN_RANGE,
+    WRITE_FAILED,
     Cmd,
+    crc7,
+    crc16,
 )
-from maixfs.sd.crc import crc7, crc16
-from maixfs.sd.device import SECTOR
-from maixfs.sd.registers import OCR_VOLTAGES
-from maixfs.sd.spi_outlet import FOREVER, Outlet
-from maixfs.sd.spi_store import CardStore
+from maixfs.sd.device import SECTOR, zero_sectors
+from maixfs.sd.errors import SectorError
+
+FOREVER = 1 << 80
+"""A time that does not come."""
+_PIECE = 1 << 16
+_SILENCE = b"\xff" * _PIECE
+_BUSY = bytes(_PIECE)
+
+
+class Outlet:
+    """The bytes that a card sends, in the order in which they leave it.
+
+    First what is queued; then, where a block is on its way, 0xFF until it is there; then 0x00
+    while the card is busy; then 0xFF.
+    """
+
+    def __init__(self, clock: SdClock) -> None:
+        self._clock = clock
+        self._queue = bytearray()
+        self._supply: Callable[[], bytes] | None = None
+        self._gap = 0
+        self._ready_at = self._busy_until = 0
+        self._flowing = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether the card works on what it was told."""
+        return self._clock.now < self._busy_until
+
+    def clear(self) -> None:
+        """Forget what was to be sent; a busy card stays busy."""
+        self._queue.clear()
+        self._supply = None
+        self._flowing = False
+
+    def stop_busy(self) -> None:
+        """Let the card be idle."""
+        self._busy_until = 0
+
+    def say(self, data: bytes) -> None:
+        """Queue ``data``."""
+        self._queue += data
+        self._flowing = False
+
+    def work(self, nanoseconds: int) -> None:
+        """Be busy for so long after what is queued has been sent."""
+        if nanoseconds > 0:
+            self._busy_until = self._end_of_queue() + nanoseconds
+
+    def promise(self, supply: Callable[[], bytes], wait: int, gap: int | None = None) -> None:
+        """Send what ``supply`` returns, ``wait`` nanoseconds after what is queued.
+
+        With ``gap`` that goes on: so long after each block the next one is ready, until the
+        outlet is cleared or ``supply`` says ``finish``.
+        """
+        self._supply = supply
+        self._ready_at = self._end_of_queue() + wait
+        self._gap = -1 if gap is None else gap
+
+    def finish(self) -> None:
+        """Let the block that is on its way be the last."""
+        self._gap = -1
+
+    def ahead(self, limit: int) -> bytes:
+        """Return the next bytes, ``limit`` at most and at least one, without sending them."""
+        limit = min(limit, _PIECE)
+        if not self._queue and self._supply is not None:
+            wait = self._bytes_until(self._ready_at)
+            if wait > 0:
+                return _SILENCE[: min(limit, wait)]
+            self._fetch(self._supply)
+        if self._queue:
+            return bytes(memoryview(self._queue)[:limit])
+        wait = self._bytes_until(self._busy_until)
+        return _BUSY[: min(limit, wait)] if wait > 0 else _SILENCE[:limit]
+
+    def advance(self, count: int) -> None:
+        """Let ``count`` of the bytes that ``ahead`` showed go, and their time pass."""
+        self._clock.spend(count)
+        if self._queue:
+            del self._queue[:count]
+            if not self._queue and self._flowing:
+                self._flowing = False
+                self._ready_at = self._clock.now + self._gap
+
+    def send(self, count: int) -> bytes:
+        """Return the next ``count`` bytes as they go out."""
+        sent = bytearray()
+        while len(sent) < count:
+            run = self.ahead(count - len(sent))
+            self.advance(len(run))
+            sent += run
+        return bytes(sent)
+
+    def _fetch(self, supply: Callable[[], bytes]) -> None:
+        self._queue += supply()
+        self._flowing = self._gap >= 0
+        if not self._flowing:
+            self._supply = None
+
+    def _end_of_queue(self) -> int:
+        return self._clock.now + len(self._queue) * self._clock.byte
+
+    def _bytes_until(self, moment: int) -> int:
+        """Return how many bytes pass before one starts at ``moment`` or later."""
+        return -(-(moment - self._clock.now) // self._clock.byte)
+
+
+class CardStore:
+    """Reads, writes and erases of one powered card; ``status`` are the bits for CMD13.
+
+    Positions are in bytes from the start of the card.
+    """
+
+    def __init__(self, card: SdCard) -> None:
+        self.card = card
+        self.status = R2(0)
+        self.size = max(card.sectors, card.medium.sectors) * SECTOR
+        self._unsaved: dict[int, bytes] = {}
+
+    def position(self, argument: int) -> int:
+        """Return the byte that a command's argument means."""
+        return argument * SECTOR if self.card.kind.by_blocks else argument
+
+    def check(self, position: int, length: int) -> R1:
+        """Return what is wrong with a position for blocks of ``length`` bytes.
+
+        A block may neither lie across two sectors nor past the end.
+        """
+        if position + length > self.size:
+            return R1.PARAMETER
+        if position % SECTOR + length > SECTOR:
+            return R1.ADDRESS
+        return R1(0)
+
+    def load(self, position: int, length: int) -> tuple[bytes, int]:
+        """Return a block and 0, or nothing and the error token."""
+        sector = position // SECTOR
+        if position + length > self.size:
+            self.status |= R2.OUT_OF_RANGE
+            return b"", TOKEN_RANGE | TOKEN_ERROR
+        token = self.card.faults.read_tokens.get(sector, 0)
+        data = b""
+        if not token:
+            try:
+                data = self._sector(sector)
+            except SectorError:
+                token = TOKEN_ECC
+        if token:
+            self.status |= R2.ECC if token & TOKEN_ECC else R2.ERROR
+            return b"", token
+        return data[position % SECTOR :][:length], 0
+
+    def save(self, position: int, data: bytes) -> int:
+        """Write one sector and return the data response."""
+        sector = position // SECTOR
+        card = self.card
+        problem = R2(0)
+        if card.write_protected:
+            problem = R2.PROTECTED
+        elif position + len(data) > self.size:
+            problem = R2.OUT_OF_RANGE
+        elif sector in card.faults.write_errors:
+            problem = R2.ERROR
+        elif card.faults.drops_writes:
+            self._unsaved[self._real(sector)] = data
+        else:
+            try:
+                card.medium.write(self._real(sector), data)
+            except SectorError:
+                problem = R2.ERROR
+        self.status |= problem
+        return WRITE_FAILED if problem else ACCEPTED
+
+    def erase(self, first: int, last: int) -> int:
+        """Make the sectors of two positions and all between zero; return how many there are."""
+        if last < first:
+            self.status |= R2.ERASE_PARAMETER
+            return 0
+        if self.card.write_protected:
+            self.status |= R2.ERASE_SKIPPED
+            return 0
+        start, count = first // SECTOR, last // SECTOR - first // SECTOR + 1
+        if self.card.faults.drops_writes:
+            return count
+        try:
+            self._zero(start, count)
+        except SectorError:
+            self.status |= R2.ERROR
+        return count
+
+    def take_status(self) -> R2:
+        """Return the status bits, which are clear afterwards."""
+        status, self.status = self.status, R2(0)
+        return status
+
+    def lose_power(self) -> None:
+        """Forget what was only pretended to be written."""
+        self._unsaved.clear()
+        self.status = R2(0)
+
+    def _real(self, sector: int) -> int:
+        """Return where a sector really lies: a card of fake capacity wraps."""
+        real = self.card.faults.real_sectors
+        return sector % real if real else sector
+
+    def _sector(self, sector: int) -> bytes:
+        real = self._real(sector)
+        unsaved = self._unsaved.get(real)
+        return self.card.medium.read(real, 1) if unsaved is None else unsaved
+
+    def _zero(self, start: int, count: int) -> None:
+        real = self.card.faults.real_sectors
+        medium = self.card.medium
+        if not real:
+            zero_sectors(medium, start, min(count, medium.sectors - start))
+            return
+        start, count = start % real, min(count, real)
+        zero_sectors(medium, start, min(count, real - start))
+        zero_sectors(medium, 0, max(0, start + count - real))
+
 
 Transfer: TypeAlias = Literal["none", "one", "many"]
 Handler: TypeAlias = Callable[[int], None]
