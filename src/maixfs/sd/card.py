@@ -10,6 +10,7 @@ and decodes its register.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -59,6 +60,26 @@ CSD_V1: Fields = {
 }
 CSD_V2: Fields = {**_CSD_COMMON, "C_SIZE": (69, 48)}
 CSD_V3: Fields = {**_CSD_COMMON, "C_SIZE": (75, 48)}
+CID: Fields = {
+    "MID": (127, 120),
+    "OID": (119, 104),
+    "PNM": (103, 64),
+    "PRV_MAJOR": (63, 60),
+    "PRV_MINOR": (59, 56),
+    "PSN": (55, 24),
+    "MDT_YEAR": (19, 12),
+    "MDT_MONTH": (11, 8),
+}
+MMC_CID: Fields = {
+    "MID": (127, 120),
+    "OID": (119, 104),
+    "PNM": (103, 56),
+    "PRV_MAJOR": (55, 52),
+    "PRV_MINOR": (51, 48),
+    "PSN": (47, 16),
+    "MDT_MONTH": (15, 12),
+    "MDT_YEAR": (11, 8),
+}
 SCR: Fields = {
     "SCR_STRUCTURE": (63, 60),
     "SD_SPEC": (59, 56),
@@ -84,22 +105,24 @@ SD_STATUS: Fields = {
 OCR_VOLTAGES = 0x00FF8000
 """2.7 to 3.6 V."""
 _BLOCK_512_KIB = 1024
-"""Sectors in the unit of C_SIZE of CSD version 2 and 3."""
-_MMC_EPOCH = 1997
+"""Sectors in a unit of C_SIZE, CSD version 2 and 3."""
+_EPOCH, _MMC_EPOCH = 2000, 1997
+"""Years that MDT_YEAR counts from."""
 _TRAN_UNITS = (10_000, 100_000, 1_000_000, 10_000_000)
-"""A tenth of TRAN_SPEED's units, since its factors are tenths."""
+"""A tenth of the units of TRAN_SPEED, since its factors are in tenths."""
 _TRAN_FACTORS = (0, 10, 12, 13, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80)
 
 
-def build(fields: Fields, values: Mapping[str, int], size: int = 16) -> bytes:
-    """Return a register of ``size`` bytes with ``values`` in it, the rest zero."""
+def pack_register(fields: Fields, values: Mapping[str, int], size: int = 16) -> bytes:
+    """Return a register of ``size`` bytes with ``values`` in their bits and zero elsewhere."""
     number = 0
     for name, value in values.items():
-        number |= value << fields[name][1]
+        high, low = fields[name]
+        number |= (value & (1 << high - low + 1) - 1) << low
     return number.to_bytes(size, "big")
 
 
-def take_apart(fields: Fields, raw: bytes) -> dict[str, int]:
+def unpack_register(fields: Fields, raw: bytes) -> dict[str, int]:
     """Return all fields of a register by name."""
     number = int.from_bytes(raw, "big")
     return {
@@ -107,15 +130,15 @@ def take_apart(fields: Fields, raw: bytes) -> dict[str, int]:
     }
 
 
-def seal(raw: bytes) -> bytes:
+def with_crc7(raw: bytes) -> bytes:
     """Return a CSD or CID with its CRC7 and end bit in the last byte."""
     return raw[:15] + bytes([crc7(raw[:15]) << 1 | 1])
 
 
 class Csd(NamedTuple):
-    """What a host wants to know of a CSD.
+    """The contents of a CSD that a host uses.
 
-    ``sectors`` are of 512 bytes, ``max_hz`` is the fastest clock, ``fields`` has everything.
+    ``sectors`` of 512 bytes; ``max_hz`` is the fastest bus clock; ``fields`` has all fields.
     """
 
     version: int
@@ -128,20 +151,20 @@ class Csd(NamedTuple):
 
 
 def parse_csd(raw: bytes, *, mmc: bool = False) -> Csd:
-    """Take a CSD apart. Raises ``SdError`` for a structure that is not known.
+    """Decode a CSD; raises ``SdError`` for an unknown structure.
 
-    An MMC's ``CSD_STRUCTURE`` counts its own versions; all of them lie as an SD card's first.
+    The ``CSD_STRUCTURE`` of an MMC counts versions of its own, all laid out like version 1 of
+    an SD card.
     """
-    if len(raw) != 16:
-        raise SdError(f"a CSD has 16 bytes, this one {len(raw)}")
+    _check_length("CSD", raw)
     version = 1 if mmc else (raw[0] >> 6) + 1
     tables = {1: CSD_V1, 2: CSD_V2, 3: CSD_V3}
     if version not in tables:
         raise SdError(
             f"the card's CSD has structure {raw[0] >> 6}, 0 to 2 are known ({raw.hex()})",
-            hint="it came over a bad line, or is a card of a later kind",
+            hint="the line is bad, or the card is of a later kind",
         )
-    fields = take_apart(tables[version], raw)
+    fields = unpack_register(tables[version], raw)
     if version == 1:
         shift = fields["C_SIZE_MULT"] + 2 + fields["READ_BL_LEN"]
         sectors = (fields["C_SIZE"] + 1 << shift) >> 9
@@ -161,7 +184,7 @@ def parse_csd(raw: bytes, *, mmc: bool = False) -> Csd:
 
 
 class Cid(NamedTuple):
-    """Who made a card, and when."""
+    """Manufacturer, name and date of a card."""
 
     manufacturer: int
     oem: str
@@ -172,70 +195,82 @@ class Cid(NamedTuple):
     month: int
 
     def pack(self, *, mmc: bool = False) -> bytes:
-        """Return the register with its CRC7; names are cut or filled to their 2 and 5 (MMC: 6)."""
+        """Return the register with its CRC7.
+
+        ``oem`` is cut or padded to 2 characters, ``name`` to 5 (MMC: 6), as ASCII.
+        """
         major, _, minor = self.revision.partition(".")
-        if mmc:
-            date = bytes([(self.month & 0xF) << 4 | (self.year - _MMC_EPOCH) & 0xF])
-        else:
-            date = ((self.year - 2000 & 0xFF) << 4 | self.month & 0xF).to_bytes(2, "big")
-        raw = (
-            bytes([self.manufacturer])
-            + self.oem.encode("ascii", "replace")[:2].ljust(2)
-            + self.name.encode("ascii", "replace").ljust(6)[: 6 if mmc else 5]
-            + bytes([int(major or 0) << 4 & 0xF0 | int(minor or 0) & 0xF])
-            + self.serial.to_bytes(4, "big")
-        )
-        gap = 15 - len(raw) - len(date)
-        return seal(raw + bytes(gap) + date + b"\x00")
+        values = {
+            "MID": self.manufacturer,
+            "OID": _number_of(self.oem, 2),
+            "PNM": _number_of(self.name, 6 if mmc else 5),
+            "PRV_MAJOR": int(major or 0),
+            "PRV_MINOR": int(minor or 0),
+            "PSN": self.serial,
+            "MDT_YEAR": self.year - (_MMC_EPOCH if mmc else _EPOCH),
+            "MDT_MONTH": self.month,
+        }
+        return with_crc7(pack_register(MMC_CID if mmc else CID, values))
 
 
 def parse_cid(raw: bytes, *, mmc: bool = False) -> Cid:
-    """Take a CID apart; an MMC's name has six characters and its years count from 1997."""
-    if len(raw) != 16:
-        raise SdError(f"a CID has 16 bytes, this one {len(raw)}")
-    end = 9 if mmc else 8
-    year, month = 2000 + (raw[13] << 4 & 0xF0 | raw[14] >> 4), raw[14] & 0xF
-    if mmc:
-        year, month = _MMC_EPOCH + (raw[14] & 0xF), raw[14] >> 4
+    """Decode a CID; the name of an MMC has six characters and its years count from 1997."""
+    _check_length("CID", raw)
+    fields = unpack_register(MMC_CID if mmc else CID, raw)
     return Cid(
-        manufacturer=raw[0],
-        oem=_text(raw[1:3]),
-        name=_text(raw[3:end]),
-        revision=f"{raw[end] >> 4}.{raw[end] & 0xF}",
-        serial=int.from_bytes(raw[end + 1 : end + 5], "big"),
-        year=year,
-        month=month,
+        manufacturer=fields["MID"],
+        oem=_text_of(fields["OID"], 2),
+        name=_text_of(fields["PNM"], 6 if mmc else 5),
+        revision=f"{fields['PRV_MAJOR']}.{fields['PRV_MINOR']}",
+        serial=fields["PSN"],
+        year=fields["MDT_YEAR"] + (_MMC_EPOCH if mmc else _EPOCH),
+        month=fields["MDT_MONTH"],
     )
 
 
-def _text(raw: bytes) -> str:
+def _check_length(register: str, raw: bytes) -> None:
+    if len(raw) != 16:
+        raise SdError(f"a {register} has 16 bytes, this one {len(raw)}")
+
+
+def _number_of(text: str, size: int) -> int:
+    return int.from_bytes(text.encode("ascii", "replace")[:size].ljust(size), "big")
+
+
+def _text_of(number: int, size: int) -> str:
+    raw = number.to_bytes(size, "big")
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in raw)
 
 
 ALWAYS = 1 << 60
-"""For a switch that counts down: every time."""
+"""Value of a switch that counts down, for a fault that occurs every time."""
 
 
 @dataclass(slots=True)
 class Faults:
-    """The switches of one card.
+    """The ways in which real cards misbehave, as switches of a simulated card.
 
-    At the start: ``cmd0_tries`` is at which CMD0 the card answers; ``cmd0_answer`` what it says
-    then instead of 0x01; ``refuses_spi`` says nothing at all; ``cmd8_echo`` is what it returns for
-    the check pattern; ``init_time`` (ns) replaces the time of ACMD41, which ``never_ready`` makes
-    endless; ``sticky_idle`` keeps the idle bit set in every response after that; ``refused``
-    are commands that are answered as illegal (59: no CRC; 23 after CMD55 is ``refused_app``).
+    Each switch is something that users of real cards have reported, or that the specification
+    warns of. All are off by default, and can be changed while the card is in use.
 
-    In use: ``read_tokens`` maps sectors to the error token that comes instead of them,
-    ``write_errors`` are sectors answered with 0x0D; ``drops_writes`` shows what is written
-    until power is cut, and then what was there before; ``busy_every`` (n, ns) makes every nth
-    block busy for so long; ``hangs_after`` counts the blocks written until busy lasts for ever;
-    ``real_sectors`` is what a card with a fake capacity has: what lies past that wraps;
-    ``dip_after`` counts the commands until power dips for a moment; ``removed_after`` those until
-    the card is pulled out; ``flipped_reads`` and ``flipped_writes`` count blocks that lose a bit
-    on the line; ``flipped_commands`` count commands; ``stuff_byte`` is what follows CMD12;
-    ``needs_toggle`` ignores a command unless chip select was high since the last one;
-    ``line`` is a level that MISO is stuck at (0x00 or 0xFF). A count of -1 never comes.
+    At the start: ``cmd0_tries`` is the number of the CMD0 that the card answers first;
+    ``cmd0_answer`` replaces its response 0x01; ``refuses_spi`` never answers; ``cmd8_echo``
+    replaces the check pattern; ``init_time`` (ns) replaces the time of ACMD41, and
+    ``never_ready`` makes it endless; ``sticky_idle`` keeps the idle bit set in every later
+    response; ``refused`` are commands that are answered as illegal (59: no CRC), ``refused_app``
+    application commands.
+
+    In use: ``read_tokens`` maps sectors to the error token sent instead of them;
+    ``write_errors`` are sectors whose write is answered with 0x0D; ``drops_writes`` returns what
+    was written only until power is cut, then the old content; ``busy_every`` (n, ns) makes every
+    nth block busy for that time; ``hangs_after`` is the number of blocks after which the card
+    stays busy for ever; ``real_sectors`` is the memory of a card of fake capacity, whose
+    addresses wrap; ``dip_after`` is the number of commands until power dips for a moment,
+    ``removed_after`` until the card is pulled out; ``flipped_reads``, ``flipped_writes`` and
+    ``flipped_commands`` are numbers of blocks and commands that lose a bit on the line;
+    ``stuff_byte`` follows CMD12; ``needs_toggle`` ignores a command unless chip select was high
+    since the last one; ``line`` is a level at which MISO is stuck (0x00 or 0xFF). A count of -1
+    is never reached.
     """
 
     cmd0_tries: int = 1
@@ -263,7 +298,7 @@ class Faults:
     line: int | None = None
 
     def __bool__(self) -> bool:
-        """Whether any switch is thrown."""
+        """Whether any switch is on."""
         return self != _HEALTHY
 
 
@@ -273,18 +308,18 @@ _HEALTHY = Faults()
 _GIB = 1 << 21
 """Sectors of a GiB."""
 _COMMAND_CLASSES = 0x135
-"""Classes 0 basic, 2 read, 4 write, 5 erase, 8 application: what the card really has."""
+"""Classes 0 basic, 2 read, 4 write, 5 erase, 8 application: those that ``spi_controller`` has."""
 _MAKER = Cid(0x00, "MF", "MAIXS", "1.0", 1, 2026, 1)
 _AU_4_MIB = 9
 AU_SECTORS = 8192
-"""Sectors of an allocation unit, by which erases take their time."""
+"""Sectors of an allocation unit; the time of an erase is a multiple of it."""
 
 
 class CardKind(Enum):
-    """Capacity classes, and the older card that fits the same slot.
+    """Capacity classes of SD cards, and the older MMC that fits the same slot.
 
-    An SDSC card is addressed by bytes and has 2 GiB at most (4 in rare cases); version 1 does not
-    know CMD8. SDHC (to 32 GiB) and SDXC (to 2 TiB) are addressed by sectors.
+    SDSC cards are addressed by bytes and have up to 2 GiB (4 in rare cases); version 1 does not
+    know CMD8. SDHC (up to 32 GiB) and SDXC (up to 2 TiB) are addressed by sectors.
     """
 
     MMC = "MMC"
@@ -300,12 +335,12 @@ class CardKind(Enum):
 
     @property
     def limit(self) -> int:
-        """Most sectors that such a card can have."""
+        """Largest capacity of the class in sectors."""
         return {CardKind.SDHC: 32 * _GIB, CardKind.SDXC: 2048 * _GIB}.get(self, 4 * _GIB)
 
 
 def kind_of_size(sectors: int) -> CardKind:
-    """Return the class that a card of so many sectors is sold as; raises ``SdError``."""
+    """Return the class of a card of ``sectors`` sectors; raises ``SdError`` if there is none."""
     if sectors <= 2 * _GIB:
         return CardKind.SDSC_V2
     if sectors <= 32 * _GIB:
@@ -314,17 +349,18 @@ def kind_of_size(sectors: int) -> CardKind:
         return CardKind.SDXC
     raise SdError(
         f"a card of {sectors} sectors (over 2 TiB) is an SDUC card, which has no SPI mode",
-        hint="take a card of 2 TiB at most",
+        errno=errno.EINVAL,
+        hint="use a card of up to 2 TiB",
     )
 
 
 class SdCard:
-    """A card over any ``SectorDevice``.
+    """A simulated card whose sectors are those of any ``SectorDevice``.
 
     ``sectors`` is the capacity that its CSD states: that of ``medium``, less what the CSD cannot
-    express (up to 512 KiB). ``write_protected`` sets the temporary write protection of the CSD,
-    as a medium that is read-only does by itself. ``timing`` says how slow it is, ``faults`` how
-    bad. Raises ``SdError`` for a medium that such a card cannot have.
+    express (up to 512 KiB). ``write_protected`` sets the temporary write protection of the CSD;
+    a read-only medium sets it too. ``timing`` and ``faults`` describe its behaviour. Raises
+    ``SdError`` for a medium that no card of this kind can have.
     """
 
     def __init__(
@@ -337,21 +373,27 @@ class SdCard:
         faults: Faults | None = None,
         write_protected: bool = False,
     ) -> None:
+        if not hasattr(medium, "sectors"):
+            raise TypeError(f"a card needs a SectorDevice, not {type(medium).__name__}")
+        if kind is not None and not isinstance(kind, CardKind):
+            raise TypeError(f"a card's kind is a CardKind, not {type(kind).__name__}")
         self.medium = medium
         self.kind = kind or kind_of_size(medium.sectors)
         if medium.sectors > self.kind.limit:
             raise SdError(
-                f"no {self.kind.value} card has {medium.sectors} sectors,"
-                f" {self.kind.limit} are the most"
+                f"{self.kind.value} cards have up to {self.kind.limit} sectors,"
+                f" not {medium.sectors}",
+                errno=errno.EINVAL,
             )
         self.timing = timing
-        self.faults = Faults() if faults is None else faults  # without a switch thrown it is false
+        # Not ``faults or Faults()``: without a switch on, the caller's own object is false.
+        self.faults = Faults() if faults is None else faults
         self.write_protected = write_protected or medium.read_only
-        self.csd = seal(self._csd())
+        self.csd = with_crc7(self._csd())
         self.sectors = parse_csd(self.csd, mmc=self.kind is CardKind.MMC).sectors
         self.cid = cid.pack(mmc=self.kind is CardKind.MMC)
         self.scr = _scr(self.kind)
-        self.sd_status = build(SD_STATUS, {"SPEED_CLASS": 4, "AU_SIZE": _AU_4_MIB}, 64)
+        self.sd_status = pack_register(SD_STATUS, {"SPEED_CLASS": 4, "AU_SIZE": _AU_4_MIB}, 64)
 
     def __str__(self) -> str:
         return f"{self.kind.value} card of {self.sectors} sectors"
@@ -372,34 +414,39 @@ class SdCard:
             own |= {"C_SIZE": size - 1, "C_SIZE_MULT": mult}
             if self.kind is CardKind.MMC:
                 own["CSD_STRUCTURE"] = 2
-            return build(CSD_V1, {**common, **own})
+            return pack_register(CSD_V1, {**common, **own})
         size = self.medium.sectors // 1024
         if not size:
             raise SdError(
-                f"an {self.kind.value} card has at least 1024 sectors, not {self.medium.sectors}"
+                f"an {self.kind.value} card has at least 1024 sectors, not {self.medium.sectors}",
+                errno=errno.EINVAL,
             )
         own = {"CSD_STRUCTURE": 1, "READ_BL_LEN": 9, "WRITE_BL_LEN": 9, "C_SIZE": size - 1}
-        return build(CSD_V2, {**common, **own})
+        return pack_register(CSD_V2, {**common, **own})
 
 
 def _v1_size(sectors: int) -> tuple[int, int, int]:
-    """Return READ_BL_LEN, C_SIZE_MULT and C_SIZE + 1 of the largest card in ``sectors``.
+    """Return READ_BL_LEN, C_SIZE_MULT and C_SIZE + 1 of the largest capacity up to ``sectors``.
 
-    Units of 2^(C_SIZE_MULT + 2) blocks of 2^READ_BL_LEN bytes, 4096 of them at most: the
-    smallest unit that reaches loses least, and 512-byte blocks come first.
+    The capacity is C_SIZE + 1 (up to 4096) units of 2^(C_SIZE_MULT + 2) blocks of 2^READ_BL_LEN
+    bytes. The smallest unit that suffices loses the fewest sectors; blocks of 512 bytes come
+    first, as real cards use larger ones only from 2 GiB on.
     """
     for length in (9, 10, 11):
         for mult in range(8):
             size = sectors >> mult + 2 + length - 9
             if 0 < size <= 4096:
                 return length, mult, size
-    raise SdError(f"a card with byte addresses has 4 sectors to 4 GiB, not {sectors} sectors")
+    raise SdError(
+        f"a card with byte addresses has 4 sectors to 4 GiB, not {sectors} sectors",
+        errno=errno.EINVAL,
+    )
 
 
 def _scr(kind: CardKind) -> bytes:
-    """Return the SCR: version 1.10, 2.00 or 3.0x, one and four data lines, erased reads 0."""
+    """Return the SCR: version 1.10, 2.00 or 3.0x; 1 and 4 data lines; erased sectors read 0."""
     version = {CardKind.MMC: 0, CardKind.SDSC_V1: 1}.get(kind, 2)
     values = {"SD_SPEC": version, "SD_BUS_WIDTHS": 5}
     if kind is CardKind.SDXC:
         values["SD_SPEC3"] = 1
-    return build(SCR, values, 8)
+    return pack_register(SCR, values, 8)

@@ -319,6 +319,8 @@ class FileSectors(Medium):
         """Return when the host has written everything to its disk."""
         if self.read_only:
             return
+        if self._closed:
+            raise closed_error(self)
         try:
             self._file.sync()
         except SectorError as reason:

@@ -33,22 +33,22 @@ from maixfs.sd.device import SECTOR, zero_sectors
 from maixfs.sd.errors import SectorError
 
 FOREVER = 1 << 80
-"""A time that does not come."""
+"""A duration that never ends."""
 _PIECE = 1 << 16
 _SILENCE = b"\xff" * _PIECE
 _BUSY = bytes(_PIECE)
 
 
 class Outlet:
-    """The bytes that a card sends, in the order in which they leave it.
+    """The bytes that a card drives on MISO, in their order, and their times.
 
-    First what is queued; then, where a block is on its way, 0xFF until it is there; then 0x00
-    while the card is busy; then 0xFF.
+    First the queue; then, if a block is being prepared, 0xFF until it is ready; then 0x00 while
+    the card is busy; then 0xFF.
     """
 
     def __init__(self, clock: SdClock) -> None:
         self._clock = clock
-        self._queue = bytearray()
+        self._bytes = bytearray()
         self._supply: Callable[[], bytes] | None = None
         self._gap = 0
         self._ready_at = self._busy_until = 0
@@ -56,67 +56,67 @@ class Outlet:
 
     @property
     def busy(self) -> bool:
-        """Whether the card works on what it was told."""
+        """Whether the card is busy with a command."""
         return self._clock.now < self._busy_until
 
     def clear(self) -> None:
-        """Forget what was to be sent; a busy card stays busy."""
-        self._queue.clear()
+        """Discard the queue and the block being prepared; a busy card stays busy."""
+        self._bytes.clear()
         self._supply = None
         self._flowing = False
 
     def stop_busy(self) -> None:
-        """Let the card be idle."""
+        """End the busy time."""
         self._busy_until = 0
 
-    def say(self, data: bytes) -> None:
+    def queue(self, data: bytes) -> None:
         """Queue ``data``."""
-        self._queue += data
+        self._bytes += data
         self._flowing = False
 
-    def work(self, nanoseconds: int) -> None:
-        """Be busy for so long after what is queued has been sent."""
+    def stay_busy(self, nanoseconds: int) -> None:
+        """Be busy for that long after the queue has been sent."""
         if nanoseconds > 0:
             self._busy_until = self._end_of_queue() + nanoseconds
 
-    def promise(self, supply: Callable[[], bytes], wait: int, gap: int | None = None) -> None:
-        """Send what ``supply`` returns, ``wait`` nanoseconds after what is queued.
+    def prepare(self, supply: Callable[[], bytes], wait: int, gap: int | None = None) -> None:
+        """Send the block that ``supply`` returns, ``wait`` nanoseconds after the queue.
 
-        With ``gap`` that goes on: so long after each block the next one is ready, until the
-        outlet is cleared or ``supply`` says ``finish``.
+        With ``gap`` it repeats: that many nanoseconds after each block the next one is ready,
+        until the outlet is cleared or ``supply`` calls ``finish``.
         """
         self._supply = supply
         self._ready_at = self._end_of_queue() + wait
         self._gap = -1 if gap is None else gap
 
     def finish(self) -> None:
-        """Let the block that is on its way be the last."""
+        """Make the block being prepared the last one."""
         self._gap = -1
 
     def ahead(self, limit: int) -> bytes:
-        """Return the next bytes, ``limit`` at most and at least one, without sending them."""
+        """Return the next bytes without sending them: at least one, at most ``limit``."""
         limit = min(limit, _PIECE)
-        if not self._queue and self._supply is not None:
+        if not self._bytes and self._supply is not None:
             wait = self._bytes_until(self._ready_at)
             if wait > 0:
                 return _SILENCE[: min(limit, wait)]
             self._fetch(self._supply)
-        if self._queue:
-            return bytes(memoryview(self._queue)[:limit])
+        if self._bytes:
+            return bytes(memoryview(self._bytes)[:limit])
         wait = self._bytes_until(self._busy_until)
         return _BUSY[: min(limit, wait)] if wait > 0 else _SILENCE[:limit]
 
     def advance(self, count: int) -> None:
-        """Let ``count`` of the bytes that ``ahead`` showed go, and their time pass."""
+        """Send ``count`` of the bytes that ``ahead`` returned, and let their time pass."""
         self._clock.spend(count)
-        if self._queue:
-            del self._queue[:count]
-            if not self._queue and self._flowing:
+        if self._bytes:
+            del self._bytes[:count]
+            if not self._bytes and self._flowing:
                 self._flowing = False
                 self._ready_at = self._clock.now + self._gap
 
     def send(self, count: int) -> bytes:
-        """Return the next ``count`` bytes as they go out."""
+        """Send the next ``count`` bytes and return them."""
         sent = bytearray()
         while len(sent) < count:
             run = self.ahead(count - len(sent))
@@ -125,23 +125,24 @@ class Outlet:
         return bytes(sent)
 
     def _fetch(self, supply: Callable[[], bytes]) -> None:
-        self._queue += supply()
+        self._bytes += supply()
         self._flowing = self._gap >= 0
         if not self._flowing:
             self._supply = None
 
     def _end_of_queue(self) -> int:
-        return self._clock.now + len(self._queue) * self._clock.byte
+        return self._clock.now + len(self._bytes) * self._clock.byte
 
     def _bytes_until(self, moment: int) -> int:
-        """Return how many bytes pass before one starts at ``moment`` or later."""
+        """Return the number of bytes before the first one that starts at ``moment`` or later."""
         return -(-(moment - self._clock.now) // self._clock.byte)
 
 
 class CardStore:
-    """Reads, writes and erases of one powered card; ``status`` are the bits for CMD13.
+    """The memory of one powered card; ``status`` are the bits that CMD13 returns.
 
-    Positions are in bytes from the start of the card.
+    Positions are in bytes from the start of the card. Errors of the medium become those that a
+    card reports for worn-out memory, since the host behind the bus can see no more.
     """
 
     def __init__(self, card: SdCard) -> None:
@@ -151,13 +152,13 @@ class CardStore:
         self._unsaved: dict[int, bytes] = {}
 
     def position(self, argument: int) -> int:
-        """Return the byte that a command's argument means."""
+        """Return the position that the argument of a command addresses."""
         return argument * SECTOR if self.card.kind.by_blocks else argument
 
     def check(self, position: int, length: int) -> R1:
-        """Return what is wrong with a position for blocks of ``length`` bytes.
+        """Return the error bits for a block of ``length`` bytes at ``position``.
 
-        A block may neither lie across two sectors nor past the end.
+        A block may neither cross a sector boundary nor the end of the card.
         """
         if position + length > self.size:
             return R1.PARAMETER
@@ -166,7 +167,7 @@ class CardStore:
         return R1(0)
 
     def load(self, position: int, length: int) -> tuple[bytes, int]:
-        """Return a block and 0, or nothing and the error token."""
+        """Return a block and 0, or no bytes and the error token."""
         sector = position // SECTOR
         if position + length > self.size:
             self.status |= R2.OUT_OF_RANGE
@@ -205,7 +206,7 @@ class CardStore:
         return WRITE_FAILED if problem else ACCEPTED
 
     def erase(self, first: int, last: int) -> int:
-        """Make the sectors of two positions and all between zero; return how many there are."""
+        """Make the sectors from one position to another zero; return their number."""
         if last < first:
             self.status |= R2.ERASE_PARAMETER
             return 0
@@ -222,17 +223,17 @@ class CardStore:
         return count
 
     def take_status(self) -> R2:
-        """Return the status bits, which are clear afterwards."""
+        """Return the status bits and clear them, as reading them does on a card."""
         status, self.status = self.status, R2(0)
         return status
 
     def lose_power(self) -> None:
-        """Forget what was only pretended to be written."""
+        """Discard the writes that ``drops_writes`` kept in RAM, and the status."""
         self._unsaved.clear()
         self.status = R2(0)
 
     def _real(self, sector: int) -> int:
-        """Return where a sector really lies: a card of fake capacity wraps."""
+        """Return the sector of the memory: addresses of a card of fake capacity wrap."""
         real = self.card.faults.real_sectors
         return sector % real if real else sector
 
@@ -255,18 +256,17 @@ class CardStore:
 Transfer: TypeAlias = Literal["none", "one", "many"]
 Handler: TypeAlias = Callable[[int], None]
 _CRC_BYTES = 2
-_FINE = R1(0)
+_NO_ERROR = R1(0)
 _WHILE_IDLE = {Cmd.GO_IDLE, Cmd.SEND_OP_COND, Cmd.SEND_IF_COND, Cmd.APP, Cmd.READ_OCR}
 _WHILE_IDLE |= {Cmd.CRC_ON_OFF}
 _IN_TRANSFER = {Cmd.GO_IDLE, Cmd.STOP, Cmd.SEND_STATUS}
 _ERASING = {Cmd.ERASE_START, Cmd.ERASE_END, Cmd.ERASE, Cmd.SEND_STATUS}
 
 
-class CardLogic:
-    """The controller of one powered card.
+class CardController:
+    """The controller of one powered card: a state machine over commands and blocks.
 
-    ``wanted`` is how many bytes of a block it still takes; ``awaits_token`` says that a block to
-    be written may start.
+    ``wanted`` is the number of bytes still missing of a block that is being written.
     """
 
     def __init__(self, card: SdCard, clock: SdClock, outlet: Outlet) -> None:
@@ -285,7 +285,7 @@ class CardLogic:
         self.power_on()
 
     def power_on(self) -> None:
-        """Be as after a power-up: in SD mode, until CMD0 comes with chip select low."""
+        """Enter the state after power-up: SD mode, until CMD0 comes with chip select low."""
         self._store.lose_power()
         self._outlet.clear()
         self._outlet.stop_busy()
@@ -296,7 +296,11 @@ class CardLogic:
         self._go_idle()
 
     def dip(self) -> None:
-        """Be as after a power dip: idle, but still in SPI mode, as hosts report it."""
+        """Enter the state after a short power dip.
+
+        Cards that users report are idle then but still in SPI mode: they answer the next
+        command with the idle bit instead of ignoring it.
+        """
         self.power_on()
         self._in_spi = True
 
@@ -312,10 +316,10 @@ class CardLogic:
         self._erase_last: int | None = None
         self._block = bytearray()
         self._position = 0
-        self._flags = _FINE
+        self._flags = _NO_ERROR
         self.wanted = 0
 
-    # What comes in
+    # Input
 
     @property
     def awaits_token(self) -> bool:
@@ -323,55 +327,61 @@ class CardLogic:
         return self._writing != "none" and not self.wanted
 
     def token(self, byte: int) -> None:
-        """See a byte where a token may stand."""
+        """Take a byte where a token may stand; any other value is ignored."""
         start = START_BLOCK if self._writing == "one" else START_MULTI_WRITE
         if byte == start:
             self._block.clear()
             self.wanted = SECTOR + _CRC_BYTES
         elif byte == STOP_MULTI_WRITE and self._writing == "many":
             self._writing = "none"
-            self._outlet.say(b"\xff")
-            self._outlet.work(self.card.timing.stop_busy)
+            # One byte passes before the card signals busy after the stop token.
+            self._outlet.queue(b"\xff")
+            self._outlet.stay_busy(self.card.timing.stop_busy)
 
     def take(self, data: bytes) -> None:
-        """Take ``wanted`` bytes or fewer of a block."""
+        """Take bytes of a block, at most ``wanted``."""
         self._block += data
         self.wanted -= len(data)
         if not self.wanted:
             self._finish_block()
 
     def abort_block(self) -> None:
-        """Forget the part of a block that has come in: chip select went high."""
+        """Discard an incomplete block because chip select went high."""
         if self.wanted:
             self.wanted = 0
             self._block.clear()
 
     def execute(self, frame: bytes) -> None:
-        """Do what six bytes say."""
+        """Execute a command of six bytes."""
         command, argument = frame[0] & 0x3F, int.from_bytes(frame[1:5], "big")
-        good = frame[5] == crc7(frame[:5]) << 1 | 1
+        intact = frame[5] == crc7(frame[:5]) << 1 | 1
+        # A busy card ignores everything but the reset.
         if self._outlet.busy and command != Cmd.GO_IDLE:
             return
-        if not self._in_spi and (command != Cmd.GO_IDLE or not good):
+        # In SD mode CRCs count, and only CMD0 with chip select low leads out of it.
+        if not self._in_spi and (command != Cmd.GO_IDLE or not intact):
             return
         app, self._app = self._app, False
         if self._reading != "many":
             self._outlet.clear()
         self._clock.counts[f"{'ACMD' if app else 'CMD'}{command}"] += 1
-        if not good and (self._crc_on or command == Cmd.SEND_IF_COND):
+        # CRCs are off by default in SPI mode, except for CMD8 (section 7.2.2).
+        if not intact and (self._crc_on or command == Cmd.SEND_IF_COND):
             self._answer(R1.CRC)
             return
         if self._erase_first is not None and command not in _ERASING:
+            # A foreign command between CMD32 and CMD38 cancels the erase.
             self._erase_first = self._erase_last = None
             self._handler(command, app=app, flags=R1.ERASE_RESET)(argument)
         else:
             self._handler(command, app=app)(argument)
 
-    def _handler(self, command: int, *, app: bool, flags: R1 = _FINE) -> Handler:
-        """Return what does a command in the state that the card is in."""
+    def _handler(self, command: int, *, app: bool, flags: R1 = _NO_ERROR) -> Handler:
+        """Return the handler of a command in the current state of the card."""
         refused = self.card.faults.refused_app if app else self.card.faults.refused
         handler = self._app_commands.get(command) if app else None
         name = command if handler is None else -1
+        # After CMD55 a number without an application command is the plain command.
         handler = handler or self._commands.get(command)
         legal = handler is not None and command not in refused
         if self._idle:
@@ -416,19 +426,19 @@ class CardLogic:
 
     # Answers
 
-    def _answer(self, flags: R1 = _FINE, extra: bytes = b"") -> None:
-        """Queue R1 with ``flags`` after the card's response time, then ``extra``."""
+    def _answer(self, flags: R1 = _NO_ERROR, extra: bytes = b"") -> None:
+        """Queue R1 with ``flags`` after the response time, then ``extra``."""
         idle = self._idle or (self.card.faults.sticky_idle and self._init_since is not None)
-        value = flags | self._flags | (R1.IDLE if idle else _FINE)
-        self._flags = _FINE
-        self._outlet.say(b"\xff" * self.card.timing.response + bytes([value]) + extra)
+        value = flags | self._flags | (R1.IDLE if idle else _NO_ERROR)
+        self._flags = _NO_ERROR
+        self._outlet.queue(b"\xff" * self.card.timing.response + bytes([value]) + extra)
 
     def _send_register(self, data: bytes, extra: bytes = b"") -> None:
         self._answer(extra=extra)
         block = bytes([START_BLOCK]) + data + crc16(data).to_bytes(_CRC_BYTES, "big")
-        self._outlet.promise(lambda: block, self.card.timing.register_access)
+        self._outlet.prepare(lambda: block, self.card.timing.register_access)
 
-    # Start
+    # Initialisation
 
     def _reset(self, argument: int) -> None:
         faults = self.card.faults
@@ -443,10 +453,10 @@ class CardLogic:
         if faults.cmd0_answer is None:
             self._answer()
         else:
-            self._outlet.say(b"\xff" * self.card.timing.response + bytes([faults.cmd0_answer]))
+            self._outlet.queue(b"\xff" * self.card.timing.response + bytes([faults.cmd0_answer]))
 
     def _if_cond(self, argument: int) -> None:
-        """Answer the voltage (0x1: 2.7 to 3.6 V, else none) and the check pattern."""
+        """Answer the accepted voltage (0x1: 2.7 to 3.6 V, else 0) and the check pattern."""
         voltage = argument >> 8 & 0xF
         self._saw_if_cond = True
         echo = self.card.faults.cmd8_echo
@@ -458,9 +468,10 @@ class CardLogic:
         self._answer()
 
     def _op_cond(self, argument: int) -> None:
-        """Start, or go on with, the initialisation, which runs on by itself.
+        """Start the initialisation, which then runs by itself, or report its state.
 
-        A card with block addresses waits for a host that says it knows them.
+        A card addressed by sectors stays idle until the host has sent CMD8 and HCS, which say
+        that it can do that; older hosts would address it by bytes.
         """
         faults = self.card.faults
         if self._init_since is None:
@@ -473,7 +484,7 @@ class CardLogic:
             self._answer()
             return
         self._idle = False
-        self._outlet.say(b"\xff" * self.card.timing.response + b"\x00")
+        self._outlet.queue(b"\xff" * self.card.timing.response + b"\x00")
 
     def _read_ocr(self, argument: int) -> None:
         ocr = OCR_VOLTAGES
@@ -486,7 +497,7 @@ class CardLogic:
         self._answer()
 
     def _set_block_length(self, argument: int) -> None:
-        """Set the length of blocks that are read; without effect where addresses are blocks."""
+        """Set the length of blocks that are read; no effect on cards addressed by sectors."""
         if not 0 < argument <= SECTOR:
             self._answer(R1.PARAMETER)
             return
@@ -512,10 +523,10 @@ class CardLogic:
         self._position = position
         timing = self.card.timing
         gap = timing.next_access if how == "many" else None
-        self._outlet.promise(self._next_block, timing.read_access, gap)
+        self._outlet.prepare(self._next_block, timing.read_access, gap)
 
     def _next_block(self) -> bytes:
-        """Return the next block with its token and check, or an error token."""
+        """Return the next block with its token and CRC, or an error token."""
         length = self._block_length
         data, token = self._store.load(self._position, length)
         self._position += length
@@ -531,14 +542,14 @@ class CardLogic:
         return bytes([START_BLOCK]) + data + check
 
     def _stop(self, argument: int) -> None:
-        """End a transfer of many blocks: one stuff byte, then R1, then busy after writing."""
+        """End a transfer of many blocks: a stuff byte, R1, then busy if it was a write."""
         self._outlet.clear()
-        self._outlet.say(bytes([self.card.faults.stuff_byte]))
+        self._outlet.queue(bytes([self.card.faults.stuff_byte]))
         wrote = self._writing != "none"
         self._reading = self._writing = "none"
         self._answer()
         if wrote:
-            self._outlet.work(self.card.timing.stop_busy)
+            self._outlet.stay_busy(self.card.timing.stop_busy)
 
     # Writing
 
@@ -554,17 +565,18 @@ class CardLogic:
         self._well_written = 0
 
     def _finish_block(self) -> None:
-        """Answer a block that came in whole, and be busy with it."""
+        """Answer a complete block and be busy with it."""
         many = self._writing == "many"
         if not many:
             self._writing = "none"
+        # After one rejected block of CMD25 the card rejects the rest until it is stopped.
         if self._failed_with == ACCEPTED:
             self._failed_with = self._write_block()
-        self._outlet.say(bytes([0xE0 | self._failed_with]))
+        self._outlet.queue(bytes([0xE0 | self._failed_with]))
         if self._failed_with == ACCEPTED:
             self._position += SECTOR
             self._well_written += 1
-            self._outlet.work(self._write_time(many=many))
+            self._outlet.stay_busy(self._write_time(many=many))
 
     def _write_block(self) -> int:
         data, check = bytes(self._block[:SECTOR]), bytes(self._block[SECTOR:])
@@ -576,7 +588,7 @@ class CardLogic:
         return self._store.save(self._position, data)
 
     def _write_time(self, *, many: bool) -> int:
-        """Return how long the card is busy with the block that it has just accepted."""
+        """Return the busy time of the block that was just accepted."""
         timing, faults = self.card.timing, self.card.faults
         self._blocks_written += 1
         if faults.hangs_after >= 0:
@@ -614,9 +626,9 @@ class CardLogic:
             return
         count = self._store.erase(first, last)
         self._answer()
-        self._outlet.work(-(-count // AU_SECTORS) * self.card.timing.erase_busy)
+        self._outlet.stay_busy(-(-count // AU_SECTORS) * self.card.timing.erase_busy)
 
 
 def _flip(data: bytes) -> bytes:
-    """Return ``data`` with its first bit turned."""
+    """Return ``data`` with its first bit inverted."""
     return bytes([data[0] ^ 0x80]) + data[1:]
