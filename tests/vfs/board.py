@@ -49,5 +49,5 @@ class Board:
                         file.write(bytes(size))
                         file.flush()
 
-    def told(self) -> list[str]:
+    def quirk_keys(self) -> list[str]:
         return [key for key, _ in self.quirks]

@@ -29,7 +29,7 @@ class FatBoard:
     def _note(self, key: str, sentence: str) -> None:
         self.quirks.append((key, sentence))
 
-    def told(self) -> list[str]:
+    def quirk_keys(self) -> list[str]:
         return [key for key, _ in self.quirks]
 
     def write(self, name: str, data: str | bytes) -> None:

@@ -8,9 +8,8 @@ from maixfs.fat.clock import pack_time
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.openflag import OpenFlag
 from maixfs.sd.errors import SectorError
-from maixfs.vfs.fat_errno import errno_of, error_of
-from maixfs.vfs.fat_mode import open_flags
-from maixfs.vfs.fat_time import MILLENNIUM, late_date, seconds_since_2000, year_of
+from maixfs.vfs.fat import MILLENNIUM, late_date, seconds_since_2000, year_of
+from maixfs.vfs.fat_file import errno_of, error_of, open_flags
 
 ERRNOS = {
     FResult.DISK_ERR: 5,

@@ -240,9 +240,8 @@ def test_the_firmware_writes_them_60_years_late() -> None:
     board.write("f", "x")
     sixty_years = (60 * 365 + 15) * 86400
     assert board.vfs.stat("f")[8] == NOON_SECONDS + sixty_years
-    assert board.quirks == [
-        ("fat-dates-late", "the firmware writes dates 60 years late: to a PC it is 2084")
-    ]
+    assert board.quirk_keys() == ["fat-dates-late"]
+    assert "2084" in board.quirks[0][1]
 
 
 def test_without_a_clock_it_is_the_hosts() -> None:
@@ -282,7 +281,7 @@ def test_names_go_through_code_page_437() -> None:
     assert board.vfs.listdir() == ["café.txt"]
     assert board.vfs.listdir(b"") == ["café.txt".encode()]
     assert [entry.name for entry in board.driver.fs.scandir()] == ["caf├⌐.txt"]
-    assert board.told() == ["fat-name-bytes"]
+    assert board.quirk_keys() == ["fat-name-bytes"]
     assert "'caf├⌐.txt'" in board.quirks[0][1]
 
 
@@ -299,7 +298,7 @@ def test_every_new_name_is_looked_at(call: str) -> None:
     board = FatBoard()
     board.write("f", "x")
     board.vfs.mkdir("ä") if call == "mkdir" else board.vfs.rename("f", "ä")
-    assert board.told() == ["fat-name-bytes"]
+    assert board.quirk_keys() == ["fat-name-bytes"]
 
 
 # What is told
@@ -310,12 +309,8 @@ def test_a_slash_at_the_end_is_told() -> None:
     board.vfs.mkdir("d")
     assert errno_of(board.vfs.listdir, "/sd/d/") == Errno.EINVAL
     assert errno_of(board.vfs.listdir, "/sd/d/") == Errno.EINVAL
-    assert board.quirks == [
-        (
-            "fat-trailing-slash",
-            "'/d/' is refused because it ends with a slash: leave the slash away",
-        )
-    ]
+    assert board.quirk_keys() == ["fat-trailing-slash"]
+    assert "'/d/'" in board.quirks[0][1]
 
 
 def test_replacing_by_renaming_is_told() -> None:
@@ -323,10 +318,10 @@ def test_replacing_by_renaming_is_told() -> None:
     board.write("a", "A")
     board.write("b", "B")
     board.vfs.rename("a", "c")
-    assert board.told() == []
+    assert board.quirk_keys() == []
     board.vfs.rename("c", "b")
     assert board.read("b") == "A"
-    assert board.told() == ["fat-rename-replaces"]
+    assert board.quirk_keys() == ["fat-rename-replaces"]
 
 
 def test_replacing_can_lose_the_target() -> None:
@@ -343,7 +338,7 @@ def test_replacing_can_lose_the_target() -> None:
 
     board.driver.fs.rename = rename  # type: ignore[method-assign, assignment]
     assert errno_of(board.vfs.rename, "a", "b") == Errno.EIO
-    assert board.told() == ["device-error-ignored", "rename-loses-target"]
+    assert board.quirk_keys() == ["device-error-ignored", "rename-loses-target"]
 
 
 @pytest.mark.parametrize(
@@ -370,7 +365,7 @@ def test_a_folder_elsewhere() -> None:
     board.vfs.rename("d/e", "f/e")
     board.vfs.rename("d", "f/e/d")
     assert board.vfs.listdir("f/e") == ["d"]
-    assert board.told() == []
+    assert board.quirk_keys() == []
 
 
 def test_the_class_that_programs_have() -> None:

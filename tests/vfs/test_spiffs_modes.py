@@ -16,7 +16,7 @@ def test_x_empties_an_existing_file(board: Board) -> None:
     board.vfs.open("f", "x").close()
     assert board.read("f") == ""
     board.vfs.open("f", "x").close()
-    assert board.told() == ["x-truncates"]
+    assert board.quirk_keys() == ["x-truncates"]
     assert "/f" in board.quirks[0][1]
 
 
@@ -24,7 +24,7 @@ def test_x_of_a_new_file_is_no_quirk(board: Board) -> None:
     board.vfs.open("new", "x").close()
     board.vfs.open("other", "w").close()
     board.vfs.open("other", "w").close()
-    assert board.told() == []
+    assert board.quirk_keys() == []
 
 
 def test_letters_add_up(board: Board) -> None:
@@ -33,12 +33,12 @@ def test_letters_add_up(board: Board) -> None:
         file.write("new")
         file.seek(0)
         assert file.read() == "new"
-    assert board.told() == ["rw-truncates"]
+    assert board.quirk_keys() == ["rw-truncates"]
 
 
 def test_a_name_that_is_too_long_is_no_file_to_empty(board: Board) -> None:
     assert errno_of(board.vfs.open, "n" * 200, "x") == Errno.ENOENT
-    assert board.told() == ["open-hides-reason"]
+    assert board.quirk_keys() == ["open-hides-reason"]
 
 
 def test_no_letter_no_right(board: Board) -> None:
@@ -57,7 +57,7 @@ def test_the_last_of_b_and_t_wins(board: Board) -> None:
 
 def test_a_needs_the_file(board: Board) -> None:
     assert errno_of(board.vfs.open, "none", "a") == Errno.ENOENT
-    assert board.told() == ["append-needs-file"]
+    assert board.quirk_keys() == ["append-needs-file"]
 
 
 def test_a_always_writes_at_the_end(board: Board) -> None:
@@ -131,7 +131,7 @@ def test_two_descriptors(board: Board) -> None:
     one.close()
     assert board.read("c") == "third"
     two.close()
-    assert board.told() == ["open-hides-reason"]
+    assert board.quirk_keys() == ["open-hides-reason"]
     assert "-10007" in board.quirks[0][1]
 
 
@@ -156,7 +156,7 @@ def test_a_close_that_fails_keeps_its_descriptor(board: Board) -> None:
     assert board.vfs.collect() == 0
     with board.vfs.open("b", "r"):
         assert errno_of(board.vfs.open, "filler") == Errno.ENOENT
-    assert board.told() == ["close-keeps-descriptor", "open-hides-reason"]
+    assert board.quirk_keys() == ["close-keeps-descriptor", "open-hides-reason"]
     board.driver.mount(False, False)
     with board.vfs.open("b", "r") as file:
         assert board.read("a") == ""
@@ -167,7 +167,7 @@ def test_a_collection_passes_over_a_close_that_fails(board: Board) -> None:
     board.vfs.open("a", "w").write("cached")
     board.fill()
     assert board.vfs.collect() == 1
-    assert board.told() == ["close-keeps-descriptor"]
+    assert board.quirk_keys() == ["close-keeps-descriptor"]
 
 
 def test_a_full_volume_says_eio(board: Board) -> None:

@@ -114,7 +114,7 @@ def test_renaming_onto_itself_removes_the_file(board: Board) -> None:
     board.write("f", "precious")
     assert errno_of(board.vfs.rename, "f", "./f") == Errno.ENOENT
     assert board.vfs.listdir() == []
-    assert board.told() == ["rename-onto-itself"]
+    assert board.quirk_keys() == ["rename-onto-itself"]
 
 
 def test_renaming_can_lose_the_target_without_giving_the_name(board: Board) -> None:
@@ -135,7 +135,7 @@ def test_renaming_can_lose_the_target_without_giving_the_name(board: Board) -> N
     target.close()
     assert errno_of(board.vfs.rename, "source", "target") == Errno.EMFILE
     assert board.vfs.listdir() == ["source"]
-    assert board.told() == ["rename-loses-target"]
+    assert board.quirk_keys() == ["rename-loses-target"]
 
 
 def test_a_removed_file_that_is_open_is_gone(board: Board) -> None:
@@ -144,4 +144,4 @@ def test_a_removed_file_that_is_open_is_gone(board: Board) -> None:
     board.vfs.remove("f")
     assert errno_of(file.read) == Errno.EIO
     assert errno_of(file.close) == Errno.EIO
-    assert board.told() == []
+    assert board.quirk_keys() == []

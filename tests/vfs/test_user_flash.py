@@ -10,7 +10,7 @@ from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.vfs import Vfs, VfsError, VfsSpiffs
-from maixfs.vfs.spiffs_area import user_area
+from maixfs.vfs.spiffs import user_area
 
 SIZE = 64 * 1024
 

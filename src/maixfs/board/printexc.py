@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 
 from maixfs.board.names import EXCEPTIONS
 from maixfs.board.wording import firmware_words, scope_of, syntax_words
-from maixfs.vfs.errnos import ERRORCODE
+from maixfs.vfs.errors import ERRORCODE
 
 ScriptFrame = Callable[[FrameType], bool]
 """Tells whether a frame runs a script's code (and not the host's)."""

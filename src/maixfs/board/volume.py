@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from maixfs.board.interrupts import held
 from maixfs.board.signals import Checked, Power
-from maixfs.vfs import VfsError
-from maixfs.vfs.imports import ImportStat, NativeDriver
+from maixfs.vfs import ImportStat, NativeDriver, VfsError
 
 if TYPE_CHECKING:
     from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsFat, VfsSpiffs
