@@ -93,13 +93,15 @@ class Runtime:
         self.memory = SystemMemory(self.freq.gc_heap_size)
         self.models: ModelStore | None = None
         self.rtc = Rtc(self.clock)
-        self.vfs = Vfs(hardware.config.profile, block_driver=self._fat_driver)
+        self.vfs = Vfs(
+            hardware.config.profile, block_driver=self._fat_driver, check=self.power.check
+        )
         self.vfs.attach(self.volume, FLASH)
         self.open = self.vfs.open  # one object: a script may compare
         self.maix_config = Config(self.open, self.console, self.is_script)
         self.card_port = CardPort(hardware.slot)
         self.card: CardMounter | None = None
-        self.uos = Uos(self.vfs, self.volume.flash_format)
+        self.uos = Uos(self.vfs, self.volume.flash_format, self.power.check)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
         self.importer = self._importer()
