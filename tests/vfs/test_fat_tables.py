@@ -1,4 +1,4 @@
-"""What FAT's results, modes and times are to a MicroPython program."""
+"""How FatFs results, mode letters and FAT times are translated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ERRNOS = {
 
 
 def day(year: int, month: int, number: int) -> int:
-    """Return the word of a date."""
+    """Return a date as FAT stores it."""
     return pack_time(year, month, number, 0, 0, 0)[0]
 
 

@@ -356,7 +356,7 @@ def test_new_name_outside_ascii_is_reported(call: str) -> None:
     assert board.quirk_keys() == ["fat-name-bytes"]
 
 
-# What is told
+# Quirks
 
 
 def test_trailing_slash_is_reported() -> None:
@@ -400,7 +400,7 @@ def test_failed_replacing_rename_loses_the_target() -> None:
     ("folder", "target"),
     [("/sd", "d/e/f"), ("/sd", "/sd/D/x"), ("/sd/d", "../d/e/x"), ("/sd/d/e", "x")],
 )
-def test_guarded_rename_of_a_folder_into_itself_is_einval(folder: str, target: str) -> None:
+def test_rename_of_a_folder_into_itself_is_einval_or_reported(folder: str, target: str) -> None:
     def prepared(*, guarded: bool) -> FatBoard:
         board = FatBoard(guarded=guarded)
         board.vfs.mkdir("d")
@@ -411,10 +411,15 @@ def test_guarded_rename_of_a_folder_into_itself_is_einval(folder: str, target: s
     board = prepared(guarded=True)
     assert errno_of(board.vfs.rename, "/sd/d", target) == Errno.EINVAL
     assert board.vfs.listdir("/sd/d") == ["e"]
+    board = prepared(guarded=False)
+    board.vfs.rename("/sd/d", target)
+    assert board.vfs.listdir("/sd") == []
+    assert board.quirk_keys() == ["fat-folder-into-itself"]
 
 
-def test_guarded_rename_of_a_folder_elsewhere_works() -> None:
-    board = FatBoard(guarded=True)
+@pytest.mark.parametrize("guarded", [True, False])
+def test_rename_of_a_folder_elsewhere_works(guarded: bool) -> None:
+    board = FatBoard(guarded=guarded)
     for name in ("d", "d/e", "f"):
         board.vfs.mkdir(name)
     board.vfs.rename("d/e", "f/e")

@@ -1,4 +1,4 @@
-"""File objects: what they read, write, count and refuse."""
+"""File objects over a driver's open file."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_invalid_utf8_survives_a_round_trip(data: bytes, pieces: list[int]) -> N
     for piece in text:
         TextIOWrapper(again).write(piece)
     assert again.data == data
-    # Halves of a character that two reads cut apart are not put together again by joining.
+    # A character that two reads cut apart becomes two lone surrogates for each half.
     assert len(copy.data) >= len(data)
 
 
@@ -228,7 +228,7 @@ def test_write_stops_when_nothing_is_accepted() -> None:
     assert bytes_of(b"", most=0).write(b"data") == 0
 
 
-# Positions, closing, looks
+# Positions, closing, attributes
 
 
 def test_seek_before_the_start_is_einval() -> None:

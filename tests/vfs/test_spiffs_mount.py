@@ -107,14 +107,14 @@ def test_listing_ends_with_its_mount(board: Board) -> None:
         board.write(name, "x")
     listing = board.vfs.ilistdir()
     assert next(listing)[0] == "a"
-    board.vfs.flash_format()
+    board.driver.flash_format()
     board.write("new", "x")
     assert list(listing) == []
 
 
 def test_flash_format_empties_and_mounts(board: Board) -> None:
     board.write("f", "lost")
-    assert board.vfs.flash_format() is True
+    assert board.driver.flash_format() is True
     assert board.vfs.listdir("/flash") == []
     board.write("g", "new")
     assert board.read("g") == "new"
@@ -122,7 +122,7 @@ def test_flash_format_empties_and_mounts(board: Board) -> None:
 
 def test_flash_format_returns_none_if_the_mount_fails(board: Board) -> None:
     class Wiping:
-        """Flash that forgets everything once it is formatted."""
+        """Flash that programs zeros, so that no mount finds a magic."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(board.area.device, name)
@@ -132,10 +132,6 @@ def test_flash_format_returns_none_if_the_mount_fails(board: Board) -> None:
 
     driver = VfsSpiffs(board.area._replace(device=Wiping()))  # type: ignore[arg-type]
     assert driver.flash_format() is None
-
-
-def test_flash_format_without_flash_is_enodev() -> None:
-    assert errno_of(Vfs().flash_format) == Errno.ENODEV
 
 
 def test_quirk_is_reported_once_and_needs_an_observer(board: Board) -> None:

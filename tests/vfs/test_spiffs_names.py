@@ -1,11 +1,14 @@
-"""How MaixPy's SPIFFS names, lists, removes and renames files."""
+"""Names, listings, removal and renaming of files on MaixPy's SPIFFS."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from maixfs.spiffs import Code, DirEntry
+from maixfs.spiffs.errors import spiffs_error
 from maixfs.vfs import Errno
 from vfs.board import Board
 from vfs.drivers import errno_of
@@ -38,6 +41,17 @@ def test_listing_ends_at_an_empty_name(board: Board) -> None:
     for name in (b"/before", b"", b"/after"):
         board.store(name)
     assert board.vfs.listdir() == ["before"]
+
+
+def test_listing_ends_at_an_error(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    def entries() -> Iterator[DirEntry]:
+        yield from scandir()
+        raise spiffs_error(Code.INDEX_REF_FREE)
+
+    board.write("a", "1")
+    scandir = board.driver.fs.scandir
+    monkeypatch.setattr(board.driver.fs, "scandir", entries)
+    assert board.vfs.listdir() == ["a"]
 
 
 def test_unmounted_volume_has_firmware_errnos(board: Board) -> None:
@@ -128,7 +142,7 @@ def test_failed_rename_can_lose_the_target(board: Board) -> None:
     def rename_twice(old: bytes, new: bytes) -> None:
         calls.append(new)
         if len(calls) == 2:
-            # Somebody takes the descriptor in between: an interrupt handler on the board.
+            # Both descriptors are taken in between, as by an interrupt handler on the board.
             board.vfs.open("source")
             board.vfs.open("source")
         real(old, new)

@@ -224,18 +224,6 @@ class Vfs:
         drivers = [mount.driver for mount in self._table]
         return sum(driver.collect() for driver in drivers if isinstance(driver, NativeDriver))
 
-    def flash_format(self) -> bool | None:
-        """Format what is mounted at ``/flash``: MaixPy's ``uos.flash_format``.
-
-        Return the result of ``VfsSpiffs.flash_format``. ENODEV if nothing is mounted there,
-        where the firmware dies.
-        """
-        for mount in self._table:
-            if mount.name == "/flash":
-                formatted: bool | None = mount.driver.flash_format()
-                return formatted
-        raise VfsError(Errno.ENODEV)
-
     def _vfs_fat(self, device: Any) -> Any:
         from maixfs.vfs.fat import FatOptions, VfsFat
 
