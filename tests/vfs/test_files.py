@@ -81,7 +81,7 @@ def test_invalid_utf8_survives_a_round_trip(data: bytes, pieces: list[int]) -> N
     for piece in text:
         TextIOWrapper(again).write(piece)
     assert again.data == data
-    # A character that two reads cut apart becomes two lone surrogates for each half.
+    # Joining the parts of a character that two reads returned does not restore it.
     assert len(copy.data) >= len(data)
 
 
