@@ -23,9 +23,9 @@ from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.spiffs.flags import OpenFlag
 from maixfs.spiffs.geometry import PRESETS, Geometry
-from maixfs.vfs import fat_errno
-from maixfs.vfs.quirks import SENTENCES
-from maixfs.vfs.spiffs_errno import errno_of
+from maixfs.vfs import fat_file
+from maixfs.vfs.profile import SENTENCES
+from maixfs.vfs.spiffs_file import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -164,7 +164,7 @@ def fat_results() -> str:
 
 def errno_text(result: FResult) -> str:
     """Return the errno for a result of FatFs, number and name."""
-    errno = fat_errno.errno_of(result)
+    errno = fat_file.errno_of(result)
     return f"{int(errno)} {errno.name}"
 
 
