@@ -19,8 +19,8 @@ from maixfs.flash.kmodel.kpucode import KpuCode, kpu_words
 from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES
 from maixfs.sd import ondisk as sd_ondisk
 from maixfs.spiffs import ondisk
+from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.spiffs.flags import OpenFlag
 from maixfs.spiffs.geometry import PRESETS, Geometry
 from maixfs.vfs import fat_errno
 from maixfs.vfs.quirks import SENTENCES

@@ -7,14 +7,12 @@ from bisect import bisect_right
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.errors import NotFoundError
-from maixfs.spiffs import fileops, gc, truncate
-from maixfs.spiffs.descriptor import Descriptor, open_stream
-from maixfs.spiffs.erase import erase_quick, format_area
+from maixfs.spiffs import content, gc
+from maixfs.spiffs.blocks import erase_quick, format_area, mount
+from maixfs.spiffs.descriptor import Descriptor, OpenFlag, flush_slot, open_stream
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
-from maixfs.spiffs.flags import OpenFlag, parse_mode
-from maixfs.spiffs.headers import create_header, rewrite_header
-from maixfs.spiffs.mount import mount
-from maixfs.spiffs.pages import check_index_header, find_name
+from maixfs.spiffs.flags import parse_mode
+from maixfs.spiffs.pages import check_index_header, create_header, find_name, rewrite_header
 from maixfs.spiffs.volume import Volume
 
 if TYPE_CHECKING:
@@ -22,8 +20,7 @@ if TYPE_CHECKING:
 
     from maixfs.nor.device import NorDevice
     from maixfs.spiffs.geometry import Geometry
-    from maixfs.spiffs.index import DirEntry
-    from maixfs.spiffs.slots import Slot
+    from maixfs.spiffs.state import DirEntry, Slot
 
 Name = str | bytes
 # Plain numbers: arithmetic on IntFlag costs more than the rest of an open.
@@ -89,12 +86,17 @@ class SpiffsCore:
             cache_pages=cache_pages,
         )
         mount(self._volume)
-        self.mounted = True
+        self._volume.mounted = True
 
     @staticmethod
     def format(device: NorDevice, geometry: Geometry) -> None:
         """Erase the area and write an empty file system; all that was there is lost."""
         format_area(device, geometry)
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the file system is mounted; after ``unmount`` and ``abandon`` it is not."""
+        return self._volume.mounted
 
     @property
     def device(self) -> NorDevice:
@@ -122,15 +124,15 @@ class SpiffsCore:
         for slot in self._volume.slots.open_slots():
             if slot.open:  # flushing one may have closed another
                 with contextlib.suppress(SpiffsError):
-                    fileops.flush(self._volume, slot)
+                    flush_slot(self._volume, slot)
                 slot.open = False
-        self.mounted = False
+        self._volume.mounted = False
 
     def abandon(self) -> None:
         """Forget the mount as when power goes: all files close and nothing is written."""
         for slot in self._volume.slots.open_slots():
             slot.open = False
-        self.mounted = False
+        self._volume.mounted = False
 
     def __enter__(self) -> SpiffsCore:
         return self
@@ -160,7 +162,7 @@ class SpiffsCore:
         except SpiffsError:
             slot.open = False
             raise
-        return Descriptor(self, self._volume, slot, raw.decode("utf-8", "backslashreplace"))
+        return Descriptor(self._volume, slot, raw.decode("utf-8", "backslashreplace"))
 
     def open_page(self, page: int, flags: int = int(OpenFlag.RDONLY)) -> Descriptor:
         """Open the file whose header lies at ``page``; CREAT and EXCL mean nothing here.
@@ -178,12 +180,12 @@ class SpiffsCore:
         try:
             self._open_page(slot, page, int(flags))
             if flags & _TRUNC:
-                truncate.truncate(self._volume, slot, 0)
+                content.truncate(self._volume, slot, 0)
         except SpiffsError:
             slot.open = False
             raise
         slot.offset = 0
-        return Descriptor(self, self._volume, slot, f"page {page}")
+        return Descriptor(self._volume, slot, f"page {page}")
 
     def _open(self, slot: Slot, name: bytes, flags: int) -> None:
         try:
@@ -198,7 +200,7 @@ class SpiffsCore:
                 raise spiffs_error(Code.FILE_EXISTS, self._shown(name))
         self._open_page(slot, page, flags)
         if flags & _TRUNC:
-            truncate.truncate(self._volume, slot, 0)
+            content.truncate(self._volume, slot, 0)
         slot.offset = 0
 
     def _open_page(self, slot: Slot, page: int, flags: int) -> None:
@@ -306,7 +308,7 @@ class SpiffsCore:
         slot = self._volume.slots.take()
         try:
             self._open_page(slot, page, 0)
-            truncate.remove(self._volume, slot)
+            content.remove(self._volume, slot)
         except SpiffsError:
             slot.open = False
             raise

@@ -1,7 +1,7 @@
-"""What a mounted file system keeps in RAM, and the programs that keep RAM and flash one.
+"""A mounted SPIFFS: its device, its state in RAM, and the programs that change both together.
 
-Nothing here decides anything: it is the ground that mounting, garbage collection and the file
-operations stand on. Look-up entries are mirrored per page, so that no operation scans flash.
+Look-up entries are mirrored in RAM, so no operation scans flash. The functions at the end tell
+open descriptors that an index page moved, that a size changed or that a file was removed.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from array import array
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.blocks import BlockCounts
-from maixfs.spiffs.cache import WriteCaches
-from maixfs.spiffs.ids import IdPool
-from maixfs.spiffs.index import ObjectIndex
-from maixfs.spiffs.slots import SlotTable
+from maixfs.spiffs.errors import Code, spiffs_error
+from maixfs.spiffs.state import BlockCounts, IdPool, ObjectIndex, SlotTable, WriteCaches
 
 if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
     from maixfs.spiffs.geometry import Geometry
+    from maixfs.spiffs.state import Slot, WriteCache
 
 _UNUSED = (ondisk.ID_FREE, ondisk.ID_DELETED)
 _BYTES = [bytes((value,)) for value in range(256)]
@@ -46,6 +44,7 @@ class Volume:
         self._page_size = geometry.page_size
         self._entry_zero = geometry.base - 2 * geometry.lookup_pages
         self.read_only = read_only
+        self.mounted = False
         self.careful = careful
         """Whether a full file system is spared what the C does to it."""
         self.lookup = array("H", bytes(2 * geometry.pages))
@@ -71,6 +70,17 @@ class Volume:
         self.cleaning = False
         self.aborted_block: int | None = None
         """The block whose erase was cut short, found at mount."""
+
+    def check_mounted(self) -> None:
+        """Raise -10000, which is a ``ValueError`` too, before a mount and after an unmount."""
+        if not self.mounted:
+            raise spiffs_error(Code.NOT_MOUNTED)
+
+    def check_writable(self) -> None:
+        """Raise -10000 unless mounted, -10032 on a read-only mount."""
+        self.check_mounted()
+        if self.read_only:
+            raise spiffs_error(Code.RO_NOT_IMPL)
 
     def free_pages(self) -> int:
         """Return the pages that can still be written, two blocks set aside."""
@@ -169,3 +179,52 @@ class Volume:
         signature = self._read(address + geometry.magic_offset, 4)
         magic, self.erase_counts[block] = ondisk.BLOCK_SIGNATURE.unpack(signature)
         return int(magic)
+
+
+def index_moved(
+    volume: Volume, object_id: int, span: int, page: int, size: int | None = None
+) -> None:
+    """Tell all descriptors of an object where its index page is now.
+
+    ``size`` is the size in a rewritten header (``None`` or 0: the size did not change).
+    """
+    for slot in volume.slots.of_object(object_id):
+        if span == 0:
+            if slot.score == 0:
+                continue  # a descriptor that no name was ever opened in
+            slot.header_page = page
+            if size:
+                _resized(volume, slot, size)
+        if slot.cursor_span == span:
+            slot.cursor_page = page
+
+
+def index_gone(volume: Volume, object_id: int, span: int) -> None:
+    """Tell all descriptors of an object that an index page was deleted; span 0 closes them."""
+    for slot in volume.slots.of_object(object_id):
+        if span == 0:
+            if slot.open and slot.cache is not None:
+                release_cache(volume, slot.cache)
+            slot.open = False
+            slot.object_id = ondisk.ID_DELETED
+        if slot.cursor_span == span:
+            slot.cursor_page = 0
+
+
+def _resized(volume: Volume, slot: Slot, size: int) -> None:
+    slot.size = size
+    end = slot.known_size
+    cache = slot.cache
+    if end > 0 and cache is not None:
+        end = max(end, cache.end)
+    slot.offset = min(slot.offset, end)
+    if cache is not None and cache.offset > end + 1:
+        release_cache(volume, cache)  # the file was cut before what waits to be written
+
+
+def release_cache(volume: Volume, cache: WriteCache) -> None:
+    """Give a cache page back and let no open descriptor point at it."""
+    for slot in volume.slots:
+        if slot.open and slot.cache is cache:
+            slot.cache = None
+    volume.caches.release(cache)

@@ -16,8 +16,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.detect.census import Census
-from maixfs.spiffs.detect.dump import Dump
+from maixfs.spiffs.detect.dump import Census, Dump
 from maixfs.spiffs.geometry import PRESETS, Geometry
 
 _TYPE_OFFSET = ondisk.NAME_OFFSET - 1
