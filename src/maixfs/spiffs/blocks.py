@@ -131,9 +131,9 @@ def _count_after(count: int) -> int:
 
 def _sign(device: NorDevice, geometry: Geometry, block: int, erase_count: int) -> None:
     address = geometry.base + block * geometry.block_size + geometry.magic_offset
-    device.program(address + 2, ondisk.U16.pack(erase_count))
+    device.program(address + ondisk.ERASE_COUNT.offset, ondisk.ERASE_COUNT.pack(erase_count))
     if geometry.use_magic:
-        device.program(address, ondisk.U16.pack(geometry.magic(block)))
+        device.program(address, ondisk.MAGIC_WORD.pack(geometry.magic(block)))
 
 
 def erase_quick(volume: Volume, max_free_pages: int) -> bool:

@@ -78,7 +78,7 @@ class _Append:
         slot = volume.geometry.index_slot(span)
         page: int = ondisk.U16.unpack_from(self.work, slot)[0]
         check_data_page(volume, page, span)
-        volume.program(page, ondisk.PAGE_HEADER.size + in_page, data)
+        volume.program(page, ondisk.PageHeader.size + in_page, data)
         return page
 
     def _turn_to(self, index_span: int, written: int) -> None:
@@ -102,7 +102,7 @@ class _Append:
             page = allocate(volume, slot.object_id, index_span, ondisk.FLAGS_INDEX)
             volume.learn(page)
             self.work = bytearray(b"\xff" * geometry.page_size)
-            ondisk.PAGE_HEADER.pack_into(
+            ondisk.PageHeader.struct.pack_into(
                 self.work, 0, slot.object_id, index_span, ondisk.FLAGS_INDEX
             )
             index_moved(volume, slot.object_id, index_span, page)
@@ -146,7 +146,7 @@ class _Append:
     def _program_header(self, end: int) -> None:
         """Write table and size of a file that was empty into the header it has."""
         volume = self.volume
-        ondisk.U32.pack_into(self.work, ondisk.SIZE_OFFSET, end)
+        ondisk.SIZE.pack_into(self.work, 0, end)
         check_index_page(volume, self.slot.object_id, self.index_page, 0)
         if not self._program_in_place():
             with spare_blocks(volume):
@@ -246,7 +246,7 @@ class _Modify:
         volume, geometry = self.volume, self.volume.geometry
         object_id = self.slot.object_id & ~ondisk.ID_INDEX
         new = allocate(volume, object_id, span, ondisk.FLAGS_OPEN)
-        start = ondisk.PAGE_HEADER.size
+        start = ondisk.PageHeader.size
         content = memoryview(volume.device.read(volume.page_address(old), geometry.page_size))
         behind = in_page + len(data)
         if in_page:
@@ -382,7 +382,7 @@ class _Cut:
         check_data_page(volume, page, span)
         object_id = slot.object_id & ~ondisk.ID_INDEX
         new = allocate(volume, object_id, span, ondisk.FLAGS_OPEN)
-        start = ondisk.PAGE_HEADER.size
+        start = ondisk.PageHeader.size
         keep = new_size % geometry.data_size
         if keep:
             content = volume.device.read(volume.page_address(page) + start, keep)
@@ -433,7 +433,7 @@ def _addresses(volume: Volume, slot: Slot, span: int, count: int) -> list[int]:
     """
     geometry, checked = volume.geometry, volume.checked
     page_size = geometry.page_size
-    start = geometry.base + ondisk.PAGE_HEADER.size
+    start = geometry.base + ondisk.PageHeader.size
     found: list[int] = []
     end = span + count
     while span < end:

@@ -208,7 +208,7 @@ class SpiffsCore:
         header = volume.read_index_header(page)
         slot.header_page = slot.cursor_page = page
         slot.cursor_span = 0
-        slot.size = header.size
+        slot.size = header.file_size
         slot.object_id = volume.lookup[page]
         slot.flags = flags
         check_index_header(volume, page, header, slot.object_id, 0)

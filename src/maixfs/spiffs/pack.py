@@ -348,8 +348,15 @@ class _Writer:
         """
         start = self._pages[self._next] * self._geometry.page_size
         stored = size if size else ondisk.SIZE_UNDEFINED
-        fields = (obj_id | ondisk.ID_INDEX, 0, ondisk.FLAGS_INDEX, stored, ondisk.TYPE_FILE)
-        ondisk.INDEX_HEADER.pack_into(self._area, start, *fields)
+        fields = (
+            obj_id | ondisk.ID_INDEX,
+            0,
+            ondisk.FLAGS_INDEX,
+            bytes(3),
+            stored,
+            ondisk.TYPE_FILE,
+        )
+        ondisk.IndexHeader.struct.pack_into(self._area, start, *fields)
         rest = source.name.ljust(self._geometry.name_length, b"\0") + source.meta
         rest = rest.ljust(self._geometry.header_size - ondisk.NAME_OFFSET, b"\0")
         at = start + ondisk.NAME_OFFSET
@@ -366,7 +373,7 @@ class _Writer:
         if index_span:
             at = index_page * g.page_size
             fields = (obj_id | ondisk.ID_INDEX, index_span, ondisk.FLAGS_INDEX)
-            ondisk.PAGE_HEADER.pack_into(self._area, at, *fields)
+            ondisk.PageHeader.struct.pack_into(self._area, at, *fields)
         at = index_page * g.page_size + g.index_slot(first)
         self._area[at : at + 2 * len(pages)] = _little_endian(pages)
         self._write_data(obj_id, first, pages, data)
@@ -374,7 +381,7 @@ class _Writer:
     def _write_data(self, obj_id: int, first: int, pages: array[int], data: memoryview) -> None:
         # The loop of the whole packing: a small page leaves it two microseconds a turn.
         area, page_size, room = self._area, self._geometry.page_size, self._geometry.data_size
-        head, pack_head = ondisk.PAGE_HEADER.size, ondisk.PAGE_HEADER.pack_into
+        head, pack_head = ondisk.PageHeader.size, ondisk.PageHeader.struct.pack_into
         offset = first * room
         for span, page in enumerate(pages, first):
             at = page * page_size
@@ -397,9 +404,9 @@ def _stamp_blocks(area: memoryview, geometry: Geometry) -> None:
     """Write what a format leaves in each block: the erase count 0 and the magic."""
     for block in range(geometry.blocks):
         at = block * geometry.block_size + geometry.magic_offset
-        ondisk.U16.pack_into(area, at + 2, 0)
+        ondisk.ERASE_COUNT.pack_into(area, at, 0)
         if geometry.use_magic:
-            ondisk.U16.pack_into(area, at, geometry.magic(block))
+            ondisk.MAGIC_WORD.pack_into(area, at, geometry.magic(block))
 
 
 def _write_lookup(area: memoryview, geometry: Geometry, layout: list[FilePages]) -> None:

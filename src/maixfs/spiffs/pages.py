@@ -105,7 +105,7 @@ def allocate(volume: Volume, object_id: int, span: int, flags: int) -> int:
     """
     page = find_free(volume)
     volume.claim(page, object_id)
-    volume.program(page, 0, ondisk.PAGE_HEADER.pack(object_id, span, flags & ~ondisk.USED))
+    volume.program(page, 0, ondisk.PageHeader.struct.pack(object_id, span, flags & ~ondisk.USED))
     return page
 
 
@@ -115,14 +115,14 @@ def append_data_page(volume: Volume, object_id: int, span: int, data: Buffer) ->
     Its header says finished before the data is there: until the index lists it nobody looks.
     """
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_DATA)
-    volume.program(page, ondisk.PAGE_HEADER.size, data)
+    volume.program(page, ondisk.PageHeader.size, data)
     return page
 
 
 def replace_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -> int:
     """Write a data page that takes the place of another, and finish it; returns the page."""
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_OPEN)
-    volume.program(page, ondisk.PAGE_HEADER.size, data)
+    volume.program(page, ondisk.PageHeader.size, data)
     volume.set_flags(page, ondisk.FLAGS_DATA)
     return page
 
@@ -214,9 +214,9 @@ def check_index_work(
     volume: Volume, page: int, work: bytearray, object_id: int, span: int
 ) -> None:
     """Raise the C's number unless ``work``, the content of ``page``, is a live index page."""
-    header = ondisk.PAGE_HEADER.unpack_from(work)
+    header = ondisk.PageHeader.struct.unpack_from(work)
     if header[2] & _STATE != _LIVE_INDEX or header[1] != span:
-        raise _bad_page(volume, page, ondisk.PageHeader._make(header), data=False)
+        raise _bad_page(volume, page, ondisk.PageHeader.unpack(work), data=False)
     if not object_id & ondisk.ID_INDEX:
         raise spiffs_error(Code.NOT_INDEX, _where(volume, page))
 
@@ -277,8 +277,8 @@ def create_header(volume: Volume, object_id: int, name: bytes, meta: bytes | Non
     page = find_free(volume)
     volume.claim(page, entry)
     header = bytearray(geometry.header_size)
-    ondisk.INDEX_HEADER.pack_into(
-        header, 0, entry, 0, ondisk.FLAGS_INDEX, ondisk.SIZE_UNDEFINED, ondisk.TYPE_FILE
+    ondisk.IndexHeader.struct.pack_into(
+        header, 0, entry, 0, ondisk.FLAGS_INDEX, bytes(3), ondisk.SIZE_UNDEFINED, ondisk.TYPE_FILE
     )
     put_name(header, name, geometry.name_length)
     meta_start = ondisk.NAME_OFFSET + geometry.name_length
@@ -326,9 +326,9 @@ def rewrite_header(
     if meta is not None:
         put_meta(work, meta, ondisk.NAME_OFFSET + geometry.name_length)
     if size:
-        ondisk.U32.pack_into(work, ondisk.SIZE_OFFSET, size)
+        ondisk.SIZE.pack_into(work, 0, size)
     new_page = move_index_page(volume, entry, work, page)
-    now = ondisk.U32.unpack_from(work, ondisk.SIZE_OFFSET)[0]
+    now = ondisk.SIZE.unpack(work)[0]
     index_moved(volume, entry, 0, new_page, now)
     if slot is not None:
         slot.header_page = new_page

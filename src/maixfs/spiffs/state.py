@@ -165,6 +165,7 @@ class IdPool:
 
 Key = TypeVar("Key")
 
+_unpack_header = ondisk.IndexHeader.struct.unpack_from
 _LIVE_MASK = ondisk.USED | ondisk.FINAL | ondisk.DELET
 _VISIBLE_MASK = ondisk.FINAL | ondisk.DELET | ondisk.IXDELE
 _VISIBLE = ondisk.DELET | ondisk.IXDELE
@@ -210,7 +211,7 @@ class ObjectIndex:
         Returns the object id if the page is a finished header, that of a file whose removal
         did not come to its end included.
         """
-        object_id, span, flags, size, kind = ondisk.INDEX_HEADER.unpack_from(raw)
+        object_id, span, flags, _, size, kind = _unpack_header(raw)
         live = object_id == entry and flags & _LIVE_MASK == ondisk.DELET
         if live and (span or flags & ondisk.IXDELE):
             key = self._keys[page] = (entry, span)

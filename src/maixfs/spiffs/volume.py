@@ -98,13 +98,13 @@ class Volume:
 
     def read_header(self, page: int) -> ondisk.PageHeader:
         """Return the page header of an object page."""
-        raw = self._read(self._base + page * self._page_size, 5)
-        return ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack(raw))
+        raw = self._read(self._base + page * self._page_size, ondisk.PageHeader.size)
+        return ondisk.PageHeader.unpack(raw)
 
     def read_index_header(self, page: int) -> ondisk.IndexHeader:
         """Return the fixed fields of an object index header."""
-        raw = self.device.read(self.page_address(page), ondisk.INDEX_HEADER.size)
-        return ondisk.IndexHeader._make(ondisk.INDEX_HEADER.unpack(raw))
+        raw = self.device.read(self.page_address(page), ondisk.IndexHeader.size)
+        return ondisk.IndexHeader.unpack(raw)
 
     def program(self, page: int, offset: int, data: Buffer) -> None:
         """Program bytes inside an object page."""
@@ -176,8 +176,8 @@ class Volume:
         start = block * geometry.pages_per_block + geometry.lookup_pages
         self.lookup[start : start + geometry.usable_pages] = ondisk.u16_array(entries)
         self.counts.touch(start)
-        signature = self._read(address + geometry.magic_offset, 4)
-        magic, self.erase_counts[block] = ondisk.BLOCK_SIGNATURE.unpack(signature)
+        signature = self._read(address + geometry.magic_offset, ondisk.BlockSignature.size)
+        magic, self.erase_counts[block] = ondisk.BlockSignature.unpack(signature)
         return int(magic)
 
 

@@ -71,6 +71,7 @@ _STATE = ondisk.USED | ondisk.FINAL | ondisk.INDEX | ondisk.DELET
 _LIVE_DATA = ondisk.INDEX | ondisk.DELET
 _LIVE_INDEX = ondisk.DELET
 _DONE = ondisk.USED | ondisk.FINAL | ondisk.INDEX
+_SPAN_WORD = ondisk.PageHeader.offset_of("span_ix") // 2
 _MOST_HEADERS = 48
 _ENTRIES_COMPARED = 256
 
@@ -133,7 +134,7 @@ def _page_headers(dump: Dump, area: Geometry) -> _Pages:
     step = area.page_size // 2
     return _Pages(
         dump.words[start:end:step].tolist(),
-        dump.words[start + 1 : end : step].tolist(),
+        dump.words[start + _SPAN_WORD : end : step].tolist(),
         dump.view[2 * start + ondisk.FLAGS_OFFSET : 2 * end : area.page_size].tobytes(),
     )
 

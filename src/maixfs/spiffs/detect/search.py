@@ -179,7 +179,7 @@ def find_unmarked(dump: Dump) -> list[Geometry]:
 def _sow(dump: Dump) -> Iterator[_Sown]:
     entries = dump.column(0)
     for raster in rasters(magic=False):
-        page = raster.magic_offset + 4
+        page = raster.magic_offset + ondisk.BlockSignature.size
         columns = zip(entries, dump.column(page), strict=False)
         alike = [s for s, (entry, obj_id) in enumerate(columns) if entry == obj_id]
         used = [s for s in alike if entries[s] not in (ondisk.ID_DELETED, ondisk.ID_FREE)]
@@ -312,7 +312,11 @@ def _is_block(dump: Dump, area: Geometry, address: int) -> bool:
 
 def is_formatted(dump: Dump, area: Geometry, address: int) -> bool:
     """Tell whether a block has nothing in its look-up pages but an erase count."""
-    length = area.magic_offset + 4
+    length = area.magic_offset + ondisk.BlockSignature.size
     lookup = dump.bytes_at(address, length)
-    count = int.from_bytes(lookup[-2:], "little")
-    return lookup[:-2].count(0xFF) == length - 2 and count <= _HIGHEST_ERASE_COUNT
+    if len(lookup) < length:
+        return False
+    before_count = area.magic_offset + ondisk.ERASE_COUNT.offset
+    (count,) = ondisk.ERASE_COUNT.unpack(lookup, area.magic_offset)
+    blank = lookup[:before_count].count(0xFF) == before_count
+    return blank and bool(count <= _HIGHEST_ERASE_COUNT)
