@@ -118,6 +118,7 @@ def erase_block(volume: Volume, block: int) -> None:
             volume.ids.give_back(entry)
         volume.forget(page)
     volume.load_block(block)
+    volume.caches.spare = True  # the C drops the pages of an erased block from its cache
 
 
 def _count_after(count: int) -> int:

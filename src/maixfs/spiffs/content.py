@@ -163,7 +163,7 @@ class _Append:
         volume = self.volume
         volume.program(self.index_page, 0, self.work)
         volume.learn_again(self.index_page)
-        return not volume.careful or volume.read_page(self.index_page) == self.work
+        return volume.faithful or volume.read_page(self.index_page) == self.work
 
     def _move_header(self, end: int) -> None:
         slot = self.slot
@@ -247,12 +247,10 @@ class _Modify:
         object_id = self.slot.object_id & ~ondisk.ID_INDEX
         new = allocate(volume, object_id, span, ondisk.FLAGS_OPEN)
         start = ondisk.PageHeader.size
-        content = memoryview(volume.device.read(volume.page_address(old), geometry.page_size))
+        source, target = volume.page_address(old) + start, volume.page_address(new) + start
         behind = in_page + len(data)
-        if in_page:
-            volume.program(new, start, content[start : start + in_page])
-        if behind < geometry.data_size:
-            volume.program(new, start + behind, content[start + behind :])
+        volume.copy(source, target, in_page)
+        volume.copy(source + behind, target + behind, geometry.data_size - behind)
         volume.program(new, start + in_page, data)
         volume.set_flags(new, ondisk.FLAGS_DATA)
         return new
@@ -266,7 +264,7 @@ class _Modify:
         try:
             self._move_index()
         except FullError:
-            if not (self.volume.careful and self.replaced):
+            if self.volume.faithful or not self.replaced:
                 raise
             with spare_blocks(self.volume):
                 self._move_index()
@@ -305,6 +303,7 @@ def remove(volume: Volume, slot: Slot) -> None:
     volume.set_flags(slot.header_page, ondisk.FLAGS_REMOVING)
     volume.learn_again(slot.header_page)
     _Cut(volume, slot, removing=True).run(0)
+    volume.caches.spare = True  # the page read last was the header: deleted, so out of the cache
 
 
 class _Cut:
@@ -383,10 +382,8 @@ class _Cut:
         object_id = slot.object_id & ~ondisk.ID_INDEX
         new = allocate(volume, object_id, span, ondisk.FLAGS_OPEN)
         start = ondisk.PageHeader.size
-        keep = new_size % geometry.data_size
-        if keep:
-            content = volume.device.read(volume.page_address(page) + start, keep)
-            volume.program(new, start, content)
+        source, target = volume.page_address(page) + start, volume.page_address(new) + start
+        volume.copy(source, target, new_size % geometry.data_size)
         if new != page:
             drop_data_page(volume, object_id, page)
         volume.set_flags(new, ondisk.FLAGS_DATA)
@@ -480,6 +477,7 @@ def _table(volume: Volume, slot: Slot, index_span: int) -> array[int]:
 
 def read(volume: Volume, slot: Slot, offset: int, length: int) -> bytes:
     """Return a part of a file, not empty, that lies inside its size."""
+    volume.caches.spare = False
     window = volume.device.window()
     extents = _extents(volume, slot, offset, length)
     if window is None:
@@ -490,6 +488,7 @@ def read(volume: Volume, slot: Slot, offset: int, length: int) -> bytes:
 
 def read_into(volume: Volume, slot: Slot, offset: int, buffer: memoryview) -> None:
     """Fill ``buffer``, not empty, with a part of a file that lies inside its size."""
+    volume.caches.spare = False
     window = volume.device.window()
     device_read = volume.device.read
     at = 0

@@ -7,6 +7,7 @@ import os
 from enum import IntFlag
 from typing import IO, TYPE_CHECKING, Any
 
+from maixfs.errors import UsageError
 from maixfs.spiffs import content, ondisk
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.pages import find_index_page
@@ -31,23 +32,36 @@ class OpenFlag(IntFlag):
     EXCL = 64
 
 
+def check_int(value: object, what: str, *, least: int | None = None) -> int:
+    """Return an argument that must be a whole number.
+
+    Raises ``TypeError`` for another type, ``UsageError`` for a number below ``least``.
+    """
+    if not isinstance(value, int):
+        raise TypeError(f"{what} must be an int, not {type(value).__name__}")
+    if least is not None and value < least:
+        raise UsageError(f"{what} is {value}, the least is {least}")
+    return int(value)
+
+
 # Plain numbers: flag arithmetic on IntFlag costs more than a whole read.
 _APPEND = int(OpenFlag.APPEND)
 _DIRECT = int(OpenFlag.DIRECT)
 _RDONLY = int(OpenFlag.RDONLY)
 _WRONLY = int(OpenFlag.WRONLY)
 _RDWR = int(OpenFlag.RDWR)
+_WHENCES = (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END)
 
 
 def _readable(volume: Volume, slot: Slot, length: int) -> int:
     """Flush the cache and return how many of ``length`` bytes can be read at the offset.
 
     Negative: all that follow. A file that never reached flash has nothing to read, and its
-    cache stays (as in the C).
+    cache stays, unless 0 bytes are asked for: so the C decides it.
     """
     if not slot.flags & _RDONLY:
         raise spiffs_error(Code.NOT_READABLE)
-    if slot.size == ondisk.SIZE_UNDEFINED:
+    if slot.size == ondisk.SIZE_UNDEFINED and length:
         return 0
     if volume.caches.pages:
         _flush_quietly(volume, slot)
@@ -190,7 +204,7 @@ def _truncate(volume: Volume, slot: Slot, size: int, *, exact: bool) -> None:
     if not 0 <= size <= slot.known_size:
         raise spiffs_error(Code.END_OF_OBJECT, f"size {size} of {slot.known_size}")
     if size != slot.known_size:
-        content.truncate(volume, slot, size, exact=exact or volume.careful)
+        content.truncate(volume, slot, size, exact=exact or not volume.faithful)
 
 
 def _read(volume: Volume, slot: Slot, length: int) -> bytes:
@@ -250,11 +264,14 @@ class Descriptor:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (all that follow when negative); empty at the end."""
-        return _read(self._volume, self._live(), size)
+        return _read(self._volume, self._live(), check_int(size, "size"))
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill ``buffer`` from the offset on; returns the number of bytes."""
-        return _read_into(self._volume, self._live(), memoryview(buffer).cast("B"))
+        view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("the buffer must be writable")
+        return _read_into(self._volume, self._live(), view)
 
     def write(self, data: Buffer) -> int:
         """Write ``data`` and return its length; short writes wait in the write cache."""
@@ -270,7 +287,11 @@ class Descriptor:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the offset; -10003 past the end (the offset is then the end), -10040 below 0."""
-        return _seek(self._volume, self._live(), offset, whence)
+        slot, offset = self._live(), check_int(offset, "offset")
+        if check_int(whence, "whence") not in _WHENCES:
+            # The C takes every other number for SEEK_SET.
+            raise UsageError(f"whence is {whence}, not one of {_WHENCES}")
+        return _seek(self._volume, slot, offset, whence)
 
     def tell(self) -> int:
         """Return the offset."""
@@ -285,7 +306,7 @@ class Descriptor:
         """
         slot = self._live()
         self._volume.check_writable()
-        _truncate(self._volume, slot, size, exact=exact)
+        _truncate(self._volume, slot, check_int(size, "size"), exact=exact)
 
     def flush(self) -> None:
         """Write what the cache holds of this file."""

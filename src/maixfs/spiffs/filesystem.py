@@ -65,7 +65,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             device,
             geometry,
             read_only=read_only,
-            careful=not faithful,
+            faithful=faithful,
             max_files=max_files,
             cache_pages=cache_pages,
         )

@@ -161,7 +161,7 @@ def _is_leftover(volume: Volume, page: int, span: int, listed: int) -> bool:
     page is no good, ``page`` is the one that a power loss in garbage collection left out of the
     index.
     """
-    if not volume.careful or listed == page or listed >= volume.geometry.pages:
+    if volume.faithful or listed == page or listed >= volume.geometry.pages:
         return False
     if volume.lookup[listed] != volume.lookup[page]:
         return False

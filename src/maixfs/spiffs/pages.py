@@ -73,6 +73,7 @@ def find_index_page(volume: Volume, object_id: int, span: int) -> int:
     Raises ``NotFoundError`` when there is none.
     """
     pages = volume.index.pages_of(object_id, span)
+    volume.caches.spare = bool(pages) or _search_ends_at_index_page(volume)
     if not pages:
         raise spiffs_error(Code.NOT_FOUND, f"index page {span} of object {object_id:#x}")
     return _first_from_cursor(volume, pages)
@@ -84,9 +85,29 @@ def find_name(volume: Volume, name: bytes) -> int:
     Raises ``NotFoundError`` when no file has that name.
     """
     pages = volume.index.pages_named(name)
+    volume.caches.spare = bool(pages) or _search_ends_at_index_page(volume)
     if not pages:
         raise spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
     return _first_from_cursor(volume, pages)
+
+
+def _search_ends_at_index_page(volume: Volume) -> bool:
+    """Return whether a search in vain reads a page header after the last look-up page.
+
+    The C reads headers past its cache. It starts at the search cursor, goes once round, and reads
+    the block of the cursor to its end again unless the cursor was at the block's start.
+    """
+    if volume.caches.limit is None:
+        return False
+    geometry = volume.geometry
+    block, in_block = divmod(volume.search_page, geometry.pages_per_block)
+    if in_block <= geometry.lookup_pages:
+        block = (block or geometry.blocks) - 1
+    per_page = geometry.page_size // 2
+    first = (geometry.usable_pages - 1) // per_page * per_page
+    start = block * geometry.pages_per_block + geometry.lookup_pages
+    entries = volume.lookup[start + first : start + geometry.usable_pages]
+    return any(ondisk.ID_INDEX <= entry < ondisk.ID_FREE for entry in entries)
 
 
 def _first_from_cursor(volume: Volume, pages: list[int]) -> int:
@@ -149,7 +170,8 @@ def move_index_page(volume: Volume, object_id: int, work: bytearray, source: int
 def copy_page(volume: Volume, object_id: int, source: int) -> int:
     """Copy a page as it is to a free one and delete the source; returns the new page."""
     page = find_free(volume)
-    volume.program(page, 0, volume.read_page(source))
+    size = volume.geometry.page_size
+    volume.copy(volume.page_address(source), volume.page_address(page), size)
     volume.claim(page, object_id)
     if object_id & ondisk.ID_INDEX:
         volume.learn(page)

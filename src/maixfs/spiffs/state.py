@@ -315,11 +315,18 @@ class WriteCaches:
     """The cache pages of a file system that hold writes, by object id.
 
     ``limit`` is the number of cache pages that the C has (the board: 4), ``None`` as many as
-    files. One page always holds what was read last, so that writes get one less.
+    files.
     """
 
     def __init__(self, limit: int | None) -> None:
-        self._limit = None if limit is None else limit - 1
+        self.limit = limit
+        self.spare = False
+        """Whether a write can have the last page too.
+
+        Reads of the C go through the same pages, and a page that was read last is not given up
+        for a write. It is given up when page headers were read since, which a search reads past
+        the cache; and it is free when the page in it was deleted or its block erased.
+        """
         self.pages: dict[int, WriteCache] = {}
         """Cache pages in use; mostly none, which is the quick way out of a flush."""
 
@@ -329,7 +336,7 @@ class WriteCaches:
 
     def allocate(self, object_id: int, offset: int) -> WriteCache | None:
         """Return a fresh cache page, or ``None`` when all are taken by other objects."""
-        if self._limit is not None and len(self.pages) >= self._limit:
+        if self.limit is not None and len(self.pages) >= self.limit - (not self.spare):
             return None
         page = self.pages[object_id] = WriteCache(object_id, offset)
         return page
@@ -337,6 +344,8 @@ class WriteCaches:
     def release(self, page: WriteCache) -> None:
         """Give a cache page back; what it held is lost."""
         if self.pages.get(page.object_id) is page:
+            if len(self.pages) == self.limit:
+                self.spare = True  # all were taken, so that no read has one
             del self.pages[page.object_id]
 
 

@@ -31,7 +31,8 @@ class Volume:
         geometry: Geometry,
         *,
         read_only: bool,
-        careful: bool,
+        faithful: bool,
+        copy_pieces: bool,
         max_files: int | None,
         cache_pages: int | None,
     ) -> None:
@@ -45,8 +46,10 @@ class Volume:
         self._entry_zero = geometry.base - 2 * geometry.lookup_pages
         self.read_only = read_only
         self.mounted = False
-        self.careful = careful
-        """Whether a full file system is spared what the C does to it."""
+        self.faithful = faithful
+        """Whether a full file system loses what it loses under the C."""
+        self.copy_piece = geometry.copy_buffer if copy_pieces else geometry.page_size
+        """Bytes that a page copy reads and programs at a time."""
         self.lookup = array("H", bytes(2 * geometry.pages))
         """Object id per page; look-up pages themselves count as deleted."""
         self.counts = BlockCounts(self.lookup, geometry)
@@ -82,6 +85,11 @@ class Volume:
         if self.read_only:
             raise spiffs_error(Code.RO_NOT_IMPL)
 
+    def end_mount(self) -> None:
+        """Let every later call fail, and the next step of a listing that is under way."""
+        self.mounted = False
+        self.index.changes += 1
+
     def free_pages(self) -> int:
         """Return the pages that can still be written, two blocks set aside."""
         geometry = self.geometry
@@ -94,21 +102,31 @@ class Volume:
     def read_page(self, page: int) -> bytearray:
         """Return a copy of a whole page, to be worked on."""
         size = self._page_size
+        self.caches.spare = False
         return bytearray(self._read(self._base + page * size, size))
 
     def read_header(self, page: int) -> ondisk.PageHeader:
         """Return the page header of an object page."""
+        self.caches.spare = False
         raw = self._read(self._base + page * self._page_size, ondisk.PageHeader.size)
         return ondisk.PageHeader.unpack(raw)
 
     def read_index_header(self, page: int) -> ondisk.IndexHeader:
         """Return the fixed fields of an object index header."""
+        self.caches.spare = False
         raw = self.device.read(self.page_address(page), ondisk.IndexHeader.size)
         return ondisk.IndexHeader.unpack(raw)
 
     def program(self, page: int, offset: int, data: Buffer) -> None:
         """Program bytes inside an object page."""
         self._program(self._base + page * self._page_size + offset, data)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Copy bytes from one chip address to another, in pieces where the mount asks for them."""
+        self.caches.spare = False
+        piece = self.copy_piece
+        for at in range(0, length, piece):
+            self._program(target + at, self._read(source + at, min(piece, length - at)))
 
     def set_flags(self, page: int, flags: int) -> None:
         """Program the flags byte of an object page."""
@@ -123,6 +141,7 @@ class Volume:
 
     def claim(self, page: int, object_id: int) -> None:
         """Write the look-up entry of a free page."""
+        self.caches.spare = False  # to find the page the C read look-up entries
         self._program(self.entry_address(page), ondisk.U16.pack(object_id))
         self.lookup[page] = object_id
         self.checked.pop(page, None)  # a damaged file's index may list a free page

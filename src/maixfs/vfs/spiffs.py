@@ -291,6 +291,8 @@ class VfsSpiffs(NativeDriver):
 def _listing(fs: SpiffsCore, *, as_bytes: bool) -> Iterator[tuple[str | bytes, int, int, int]]:
     """Turn SPIFFS's entries into MicroPython's; an error, an empty name and the end of the mount
     end the listing."""
+    if not fs.mounted:
+        return
     entries = fs.scandir()
     while fs.mounted:
         try:

@@ -33,6 +33,7 @@ class Area(NamedTuple):
             self.device,
             self.geometry,
             read_only=read_only,
+            faithful=True,
             max_files=self.max_files,
             cache_pages=self.cache_pages,
         )
