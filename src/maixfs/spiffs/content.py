@@ -249,8 +249,15 @@ class _Modify:
         start = ondisk.PageHeader.size
         source, target = volume.page_address(old) + start, volume.page_address(new) + start
         behind = in_page + len(data)
-        volume.copy(source, target, in_page)
-        volume.copy(source + behind, target + behind, geometry.data_size - behind)
+        if volume.copy_pieces:
+            volume.copy(source, target, in_page)
+            volume.copy(source + behind, target + behind, geometry.data_size - behind)
+        else:  # one read serves both parts
+            content = memoryview(volume.device.read(source, geometry.data_size))
+            if in_page:
+                volume.program(new, start, content[:in_page])
+            if behind < geometry.data_size:
+                volume.program(new, start + behind, content[behind:])
         volume.program(new, start + in_page, data)
         volume.set_flags(new, ondisk.FLAGS_DATA)
         return new

@@ -219,13 +219,13 @@ class SpiffsCore:
         file's id and page in the closed descriptor, and later moves of that file update it.
         """
         volume = self._volume
-        header = volume.read_index_header(page)
+        _, span, flags_found, _, size, _ = volume.read_index_header(page)
         slot.header_page = slot.cursor_page = page
         slot.cursor_span = 0
-        slot.size = header.file_size
+        slot.size = size
         slot.object_id = volume.lookup[page]
         slot.flags = flags
-        check_index_header(volume, page, header, slot.object_id, 0)
+        check_index_header(volume, page, flags_found, slot.object_id, span)
 
     def open(
         self,
@@ -472,11 +472,11 @@ class SpiffsCore:
 
     def _flags(self, flags: int) -> int:
         """Return the flags as a plain number; raises -10032 for a change on a read-only mount."""
-        number = check_int(flags, "flags", least=0)
-        if number > _ALL_FLAGS:
+        number = check_int(flags, "flags")
+        if not 0 <= number <= _ALL_FLAGS:
             raise UsageError(f"flags {number:#x}: SPIFFS has flags up to {_ALL_FLAGS:#x}")
         if number & _CHANGING:
-            self.check_writable()
+            self._volume.check_writable()
         return number
 
     def _raw(self, name: Name) -> bytes:

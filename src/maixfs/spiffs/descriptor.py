@@ -264,7 +264,9 @@ class Descriptor:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (all that follow when negative); empty at the end."""
-        return _read(self._volume, self._live(), check_int(size, "size"))
+        if type(size) is not int:
+            size = check_int(size, "size")
+        return _read(self._volume, self._live(), size)
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill ``buffer`` from the offset on; returns the number of bytes."""
@@ -287,10 +289,12 @@ class Descriptor:
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the offset; -10003 past the end (the offset is then the end), -10040 below 0."""
-        slot, offset = self._live(), check_int(offset, "offset")
-        if check_int(whence, "whence") not in _WHENCES:
-            # The C takes every other number for SEEK_SET.
-            raise UsageError(f"whence is {whence}, not one of {_WHENCES}")
+        slot = self._live()
+        if type(offset) is not int or type(whence) is not int or whence not in _WHENCES:
+            offset, whence = check_int(offset, "offset"), check_int(whence, "whence")
+            if whence not in _WHENCES:
+                # The C takes every other number for SEEK_SET.
+                raise UsageError(f"whence is {whence}, not one of {_WHENCES}")
         return _seek(self._volume, slot, offset, whence)
 
     def tell(self) -> int:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from maixfs.spiffs.volume import Volume
 
 _SPARE_BLOCKS = 2
+_unpack_header = ondisk.PageHeader.struct.unpack_from
+_pack_header = ondisk.PageHeader.struct.pack
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.DELET | ondisk.INDEX
 _LIVE_DATA = ondisk.DELET | ondisk.INDEX
 _LIVE_INDEX = ondisk.DELET
@@ -73,8 +75,9 @@ def find_index_page(volume: Volume, object_id: int, span: int) -> int:
     Raises ``NotFoundError`` when there is none.
     """
     pages = volume.index.pages_of(object_id, span)
-    volume.caches.spare = bool(pages) or _search_ends_at_index_page(volume)
+    volume.caches.spare = True
     if not pages:
+        volume.caches.spare = _search_ends_at_index_page(volume)
         raise spiffs_error(Code.NOT_FOUND, f"index page {span} of object {object_id:#x}")
     return _first_from_cursor(volume, pages)
 
@@ -85,8 +88,9 @@ def find_name(volume: Volume, name: bytes) -> int:
     Raises ``NotFoundError`` when no file has that name.
     """
     pages = volume.index.pages_named(name)
-    volume.caches.spare = bool(pages) or _search_ends_at_index_page(volume)
+    volume.caches.spare = True
     if not pages:
+        volume.caches.spare = _search_ends_at_index_page(volume)
         raise spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
     return _first_from_cursor(volume, pages)
 
@@ -126,7 +130,7 @@ def allocate(volume: Volume, object_id: int, span: int, flags: int) -> int:
     """
     page = find_free(volume)
     volume.claim(page, object_id)
-    volume.program(page, 0, ondisk.PageHeader.struct.pack(object_id, span, flags & ~ondisk.USED))
+    volume.program(page, 0, _pack_header(object_id, span, flags & ~ondisk.USED))
     return page
 
 
@@ -202,9 +206,9 @@ def check_data_page(volume: Volume, page: int, span: int) -> None:
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_reference(volume, page, span)
-    header = volume.read_header(page)
-    if header.flags & _STATE != _LIVE_DATA or header.span_ix != span:
-        raise _bad_page(volume, page, header, data=True)
+    _, found, flags = volume.read_header(page)
+    if flags & _STATE != _LIVE_DATA or found != span:
+        raise _bad_page(volume, page, flags, data=True)
     volume.checked[page] = span
 
 
@@ -213,32 +217,28 @@ def check_index_page(volume: Volume, object_id: int, page: int, span: int) -> No
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_index_reference(volume, page)
-    check_index_header(volume, page, volume.read_header(page), object_id, span)
+    _, found, flags = volume.read_header(page)
+    check_index_header(volume, page, flags, object_id, found - span)
 
 
 def check_index_header(
-    volume: Volume,
-    page: int,
-    header: ondisk.PageHeader | ondisk.IndexHeader,
-    object_id: int,
-    span: int,
+    volume: Volume, page: int, flags: int, object_id: int, span_error: int
 ) -> None:
-    """Raise the C's number unless the header of ``page`` is that of a live index page."""
-    if (
-        header.flags & _STATE != _LIVE_INDEX
-        or header.span_ix != span
-        or not object_id & ondisk.ID_INDEX
-    ):
-        raise _bad_page(volume, page, header, data=False)
+    """Raise the C's number unless ``page`` has the flags of a live index page and its id one's.
+
+    ``span_error`` is 0 if the page carries the span that it should have.
+    """
+    if flags & _STATE != _LIVE_INDEX or span_error or not object_id & ondisk.ID_INDEX:
+        raise _bad_page(volume, page, flags, data=False)
 
 
 def check_index_work(
     volume: Volume, page: int, work: bytearray, object_id: int, span: int
 ) -> None:
     """Raise the C's number unless ``work``, the content of ``page``, is a live index page."""
-    header = ondisk.PageHeader.struct.unpack_from(work)
-    if header[2] & _STATE != _LIVE_INDEX or header[1] != span:
-        raise _bad_page(volume, page, ondisk.PageHeader.unpack(work), data=False)
+    _, found, flags = _unpack_header(work)
+    if flags & _STATE != _LIVE_INDEX or found != span:
+        raise _bad_page(volume, page, flags, data=False)
     if not object_id & ondisk.ID_INDEX:
         raise spiffs_error(Code.NOT_INDEX, _where(volume, page))
 
@@ -263,11 +263,8 @@ def _bad_index_reference(volume: Volume, page: int) -> SpiffsError:
     return spiffs_error(Code.INDEX_INVALID, _where(volume, page))
 
 
-def _bad_page(
-    volume: Volume, page: int, header: ondisk.PageHeader | ondisk.IndexHeader, *, data: bool
-) -> SpiffsError:
+def _bad_page(volume: Volume, page: int, flags: int, *, data: bool) -> SpiffsError:
     """Return what the C says first of a page that is not what the index needs."""
-    flags = header.flags
     if flags & ondisk.USED:
         code = Code.IS_FREE
     elif not flags & ondisk.DELET:

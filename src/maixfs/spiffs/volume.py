@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from maixfs.spiffs.state import Slot, WriteCache
 
 _UNUSED = (ondisk.ID_FREE, ondisk.ID_DELETED)
+_PAGE_HEADER_SIZE = ondisk.PageHeader.size
+_INDEX_HEADER_SIZE = ondisk.IndexHeader.size
 _BYTES = [bytes((value,)) for value in range(256)]
 
 
@@ -48,8 +50,8 @@ class Volume:
         self.mounted = False
         self.faithful = faithful
         """Whether a full file system loses what it loses under the C."""
-        self.copy_piece = geometry.copy_buffer if copy_pieces else geometry.page_size
-        """Bytes that a page copy reads and programs at a time."""
+        self.copy_pieces = copy_pieces
+        """Whether a page copy is several programs of ``geometry.copy_buffer`` bytes, as in the C."""
         self.lookup = array("H", bytes(2 * geometry.pages))
         """Object id per page; look-up pages themselves count as deleted."""
         self.counts = BlockCounts(self.lookup, geometry)
@@ -81,7 +83,8 @@ class Volume:
 
     def check_writable(self) -> None:
         """Raise -10000 unless mounted, -10032 on a read-only mount."""
-        self.check_mounted()
+        if not self.mounted:
+            raise spiffs_error(Code.NOT_MOUNTED)
         if self.read_only:
             raise spiffs_error(Code.RO_NOT_IMPL)
 
@@ -108,13 +111,13 @@ class Volume:
     def read_header(self, page: int) -> ondisk.PageHeader:
         """Return the page header of an object page."""
         self.caches.spare = False
-        raw = self._read(self._base + page * self._page_size, ondisk.PageHeader.size)
+        raw = self._read(self._base + page * self._page_size, _PAGE_HEADER_SIZE)
         return ondisk.PageHeader.unpack(raw)
 
     def read_index_header(self, page: int) -> ondisk.IndexHeader:
         """Return the fixed fields of an object index header."""
         self.caches.spare = False
-        raw = self.device.read(self.page_address(page), ondisk.IndexHeader.size)
+        raw = self._read(self._base + page * self._page_size, _INDEX_HEADER_SIZE)
         return ondisk.IndexHeader.unpack(raw)
 
     def program(self, page: int, offset: int, data: Buffer) -> None:
@@ -124,7 +127,11 @@ class Volume:
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy bytes from one chip address to another, in pieces where the mount asks for them."""
         self.caches.spare = False
-        piece = self.copy_piece
+        if not self.copy_pieces:
+            if length:
+                self._program(target, self._read(source, length))
+            return
+        piece = self.geometry.copy_buffer
         for at in range(0, length, piece):
             self._program(target + at, self._read(source + at, min(piece, length - at)))
 
