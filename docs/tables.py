@@ -20,8 +20,8 @@ from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES
 from maixfs.record import Record
 from maixfs.sd.mbr import PartitionEntry
 from maixfs.spiffs import ondisk
+from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.spiffs.flags import OpenFlag
 from maixfs.spiffs.geometry import PRESETS, Geometry
 from maixfs.vfs import fat_file
 from maixfs.vfs.profile import SENTENCES

@@ -18,9 +18,9 @@ from maixfs.filesystem import (
     refuse,
 )
 from maixfs.spiffs.core import SpiffsCore
+from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.spiffs.flags import OpenFlag
-from maixfs.spiffs.index import DirEntry
+from maixfs.spiffs.state import DirEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             device,
             geometry,
             read_only=read_only,
-            careful=not faithful,
+            faithful=faithful,
             max_files=max_files,
             cache_pages=cache_pages,
         )

@@ -18,7 +18,7 @@ from maixfs.fat.geometry import FatGeometry
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
-from maixfs.spiffs.collect import collect
+from maixfs.spiffs.pack import collect
 from maixfs.target.content import Content
 from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import FitError, TargetError
