@@ -51,7 +51,7 @@ class Volume:
         self.faithful = faithful
         """Whether a full file system loses what it loses under the C."""
         self.copy_pieces = copy_pieces
-        """Whether a page copy is several programs of ``geometry.copy_buffer`` bytes, as in the C."""
+        """Whether pages are copied in pieces of ``geometry.copy_buffer`` bytes, as in the C."""
         self.lookup = array("H", bytes(2 * geometry.pages))
         """Object id per page; look-up pages themselves count as deleted."""
         self.counts = BlockCounts(self.lookup, geometry)
