@@ -42,7 +42,7 @@ CALLS_BY_NAME: dict[str, Callable[[SpiffsCore, Any], object]] = {
 
 
 @pytest.mark.parametrize("call", CALLS_BY_NAME)
-@pytest.mark.parametrize("name", NAMES, ids=repr)
+@pytest.mark.parametrize("name", NAMES, ids=lambda name: type(name).__name__)
 def test_names_of_a_wrong_type_raise_type_error(area: Area, call: str, name: Any) -> None:
     fs, before = area.mount(), area.image
     ram = ram_of(fs)

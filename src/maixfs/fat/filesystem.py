@@ -97,6 +97,9 @@ class Fat(FileSystem[FatEntry]):
 
     def _open(self, target: str | Entry[FatEntry], mode: OpenMode) -> _File:
         flags = _flags(mode)
+        if mode.exclusive and (not isinstance(target, str) or self._peek(target) is not None):
+            # FatFs would call a folder DENIED.
+            raise fat_error(FResult.EXIST, target if isinstance(target, str) else target.path)
         if isinstance(target, str):
             file = self.core.open(_checked(target), flags)
         else:

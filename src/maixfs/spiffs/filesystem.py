@@ -201,10 +201,12 @@ class Spiffs(FileSystem[DirEntry | None]):
     def _open(self, target: str | SpiffsEntry, mode: OpenMode) -> _SpiffsFile:
         flags = _flags(mode)
         if isinstance(target, str) and mode.creates and self._find(target) is None:
+            if mode.exclusive and self._has_folder(target):
+                raise spiffs_error(Code.FILE_EXISTS, target)
             return self._create(target, flags)
-        found = self._resolve(target)
         if mode.exclusive:
-            raise spiffs_error(Code.FILE_EXISTS, _path_of(found))
+            raise spiffs_error(Code.FILE_EXISTS, target if isinstance(target, str) else target.path)
+        found = self._resolve(target)
         if self.core.find(found.raw_name) == found:
             descriptor = self.core.open_descriptor(found.raw_name, flags)
         else:  # the second of two headers of one name
@@ -312,7 +314,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         self._empty -= moved
         self._empty |= {new + path[len(old) :] for path in moved}
         if not moves:
-            self._empty.add(new)
+            self._keep(new)
         self._keep(parent_of(old))
 
     # The whole
