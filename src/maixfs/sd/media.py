@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 """Bytes of the pieces in which memory is allocated and zeros are written to files."""
 _CHUNK_SECTORS = CHUNK // SECTOR
+_CHUNK_MASK = CHUNK - 1
 _ZEROS = memoryview(bytes(CHUNK))
 _PLAIN = (bytes, bytearray, memoryview)
 
@@ -176,12 +177,11 @@ class RamSectors(Medium):
     def peek(self, sector: int, count: int) -> bytes:
         """Return sectors without checking the bounds."""
         offset, length = sector * SECTOR, count * SECTOR
-        start = offset % CHUNK
+        start = offset & _CHUNK_MASK  # raises TypeError for a float, unlike %
         if start + length > CHUNK:
             return b"".join(self._pieces(offset, offset + length))
         chunk = self._chunks.get(offset // CHUNK)
-        view = _ZEROS if chunk is None else memoryview(chunk)
-        return bytes(view[start : start + length])
+        return bytes(length if chunk is None else memoryview(chunk)[start : start + length])
 
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, whole sectors long."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from maixfs.sd.device import SECTOR, Buffer, SectorDevice, sectors_in
-from maixfs.sd.errors import host_error, out_of_card
+from maixfs.sd.device import SECTOR, Buffer, SectorDevice
+from maixfs.sd.errors import host_error, out_of_card, partial_sector
 
 PAGE = 8
 """Sectors of a page."""
@@ -58,7 +58,9 @@ class Overlay:
 
     def readinto(self, sector: int, buffer: memoryview) -> None:
         """Fill ``buffer``, whole sectors long."""
-        count = sectors_in(len(buffer))
+        count, odd = divmod(len(buffer), SECTOR)
+        if odd:
+            raise partial_sector(len(buffer))
         touched = self._touched(sector, count)
         if len(touched) * PAGE < count:
             # Some pages come from below: read all of it at once, then overwrite the held ones.
@@ -75,7 +77,10 @@ class Overlay:
     def write(self, sector: int, data: Buffer) -> None:
         """Hold ``data``, whole sectors long."""
         view = memoryview(data).cast("B")
-        self._check(sector, sectors_in(len(view)))
+        count, odd = divmod(len(view), SECTOR)
+        if odd:
+            raise partial_sector(len(view))
+        self._check(sector, count)
         done = 0
         while done < len(view):
             page, inside = divmod(sector * SECTOR + done, _BYTES)

@@ -52,7 +52,7 @@ class Outlet:
         self._supply: Callable[[], bytes] | None = None
         self._gap = 0
         self._ready_at = self._busy_until = 0
-        self._flowing = False
+        self._another_follows = False
 
     @property
     def busy(self) -> bool:
@@ -63,7 +63,7 @@ class Outlet:
         """Discard the queue and the block being prepared; a busy card stays busy."""
         self._bytes.clear()
         self._supply = None
-        self._flowing = False
+        self._another_follows = False
 
     def stop_busy(self) -> None:
         """End the busy time."""
@@ -72,7 +72,7 @@ class Outlet:
     def queue(self, data: bytes) -> None:
         """Queue ``data``."""
         self._bytes += data
-        self._flowing = False
+        self._another_follows = False
 
     def stay_busy(self, nanoseconds: int) -> None:
         """Be busy for that long after the queue has been sent."""
@@ -111,8 +111,8 @@ class Outlet:
         self._clock.spend(count)
         if self._bytes:
             del self._bytes[:count]
-            if not self._bytes and self._flowing:
-                self._flowing = False
+            if not self._bytes and self._another_follows:
+                self._another_follows = False
                 self._ready_at = self._clock.now + self._gap
 
     def send(self, count: int) -> bytes:
@@ -126,8 +126,8 @@ class Outlet:
 
     def _fetch(self, supply: Callable[[], bytes]) -> None:
         self._bytes += supply()
-        self._flowing = self._gap >= 0
-        if not self._flowing:
+        self._another_follows = self._gap >= 0
+        if not self._another_follows:
             self._supply = None
 
     def _end_of_queue(self) -> int:
