@@ -157,20 +157,22 @@ def parse_csd(raw: bytes, *, mmc: bool = False) -> Csd:
     an SD card.
     """
     _check_length("CSD", raw)
-    version = 1 if mmc else (raw[0] >> 6) + 1
+    version = 1 if mmc else unpack_register(CSD_V1, raw)["CSD_STRUCTURE"] + 1
     tables = {1: CSD_V1, 2: CSD_V2, 3: CSD_V3}
     if version not in tables:
         raise SdError(
-            f"the card's CSD has structure {raw[0] >> 6}, 0 to 2 are known ({raw.hex()})",
+            f"the card's CSD has structure {version - 1}, 0 to 2 are known ({raw.hex()})",
             hint="the line is bad, or the card is of a later kind",
         )
     fields = unpack_register(tables[version], raw)
     if version == 1:
+        # C_SIZE + 1 units of 2^(C_SIZE_MULT + 2) blocks of 2^READ_BL_LEN bytes (section 5.3.2).
         shift = fields["C_SIZE_MULT"] + 2 + fields["READ_BL_LEN"]
         sectors = (fields["C_SIZE"] + 1 << shift) >> 9
     else:
         sectors = (fields["C_SIZE"] + 1) * _BLOCK_512_KIB
     speed = fields["TRAN_SPEED"]
+    # Units 4 to 7 are reserved; a garbled register gets the fastest one instead of an error.
     unit = _TRAN_UNITS[min(speed & 7, 3)]
     return Csd(
         version=version,
@@ -238,6 +240,7 @@ def _number_of(text: str, size: int) -> int:
 
 
 def _text_of(number: int, size: int) -> str:
+    # Cheap cards have control characters and zeros in their names.
     raw = number.to_bytes(size, "big")
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in raw)
 
@@ -341,6 +344,7 @@ class CardKind(Enum):
 
 def kind_of_size(sectors: int) -> CardKind:
     """Return the class of a card of ``sectors`` sectors; raises ``SdError`` if there is none."""
+    # MMC and version 1 are only made on request: the firmware refuses both.
     if sectors <= 2 * _GIB:
         return CardKind.SDSC_V2
     if sectors <= 32 * _GIB:
@@ -389,6 +393,7 @@ class SdCard:
         # Not ``faults or Faults()``: without a switch on, the caller's own object is false.
         self.faults = Faults() if faults is None else faults
         self.write_protected = write_protected or medium.read_only
+        # Hosts learn the capacity from the CSD only, so what it states is what the card has.
         self.csd = with_crc7(self._csd())
         self.sectors = parse_csd(self.csd, mmc=self.kind is CardKind.MMC).sectors
         self.cid = cid.pack(mmc=self.kind is CardKind.MMC)
@@ -399,6 +404,8 @@ class SdCard:
         return f"{self.kind.value} card of {self.sectors} sectors"
 
     def _csd(self) -> bytes:
+        # TAAC (1 ms), TRAN_SPEED (25 MHz), SECTOR_SIZE and R2W_FACTOR are constants that the
+        # specification prescribes for version 2 (section 5.3.3); version 1 allows them too.
         common = {
             "TAAC": 0x0E,
             "TRAN_SPEED": 0x32,
@@ -413,6 +420,7 @@ class SdCard:
             own = {"READ_BL_LEN": length, "READ_BL_PARTIAL": 1, "WRITE_BL_LEN": length}
             own |= {"C_SIZE": size - 1, "C_SIZE_MULT": mult}
             if self.kind is CardKind.MMC:
+                # Version 1.2 in the MMC's own count, the one of cards up to 2 GiB.
                 own["CSD_STRUCTURE"] = 2
             return pack_register(CSD_V1, {**common, **own})
         size = self.medium.sectors // 1024

@@ -1,7 +1,7 @@
 """Errors of cards and of everything else that consists of sectors.
 
 All are ``OSError`` too: ``errno`` is EINVAL for arguments out of range, EROFS for a medium that
-cannot be written, the host's own where a file of the host is the cause, and EIO otherwise.
+cannot be written, the host's own if a file of the host is the cause, and EIO otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CardImageError(SectorError, ImageError):
 
 
 def sector_error(message: str, number: int, *, hint: str | None = None) -> SectorError:
-    """Return the error for errno ``number``, of the builtin's class where there is one."""
+    """Return the error for errno ``number``, of the builtin's class if it has one."""
     return error_class(SectorError, number)(message, errno=number, hint=hint)
 
 

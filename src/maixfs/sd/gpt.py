@@ -121,8 +121,10 @@ def _read_at(device: SectorDevice, sector: int, *, backup: bool) -> Gpt | None:
     if raw[: len(GPT_SIGNATURE)] != GPT_SIGNATURE:
         return None
     header = GptHeader.unpack(raw)
+    # A damaged header may claim 2^32 entries of 2^32 bytes; neither may be allocated.
     count, size = min(header.entries, MAX_ENTRIES), header.entry_size
     if not GptEntry.size <= size <= _MAX_ENTRY_SIZE:
+        # The header shows that there was a table, which matters before a card is formatted.
         return Gpt(_guid(header.disk_guid), (), intact=False, backup=backup)
     table = _read(device, header.entries_lba, -(-count * size // SECTOR))[: count * size]
     whole = count == header.entries and len(table) == count * size
@@ -154,6 +156,7 @@ def _partitions(table: bytes, size: int) -> Iterator[GptPartition]:
         entry = GptEntry.unpack(table, at)
         if entry.type_guid.strip(b"\0"):
             name = entry.name.decode("utf-16-le", "replace").partition("\0")[0]
+            # Places are not checked here: who reads them decides what a wrong one means.
             length = max(entry.last - entry.first + 1, 0)
             yield GptPartition(number, name, _guid(entry.type_guid), entry.first, length)
 

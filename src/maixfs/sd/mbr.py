@@ -61,7 +61,7 @@ BOOT_CODE_SIZE = MbrSector.offset_of("disk_id")
 
 
 class _VolumeMarks(Record):
-    """The fields by which the boot sector of a volume is told from a partition table."""
+    """The fields that distinguish the boot sector of a volume from a partition table."""
 
     jump: bytes = field("1s", "first byte of a jump instruction")
     oem_name: bytes = field("8s", "names exFAT and NTFS", at=3)
@@ -210,6 +210,8 @@ def plan_partitions(
         raise UsageError(f"a card has one to {SLOTS} partitions, not {len(sizes)}")
     if align not in ALIGNMENTS:
         raise UsageError(f"alignment {align!r} is not one of {', '.join(ALIGNMENTS)}")
+    # 1 MiB is a multiple of the erase units of small cards; the SD Association's boundary unit
+    # also fits large ones, and a card formatted otherwise writes more slowly.
     unit = boundary_unit(sectors) if align == "sda" else _MIB
     requested = [_requested_sectors(size, sectors - unit, unit) for size in sizes]
     lengths = _distribute(sectors, requested, unit)
@@ -292,6 +294,7 @@ def make_mbr(
     _check_partitions(ordered)
     if len(boot_code) > BOOT_CODE_SIZE:
         raise UsageError(f"{len(boot_code)} bytes of boot code do not fit {BOOT_CODE_SIZE}")
+    # Random by default: Windows takes one of two disks with the same id off line.
     number = secrets.randbits(32) if disk_id is None else disk_id & 0xFFFFFFFF
     table = {
         partition.slot: PartitionEntry(
@@ -368,6 +371,7 @@ def read_mbr(device: SectorDevice) -> Mbr:
     notes: list[str] = []
     table = MbrSector.unpack(sector)
     signature = table.signature == SIGNATURE
+    # The boot code of a volume may look like slots, so the volume is tested first, as in FatFs.
     superfloppy = signature and is_volume(sector)
     has_table = signature and not superfloppy
     slots = tuple(read_slots(sector if has_table else bytes(SECTOR)))
@@ -442,6 +446,7 @@ def _logical(
 
     Starts at slot ``number``. Stops with a note at the first record that cannot be used.
     """
+    # A record that is visited twice closes a loop; the limit bounds a chain without one.
     at, seen = extended.start, set[int]()
     while at not in seen and len(seen) < MAX_LOGICAL:
         seen.add(at)

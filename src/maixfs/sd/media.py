@@ -38,6 +38,7 @@ CHUNK = 1 << 16
 _CHUNK_SECTORS = CHUNK // SECTOR
 _CHUNK_MASK = CHUNK - 1
 _ZEROS = memoryview(bytes(CHUNK))
+# Types whose slice assignment counts bytes; an array or a numpy view may have wider elements.
 _PLAIN = (bytes, bytearray, memoryview)
 
 
@@ -90,6 +91,7 @@ class Medium(ABC):
         if not self.observers:
             self._store(sector * SECTOR, view)
             return
+        # All observers agree before anything is stored: one that raises stops the write.
         for observer in self.observers:
             observer.before(self, sector, view)
         self._store(sector * SECTOR, view)
@@ -264,6 +266,7 @@ class FileSectors(Medium):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = True) -> None:
+        # Imported here: cards in memory need no files of the host.
         from maixfs.sd.hostfile import HostFile
 
         self._closed = False
@@ -391,6 +394,7 @@ def _odd_size(file: HostFile, *, read_only: bool) -> str | None:
     if not odd:
         return None
     note = f"{file.path} has {odd} bytes after its last whole sector"
+    # Writing could not keep such a file as it is: it is damaged, or not a card at all.
     if not read_only:
         raise CardImageError(note, hint="cut or pad it to whole sectors, or open it read-only")
     return note

@@ -14,6 +14,8 @@ from typing import BinaryIO, TypeAlias
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import host_error, out_of_card, partial_sector
 
+# Pages of 4 KiB: single sectors would take eight times the entries for a large copy, and larger
+# pages would read more of the card for a single changed sector.
 PAGE = 8
 """Sectors of a page."""
 _BYTES = PAGE * SECTOR
@@ -86,6 +88,7 @@ class Overlay:
             page, inside = divmod(sector * SECTOR + done, _BYTES)
             piece = view[done : done + _BYTES - inside]
             if len(piece) == _BYTES:
+                # A whole page is not read from below first: copies consist of these.
                 self._hold(page, bytes(piece))
             else:
                 content = bytearray(self._page(page))

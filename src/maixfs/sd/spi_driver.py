@@ -73,6 +73,8 @@ def initialise(exchange: Exchange, hz: int) -> Identity:
 
     Raises ``SdError`` with the command and its response if the card fails to start.
     """
+    # The start must work at the slowest clock and without CRCs: the card may just have been
+    # powered up, even if it was in use before.
     exchange.crc_on = False
     exchange.set_clock(INIT_HZ)
     _enter_spi(exchange)
@@ -83,11 +85,12 @@ def initialise(exchange: Exchange, hz: int) -> Identity:
     by_blocks = version2 and bool(ocr & HIGH_CAPACITY)
     if mmc and ocr & HIGH_CAPACITY:
         raise SdError(
-            f"the MMC addresses by sectors (OCR 0x{ocr:08X}): its size is in a register"
-            " that SPI mode cannot read",
+            f"the MMC addresses by sectors (OCR 0x{ocr:08X}): its size is in the EXT_CSD,"
+            " which this driver does not read",
             hint="MMCs up to 2 GiB work, and all SD cards",
         )
     if not by_blocks:
+        # Cards of 2 GiB state blocks of 1024 bytes and may read those by default.
         answer = exchange.command(Cmd.SET_BLOCKLEN, SECTOR)
         exchange.release()
         exchange.expect_ready(answer[0], "CMD16 (block length 512)")
@@ -324,6 +327,7 @@ class SpiSdCard:
             for number, argument in steps:
                 r1 = exchange.command(number, argument)[0]
                 exchange.expect_ready(r1, f"CMD{number:d}, {what}")
+            # The range may begin and end within an allocation unit.
             units = count // AU_SECTORS + 2
             exchange.wait_ready(what, ERASE_LIMIT * units)
         finally:
@@ -353,6 +357,7 @@ class SpiSdCard:
 
     def _restart(self, problem: SdError) -> None:
         """Initialise the card again; raises ``SdError`` if it is another card."""
+        # A write that went on to another card would destroy its contents.
         before = self.cid, self.sectors
         try:
             self._start()
@@ -377,10 +382,7 @@ class SpiSdCard:
                 good += 1
         except SdError as reason:
             problem = reason
-        if many:
-            exchange.command(Cmd.STOP)
-            exchange.wait_while(0x00, ERASE_LIMIT)
-        exchange.release()
+        self._end_transfer(stop=many)
         if problem is not None or sector + good == self.sectors:
             # A card that read ahead past its end keeps an error bit until CMD13; without this
             # the check after the next write would report it.
@@ -411,14 +413,20 @@ class SpiSdCard:
                 exchange.transfer(bytes([STOP_MULTI_WRITE, 0xFF]))
                 exchange.wait_ready(what)
             exchange.release()
+            # The data response only says that the block was received: CMD13 says if it was
+            # stored.
             self._check_status(what)
         except SdError as reason:
             problem = reason
-            if many:
-                exchange.command(Cmd.STOP)
-                exchange.wait_while(0x00, ERASE_LIMIT)
-            exchange.release()
+            self._end_transfer(stop=many)
         return good, self._with_status(problem)
+
+    def _end_transfer(self, *, stop: bool) -> None:
+        """Deselect the card; with ``stop`` end a transfer of many blocks first (CMD12)."""
+        if stop:
+            self._exchange.command(Cmd.STOP)
+            self._exchange.wait_while(0x00, ERASE_LIMIT)
+        self._exchange.release()
 
     def _send_block(self, token: int, block: memoryview, what: str) -> None:
         """Send one block and wait until it is written; raises ``SdError`` if it is rejected."""
