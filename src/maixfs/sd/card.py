@@ -180,6 +180,7 @@ def parse_csd(raw: bytes, *, mmc: bool = False) -> Csd:
         max_hz=_TRAN_FACTORS[speed >> 3 & 15] * unit,
         permanent_protect=bool(fields["PERM_WRITE_PROTECT"]),
         temporary_protect=bool(fields["TMP_WRITE_PROTECT"]),
+        # Not an error: drivers check the CRC16 of the block in which the register came.
         crc_ok=raw[15] == crc7(raw[:15]) << 1 | 1,
         fields=fields,
     )
@@ -240,7 +241,7 @@ def _number_of(text: str, size: int) -> int:
 
 
 def _text_of(number: int, size: int) -> str:
-    # Cheap cards have control characters and zeros in their names.
+    # Names of real cards may contain zeros and control characters.
     raw = number.to_bytes(size, "big")
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in raw)
 
@@ -302,6 +303,7 @@ class Faults:
 
     def __bool__(self) -> bool:
         """Whether any switch is on."""
+        # Asked before each access through a slot, so one comparison must do.
         return self != _HEALTHY
 
 
@@ -398,6 +400,7 @@ class SdCard:
         self.sectors = parse_csd(self.csd, mmc=self.kind is CardKind.MMC).sectors
         self.cid = cid.pack(mmc=self.kind is CardKind.MMC)
         self.scr = _scr(self.kind)
+        # Speed class 10 and allocation units of 4 MiB, as ordinary cards have today.
         self.sd_status = pack_register(SD_STATUS, {"SPEED_CLASS": 4, "AU_SIZE": _AU_4_MIB}, 64)
 
     def __str__(self) -> str:
@@ -440,6 +443,7 @@ def _v1_size(sectors: int) -> tuple[int, int, int]:
     bytes. The smallest unit that suffices loses the fewest sectors; blocks of 512 bytes come
     first, as real cards use larger ones only from 2 GiB on.
     """
+    # READ_BL_LEN 9, 10, 11: blocks of 512, 1024 and 2048 bytes, for up to 1, 2 and 4 GiB.
     for length in (9, 10, 11):
         for mult in range(8):
             size = sectors >> mult + 2 + length - 9
@@ -455,6 +459,7 @@ def _scr(kind: CardKind) -> bytes:
     """Return the SCR: version 1.10, 2.00 or 3.0x; 1 and 4 data lines; erased sectors read 0."""
     version = {CardKind.MMC: 0, CardKind.SDSC_V1: 1}.get(kind, 2)
     values = {"SD_SPEC": version, "SD_BUS_WIDTHS": 5}
+    # SDXC came with version 3.0, which has a bit of its own beside SD_SPEC 2.
     if kind is CardKind.SDXC:
         values["SD_SPEC3"] = 1
     return pack_register(SCR, values, 8)

@@ -67,6 +67,7 @@ class FirmwareSdCard:
         self.active = False
         self.csd = self.cid = b""
         self.hz = INIT_HZ
+        # As at boot: every failure is retried from the start, whatever its reason.
         for left in reversed(range(tries)):
             try:
                 self.init()
@@ -184,6 +185,7 @@ class FirmwareSdCard:
                 hint=_removed(r1) or "some cards need CMD0 more often than the firmware sends it",
             )
         r1 = self._command(Cmd.SEND_IF_COND, CHECK_PATTERN, _IF_COND_CRC)
+        # Voltage and check pattern are read and ignored.
         self._transfer(b"\xff" * 4)
         self._end()
         if r1 != 0x01:
@@ -220,6 +222,7 @@ class FirmwareSdCard:
         if token != START_BLOCK:
             self._end()
             raise SdError(f"{what}: the card {explain_token(token)}")
+        # The last two bytes are the CRC, which is ignored.
         raw = self._transfer(b"\xff" * 18)[:16]
         self._end()
         return raw

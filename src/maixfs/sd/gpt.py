@@ -109,6 +109,7 @@ def read_gpt(device: SectorDevice) -> Gpt | None:
     Returns ``None`` if sector 1 has no header. A copy alone does not count: it is left over from
     an earlier partitioning, since tools that write a new table overwrite only sectors 0 and 1.
     """
+    # The copy costs a read at the end of the card, which is only needed for a damaged table.
     first = _read_at(device, 1, backup=False)
     if first is None or first.intact:
         return first
@@ -147,6 +148,7 @@ def _read(device: SectorDevice, sector: int, count: int) -> bytes:
 def _is_intact(raw: bytes, header: GptHeader) -> bool:
     if not GptHeader.size <= header.header_size <= SECTOR:
         return False
+    # A later revision may have a longer header, whose further bytes count too.
     rest = raw[GptHeader.size : header.header_size]
     return crc32(header.replace(header_crc=0).pack() + rest) == header.header_crc
 

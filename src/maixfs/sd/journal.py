@@ -93,6 +93,7 @@ class Journal:
     def __init__(self, card: Path) -> None:
         self.path = journal_of(card)
         self._card = card
+        # O_EXCL: of two processes that start to write, one fails here.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             if is_drive(card):
@@ -198,6 +199,7 @@ def _is_whole(stream: BinaryIO) -> bool:
     left, crc = size - CRC.size, 0
     if left < JournalHeader.size:
         return False
+    # In pieces: a journal may be larger than the memory.
     while left:
         piece = stream.read(min(left, _PIECE))
         if not piece:
@@ -271,6 +273,7 @@ def finish(card: Path) -> bool:
         return False
     if not is_abandoned(card):
         raise _in_use(card)
+    # All runs are checked before the first one is written.
     with FileSectors.open(card, read_only=False) as below:
         runs = pending(card, below)
         try:
@@ -322,6 +325,7 @@ def check_runs(card: Path, below: SectorDevice, runs: list[Run]) -> None:
         if run.start + count > below.sectors:
             raise _foreign(card)
         current = below.read(run.start, count)
+        # The usual case after a kill in the middle: most runs are written completely.
         if current == run.data:
             continue
         for at in range(count):

@@ -236,6 +236,7 @@ class RamSectors(Medium):
                 # Assigning a view to a slice of a bytearray would first copy it to bytes.
                 memoryview(chunk)[start : start + length] = view[done : done + length]
             elif length == CHUNK:
+                # Not zeroed first: a copy of an image consists of these.
                 chunks[number] = bytearray(view[done : done + length])
             else:
                 chunks[number] = chunk = bytearray(CHUNK)
@@ -243,6 +244,7 @@ class RamSectors(Medium):
             done += length
 
     def _clear(self, offset: int, end: int) -> None:
+        # Partial chunks at both ends are cleared in place, whole ones are freed.
         first, last = -(-offset // CHUNK), end // CHUNK
         for edge, stop in ((offset, min(end, first * CHUNK)), (max(offset, last * CHUNK), end)):
             chunk = self._chunks.get(edge // CHUNK)

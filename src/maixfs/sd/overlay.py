@@ -137,6 +137,7 @@ class Overlay:
         """Yield (first sector, sectors) of the held pages in ascending order, 1 MiB at most."""
         start, count = 0, 0
         for page in sorted(self._held):
+            # Limited, so that applying the runs needs little memory and reports its progress.
             if count and page == start + count and count < _RUN:
                 count += 1
                 continue

@@ -8,6 +8,7 @@ that it replaces, since moving each byte would cost the host far more time than 
 from __future__ import annotations
 
 import errno
+from operator import index
 
 from maixfs.errors import error_class
 from maixfs.sd.card import SdCard
@@ -132,9 +133,10 @@ class TimedSectors:
     def _check(self, what: str, sector: int, count: int) -> None:
         if sector >= 0 and count >= 0 and sector + count <= self.device.sectors:
             return
+        where = f"{index(sector):#x}"
         self.clock.advance(self._refused * self._byte)
         raise SdError(
-            f"{what} of {count} sectors at sector {sector:#x}: the card has"
+            f"{what} of {count} sectors at sector {where}: the card has"
             f" {self.device.sectors:#x} (parameter error)",
             errno=errno.EINVAL,
             hint="the card is smaller than its partition table says",

@@ -136,6 +136,7 @@ def _enter_spi(exchange: Exchange) -> None:
 
 def _switch_crc_on(exchange: Exchange) -> bool:
     """Return whether the card checks CRCs from now on; a card that refuses is used without."""
+    # Sent before all else, so that noise in the later commands is detected by the card.
     answer = exchange.command(Cmd.CRC_ON_OFF, 1)
     exchange.release()
     return answer[0] & ~R1.IDLE == 0
@@ -147,6 +148,7 @@ def _check_voltage(exchange: Exchange) -> bool:
     for _ in range(_ANSWER_TRIES):
         answer = exchange.command(Cmd.SEND_IF_COND, CHECK_PATTERN, 4)
         exchange.release()
+        # No response may be noise; only "illegal command" shows a card of version 1.
         if answer[0] == 0xFF:
             continue
         if answer[0] & R1.ILLEGAL:
@@ -166,6 +168,7 @@ def _run_initialisation(exchange: Exchange, argument: int) -> bool:
     answer = exchange.app_command(Cmd.A_OP_COND, argument)
     exchange.release()
     if answer[0] != 0xFF and answer[0] & R1.ILLEGAL:
+        # Only an MMC does not know ACMD41; it is initialised by CMD1.
         _await_ready(exchange, "CMD1", lambda: exchange.command(Cmd.SEND_OP_COND)[0])
         return False
     if answer[0]:
@@ -174,6 +177,7 @@ def _run_initialisation(exchange: Exchange, argument: int) -> bool:
 
 
 def _await_ready(exchange: Exchange, name: str, ask: Callable[[], int]) -> None:
+    # Twice the limit of the specification: adapters add latency to each round.
     limit = 2 * INIT_LIMIT
     deadline = exchange.time.time() + limit
     r1 = 0xFF
@@ -238,6 +242,7 @@ def _kind(csd: Csd, *, mmc: bool, version2: bool, by_blocks: bool) -> CardKind:
         return CardKind.MMC
     if not by_blocks:
         return CardKind.SDSC_V2 if version2 else CardKind.SDSC_V1
+    # By capacity, since SDHC and SDXC share the version of the CSD.
     return CardKind.SDHC if csd.sectors <= CardKind.SDHC.limit else CardKind.SDXC
 
 
@@ -318,6 +323,7 @@ class SpiSdCard:
             return
         exchange = self._exchange
         what = f"erase of {count} sectors at sector {sector:#x}"
+        # The three commands must follow each other; any other one cancels the erase.
         steps = (
             (Cmd.ERASE_START, self._address(sector)),
             (Cmd.ERASE_END, self._address(sector + count - 1)),
@@ -369,6 +375,7 @@ class SpiSdCard:
     def _read_some(self, sector: int, view: memoryview) -> Outcome:
         """Read sectors until one fails."""
         exchange = self._exchange
+        # A single sector by CMD17: CMD18 would need a CMD12 as well.
         many = len(view) > SECTOR
         number = Cmd.READ_MULTI if many else Cmd.READ
         good = 0
