@@ -275,8 +275,8 @@ def test_journal_write_refused_by_the_host_raises_its_errno(
             raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
     journal = Journal(card)
-    with FileSectors.open(card) as below:
-        monkeypatch.setattr(journal, "_stream", Refusing())
+    with FileSectors.open(card) as below, monkeypatch.context() as patch:
+        patch.setattr(journal, "_stream", Refusing())
         with pytest.raises(SectorError) as caught:
             journal.write(below, below, [(0, 8)], None)
     assert caught.value.errno == errno.EDQUOT
