@@ -220,6 +220,7 @@ class VfsSpiffs(NativeDriver):
         return True
 
     def _format(self) -> None:
+        # SPIFFS refuses to format a mounted volume, and unmounting writes what files hold.
         if self._fs is not None and self._fs.mounted:
             self._fs.unmount()
         self._print("[MAIXPY]:Spiffs Unmount.\n")
@@ -286,7 +287,7 @@ class VfsSpiffs(NativeDriver):
         """
         name, letters = stored_name(path), c_string(mode)
         flags = open_flags(letters)
-        self._warn_of_truncation(name, letters, flags)
+        self._warn_of_truncation(name, letters, flags)  # before the open, which truncates
         try:
             descriptor = self.fs.open_descriptor(encode(name), flags)
         except SpiffsError as error:
@@ -350,6 +351,7 @@ class VfsSpiffs(NativeDriver):
 
     def stat(self, path: object, /) -> Stat:
         """Return mode and size; ``""``, ``/`` and any path starting with ``./`` is a directory."""
+        # The firmware compares the text of the path: "./x" is a directory even if /x is a file.
         text = c_string(path)
         if text in ("", "/") or text.startswith("./"):
             return (S_IFDIR, 0, 0, 0, 0, 0, 0, 0, 0, 0)
