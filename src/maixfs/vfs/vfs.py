@@ -258,6 +258,7 @@ class Vfs:
         if not arguments and self.profile.mount_lists:
             return [(mount.driver, mount.name) for mount in self._table]
         if len(arguments) < 2:
+            # Current releases crash with one argument: they do not count them any more.
             missing = 2 - len(arguments)
             raise TypeError(f"function missing {missing} required positional arguments")
         if len(arguments) > 2:
