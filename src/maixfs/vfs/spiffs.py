@@ -47,6 +47,7 @@ class Area(NamedTuple):
             self.device,
             self.geometry,
             read_only=read_only,
+            faithful=True,
             max_files=self.max_files,
             cache_pages=self.cache_pages,
         )
@@ -396,6 +397,8 @@ def _listing(fs: SpiffsCore, *, as_bytes: bool) -> Iterator[tuple[str | bytes, i
 
     An error, an empty name and the end of the mount end the listing, as in the firmware.
     """
+    if not fs.mounted:
+        return
     entries = fs.scandir()
     while fs.mounted:
         try:
