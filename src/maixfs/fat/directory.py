@@ -382,9 +382,13 @@ class Directory:
         self.free_slots(item.first, item.slot)
 
     def free_slots(self, first: int, last: int) -> None:
-        """Mark slots free."""
+        """Mark slots free, the last one first.
+
+        Where they lie in two sectors, the short entry goes first: what is left of a file whose
+        long name went first would show up under its short name.
+        """
         data = self.data
-        for slot in range(first, last + 1):
+        for slot in range(last, first - 1, -1):
             data[slot * ENTRY_SIZE] = ENTRY_FREE
             self.touch(slot)
         start = first
