@@ -21,7 +21,7 @@ from maixfs.fat import mkfs_dosfs
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import FatGeometry, read_geometry
 from maixfs.fat.mkfs import format_volume, make_filesystem
-from maixfs.fat.ondisk import FS_INFO, FsInfo
+from maixfs.fat.ondisk import FsInfo
 from maixfs.sd import SECTOR, FileSectors, RamSectors, SectorError
 
 MIB = 2048
@@ -264,7 +264,7 @@ def test_boot_sector_and_fsinfo_have_copies(layout):
     card = RamSectors(80 * MIB)
     made = format_volume(card, fat_type=32, layout=layout, label="COPY")
     assert card.read(0, 2) == card.read(6, 2)
-    info = FsInfo._make(FS_INFO.unpack(card.read(1, 1)))
+    info = FsInfo.unpack(card.read(1, 1))
     assert (info.FSI_Free_Count, info.FSI_Nxt_Free) == (made.clusters - 1, 2)
     assert (made.fsinfo_sector, made.backup_sector, made.label) == (1, 6, "COPY")
 

@@ -98,7 +98,7 @@ class _Reader:
         self._long.clear()
 
     def _item(self, slot: int, raw: bytes) -> Item:
-        entry = ondisk.DirEntry._make(ondisk.DIR_ENTRY.unpack(raw))
+        entry = ondisk.DirEntry.unpack(raw)
         long = read_long(b"".join(self._long), entry.DIR_Name) if self._long else None
         return Item(
             slot,
@@ -125,7 +125,7 @@ def _dot_cluster(data: bytes, index: int, fat_type: int) -> int | None:
     raw = data[index * ondisk.ENTRY_SIZE : (index + 1) * ondisk.ENTRY_SIZE]
     if raw[:11] != (_DOT, _DOTDOT)[index]:
         return None
-    return _cluster_of(ondisk.DirEntry._make(ondisk.DIR_ENTRY.unpack(raw)), fat_type)
+    return _cluster_of(ondisk.DirEntry.unpack(raw), fat_type)
 
 
 def child(path: str, name: str) -> str:

@@ -65,10 +65,8 @@ def read_layout(sector: bytes, fat_type: int | None = None) -> Layout | None:
     Without a ``fat_type`` a volume that has only the 32-bit size of a FAT is FAT32, however few
     clusters it has; so do Linux, Windows and the tools that made it.
     """
-    bpb = ondisk.BootSector._make(ondisk.BOOT_SECTOR.unpack_from(sector))
-    wide = ondisk.Extension32._make(
-        ondisk.EXTENSION_32.unpack_from(sector, ondisk.EXTENSION_OFFSET)
-    )
+    bpb = ondisk.BootSector.unpack(sector)
+    wide = ondisk.Extension32.unpack(sector)
     if not _possible(bpb):
         return None
     scale = bpb.BPB_BytsPerSec // SECTOR
@@ -86,9 +84,7 @@ def read_layout(sector: bytes, fat_type: int | None = None) -> Layout | None:
     clusters = min(clusters, fat_sectors * SECTOR * 8 // kind - 2)
     if clusters <= 0:
         return None
-    narrow = ondisk.Extension16._make(
-        ondisk.EXTENSION_16.unpack_from(sector, ondisk.EXTENSION_OFFSET)
-    )
+    narrow = ondisk.Extension16.unpack(sector)
     about = wide if is_wide else narrow
     return Layout(
         fat_type=kind,

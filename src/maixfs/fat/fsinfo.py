@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FatError
 from maixfs.fat.ondisk import (
-    FS_INFO,
+    FSI_COUNTS,
     FSI_LEAD_SIG,
     FSI_STRUC_SIG,
     FSI_TRAIL_SIG,
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
 _SECTOR = 1
 """Where FSInfo is; FatFs takes no notice of one elsewhere."""
-_COUNTS = struct.Struct("<II")
-_COUNTS_OFFSET = 488
-"""FSI_Free_Count and FSI_Nxt_Free (docs/SPEC.md)."""
 
 
 class FreeSpace:
@@ -44,7 +40,7 @@ class FreeSpace:
         self.free = self.last = FSI_UNKNOWN
         self._used = False
         self._changed = False
-        self._data = bytearray(FS_INFO.pack(FSI_LEAD_SIG, FSI_STRUC_SIG, 0, 0, FSI_TRAIL_SIG))
+        self._data = bytearray(FsInfo(FSI_LEAD_SIG, FSI_STRUC_SIG, 0, 0, FSI_TRAIL_SIG).pack())
         self.moved = False
         if geometry.fat_type == 32 and geometry.fsinfo_sector == _SECTOR:
             self._load()
@@ -56,7 +52,7 @@ class FreeSpace:
         except FatError:
             return
         self._used = True
-        info = FsInfo._make(FS_INFO.unpack_from(sector))
+        info = FsInfo.unpack(sector)
         signed = sector[SIGNATURE_OFFSET:] == b"\x55\xaa"
         if signed and (info.FSI_LeadSig, info.FSI_StrucSig) == (FSI_LEAD_SIG, FSI_STRUC_SIG):
             self.free, self.last = info.FSI_Free_Count, info.FSI_Nxt_Free
@@ -92,9 +88,7 @@ class FreeSpace:
     def flush(self) -> None:
         """Write the sector if it is in use and something changed: the whole of it."""
         if self._changed and self._used:
-            _COUNTS.pack_into(
-                self._data, _COUNTS_OFFSET, self.free & FSI_UNKNOWN, self.last & FSI_UNKNOWN
-            )
+            FSI_COUNTS.pack_into(self._data, 0, self.free & FSI_UNKNOWN, self.last & FSI_UNKNOWN)
             self._sectors.write(_SECTOR, bytes(self._data))
             self._changed = False
         self.moved = False

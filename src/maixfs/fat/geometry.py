@@ -6,15 +6,7 @@ from typing import NamedTuple
 
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.ondisk import (
-    BOOT_SECTOR,
-    EXTENSION_16,
-    EXTENSION_32,
-    EXTENSION_OFFSET,
-    BootSector,
-    Extension16,
-    Extension32,
-)
+from maixfs.fat.ondisk import BootSector, Extension16, Extension32
 from maixfs.sd.device import SECTOR
 
 
@@ -116,8 +108,8 @@ def read_geometry(sector: bytes) -> FatGeometry:
     if len(sector) < SECTOR:
         raise _refused(f"a boot sector has {SECTOR} bytes, not {len(sector)}")
     _check_words(sector)
-    boot = BootSector._make(BOOT_SECTOR.unpack_from(sector))
-    wide = Extension32._make(EXTENSION_32.unpack_from(sector, EXTENSION_OFFSET))
+    boot = BootSector.unpack(sector)
+    wide = Extension32.unpack(sector)
     _check_fields(boot)
     fat_sectors = boot.BPB_FATSz16 or wide.BPB_FATSz32
     total = boot.BPB_TotSec16 or boot.BPB_TotSec32
@@ -125,7 +117,7 @@ def read_geometry(sector: bytes) -> FatGeometry:
     fat_type = _type_of(clusters)
     _check_type(boot, wide, fat_type)
     _check_fat(fat_type, clusters, fat_sectors)
-    narrow = Extension16._make(EXTENSION_16.unpack_from(sector, EXTENSION_OFFSET))
+    narrow = Extension16.unpack(sector)
     return _geometry(boot, narrow, wide, fat_type, fat_sectors, total, clusters)
 
 

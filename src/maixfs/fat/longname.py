@@ -11,7 +11,7 @@ from maixfs.fat import ondisk
 
 _PART = 2 * ondisk.LONG_UNITS
 _FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
-_ENTRY = ondisk.LONG_ENTRY
+_ENTRY = ondisk.LongEntry.struct
 _PIECES = [struct.Struct("10s12s4s" * count) for count in range(21)]
 """The text of so many parts, as their entries have it in three places each."""
 _ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + 21)]
@@ -81,7 +81,7 @@ def _orders(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
 @cache
 def _name_fields(count: int) -> tuple[int, ...]:
     """Return where the names of a set are in its fields, in the order of the name."""
-    starts = range((count - 1) * len(ondisk.LongEntry._fields), -1, -len(ondisk.LongEntry._fields))
+    starts = range((count - 1) * len(ondisk.LongEntry.fields), -1, -len(ondisk.LongEntry.fields))
     return tuple(start + field for start in starts for field in (1, 5, 7))
 
 

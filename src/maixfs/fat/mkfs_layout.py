@@ -76,7 +76,7 @@ def boot_sector(layout: Layout, style: Style, label: bytes, serial: int, hidden:
     is_32 = layout.fat_type == 32
     jump, code = style.boot[layout.fat_type]
     small = layout.sectors < 0x10000
-    head = ondisk.BOOT_SECTOR.pack(
+    head = ondisk.BootSector(
         jump,
         style.oem_name,
         SECTOR,
@@ -91,7 +91,7 @@ def boot_sector(layout: Layout, style: Style, label: bytes, serial: int, hidden:
         layout.heads,
         hidden & 0xFFFFFFFF,
         0 if small else layout.sectors,
-    )
+    ).pack()
     sector = head + _extension(layout, style, label, serial) + code
     return sector.ljust(ondisk.SIGNATURE_OFFSET, b"\0") + b"\x55\xaa"
 
@@ -101,20 +101,20 @@ def _extension(layout: Layout, style: Style, label: bytes, serial: int) -> bytes
     tail = (drive, 0, 0x29, serial & 0xFFFFFFFF, label if label.strip() else NO_LABEL)
     name = style.type_names[layout.fat_type]
     if layout.fat_type != 32:
-        return ondisk.EXTENSION_16.pack(*tail, name)
+        return ondisk.Extension16(*tail, name).pack()[ondisk.EXTENSION_OFFSET :]
     wide = (layout.fat_sectors, 0, 0, ROOT_CLUSTER, 1, BACKUP_SECTOR, b"")
-    return ondisk.EXTENSION_32.pack(*wide, *tail, name)
+    return ondisk.Extension32(*wide, *tail, name).pack()[ondisk.EXTENSION_OFFSET :]
 
 
 def fsinfo_sector(layout: Layout) -> bytes:
     """Return the FSInfo sector of a new FAT32 volume; the root has taken one cluster."""
-    return ondisk.FS_INFO.pack(
+    return ondisk.FsInfo(
         ondisk.FSI_LEAD_SIG,
         ondisk.FSI_STRUC_SIG,
         layout.clusters - 1,
         ROOT_CLUSTER,
         ondisk.FSI_TRAIL_SIG,
-    )
+    ).pack()
 
 
 def label_entry(label: bytes, style: Style, date: int, time: int) -> bytes:
@@ -122,9 +122,8 @@ def label_entry(label: bytes, style: Style, date: int, time: int) -> bytes:
     if not label.strip():
         return b""
     first = (time, date, date) if style.stamps_all else (0, 0, 0)
-    return ondisk.DIR_ENTRY.pack(
-        label, ondisk.Attribute.VOLUME_ID, 0, 0, *first, 0, time, date, 0, 0
-    )
+    entry = ondisk.DirEntry(label, ondisk.Attribute.VOLUME_ID, 0, 0, *first, 0, time, date, 0, 0)
+    return entry.pack()
 
 
 def aborted(what: str, hint: str | None = None) -> FatError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.follow import find_named, find_slot, follow, shown
 from maixfs.fat.names import split_path
-from maixfs.fat.ondisk import DIR_ENTRY, ENTRY_SIZE, Attribute
+from maixfs.fat.ondisk import ENTRY_SIZE, EXTENT, Attribute
 from maixfs.fat.register import register
 from maixfs.sd.device import SECTOR
 
@@ -228,8 +228,8 @@ def parent_of(volume: Volume, cluster: int) -> int:
     """Return what the second slot of a folder says is above it."""
     directory = volume.directory(cluster)
     directory.load(2)
-    fields = DIR_ENTRY.unpack_from(directory.data, ENTRY_SIZE)
-    return int(fields[7] << 16 | fields[10] if volume.wide else fields[10])
+    high, _, _, low, _ = EXTENT.unpack(directory.data, ENTRY_SIZE)
+    return int(high << 16 | low if volume.wide else low)
 
 
 def set_attributes(volume: Volume, path: Path, value: int, mask: int) -> None:

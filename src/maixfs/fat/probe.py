@@ -12,7 +12,7 @@ from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import FatGeometry, is_boot_sector, is_fat, read_geometry
 from maixfs.fat.magic import PROBE_SECTORS, foreign_kind
-from maixfs.fat.ondisk import FS_INFO, FsInfo
+from maixfs.fat.ondisk import FsInfo
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
 from maixfs.sd.mbr import plausible_slots
@@ -158,7 +158,7 @@ def _fsinfo(device: SectorDevice, start: int, fat: FatGeometry) -> FsInfoState |
         sector = device.read(start + 1, 1)
     except SectorError as error:
         return _no_fsinfo(str(error))
-    info = FsInfo._make(FS_INFO.unpack(sector))
+    info = FsInfo.unpack(sector)
     signatures = (info.FSI_LeadSig, info.FSI_StrucSig)
     if signatures != (ondisk.FSI_LEAD_SIG, ondisk.FSI_STRUC_SIG) or not is_boot_sector(sector):
         return _no_fsinfo("its signatures are damaged")

@@ -17,12 +17,12 @@ from maixfs.fat.names import listed_name, short_oem, short_text
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME,
     ATTR_LONG_NAME_MASK,
-    DIR_ENTRY,
     ENTRY_FREE,
     ENTRY_SIZE,
     LAST_LONG_ENTRY,
     LONG_UNITS,
     Attribute,
+    DirEntry,
 )
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def make_entry(data: bytearray, item: Item, folder: int, *, wide: bool) -> FatEn
     (
         short, attributes, nt, tenths, create_time, create_date, access_date, high,
         write_time, write_date, low, size,
-    ) = DIR_ENTRY.unpack_from(data, item.slot * ENTRY_SIZE)  # fmt: skip
+    ) = DirEntry.struct.unpack_from(data, item.slot * ENTRY_SIZE)  # fmt: skip
     long = item.long
     short_name = short_text(short, 0)
     if long is None:
