@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from codecs import utf_16_le_decode
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maixfs.fat.entry import FatEntry
 from maixfs.fat.longname import checksum, read_long
@@ -28,7 +28,6 @@ from maixfs.fat.ondisk import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maixfs.fat.node import Node
 
 _new_tuple = tuple.__new__  # a quarter of the time that FatEntry's own takes
 _DOT = ord(".")
@@ -56,7 +55,7 @@ class Item:
         self.found = found
         self.listed = listed
         self.entry: FatEntry | None = None
-        self.node: Node | None = None
+        self.node: Any = None
 
 
 class SlotReader:
