@@ -381,10 +381,11 @@ class Directory:
 
     def put(self, slot: int, part: Part, *values: object) -> None:
         """Put values into the fields of a slot."""
-        sector = slot // _PER_SECTOR
-        self._writer.change_folder(self, sector)
+        writer, sector = self._writer, slot // _PER_SECTOR
+        if writer.waiting:
+            writer.change_folder(self, sector)
         part.pack_into(self.data, slot * ENTRY_SIZE, *values)
-        self._writer.folder_changed(self, sector)
+        writer.folder_changed(self, sector)
         item = self.items.get(slot)
         if item is not None:
             item.entry = None
@@ -421,7 +422,8 @@ class Directory:
         at, sector = slot * ENTRY_SIZE, slot // _PER_SECTOR
         high = first >> 16 if self.volume.wide else CLUSTER_HIGH.unpack(data, at)[0]
         date, time = stamp
-        writer.change_folder(self, sector)
+        if writer.waiting:
+            writer.change_folder(self, sector)
         if archive:
             data[at + _ATTRIBUTES] |= _ARCHIVE
         TAIL.pack_into(data, at, 0, high, time, date, first & 0xFFFF, size)
@@ -468,7 +470,7 @@ class Directory:
         writer, sector, last = self._writer, first // _PER_SECTOR, slot // _PER_SECTOR
         if writer.waiting:
             self._pass(0, slot)
-        writer.change_folder(self, sector)
+            writer.change_folder(self, sector)
         start = first * ENTRY_SIZE
         self.data[start : start + len(entries)] = entries
         writer.folder_changed(self, sector)
@@ -588,7 +590,8 @@ class Directory:
         slots = range(first, last + 1)
         for slot in slots if writer.faithful else reversed(slots):
             sector = slot // _PER_SECTOR
-            writer.change_folder(self, sector)
+            if writer.waiting:
+                writer.change_folder(self, sector)
             data[slot * ENTRY_SIZE] = ENTRY_FREE
             writer.folder_changed(self, sector)
         start = first

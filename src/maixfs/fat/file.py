@@ -33,7 +33,8 @@ _CREATE_NEW = int(OpenFlag.CREATE_NEW)
 _CREATE_ALWAYS = int(OpenFlag.CREATE_ALWAYS)
 _CREATING = _CREATE_ALWAYS | int(OpenFlag.OPEN_ALWAYS) | _CREATE_NEW
 _AT_END = int(OpenFlag.APPEND) & ~int(OpenFlag.OPEN_ALWAYS)
-_CHANGING = _CREATING | _WRITE | _AT_END
+CHANGING = _CREATING | _WRITE | _AT_END
+"""Flags of which each needs a volume that can be written."""
 _DIRECTORY = int(Attribute.DIRECTORY)
 _READ_ONLY = int(Attribute.READ_ONLY)
 _ARCHIVE = int(Attribute.ARCHIVE)
@@ -294,11 +295,6 @@ def open_found(
             file.drop()
             raise
     return file
-
-
-def changes_volume(flags: int) -> bool:
-    """Return True if opening with ``flags`` needs a volume that can be written."""
-    return bool(flags & _CHANGING)
 
 
 def _existing(directory: Directory, item: Item | None, flags: int, about: str) -> Item:

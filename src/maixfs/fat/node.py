@@ -313,17 +313,21 @@ class Node:
         end of their cluster, even where clusters follow one another.
         """
         writer, start, end = self._writer, at, at + len(view)
+        entered = (at + self._size - 1) >> self._shift
         while at < end:
             offset = at & _LOW
             if not offset:
-                if not at & self._size - 1 and not self._enter(at >> self._shift):
-                    break
+                if at >> self._shift >= entered:
+                    entered = self._enter(at >> self._shift, self.clusters_for(end))
+                    if at >> self._shift >= entered:
+                        break
                 # Only the sector that this file wrote last goes out here; a sector of another
                 # file or of a folder stays in the window behind the data.
                 writer.leave(handle.partial)
-                done = self._write_whole(at, view[at - start :])
-                if done:
-                    at += done
+                stop = min(end & ~_LOW, entered << self._shift)
+                if at < stop:
+                    self._write_whole(at, view[at - start : stop - start])
+                    at = stop
                     self.high = max(self.high, at)
                     continue
                 if at >= handle.size:
@@ -338,26 +342,38 @@ class Node:
             self.high = max(self.high, at)
         return at - start
 
-    def _enter(self, index: int) -> bool:
-        """Go on to a cluster of the file, or take it; ``False`` when the volume is full."""
-        chain = self.chain
-        if not index:
-            return bool(chain.first) or chain.stretch(1) > 0
-        if chain.reach(index + 1) > index:
-            self._writer.visit_entry(chain.locate(index - 1)[0])
-            return True
-        return chain.stretch(index + 1) > index
+    def _enter(self, index: int, needed: int) -> int:
+        """Go on to a cluster of the file, or take it.
 
-    def _write_whole(self, at: int, view: memoryview) -> int:
-        """Write the whole sectors of ``view`` that the cluster takes; returns their bytes."""
-        count = min(len(view) & ~_LOW, self._size - (at & self._size - 1))
-        if count:
-            sector, length = self._span(at)[0], count >> 9
-            self.volume.sectors.write(sector, view[:count])
-            self._writer.overwritten(sector, length)
-            if sector <= self.sector < sector + length:
+        Returns how many clusters can be written before the FAT is looked at again with an effect
+        on the card, ``needed`` at most; ``index`` or less when the volume is full.
+        """
+        chain, writer = self.chain, self._writer
+        known = chain.reach(needed if chain.first else 0)
+        if index < known:
+            if writer.waiting and index:
+                writer.visit_entry(chain.locate(index - 1)[0])
+            # With nothing in the window, the looks at the entries that follow write nothing.
+            return index + 1 if writer.waiting else min(known, needed)
+        return chain.stretch_some(needed)
+
+    def _write_whole(self, at: int, view: memoryview) -> None:
+        """Write whole sectors, those of each cluster in one call."""
+        writer, write, size = self._writer, self.volume.sectors.write, self._size
+        done, end = 0, len(view)
+        while done < end:
+            sector, row = self._span(at + done)
+            first, stop = sector, min(end, done + row * SECTOR)
+            count = min(stop - done, size - (at + done & size - 1))
+            while count:
+                write(sector, view[done : done + count])
+                done += count
+                sector += count >> 9
+                count = min(stop - done, size)
+            if writer.waiting:
+                writer.overwritten(first, sector - first)
+            if first <= self.sector < sector:
                 self.discard()
-        return count
 
     # The sector in RAM
 

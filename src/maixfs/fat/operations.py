@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat.errors import FatError, FResult, fat_error, full_error
-from maixfs.fat.file import changes_volume, lose_name, open_found
+from maixfs.fat.file import CHANGING, lose_name, open_found
 from maixfs.fat.names import make_name, oem_to_unicode, path_text, split_path
 from maixfs.fat.ondisk import (
     ACCESSED,
@@ -181,7 +181,10 @@ def open_file(volume: Tree, path: Path, flags: int) -> FatFile:
 
     Raises ``NO_PATH``, ``INVALID_NAME`` and ``WRITE_PROTECTED`` too.
     """
-    _check_for(volume, flags)
+    if flags & CHANGING:
+        volume.check_writable()
+    else:
+        volume.check_mounted()
     place = follow(volume, path)
     if place.name is None:
         raise fat_error(FResult.INVALID_NAME, shown(path), "this names no file")
@@ -190,16 +193,12 @@ def open_file(volume: Tree, path: Path, flags: int) -> FatFile:
 
 def open_slot(volume: Tree, folder: int, slot: int, flags: int) -> FatFile:
     """Open the file whose short entry is ``slot`` of the folder at cluster ``folder``."""
-    _check_for(volume, flags)
-    directory, item = find_slot(volume, folder, slot)
-    return open_found(directory, item, None, flags, directory.entry(item).name)
-
-
-def _check_for(volume: Tree, flags: int) -> None:
-    if changes_volume(flags):
+    if flags & CHANGING:
         volume.check_writable()
     else:
         volume.check_mounted()
+    directory, item = find_slot(volume, folder, slot)
+    return open_found(directory, item, None, flags, directory.entry(item).name)
 
 
 def make_folder(volume: Tree, path: Path) -> None:

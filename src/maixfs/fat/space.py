@@ -227,27 +227,25 @@ class Allocator:
         freed = 0
         try:
             while cluster < table.count:
-                link = self._set_free(cluster)
+                link = table.get(cluster)
                 if link == 0:
                     break
                 if link == 1:
-                    raise fat_error(FResult.INT_ERR, f"cluster {cluster:#x}", "its entry is 1")
+                    raise _is_one(cluster)
+                table.put(cluster, 0)
                 freed += 1
                 cluster = link
         finally:
             self.space.gave(freed)
         return freed
 
+    def grow_some(self, last: int, count: int) -> list[Run]:
+        """Add some of ``count`` clusters to the chain that ends in ``last``: here, all of them."""
+        return self.grow(last, count)
+
     def look(self, cluster: int) -> int:
         """Return the entry of a valid cluster."""
         return self.table.get(cluster)
-
-    def _set_free(self, cluster: int) -> int:
-        """Free a cluster of a chain; returns its link, 0 or 1 where it has none."""
-        link = self.table.get(cluster)
-        if link > 1:
-            self.table.put(cluster, 0)
-        return link
 
 
 class WindowAllocator(Allocator):
@@ -301,14 +299,10 @@ class WindowAllocator(Allocator):
         """Add ``count`` clusters to the chain that ends in ``last``; returns the new runs."""
         runs: list[Run] = []
         while count > 0:
-            self._look(last)
-            first = self._next_for(last) if self.space.free else 0
-            if not first:
+            run = self.grow_some(last, count)
+            if not run:
                 break
-            self._put(first, END_OF_CHAIN)
-            self._put(last, first)
-            self.space.took(1, first)
-            length = 1 + self._take_more(first, count - 1)
+            first, length = run[0]
             if runs and sum(runs[-1]) == first:
                 runs[-1] = (runs[-1][0], runs[-1][1] + length)
             else:
@@ -316,6 +310,20 @@ class WindowAllocator(Allocator):
             last = first + length - 1
             count -= length
         return runs
+
+    def grow_some(self, last: int, count: int) -> list[Run]:
+        """Add one cluster to a chain, and of ``count`` those after it that need no other sector.
+
+        Taking these is seen on the card only when the sector of the FAT that waits is written.
+        """
+        self._look(last)
+        first = self._next_for(last) if self.space.free else 0
+        if not first:
+            return []
+        self._put(first, END_OF_CHAIN)
+        self._put(last, first)
+        self.space.took(1, first)
+        return [(first, 1 + self._take_more(first, count - 1))]
 
     def _take_more(self, last: int, count: int) -> int:
         """Take the clusters after ``last`` whose entries lie in its sector of the FAT.
@@ -377,11 +385,25 @@ class WindowAllocator(Allocator):
         """Return the entry of a valid cluster, as FatFs would look at it now."""
         return self._look(cluster)
 
-    def _set_free(self, cluster: int) -> int:
-        link = self._look(cluster)
-        if link > 1:
-            self._put(cluster, 0)
-        return link
+    def _release(self, cluster: int) -> int:
+        freed = 0
+        try:
+            while cluster < self.table.count:
+                link = self._look(cluster)
+                if link == 0:
+                    break
+                if link == 1:
+                    raise _is_one(cluster)
+                self._put(cluster, 0)
+                freed += 1
+                cluster = link
+        finally:
+            self.space.gave(freed)
+        return freed
+
+
+def _is_one(cluster: int) -> FatError:
+    return fat_error(FResult.INT_ERR, f"cluster {cluster:#x}", "its entry is 1")
 
 
 def _settle_nothing() -> None:
@@ -471,13 +493,28 @@ class Chain:
         if self.length >= count:
             return count
         allocator, wanted = self._allocator, count - self.length
-        runs = allocator.grow(self.last, wanted) if self.length else allocator.start(wanted)
+        self._extend(allocator.grow(self.last, wanted) if self.length else allocator.start(wanted))
+        return self.length
+
+    def stretch_some(self, count: int) -> int:
+        """Make the chain longer by one cluster, or up to ``count`` where that looks the same.
+
+        All clusters must be known. Returns the length then: it is the same when the volume is
+        full.
+        """
+        allocator = self._allocator
+        if self.length:
+            self._extend(allocator.grow_some(self.last, count - self.length))
+        else:
+            self._extend(allocator.start(1))
+        return self.length
+
+    def _extend(self, runs: list[Run]) -> None:
         for first, length in runs:
             self.grown = True
             self._add(first, length)
         if not self.first and runs:
             self.first = runs[0][0]
-        return self.length
 
     def cut(self, keep: int) -> None:
         """Free all clusters but the first ``keep``."""

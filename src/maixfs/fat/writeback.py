@@ -335,8 +335,7 @@ class FatFsOrder(Window, WriteBack):
 
     def change_folder(self, folder: Folder, index: int) -> None:
         """Write what waits unless it is the sector that changes."""
-        if self.waiting:
-            self.visit(folder.sector_of(index))
+        self.visit(folder.sector_of(index))
 
     def folder_changed(self, folder: Folder, index: int) -> None:
         """Let the sector wait."""
