@@ -11,9 +11,10 @@ import struct
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
+from maixfs.fat.codepage import upcase
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.nameindex import NameIndex
-from maixfs.fat.names import numbered, upcase
+from maixfs.fat.names import numbered
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME_MASK,
     ENTRY_FREE,

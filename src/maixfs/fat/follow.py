@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.fat.codepage import oem_to_unicode
 from maixfs.fat.errors import FResult, fat_error
-from maixfs.fat.names import make_name, oem_to_unicode, path_text, split_path
+from maixfs.fat.names import make_name, path_text, split_path
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory

@@ -1,60 +1,38 @@
-"""Names of FAT: what a path is made of, short names, and what a name becomes on a card.
+"""Names of FAT: paths, short names, and the parts of long names on a card.
 
 Inside the driver a name is a ``str``; characters beyond U+FFFF count two UTF-16 units, and a
-lone surrogate is kept as it is. A path of ``bytes`` is the firmware's: code page 437.
-The rules are FatFs's, letter by letter (docs/SPEC.md).
+lone surrogate is kept as it is. A path of ``bytes`` is the firmware's: code page 437. The rules
+are those of FatFs R0.13c (docs/SPEC.md, section 16); ``codepage`` has its character tables.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from binascii import crc_hqx
 from codecs import utf_16_le_encode
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.codepage import (
-    oem_capitals,
-    oem_or_marks,
-    oem_to_unicode,
-    oem_upcase,
-    unicode_to_oem,
-    units,
-    upcase,
-)
+from maixfs.fat.codepage import oem_capitals, oem_or_marks, oem_to_unicode, unicode_to_oem, units
 from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.longname import checksum, join_long, long_entries, read_long
+from maixfs.fat.ondisk import LongEntry
 
-__all__ = [
-    "NewName",
-    "PathParts",
-    "checksum",
-    "join_long",
-    "listed_name",
-    "long_entries",
-    "make_name",
-    "numbered",
-    "oem_to_unicode",
-    "oem_upcase",
-    "read_long",
-    "short_oem",
-    "short_text",
-    "split_path",
-    "unicode_to_oem",
-    "units",
-    "upcase",
-]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Paths
 
 
 class PathParts(NamedTuple):
-    """A path, cut as FatFs cuts it."""
+    """A path, split as FatFs splits it."""
 
     absolute: bool
     """Whether it starts at the root, not at the current directory."""
     names: list[str]
-    """Its components; none stands for the place where it starts. A last one that is empty
-    comes from a trailing separator: no name, refused when the walk gets there."""
+    """Its components. An empty list is the place where the path starts. A last component that
+    is empty comes from a trailing separator; the look-up refuses it when it gets there."""
 
 
 _CONTROL = re.compile("[\x00-\x1f]")
@@ -63,7 +41,7 @@ _FORBIDDEN = re.compile('["*:<>?|\x7f\x00-\x1f/\\\\\uffff]')
 
 
 def split_path(path: bytes | str) -> PathParts:
-    """Cut ``path`` at ``/`` and ``\\``; runs of them count as one.
+    """Split ``path`` at ``/`` and ``\\``; several in a row count as one.
 
     In ``bytes`` the first byte under 20h ends the path, as in the firmware; in a ``str`` such
     a character stays in its component, and ``make_name`` refuses it.
@@ -78,7 +56,7 @@ def split_path(path: bytes | str) -> PathParts:
 
 
 def path_text(path: bytes) -> str:
-    """Return the firmware's path, up to the first byte under 20h."""
+    """Return the firmware's path in Unicode, up to the first byte under 20h."""
     return _until_control(oem_to_unicode(path))
 
 
@@ -87,21 +65,25 @@ def _until_control(text: str) -> str:
     return text if end is None else text[: end.start()]
 
 
+# Names that are looked up or created
+
+
 class NewName(NamedTuple):
-    """What a component of a path is in a directory."""
+    """How a component of a path is looked up and stored in a directory."""
 
     long: str
-    """The name without what FatFs strips from its end."""
+    """The name without the spaces and dots that FatFs strips from its end."""
     short: bytes
-    """Eleven bytes as they lie on the card."""
+    """The eleven bytes of the short name."""
     nt: int
     """Case bits of the short entry (DIR_NTRes)."""
     lossy: bool
-    """The short name does not say it all: it gets a number, and never finds a file."""
+    """The short name does not represent all of the name: it gets a number when it is stored,
+    and is not compared when the name is looked up."""
     needs_long: bool
-    """Entries with the long name are written before the short one."""
+    """Whether entries with the long name are written before the short one."""
     dot: bool
-    """``.`` or ``..``."""
+    """Whether the name is ``.`` or ``..``."""
 
 
 _DOTS = {
@@ -111,46 +93,43 @@ _DOTS = {
 
 
 def make_name(component: bytes | str) -> NewName:
-    """Return what ``component`` becomes; raises ``FatError`` (``INVALID_NAME``) for no name."""
+    """Convert a component of a path; raises ``FatError`` (``INVALID_NAME``)."""
     if isinstance(component, bytes):
         component = _until_control(oem_to_unicode(component))
-    return _made_name(component)
+    return _convert(component)
 
 
 @lru_cache(maxsize=1024)
-def _made_name(component: str) -> NewName:
+def _convert(component: str) -> NewName:
     bad = _FORBIDDEN.search(component)
-    if bad is not None or len(component) * 2 > ondisk.MAX_LONG_NAME:
-        _refuse(component, bad)
+    if bad is not None:
+        hint = 'a name has none of "*:<>?|/\\ and no control characters'
+        raise _invalid(component, f"{bad.group()!r} cannot be in a name", hint)
+    # Counting units needs an encoder; names of up to 127 characters cannot be too long.
+    most = ondisk.MAX_LONG_NAME
+    if len(component) * 2 > most and units(component) > most:
+        raise _invalid(component, f"a name has at most {most} UTF-16 units")
     if component in _DOTS:
         return _DOTS[component]
     long = component.rstrip(" .")
     if not long:
-        raise _no_name(component, "a name of dots and spaces only is no name")
+        raise _invalid(component, "a name needs more than dots and spaces")
     if long.isascii():
-        return _short_name(long, long.encode("ascii"), other=False)
-    return _short_name(long, oem_or_marks(long), other=True)
+        return _with_short_name(long, long.encode("ascii"), is_ascii=True)
+    return _with_short_name(long, oem_or_marks(long), is_ascii=False)
 
 
-def _refuse(component: str, bad: re.Match[str] | None) -> None:
-    if bad is not None:
-        what = f"{bad.group()!r} cannot be in a name"
-        raise _no_name(component, what, 'neither can any of "*:<>?|/\\ and control characters')
-    if units(component) > ondisk.MAX_LONG_NAME:
-        raise _no_name(component, f"a name has at most {ondisk.MAX_LONG_NAME} UTF-16 units")
-
-
-def _no_name(component: str, what: str, hint: str | None = None) -> FatError:
+def _invalid(component: str, what: str, hint: str | None = None) -> FatError:
     return fat_error(FResult.INVALID_NAME, repr(component), what, hint=hint)
 
 
 _PLAIN = bytes.maketrans(b"+,;=[]?", b"_______")
-"""Short names have no ``+,;=[]``, and ``?`` stands for what CP437 does not have."""
+"""Short names have no ``+,;=[]``; ``?`` stands for characters that code page 437 lacks."""
 _SHORT = _PLAIN.translate(oem_capitals())
 
 
-def _short_name(long: str, oem: bytes, *, other: bool) -> NewName:
-    """Make the short name of ``oem``, which has one byte for each unit of ``long``."""
+def _with_short_name(long: str, oem: bytes, *, is_ascii: bool) -> NewName:
+    """Make the short name from ``oem``, which has one byte for each UTF-16 unit of ``long``."""
     body, dot, ext = oem.rpartition(b".")
     if not dot:
         body, ext = ext, b""
@@ -166,8 +145,10 @@ def _short_name(long: str, oem: bytes, *, other: bool) -> NewName:
     )
     short = b"%-8.8b%-3.3b" % (short_body, short_ext)
     if short[0] == ondisk.ENTRY_FREE:
+        # E5 would mark the entry as deleted; sigma in code page 437 is such a byte.
         short = b"\x05" + short[1:]
-    if lossy or other or _mixed(body) or _mixed(ext):
+    # FatFs uses the case bits for ASCII names alone: é.txt gets a long name.
+    if lossy or not is_ascii or _has_both_cases(body) or _has_both_cases(ext):
         return NewName(long, short, 0, bool(lossy), needs_long=True, dot=False)
     nt = _NT_BASE * (body != body.upper()) | _NT_EXT * (ext != ext.upper())
     return NewName(long, short, nt, lossy=False, needs_long=False, dot=False)
@@ -177,13 +158,13 @@ _NT_BASE = ondisk.NT_LOWER_BASE
 _NT_EXT = ondisk.NT_LOWER_EXT
 
 
-def _mixed(part: bytes) -> bool:
+def _has_both_cases(part: bytes) -> bool:
     return part not in (part.upper(), part.lower())
 
 
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _LAST_PLAIN_NUMBER = 5
-"""After so many collisions FatFs takes a hash of the name for the number."""
+"""From the next try on, FatFs takes a hash of the long name for the number."""
 
 
 def numbered(short: bytes, long: str, n: int) -> bytes:
@@ -200,15 +181,18 @@ def numbered(short: bytes, long: str, n: int) -> bytes:
 def _hash(long: str, seed: int) -> int:
     """Return FatFs's CRC-16 of a name: polynomial 1021h, each unit from its lowest bit on.
 
-    FatFs shifts the bits in at the low end, so the last unit meets no polynomial any more.
+    FatFs shifts the bits in at the low end, so the last unit does not meet the polynomial.
     """
     bits = utf_16_le_encode(long, "surrogatepass")[0].translate(_MIRROR)
     head = seed.to_bytes(2, "big") + bits[:-2]
     return crc_hqx(head, 0) ^ int.from_bytes(bits[-2:], "big")
 
 
+# Names that are shown
+
+
 def short_oem(short: bytes, nt: int) -> bytes:
-    """Return the short name as the firmware lists it: CP437, in the case that ``nt`` says."""
+    """Return the short name as the firmware lists it: CP437, in the case given by ``nt``."""
     body = short[:8].replace(b" ", b"")
     ext = short[8:].replace(b" ", b"")
     # FatFs sets the dot by the first byte of the extension alone, even if others follow.
@@ -220,6 +204,7 @@ def short_oem(short: bytes, nt: int) -> bytes:
 
 
 def _cased(name: bytes, nt: int) -> bytes:
+    """Lower ASCII letters alone, as FatFs does; it switches from body to extension at a dot."""
     body, dot, ext = name.partition(b".")
     if nt & _NT_BASE:
         body = body.lower()
@@ -227,12 +212,143 @@ def _cased(name: bytes, nt: int) -> bytes:
 
 
 def short_text(short: bytes, nt: int) -> str:
-    """Return the short name in Unicode, in the case that ``nt`` says."""
+    """Return the short name in Unicode, in the case given by ``nt``."""
     name = short_oem(short, nt)
     return name.decode("ascii" if name.isascii() else "cp437")
 
 
 def listed_name(long: str | None, short: bytes, nt: int) -> bytes:
-    """Return the name that the firmware lists: the long one if CP437 has it, or the short."""
+    """Return the name that the firmware lists.
+
+    That is the long name if code page 437 has all of its characters, else the short name.
+    """
     name = unicode_to_oem(long) if long else None
     return name or short_oem(short, nt)
+
+
+# Long names: entries of 13 UTF-16 units before the short entry, the last part first
+
+_PART = 2 * ondisk.LONG_UNITS
+_FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
+_PIECES = [struct.Struct("10s12s4s" * count) for count in range(21)]
+"""Indexed by the number of parts: their text, which each part holds in three fields."""
+_ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + 21)]
+_MIDDLES = [bytes((ondisk.ATTR_LONG_NAME, 0, check)) for check in range(256)]
+"""LDIR_Attr, LDIR_Type and LDIR_Chksum."""
+_ROTATED = [(byte & 0xFF) >> 1 | (byte & 1) << 7 for byte in range(511)]
+
+
+def checksum(short: bytes) -> int:
+    """Return the checksum of a short name (eleven bytes) that its long entries contain."""
+    # Written out: a loop takes twice the time, and every name that is created needs it.
+    r = _ROTATED
+    a, b, c, d, e, f, g, h, i, j, k = short
+    half = r[r[r[r[r[a] + b] + c] + d] + e] + f
+    return (r[r[r[r[r[half] + g] + h] + i] + j] + k) & 0xFF
+
+
+def long_entries(long: str, short: bytes) -> bytes:
+    """Return the entries of the long name, in the order in which they lie on the card.
+
+    ``long`` has 1 to 255 units, ``short`` is the short name with its number, if it has one.
+    """
+    text, _ = utf_16_le_encode(long, "surrogatepass")
+    count, odd = divmod(len(text), _PART)
+    if odd:
+        count += 1
+        text += b"\0\0".ljust(_PART - odd, b"\xff")
+    middle = _MIDDLES[checksum(short)]
+    pieces = _PIECES[count].unpack(text)
+    at = 3 * count
+    joined: list[bytes] = []
+    for order in range(count, 0, -1):
+        at -= 3
+        joined += (_ORDERS[order], pieces[at], middle, pieces[at + 1], b"\0\0", pieces[at + 2])
+    joined[0] = _ORDERS[count | ondisk.LAST_LONG_ENTRY]
+    return b"".join(joined)
+
+
+def read_long(entries: bytes, short: bytes) -> str | None:
+    """Return the long name in ``entries``, as they lie on the card, of the short name ``short``.
+
+    ``None`` where FatFs falls back on the short name: the numbers do not run down to 1, the
+    checksum differs, LDIR_FstClusLO is not 0, or the filler after the end is not FFFFh. FatFs
+    does not look at LDIR_Type.
+    """
+    count, odd = divmod(len(entries), ondisk.ENTRY_SIZE)
+    if odd or not 1 <= count <= ondisk.LAST_LONG_ENTRY:
+        return None
+    fields = _set_of(count).unpack(entries)
+    orders, clusters = _orders(count)
+    if fields[::_FIELDS] != orders or fields[_CLUSTER::_FIELDS] != clusters:
+        return None
+    if fields[_CHECKSUM::_FIELDS] != (checksum(short),) * count:
+        return None
+    return join_long([fields[at] for at in _name_fields(count)])
+
+
+_FIELDS = len(LongEntry.fields)
+_FIELD_NAMES = [declared.name for declared in LongEntry.fields]
+_CHECKSUM = _FIELD_NAMES.index("LDIR_Chksum")
+_CLUSTER = _FIELD_NAMES.index("LDIR_FstClusLO")
+_NAMES = [_FIELD_NAMES.index(f"LDIR_Name{number}") for number in (1, 2, 3)]
+
+
+@cache
+def _set_of(count: int) -> struct.Struct:
+    return struct.Struct("<" + LongEntry.struct.format.removeprefix("<") * count)
+
+
+@cache
+def _orders(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return LDIR_Ord and LDIR_FstClusLO of a sound set of ``count`` parts."""
+    return (count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1)), (0,) * count
+
+
+@cache
+def _name_fields(count: int) -> tuple[int, ...]:
+    """Return the indexes of the text fields of a set, first part of the name first."""
+    starts = range((count - 1) * _FIELDS, -1, -_FIELDS)
+    return tuple(start + field for start in starts for field in _NAMES)
+
+
+def join_long(parts: Iterable[bytes]) -> str | None:
+    """Return the name in ``parts``, each the 26 bytes of an entry, first part of the name first.
+
+    ``None`` where FatFs rejects it: more than 255 units, or a wrong filler.
+    """
+    joined = b"".join(parts)
+    text = joined.decode("utf-16-le", "surrogatepass")
+    end = text.find("\0")
+    if not _fits(joined):
+        return None
+    if end < 0:
+        return text
+    # As a rule the end is in the last part, and one comparison is enough.
+    filler = text[end + 1 :]
+    if filler != _FILLER[: len(filler)] and not _filled(joined):
+        return None
+    return text[:end]
+
+
+def _fits(joined: bytes) -> bool:
+    """Return True if name and closing 0 have at most 256 units and end by part 20."""
+    most = 2 * ondisk.MAX_LONG_NAME
+    if len(joined) <= most:
+        return True
+    last = joined[most // _PART * _PART : most + 2]
+    return len(joined) - most < _PART and "\0" in last.decode("utf-16-le", "surrogatepass")
+
+
+def _filled(joined: bytes) -> bool:
+    """Return True if in each part nothing but FFFFh follows a 0.
+
+    FatFs checks each part by itself: a 0 in a middle part ends the name there, and the parts
+    after it are checked and dropped.
+    """
+    for at in range(0, len(joined), _PART):
+        part = joined[at : at + _PART].decode("utf-16-le", "surrogatepass")
+        end = part.find("\0")
+        if end >= 0 and part.count("\uffff", end) != len(part) - end - 1:
+            return False
+    return True

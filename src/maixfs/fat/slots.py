@@ -12,8 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from maixfs.fat.entry import FatEntry
-from maixfs.fat.longname import checksum, read_long
-from maixfs.fat.names import listed_name, short_oem, short_text
+from maixfs.fat.names import checksum, listed_name, read_long, short_oem, short_text
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME,
     ATTR_LONG_NAME_MASK,

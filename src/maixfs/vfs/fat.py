@@ -7,11 +7,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from maixfs.fat import FatCore
+from maixfs.fat.codepage import oem_to_unicode
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.mkfs import make_filesystem
 from maixfs.fat.mkfs_fatfs import plan_small
 from maixfs.fat.mkfs_layout import Wish
-from maixfs.fat.names import oem_to_unicode
 from maixfs.fat.ondisk import MAX_LONG_NAME
 from maixfs.fat.openflag import OpenFlag
 from maixfs.fat.volume_find import find_volume
