@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from maixfs.fat import label, opening, operations, tree
+from maixfs.fat.arguments import byte_view, number, open_flags, time_stamp
 from maixfs.fat.entry import ROOT, FatEntry, VolumeInfo
 from maixfs.fat.errors import FatError, FResult
-from maixfs.fat.follow import find, find_directory, follow, shown
+from maixfs.fat.follow import find, find_directory, follow, is_root, shown
 from maixfs.fat.openflag import OpenFlag
 from maixfs.fat.volume import Volume
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.fat.clock import Clock
+    from maixfs.fat.directory import Directory
     from maixfs.fat.file import FatFile
     from maixfs.fat.follow import Path
     from maixfs.fat.geometry import FatGeometry
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 _READ = OpenFlag.READ
 _WRITE_NEW = OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS
+_MOST_SECTORS = 0xFFFFFFFF
+"""Sector numbers are 32 bits wide."""
 _ALL_ATTRIBUTES = 0x27
 """Attributes that can be set: read-only, hidden, system, archive."""
 
@@ -52,6 +57,7 @@ class FatCore:
         read_only: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        number(start, "start", _MOST_SECTORS)
         self._volume = Volume(device, start, read_only=read_only, clock=clock)
 
     @property
@@ -132,7 +138,25 @@ class FatCore:
 
     def open(self, path: Path, flags: int = _READ) -> FatFile:
         """Open or create a file with FatFs's flags; see ``opening.open_file`` for the errors."""
-        return opening.open_file(self._volume, path, int(flags))
+        return opening.open_file(self._volume, path, open_flags(flags))
+
+    def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
+        """Open a file by the slot of its short entry in the folder at cluster ``folder``."""
+        return opening.open_slot(self._volume, folder, slot, int(flags))
+
+    def remove_entry(self, folder: int, slot: int) -> None:
+        """Remove a file or an empty folder by its slot."""
+        operations.remove_slot(self._volume, folder, slot)
+
+    def rename_entry(self, folder: int, slot: int, new: Path) -> None:
+        """Rename or move a file or a folder by its slot."""
+        operations.rename_slot(self._volume, folder, slot, new)
+
+    def scandir_folder(self, cluster: int) -> Iterator[FatEntry]:
+        """Yield the entries of the folder at ``cluster`` (0: the root); see ``scandir``."""
+        self._volume.check_mounted()
+        directory = self._volume.directory(cluster)
+        return (directory.entry(item) for item in directory.list_items())
 
     def read_bytes(self, path: Path) -> bytes:
         """Return the whole content of a file."""
@@ -144,9 +168,10 @@ class FatCore:
 
         Raises ``DENIED`` (``FullError``) when it does not fit; what fitted stays.
         """
+        view = byte_view(data)
         with self.open(path, _WRITE_NEW) as file:
-            written = file.write(data)
-        operations.check_all_written(shown(path), written, memoryview(data).nbytes)
+            written = file.write(view)
+        operations.check_all_written(shown(path), written, len(view))
 
     # Names
 
@@ -156,13 +181,14 @@ class FatCore:
         Raises ``NO_FILE``, ``NO_PATH``, ``INVALID_NAME``.
         """
         self._volume.check_mounted()
-        if not path.strip(b"/\\" if isinstance(path, bytes) else "/\\"):  # type: ignore[arg-type]
+        if is_root(path):
             return ROOT
         directory, item = find(self._volume, path)
         return directory.entry(item)
 
     def exists(self, path: Path) -> bool:
         """Tell whether there is a file or folder of that path."""
+        self._volume.check_mounted()
         try:
             place = follow(self._volume, path)
         except FatError as error:
@@ -179,7 +205,12 @@ class FatCore:
         """
         self._volume.check_mounted()
         directory = find_directory(self._volume, path)
-        return (directory.entry(item) for item in directory.list_items())
+        return self._entries(directory)
+
+    def _entries(self, directory: Directory) -> Iterator[FatEntry]:
+        for item in directory.list_items():
+            yield directory.entry(item)
+            self._volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:
         """Yield path and entry of everything below a folder, folders first."""
@@ -207,7 +238,9 @@ class FatCore:
 
     def set_attributes(self, path: Path, value: int, mask: int = _ALL_ATTRIBUTES) -> None:
         """Set read-only, hidden, system and archive, those of them that are in ``mask``."""
-        operations.set_attributes(self._volume, path, int(value), int(mask))
+        number(value, "attributes", 0xFF)
+        number(mask, "mask", 0xFF)
+        operations.set_attributes(self._volume, path, value, mask)
 
     def set_times(
         self,
@@ -218,6 +251,9 @@ class FatCore:
         accessed: int | None = None,
     ) -> None:
         """Set the times of an entry: pairs of date and time, and the date of the last access."""
+        if accessed is not None:
+            accessed = number(accessed, "accessed", 0xFFFF)
+        modified, created = time_stamp(modified, "modified"), time_stamp(created, "created")
         operations.set_times(self._volume, path, modified, created, accessed)
 
     def chdir(self, path: Path) -> None:
@@ -229,6 +265,8 @@ class FatCore:
 
         Raises ``INT_ERR`` where they are wrong, ``NOT_ENOUGH_CORE`` beyond ``most`` bytes.
         """
+        if most is not None:
+            number(most, "most", sys.maxsize)
         return operations.current_directory(self._volume, most)
 
     # The whole

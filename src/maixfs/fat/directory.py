@@ -237,6 +237,12 @@ class Directory:
                 return slot
         return None
 
+    def item_at(self, slot: int) -> Item | None:
+        """Return the entry whose short entry is ``slot``, if there is one."""
+        while slot not in self.items and self._read_on():
+            pass
+        return self.items.get(slot)
+
     def list_items(self) -> Iterator[Item]:
         """Yield the entries that FatFs lists; they may come and go meanwhile."""
         order, at, seen = self._order, 0, self.changes
@@ -277,7 +283,7 @@ class Directory:
         """Return what is said of an item."""
         entry = item.entry
         if entry is None:
-            entry = item.entry = make_entry(self.data, item, wide=self.volume.wide)
+            entry = item.entry = make_entry(self.data, item, self.cluster, wide=self.volume.wide)
         return entry
 
     # Changing
@@ -383,9 +389,13 @@ class Directory:
         self.free_slots(item.first, item.slot)
 
     def free_slots(self, first: int, last: int) -> None:
-        """Mark slots free."""
+        """Mark slots free, the last one first.
+
+        Where they lie in two sectors, the short entry goes first: what is left of a file whose
+        long name went first would show up under its short name.
+        """
         data = self.data
-        for slot in range(first, last + 1):
+        for slot in range(last, first - 1, -1):
             data[slot * ENTRY_SIZE] = ENTRY_FREE
             self.touch(slot)
         start = first

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING
 
+from maixfs.fat.arguments import byte_view, writable_view
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.openflag import OpenFlag
 
@@ -90,6 +92,7 @@ class FatFile:
         Raises ``INT_ERR`` where the chain ends before the file does, ``DISK_ERR``.
         """
         self._check(_READ)
+        count = index(count)
         left = self._size - self._position
         if count < 0 or count > left:
             count = left
@@ -110,9 +113,7 @@ class FatFile:
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill ``buffer``; returns how many bytes there were."""
         self._check(_READ)
-        view = memoryview(buffer)
-        if view.format != "B" or view.ndim != 1:
-            view = view.cast("B")
+        view = writable_view(buffer)
         count = min(len(view), self._size - self._position)
         if count <= 0:
             return 0
@@ -127,9 +128,7 @@ class FatFile:
     def write(self, data: Buffer) -> int:
         """Write ``data``; returns how many bytes, fewer when the volume or the file is full."""
         self._check(_WRITE)
-        view = memoryview(data)
-        if view.format != "B" or view.ndim != 1:
-            view = view.cast("B")
+        view = byte_view(data)
         position = self._position
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
@@ -151,6 +150,7 @@ class FatFile:
         a negative position, ``INT_ERR`` where the chain is shorter.
         """
         self._check()
+        position = index(position)
         if position < 0:
             raise fat_error(FResult.INVALID_PARAMETER, self.name, f"no position {position}")
         position = min(position, MAX_SIZE)

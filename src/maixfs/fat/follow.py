@@ -35,6 +35,18 @@ class Place(NamedTuple):
         return self.name is None or self.name.dot
 
 
+def checked(path: Path) -> bytes:
+    """Return a path that is no ``str``; raises ``TypeError`` unless it is ``bytes``."""
+    if not isinstance(path, bytes):
+        raise TypeError(f"a path is bytes or str, not {type(path).__name__}")
+    return path
+
+
+def is_root(path: Path) -> bool:
+    """Return True for a path of separators alone, and for the empty one."""
+    return not (path.strip("/\\") if isinstance(path, str) else checked(path).strip(b"/\\"))
+
+
 def shown(path: Path) -> str:
     """Return a path for a message."""
     return path if isinstance(path, str) else oem_to_unicode(path)
@@ -46,7 +58,7 @@ def follow(volume: Volume, path: Path) -> Place:
     Raises ``NO_PATH`` where a folder on the way is missing or is a file, ``INVALID_NAME``,
     ``INT_ERR``, ``DISK_ERR``. As in FatFs, a name is looked at before its folder is.
     """
-    text = path if isinstance(path, str) else path_text(path)
+    text = path if isinstance(path, str) else path_text(checked(path))
     folder = text[: text.rfind("/") + 1]
     known = volume.folders.get(folder)
     if known is not None:
@@ -109,6 +121,15 @@ def find_named(volume: Volume, path: Path) -> tuple[Directory, Item]:
     if place.item is None:
         raise fat_error(FResult.NO_FILE, shown(path))
     return place.directory, place.item
+
+
+def find_slot(volume: Volume, folder: int, slot: int) -> tuple[Directory, Item]:
+    """Return the entry in ``slot`` of the folder at cluster ``folder``; raises ``NO_FILE``."""
+    directory = volume.directory(folder)
+    item = directory.item_at(slot)
+    if item is None:
+        raise fat_error(FResult.NO_FILE, f"slot {slot} of the folder at cluster {folder:#x}")
+    return directory, item
 
 
 def find_directory(volume: Volume, path: Path) -> Directory:

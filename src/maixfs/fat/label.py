@@ -33,6 +33,8 @@ def label_bytes(label: str | bytes) -> bytes:
     437 does not have or a label cannot hold, and for a space in front. Letters beyond ASCII are
     right on FAT, but fsck.fat 4.2 takes them for control characters.
     """
+    if not isinstance(label, (bytes, str)):
+        raise TypeError(f"a label is bytes or str, not {type(label).__name__}")
     text = oem_to_unicode(label) if isinstance(label, bytes) else label
     text = text.rstrip(" ")
     oem = unicode_to_oem(upcase(text))

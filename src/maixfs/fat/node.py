@@ -124,8 +124,8 @@ class Node:
         if self._shrunk:
             size = min(size, self.chain.reach(self.clusters_for(size)) * self._size)
         if self.directory is not None:
-            self.directory.data[self.item.slot * ENTRY_SIZE + 11] |= _ARCHIVE
             date, time = self.volume.clock()
+            self.directory.data[self.item.slot * ENTRY_SIZE + 11] |= _ARCHIVE
             self._put_tail(self.directory, size, date, time)
         chain = self.chain
         if self.opens == 1 and size + self._size - 1 >> self._shift >= chain.length:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error, full_error
-from maixfs.fat.follow import find_named, follow, shown
+from maixfs.fat.follow import find_named, find_slot, follow, shown
 from maixfs.fat.names import split_path
 from maixfs.fat.ondisk import ENTRY_SIZE, EXTENT, Attribute
 from maixfs.fat.register import register
+from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
@@ -37,11 +39,12 @@ def make_folder(volume: Volume, path: Path) -> None:
     place = follow(volume, path)
     if place.item is not None or place.name is None:
         raise fat_error(FResult.EXIST, shown(path))
+    date, time = volume.clock()
     runs = volume.allocator.start(1)
     if not runs:
         raise full_error(shown(path), "no free cluster for the folder")
     cluster = runs[0][0]
-    rest = _folder_fields(volume, cluster)
+    rest = _fields_of(volume, cluster, date, time)
     try:
         _lay_out(volume, cluster, place.directory.cluster, rest)
         register(place.directory, place.name, _DIRECTORY, rest)
@@ -50,11 +53,6 @@ def make_folder(volume: Volume, path: Path) -> None:
         volume.allocator.free_chain(cluster)
         raise
     volume.flush()
-
-
-def _folder_fields(volume: Volume, cluster: int) -> bytes:
-    date, time = volume.clock()
-    return _fields_of(volume, cluster, date, time)
 
 
 def _fields_of(volume: Volume, cluster: int, date: int, time: int) -> bytes:
@@ -89,7 +87,17 @@ def remove(volume: Volume, path: Path) -> None:
     gone then all the same.
     """
     volume.check_writable()
-    directory, item = find_named(volume, path)
+    _remove(volume, *find_named(volume, path), path)
+
+
+def remove_slot(volume: Volume, folder: int, slot: int) -> None:
+    """Remove the file or empty folder in ``slot`` of a folder; see ``remove``."""
+    volume.check_writable()
+    directory, item = find_slot(volume, folder, slot)
+    _remove(volume, directory, item, directory.entry(item).name)
+
+
+def _remove(volume: Volume, directory: Directory, item: Item, path: Path) -> None:
     entry = directory.entry(item)
     if entry.attributes & _READ_ONLY:
         raise fat_error(FResult.DENIED, shown(path), "this is read-only")
@@ -111,7 +119,9 @@ def _check_empty(volume: Volume, cluster: int, path: Path) -> None:
     if cluster == volume.cwd:
         raise fat_error(FResult.DENIED, shown(path), "this is the current directory")
     if next(volume.directory(cluster).list_items(), None) is not None:
-        raise fat_error(FResult.DENIED, shown(path), "the folder is not empty")
+        raise fat_error(
+            FResult.DENIED, shown(path), "the folder is not empty", errno=errno.ENOTEMPTY
+        )
 
 
 def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> None:
@@ -126,7 +136,16 @@ def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> Non
     lie in itself, which FatFs does, and loses it.
     """
     volume.check_writable()
-    directory, item = find_named(volume, old)
+    _rename(volume, *find_named(volume, old), new, guarded=guarded)
+
+
+def rename_slot(volume: Volume, folder: int, slot: int, new: Path) -> None:
+    """Rename or move the entry in ``slot`` of a folder; see ``rename``."""
+    volume.check_writable()
+    _rename(volume, *find_slot(volume, folder, slot), new, guarded=True)
+
+
+def _rename(volume: Volume, directory: Directory, item: Item, new: Path, *, guarded: bool) -> None:
     directory.pins += 1  # whatever the other path leads through
     try:
         place = follow(volume, new)
@@ -163,11 +182,26 @@ def _move(volume: Volume, directory: Directory, item: Item, place: Place) -> Non
     at = item.slot * ENTRY_SIZE
     rest = bytes(directory.data[at + 13 : at + ENTRY_SIZE])
     made = register(place.directory, place.name, attributes, rest)
+    if folder is not None or not _in_one_sector(directory, item, place.directory, made):
+        # The deletion of the old entry may share a sector with a part of the new one, or with
+        # something that waits longer. Nothing of it may land before the new entry is complete.
+        try:
+            volume.settle()
+        except BaseException:
+            place.directory.remove(made)
+            raise
     if folder is not None and folder.data[ENTRY_SIZE + 1] == ord("."):
         _point_up(volume, folder, place.directory.cluster)
     if item.node is not None:
         item.node.move(place.directory, made)
     directory.remove(item)
+
+
+def _in_one_sector(directory: Directory, item: Item, target: Directory, made: Item) -> bool:
+    """Return True if one sector holds all slots of both items: they change together then."""
+    each = SECTOR // ENTRY_SIZE
+    slots = (item.first, item.slot, made.first, made.slot)
+    return directory is target and len({slot // each for slot in slots}) == 1
 
 
 def _point_up(volume: Volume, folder: Directory, parent: int) -> None:

@@ -41,6 +41,7 @@ def walk(volume: Volume, path: Path) -> Iterator[tuple[str, FatEntry]]:
             continue
         name = f"{base}/{entry.name}"
         yield name, entry
+        volume.check_mounted()
         if entry.is_dir and entry.cluster not in seen:
             seen.add(entry.cluster)
             stack.append((name, _entries(volume.directory(entry.cluster))))

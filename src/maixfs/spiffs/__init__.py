@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from maixfs.spiffs.core import Info, SpiffsCore, StatVfs
     from maixfs.spiffs.descriptor import Descriptor
     from maixfs.spiffs.errors import Code, SpiffsError
+    from maixfs.spiffs.filesystem import Spiffs, SpiffsEntry
     from maixfs.spiffs.flags import OpenFlag
     from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
     from maixfs.spiffs.index import DirEntry
@@ -29,7 +30,9 @@ __all__ = [
     "GeometryError",
     "Info",
     "OpenFlag",
+    "Spiffs",
     "SpiffsCore",
+    "SpiffsEntry",
     "SpiffsError",
     "StatVfs",
 ]
@@ -39,6 +42,7 @@ __getattr__ = lazy_names(
     {
         "descriptor": ("Descriptor",),
         "errors": ("Code", "SpiffsError"),
+        "filesystem": ("Spiffs", "SpiffsEntry"),
         "flags": ("OpenFlag",),
         "core": ("Info", "SpiffsCore", "StatVfs"),
         "geometry": ("PRESETS", "Geometry", "GeometryError"),

@@ -162,19 +162,23 @@ class SpiffsCore:
             raise
         return Descriptor(self, self._volume, slot, raw.decode("utf-8", "backslashreplace"))
 
-    def open_page(self, page: int) -> Descriptor:
-        """Open the file whose header lies at ``page`` for reading.
+    def open_page(self, page: int, flags: int = int(OpenFlag.RDONLY)) -> Descriptor:
+        """Open the file whose header lies at ``page``; CREAT and EXCL mean nothing here.
 
         For listings of damaged areas, where two headers may carry one name. Raises -10031 for
         what is no object page.
         """
         self._check_mounted()
+        if flags & _CHANGING:
+            self.check_writable()
         geometry = self._volume.geometry
         if not 0 <= page < geometry.pages or geometry.is_lookup_page(page):
             raise spiffs_error(Code.NOT_A_FILE, f"page {page}")
         slot = self._volume.slots.take()
         try:
-            self._open_page(slot, page, int(OpenFlag.RDONLY))
+            self._open_page(slot, page, int(flags))
+            if flags & _TRUNC:
+                truncate.truncate(self._volume, slot, 0)
         except SpiffsError:
             slot.open = False
             raise
@@ -265,6 +269,22 @@ class SpiffsCore:
         self._check_mounted()
         return self._volume.index.visible[find_name(self._volume, self._raw(name))]
 
+    @property
+    def name_changes(self) -> int:
+        """A number that changes whenever a file appears, disappears or gets another name."""
+        return self._volume.index.name_changes
+
+    def find(self, name: bytes) -> DirEntry | None:
+        """Return what listings say of one file, ``None`` where no file has that name."""
+        self._check_mounted()
+        if not self._volume.index.pages_named(name):
+            return None
+        return self._volume.index.visible[find_name(self._volume, name)]
+
+    def check_name(self, name: Name) -> None:
+        """Raise -10036 for a name that is too long, -10002 for one with a zero byte."""
+        self._raw(name)
+
     def exists(self, name: Name) -> bool:
         """Tell whether there is a file of that name."""
         return bool(self._volume.index.pages_named(self._raw(name)))
@@ -277,10 +297,15 @@ class SpiffsCore:
         """
         self._check_mounted()
         self.check_writable()
-        raw = self._raw(name)
+        self.remove_page(find_name(self._volume, self._raw(name)))
+
+    def remove_page(self, page: int) -> None:
+        """Remove the file whose header lies at ``page``; see ``remove``."""
+        self._check_mounted()
+        self.check_writable()
         slot = self._volume.slots.take()
         try:
-            self._open_page(slot, find_name(self._volume, raw), 0)
+            self._open_page(slot, page, 0)
             truncate.remove(self._volume, slot)
         except SpiffsError:
             slot.open = False
@@ -297,6 +322,14 @@ class SpiffsCore:
             raise spiffs_error(Code.CONFLICTING_NAME, self._shown(raw_new))
         self._rewrite(page, name=raw_new)
         self._volume.slots.renamed(raw_old, raw_new)
+
+    def rename_page(self, page: int, new: Name) -> None:
+        """Give the file whose header lies at ``page`` another name, be it taken or not."""
+        self._check_mounted()
+        self.check_writable()
+        old, raw_new = self._volume.index.visible[page].raw_name, self._raw(new)
+        self._rewrite(page, name=raw_new)
+        self._volume.slots.renamed(old, raw_new)
 
     def set_meta(self, name: Name, meta: bytes) -> None:
         """Write the meta bytes of a file (``geometry.meta_length`` of them)."""

@@ -53,6 +53,8 @@ class ObjectIndex:
         self._order: list[int] | None = None
         self.changes = 0
         """Goes up whenever the listing changes."""
+        self.name_changes = 0
+        """Goes up whenever a name appears or disappears; not where its header only moves."""
 
     def add(self, page: int, entry: int, raw: bytes) -> int | None:
         """Take an index page in: its look-up entry and first ``header_size`` bytes.
@@ -85,6 +87,7 @@ class ObjectIndex:
             page,
             raw[self._name_end : self._meta_end],
         )
+        self.name_changes += name not in self._by_name
         _add(self._by_name, name, page)
         self._order = None
         self.changes += 1
@@ -97,6 +100,7 @@ class ObjectIndex:
         shown = self.visible.pop(page, None)
         if shown is not None:
             _remove(self._by_name, shown.raw_name, page)
+            self.name_changes += shown.raw_name not in self._by_name
             self._order = None
             self.changes += 1
         return self._owners.pop(page, None)
