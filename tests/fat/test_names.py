@@ -24,7 +24,7 @@ from maixfs.fat.codepage import (
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.names import (
     checksum,
-    join_long,
+    decode_long,
     listed_name,
     long_entries,
     make_name,
@@ -276,16 +276,15 @@ def test_read_long_ignores_the_type_byte():
     assert read_long(changed(12, 7), SHORT) == LONG
 
 
-def test_join_long_ends_at_a_zero_in_a_middle_part():
+def test_decode_long_ends_at_a_zero_in_a_middle_part():
     parts = [f"{text}\0".encode("utf-16-le").ljust(26, b"\xff") for text in ("ab", "c")]
-    assert join_long(parts) == "ab"
+    assert decode_long(b"".join(parts)) == "ab"
 
 
 @pytest.mark.parametrize(("length", "fits"), [(255, True), (256, False), (260, False)])
-def test_join_long_of_20_parts_accepts_at_most_255_units(length, fits):
+def test_decode_long_of_20_parts_accepts_at_most_255_units(length, fits):
     text = ("y" * length + "\0").encode("utf-16-le")[:520].ljust(520, b"\xff")
-    parts = [text[at : at + 26] for at in range(0, 520, 26)]
-    assert join_long(parts) == ("y" * 255 if fits else None)
+    assert decode_long(text) == ("y" * 255 if fits else None)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.fat.clock import Clock, host_clock, pack_time, unpack_time
     from maixfs.fat.core import FatCore
-    from maixfs.fat.entry import FatEntry, VolumeInfo
+    from maixfs.fat.entries import Clock, FatEntry, host_clock, pack_time, unpack_time
     from maixfs.fat.errors import FatError, FResult
     from maixfs.fat.file import FatFile
     from maixfs.fat.filesystem import Fat
-    from maixfs.fat.geometry import FatGeometry, read_geometry
+    from maixfs.fat.geometry import FatGeometry, VolumeInfo, read_geometry
     from maixfs.fat.mkfs import format_volume, make_filesystem
     from maixfs.fat.ondisk import Attribute
     from maixfs.fat.openflag import OpenFlag
@@ -51,8 +50,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "clock": ("Clock", "host_clock", "pack_time", "unpack_time"),
-        "entry": ("FatEntry", "VolumeInfo"),
+        "entries": ("Clock", "FatEntry", "host_clock", "pack_time", "unpack_time"),
         "errors": (
             "FResult",
             "FatError",
@@ -60,7 +58,7 @@ __getattr__ = lazy_names(
         "filesystem": ("Fat",),
         "file": ("FatFile",),
         "core": ("FatCore",),
-        "geometry": ("FatGeometry", "read_geometry"),
+        "geometry": ("FatGeometry", "VolumeInfo", "read_geometry"),
         "mkfs": ("format_volume", "make_filesystem"),
         "ondisk": ("Attribute",),
         "openflag": ("OpenFlag",),

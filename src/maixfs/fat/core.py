@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from maixfs.fat import label, opening, operations, tree
 from maixfs.fat.arguments import byte_view, number, open_flags, time_stamp
-from maixfs.fat.entry import ROOT, FatEntry, VolumeInfo
+from maixfs.fat.entries import ROOT, FatEntry
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.follow import find, find_directory, follow, is_root, shown
+from maixfs.fat.geometry import FatGeometry, VolumeInfo
 from maixfs.fat.openflag import OpenFlag
 from maixfs.fat.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maixfs.fat.clock import Clock
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Clock
     from maixfs.fat.file import FatFile
     from maixfs.fat.follow import Path
-    from maixfs.fat.geometry import FatGeometry
     from maixfs.sd.device import Buffer, SectorDevice
 
 _READ = OpenFlag.READ
@@ -156,7 +156,7 @@ class FatCore:
         """Yield the entries of the folder at ``cluster`` (0: the root); see ``scandir``."""
         self._volume.check_mounted()
         directory = self._volume.directory(cluster)
-        return (directory.entry(item) for item in directory.list_items())
+        return self._entries(directory)
 
     def read_bytes(self, path: Path) -> bytes:
         """Return the whole content of a file."""
@@ -208,8 +208,8 @@ class FatCore:
         return self._entries(directory)
 
     def _entries(self, directory: Directory) -> Iterator[FatEntry]:
-        for item in directory.list_items():
-            yield directory.entry(item)
+        for entry in directory.list_entries():
+            yield entry
             self._volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:

@@ -10,8 +10,8 @@ from maixfs.fat.names import make_name, path_text, split_path
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Item
     from maixfs.fat.names import NewName
-    from maixfs.fat.slots import Item
     from maixfs.fat.volume import Volume
 
 Path = bytes | str

@@ -80,6 +80,34 @@ class FatGeometry(NamedTuple):
         return self.data_start + self.clusters * self.sectors_per_cluster
 
 
+class VolumeInfo(NamedTuple):
+    """Size and room of a volume."""
+
+    fat_type: int
+    cluster_size: int
+    """Bytes."""
+    clusters: int
+    free: int | None
+    """Free clusters as FSInfo has them; ``None`` if they were not counted."""
+    label: str
+    serial: int
+
+    @property
+    def used(self) -> int | None:
+        """Clusters in use, as far as is known."""
+        return None if self.free is None else self.clusters - self.free
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all clusters."""
+        return self.clusters * self.cluster_size
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes of the free clusters."""
+        return None if self.free is None else self.free * self.cluster_size
+
+
 def is_boot_sector(sector: bytes) -> bool:
     """Tell whether a sector ends in AA55h."""
     return sector[ondisk.SIGNATURE_OFFSET : SECTOR] == b"\x55\xaa"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from maixfs.errors import UsageError
 from maixfs.fat import mkfs_dosfs, mkfs_fatfs
-from maixfs.fat.clock import host_clock
+from maixfs.fat.entries import host_clock
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, read_geometry
 from maixfs.fat.label import label_bytes
@@ -33,7 +33,7 @@ from maixfs.sd.media import zero_sectors
 from maixfs.sd.ondisk import PARTITION_ENTRY, PARTITION_TABLE_OFFSET
 
 if TYPE_CHECKING:
-    from maixfs.fat.clock import Clock
+    from maixfs.fat.entries import Clock
     from maixfs.sd.device import SectorDevice
 
 _LAYOUTS = {

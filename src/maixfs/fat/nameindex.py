@@ -23,6 +23,16 @@ class NameIndex(Generic[_Name]):
             self.first[name] = min(known, slot)
             self._others.setdefault(name, []).append(max(known, slot))
 
+    def add_all(self, names: list[_Name], slots: list[int]) -> None:
+        """Note the names of many slots; they are new in all likelihood."""
+        known = self.first
+        new = dict(zip(names, slots, strict=True))
+        if len(new) == len(slots) and known.keys().isdisjoint(new):
+            known.update(new)
+            return
+        for name, slot in zip(names, slots, strict=True):
+            self.add(name, slot)
+
     def take_out(self, name: _Name, slot: int) -> None:
         """Note that ``slot`` does not have ``name`` any more."""
         others = self._others.get(name)

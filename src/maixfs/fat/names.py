@@ -10,17 +10,15 @@ from __future__ import annotations
 import re
 import struct
 from binascii import crc_hqx
-from codecs import utf_16_le_encode
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from codecs import utf_16_le_decode, utf_16_le_encode
+from functools import lru_cache
+from operator import itemgetter
+from typing import NamedTuple
 
 from maixfs.fat import ondisk
 from maixfs.fat.codepage import oem_capitals, oem_or_marks, oem_to_unicode, unicode_to_oem, units
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.ondisk import LongEntry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # Paths
 
@@ -228,11 +226,13 @@ def listed_name(long: str | None, short: bytes, nt: int) -> bytes:
 
 # Long names: entries of 13 UTF-16 units before the short entry, the last part first
 
+MAX_PARTS = 20
+"""Parts of the longest name: 255 units and the closing 0."""
 _PART = 2 * ondisk.LONG_UNITS
 _FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
-_PIECES = [struct.Struct("10s12s4s" * count) for count in range(21)]
+_PIECES = [struct.Struct("10s12s4s" * count) for count in range(MAX_PARTS + 1)]
 """Indexed by the number of parts: their text, which each part holds in three fields."""
-_ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + 21)]
+_ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + MAX_PARTS + 1)]
 _MIDDLES = [bytes((ondisk.ATTR_LONG_NAME, 0, check)) for check in range(256)]
 """LDIR_Attr, LDIR_Type and LDIR_Chksum."""
 _ROTATED = [(byte & 0xFF) >> 1 | (byte & 1) << 7 for byte in range(511)]
@@ -268,6 +268,26 @@ def long_entries(long: str, short: bytes) -> bytes:
     return b"".join(joined)
 
 
+_CHECKSUM = LongEntry.offset_of("LDIR_Chksum")
+_CLUSTER = LongEntry.offset_of("LDIR_FstClusLO")
+_SOUND_ORDERS = [
+    bytes((count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1)))
+    for count in range(MAX_PARTS + 1)
+]
+"""LDIR_Ord of the parts of a sound set, indexed by their number."""
+_BYTES = [bytes((byte,)) for byte in range(256)]
+_TEXT = "".join(
+    declared.code if declared.name.startswith("LDIR_Name") else f"{declared.size}x"
+    for declared in LongEntry.fields
+)
+_TEXTS = [struct.Struct(_TEXT * count) for count in range(MAX_PARTS + 1)]
+_FORWARD = [
+    itemgetter(*(part + piece for part in range(3 * count - 3, -1, -3) for piece in range(3)))
+    for count in range(1, MAX_PARTS + 1)
+]
+"""Picks the three pieces of each part, first part of the name first."""
+
+
 def read_long(entries: bytes, short: bytes) -> str | None:
     """Return the long name in ``entries``, as they lie on the card, of the short name ``short``.
 
@@ -275,79 +295,58 @@ def read_long(entries: bytes, short: bytes) -> str | None:
     checksum differs, LDIR_FstClusLO is not 0, or the filler after the end is not FFFFh. FatFs
     does not look at LDIR_Type.
     """
-    count, odd = divmod(len(entries), ondisk.ENTRY_SIZE)
-    if odd or not 1 <= count <= ondisk.LAST_LONG_ENTRY:
+    size = ondisk.ENTRY_SIZE
+    count, odd = divmod(len(entries), size)
+    if odd or not 1 <= count <= MAX_PARTS:
         return None
-    fields = _set_of(count).unpack(entries)
-    orders, clusters = _orders(count)
-    if fields[::_FIELDS] != orders or fields[_CLUSTER::_FIELDS] != clusters:
+    if (
+        entries[::size] != _SOUND_ORDERS[count]
+        or entries[_CHECKSUM::size] != _BYTES[checksum(short)] * count
+        or any(entries[_CLUSTER::size])
+        or any(entries[_CLUSTER + 1 :: size])
+    ):
         return None
-    if fields[_CHECKSUM::_FIELDS] != (checksum(short),) * count:
-        return None
-    return join_long([fields[at] for at in _name_fields(count)])
+    return decode_long(b"".join(_FORWARD[count - 1](_TEXTS[count].unpack(entries))))
 
 
-_FIELDS = len(LongEntry.fields)
-_FIELD_NAMES = [declared.name for declared in LongEntry.fields]
-_CHECKSUM = _FIELD_NAMES.index("LDIR_Chksum")
-_CLUSTER = _FIELD_NAMES.index("LDIR_FstClusLO")
-_NAMES = [_FIELD_NAMES.index(f"LDIR_Name{number}") for number in (1, 2, 3)]
-
-
-@cache
-def _set_of(count: int) -> struct.Struct:
-    return struct.Struct("<" + LongEntry.struct.format.removeprefix("<") * count)
-
-
-@cache
-def _orders(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return LDIR_Ord and LDIR_FstClusLO of a sound set of ``count`` parts."""
-    return (count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1)), (0,) * count
-
-
-@cache
-def _name_fields(count: int) -> tuple[int, ...]:
-    """Return the indexes of the text fields of a set, first part of the name first."""
-    starts = range((count - 1) * _FIELDS, -1, -_FIELDS)
-    return tuple(start + field for start in starts for field in _NAMES)
-
-
-def join_long(parts: Iterable[bytes]) -> str | None:
-    """Return the name in ``parts``, each the 26 bytes of an entry, first part of the name first.
+def decode_long(text: bytes) -> str | None:
+    """Return the name in ``text``: 26 bytes from each of up to 20 parts, the first part first.
 
     ``None`` where FatFs rejects it: more than 255 units, or a wrong filler.
     """
-    joined = b"".join(parts)
-    text = joined.decode("utf-16-le", "surrogatepass")
-    end = text.find("\0")
-    if not _fits(joined):
+    name, _ = utf_16_le_decode(text, "surrogatepass", True)
+    end = name.find("\0")
+    if not _fits(text):
         return None
     if end < 0:
-        return text
+        return name
     # As a rule the end is in the last part, and one comparison is enough.
-    filler = text[end + 1 :]
-    if filler != _FILLER[: len(filler)] and not _filled(joined):
+    filler = name[end + 1 :]
+    if filler != _FILLER[: len(filler)] and not _filled(text):
         return None
-    return text[:end]
+    return name[:end]
 
 
-def _fits(joined: bytes) -> bool:
-    """Return True if name and closing 0 have at most 256 units and end by part 20."""
+def _fits(text: bytes) -> bool:
+    """Return True if the name has at most 255 units: FatFs has room for 256 with the closing 0.
+
+    In a set of 20 parts, the last part must contain a 0 before the end of that room.
+    """
     most = 2 * ondisk.MAX_LONG_NAME
-    if len(joined) <= most:
+    if len(text) <= most:
         return True
-    last = joined[most // _PART * _PART : most + 2]
-    return len(joined) - most < _PART and "\0" in last.decode("utf-16-le", "surrogatepass")
+    last = text[most // _PART * _PART : most + 2]
+    return "\0" in last.decode("utf-16-le", "surrogatepass")
 
 
-def _filled(joined: bytes) -> bool:
+def _filled(text: bytes) -> bool:
     """Return True if in each part nothing but FFFFh follows a 0.
 
     FatFs checks each part by itself: a 0 in a middle part ends the name there, and the parts
     after it are checked and dropped.
     """
-    for at in range(0, len(joined), _PART):
-        part = joined[at : at + _PART].decode("utf-16-le", "surrogatepass")
+    for at in range(0, len(text), _PART):
+        part = text[at : at + _PART].decode("utf-16-le", "surrogatepass")
         end = part.find("\0")
         if end >= 0 and part.count("\uffff", end) != len(part) - end - 1:
             return False

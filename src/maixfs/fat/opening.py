@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.file import FatFile
@@ -15,8 +15,8 @@ from maixfs.fat.register import register
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Item
     from maixfs.fat.follow import Path
-    from maixfs.fat.slots import Item
     from maixfs.fat.volume import Volume
 
 # Plain numbers: arithmetic on IntFlag costs more than the rest of an open.
@@ -77,7 +77,7 @@ def _opened(
     volume: Volume, directory: Directory, item: Item, flags: int, name: str, *, made: bool
 ) -> FatFile:
     first, size = directory.extent(item)
-    node = item.node or Node(volume, directory, item, first, size)
+    node = cast("Node | None", item.node) or Node(volume, directory, item, first, size)
     file = FatFile(node, flags, size, name, modified=made)
     if flags & _AT_END and file.size:
         file.seek(file.size)

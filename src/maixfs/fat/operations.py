@@ -15,8 +15,8 @@ from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Item
     from maixfs.fat.follow import Path, Place
-    from maixfs.fat.slots import Item
     from maixfs.fat.volume import Volume
 
 _DIRECTORY = int(Attribute.DIRECTORY)
@@ -296,8 +296,7 @@ def current_directory(volume: Volume, most: int | None = None) -> bytes:
 
 def _name_in(volume: Volume, parent: int, cluster: int) -> bytes:
     directory = volume.directory(parent)
-    for item in directory.list_items():
-        entry = directory.entry(item)
+    for entry in directory.list_entries():
         if entry.cluster == cluster:
             return entry.oem_name
     raise fat_error(

@@ -9,8 +9,8 @@ from maixfs.fat.names import long_entries
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Item
     from maixfs.fat.names import NewName
-    from maixfs.fat.slots import Item
 
 
 def register(directory: Directory, name: NewName | None, attributes: int, rest: bytes) -> Item:

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.fat.directory import Directory
-    from maixfs.fat.entry import FatEntry
+    from maixfs.fat.entries import FatEntry, Item
     from maixfs.fat.follow import Path
-    from maixfs.fat.slots import Item
     from maixfs.fat.volume import Volume
 
 _READ_ONLY = int(Attribute.READ_ONLY)
@@ -32,7 +31,7 @@ def walk(volume: Volume, path: Path) -> Iterator[tuple[str, FatEntry]]:
     top = find_directory(volume, path)
     base = shown(path).replace("\\", "/").rstrip("/")
     seen = {top.cluster}
-    stack = [(base, _entries(top))]
+    stack = [(base, top.list_entries())]
     while stack:
         base, entries = stack[-1]
         entry = next(entries, None)
@@ -44,12 +43,7 @@ def walk(volume: Volume, path: Path) -> Iterator[tuple[str, FatEntry]]:
         volume.check_mounted()
         if entry.is_dir and entry.cluster not in seen:
             seen.add(entry.cluster)
-            stack.append((name, _entries(volume.directory(entry.cluster))))
-
-
-def _entries(directory: Directory) -> Iterator[FatEntry]:
-    for item in directory.list_items():
-        yield directory.entry(item)
+            stack.append((name, volume.directory(entry.cluster).list_entries()))
 
 
 def remove_tree(volume: Volume, path: Path) -> int:

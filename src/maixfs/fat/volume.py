@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.fat.allocation import Allocator
-from maixfs.fat.clock import host_clock
 from maixfs.fat.directory import Directory
+from maixfs.fat.entries import host_clock
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.fsinfo import FreeSpace
 from maixfs.fat.geometry import read_geometry
@@ -17,7 +17,7 @@ from maixfs.sd.device import SECTOR
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from maixfs.fat.clock import Clock
+    from maixfs.fat.entries import Clock, OpenFile
     from maixfs.fat.file import FatFile
     from maixfs.fat.node import Node
     from maixfs.sd.device import SectorDevice
@@ -136,7 +136,7 @@ class Volume:
         for file in list(self.files):
             file.close()
 
-    def lose_name(self, node: Node) -> None:
+    def lose_name(self, node: OpenFile) -> None:
         """Have the open files of ``node`` record nothing any more."""
         for file in self.files:
             if file.node is node:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maixfs.fat.clock import Clock, host_clock
+from maixfs.fat.entries import Clock, host_clock
 from maixfs.vfs.quirks import OnQuirk
 
 
