@@ -224,7 +224,8 @@ def test_times_and_attributes() -> None:
     fat.mkdir("/d")
     folder = fat.stat("/d")
     assert folder.is_dir
-    assert folder[6:12] == (*now[0], 0, 0, 0, 0)
+    assert (folder.write_date, folder.write_time) == now[0]
+    assert (folder.create_date, folder.create_time, folder.access_date) == (0, 0, 0)
 
 
 def test_opening_for_writing_writes_nothing() -> None:

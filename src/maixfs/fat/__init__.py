@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from maixfs.fat.mkfs import format_volume, make_filesystem
     from maixfs.fat.ondisk import Attribute
     from maixfs.fat.openflag import OpenFlag
-    from maixfs.fat.probe import Probe, probe_volume
-    from maixfs.fat.volume_find import find_volume
+    from maixfs.fat.probe import Probe, find_volume, probe_volume
 
 __all__ = [
     "Attribute",
@@ -62,7 +61,6 @@ __getattr__ = lazy_names(
         "mkfs": ("format_volume", "make_filesystem"),
         "ondisk": ("Attribute",),
         "openflag": ("OpenFlag",),
-        "probe": ("Probe", "probe_volume"),
-        "volume_find": ("find_volume",),
+        "probe": ("Probe", "find_volume", "probe_volume"),
     },
 )

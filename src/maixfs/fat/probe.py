@@ -1,25 +1,98 @@
-"""What lies at a place of a card, and why the board would not mount it.
+"""Find the volume that FatFs mounts, and identify what lies at a place of a card.
 
-found = probe_volume(card, 2048, 81920)
-found.kind, found.why_not      # "exFAT", "the board reads FAT12, FAT16 and FAT32 only"
+start = find_volume(card)
+probe = probe_volume(card, 2048, 81920)
+probe.kind, probe.why_not      # "exFAT", "the board reads FAT12, FAT16 and FAT32 only"
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.errors import UsageError
 from maixfs.fat import ondisk
-from maixfs.fat.errors import FatError
+from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, is_boot_sector, is_fat, read_geometry
-from maixfs.fat.magic import PROBE_SECTORS, foreign_kind
 from maixfs.fat.ondisk import FsInfo
+from maixfs.fat.sectors import VolumeSectors
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
-from maixfs.sd.mbr import plausible_slots
-from maixfs.sd.ondisk import GPT_SIGNATURE
+from maixfs.sd.mbr import plausible_slots, read_slots
+from maixfs.sd.ondisk import GPT_SIGNATURE, SLOTS
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
+    from maixfs.sd.partition import Partition
+
+
+# Which volume of a card FatFs mounts
+
+
+def find_volume(device: SectorDevice, part: int = 0) -> int:
+    """Return the sector of the boot sector that FatFs takes.
+
+    ``part`` 0: the card itself if sector 0 is a FAT boot sector, or else the first slot that
+    leads to one. 1 to 4: what that slot leads to and nothing else, as the board's firmware
+    asks; a card without a partition table then has no volume. Types and lengths of partitions
+    do not matter. Raises ``FatError``: ``NO_FILESYSTEM``, ``DISK_ERR``.
+    """
+    if not 0 <= part <= SLOTS:
+        raise UsageError(f"there is no partition {part}: 1 to {SLOTS}, or 0 for any")
+    card = VolumeSectors(device, 0)
+    sector = card.read(0, 1)
+    if not is_boot_sector(sector):
+        raise _no_volume("the first sector of the card does not end in 55 AA")
+    superfloppy = is_fat(sector)
+    if superfloppy and part == 0:
+        return 0
+    slots = list(read_slots(sector))
+    if part:
+        return _forced(card, slots[part - 1], superfloppy=superfloppy)
+    return _first(card, slots)
+
+
+def _forced(card: VolumeSectors, slot: Partition, *, superfloppy: bool) -> int:
+    if _leads_to_fat(card, slot):
+        return slot.start
+    if superfloppy:
+        raise _no_volume(
+            "the card has no partition table: its one volume starts at sector 0",
+            "the board looks into partitions only; make the card anew with a table",
+        )
+    raise _no_volume(_refusal(slot))
+
+
+def _first(card: VolumeSectors, slots: list[Partition]) -> int:
+    failure: FatError | None = None
+    for slot in slots:
+        failure = None
+        try:
+            if _leads_to_fat(card, slot):
+                return slot.start
+        except FatError as error:
+            failure = error
+    # A slot that cannot be read counts only if it is the last one: so it is in FatFs.
+    used = "; ".join(_refusal(slot) for slot in slots if slot.used)
+    raise failure or _no_volume(used or "the partition table has no partition")
+
+
+def _leads_to_fat(card: VolumeSectors, slot: Partition) -> bool:
+    # FatFs never reads the last possible sector: its number is that of "no sector in RAM".
+    nowhere = not slot.used or slot.start in (0, 0xFFFFFFFF)
+    return not nowhere and is_fat(card.read(slot.start, 1))
+
+
+def _refusal(slot: Partition) -> str:
+    if not slot.used:
+        return f"partition {slot.slot} is free"
+    return f"partition {slot.slot} ({slot.type_name}) does not start with a FAT boot sector"
+
+
+def _no_volume(what: str, hint: str | None = None) -> FatError:
+    return fat_error(FResult.NO_FILESYSTEM, "", what, hint=hint)
+
+
+# What lies at a place
 
 
 class FsInfoState(NamedTuple):
@@ -200,3 +273,57 @@ _HINTS = {
     "blank": "format it",
 }
 """What to do about a kind, where the error has nothing better."""
+
+
+# File systems that are not FAT
+
+
+class Magic(NamedTuple):
+    """Bytes at a fixed place of a volume."""
+
+    kind: str
+    offset: int
+    magic: bytes
+
+
+_MAGICS = (
+    Magic("exFAT", 3, b"EXFAT   "),
+    Magic("NTFS", 3, b"NTFS    "),
+    Magic("BitLocker", 3, b"-FVE-FS-"),
+    Magic("GPT", 0, b"EFI PART"),
+    Magic("LUKS", 0, b"LUKS\xba\xbe"),
+    Magic("squashfs", 0, b"hsqs"),
+    Magic("XFS", 0, b"XFSB"),
+    Magic("APFS", 32, b"NXSB"),
+    Magic("F2FS", 1024, b"\x10\x20\xf5\xf2"),
+    Magic("HFS+", 1024, b"H+"),
+    Magic("HFS+", 1024, b"HX"),
+    Magic("HFS", 1024, b"BD"),
+    Magic("Linux swap", 4086, b"SWAPSPACE2"),
+    Magic("ISO 9660", 32769, b"CD001"),
+    Magic("Btrfs", 65600, b"_BHRfS_M"),
+)
+PROBE_SECTORS = 136
+"""Sectors in which all of them lie."""
+
+_EXT_MAGIC = 1024 + 56
+_EXT_COMPATIBLE = 1024 + 92
+_EXT_INCOMPATIBLE = 1024 + 96
+_EXT_JOURNAL, _EXT_EXTENTS = 4, 0x40
+
+
+def foreign_kind(head: bytes) -> str | None:
+    """Return the kind of file system that ``head``, the start of a volume, belongs to."""
+    if head[_EXT_MAGIC : _EXT_MAGIC + 2] == b"\x53\xef":
+        return _ext_kind(head)
+    for kind, offset, magic in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return kind
+    return None
+
+
+def _ext_kind(head: bytes) -> str:
+    if int.from_bytes(head[_EXT_INCOMPATIBLE : _EXT_INCOMPATIBLE + 4], "little") & _EXT_EXTENTS:
+        return "ext4"
+    journal = int.from_bytes(head[_EXT_COMPATIBLE : _EXT_COMPATIBLE + 4], "little") & _EXT_JOURNAL
+    return "ext3" if journal else "ext2"

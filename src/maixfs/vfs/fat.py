@@ -10,11 +10,10 @@ from maixfs.fat import FatCore
 from maixfs.fat.codepage import oem_to_unicode
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.mkfs import make_filesystem
-from maixfs.fat.mkfs_fatfs import plan_small
-from maixfs.fat.mkfs_layout import Wish
+from maixfs.fat.mkfs_plans import Request, plan_small
 from maixfs.fat.ondisk import MAX_LONG_NAME
 from maixfs.fat.openflag import OpenFlag
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.sd.errors import SectorError
 from maixfs.vfs.blockdev import blocks_of
 from maixfs.vfs.errnos import Errno
@@ -159,7 +158,7 @@ class VfsFat(NativeDriver):
         if not capacity:
             raise fat_error(FResult.MKFS_ABORTED)
         if not fat32:
-            plan_small(Wish(capacity))  # raises where FAT16 does not go
+            plan_small(Request(capacity))  # raises where FAT16 does not go
         make_filesystem(self._device, clock=self._now)
 
     def statvfs(self, path: object, /) -> Stat:
