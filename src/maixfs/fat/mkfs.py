@@ -126,7 +126,7 @@ def _check_place(device: SectorDevice, start: int, sectors: int) -> None:
 def _write(
     device: SectorDevice, start: int, layout: Layout, style: Style, boot: bytes, root: bytes
 ) -> None:
-    """Write FATs and root, then the boot sector: a cut before the end leaves no volume."""
+    """Write FATs and root first, so that a new boot sector never leads to an old FAT."""
     volume = VolumeSectors(device, start)
     if style.clears_reserved:
         _zero(volume, 0, layout.reserved)

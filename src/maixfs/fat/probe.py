@@ -13,7 +13,7 @@ from maixfs.errors import UsageError
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, is_boot_sector, is_fat, read_geometry
-from maixfs.fat.ondisk import FsInfo
+from maixfs.fat.ondisk import Extension16, Extension32, FsInfo
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def find_volume(device: SectorDevice, part: int = 0) -> int:
-    """Return the sector of the boot sector that FatFs takes.
+    """Return the sector of the boot sector that FatFs mounts.
 
-    ``part`` 0: the card itself if sector 0 is a FAT boot sector, or else the first slot that
-    leads to one. 1 to 4: what that slot leads to and nothing else, as the board's firmware
-    asks; a card without a partition table then has no volume. Types and lengths of partitions
-    do not matter. Raises ``FatError``: ``NO_FILESYSTEM``, ``DISK_ERR``.
+    With ``part`` 0 that is sector 0 if it is a FAT boot sector, or else where the first slot
+    leads to one. 1 to 4 is a slot of the partition table, as the board's firmware asks; a card
+    without a partition table then has no volume. FatFs ignores types and lengths of partitions.
+    Raises ``FatError``: ``NO_FILESYSTEM``, ``DISK_ERR``; ``UsageError`` for another ``part``.
     """
     if not 0 <= part <= SLOTS:
         raise UsageError(f"there is no partition {part}: 1 to {SLOTS}, or 0 for any")
@@ -71,13 +71,14 @@ def _first(card: VolumeSectors, slots: list[Partition]) -> int:
                 return slot.start
         except FatError as error:
             failure = error
-    # A slot that cannot be read counts only if it is the last one: so it is in FatFs.
+    # FatFs goes on after a slot that cannot be read, and keeps the result of the last slot alone:
+    # an earlier read error becomes NO_FILESYSTEM.
     used = "; ".join(_refusal(slot) for slot in slots if slot.used)
     raise failure or _no_volume(used or "the partition table has no partition")
 
 
 def _leads_to_fat(card: VolumeSectors, slot: Partition) -> bool:
-    # FatFs never reads the last possible sector: its number is that of "no sector in RAM".
+    # FatFs cannot read sector FFFFFFFF: that number means that no sector is in RAM.
     nowhere = not slot.used or slot.start in (0, 0xFFFFFFFF)
     return not nowhere and is_fat(card.read(slot.start, 1))
 
@@ -96,60 +97,62 @@ def _no_volume(what: str, hint: str | None = None) -> FatError:
 
 
 class FsInfoState(NamedTuple):
-    """What the FSInfo sector of a FAT32 volume says, and whether FatFs listens."""
+    """Contents of the FSInfo sector of a FAT32 volume, and whether FatFs uses them."""
 
     used: bool
-    """The boot sector names sector 1, and the signatures are right."""
+    """Whether the boot sector names sector 1 and the signatures are right."""
     free: int | None
-    """Free clusters; ``None``: unknown, or more than there are."""
+    """Free clusters; ``None`` if unknown, or more than the volume has."""
     next_free: int | None
-    """Where the search for a free cluster starts; ``None``: at the first one."""
+    """Cluster where the search for a free one starts; ``None`` for the first cluster."""
     why_not: str | None
-    """Why FatFs does not listen."""
+    """Why FatFs does not use them."""
 
 
 class DirtyMarks(NamedTuple):
-    """Marks that a system left which did not unmount the volume; FatFs sees none of them."""
+    """Marks of a system that did not unmount the volume; FatFs ignores and keeps them."""
 
     boot: bool = False
-    """Bit 0 of BS_Reserved1: Linux, at mount."""
+    """Bit 0 of BS_Reserved1 is set: by Linux, from mount to unmount."""
     fat: bool = False
-    """The bit in FAT[1] that says "cleanly shut down" is off: Windows."""
+    """The bit "cleanly shut down" in FAT[1] is clear: by Windows, from mount to unmount."""
     errors: bool = False
-    """The bit in FAT[1] that says "no disk errors" is off."""
+    """The bit "no disk errors" in FAT[1] is clear."""
 
     def __bool__(self) -> bool:
         return any(self)
 
 
 class Probe(NamedTuple):
-    """What was found."""
+    """What lies at a sector of a card."""
 
     kind: str
     """``FAT12``, ``FAT16``, ``FAT32``, the name of another file system, ``partition table``,
     ``GPT``, ``blank``, ``unreadable`` or ``unknown``."""
     start: int
     fat: FatGeometry | None = None
-    """The volume, if FatFs would mount it."""
+    """Geometry of the volume, if FatFs would mount it."""
     why_not: str | None = None
     """Why FatFs would not mount it."""
     hint: str | None = None
-    """What to do about that."""
+    """How to fix that."""
     dirty: DirtyMarks = DirtyMarks()
     fsinfo: FsInfoState | None = None
     past_partition: int = 0
-    """Sectors of the volume that lie past the end of its partition."""
+    """Sectors of the volume past the end of its partition."""
     past_card: int = 0
-    """Sectors that lie past the end of the card."""
+    """Sectors of the volume past the end of the card."""
     backup: FatGeometry | None = None
-    """What the copy of a damaged boot sector says (FAT32)."""
+    """Geometry in the backup of a boot sector that is damaged (FAT32)."""
 
 
 def probe_volume(device: SectorDevice, start: int = 0, sectors: int | None = None) -> Probe:
-    """Say what lies at sector ``start``; ``sectors`` is the length of the partition, if known.
+    """Identify what lies at sector ``start``.
 
-    Nothing is written, and nothing is raised for what is on the card: sectors that cannot be
-    read are an answer too.
+    ``sectors`` is the length of the partition, if it is known.
+
+    Never writes, and never raises for the content of the card: ``kind`` is ``unreadable`` where
+    a sector cannot be read.
     """
     try:
         head = _head(device, start)
@@ -183,33 +186,41 @@ def _refused(start: int, head: bytes, error: FatError) -> Probe:
 
 
 def _head(device: SectorDevice, start: int) -> bytes:
-    """Return the first sectors of a volume, as many as the card has."""
+    """Return up to ``PROBE_SECTORS`` sectors of a volume, fewer where the card ends."""
     return device.read(start, max(1, min(PROBE_SECTORS, device.sectors - start)))
 
 
+_TYPE = Extension16.offset_of("BS_FilSysType")
+
+
 def _kind_in_words(boot: bytes) -> str:
-    """Return the type that a boot sector claims, where its numbers do not say one."""
-    if boot[82:87] == b"FAT32":
+    """Return the type that a boot sector with wrong numbers names in its text fields."""
+    if Extension32.unpack(boot).BS_FilSysType[:5] == b"FAT32":
         return "FAT32"
-    claim = boot[54:59].decode("ascii", "replace")
+    claim = boot[_TYPE : _TYPE + 5].decode("ascii", "replace")
     return claim if claim in ("FAT12", "FAT16") else "FAT"
 
 
+_BACKUP = 6
+"""Sector where formatters put the backup."""
+
+
 def _backup(head: bytes) -> FatGeometry | None:
-    """Return what sector 6 says, if it is the copy of a FAT32 boot sector."""
+    """Return the geometry in sector 6, if that is the backup of a FAT32 boot sector."""
     try:
-        copy = read_geometry(head[6 * SECTOR : 7 * SECTOR])
+        copy = read_geometry(head[_BACKUP * SECTOR : (_BACKUP + 1) * SECTOR])
     except FatError:
         return None
-    return copy if copy.backup_sector == 6 else None
+    return copy if copy.backup_sector == _BACKUP else None
 
 
 _CLEAN = {16: (0x8000, 0x4000), 32: (0x08000000, 0x04000000)}
-"""Bits of FAT[1]: cleanly shut down, no disk errors. FAT12 has none."""
+"""Bits of FAT[1]: cleanly shut down, no disk errors. FAT12 does not have them."""
 
 
 def _dirty(device: SectorDevice, start: int, fat: FatGeometry, head: bytes) -> DirtyMarks:
-    mark = bool(head[65 if fat.fat_type == 32 else 37] & 1)
+    extension = Extension32 if fat.fat_type == 32 else Extension16
+    mark = bool(extension.unpack(head).BS_Reserved1 & ondisk.BOOT_DIRTY)
     if fat.fat_type not in _CLEAN:
         return DirtyMarks(boot=mark)
     try:
@@ -226,7 +237,7 @@ def _fsinfo(device: SectorDevice, start: int, fat: FatGeometry) -> FsInfoState |
     if fat.fat_type != 32:
         return None
     if fat.fsinfo_sector != 1:
-        return _no_fsinfo(f"BPB_FSInfo is {fat.fsinfo_sector}, FatFs wants 1")
+        return _no_fsinfo(f"BPB_FSInfo is {fat.fsinfo_sector}, FatFs reads sector 1 only")
     try:
         sector = device.read(start + 1, 1)
     except SectorError as error:
@@ -251,9 +262,11 @@ def _table_kind(head: bytes) -> str | None:
 
 
 def _hidden_fat(head: bytes) -> str | None:
-    """Name a FAT volume whose numbers are right, but which FatFs passes by for its marks."""
+    """Return the type of a FAT volume that FatFs rejects for its marks alone."""
     marked = bytearray(head[:SECTOR])
-    marked[:1], marked[54:57], marked[510:512] = b"\xeb", b"FAT", b"\x55\xaa"
+    marked[:1] = b"\xeb"
+    marked[_TYPE : _TYPE + 3] = b"FAT"
+    marked[ondisk.SIGNATURE_OFFSET :] = ondisk.SIGNATURE_BYTES
     try:
         return f"FAT{read_geometry(bytes(marked)).fat_type}"
     except FatError:
@@ -272,14 +285,14 @@ _HINTS = {
     "partition table": "the volumes are in its partitions",
     "blank": "format it",
 }
-"""What to do about a kind, where the error has nothing better."""
+"""How to fix a kind, if the error has no hint."""
 
 
 # File systems that are not FAT
 
 
 class Magic(NamedTuple):
-    """Bytes at a fixed place of a volume."""
+    """Bytes at a fixed offset by which a file system is recognised."""
 
     kind: str
     offset: int
@@ -304,7 +317,7 @@ _MAGICS = (
     Magic("Btrfs", 65600, b"_BHRfS_M"),
 )
 PROBE_SECTORS = 136
-"""Sectors in which all of them lie."""
+"""Sectors from the start of a volume that contain all of them."""
 
 _EXT_MAGIC = 1024 + 56
 _EXT_COMPATIBLE = 1024 + 92
@@ -313,7 +326,7 @@ _EXT_JOURNAL, _EXT_EXTENTS = 4, 0x40
 
 
 def foreign_kind(head: bytes) -> str | None:
-    """Return the kind of file system that ``head``, the start of a volume, belongs to."""
+    """Return the kind of file system that starts with ``head``, ``None`` for FAT and unknown."""
     if head[_EXT_MAGIC : _EXT_MAGIC + 2] == b"\x53\xef":
         return _ext_kind(head)
     for kind, offset, magic in _MAGICS:
