@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from fat.cards import load_card
 from maixfs.errors import UsageError
-from maixfs.fat import mkfs_dosfs
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import FatGeometry, read_geometry
 from maixfs.fat.mkfs import format_volume, make_filesystem
+from maixfs.fat.mkfs_plans import DOSFS
 from maixfs.fat.ondisk import FsInfo
 from maixfs.sd import SECTOR, FileSectors, RamSectors, SectorError
 
@@ -201,7 +201,7 @@ def test_the_layout_is_mkfs_fats_byte_for_byte(shape, tmp_path):
 
 
 def test_our_words_have_the_length_of_mkfs_fats():
-    for _, code in mkfs_dosfs.STYLE.boot.values():
+    for _, code in DOSFS.boot.values():
         assert len(code) == 129
 
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.longname import read_long
-from maixfs.fat.names import short_text
+from maixfs.fat.names import read_long, short_text
 
 # Plain numbers: arithmetic on flags takes ten times as long, and every entry needs it.
 _DIRECTORY = int(ondisk.Attribute.DIRECTORY)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from maixfs.fat import label, operations
 from maixfs.fat.arguments import byte_view, number, open_flags, time_stamp
 from maixfs.fat.directory import Tree
-from maixfs.fat.entry import ROOT, FatEntry, VolumeInfo
+from maixfs.fat.entries import ROOT, FatEntry
 from maixfs.fat.errors import FatError, FResult
+from maixfs.fat.geometry import FatGeometry, VolumeInfo
 from maixfs.fat.openflag import OpenFlag
 from maixfs.fat.operations import find, find_directory, follow, is_root, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maixfs.fat.clock import Clock
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Clock
     from maixfs.fat.file import FatFile
-    from maixfs.fat.geometry import FatGeometry
     from maixfs.fat.operations import Path
     from maixfs.sd.device import Buffer, SectorDevice
 
@@ -209,8 +209,8 @@ class FatCore:
         return self._entries(directory)
 
     def _entries(self, directory: Directory) -> Iterator[FatEntry]:
-        for item in directory.list_items(ahead=True):
-            yield directory.entry(item)
+        for entry in directory.list_entries(ahead=True):
+            yield entry
             self._volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from operator import index
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from maixfs.fat.arguments import byte_view, writable_view
 from maixfs.fat.errors import FatError, FResult, fat_error
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Item
+    from maixfs.fat.entries import OpenFile as OpenEntry
     from maixfs.fat.names import NewName
-    from maixfs.fat.slots import Item
     from maixfs.sd.device import Buffer
 
 MAX_SIZE = 0xFFFFFFFF
@@ -264,9 +265,9 @@ class FatFile:
         self.close()
 
 
-def lose_name(node: Node) -> None:
+def lose_name(node: OpenEntry) -> None:
     """Have the open files of ``node`` record nothing any more."""
-    for file in node.volume.files:
+    for file in cast("Node", node).volume.files:
         if isinstance(file, FatFile) and file.node is node:
             file.lose_name()
 
@@ -286,7 +287,7 @@ def open_found(
     else:
         item, modified = _existing(directory, item, flags, about), False
     first, size = directory.extent(item)
-    node = item.node or Node(directory.volume, directory, item, first, size)
+    node = cast("Node | None", item.node) or Node(directory.volume, directory, item, first, size)
     file = FatFile(node, flags, size, about, modified=modified)
     if flags & _AT_END and size:
         try:

@@ -9,7 +9,7 @@ from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
-    from maixfs.fat.slots import Item
+    from maixfs.fat.entries import Item
     from maixfs.fat.volume import Volume
 
 _LOW = SECTOR - 1

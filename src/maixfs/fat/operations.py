@@ -10,9 +10,10 @@ import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.fat.codepage import oem_to_unicode
 from maixfs.fat.errors import FatError, FResult, fat_error, full_error
 from maixfs.fat.file import CHANGING, lose_name, open_found
-from maixfs.fat.names import make_name, oem_to_unicode, path_text, split_path
+from maixfs.fat.names import make_name, path_text, split_path
 from maixfs.fat.ondisk import (
     ACCESSED,
     AFTER_NT,
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.fat.directory import Directory, Tree
-    from maixfs.fat.entry import FatEntry
+    from maixfs.fat.entries import FatEntry, Item
     from maixfs.fat.file import FatFile
     from maixfs.fat.names import NewName
-    from maixfs.fat.slots import Item
 
 Path = bytes | str
 
@@ -456,8 +456,7 @@ def current_directory(volume: Tree, most: int | None = None) -> bytes:
 
 def _name_in(volume: Tree, parent: int, cluster: int) -> bytes:
     directory = volume.directory(parent)
-    for item in directory.list_items():
-        entry = directory.entry(item)
+    for entry in directory.list_entries():
         if entry.cluster == cluster:
             return entry.oem_name
     raise fat_error(
@@ -481,7 +480,7 @@ def walk(volume: Tree, path: Path) -> Iterator[tuple[str, FatEntry]]:
     top = find_directory(volume, path)
     base = shown(path).replace("\\", "/").rstrip("/")
     seen = {top.cluster}
-    stack = [(base, _entries(top))]
+    stack = [(base, top.list_entries())]
     while stack:
         base, entries = stack[-1]
         entry = next(entries, None)
@@ -493,12 +492,7 @@ def walk(volume: Tree, path: Path) -> Iterator[tuple[str, FatEntry]]:
         volume.check_mounted()
         if entry.is_dir and entry.cluster not in seen:
             seen.add(entry.cluster)
-            stack.append((name, _entries(volume.directory(entry.cluster))))
-
-
-def _entries(directory: Directory) -> Iterator[FatEntry]:
-    for item in directory.list_items():
-        yield directory.entry(item)
+            stack.append((name, volume.directory(entry.cluster).list_entries()))
 
 
 def remove_tree(volume: Tree, path: Path) -> int:

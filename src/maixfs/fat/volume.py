@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from maixfs.fat.clock import host_clock
+from maixfs.fat.entries import host_clock
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.sectors import VolumeSectors
@@ -13,7 +13,7 @@ from maixfs.fat.table import open_table
 from maixfs.fat.writeback import FatFsOrder, SafeOrder
 
 if TYPE_CHECKING:
-    from maixfs.fat.clock import Clock
+    from maixfs.fat.entries import Clock
     from maixfs.fat.writeback import WriteBack
     from maixfs.sd.device import SectorDevice
 
