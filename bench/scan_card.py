@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from maixfs.fat import FatCore
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.sd import FileSectors
 
 card = FileSectors.open(sys.argv[1])

@@ -147,9 +147,13 @@ def place(number: int) -> str:
     return str(number) if number >= 0 else ""
 
 
-def fat_fields(record: str) -> str:
+def fat_fields(record: type[Record]) -> str:
     """Return the fields of a record of FAT."""
-    return fields(record, fat_ondisk.FIELDS)
+    lines = [
+        [str(one.offset), str(one.size), one.name, one.meaning.replace("|", "\\|")]
+        for one in record.fields
+    ]
+    return rows(["offset", "bytes", "field", "meaning"], lines)
 
 
 def fat_results() -> str:
@@ -203,12 +207,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "open-flags": open_flags,
     "quirks": quirks,
     "partition-entry": lambda: record_fields(PartitionEntry),
-    "boot-sector": lambda: fat_fields("boot sector"),
-    "boot-sector-16": lambda: fat_fields("boot sector, FAT12 and FAT16"),
-    "boot-sector-32": lambda: fat_fields("boot sector, FAT32"),
-    "fsinfo": lambda: fat_fields("FSInfo sector"),
-    "directory-entry": lambda: fat_fields("directory entry"),
-    "long-name-entry": lambda: fat_fields("long name entry"),
+    "boot-sector": lambda: fat_fields(fat_ondisk.BootSector),
+    "boot-sector-16": lambda: fat_fields(fat_ondisk.Extension16),
+    "boot-sector-32": lambda: fat_fields(fat_ondisk.Extension32),
+    "fsinfo": lambda: fat_fields(fat_ondisk.FsInfo),
+    "directory-entry": lambda: fat_fields(fat_ondisk.DirEntry),
+    "long-name-entry": lambda: fat_fields(fat_ondisk.LongEntry),
     "fat-results": fat_results,
     **{f"layout-{name}": partial(layout_regions, name) for name in LAYOUTS},
     "firmware-image": lambda: fields("firmware image", flash_ondisk.FIELDS),

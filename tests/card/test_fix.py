@@ -245,11 +245,11 @@ def _few_clusters(card: RamSectors, files: int) -> None:
 
     sectors, fat_sectors = 8192, 64
     boot = bytearray(512)
-    ondisk.BOOT_SECTOR.pack_into(
+    ondisk.BootSector.struct.pack_into(
         boot, 0, b"\xeb\x58\x90", b"mkfs.fat", 512, 1, 32, 2, 0, 0, 0xF8, 0, 32, 4, 2048, sectors
     )
-    ondisk.EXTENSION_32.pack_into(
-        boot, 36, fat_sectors, 0, 0, 2, 1, 6, bytes(12), 0x80, 0, 0x29, 9, b"NO NAME    ",
+    ondisk.Extension32.part("BPB_FATSz32", "BS_FilSysType").pack_into(
+        boot, 0, fat_sectors, 0, 0, 2, 1, 6, bytes(12), 0x80, 0, 0x29, 9, b"NO NAME    ",
         b"FAT32   ",
     )  # fmt: skip
     boot[510:] = b"\x55\xaa"
@@ -260,9 +260,9 @@ def _few_clusters(card: RamSectors, files: int) -> None:
     table += [0x0FFFFFFF] * files
     fat = struct.pack(f"<{len(table)}I", *table).ljust(fat_sectors * 512, b"\0")
     entries = b"".join(
-        ondisk.DIR_ENTRY.pack(
+        ondisk.DirEntry(
             b"%08dTXT" % number, 0x20, 0, 0, 0, 0, 0, 0, 0, 0x21, first + number, 1
-        )
+        ).pack()
         for number in range(files)
     )
     card.write(2048 + 32, fat + fat)

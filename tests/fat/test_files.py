@@ -211,17 +211,21 @@ def test_times_and_attributes() -> None:
     fat.set_times("/f", modified=NOW, created=(1, 2), accessed=3)
     entry = fat.stat("/f")
     assert entry.attributes == Attribute.HIDDEN
-    assert entry[6:12] == (*NOW, 1, 2, 0, 3)
+    assert (entry.write_date, entry.write_time) == NOW
+    assert (entry.create_date, entry.create_time, entry.create_tenths) == (1, 2, 0)
+    assert entry.access_date == 3
     now[0] = pack_time(2025, 1, 1, 0, 0, 0)
     with fat.open("/f", WRITE) as file:
         file.write(b"2")
     entry = fat.stat("/f")
     assert entry.attributes == Attribute.HIDDEN | Attribute.ARCHIVE
-    assert entry[6:12] == (*now[0], 1, 2, 0, 0)
+    assert (entry.write_date, entry.write_time) == now[0]
+    assert (entry.create_date, entry.create_time, entry.access_date) == (1, 2, 0)
     fat.mkdir("/d")
     folder = fat.stat("/d")
     assert folder.is_dir
-    assert folder[6:12] == (*now[0], 0, 0, 0, 0)
+    assert (folder.write_date, folder.write_time) == now[0]
+    assert (folder.create_date, folder.create_time, folder.access_date) == (0, 0, 0)
 
 
 def test_opening_for_writing_writes_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from fat.volumes import every_kind, faults, mount, new_card
 from maixfs.errors import FullError
 from maixfs.fat import Attribute, FatCore, FatError, FResult, OpenFlag
-from maixfs.fat.ondisk import DIR_ENTRY
+from maixfs.fat.ondisk import DirEntry
 from maixfs.sd import SECTOR
 
 WRITE, EMPTY = OpenFlag.WRITE, OpenFlag.CREATE_ALWAYS
@@ -264,7 +264,7 @@ def test_a_walk_is_bounded(fat: FatCore) -> None:
     fat.mkdir("/d/e")
     fat.write_bytes("/d/e/f", b"x")
     directory, item = fat._volume.directory(fat.stat("/d").cluster), fat.stat("/d/e")
-    directory.write(item.slot, 26, fat.stat("/d").cluster.to_bytes(2, "little"))
+    directory.put_cluster(item.slot, fat.stat("/d").cluster)
     assert [path for path, _ in fat.walk()] == ["/d", "/d/e"]
     assert fat.remove_tree("/d") == 2
 
@@ -340,7 +340,7 @@ def test_entries_are_as_fatfs_writes_them() -> None:
         cluster = fat.stat("/d").cluster
         at = fat.geometry.data_start + (cluster - 2) * fat.geometry.sectors_per_cluster
     date, time = 0x5A21, 0x6B42
-    entries = list(DIR_ENTRY.iter_unpack(card.read(at, 1)))
+    entries = list(DirEntry.struct.iter_unpack(card.read(at, 1)))
     assert entries[0] == (b".          ", 0x10, 0, 0, 0, 0, 0, 0, time, date, cluster, 0)
     assert entries[1] == (b"..         ", 0x10, 0, 0, 0, 0, 0, 0, time, date, 0, 0)
     assert entries[2] == (

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from fat.cards import load_card
 from maixfs.errors import UsageError
-from maixfs.fat import mkfs_dosfs
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import FatGeometry, read_geometry
 from maixfs.fat.mkfs import format_volume, make_filesystem
-from maixfs.fat.ondisk import FS_INFO, FsInfo
+from maixfs.fat.mkfs_plans import DOSFS
+from maixfs.fat.ondisk import FsInfo
 from maixfs.sd import SECTOR, FileSectors, RamSectors, SectorError
 
 MIB = 2048
@@ -201,7 +201,7 @@ def test_the_layout_is_mkfs_fats_byte_for_byte(shape, tmp_path):
 
 
 def test_our_words_have_the_length_of_mkfs_fats():
-    for _, code in mkfs_dosfs.STYLE.boot.values():
+    for _, code in DOSFS.boot.values():
         assert len(code) == 129
 
 
@@ -264,7 +264,7 @@ def test_boot_sector_and_fsinfo_have_copies(layout):
     card = RamSectors(80 * MIB)
     made = format_volume(card, fat_type=32, layout=layout, label="COPY")
     assert card.read(0, 2) == card.read(6, 2)
-    info = FsInfo._make(FS_INFO.unpack(card.read(1, 1)))
+    info = FsInfo.unpack(card.read(1, 1))
     assert (info.FSI_Free_Count, info.FSI_Nxt_Free) == (made.clusters - 1, 2)
     assert (made.fsinfo_sector, made.backup_sector, made.label) == (1, 6, "COPY")
 

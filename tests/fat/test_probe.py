@@ -11,8 +11,7 @@ from maixfs.errors import UsageError
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.mkfs import format_volume
-from maixfs.fat.probe import DirtyMarks, FsInfoState, probe_volume
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import DirtyMarks, FsInfoState, find_volume, probe_volume
 from maixfs.sd import RamSectors, SectorError
 from maixfs.sd.mbr import Partition, make_mbr, read_mbr
 

@@ -19,9 +19,9 @@ import pytest
 
 from golden.corpus import case_folders
 from maixfs.fat import FatCore, FatEntry
-from maixfs.fat.clock import unpack_time
+from maixfs.fat.entries import unpack_time
 from maixfs.fat.errors import FatError, FResult
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.sd import SECTOR, RamSectors
 from maixfs.vfs.fat import seconds_since_2000, year_of
 

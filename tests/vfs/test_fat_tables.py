@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from maixfs.fat.clock import pack_time
+from maixfs.fat.entries import pack_time
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.openflag import OpenFlag
 from maixfs.sd.errors import SectorError

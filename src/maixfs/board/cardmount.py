@@ -12,7 +12,7 @@ from maixfs.board.report import Reporter
 from maixfs.board.signals import Power
 from maixfs.board.volume import CardVolume
 from maixfs.fat import FatCore, FatError
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.sd.errors import SectorError
 from maixfs.sd.slot import SlotDevice
 from maixfs.vfs import Vfs, VfsError, VfsFat

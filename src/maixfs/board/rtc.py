@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import MAXYEAR, datetime, timedelta
 
 from maixfs.board.clock import Clock
-from maixfs.fat.clock import pack_time
+from maixfs.fat.entries import pack_time
 
 EPOCH = datetime(2000, 1, 1)
 """MicroPython counts seconds from here; the firmware sets its RTC to this moment."""

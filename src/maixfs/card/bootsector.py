@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
 from maixfs.card.layout import Layout, read_layout
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError
-from maixfs.fat.geometry import FatGeometry, read_geometry
-from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.fat.geometry import FatGeometry, has_fat_text, read_geometry
+from maixfs.fat.ondisk import BootSector, Extension16, Extension32
+from maixfs.record import Part
+from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SectorError
 
 _BACKUPS = (6, 12)
 """Where formatters put the backup of a FAT32 boot sector."""
-_HIDDEN = 28
-_TOTAL_16 = 19
-_TOTAL_32 = 32
-_MARK = {32: 65, 16: 37, 12: 37}
-"""Byte of a boot sector whose lowest bit says that the volume was not unmounted."""
+_HIDDEN = BootSector.part("BPB_HiddSec")
+_TOTAL_16 = BootSector.part("BPB_TotSec16")
+_TOTAL_32 = BootSector.part("BPB_TotSec32")
+_FSINFO = Extension32.part("BPB_FSInfo")
+_MARK_16 = Extension16.part("BS_Reserved1")
+_MARK_32 = Extension32.part("BS_Reserved1")
+_EXFAT = b"EXFAT   "
+"""BS_OEMName of exFAT."""
 
 
 class Readable(NamedTuple):
@@ -38,9 +42,10 @@ def find_readable(device: SectorDevice, start: int) -> Readable | None:
     A boot sector that is damaged is replaced by its backup, if that is better.
     """
     sector = _read(device, start)
-    if sector is None or sector[3:11] == b"EXFAT   ":
+    if sector is None or BootSector.unpack(sector).BS_OEMName == _EXFAT:
         return None
-    tries = [(sector, ""), (sector[: SECTOR - 2] + b"\x55\xaa", "its boot sector got 55 AA")]
+    signed = sector[: ondisk.SIGNATURE_OFFSET] + ondisk.SIGNATURE_BYTES
+    tries = [(sector, ""), (signed, "its boot sector got 55 AA")]
     for at in _BACKUPS:
         backup = _read(device, start + at)
         if backup is not None:
@@ -50,13 +55,13 @@ def find_readable(device: SectorDevice, start: int) -> Readable | None:
         layout = read_layout(boot, geometry.fat_type) if geometry else None
         if layout is not None:
             return Readable(boot, layout, geometry, change)
-    layout = read_layout(sector) if _looks_like_fat(sector) else None
+    layout = read_layout(sector) if has_fat_text(sector) else None
     return None if layout is None else Readable(sector, layout, None)
 
 
 def moved(boot: bytes, start: int) -> bytes:
     """Return a boot sector for a volume that begins at sector ``start`` of its card."""
-    return _put(boot, _HIDDEN, "<I", start)
+    return _put(boot, _HIDDEN, start)
 
 
 def shortened(boot: bytes, sectors: int) -> bytes | None:
@@ -67,25 +72,21 @@ def shortened(boot: bytes, sectors: int) -> bytes | None:
     old = read_geometry(boot)
     if sectors <= old.data_start:
         return None
-    narrow = struct.unpack_from("<H", boot, _TOTAL_16)[0]
-    cut = _put(boot, _TOTAL_16, "<H", sectors) if narrow else _put(boot, _TOTAL_32, "<I", sectors)
+    is_16 = BootSector.unpack(boot).BPB_TotSec16 != 0
+    cut = _put(boot, _TOTAL_16 if is_16 else _TOTAL_32, sectors)
     new = _geometry(cut)
     return cut if new is not None and new.fat_type == old.fat_type else None
 
 
 def unmarked(boot: bytes, fat_type: int) -> bytes:
     """Return a boot sector without the mark that the volume was not unmounted."""
-    at = _MARK[fat_type]
-    return boot[:at] + bytes((boot[at] & ~1,)) + boot[at + 1 :]
+    mark = _MARK_32 if fat_type == 32 else _MARK_16
+    return _put(boot, mark, mark.unpack(boot)[0] & ~ondisk.BOOT_DIRTY)
 
 
 def with_fsinfo(boot: bytes, sector: int) -> bytes:
     """Return a FAT32 boot sector that says where FSInfo is."""
-    return _put(boot, ondisk.EXTENSION_OFFSET + 12, "<H", sector)
-
-
-def _looks_like_fat(sector: bytes) -> bool:
-    return sector[82:87] == b"FAT32" or sector[54:57] == b"FAT"
+    return _put(boot, _FSINFO, sector)
 
 
 def _geometry(boot: bytes) -> FatGeometry | None:
@@ -102,7 +103,7 @@ def _read(device: SectorDevice, sector: int) -> bytes | None:
         return None
 
 
-def _put(boot: bytes, offset: int, form: str, value: int) -> bytes:
+def _put(boot: bytes, part: Part, value: int) -> bytes:
     changed = bytearray(boot)
-    struct.pack_into(form, changed, offset, value)
+    part.pack_into(changed, 0, value)
     return bytes(changed)

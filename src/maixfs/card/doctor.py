@@ -12,7 +12,7 @@ from maixfs.card.report import CardReport, Finding, PartitionReport, Progress, S
 from maixfs.card.volumecheck import VolumeCheck
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import FatGeometry, read_geometry
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SdError, SectorError
 

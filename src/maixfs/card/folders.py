@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.longname import read_long
-from maixfs.fat.names import short_text
+from maixfs.fat.names import read_long, short_text
 
 # Plain numbers: arithmetic on flags takes ten times as long, and every entry needs it.
 _DIRECTORY = int(ondisk.Attribute.DIRECTORY)
@@ -98,7 +97,7 @@ class _Reader:
         self._long.clear()
 
     def _item(self, slot: int, raw: bytes) -> Item:
-        entry = ondisk.DirEntry._make(ondisk.DIR_ENTRY.unpack(raw))
+        entry = ondisk.DirEntry.unpack(raw)
         long = read_long(b"".join(self._long), entry.DIR_Name) if self._long else None
         return Item(
             slot,
@@ -125,7 +124,7 @@ def _dot_cluster(data: bytes, index: int, fat_type: int) -> int | None:
     raw = data[index * ondisk.ENTRY_SIZE : (index + 1) * ondisk.ENTRY_SIZE]
     if raw[:11] != (_DOT, _DOTDOT)[index]:
         return None
-    return _cluster_of(ondisk.DirEntry._make(ondisk.DIR_ENTRY.unpack(raw)), fat_type)
+    return _cluster_of(ondisk.DirEntry.unpack(raw), fat_type)
 
 
 def child(path: str, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maixfs.fat import ondisk
+from maixfs.fat.geometry import examine_boot_sector
 from maixfs.sd.device import SECTOR
 
 SECTOR_SIZES = (512, 1024, 2048, 4096)
@@ -65,18 +66,16 @@ def read_layout(sector: bytes, fat_type: int | None = None) -> Layout | None:
     Without a ``fat_type`` a volume that has only the 32-bit size of a FAT is FAT32, however few
     clusters it has; so do Linux, Windows and the tools that made it.
     """
-    bpb = ondisk.BootSector._make(ondisk.BOOT_SECTOR.unpack_from(sector))
-    wide = ondisk.Extension32._make(
-        ondisk.EXTENSION_32.unpack_from(sector, ondisk.EXTENSION_OFFSET)
-    )
+    report = examine_boot_sector(sector)
+    bpb, wide = report.boot, report.wide
     if not _possible(bpb):
         return None
     scale = bpb.BPB_BytsPerSec // SECTOR
-    fat_sectors = (bpb.BPB_FATSz16 or wide.BPB_FATSz32) * scale
+    fat_sectors = report.fat_sectors * scale
     root_start = bpb.BPB_RsvdSecCnt * scale + bpb.BPB_NumFATs * fat_sectors
     root_bytes = bpb.BPB_RootEntCnt * ondisk.ENTRY_SIZE
     data_start = root_start + -(-root_bytes // bpb.BPB_BytsPerSec) * scale
-    sectors = (bpb.BPB_TotSec16 or bpb.BPB_TotSec32) * scale
+    sectors = report.total_sectors * scale
     cluster_sectors = bpb.BPB_SecPerClus * scale
     clusters = (sectors - data_start) // cluster_sectors
     if clusters <= 0 or not fat_sectors:
@@ -86,10 +85,7 @@ def read_layout(sector: bytes, fat_type: int | None = None) -> Layout | None:
     clusters = min(clusters, fat_sectors * SECTOR * 8 // kind - 2)
     if clusters <= 0:
         return None
-    narrow = ondisk.Extension16._make(
-        ondisk.EXTENSION_16.unpack_from(sector, ondisk.EXTENSION_OFFSET)
-    )
-    about = wide if is_wide else narrow
+    about = wide if is_wide else report.narrow
     return Layout(
         fat_type=kind,
         sector_size=bpb.BPB_BytsPerSec,

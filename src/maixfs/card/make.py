@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from maixfs.card.errors import CardError
 from maixfs.card.outfile import new_image
 from maixfs.errors import UsageError
-from maixfs.fat.clock import Clock
+from maixfs.fat.entries import Clock
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import FatGeometry
 from maixfs.fat.mkfs import format_volume

@@ -66,7 +66,7 @@ class _Patch:
         if layout.fat_type != 32 or layout.fat_start < 2 or layout.fsinfo > 1:
             return boot
         raw = self._device.read(self._start + 1, 1)
-        info = ondisk.FsInfo._make(ondisk.FS_INFO.unpack(raw))
+        info = ondisk.FsInfo.unpack(raw)
         table = FatTable(self._device, self._start, layout)
         right = ondisk.FsInfo(
             ondisk.FSI_LEAD_SIG,
@@ -75,12 +75,12 @@ class _Patch:
             info.FSI_Nxt_Free if 2 <= info.FSI_Nxt_Free < layout.limit else ondisk.FSI_UNKNOWN,
             ondisk.FSI_TRAIL_SIG,
         )
-        unknown = info._replace(FSI_Free_Count=right.FSI_Free_Count)
+        unknown = info.replace(FSI_Free_Count=right.FSI_Free_Count)
         if info.FSI_Free_Count == ondisk.FSI_UNKNOWN and unknown[:3] == right[:3]:
             return boot
         if info != right or layout.fsinfo != 1:
             self.changes.append("the free clusters were counted anew for FSInfo")
-            self._device.write(self._start + 1, ondisk.FS_INFO.pack(*right))
+            self._device.write(self._start + 1, right.pack())
         return with_fsinfo(boot, 1)
 
     def write_boot(self, boot: bytes) -> None:

@@ -111,7 +111,7 @@ class VolumeCheck:
             yield self._made("fsinfo-absent", "it has no FSInfo sector", self._place.start)
             return
         where = self._place.start + layout.fsinfo
-        info = ondisk.FsInfo._make(ondisk.FS_INFO.unpack(self._device.read(where, 1)))
+        info = ondisk.FsInfo.unpack(self._device.read(where, 1))
         marks = (info.FSI_LeadSig, info.FSI_StrucSig, info.FSI_TrailSig)
         if marks != (ondisk.FSI_LEAD_SIG, ondisk.FSI_STRUC_SIG, ondisk.FSI_TRAIL_SIG):
             yield self._made("fsinfo-absent", "its FSInfo sector has wrong signatures", where)

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.fat.clock import Clock, host_clock, pack_time, unpack_time
     from maixfs.fat.core import FatCore
-    from maixfs.fat.entry import FatEntry, VolumeInfo
+    from maixfs.fat.entries import Clock, FatEntry, host_clock, pack_time, unpack_time
     from maixfs.fat.errors import FatError, FResult
     from maixfs.fat.file import FatFile
     from maixfs.fat.filesystem import Fat
-    from maixfs.fat.geometry import FatGeometry, read_geometry
+    from maixfs.fat.geometry import FatGeometry, VolumeInfo, read_geometry
     from maixfs.fat.mkfs import format_volume, make_filesystem
     from maixfs.fat.ondisk import Attribute
     from maixfs.fat.openflag import OpenFlag
-    from maixfs.fat.probe import Probe, probe_volume
-    from maixfs.fat.volume_find import find_volume
+    from maixfs.fat.probe import Probe, find_volume, probe_volume
 
 __all__ = [
     "Attribute",
@@ -51,8 +49,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "clock": ("Clock", "host_clock", "pack_time", "unpack_time"),
-        "entry": ("FatEntry", "VolumeInfo"),
+        "entries": ("Clock", "FatEntry", "host_clock", "pack_time", "unpack_time"),
         "errors": (
             "FResult",
             "FatError",
@@ -60,11 +57,10 @@ __getattr__ = lazy_names(
         "filesystem": ("Fat",),
         "file": ("FatFile",),
         "core": ("FatCore",),
-        "geometry": ("FatGeometry", "read_geometry"),
+        "geometry": ("FatGeometry", "VolumeInfo", "read_geometry"),
         "mkfs": ("format_volume", "make_filesystem"),
         "ondisk": ("Attribute",),
         "openflag": ("OpenFlag",),
-        "probe": ("Probe", "probe_volume"),
-        "volume_find": ("find_volume",),
+        "probe": ("Probe", "find_volume", "probe_volume"),
     },
 )

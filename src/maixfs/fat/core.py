@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from maixfs.fat import label, opening, operations, tree
-from maixfs.fat.entry import ROOT, FatEntry, VolumeInfo
+from maixfs.fat import label, operations
+from maixfs.fat.arguments import byte_view, number, open_flags, time_stamp
+from maixfs.fat.directory import Tree
+from maixfs.fat.entries import ROOT, FatEntry
 from maixfs.fat.errors import FatError, FResult
-from maixfs.fat.follow import find, find_directory, follow, shown
+from maixfs.fat.geometry import FatGeometry, VolumeInfo
 from maixfs.fat.openflag import OpenFlag
-from maixfs.fat.volume import Volume
+from maixfs.fat.operations import find, find_directory, follow, is_root, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maixfs.fat.clock import Clock
+    from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Clock
     from maixfs.fat.file import FatFile
-    from maixfs.fat.follow import Path
-    from maixfs.fat.geometry import FatGeometry
+    from maixfs.fat.operations import Path
     from maixfs.sd.device import Buffer, SectorDevice
 
 _READ = OpenFlag.READ
 _WRITE_NEW = OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS
+_MOST_SECTORS = 0xFFFFFFFF
+"""Sector numbers are 32 bits wide."""
 _ALL_ATTRIBUTES = 0x27
 """Attributes that can be set: read-only, hidden, system, archive."""
 
@@ -50,9 +55,11 @@ class FatCore:
         start: int = 0,
         *,
         read_only: bool = False,
+        faithful: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        self._volume = Volume(device, start, read_only=read_only, clock=clock)
+        number(start, "start", _MOST_SECTORS)
+        self._volume = Tree(device, start, read_only=read_only, faithful=faithful, clock=clock)
 
     @property
     def device(self) -> SectorDevice:
@@ -92,7 +99,7 @@ class FatCore:
         self._volume.check_mounted()
         if not self._volume.read_only:
             self._volume.sync_files()
-            self._volume.write_all()
+            self._volume.writer.write_all()
 
     def close(self) -> None:
         """End the mount: close every open file, write what is not on the card."""
@@ -101,8 +108,8 @@ class FatCore:
             return
         if not volume.read_only:
             volume.close_files()
-            if volume.changed:
-                volume.write_all()
+            if volume.writer.changed:
+                volume.writer.write_all()
         volume.abandon()
 
     def abandon(self) -> None:
@@ -120,23 +127,24 @@ class FatCore:
         """
         volume = self._volume
         volume.check_mounted()
-        volume.holds += 1
+        writer = volume.writer
+        writer.holds += 1
         try:
             yield
         finally:
-            volume.holds -= 1
-            if not volume.holds and volume.mounted and volume.changed:
-                volume.write_all()
+            writer.holds -= 1
+            if not writer.holds and volume.mounted and writer.changed:
+                writer.write_all()
 
     # Files
 
     def open(self, path: Path, flags: int = _READ) -> FatFile:
-        """Open or create a file with FatFs's flags; see ``opening.open_file`` for the errors."""
-        return opening.open_file(self._volume, path, int(flags))
+        """Open or create a file with FatFs's flags; ``operations.open_file`` says the errors."""
+        return operations.open_file(self._volume, path, open_flags(flags))
 
     def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
         """Open a file by the slot of its short entry in the folder at cluster ``folder``."""
-        return opening.open_slot(self._volume, folder, slot, int(flags))
+        return operations.open_slot(self._volume, folder, slot, open_flags(flags))
 
     def remove_entry(self, folder: int, slot: int) -> None:
         """Remove a file or an empty folder by its slot."""
@@ -149,8 +157,7 @@ class FatCore:
     def scandir_folder(self, cluster: int) -> Iterator[FatEntry]:
         """Yield the entries of the folder at ``cluster`` (0: the root); see ``scandir``."""
         self._volume.check_mounted()
-        directory = self._volume.directory(cluster)
-        return (directory.entry(item) for item in directory.list_items())
+        return self._entries(self._volume.directory(number(cluster, "cluster", _MOST_SECTORS)))
 
     def read_bytes(self, path: Path) -> bytes:
         """Return the whole content of a file."""
@@ -162,9 +169,10 @@ class FatCore:
 
         Raises ``DENIED`` (``FullError``) when it does not fit; what fitted stays.
         """
+        view = byte_view(data)
         with self.open(path, _WRITE_NEW) as file:
-            written = file.write(data)
-        operations.check_all_written(shown(path), written, memoryview(data).nbytes)
+            written = file.write(view)
+        operations.check_all_written(shown(path), written, len(view))
 
     # Names
 
@@ -174,13 +182,14 @@ class FatCore:
         Raises ``NO_FILE``, ``NO_PATH``, ``INVALID_NAME``.
         """
         self._volume.check_mounted()
-        if not path.strip(b"/\\" if isinstance(path, bytes) else "/\\"):  # type: ignore[arg-type]
+        if is_root(path):
             return ROOT
         directory, item = find(self._volume, path)
         return directory.entry(item)
 
     def exists(self, path: Path) -> bool:
         """Tell whether there is a file or folder of that path."""
+        self._volume.check_mounted()
         try:
             place = follow(self._volume, path)
         except FatError as error:
@@ -197,11 +206,16 @@ class FatCore:
         """
         self._volume.check_mounted()
         directory = find_directory(self._volume, path)
-        return (directory.entry(item) for item in directory.list_items())
+        return self._entries(directory)
+
+    def _entries(self, directory: Directory) -> Iterator[FatEntry]:
+        for entry in directory.list_entries(ahead=True):
+            yield entry
+            self._volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:
         """Yield path and entry of everything below a folder, folders first."""
-        return tree.walk(self._volume, path)
+        return operations.walk(self._volume, path)
 
     def mkdir(self, path: Path) -> None:
         """Make an empty folder; see ``operations.make_folder`` for the errors."""
@@ -221,11 +235,13 @@ class FatCore:
 
     def remove_tree(self, path: Path) -> int:
         """Remove a file, or a folder with all that is in it; returns how many entries."""
-        return tree.remove_tree(self._volume, path)
+        return operations.remove_tree(self._volume, path)
 
     def set_attributes(self, path: Path, value: int, mask: int = _ALL_ATTRIBUTES) -> None:
         """Set read-only, hidden, system and archive, those of them that are in ``mask``."""
-        operations.set_attributes(self._volume, path, int(value), int(mask))
+        number(value, "attributes", 0xFF)
+        number(mask, "mask", 0xFF)
+        operations.set_attributes(self._volume, path, value, mask)
 
     def set_times(
         self,
@@ -236,6 +252,9 @@ class FatCore:
         accessed: int | None = None,
     ) -> None:
         """Set the times of an entry: pairs of date and time, and the date of the last access."""
+        if accessed is not None:
+            accessed = number(accessed, "accessed", 0xFFFF)
+        modified, created = time_stamp(modified, "modified"), time_stamp(created, "created")
         operations.set_times(self._volume, path, modified, created, accessed)
 
     def chdir(self, path: Path) -> None:
@@ -247,6 +266,8 @@ class FatCore:
 
         Raises ``INT_ERR`` where they are wrong, ``NOT_ENOUGH_CORE`` beyond ``most`` bytes.
         """
+        if most is not None:
+            number(most, "most", sys.maxsize)
         return operations.current_directory(self._volume, most)
 
     # The whole
@@ -273,7 +294,7 @@ class FatCore:
         volume = self._volume
         volume.check_mounted()
         if scan or not volume.space.known:
-            volume.space.counted(volume.table.count_free())
+            volume.space.counted(volume.count_free())
         return volume.space.free
 
     def count_free(self) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from maixfs.fat.clock import unpack_time
 from maixfs.fat.core import FatCore
-from maixfs.fat.entry import FatEntry
+from maixfs.fat.entries import FatEntry, unpack_time
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.ondisk import MAX_LONG_NAME
 from maixfs.fat.openflag import OpenFlag
@@ -24,7 +23,7 @@ from maixfs.filesystem import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maixfs.fat.clock import Clock
+    from maixfs.fat.entries import Clock
     from maixfs.fat.file import FatFile
     from maixfs.fat.geometry import FatGeometry
     from maixfs.sd.device import SectorDevice

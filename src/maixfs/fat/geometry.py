@@ -1,28 +1,26 @@
-"""What a boot sector says of its volume, read as FatFs reads it when it mounts."""
+"""Boot sectors: the geometry of a volume, and the faults for which FatFs refuses it.
+
+The checks and their order are those of FatFs R0.13c at mount (docs/SPEC.md, section 14.2).
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.ondisk import (
-    BOOT_SECTOR,
-    EXTENSION_16,
-    EXTENSION_32,
-    EXTENSION_OFFSET,
-    BootSector,
-    Extension16,
-    Extension32,
-)
+from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.ondisk import BootSector, Extension16, Extension32
 from maixfs.sd.device import SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class FatGeometry(NamedTuple):
     """Shape of a FAT volume; sectors are counted from its boot sector, sizes in sectors."""
 
     fat_type: int
-    """12, 16 or 32; it follows from the number of clusters alone."""
+    """12, 16 or 32: FatFs derives it from the number of clusters alone."""
     sectors_per_cluster: int
     reserved: int
     """Sectors before the first FAT."""
@@ -38,13 +36,13 @@ class FatGeometry(NamedTuple):
     fsinfo_sector: int
     """Sector of FSInfo; FatFs uses it only if it is 1. 0 on FAT12 and FAT16."""
     backup_sector: int
-    """Sector of the copy of the boot sector; 0: none."""
+    """Sector of the backup of the boot sector; 0 without one."""
     hidden: int
-    """Sectors before the volume, as the formatter saw it."""
+    """Sectors before the volume, as its formatter noted them."""
     media: int
     serial: int
     label: str
-    """Label in the boot sector, without padding; the one in the root counts more."""
+    """Label in the boot sector, without padding; systems show the one in the root."""
     oem_name: bytes
 
     @property
@@ -54,12 +52,12 @@ class FatGeometry(NamedTuple):
 
     @property
     def n_fatent(self) -> int:
-        """Entries of the FAT: a cluster number is valid from 2 to this less one."""
+        """Entries of the FAT: valid cluster numbers are 2 to ``n_fatent`` - 1."""
         return self.clusters + 2
 
     @property
     def has_root(self) -> bool:
-        """Whether the root's first cluster can be; FatFs finds out at the first look-up."""
+        """Whether the first cluster of the root is valid; FatFs checks it at the first look-up."""
         return self.fat_type != 32 or 2 <= self.root_cluster < self.n_fatent
 
     @property
@@ -69,7 +67,7 @@ class FatGeometry(NamedTuple):
 
     @property
     def root_start(self) -> int:
-        """First sector of the root; on FAT32, where it would be: the start of the data."""
+        """First sector of the root of FAT12 and FAT16; on FAT32 the start of the data."""
         return self.reserved + self.fats * self.fat_sectors
 
     @property
@@ -84,27 +82,89 @@ class FatGeometry(NamedTuple):
 
     @property
     def data_end(self) -> int:
-        """Sector after the last cluster."""
+        """One past the last sector of the last cluster."""
         return self.data_start + self.clusters * self.sectors_per_cluster
 
 
+class VolumeInfo(NamedTuple):
+    """Size and room of a volume."""
+
+    fat_type: int
+    cluster_size: int
+    """Bytes."""
+    clusters: int
+    free: int | None
+    """Free clusters as FSInfo has them; ``None`` if they were not counted."""
+    label: str
+    serial: int
+
+    @property
+    def used(self) -> int | None:
+        """Clusters in use, as far as is known."""
+        return None if self.free is None else self.clusters - self.free
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of all clusters."""
+        return self.clusters * self.cluster_size
+
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes of the free clusters."""
+        return None if self.free is None else self.free * self.cluster_size
+
+
+class BootFault(NamedTuple):
+    """A reason for which FatFs does not mount a volume."""
+
+    field: str
+    """Field of the boot sector, such as ``BPB_NumFATs``, or what follows from several fields:
+    ``size``, ``clusters``, ``signature``, ``type``, ``root``, ``fat size``."""
+    value: int
+    what: str
+    hint: str | None = None
+
+
+class BootReport(NamedTuple):
+    """All that a boot sector contains, right or wrong."""
+
+    boot: BootSector
+    narrow: Extension16
+    """The rest of the sector, if it is of FAT12 or FAT16."""
+    wide: Extension32
+    """The rest of the sector, if it is of FAT32."""
+    fat_sectors: int
+    total_sectors: int
+    clusters: int
+    """0 where they cannot be computed."""
+    fat_type: int
+    """12, 16 or 32 as FatFs counts clusters; 0 where their number is wrong."""
+    faults: tuple[BootFault, ...]
+    """In the order in which FatFs finds them: it refuses the volume at the first one."""
+
+
 def is_boot_sector(sector: bytes) -> bool:
-    """Tell whether a sector ends in AA55h."""
-    return sector[ondisk.SIGNATURE_OFFSET : SECTOR] == b"\x55\xaa"
+    """Return True if a sector ends in AA55h."""
+    return sector[ondisk.SIGNATURE_OFFSET : SECTOR] == ondisk.SIGNATURE_BYTES
+
+
+def has_fat_text(sector: bytes) -> bool:
+    """Return True if a sector has "FAT" or "FAT32" where a FAT boot sector has its type."""
+    return sector[_TEXT_16 : _TEXT_16 + 3] == b"FAT" or sector[_TEXT_32 : _TEXT_32 + 5] == b"FAT32"
 
 
 def is_fat(sector: bytes) -> bool:
-    """Tell whether FatFs takes a sector for the boot sector of a FAT volume.
+    """Return True if FatFs takes a sector for the boot sector of a FAT volume.
 
-    A jump at its start and one of two words; formatter's name, media byte and the rest do not
-    matter (docs/SPEC.md).
+    It looks at the signature, at a jump at the start and for one of two texts; it ignores the
+    formatter's name, the media byte and the rest (docs/SPEC.md, section 14.2).
     """
-    word_16 = sector[54:57] == b"FAT"
-    word_32 = sector[82:87] == b"FAT32"
-    return is_boot_sector(sector) and sector[:1] in _JUMPS and (word_16 or word_32)
+    return is_boot_sector(sector) and sector[:1] in _JUMPS and has_fat_text(sector)
 
 
 _JUMPS = (b"\xeb", b"\xe9", b"\xe8")
+_TEXT_16 = Extension16.offset_of("BS_FilSysType")
+_TEXT_32 = Extension32.offset_of("BS_FilSysType")
 
 
 def read_geometry(sector: bytes) -> FatGeometry:
@@ -113,43 +173,22 @@ def read_geometry(sector: bytes) -> FatGeometry:
     Raises ``FatError`` (``NO_FILESYSTEM``) where FatFs would not mount the volume; the message
     names the first field, in FatFs's order, that is wrong.
     """
-    if len(sector) < SECTOR:
-        raise _refused(f"a boot sector has {SECTOR} bytes, not {len(sector)}")
-    _check_words(sector)
-    boot = BootSector._make(BOOT_SECTOR.unpack_from(sector))
-    wide = Extension32._make(EXTENSION_32.unpack_from(sector, EXTENSION_OFFSET))
-    _check_fields(boot)
-    fat_sectors = boot.BPB_FATSz16 or wide.BPB_FATSz32
-    total = boot.BPB_TotSec16 or boot.BPB_TotSec32
-    clusters = _clusters(boot, fat_sectors, total)
-    fat_type = _type_of(clusters)
-    _check_type(boot, wide, fat_type)
-    _check_fat(fat_type, clusters, fat_sectors)
-    narrow = Extension16._make(EXTENSION_16.unpack_from(sector, EXTENSION_OFFSET))
-    return _geometry(boot, narrow, wide, fat_type, fat_sectors, total, clusters)
-
-
-def _geometry(
-    boot: BootSector,
-    narrow: Extension16,
-    wide: Extension32,
-    fat_type: int,
-    fat_sectors: int,
-    total: int,
-    clusters: int,
-) -> FatGeometry:
-    is_32 = fat_type == 32
-    names: Extension16 | Extension32 = wide if is_32 else narrow
+    report = examine_boot_sector(sector)
+    for fault in report.faults:
+        raise fat_error(FResult.NO_FILESYSTEM, "", fault.what, hint=fault.hint)
+    boot, wide = report.boot, report.wide
+    is_32 = report.fat_type == 32
+    names: Extension16 | Extension32 = wide if is_32 else report.narrow
     return FatGeometry(
-        fat_type=fat_type,
+        fat_type=report.fat_type,
         sectors_per_cluster=boot.BPB_SecPerClus,
         reserved=boot.BPB_RsvdSecCnt,
         fats=boot.BPB_NumFATs,
-        fat_sectors=fat_sectors,
+        fat_sectors=report.fat_sectors,
         root_entries=boot.BPB_RootEntCnt,
         root_cluster=wide.BPB_RootClus if is_32 else 0,
-        total_sectors=total,
-        clusters=clusters,
+        total_sectors=report.total_sectors,
+        clusters=report.clusters,
         fsinfo_sector=wide.BPB_FSInfo if is_32 else 0,
         backup_sector=wide.BPB_BkBootSec if is_32 else 0,
         hidden=boot.BPB_HiddSec,
@@ -160,78 +199,104 @@ def _geometry(
     )
 
 
-def _check_words(sector: bytes) -> None:
+def examine_boot_sector(sector: bytes) -> BootReport:
+    """Decode a boot sector and find all its faults; never raises.
+
+    Missing bytes of a short sector count as zeros, and as a fault.
+    """
+    padded = sector.ljust(SECTOR, b"\0")
+    boot, wide = BootSector.unpack(padded), Extension32.unpack(padded)
+    fat_sectors = boot.BPB_FATSz16 or wide.BPB_FATSz32
+    total = boot.BPB_TotSec16 or boot.BPB_TotSec32
+    # In FatFs this sum wraps at 32 bits. FATs of such a size are damage; they are refused here.
+    root = boot.BPB_RootEntCnt * ondisk.ENTRY_SIZE // SECTOR
+    system = boot.BPB_RsvdSecCnt + boot.BPB_NumFATs * fat_sectors + root
+    clusters = max(total - system, 0) // (boot.BPB_SecPerClus or 1)
+    limits = {12: ondisk.FAT12_CLUSTERS, 16: ondisk.FAT16_CLUSTERS, 32: ondisk.FAT32_CLUSTERS}
+    kind = next((kind for kind, most in limits.items() if 0 < clusters <= most), 0)
+    faults = [*_text_faults(sector), *_field_faults(boot), *_size_faults(total, system, clusters)]
+    if kind:
+        faults += _type_faults(boot, wide, kind)
+        faults += _fat_faults(kind, clusters, fat_sectors)
+    return BootReport(
+        boot, Extension16.unpack(padded), wide, fat_sectors, total, clusters, kind, tuple(faults)
+    )
+
+
+def _text_faults(sector: bytes) -> Iterator[BootFault]:
+    if len(sector) < SECTOR:
+        what = f"a boot sector has {SECTOR} bytes, not {len(sector)}"
+        yield BootFault("size", len(sector), what)
     if not is_boot_sector(sector):
-        raise _refused(
+        yield BootFault(
+            "signature",
+            int.from_bytes(sector[ondisk.SIGNATURE_OFFSET : SECTOR], "little"),
             "the sector does not end in 55 AA",
             "the card is blank, was wiped, or its first sectors are damaged",
         )
-    if not is_fat(sector):
-        raise _refused(
+    elif not is_fat(sector):
+        yield BootFault(
+            "type",
+            sector[0],
             'the boot sector is not of a FAT volume: no jump at its start, or neither "FAT" at'
-            ' offset 54 nor "FAT32" at 82',
+            f' offset {_TEXT_16} nor "FAT32" at {_TEXT_32}',
             "the board reads FAT12, FAT16 and FAT32 only",
         )
 
 
-def _check_fields(boot: BootSector) -> None:
-    """Raise for a field that is wrong whatever the others say, in FatFs's order."""
+def _field_faults(boot: BootSector) -> Iterator[BootFault]:
+    """Yield the fields that are wrong whatever the others contain."""
     fats, per_cluster = boot.BPB_NumFATs, boot.BPB_SecPerClus
     if boot.BPB_BytsPerSec != SECTOR:
-        raise _refused(
+        yield BootFault(
+            "BPB_BytsPerSec",
+            boot.BPB_BytsPerSec,
             f"BPB_BytsPerSec is {boot.BPB_BytsPerSec}, and the board knows {SECTOR} only",
             "format the card with sectors of 512 bytes",
         )
     if fats not in (1, 2):
-        raise _damaged("BPB_NumFATs", fats, "must be 1 or 2")
+        yield _wrong("BPB_NumFATs", fats, "must be 1 or 2")
     if per_cluster == 0 or per_cluster & (per_cluster - 1):
-        raise _damaged("BPB_SecPerClus", per_cluster, "must be a power of two")
+        yield _wrong("BPB_SecPerClus", per_cluster, "must be a power of two")
     if boot.BPB_RootEntCnt % (SECTOR // ondisk.ENTRY_SIZE):
-        raise _damaged("BPB_RootEntCnt", boot.BPB_RootEntCnt, "must be a multiple of 16")
+        yield _wrong("BPB_RootEntCnt", boot.BPB_RootEntCnt, "must be a multiple of 16")
     if boot.BPB_RsvdSecCnt == 0:
-        raise _damaged("BPB_RsvdSecCnt", 0, "must not be 0")
+        yield _wrong("BPB_RsvdSecCnt", 0, "must not be 0")
 
 
-def _clusters(boot: BootSector, fat_sectors: int, total: int) -> int:
-    # In FatFs this sum wraps at 32 bits; FATs of such a size are damage, and are refused here.
-    root = boot.BPB_RootEntCnt * ondisk.ENTRY_SIZE // SECTOR
-    system = boot.BPB_RsvdSecCnt + boot.BPB_NumFATs * fat_sectors + root
+def _size_faults(total: int, system: int, clusters: int) -> Iterator[BootFault]:
     if total < system:
-        raise _refused(f"the volume has {total} sectors, its FATs and root alone take {system}")
-    clusters = (total - system) // boot.BPB_SecPerClus
-    if clusters == 0:
-        raise _refused(f"the volume of {total} sectors has no room for a cluster")
-    return clusters
+        what = f"the volume has {total} sectors, its FATs and root alone take {system}"
+        yield BootFault("size", total, what)
+    elif clusters == 0:
+        what = f"the volume of {total} sectors has no room for a cluster"
+        yield BootFault("clusters", 0, what)
+    elif clusters > ondisk.FAT32_CLUSTERS:
+        what = f"{clusters} clusters are more than FAT32 can have"
+        yield BootFault("clusters", clusters, what)
 
 
-def _type_of(clusters: int) -> int:
-    for fat_type, most in (
-        (12, ondisk.FAT12_CLUSTERS),
-        (16, ondisk.FAT16_CLUSTERS),
-        (32, ondisk.FAT32_CLUSTERS),
-    ):
-        if clusters <= most:
-            return fat_type
-    raise _refused(f"{clusters} clusters are more than FAT32 can have")
-
-
-def _check_type(boot: BootSector, wide: Extension32, fat_type: int) -> None:
+def _type_faults(boot: BootSector, wide: Extension32, fat_type: int) -> Iterator[BootFault]:
     if fat_type == 32 and wide.BPB_FSVer:
-        raise _damaged("BPB_FSVer", wide.BPB_FSVer, "must be 0")
+        yield _wrong("BPB_FSVer", wide.BPB_FSVer, "must be 0")
     if fat_type == 32 and boot.BPB_RootEntCnt:
-        raise _damaged("BPB_RootEntCnt", boot.BPB_RootEntCnt, "must be 0 on FAT32")
+        yield _wrong("BPB_RootEntCnt", boot.BPB_RootEntCnt, "must be 0 on FAT32")
     if fat_type != 32 and not boot.BPB_RootEntCnt:
-        raise _refused(
+        # Linux and Windows read such a volume as FAT32, because BPB_FATSz16 is 0.
+        yield BootFault(
+            "root",
+            0,
             f"made as FAT32 with so few clusters that it counts as FAT{fat_type}, and then"
             " BPB_RootEntCnt must not be 0",
             "format it with smaller clusters, or make it larger",
         )
 
 
-def _check_fat(fat_type: int, clusters: int, fat_sectors: int) -> None:
+def _fat_faults(fat_type: int, clusters: int, fat_sectors: int) -> Iterator[BootFault]:
     needed = fat_sectors_for(fat_type, clusters)
     if fat_sectors < needed:
-        raise _refused(f"a FAT of {fat_sectors} sectors is too short, {clusters} need {needed}")
+        what = f"a FAT of {fat_sectors} sectors is too short, {clusters} clusters need {needed}"
+        yield BootFault("fat size", fat_sectors, what)
 
 
 def fat_sectors_for(fat_type: int, clusters: int) -> int:
@@ -240,9 +305,5 @@ def fat_sectors_for(fat_type: int, clusters: int) -> int:
     return -(-size // SECTOR)
 
 
-def _damaged(field: str, value: int, must: str) -> FatError:
-    return _refused(f"{field} is {value}, it {must}")
-
-
-def _refused(what: str, hint: str | None = None) -> FatError:
-    return fat_error(FResult.NO_FILESYSTEM, "", what, hint=hint)
+def _wrong(field: str, value: int, must: str) -> BootFault:
+    return BootFault(field, value, f"{field} is {value}, it {must}")

@@ -1,60 +1,36 @@
-"""Names of FAT: what a path is made of, short names, and what a name becomes on a card.
+"""Names of FAT: paths, short names, and the parts of long names on a card.
 
 Inside the driver a name is a ``str``; characters beyond U+FFFF count two UTF-16 units, and a
-lone surrogate is kept as it is. A path of ``bytes`` is the firmware's: code page 437.
-The rules are FatFs's, letter by letter (docs/SPEC.md).
+lone surrogate is kept as it is. A path of ``bytes`` is the firmware's: code page 437. The rules
+are those of FatFs R0.13c (docs/SPEC.md, section 16); ``codepage`` has its character tables.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from binascii import crc_hqx
-from codecs import utf_16_le_encode
+from codecs import utf_16_le_decode, utf_16_le_encode
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.codepage import (
-    oem_capitals,
-    oem_or_marks,
-    oem_to_unicode,
-    oem_upcase,
-    unicode_to_oem,
-    units,
-    upcase,
-)
+from maixfs.fat.codepage import oem_capitals, oem_or_marks, oem_to_unicode, unicode_to_oem, units
 from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.longname import checksum, join_long, long_entries, read_long
+from maixfs.fat.ondisk import LongEntry
 
-__all__ = [
-    "NewName",
-    "PathParts",
-    "checksum",
-    "join_long",
-    "listed_name",
-    "long_entries",
-    "make_name",
-    "numbered",
-    "oem_to_unicode",
-    "oem_upcase",
-    "read_long",
-    "short_oem",
-    "short_text",
-    "split_path",
-    "unicode_to_oem",
-    "units",
-    "upcase",
-]
+# Paths
 
 
 class PathParts(NamedTuple):
-    """A path, cut as FatFs cuts it."""
+    """A path, split as FatFs splits it."""
 
     absolute: bool
     """Whether it starts at the root, not at the current directory."""
     names: list[str]
-    """Its components; none stands for the place where it starts. A last one that is empty
-    comes from a trailing separator: no name, refused when the walk gets there."""
+    """Its components. An empty list is the place where the path starts. A last component that
+    is empty comes from a trailing separator; the look-up refuses it when it gets there."""
 
 
 _CONTROL = re.compile("[\x00-\x1f]")
@@ -63,7 +39,7 @@ _FORBIDDEN = re.compile('["*:<>?|\x7f\x00-\x1f/\\\\\uffff]')
 
 
 def split_path(path: bytes | str) -> PathParts:
-    """Cut ``path`` at ``/`` and ``\\``; runs of them count as one.
+    """Split ``path`` at ``/`` and ``\\``; several in a row count as one.
 
     In ``bytes`` the first byte under 20h ends the path, as in the firmware; in a ``str`` such
     a character stays in its component, and ``make_name`` refuses it.
@@ -78,7 +54,7 @@ def split_path(path: bytes | str) -> PathParts:
 
 
 def path_text(path: bytes) -> str:
-    """Return the firmware's path, up to the first byte under 20h."""
+    """Return the firmware's path in Unicode, up to the first byte under 20h."""
     return _until_control(oem_to_unicode(path))
 
 
@@ -87,21 +63,25 @@ def _until_control(text: str) -> str:
     return text if end is None else text[: end.start()]
 
 
+# Names that are looked up or created
+
+
 class NewName(NamedTuple):
-    """What a component of a path is in a directory."""
+    """How a component of a path is looked up and stored in a directory."""
 
     long: str
-    """The name without what FatFs strips from its end."""
+    """The name without the spaces and dots that FatFs strips from its end."""
     short: bytes
-    """Eleven bytes as they lie on the card."""
+    """The eleven bytes of the short name."""
     nt: int
     """Case bits of the short entry (DIR_NTRes)."""
     lossy: bool
-    """The short name does not say it all: it gets a number, and never finds a file."""
+    """The short name does not represent all of the name: it gets a number when it is stored,
+    and is not compared when the name is looked up."""
     needs_long: bool
-    """Entries with the long name are written before the short one."""
+    """Whether entries with the long name are written before the short one."""
     dot: bool
-    """``.`` or ``..``."""
+    """Whether the name is ``.`` or ``..``."""
 
 
 _DOTS = {
@@ -111,46 +91,43 @@ _DOTS = {
 
 
 def make_name(component: bytes | str) -> NewName:
-    """Return what ``component`` becomes; raises ``FatError`` (``INVALID_NAME``) for no name."""
+    """Convert a component of a path; raises ``FatError`` (``INVALID_NAME``)."""
     if isinstance(component, bytes):
         component = _until_control(oem_to_unicode(component))
-    return _made_name(component)
+    return _convert(component)
 
 
 @lru_cache(maxsize=1024)
-def _made_name(component: str) -> NewName:
+def _convert(component: str) -> NewName:
     bad = _FORBIDDEN.search(component)
-    if bad is not None or len(component) * 2 > ondisk.MAX_LONG_NAME:
-        _refuse(component, bad)
+    if bad is not None:
+        hint = 'a name has none of "*:<>?|/\\ and no control characters'
+        raise _invalid(component, f"{bad.group()!r} cannot be in a name", hint)
+    # Counting units needs an encoder; names of up to 127 characters cannot be too long.
+    most = ondisk.MAX_LONG_NAME
+    if len(component) * 2 > most and units(component) > most:
+        raise _invalid(component, f"a name has at most {most} UTF-16 units")
     if component in _DOTS:
         return _DOTS[component]
     long = component.rstrip(" .")
     if not long:
-        raise _no_name(component, "a name of dots and spaces only is no name")
+        raise _invalid(component, "a name needs more than dots and spaces")
     if long.isascii():
-        return _short_name(long, long.encode("ascii"), other=False)
-    return _short_name(long, oem_or_marks(long), other=True)
+        return _with_short_name(long, long.encode("ascii"), is_ascii=True)
+    return _with_short_name(long, oem_or_marks(long), is_ascii=False)
 
 
-def _refuse(component: str, bad: re.Match[str] | None) -> None:
-    if bad is not None:
-        what = f"{bad.group()!r} cannot be in a name"
-        raise _no_name(component, what, 'neither can any of "*:<>?|/\\ and control characters')
-    if units(component) > ondisk.MAX_LONG_NAME:
-        raise _no_name(component, f"a name has at most {ondisk.MAX_LONG_NAME} UTF-16 units")
-
-
-def _no_name(component: str, what: str, hint: str | None = None) -> FatError:
+def _invalid(component: str, what: str, hint: str | None = None) -> FatError:
     return fat_error(FResult.INVALID_NAME, repr(component), what, hint=hint)
 
 
 _PLAIN = bytes.maketrans(b"+,;=[]?", b"_______")
-"""Short names have no ``+,;=[]``, and ``?`` stands for what CP437 does not have."""
+"""Short names have no ``+,;=[]``; ``?`` stands for characters that code page 437 lacks."""
 _SHORT = _PLAIN.translate(oem_capitals())
 
 
-def _short_name(long: str, oem: bytes, *, other: bool) -> NewName:
-    """Make the short name of ``oem``, which has one byte for each unit of ``long``."""
+def _with_short_name(long: str, oem: bytes, *, is_ascii: bool) -> NewName:
+    """Make the short name from ``oem``, which has one byte for each UTF-16 unit of ``long``."""
     body, dot, ext = oem.rpartition(b".")
     if not dot:
         body, ext = ext, b""
@@ -166,8 +143,10 @@ def _short_name(long: str, oem: bytes, *, other: bool) -> NewName:
     )
     short = b"%-8.8b%-3.3b" % (short_body, short_ext)
     if short[0] == ondisk.ENTRY_FREE:
+        # E5 would mark the entry as deleted; sigma in code page 437 is such a byte.
         short = b"\x05" + short[1:]
-    if lossy or other or _mixed(body) or _mixed(ext):
+    # FatFs uses the case bits for ASCII names alone: é.txt gets a long name.
+    if lossy or not is_ascii or _has_both_cases(body) or _has_both_cases(ext):
         return NewName(long, short, 0, bool(lossy), needs_long=True, dot=False)
     nt = _NT_BASE * (body != body.upper()) | _NT_EXT * (ext != ext.upper())
     return NewName(long, short, nt, lossy=False, needs_long=False, dot=False)
@@ -177,13 +156,13 @@ _NT_BASE = ondisk.NT_LOWER_BASE
 _NT_EXT = ondisk.NT_LOWER_EXT
 
 
-def _mixed(part: bytes) -> bool:
+def _has_both_cases(part: bytes) -> bool:
     return part not in (part.upper(), part.lower())
 
 
 _MIRROR = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _LAST_PLAIN_NUMBER = 5
-"""After so many collisions FatFs takes a hash of the name for the number."""
+"""From the next try on, FatFs takes a hash of the long name for the number."""
 
 
 def numbered(short: bytes, long: str, n: int) -> bytes:
@@ -200,15 +179,18 @@ def numbered(short: bytes, long: str, n: int) -> bytes:
 def _hash(long: str, seed: int) -> int:
     """Return FatFs's CRC-16 of a name: polynomial 1021h, each unit from its lowest bit on.
 
-    FatFs shifts the bits in at the low end, so the last unit meets no polynomial any more.
+    FatFs shifts the bits in at the low end, so the last unit does not meet the polynomial.
     """
     bits = utf_16_le_encode(long, "surrogatepass")[0].translate(_MIRROR)
     head = seed.to_bytes(2, "big") + bits[:-2]
     return crc_hqx(head, 0) ^ int.from_bytes(bits[-2:], "big")
 
 
+# Names that are shown
+
+
 def short_oem(short: bytes, nt: int) -> bytes:
-    """Return the short name as the firmware lists it: CP437, in the case that ``nt`` says."""
+    """Return the short name as the firmware lists it: CP437, in the case given by ``nt``."""
     body = short[:8].replace(b" ", b"")
     ext = short[8:].replace(b" ", b"")
     # FatFs sets the dot by the first byte of the extension alone, even if others follow.
@@ -220,6 +202,7 @@ def short_oem(short: bytes, nt: int) -> bytes:
 
 
 def _cased(name: bytes, nt: int) -> bytes:
+    """Lower ASCII letters alone, as FatFs does; it switches from body to extension at a dot."""
     body, dot, ext = name.partition(b".")
     if nt & _NT_BASE:
         body = body.lower()
@@ -227,12 +210,144 @@ def _cased(name: bytes, nt: int) -> bytes:
 
 
 def short_text(short: bytes, nt: int) -> str:
-    """Return the short name in Unicode, in the case that ``nt`` says."""
+    """Return the short name in Unicode, in the case given by ``nt``."""
     name = short_oem(short, nt)
     return name.decode("ascii" if name.isascii() else "cp437")
 
 
 def listed_name(long: str | None, short: bytes, nt: int) -> bytes:
-    """Return the name that the firmware lists: the long one if CP437 has it, or the short."""
+    """Return the name that the firmware lists.
+
+    That is the long name if code page 437 has all of its characters, else the short name.
+    """
     name = unicode_to_oem(long) if long else None
     return name or short_oem(short, nt)
+
+
+# Long names: entries of 13 UTF-16 units before the short entry, the last part first
+
+MAX_PARTS = 20
+"""Parts of the longest name: 255 units and the closing 0."""
+_PART = 2 * ondisk.LONG_UNITS
+_FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
+_PIECES = [struct.Struct("10s12s4s" * count) for count in range(MAX_PARTS + 1)]
+"""Indexed by the number of parts: their text, which each part holds in three fields."""
+_ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + MAX_PARTS + 1)]
+_MIDDLES = [bytes((ondisk.ATTR_LONG_NAME, 0, check)) for check in range(256)]
+"""LDIR_Attr, LDIR_Type and LDIR_Chksum."""
+_ROTATED = [(byte & 0xFF) >> 1 | (byte & 1) << 7 for byte in range(511)]
+
+
+def checksum(short: bytes) -> int:
+    """Return the checksum of a short name (eleven bytes) that its long entries contain."""
+    # Written out: a loop takes twice the time, and every name that is created needs it.
+    r = _ROTATED
+    a, b, c, d, e, f, g, h, i, j, k = short
+    half = r[r[r[r[r[a] + b] + c] + d] + e] + f
+    return (r[r[r[r[r[half] + g] + h] + i] + j] + k) & 0xFF
+
+
+def long_entries(long: str, short: bytes) -> bytes:
+    """Return the entries of the long name, in the order in which they lie on the card.
+
+    ``long`` has 1 to 255 units, ``short`` is the short name with its number, if it has one.
+    """
+    text, _ = utf_16_le_encode(long, "surrogatepass")
+    count, odd = divmod(len(text), _PART)
+    if odd:
+        count += 1
+        text += b"\0\0".ljust(_PART - odd, b"\xff")
+    middle = _MIDDLES[checksum(short)]
+    pieces = _PIECES[count].unpack(text)
+    at = 3 * count
+    joined: list[bytes] = []
+    for order in range(count, 0, -1):
+        at -= 3
+        joined += (_ORDERS[order], pieces[at], middle, pieces[at + 1], b"\0\0", pieces[at + 2])
+    joined[0] = _ORDERS[count | ondisk.LAST_LONG_ENTRY]
+    return b"".join(joined)
+
+
+_CHECKSUM = LongEntry.offset_of("LDIR_Chksum")
+_CLUSTER = LongEntry.offset_of("LDIR_FstClusLO")
+_SOUND_ORDERS = [
+    bytes((count | ondisk.LAST_LONG_ENTRY, *range(count - 1, 0, -1)))
+    for count in range(MAX_PARTS + 1)
+]
+"""LDIR_Ord of the parts of a sound set, indexed by their number."""
+_BYTES = [bytes((byte,)) for byte in range(256)]
+_TEXT = "".join(
+    declared.code if declared.name.startswith("LDIR_Name") else f"{declared.size}x"
+    for declared in LongEntry.fields
+)
+_TEXTS = [struct.Struct(_TEXT * count) for count in range(MAX_PARTS + 1)]
+_FORWARD = [
+    itemgetter(*(part + piece for part in range(3 * count - 3, -1, -3) for piece in range(3)))
+    for count in range(1, MAX_PARTS + 1)
+]
+"""Picks the three pieces of each part, first part of the name first."""
+
+
+def read_long(entries: bytes, short: bytes) -> str | None:
+    """Return the long name in ``entries``, as they lie on the card, of the short name ``short``.
+
+    ``None`` where FatFs falls back on the short name: the numbers do not run down to 1, the
+    checksum differs, LDIR_FstClusLO is not 0, or the filler after the end is not FFFFh. FatFs
+    does not look at LDIR_Type.
+    """
+    size = ondisk.ENTRY_SIZE
+    count, odd = divmod(len(entries), size)
+    if odd or not 1 <= count <= MAX_PARTS:
+        return None
+    if (
+        entries[::size] != _SOUND_ORDERS[count]
+        or entries[_CHECKSUM::size] != _BYTES[checksum(short)] * count
+        or any(entries[_CLUSTER::size])
+        or any(entries[_CLUSTER + 1 :: size])
+    ):
+        return None
+    return decode_long(b"".join(_FORWARD[count - 1](_TEXTS[count].unpack(entries))))
+
+
+def decode_long(text: bytes) -> str | None:
+    """Return the name in ``text``: 26 bytes from each of up to 20 parts, the first part first.
+
+    ``None`` where FatFs rejects it: more than 255 units, or a wrong filler.
+    """
+    name, _ = utf_16_le_decode(text, "surrogatepass", True)
+    end = name.find("\0")
+    if not _fits(text):
+        return None
+    if end < 0:
+        return name
+    # As a rule the end is in the last part, and one comparison is enough.
+    filler = name[end + 1 :]
+    if filler != _FILLER[: len(filler)] and not _filled(text):
+        return None
+    return name[:end]
+
+
+def _fits(text: bytes) -> bool:
+    """Return True if the name has at most 255 units: FatFs has room for 256 with the closing 0.
+
+    In a set of 20 parts, the last part must contain a 0 before the end of that room.
+    """
+    most = 2 * ondisk.MAX_LONG_NAME
+    if len(text) <= most:
+        return True
+    last = text[most // _PART * _PART : most + 2]
+    return "\0" in last.decode("utf-16-le", "surrogatepass")
+
+
+def _filled(text: bytes) -> bool:
+    """Return True if in each part nothing but FFFFh follows a 0.
+
+    FatFs checks each part by itself: a 0 in a middle part ends the name there, and the parts
+    after it are checked and dropped.
+    """
+    for at in range(0, len(text), _PART):
+        part = text[at : at + _PART].decode("utf-16-le", "surrogatepass")
+        end = part.find("\0")
+        if end >= 0 and part.count("\uffff", end) != len(part) - end - 1:
+            return False
+    return True

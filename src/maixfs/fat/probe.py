@@ -1,82 +1,158 @@
-"""What lies at a place of a card, and why the board would not mount it.
+"""Find the volume that FatFs mounts, and identify what lies at a place of a card.
 
-found = probe_volume(card, 2048, 81920)
-found.kind, found.why_not      # "exFAT", "the board reads FAT12, FAT16 and FAT32 only"
+start = find_volume(card)
+probe = probe_volume(card, 2048, 81920)
+probe.kind, probe.why_not      # "exFAT", "the board reads FAT12, FAT16 and FAT32 only"
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.errors import UsageError
 from maixfs.fat import ondisk
-from maixfs.fat.errors import FatError
+from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, is_boot_sector, is_fat, read_geometry
-from maixfs.fat.magic import PROBE_SECTORS, foreign_kind
-from maixfs.fat.ondisk import FS_INFO, FsInfo
+from maixfs.fat.ondisk import Extension16, Extension32, FsInfo
+from maixfs.fat.sectors import VolumeSectors
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
 from maixfs.sd.gpt import GPT_SIGNATURE
-from maixfs.sd.mbr import plausible_slots
+from maixfs.sd.mbr import SLOTS, plausible_slots, read_slots
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
+    from maixfs.sd.mbr import Partition
+
+
+# Which volume of a card FatFs mounts
+
+
+def find_volume(device: SectorDevice, part: int = 0) -> int:
+    """Return the sector of the boot sector that FatFs mounts.
+
+    With ``part`` 0 that is sector 0 if it is a FAT boot sector, or else where the first slot
+    leads to one. 1 to 4 is a slot of the partition table, as the board's firmware asks; a card
+    without a partition table then has no volume. FatFs ignores types and lengths of partitions.
+    Raises ``FatError``: ``NO_FILESYSTEM``, ``DISK_ERR``; ``UsageError`` for another ``part``.
+    """
+    if not 0 <= part <= SLOTS:
+        raise UsageError(f"there is no partition {part}: 1 to {SLOTS}, or 0 for any")
+    card = VolumeSectors(device, 0)
+    sector = card.read(0, 1)
+    if not is_boot_sector(sector):
+        raise _no_volume("the first sector of the card does not end in 55 AA")
+    superfloppy = is_fat(sector)
+    if superfloppy and part == 0:
+        return 0
+    slots = list(read_slots(sector))
+    if part:
+        return _forced(card, slots[part - 1], superfloppy=superfloppy)
+    return _first(card, slots)
+
+
+def _forced(card: VolumeSectors, slot: Partition, *, superfloppy: bool) -> int:
+    if _leads_to_fat(card, slot):
+        return slot.start
+    if superfloppy:
+        raise _no_volume(
+            "the card has no partition table: its one volume starts at sector 0",
+            "the board looks into partitions only; make the card anew with a table",
+        )
+    raise _no_volume(_refusal(slot))
+
+
+def _first(card: VolumeSectors, slots: list[Partition]) -> int:
+    failure: FatError | None = None
+    for slot in slots:
+        failure = None
+        try:
+            if _leads_to_fat(card, slot):
+                return slot.start
+        except FatError as error:
+            failure = error
+    # FatFs goes on after a slot that cannot be read, and keeps the result of the last slot alone:
+    # an earlier read error becomes NO_FILESYSTEM.
+    used = "; ".join(_refusal(slot) for slot in slots if slot.used)
+    raise failure or _no_volume(used or "the partition table has no partition")
+
+
+def _leads_to_fat(card: VolumeSectors, slot: Partition) -> bool:
+    # FatFs cannot read sector FFFFFFFF: that number means that no sector is in RAM.
+    nowhere = not slot.used or slot.start in (0, 0xFFFFFFFF)
+    return not nowhere and is_fat(card.read(slot.start, 1))
+
+
+def _refusal(slot: Partition) -> str:
+    if not slot.used:
+        return f"partition {slot.slot} is free"
+    return f"partition {slot.slot} ({slot.type_name}) does not start with a FAT boot sector"
+
+
+def _no_volume(what: str, hint: str | None = None) -> FatError:
+    return fat_error(FResult.NO_FILESYSTEM, "", what, hint=hint)
+
+
+# What lies at a place
 
 
 class FsInfoState(NamedTuple):
-    """What the FSInfo sector of a FAT32 volume says, and whether FatFs listens."""
+    """Contents of the FSInfo sector of a FAT32 volume, and whether FatFs uses them."""
 
     used: bool
-    """The boot sector names sector 1, and the signatures are right."""
+    """Whether the boot sector names sector 1 and the signatures are right."""
     free: int | None
-    """Free clusters; ``None``: unknown, or more than there are."""
+    """Free clusters; ``None`` if unknown, or more than the volume has."""
     next_free: int | None
-    """Where the search for a free cluster starts; ``None``: at the first one."""
+    """Cluster where the search for a free one starts; ``None`` for the first cluster."""
     why_not: str | None
-    """Why FatFs does not listen."""
+    """Why FatFs does not use them."""
 
 
 class DirtyMarks(NamedTuple):
-    """Marks that a system left which did not unmount the volume; FatFs sees none of them."""
+    """Marks of a system that did not unmount the volume; FatFs ignores and keeps them."""
 
     boot: bool = False
-    """Bit 0 of BS_Reserved1: Linux, at mount."""
+    """Bit 0 of BS_Reserved1 is set: by Linux, from mount to unmount."""
     fat: bool = False
-    """The bit in FAT[1] that says "cleanly shut down" is off: Windows."""
+    """The bit "cleanly shut down" in FAT[1] is clear: by Windows, from mount to unmount."""
     errors: bool = False
-    """The bit in FAT[1] that says "no disk errors" is off."""
+    """The bit "no disk errors" in FAT[1] is clear."""
 
     def __bool__(self) -> bool:
         return any(self)
 
 
 class Probe(NamedTuple):
-    """What was found."""
+    """What lies at a sector of a card."""
 
     kind: str
     """``FAT12``, ``FAT16``, ``FAT32``, the name of another file system, ``partition table``,
     ``GPT``, ``blank``, ``unreadable`` or ``unknown``."""
     start: int
     fat: FatGeometry | None = None
-    """The volume, if FatFs would mount it."""
+    """Geometry of the volume, if FatFs would mount it."""
     why_not: str | None = None
     """Why FatFs would not mount it."""
     hint: str | None = None
-    """What to do about that."""
+    """How to fix that."""
     dirty: DirtyMarks = DirtyMarks()
     fsinfo: FsInfoState | None = None
     past_partition: int = 0
-    """Sectors of the volume that lie past the end of its partition."""
+    """Sectors of the volume past the end of its partition."""
     past_card: int = 0
-    """Sectors that lie past the end of the card."""
+    """Sectors of the volume past the end of the card."""
     backup: FatGeometry | None = None
-    """What the copy of a damaged boot sector says (FAT32)."""
+    """Geometry in the backup of a boot sector that is damaged (FAT32)."""
 
 
 def probe_volume(device: SectorDevice, start: int = 0, sectors: int | None = None) -> Probe:
-    """Say what lies at sector ``start``; ``sectors`` is the length of the partition, if known.
+    """Identify what lies at sector ``start``.
 
-    Nothing is written, and nothing is raised for what is on the card: sectors that cannot be
-    read are an answer too.
+    ``sectors`` is the length of the partition, if it is known.
+
+    Never writes, and never raises for the content of the card: ``kind`` is ``unreadable`` where
+    a sector cannot be read.
     """
     try:
         head = _head(device, start)
@@ -110,33 +186,41 @@ def _refused(start: int, head: bytes, error: FatError) -> Probe:
 
 
 def _head(device: SectorDevice, start: int) -> bytes:
-    """Return the first sectors of a volume, as many as the card has."""
+    """Return up to ``PROBE_SECTORS`` sectors of a volume, fewer where the card ends."""
     return device.read(start, max(1, min(PROBE_SECTORS, device.sectors - start)))
 
 
+_TYPE = Extension16.offset_of("BS_FilSysType")
+
+
 def _kind_in_words(boot: bytes) -> str:
-    """Return the type that a boot sector claims, where its numbers do not say one."""
-    if boot[82:87] == b"FAT32":
+    """Return the type that a boot sector with wrong numbers names in its text fields."""
+    if Extension32.unpack(boot).BS_FilSysType[:5] == b"FAT32":
         return "FAT32"
-    claim = boot[54:59].decode("ascii", "replace")
+    claim = boot[_TYPE : _TYPE + 5].decode("ascii", "replace")
     return claim if claim in ("FAT12", "FAT16") else "FAT"
 
 
+_BACKUP = 6
+"""Sector where formatters put the backup."""
+
+
 def _backup(head: bytes) -> FatGeometry | None:
-    """Return what sector 6 says, if it is the copy of a FAT32 boot sector."""
+    """Return the geometry in sector 6, if that is the backup of a FAT32 boot sector."""
     try:
-        copy = read_geometry(head[6 * SECTOR : 7 * SECTOR])
+        copy = read_geometry(head[_BACKUP * SECTOR : (_BACKUP + 1) * SECTOR])
     except FatError:
         return None
-    return copy if copy.backup_sector == 6 else None
+    return copy if copy.backup_sector == _BACKUP else None
 
 
 _CLEAN = {16: (0x8000, 0x4000), 32: (0x08000000, 0x04000000)}
-"""Bits of FAT[1]: cleanly shut down, no disk errors. FAT12 has none."""
+"""Bits of FAT[1]: cleanly shut down, no disk errors. FAT12 does not have them."""
 
 
 def _dirty(device: SectorDevice, start: int, fat: FatGeometry, head: bytes) -> DirtyMarks:
-    mark = bool(head[65 if fat.fat_type == 32 else 37] & 1)
+    extension = Extension32 if fat.fat_type == 32 else Extension16
+    mark = bool(extension.unpack(head).BS_Reserved1 & ondisk.BOOT_DIRTY)
     if fat.fat_type not in _CLEAN:
         return DirtyMarks(boot=mark)
     try:
@@ -153,12 +237,12 @@ def _fsinfo(device: SectorDevice, start: int, fat: FatGeometry) -> FsInfoState |
     if fat.fat_type != 32:
         return None
     if fat.fsinfo_sector != 1:
-        return _no_fsinfo(f"BPB_FSInfo is {fat.fsinfo_sector}, FatFs wants 1")
+        return _no_fsinfo(f"BPB_FSInfo is {fat.fsinfo_sector}, FatFs reads sector 1 only")
     try:
         sector = device.read(start + 1, 1)
     except SectorError as error:
         return _no_fsinfo(str(error))
-    info = FsInfo._make(FS_INFO.unpack(sector))
+    info = FsInfo.unpack(sector)
     signatures = (info.FSI_LeadSig, info.FSI_StrucSig)
     if signatures != (ondisk.FSI_LEAD_SIG, ondisk.FSI_STRUC_SIG) or not is_boot_sector(sector):
         return _no_fsinfo("its signatures are damaged")
@@ -178,9 +262,11 @@ def _table_kind(head: bytes) -> str | None:
 
 
 def _hidden_fat(head: bytes) -> str | None:
-    """Name a FAT volume whose numbers are right, but which FatFs passes by for its marks."""
+    """Return the type of a FAT volume that FatFs rejects for its marks alone."""
     marked = bytearray(head[:SECTOR])
-    marked[:1], marked[54:57], marked[510:512] = b"\xeb", b"FAT", b"\x55\xaa"
+    marked[:1] = b"\xeb"
+    marked[_TYPE : _TYPE + 3] = b"FAT"
+    marked[ondisk.SIGNATURE_OFFSET :] = ondisk.SIGNATURE_BYTES
     try:
         return f"FAT{read_geometry(bytes(marked)).fat_type}"
     except FatError:
@@ -199,4 +285,58 @@ _HINTS = {
     "partition table": "the volumes are in its partitions",
     "blank": "format it",
 }
-"""What to do about a kind, where the error has nothing better."""
+"""How to fix a kind, if the error has no hint."""
+
+
+# File systems that are not FAT
+
+
+class Magic(NamedTuple):
+    """Bytes at a fixed offset by which a file system is recognised."""
+
+    kind: str
+    offset: int
+    magic: bytes
+
+
+_MAGICS = (
+    Magic("exFAT", 3, b"EXFAT   "),
+    Magic("NTFS", 3, b"NTFS    "),
+    Magic("BitLocker", 3, b"-FVE-FS-"),
+    Magic("GPT", 0, b"EFI PART"),
+    Magic("LUKS", 0, b"LUKS\xba\xbe"),
+    Magic("squashfs", 0, b"hsqs"),
+    Magic("XFS", 0, b"XFSB"),
+    Magic("APFS", 32, b"NXSB"),
+    Magic("F2FS", 1024, b"\x10\x20\xf5\xf2"),
+    Magic("HFS+", 1024, b"H+"),
+    Magic("HFS+", 1024, b"HX"),
+    Magic("HFS", 1024, b"BD"),
+    Magic("Linux swap", 4086, b"SWAPSPACE2"),
+    Magic("ISO 9660", 32769, b"CD001"),
+    Magic("Btrfs", 65600, b"_BHRfS_M"),
+)
+PROBE_SECTORS = 136
+"""Sectors from the start of a volume that contain all of them."""
+
+_EXT_MAGIC = 1024 + 56
+_EXT_COMPATIBLE = 1024 + 92
+_EXT_INCOMPATIBLE = 1024 + 96
+_EXT_JOURNAL, _EXT_EXTENTS = 4, 0x40
+
+
+def foreign_kind(head: bytes) -> str | None:
+    """Return the kind of file system that starts with ``head``, ``None`` for FAT and unknown."""
+    if head[_EXT_MAGIC : _EXT_MAGIC + 2] == b"\x53\xef":
+        return _ext_kind(head)
+    for kind, offset, magic in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return kind
+    return None
+
+
+def _ext_kind(head: bytes) -> str:
+    if int.from_bytes(head[_EXT_INCOMPATIBLE : _EXT_INCOMPATIBLE + 4], "little") & _EXT_EXTENTS:
+        return "ext4"
+    journal = int.from_bytes(head[_EXT_COMPATIBLE : _EXT_COMPATIBLE + 4], "little") & _EXT_JOURNAL
+    return "ext3" if journal else "ext2"

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from maixfs.fat import FatCore
-from maixfs.fat.clock import Clock, host_clock
+from maixfs.fat.codepage import oem_to_unicode
+from maixfs.fat.entries import Clock, host_clock
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.mkfs import make_filesystem
-from maixfs.fat.mkfs_fatfs import plan_small
-from maixfs.fat.mkfs_layout import Wish
-from maixfs.fat.names import oem_to_unicode
+from maixfs.fat.mkfs_plans import Request, plan_small
 from maixfs.fat.ondisk import MAX_LONG_NAME
 from maixfs.fat.openflag import OpenFlag
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.vfs.blockdev import blocks_of
 from maixfs.vfs.driver import S_IFDIR, S_IFREG, ImportStat, NativeDriver, Stat
 from maixfs.vfs.errors import Errno, VfsError
@@ -222,7 +221,7 @@ class VfsFat(NativeDriver):
         if not capacity:
             raise fat_error(FResult.MKFS_ABORTED)
         if not fat32:
-            plan_small(Wish(capacity))  # raises if the device is too large for FAT16
+            plan_small(Request(capacity))  # raises if the device is too large for FAT16
         make_filesystem(self._device, clock=self._now)
 
     def statvfs(self, path: object, /) -> Stat:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from maixfs.errors import MaixfsError
 from maixfs.fat import FatCore
 from maixfs.fat.codepage import upcase
-from maixfs.fat.entry import FatEntry
+from maixfs.fat.entries import FatEntry
 from maixfs.target.catalog import select
 from maixfs.target.fat.names import meant, path_of, shown, to_datetime
 from maixfs.target.names import Parts

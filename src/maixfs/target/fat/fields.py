@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from maixfs.fat import ondisk
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.flash.address import Address, AddressError
-from maixfs.flash.fields import Explanation, Field, hex_address, record_field, value_of
+from maixfs.flash.fields import Explanation, Field, Row, hex_address, record_field, value_of
+from maixfs.record import Record
 from maixfs.sd.device import SECTOR
 from maixfs.sd.mbr import MbrSector, PartitionEntry
 from maixfs.target.errors import MissingError
@@ -125,20 +126,21 @@ class CardFields:
     def _reserved(self, inner: int, sector: int, address: int) -> Field:
         geometry, base = self._geometry, sector * SECTOR
         if inner in (0, geometry.backup_sector):
-            kinds = ["boot sector"]
-            kinds.append(f"boot sector, FAT{'32' if geometry.fat_type == 32 else '12 and FAT16'}")
+            wide = geometry.fat_type == 32
+            kinds: list[type[Record]] = [ondisk.BootSector]
+            kinds.append(ondisk.Extension32 if wide else ondisk.Extension16)
             name = "the boot sector" if inner == 0 else "the copy of the boot sector"
             return self._record(base, address, kinds, name, "14.1")
         if inner == geometry.fsinfo_sector and inner:
-            return self._record(base, address, ["FSInfo sector"], "FSInfo", "14.3")
+            return self._record(base, address, [ondisk.FsInfo], "FSInfo", "14.3")
         meaning = "between boot sector and FAT; nobody reads it"
         return _field(base, SECTOR, "", "reserved sector", "", meaning, "14.1")
 
     def _record(
-        self, base: int, address: int, kinds: list[str], structure: str, section: str
+        self, base: int, address: int, kinds: list[type[Record]], structure: str, section: str
     ) -> Field:
         sector = memoryview(self.read(base, SECTOR))
-        rows = [row for kind in kinds for row in ondisk.FIELDS[kind]]
+        rows = [row for kind in kinds for row in _rows(kind)]
         made = record_field(
             sector, rows, 0, address - base, region=_REGION, structure=structure, section=section
         )
@@ -228,7 +230,7 @@ class CardFields:
             value = f"{raw[0]:02X}"
             return _field(base, ondisk.ENTRY_SIZE, structure, "entry", value, words, "15.1")
         is_long = raw[11] & ondisk.ATTR_LONG_NAME_MASK == ondisk.ATTR_LONG_NAME
-        kind = "long name entry" if is_long else "directory entry"
+        kind: type[Record] = ondisk.LongEntry if is_long else ondisk.DirEntry
         if is_long:
             structure = f"a part of a long name in the folder {folder}"
         else:
@@ -236,7 +238,7 @@ class CardFields:
             structure = f"the entry {name!r} of the folder {folder}"
         made = record_field(
             memoryview(raw),
-            ondisk.FIELDS[kind],
+            _rows(kind),
             0,
             address - base,
             region=_REGION,
@@ -286,6 +288,10 @@ class CardFields:
             if run.place <= index < run.place + run.end - run.first:
                 return self._address_of(run.first + index - run.place) + rest
         raise AddressError(f"{place.text}: the cluster with that byte is lost")
+
+
+def _rows(record: type[Record]) -> list[Row]:
+    return [(one.name, one.offset, one.size, one.meaning) for one in record.fields]
 
 
 def _field(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from maixfs.errors import UsageError
-from maixfs.fat.clock import pack_time, unpack_time
+from maixfs.fat.entries import pack_time, unpack_time
 from maixfs.target.names import Parts, parse, show
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import FatCore, FatError, OpenFlag
-from maixfs.fat.clock import Clock, pack_time
+from maixfs.fat.entries import Clock, pack_time
 from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
 from maixfs.sd.device import SECTOR, SectorDevice

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from maixfs.errors import MaixfsError
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
-from maixfs.fat.volume_find import find_volume
+from maixfs.fat.probe import find_volume
 from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.target.errors import NoFileSystemError
