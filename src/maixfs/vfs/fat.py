@@ -165,7 +165,7 @@ class VfsFat(NativeDriver):
             raise fat_error(FResult.WRITE_PROTECTED)
         if fat is None:
             start = find_volume(self._device, self._part)
-            fat = FatCore(self._device, start, clock=self._now)
+            fat = FatCore(self._device, start, faithful=True, clock=self._now)
             self._fat = fat
         return fat
 
