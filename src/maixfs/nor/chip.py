@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 from maixfs.nor.device import (
     BLOCK32,
     BLOCK64,
+    BUFFERS,
     ERASED,
     PAGE,
     SECTOR,
@@ -288,7 +289,7 @@ class NorChip:
         Raises ``NorError`` (EINVAL) if ``data`` crosses the end of its page. Silicon wraps to
         the start of the page; here that is always a mistake of the caller.
         """
-        if type(data) is not bytes:
+        if type(data) not in BUFFERS:
             data = octets(data)
         if address % PAGE + len(data) > PAGE:
             address = index(address)
@@ -345,7 +346,7 @@ class NorChip:
 
     def program(self, address: int, data: Buffer) -> None:
         """Program any number of bytes, page by page, with a wait after each."""
-        if type(data) is not bytes:
+        if type(data) not in BUFFERS:
             data = octets(data)
         if self._writes_plainly and 0 <= address <= self.size - len(data):
             # Without clock and observers the pages make no difference: one AND for all of them.
