@@ -1,4 +1,4 @@
-"""Power lost at every program and erase of a busy hour on a tiny area, and torn in four ways.
+"""Power lost at every program and erase of a workload on a small area, torn in four ways.
 
 What is promised: the next mount succeeds, also when that one's mending is cut; a file that was
 closed and is not being written reads as it was or, where garbage collection was cut, gives an
@@ -21,7 +21,7 @@ STILL = {"still": pattern(600, 1), "closed": pattern(100, 2)}
 
 
 class Recorder:
-    """Keeps what lands on a chip: address, the old bytes, the new ones."""
+    """Records changes of a chip: address, old bytes, new bytes."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[int, bytes, bytes]] = []
@@ -55,7 +55,7 @@ TEARS: dict[str, Callable[[bytes, bytes], bytes]] = {
 
 
 def quiet_hour(fs: SpiffsCore) -> None:
-    """Everything that can be done to a file, in an area with room for it."""
+    """Every operation on files, in an area with room for them."""
     put(fs, "new", pattern(700, 3))
     with fs.open_descriptor("new", RW | APPEND) as file:
         file.write(pattern(300, 4))
@@ -69,14 +69,14 @@ def quiet_hour(fs: SpiffsCore) -> None:
 
 
 def busy_hour(fs: SpiffsCore) -> None:
-    """The same until blocks are collected."""
+    """The same in an area where blocks must be collected."""
     for number in range(9):
         put(fs, "busy", pattern(900, number))
         quiet_hour(fs)
 
 
 def record(geometry: Geometry, workload: Callable[[SpiffsCore], None]) -> tuple[bytes, Recorder]:
-    """Return the area before the workload and what landed while it ran."""
+    """Return the area before the workload, and the changes while it ran."""
     area = Area(geometry)
     with area.mount() as fs:
         for name, data in STILL.items():
@@ -89,7 +89,7 @@ def record(geometry: Geometry, workload: Callable[[SpiffsCore], None]) -> tuple[
 
 
 def states(start: bytes, recorder: Recorder, every: int) -> Iterator[bytes]:
-    """Yield the area after each cut, torn in each way; the same state only once in a row."""
+    """Yield the area after each cut, torn in each way; equal consecutive states once."""
     image = bytearray(start)
     for number, (address, old, new) in enumerate(recorder.steps):
         if number % every == 0:
@@ -113,7 +113,7 @@ def reads_as(fs: SpiffsCore, name: str) -> set[object]:
     return found
 
 
-def test_closed_files_survive_every_cut() -> None:
+def test_closed_files_survive_every_power_cut() -> None:
     start, recorder = record(ROOMY, quiet_hour)
     assert len(recorder.steps) > 60
     for image in states(start, recorder, 1):
@@ -122,7 +122,7 @@ def test_closed_files_survive_every_cut() -> None:
             assert reads_as(fs, name) == {data}
 
 
-def test_cuts_in_garbage_collection_cost_no_wrong_byte() -> None:
+def test_power_cut_in_collection_gives_no_wrong_bytes() -> None:
     start, recorder = record(TIGHT, busy_hour)
     assert any(len(old) >= 0x1000 for _, old, _ in recorder.steps)
     unreadable = 0
@@ -137,8 +137,8 @@ def test_cuts_in_garbage_collection_cost_no_wrong_byte() -> None:
 
 
 @pytest.mark.parametrize("nor", ["ideal", "literal"])
-def test_every_state_can_be_worked_on(nor: str) -> None:
-    """No cut leaves an area that the driver cannot take.
+def test_area_is_usable_after_every_power_cut(nor: str) -> None:
+    """No cut leaves an area that the driver cannot mount and use.
 
     A torn program leaves bytes on a page that counts as free, and no page is looked at before
     it is written. Where a driver replaces bytes, as the K210's does, that harms nothing. Where
@@ -158,7 +158,7 @@ def test_every_state_can_be_worked_on(nor: str) -> None:
 
 
 @pytest.mark.parametrize("cut", range(4))
-def test_the_mending_of_a_mount_can_be_cut_too(cut: int) -> None:
+def test_mount_repeats_an_erase_that_was_cut_again(cut: int) -> None:
     """An aborted erase is erased and signed again: one erase, two programs."""
     area = Area(TIGHT)
     with area.mount() as fs:

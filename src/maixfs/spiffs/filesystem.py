@@ -205,7 +205,9 @@ class Spiffs(FileSystem[DirEntry | None]):
                 raise spiffs_error(Code.FILE_EXISTS, target)
             return self._create(target, flags)
         if mode.exclusive:
-            raise spiffs_error(Code.FILE_EXISTS, target if isinstance(target, str) else target.path)
+            raise spiffs_error(
+                Code.FILE_EXISTS, target if isinstance(target, str) else target.path
+            )
         found = self._resolve(target)
         if self.core.find(found.raw_name) == found:
             descriptor = self.core.open_descriptor(found.raw_name, flags)
