@@ -150,6 +150,10 @@ class NativeFile(Protocol):
     """An open file of a driver: reads and writes at offsets inside the file or at its end."""
 
     @property
+    def lost(self) -> bool:
+        """Whether the mount was abandoned: what is written now goes nowhere."""
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
 
@@ -248,8 +252,8 @@ class RawFile(io.RawIOBase):
         if not self._mode.writes:
             raise io.UnsupportedOperation("not writable")
         view = memoryview(data).cast("B")
-        if not view:
-            return 0
+        if not view or self._file.lost:
+            return len(view)
         if self._mode.appends:
             self._position = self._file.size
         self._fill_to(self._position)
@@ -272,13 +276,14 @@ class RawFile(io.RawIOBase):
         return size
 
     def _fill_to(self, end: int) -> None:
-        while (gap := end - self._file.size) > 0:
-            self._file.write_at(self._file.size, memoryview(_ZEROS)[:gap])
+        size = self._file.size
+        while size < end:
+            size += self._file.write_at(size, memoryview(_ZEROS)[: end - size])
 
     def flush(self) -> None:
         """Write what the driver holds of the file to the medium."""
         super().flush()
-        if self._mode.writes:
+        if self._mode.writes and not self._file.lost:
             self._file.sync()
 
     def close(self) -> None:
@@ -286,7 +291,8 @@ class RawFile(io.RawIOBase):
         if self.closed:
             return
         try:
-            self._file.close()
+            if not self._file.lost:
+                self._file.close()
         finally:
             self._mode = self._mode._replace(writes=False)
             super().close()
@@ -633,9 +639,14 @@ class FileSystem(ABC, Generic[Native]):
         self._check_open()
         self._check_writable(old)
         path = old if isinstance(old, str) else old.path
-        if "/" in (path, new):
+        if new == "/" or old == "/":
             raise _root("moved or replaced")
+        if new == path and isinstance(old, str):
+            self._stat(path)
+            return
         if new.startswith(path + "/"):
+            if not (self._stat(path) if isinstance(old, str) else old).is_dir:
+                raise not_folder(path)
             raise FileSystemError(
                 f"{path}: a folder cannot be moved into itself", errno=errno.EINVAL
             )

@@ -26,7 +26,7 @@ from maixfs.board import Board, BoardBusyError, BoardConfig, BoardError
 from maixfs.card.make import new_card
 from maixfs.fat import FatCore
 from maixfs.sd import RamSectors, SdCard
-from maixfs.sd.faults import Faults
+from maixfs.sd.card import Faults
 
 # In and out
 

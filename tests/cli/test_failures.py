@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -9,17 +10,19 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
 
 from maixfs.board import BoardConfig
+from maixfs.cli import failures
 from maixfs.cli import main as main_module
 from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, guarded
 from maixfs.cli.group import expanded, maixfs
 from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
-from maixfs.errors import ImageError, MaixfsError, UsageError
+from maixfs.errors import DeviceError, ImageError, MaixfsError, UsageError
 from maixfs.target.draft import Draft
 from maixfs.target.spiffs.changing import SpiffsVolume
 from maixfs.target.target import Target
@@ -74,6 +77,15 @@ def test_each_error_has_its_line_and_its_code(
     assert guarded(raising(error), Settings({})) == code
     out, err = capsys.readouterr()
     assert (out, err) == ("", text)
+
+
+def test_library_error_with_einval_is_not_a_closed_pipe_on_windows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(failures, "os", SimpleNamespace(name="nt"))
+    error = DeviceError("0x10 is outside the chip", errno=errno.EINVAL)
+    assert guarded(raising(error), Settings({})) == FAILED
+    assert capsys.readouterr().err == "error: 0x10 is outside the chip\n"
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from functools import lru_cache
 from typing import Any
 
+from fat.volumes import load_extents
 from golden.corpus import case_folders
-from maixfs.sd import SECTOR, RamSectors
+from maixfs.sd import RamSectors
 
 FOLDERS = {folder.name: folder for folder in case_folders("fat")}
 
@@ -21,12 +21,7 @@ def manifest(name: str) -> dict[str, Any]:
 
 def load_card(name: str) -> RamSectors:
     """Return a card of its own: what a test writes to it no other one sees."""
-    with gzip.open(FOLDERS[name] / "image.ext.gz") as source:
-        about = json.loads(source.readline())
-        card = RamSectors(about["size"] // SECTOR)
-        for offset, length in about["extents"]:
-            card.poke(offset // SECTOR, source.read(length))
-    return card
+    return load_extents(FOLDERS[name] / "image.ext.gz")
 
 
 def boot_sector(name: str, slot: int = 1) -> bytes:

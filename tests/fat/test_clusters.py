@@ -70,7 +70,7 @@ def test_runs_are_what_the_entries_are(
     plain = PlainTable(table, seed)
     plain.check()
     assert table.count_free() == plain.entries.count(0)
-    monkeypatch.setattr("maixfs.fat.tablecount._FEW", 0)
+    monkeypatch.setattr("maixfs.fat.table._FEW", 0)
     assert table.count_free() == plain.entries.count(0)
     table.flush()
     assert not table.dirty

@@ -264,7 +264,7 @@ def test_a_walk_is_bounded(fat: FatCore) -> None:
     fat.mkdir("/d/e")
     fat.write_bytes("/d/e/f", b"x")
     directory, item = fat._volume.directory(fat.stat("/d").cluster), fat.stat("/d/e")
-    directory.write(item.slot, 26, fat.stat("/d").cluster.to_bytes(2, "little"))
+    directory.put_cluster(item.slot, fat.stat("/d").cluster)
     assert [path for path, _ in fat.walk()] == ["/d", "/d/e"]
     assert fat.remove_tree("/d") == 2
 

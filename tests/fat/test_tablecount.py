@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from maixfs.fat import tablecount
-from maixfs.fat.tablecount import FreeCounter
+from maixfs.fat import table as fat_table
+from maixfs.fat.table import FreeCounter
 
 BLOCK = 1 << 14
 """Entries of a block."""
@@ -32,15 +32,15 @@ def tables() -> dict[str, list[int]]:
 @pytest.mark.parametrize("kind", tables())
 def test_fat32(kind: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tables()[kind]
-    monkeypatch.setattr(tablecount, "_FEW", few)
-    monkeypatch.setattr(tablecount, "sys", SimpleNamespace(modules={}))
+    monkeypatch.setattr(fat_table, "_FEW", few)
+    monkeypatch.setattr(fat_table, "sys", SimpleNamespace(modules={}))
     raw = memoryview(struct.pack(f"<{len(table)}I", *table))
     assert FreeCounter(4).count(raw) == sum(not entry & 0x0FFFFFFF for entry in table)
 
 
 @pytest.mark.parametrize("kind", tables())
 def test_numpy_is_used_where_it_is_loaded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tablecount, "sys", SimpleNamespace(modules={"numpy": None}))
+    monkeypatch.setattr(fat_table, "sys", SimpleNamespace(modules={"numpy": None}))
     table = tables()[kind]
     raw = memoryview(struct.pack(f"<{len(table)}I", *table))
     assert FreeCounter(4).count(raw) == sum(not entry & 0x0FFFFFFF for entry in table)

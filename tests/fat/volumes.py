@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import struct
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from maixfs.fat import FatCore, format_volume, read_geometry
-from maixfs.sd import RamSectors
+from maixfs.sd import SECTOR, RamSectors, SectorError
+from maixfs.sd.device import Buffer
 
 NOW = (0x5A21, 0x6B42)
 KINDS = {
@@ -29,6 +34,48 @@ def new_card(kind: str = "fat32") -> RamSectors:
 
 def mount(card: RamSectors) -> FatCore:
     return FatCore(card, clock=lambda: NOW)
+
+
+def load_extents(path: Path) -> RamSectors:
+    """Return a card that is stored without its zeros."""
+    with gzip.open(path) as source:
+        about = json.loads(source.readline())
+        card = RamSectors(about["size"] // SECTOR)
+        for offset, length in about["extents"]:
+            card.poke(offset // SECTOR, source.read(length))
+    return card
+
+
+class Recorder:
+    """A card that notes its calls: sector, count and content of a write, or ``sync``.
+
+    From the ``refuse_after``-th write on it takes none.
+    """
+
+    read_only = False
+
+    def __init__(self, card: RamSectors) -> None:
+        self.card = card
+        self.sectors = card.sectors
+        self.calls: list[tuple[int, int, bytes] | Literal["sync"]] = []
+        self.refuse_after: int | None = None
+
+    def read(self, sector: int, count: int) -> bytes:
+        return self.card.read(sector, count)
+
+    def readinto(self, sector: int, buffer: memoryview) -> None:
+        self.card.readinto(sector, buffer)
+
+    def write(self, sector: int, data: Buffer) -> None:
+        if self.refuse_after is not None:
+            if not self.refuse_after:
+                raise SectorError("not taken")
+            self.refuse_after -= 1
+        self.card.write(sector, data)
+        self.calls.append((sector, memoryview(data).nbytes // SECTOR, bytes(data)))
+
+    def sync(self) -> None:
+        self.calls.append("sync")
 
 
 @dataclass

@@ -13,8 +13,8 @@ from maixfs.errors import MaixfsError
 from maixfs.sd.drafts import clear_drafts, draft_of
 from maixfs.sd.errors import SectorError
 from maixfs.sd.hostlock import sync_folder, try_lock
+from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import forget
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from maixfs.card.outfile import new_image, refuse_taken
 from maixfs.card.report import Progress
 from maixfs.card.used import used_extents
 from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.journal import forget, opened_finished
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import forget, opened_finished
 
 
 class Transfer(NamedTuple):

@@ -143,8 +143,9 @@ def _said(
 def _pipe_closed(reason: Exception) -> bool:
     if isinstance(reason, BrokenPipeError):
         return True
-    # Windows tells of a closed pipe by EINVAL, and names no file.
-    if os.name != "nt" or not isinstance(reason, OSError):
+    # Windows reports a closed pipe as EINVAL without a file name. Errors of maixfs can have both
+    # too (a wrong address on a chip), and have a message to show.
+    if os.name != "nt" or not isinstance(reason, OSError) or isinstance(reason, MaixfsError):
         return False
     return reason.errno == errno.EINVAL and reason.filename is None
 

@@ -27,18 +27,18 @@ _FLAGS = int(
 def byte_view(data: Buffer) -> memoryview:
     """Return ``data`` as a view of bytes; raises ``TypeError`` for what has none in a row."""
     view = memoryview(data)
-    if view.format != "B" or view.ndim != 1:
-        return view.cast("B")
-    if not view.c_contiguous:
-        raise TypeError("the bytes to be written do not lie in a row")
+    if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
+        return view.cast("B")  # raises TypeError for bytes that do not lie in a row
     return view
 
 
 def writable_view(buffer: bytearray | memoryview) -> memoryview:
     """Return ``buffer`` as a view of bytes to be filled; raises ``TypeError``."""
-    view = byte_view(buffer)
+    view = memoryview(buffer)
     if view.readonly:
         raise TypeError("the buffer to be filled is read-only")
+    if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
+        return view.cast("B")  # raises TypeError for bytes that do not lie in a row
     return view
 
 

@@ -6,14 +6,14 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from maixfs.fat import label, opening, operations, tree
+from maixfs.fat import label, operations
 from maixfs.fat.arguments import byte_view, number, open_flags, time_stamp
+from maixfs.fat.directory import Tree
 from maixfs.fat.entries import ROOT, FatEntry
 from maixfs.fat.errors import FatError, FResult
-from maixfs.fat.follow import find, find_directory, follow, is_root, shown
 from maixfs.fat.geometry import FatGeometry, VolumeInfo
 from maixfs.fat.openflag import OpenFlag
-from maixfs.fat.volume import Volume
+from maixfs.fat.operations import find, find_directory, follow, is_root, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
     from maixfs.fat.entries import Clock
     from maixfs.fat.file import FatFile
-    from maixfs.fat.follow import Path
+    from maixfs.fat.operations import Path
     from maixfs.sd.device import Buffer, SectorDevice
 
 _READ = OpenFlag.READ
@@ -55,10 +55,11 @@ class FatCore:
         start: int = 0,
         *,
         read_only: bool = False,
+        faithful: bool = False,
         clock: Clock | None = None,
     ) -> None:
         number(start, "start", _MOST_SECTORS)
-        self._volume = Volume(device, start, read_only=read_only, clock=clock)
+        self._volume = Tree(device, start, read_only=read_only, faithful=faithful, clock=clock)
 
     @property
     def device(self) -> SectorDevice:
@@ -98,7 +99,7 @@ class FatCore:
         self._volume.check_mounted()
         if not self._volume.read_only:
             self._volume.sync_files()
-            self._volume.write_all()
+            self._volume.writer.write_all()
 
     def close(self) -> None:
         """End the mount: close every open file, write what is not on the card."""
@@ -107,8 +108,8 @@ class FatCore:
             return
         if not volume.read_only:
             volume.close_files()
-            if volume.changed:
-                volume.write_all()
+            if volume.writer.changed:
+                volume.writer.write_all()
         volume.abandon()
 
     def abandon(self) -> None:
@@ -126,23 +127,24 @@ class FatCore:
         """
         volume = self._volume
         volume.check_mounted()
-        volume.holds += 1
+        writer = volume.writer
+        writer.holds += 1
         try:
             yield
         finally:
-            volume.holds -= 1
-            if not volume.holds and volume.mounted and volume.changed:
-                volume.write_all()
+            writer.holds -= 1
+            if not writer.holds and volume.mounted and writer.changed:
+                writer.write_all()
 
     # Files
 
     def open(self, path: Path, flags: int = _READ) -> FatFile:
-        """Open or create a file with FatFs's flags; see ``opening.open_file`` for the errors."""
-        return opening.open_file(self._volume, path, open_flags(flags))
+        """Open or create a file with FatFs's flags; ``operations.open_file`` says the errors."""
+        return operations.open_file(self._volume, path, open_flags(flags))
 
     def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
         """Open a file by the slot of its short entry in the folder at cluster ``folder``."""
-        return opening.open_slot(self._volume, folder, slot, int(flags))
+        return operations.open_slot(self._volume, folder, slot, open_flags(flags))
 
     def remove_entry(self, folder: int, slot: int) -> None:
         """Remove a file or an empty folder by its slot."""
@@ -155,8 +157,7 @@ class FatCore:
     def scandir_folder(self, cluster: int) -> Iterator[FatEntry]:
         """Yield the entries of the folder at ``cluster`` (0: the root); see ``scandir``."""
         self._volume.check_mounted()
-        directory = self._volume.directory(cluster)
-        return self._entries(directory)
+        return self._entries(self._volume.directory(number(cluster, "cluster", _MOST_SECTORS)))
 
     def read_bytes(self, path: Path) -> bytes:
         """Return the whole content of a file."""
@@ -208,13 +209,13 @@ class FatCore:
         return self._entries(directory)
 
     def _entries(self, directory: Directory) -> Iterator[FatEntry]:
-        for entry in directory.list_entries():
+        for entry in directory.list_entries(ahead=True):
             yield entry
             self._volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:
         """Yield path and entry of everything below a folder, folders first."""
-        return tree.walk(self._volume, path)
+        return operations.walk(self._volume, path)
 
     def mkdir(self, path: Path) -> None:
         """Make an empty folder; see ``operations.make_folder`` for the errors."""
@@ -234,7 +235,7 @@ class FatCore:
 
     def remove_tree(self, path: Path) -> int:
         """Remove a file, or a folder with all that is in it; returns how many entries."""
-        return tree.remove_tree(self._volume, path)
+        return operations.remove_tree(self._volume, path)
 
     def set_attributes(self, path: Path, value: int, mask: int = _ALL_ATTRIBUTES) -> None:
         """Set read-only, hidden, system and archive, those of them that are in ``mask``."""
@@ -293,7 +294,7 @@ class FatCore:
         volume = self._volume
         volume.check_mounted()
         if scan or not volume.space.known:
-            volume.space.counted(volume.table.count_free())
+            volume.space.counted(volume.count_free())
         return volume.space.free
 
     def count_free(self) -> int:

@@ -1,50 +1,59 @@
-"""A directory: its slots in RAM, read from the card as far as they were needed.
+"""Folders: slots in RAM, read from the card as far as they were needed.
 
 Names are found in indexes, and free slots by where none is free before, so that what an
-operation costs does not grow with the directory. What changed goes to the card with the
-volume's ``flush``.
+operation costs does not grow with the folder. FatFs scans a folder from its start each time; where
+its window waits, the sectors that the scan would pass are reported to the volume's ``writer``.
 """
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from maixfs.fat.codepage import upcase
 from maixfs.fat.entries import Item, Items, SlotReader, make_entry
 from maixfs.fat.errors import FatError, FResult, fat_error, full_error
-from maixfs.fat.nameindex import NameIndex
-from maixfs.fat.names import numbered
+from maixfs.fat.names import long_entries, numbered
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME_MASK,
+    ATTRIBUTES,
+    CLUSTER_HIGH,
+    CLUSTER_LOW,
+    CREATED,
     ENTRY_FREE,
     ENTRY_SIZE,
+    EXTENT,
+    LOW_AND_SIZE,
     MAX_DIRECTORY,
     NAME_LENGTH,
+    TAIL,
     Attribute,
 )
 from maixfs.fat.table import check_link
+from maixfs.fat.volume import Volume
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from maixfs.fat.entries import Batch, FatEntry
+    from maixfs.fat.entries import Batch, Clock, FatEntry
     from maixfs.fat.names import NewName
-    from maixfs.fat.volume import Volume
+    from maixfs.record import Part
+    from maixfs.sd.device import SectorDevice
 
 _MOST_SLOTS = MAX_DIRECTORY // ENTRY_SIZE
+_PER_SECTOR = SECTOR // ENTRY_SIZE
 _LONGEST_SET = 21
 """Slots of the longest name: 20 long entries and the short one."""
 _TRIES = 99
 """Numbers that FatFs tries for a short name, and how many of them are numbers."""
 _PLAIN_NUMBERS = 5
-_STEP = 8
-"""Sectors read at once."""
-_CLUSTER = struct.Struct("<H4xH")
-_EXTENT = struct.Struct("<H4xHI")
-_SIZE = struct.Struct("<I")
+_FIRST_READ = 8
+"""Sectors read at once: few for a look at a small folder, twice as many each time after that."""
+_MOST_READ = 64
+_MOST_DIRECTORIES = 256
+"""Folders kept in RAM; those in use are kept in any case."""
+_ATTRIBUTES = ATTRIBUTES.offset
 _DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
@@ -52,12 +61,53 @@ _FREE = (0, ENTRY_FREE)
 _UNUSED = [bytes(count) for count in range(_LONGEST_SET + 1)]
 """First bytes of slots that were never used."""
 _NOWHERE = _MOST_SLOTS
+_Name = TypeVar("_Name", str, bytes)
+
+
+class NameIndex(Generic[_Name]):
+    """Which slot has a name: the first one where several have it, as on damaged cards."""
+
+    __slots__ = ("_others", "first")
+
+    def __init__(self) -> None:
+        self.first: dict[_Name, int] = {}
+        self._others: dict[_Name, list[int]] = {}
+
+    def add(self, name: _Name, slot: int) -> None:
+        """Note that ``slot`` has ``name``."""
+        known = self.first.setdefault(name, slot)
+        if known != slot:
+            self.first[name] = min(known, slot)
+            self._others.setdefault(name, []).append(max(known, slot))
+
+    def add_all(self, names: list[_Name], slots: list[int]) -> None:
+        """Note the names of many slots; they are new in all likelihood."""
+        known = self.first
+        new = dict(zip(names, slots, strict=True))
+        if len(new) == len(slots) and known.keys().isdisjoint(new):
+            known.update(new)
+            return
+        for name, slot in zip(names, slots, strict=True):
+            self.add(name, slot)
+
+    def take_out(self, name: _Name, slot: int) -> None:
+        """Note that ``slot`` does not have ``name`` any more."""
+        others = self._others.get(name)
+        if others is None:
+            del self.first[name]
+            return
+        if slot == self.first[name]:
+            slot = self.first[name] = min(others)
+        others.remove(slot)
+        if not others:
+            del self._others[name]
 
 
 class Directory:
-    """The directory whose first cluster is ``cluster``; 0 is the root.
+    """The folder whose first cluster is ``cluster``; 0 is the root.
 
-    ``items`` are its entries by slot, as far as it was read.
+    ``items`` are its entries by slot, as far as it was read; ``pins`` counts the open files whose
+    entries lie here.
     """
 
     def __init__(self, volume: Volume, cluster: int) -> None:
@@ -66,6 +116,8 @@ class Directory:
         self.data = bytearray()
         self.items = Items()
         self.changes = 0
+        self.pins = 0
+        self._writer = volume.writer
         self._reader = SlotReader(self.data)
         self._order: list[int] = []
         self._unindexed: list[int] = []
@@ -78,9 +130,9 @@ class Directory:
         """Short names without their number, and how many numbers are taken from 1 on."""
         self._clusters: list[int] = []
         self._seen: set[int] = set()
-        self.pins = 0
-        """Open files whose entries lie here."""
+        self._step = _FIRST_READ
         geometry = volume.geometry
+        self._per_cluster = geometry.sectors_per_cluster
         self._fixed = 0 if cluster or volume.wide else geometry.root_entries * ENTRY_SIZE
         if not self._fixed:
             self._enter(cluster or geometry.root_cluster)
@@ -96,30 +148,45 @@ class Directory:
         self._seen.add(cluster)
 
     def sector_of(self, index: int) -> int:
-        """Return the sector of the volume that the ``index``-th sector of the directory is."""
+        """Return the sector of the volume that the ``index``-th sector of the folder is."""
         if self._fixed:
             return self.volume.geometry.root_start + index
-        each = self.volume.geometry.sectors_per_cluster
-        return self.volume.sector_of(self._clusters[index // each]) + index % each
+        each = self._per_cluster
+        return self.volume.base + self._clusters[index // each] * each + index % each
+
+    def save_sector(self, index: int) -> None:
+        """Write one sector to the card."""
+        at = index * SECTOR
+        self.volume.sectors.write(self.sector_of(index), self.data[at : at + SECTOR])
+        self._writer.dirty.pop((self, index), None)
 
     def _load(self) -> bool:
-        """Read on; ``False`` at the end of the table. Raises ``INT_ERR``, ``DISK_ERR``."""
+        """Read on; ``False`` at the end of the folder. Raises ``INT_ERR``, ``DISK_ERR``."""
         index = len(self.data) // SECTOR
         if self._fixed:
             left = (self._fixed - len(self.data)) // SECTOR
         else:
-            each = self.volume.geometry.sectors_per_cluster
-            if index == len(self._clusters) * each and not self._follow():
-                return False
-            left = each - index % each
-        count = min(left, _STEP)
+            left = self._sectors_in_a_row(index)
+        count = min(left, self._step)
         if count <= 0:
             return False
         self.data += self.volume.sectors.read(self.sector_of(index), count)
+        self._step = min(self._step * 2, _MOST_READ)
         return True
 
+    def _sectors_in_a_row(self, index: int) -> int:
+        """Return how many sectors from ``index`` on lie in a row, about what is read at once."""
+        each, clusters, table = self._per_cluster, self._clusters, self.volume.table
+        if index == len(clusters) * each and not self._follow():
+            return 0
+        while len(clusters) * each - index < self._step:
+            last = clusters[-1]
+            if table.get(last) != last + 1 or not self._follow():
+                break
+        return len(clusters) * each - index
+
     def _follow(self) -> bool:
-        """Go to the next cluster; a table ends where it comes back, and at its greatest size."""
+        """Go to the next cluster; a folder ends where it comes back, and at its greatest size."""
         last = self._clusters[-1]
         link = check_link(self.volume.table.get(last), last)
         if link >= self.volume.table.count or link in self._seen or self._is_longest():
@@ -128,26 +195,20 @@ class Directory:
         return True
 
     def _is_longest(self) -> bool:
-        size = len(self._clusters) * self.volume.geometry.cluster_size
-        return size >= MAX_DIRECTORY
+        return len(self._clusters) * self.volume.cluster_size >= MAX_DIRECTORY
 
     def _read_on(self) -> bool:
         """Read more entries; ``False`` when there are none any more."""
-        if self._reader.ended:
+        reader = self._reader
+        if reader.ended:
             return False
-        if self._reader.next * ENTRY_SIZE >= len(self.data) and not self._load_ahead():
+        if reader.next * ENTRY_SIZE >= len(self.data) and not self._load_ahead():
             return False
-        self._take(self._reader.read())
+        self._take(reader.read())
         return True
 
-    def load(self, slots: int) -> None:
-        """Have the first so many slots in RAM; raises ``INT_ERR`` where there are fewer."""
-        while len(self.data) < slots * ENTRY_SIZE:
-            if not self._load():
-                raise fat_error(FResult.INT_ERR, f"the folder at cluster {self.cluster:#x}")
-
     def _load_ahead(self) -> bool:
-        """Read as much again as was read so far; ``False`` at the end of the table.
+        """Read as much again as was read so far; ``False`` at the end of the folder.
 
         Decoding many slots at once costs a tenth for each. An error counts when what was read
         before it has been used.
@@ -179,11 +240,33 @@ class Directory:
         else:
             order += listed
 
-    def _add(self, item: Item) -> None:
-        """Take in a file that was just written."""
-        self.items.add_item(item)
-        self._unindexed.append(item.slot)
-        insort(self._order, item.slot)
+    def load(self, slots: int) -> None:
+        """Have the first so many slots in RAM; raises ``INT_ERR`` where there are fewer."""
+        while len(self.data) < slots * ENTRY_SIZE:
+            if not self._load():
+                raise fat_error(FResult.INT_ERR, f"the folder at cluster {self.cluster:#x}")
+
+    # What FatFs's window would pass
+
+    def _pass(self, start: int, stop: int) -> None:
+        """Report a scan from slot ``start`` to ``stop``, or to the end of the folder."""
+        writer, loaded = self._writer, len(self.data) // SECTOR
+        first, last = start // _PER_SECTOR, stop // _PER_SECTOR
+        if self._fixed:
+            last = min(last, loaded - 1)  # its end is no entry of the FAT
+        if first < loaded:
+            writer.visit(self.sector_of(first))
+        if last > first:
+            # Another sector of the folder, or the FAT for its next cluster. After the visit to
+            # the first one, none of them can be what waits.
+            writer.visit_others()
+
+    def _pass_all(self, start: int = 0) -> None:
+        """Report a scan from ``start`` to where FatFs sees the end: a free slot or no more."""
+        reader = self._reader
+        self._pass(start, reader.next if reader.ended else len(self.data) // ENTRY_SIZE)
+
+    # Names
 
     def _index(self) -> None:
         """Take the names of new entries into the indexes; listings do without."""
@@ -197,24 +280,10 @@ class Directory:
             self._long.add_all(upcase("\0".join(named.values())).split("\0"), list(named))
         self._unindexed.clear()
 
-    def _drop(self, item: Item) -> None:
-        self._index()
-        self.volume.folders.clear()
-        slot = item.slot
-        self.items.drop(slot)
-        if item.found:
-            self._short.take_out(self.short_of(slot), slot)
-            if item.long is not None:
-                self._long.take_out(upcase(item.long), slot)
-        if item.listed:
-            del self._order[bisect_left(self._order, slot)]
-        self.changes += 1
-        self._tails.clear()
-
     def short_of(self, slot: int) -> bytes:
         """Return the eleven bytes of a short name."""
         at = slot * ENTRY_SIZE
-        return bytes(self.data[at : at + 11])
+        return bytes(self.data[at : at + NAME_LENGTH])
 
     def find(self, name: NewName) -> Item | None:
         """Return the first entry of that name, long or short, in the order of the card."""
@@ -227,8 +296,12 @@ class Directory:
             if not name.lossy:
                 slot = min(slot, shorts.get(name.short, _NOWHERE))
             if slot != _NOWHERE:
+                if self._writer.waiting:
+                    self._pass(0, slot)
                 return self.items[slot]
             if not self._read_on():
+                if self._writer.waiting:
+                    self._pass_all()
                 return None
 
     def numbered_short(self, name: NewName) -> bytes:
@@ -240,6 +313,8 @@ class Directory:
         for number in range(start, _TRIES + 1):
             short = numbered(name.short, name.long, number)
             if not self.has_short(short):
+                if self._writer.waiting:
+                    self._pass_all()
                 return short
             if number <= _PLAIN_NUMBERS:
                 # These do not depend on the long name, and stay taken until one is removed.
@@ -247,7 +322,7 @@ class Directory:
         raise full_error(name.long, "all short names that FatFs tries for it are taken")
 
     def has_short(self, short: bytes) -> bool:
-        """Tell whether there is an entry of this short name."""
+        """Return True if there is an entry of this short name."""
         if self._unindexed:
             self._index()
         while short not in self._short.first:
@@ -256,13 +331,15 @@ class Directory:
             self._index()
         return True
 
+    # Entries
+
     def find_label(self) -> int | None:
         """Return the slot of the volume's label, if there is one."""
         while self._read_on():
             pass
         for slot in range(self._reader.next):
             at = slot * ENTRY_SIZE
-            attributes = self.data[at + 11] & ~_ARCHIVE & ATTR_LONG_NAME_MASK
+            attributes = self.data[at + _ATTRIBUTES] & ~_ARCHIVE & ATTR_LONG_NAME_MASK
             if self.data[at] != ENTRY_FREE and attributes == _VOLUME_ID:
                 return slot
         return None
@@ -276,44 +353,70 @@ class Directory:
     def list_items(self) -> Iterator[Item]:
         """Yield the entries that FatFs lists; they may come and go meanwhile."""
         items = self.items
-        return (items[entry.slot] for entry in self.list_entries())
+        return (items[slot] for slot in self._list_slots(ahead=False))
 
-    def list_entries(self) -> Iterator[FatEntry]:
-        """Yield the same entries decoded, each as it is when it is asked for."""
-        order, at, seen = self._order, 0, self.changes
+    def list_entries(self, *, ahead: bool = False) -> Iterator[FatEntry]:
+        """Yield the same entries decoded, each as it is when it is asked for.
+
+        ``ahead``: FatFs goes to the slot after an entry before it returns that (f_readdir).
+        """
         longs, data, folder, wide = self.items.longs, self.data, self.cluster, self.volume.wide
+        for slot in self._list_slots(ahead=ahead):
+            yield make_entry(data, slot, longs[slot], folder=folder, wide=wide)
+
+    def _list_slots(self, *, ahead: bool) -> Iterator[int]:
+        order, at, seen = self._order, 0, self.changes
+        writer, reached = self._writer, 0
         while True:
             while at < len(order):
                 slot = order[at]
-                yield make_entry(data, slot, longs[slot], folder=folder, wide=wide)
+                if writer.waiting:
+                    self._pass(reached, slot)
+                    if ahead and not self._fixed and (slot + 1) % self._slots_per_cluster == 0:
+                        writer.visit_others()
+                reached = slot + 1
+                yield slot
                 at += 1
                 if self.changes != seen:
                     seen = self.changes
                     at = bisect_right(order, slot)
             if not self._read_on():
+                if writer.waiting:
+                    self._pass_all(reached)
                 return
+
+    @property
+    def _slots_per_cluster(self) -> int:
+        return self._per_cluster * _PER_SECTOR
 
     def attributes(self, item: Item) -> int:
         """Return DIR_Attr of an item."""
-        return self.data[item.slot * ENTRY_SIZE + 11]
+        return self.data[item.slot * ENTRY_SIZE + _ATTRIBUTES]
+
+    def extent(self, item: Item) -> tuple[int, int]:
+        """Return first cluster (0 if there is none) and size of an item."""
+        return self._extent_at(item.slot)
+
+    def _extent_at(self, slot: int) -> tuple[int, int]:
+        high, _, _, low, size = EXTENT.unpack(self.data, slot * ENTRY_SIZE)
+        return (high << 16 | low if self.volume.wide else low), size
 
     def first_cluster(self, item: Item) -> int:
         """Return the first cluster of an item, 0 if there is none."""
-        high, low = _CLUSTER.unpack_from(self.data, item.slot * ENTRY_SIZE + 20)
-        return int(high << 16 | low if self.volume.wide else low)
+        return self._extent_at(item.slot)[0]
 
-    def size(self, item: Item) -> int:
-        """Return DIR_FileSize of an item."""
-        return int(_SIZE.unpack_from(self.data, item.slot * ENTRY_SIZE + 28)[0])
+    def parent(self) -> int:
+        """Return the first cluster of the folder above, as the second slot says."""
+        self.load(2)
+        return self._extent_at(1)[0]
 
-    def extent(self, item: Item) -> tuple[int, int]:
-        """Return first cluster and size of an item."""
-        high, low, size = _EXTENT.unpack_from(self.data, item.slot * ENTRY_SIZE + 20)
-        return (high << 16 | low if self.volume.wide else low), size
+    def has_parent_entry(self) -> bool:
+        """Return True if the second slot is the ``..`` entry, as far as FatFs looks."""
+        return self.data[ENTRY_SIZE + 1] == ord(".")
 
     def is_folder(self, item: Item) -> bool:
-        """Tell whether an item is a folder."""
-        return bool(self.data[item.slot * ENTRY_SIZE + 11] & _DIRECTORY)
+        """Return True if an item is a folder."""
+        return bool(self.data[item.slot * ENTRY_SIZE + _ATTRIBUTES] & _DIRECTORY)
 
     def entry(self, item: Item) -> FatEntry:
         """Return what is said of an item."""
@@ -326,37 +429,107 @@ class Directory:
 
     # Changing
 
-    def write(self, slot: int, at: int, data: bytes) -> None:
-        """Put ``data`` into a slot, from its byte ``at`` on."""
-        start = slot * ENTRY_SIZE + at
-        self.data[start : start + len(data)] = data
-        self.touch(slot)
+    def put(self, slot: int, part: Part, *values: object) -> None:
+        """Put values into the fields of a slot."""
+        writer, sector = self._writer, slot // _PER_SECTOR
+        if writer.waiting:
+            writer.change_folder(self, sector)
+        part.pack_into(self.data, slot * ENTRY_SIZE, *values)
+        writer.folder_changed(self, sector)
         item = self.items.get(slot)
         if item is not None:
             item.entry = None
 
-    def touch(self, slot: int) -> None:
-        """Note that the sector of a slot is to be written."""
-        self.volume.dirty[self, slot * ENTRY_SIZE // SECTOR] = None
+    def put_raw(self, slot: int, entry: bytes) -> None:
+        """Put bytes into a slot, from its start on."""
+        sector = slot // _PER_SECTOR
+        self._writer.change_folder(self, sector)
+        start = slot * ENTRY_SIZE
+        self.data[start : start + len(entry)] = entry
+        self._writer.folder_changed(self, sector)
+
+    def put_cluster(self, slot: int, cluster: int) -> None:
+        """Let a slot lead to ``cluster``; FatFs leaves the upper half alone unless on FAT32."""
+        if self.volume.wide:
+            self.put(slot, CLUSTER_HIGH, cluster >> 16)
+        self.put(slot, CLUSTER_LOW, cluster & 0xFFFF)
+
+    def record(
+        self,
+        item: Item,
+        first: int,
+        size: int,
+        stamp: tuple[int, int],
+        *,
+        archive: bool = False,
+    ) -> None:
+        """Record first cluster, size and time of writing of a file; no date of access, as FatFs.
+
+        ``stamp`` is date and time; with ``archive`` the attribute is set too. The upper half of
+        the cluster number stays as it is unless on FAT32.
+        """
+        slot, data, writer = item.slot, self.data, self._writer
+        at, sector = slot * ENTRY_SIZE, slot // _PER_SECTOR
+        high = first >> 16 if self.volume.wide else CLUSTER_HIGH.unpack(data, at)[0]
+        date, time = stamp
+        if writer.waiting:
+            writer.change_folder(self, sector)
+        if archive:
+            data[at + _ATTRIBUTES] |= _ARCHIVE
+        TAIL.pack_into(data, at, 0, high, time, date, first & 0xFFFF, size)
+        writer.folder_changed(self, sector)
+        item.entry = None
+
+    def empty(self, item: Item, date: int, time: int) -> None:
+        """Take size, clusters and attributes from a file that is created again."""
+        slot = item.slot
+        self.put(slot, ATTRIBUTES, _ARCHIVE)
+        self.put(slot, CREATED, time, date)
+        if self.volume.wide:
+            self.put(slot, CLUSTER_HIGH, 0)
+        self.put(slot, LOW_AND_SIZE, 0, 0)
+
+    def visit_slot(self, slot: int) -> None:
+        """Report a look at a slot."""
+        if self._writer.waiting:
+            self._writer.visit(self.sector_of(slot // _PER_SECTOR))
+
+    def register(self, name: NewName | None, attributes: int, rest: bytes) -> Item:
+        """Write the entries of a new name; ``rest`` is the short one from its times on.
+
+        Raises ``INVALID_NAME`` for dots, ``DENIED`` without room or a short name to be had.
+        """
+        if name is None or name.dot:
+            raise fat_error(FResult.INVALID_NAME)
+        short = self.numbered_short(name) if name.lossy else name.short
+        entry = short + bytes((attributes, name.nt)) + rest
+        if not name.needs_long:
+            return self.insert(entry, None)
+        return self.insert(long_entries(name.long, short) + entry, name.long)
 
     def insert(self, entries: bytes, long: str | None) -> Item:
         """Write a set of entries, the short one last, where the first room for them is.
 
-        Raises ``DENIED`` when the directory cannot grow any more.
+        Raises ``DENIED`` when the folder cannot grow any more.
         """
         while self._read_on():
             pass
         count = len(entries) // ENTRY_SIZE
         first = self._room_for(count)
+        slot = first + count - 1
+        writer, sector, last = self._writer, first // _PER_SECTOR, slot // _PER_SECTOR
+        if writer.waiting:
+            self._pass(0, slot)
+            writer.change_folder(self, sector)
         start = first * ENTRY_SIZE
         self.data[start : start + len(entries)] = entries
-        slot = first + count - 1
-        dirty, sector, last = self.volume.dirty, start // SECTOR, slot * ENTRY_SIZE // SECTOR
-        while sector <= last:
-            dirty[self, sector] = None
+        writer.folder_changed(self, sector)
+        while sector < last:
             sector += 1
+            writer.change_folder(self, sector)
+            writer.folder_changed(self, sector)
         self._first_fit[count] = first + count
-        label = entries[-ENTRY_SIZE + 11] & _VOLUME_ID
+        label = entries[-ENTRY_SIZE + _ATTRIBUTES] & _VOLUME_ID
         item = Item(slot, first, long, found=not label, listed=not label)
         self._place(item)
         return item
@@ -377,8 +550,14 @@ class Directory:
             reader.resume(item.slot + 1)
             self._take(reader.read())
 
+    def _add(self, item: Item) -> None:
+        """Take in a file that was just written."""
+        self.items.add_item(item)
+        self._unindexed.append(item.slot)
+        insort(self._order, item.slot)
+
     def _room_for(self, count: int) -> int:
-        """Return the first of ``count`` free slots in a row; the table grows where it must."""
+        """Return the first of ``count`` free slots in a row; the folder grows where it must."""
         slot = self._first_fit.get(count, -1)
         if slot < 0:
             smaller = (room for size, room in self._first_fit.items() if size < count)
@@ -401,6 +580,8 @@ class Directory:
     def _stretch(self) -> None:
         """Add a cluster of zeros; raises ``DENIED`` where that cannot be."""
         volume = self.volume
+        if self._writer.waiting:
+            self._pass(0, len(self.data) // ENTRY_SIZE)
         if self._fixed or self._is_longest() or self._loops():
             raise full_error("the folder", "no room for another entry")
         runs = volume.allocator.grow(self._clusters[-1], 1)
@@ -413,28 +594,51 @@ class Directory:
         return self.volume.table.get(self._clusters[-1]) < self.volume.table.count
 
     def add_cluster(self) -> None:
-        """Make the newest cluster zeros, to be written before anything leads there."""
+        """Make the newest cluster zeros."""
         index = len(self.data) // SECTOR
-        self.data += bytes(self.volume.geometry.cluster_size)
-        self.volume.fresh.extend(
-            (self, index + sector) for sector in range(self.volume.geometry.sectors_per_cluster)
-        )
+        self.data += bytes(self.volume.cluster_size)
+        self._writer.clear_cluster(self, index)
 
     def remove(self, item: Item) -> None:
         """Mark the slots of an item free."""
         self._drop(item)
         self.free_slots(item.first, item.slot)
 
-    def free_slots(self, first: int, last: int) -> None:
-        """Mark slots free, the last one first.
+    def _drop(self, item: Item) -> None:
+        self._index()
+        self.volume.paths.clear()
+        slot = item.slot
+        if slot not in self.items.longs:
+            return  # written beyond the end, and never found
+        self.items.drop(slot)
+        if item.found:
+            self._short.take_out(self.short_of(slot), slot)
+            if item.long is not None:
+                self._long.take_out(upcase(item.long), slot)
+        if item.listed:
+            del self._order[bisect_left(self._order, slot)]
+        self.changes += 1
+        self._tails.clear()
 
-        Where they lie in two sectors, the short entry goes first: what is left of a file whose
-        long name went first would show up under its short name.
+    def free_slots(self, first: int, last: int) -> None:
+        """Mark slots free, the last one first, or the first one first as FatFs does.
+
+        Where they lie in two sectors, the short entry goes first in the safe order: what a cut
+        leaves of a file whose long name went first shows up under its short name.
         """
-        data = self.data
-        for slot in range(last, first - 1, -1):
+        writer, data = self._writer, self.data
+        if writer.waiting and last > first:
+            # FatFs goes to the start of the long name by the FAT, and comes back to a sector that
+            # it had in its window: without a long name it stays there.
+            for cluster in self._clusters[: first // self._slots_per_cluster]:
+                writer.visit_entry(cluster)
+        slots = range(first, last + 1)
+        for slot in slots if writer.faithful else reversed(slots):
+            sector = slot // _PER_SECTOR
+            if writer.waiting:
+                writer.change_folder(self, sector)
             data[slot * ENTRY_SIZE] = ENTRY_FREE
-            self.touch(slot)
+            writer.folder_changed(self, sector)
         start = first
         while start and first - start < _LONGEST_SET and self._is_free(start - 1):
             start -= 1
@@ -444,3 +648,49 @@ class Directory:
 
     def _is_free(self, slot: int) -> bool:
         return self.data[slot * ENTRY_SIZE] in _FREE
+
+
+class Tree(Volume):
+    """A volume with its folders, kept in RAM once they were read."""
+
+    def __init__(
+        self,
+        device: SectorDevice,
+        start: int,
+        *,
+        read_only: bool,
+        faithful: bool,
+        clock: Clock | None,
+    ) -> None:
+        super().__init__(device, start, read_only=read_only, faithful=faithful, clock=clock)
+        self._directories: dict[int, Directory] = {}
+
+    def directory(self, cluster: int) -> Directory:
+        """Return the folder that starts at ``cluster``; 0 is the root. Raises ``INT_ERR``."""
+        if cluster == self.geometry.root_cluster:
+            cluster = 0
+        found = self._directories.pop(cluster, None)
+        if found is None:
+            if len(self._directories) >= _MOST_DIRECTORIES:
+                self._drop_unused()
+            found = Directory(self, cluster)
+        self._directories[cluster] = found  # the last one now: used most recently
+        return found
+
+    def _drop_unused(self) -> None:
+        writer = self.writer
+        busy = {id(folder) for folder, _ in (*writer.dirty, *writer.fresh)}
+        for cluster, directory in list(self._directories.items())[: _MOST_DIRECTORIES // 2]:
+            if not directory.pins and id(directory) not in busy:
+                del self._directories[cluster]
+
+    def forget_directory(self, cluster: int) -> None:
+        """Drop a folder that is no more, and what of it was not written."""
+        directory = self._directories.pop(cluster, None)
+        if directory is not None:
+            self.writer.drop_folder(directory)
+
+    def abandon(self) -> None:
+        """End the mount and forget everything that was not written."""
+        super().abandon()
+        self._directories.clear()

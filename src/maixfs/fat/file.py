@@ -1,26 +1,44 @@
-"""An open file, as FatFs has it: own position and size, and errors that stay."""
+"""An open file, as FatFs has it: own position and size, errors that stay; and how it is opened."""
 
 from __future__ import annotations
 
+import errno
 from operator import index
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from maixfs.fat.arguments import byte_view, writable_view
 from maixfs.fat.errors import FatError, FResult, fat_error
+from maixfs.fat.node import Node
+from maixfs.fat.ondisk import AFTER_NT, Attribute
 from maixfs.fat.openflag import OpenFlag
+from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from maixfs.fat.node import Node
+    from maixfs.fat.directory import Directory
+    from maixfs.fat.entries import Item
+    from maixfs.fat.entries import OpenFile as OpenEntry
+    from maixfs.fat.names import NewName
     from maixfs.sd.device import Buffer
 
 MAX_SIZE = 0xFFFFFFFF
-"""Bytes of a file at most: 4 GiB - 1."""
+"""Most bytes of a file: 4 GiB - 1."""
+_LOW = SECTOR - 1
+_LASTING = (FResult.DISK_ERR, FResult.INT_ERR)
+# Plain numbers: arithmetic on IntFlag costs more than the rest of an open.
 _READ = int(OpenFlag.READ)
 _WRITE = int(OpenFlag.WRITE)
-_LASTING = (FResult.DISK_ERR, FResult.INT_ERR)
+_CREATE_NEW = int(OpenFlag.CREATE_NEW)
+_CREATE_ALWAYS = int(OpenFlag.CREATE_ALWAYS)
+_CREATING = _CREATE_ALWAYS | int(OpenFlag.OPEN_ALWAYS) | _CREATE_NEW
+_AT_END = int(OpenFlag.APPEND) & ~int(OpenFlag.OPEN_ALWAYS)
+CHANGING = _CREATING | _WRITE | _AT_END
+"""Flags of which each needs a volume that can be written."""
+_DIRECTORY = int(Attribute.DIRECTORY)
+_READ_ONLY = int(Attribute.READ_ONLY)
+_ARCHIVE = int(Attribute.ARCHIVE)
 
 
 class FatFile:
@@ -38,7 +56,7 @@ class FatFile:
 
     __slots__ = (
         "_closed", "_error", "_flags", "_modified", "_nameless", "_position", "_size",
-        "name", "node",
+        "name", "node", "partial",
     )  # fmt: skip
 
     def __init__(self, node: Node, flags: int, size: int, name: str, *, modified: bool) -> None:
@@ -51,6 +69,7 @@ class FatFile:
         self._error: FResult | None = None
         self._closed = False
         self._nameless = False
+        self.partial = 0
         node.take()
         node.volume.files[self] = None
 
@@ -99,7 +118,7 @@ class FatFile:
         if count <= 0:
             return b""
         try:
-            data = self.node.read(self._position, count)
+            data = self.node.read(self._position, count, self)
         except FatError as error:
             self._failed(error)
             raise
@@ -118,7 +137,7 @@ class FatFile:
         if count <= 0:
             return 0
         try:
-            self.node.readinto(self._position, view[:count])
+            self.node.readinto(self._position, view[:count], self)
         except FatError as error:
             self._failed(error)
             raise
@@ -133,7 +152,7 @@ class FatFile:
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
         try:
-            count = self.node.write(position, view) if view else 0
+            count = self.node.write(position, view, self) if view else 0
         except FatError as error:
             self._failed(error)
             raise
@@ -172,6 +191,12 @@ class FatFile:
     def _reach(self, position: int) -> int:
         """Follow the chain to ``position``, and on where the file may grow."""
         node = self.node
+        if node.volume.writer.faithful:
+            grows = bool(self._flags & _WRITE)
+            position = node.follow(self._position, position, grows=grows)
+            if position & _LOW:
+                self.partial = node.partial_sector(position)
+            return position
         if self._flags & _WRITE:
             return min(position, node.stretch(position))
         node.chain.locate(node.clusters_for(position) - 1)
@@ -208,7 +233,7 @@ class FatFile:
         if self._modified:
             if not self._nameless:
                 self._size = self.node.record(self._size)
-            volume.flush()
+            volume.writer.flush()
             self._modified = False
 
     def close(self) -> None:
@@ -220,6 +245,10 @@ class FatFile:
             return
         if self._modified:
             self.sync()
+        self.drop()
+
+    def drop(self) -> None:
+        """Let the file go without recording anything, as f_open does that fails half-way."""
         self._closed = True
         del self.node.volume.files[self]
         self.node.release()
@@ -234,3 +263,82 @@ class FatFile:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def lose_name(node: OpenEntry) -> None:
+    """Have the open files of ``node`` record nothing any more."""
+    for file in cast("Node", node).volume.files:
+        if isinstance(file, FatFile) and file.node is node:
+            file.lose_name()
+
+
+def open_found(
+    directory: Directory, item: Item | None, new: NewName | None, flags: int, about: str
+) -> FatFile:
+    """Open ``item``, or create ``new`` where it is ``None``; ``about`` is shown in errors.
+
+    The checks are f_open's, in its order. Nothing goes to the card before the first ``sync``,
+    unless FatFs's order of writes is wanted. Raises ``NO_FILE`` for what is missing and for a
+    folder, ``DENIED`` for a read-only file, a folder to be written, or no room in the folder,
+    ``EXIST`` with CREATE_NEW, ``INT_ERR``, ``DISK_ERR``.
+    """
+    if flags & _CREATING:
+        item, modified = _create(directory, item, new, flags, about)
+    else:
+        item, modified = _existing(directory, item, flags, about), False
+    first, size = directory.extent(item)
+    node = cast("Node | None", item.node) or Node(directory.volume, directory, item, first, size)
+    file = FatFile(node, flags, size, about, modified=modified)
+    if flags & _AT_END and size:
+        try:
+            file.seek(size)
+        except BaseException:
+            file.drop()
+            raise
+    return file
+
+
+def _existing(directory: Directory, item: Item | None, flags: int, about: str) -> Item:
+    if item is None:
+        raise fat_error(FResult.NO_FILE, about)
+    attributes = directory.attributes(item)
+    if attributes & _DIRECTORY:
+        raise fat_error(FResult.NO_FILE, about, "this is a folder", errno=errno.EISDIR)
+    if flags & _WRITE and attributes & _READ_ONLY:
+        raise fat_error(FResult.DENIED, about, "the file is read-only")
+    return item
+
+
+def _create(
+    directory: Directory, item: Item | None, new: NewName | None, flags: int, about: str
+) -> tuple[Item, bool]:
+    """Return the entry to open, and whether it is new or was emptied."""
+    if item is None:
+        date, time = directory.volume.clock()
+        rest = AFTER_NT.pack(0, time, date, 0, 0, 0, 0, 0, 0)
+        return directory.register(new, _ARCHIVE, rest), True
+    attributes = directory.attributes(item)
+    if attributes & _DIRECTORY:
+        raise fat_error(FResult.DENIED, about, "this is a folder", errno=errno.EISDIR)
+    if attributes & _READ_ONLY:
+        raise fat_error(FResult.DENIED, about, "the file is read-only")
+    if flags & _CREATE_NEW:
+        raise fat_error(FResult.EXIST, about)
+    if flags & _CREATE_ALWAYS:
+        _empty(directory, item)
+        return item, True
+    return item, False
+
+
+def _empty(directory: Directory, item: Item) -> None:
+    """Take size, clusters and attributes from a file; the hole is where allocation goes on."""
+    volume = directory.volume
+    first = directory.first_cluster(item)
+    directory.empty(item, *volume.clock())
+    if first:
+        if item.node is None:
+            volume.allocator.free_chain(first)
+        else:
+            item.node.empty()
+        directory.visit_slot(item.slot)
+        volume.space.last = first - 1

@@ -96,11 +96,14 @@ class Fat(FileSystem[FatEntry]):
 
     def _open(self, target: str | Entry[FatEntry], mode: OpenMode) -> _File:
         flags = _flags(mode)
+        if mode.exclusive and (not isinstance(target, str) or self._peek(target) is not None):
+            # FatFs would call a folder DENIED.
+            raise fat_error(FResult.EXIST, target if isinstance(target, str) else target.path)
         if isinstance(target, str):
             file = self.core.open(_checked(target), flags)
         else:
             file = self.core.open_entry(target.native.folder, target.native.slot, flags)
-        return _File(file)
+        return _File(self.core, file)
 
     def _mkdir(self, path: str) -> None:
         self.core.mkdir(_checked(path))
@@ -156,8 +159,13 @@ class Fat(FileSystem[FatEntry]):
 class _File:
     """A ``FatFile`` as ``RawFile`` needs it."""
 
-    def __init__(self, file: FatFile) -> None:
+    def __init__(self, core: FatCore, file: FatFile) -> None:
+        self._core = core
         self._file = file
+
+    @property
+    def lost(self) -> bool:
+        return not self._core.mounted
 
     @property
     def size(self) -> int:
@@ -168,8 +176,6 @@ class _File:
         return self._file.readinto(buffer)
 
     def write_at(self, offset: int, data: memoryview) -> int:
-        if not self._file.node.volume.mounted:
-            return len(data)  # the power is gone
         self._go(offset)
         written = self._file.write(data)
         if not written:
@@ -185,8 +191,7 @@ class _File:
         self._file.truncate()
 
     def sync(self) -> None:
-        if not self._file.closed:
-            self._file.sync()
+        self._file.sync()
 
     def close(self) -> None:
         self._file.close()

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 from maixfs.fat.codepage import oem_to_unicode, unicode_to_oem, upcase
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.geometry import is_boot_sector
-from maixfs.fat.ondisk import ENTRY_FREE, ENTRY_KANJI_E5, EXTENSION_OFFSET, Attribute
+from maixfs.fat.ondisk import (
+    ENTRY_FREE,
+    ENTRY_KANJI_E5,
+    HAS_LABEL,
+    WRITTEN,
+    Attribute,
+    DirEntry,
+    Extension16,
+    Extension32,
+)
 
 if TYPE_CHECKING:
-    from maixfs.fat.volume import Volume
+    from maixfs.fat.directory import Tree
 
 NO_LABEL = b"NO NAME    "
 """What stands in the boot sector of a volume without a label."""
 LABEL_LENGTH = 11
 _FORBIDDEN = frozenset(b'+.,;=[]/\\"*:<>?|\x7f') | frozenset(range(0x20))
-_WIDER = 28
-"""Bytes that FAT32 puts before the fields that FAT12 and FAT16 have too."""
-_HAS_LABEL = 0x29
-"""BS_BootSig of a boot sector that has a label."""
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 
 
@@ -55,7 +60,7 @@ def label_text(label: bytes) -> str:
     return "" if label == NO_LABEL else oem_to_unicode(label.rstrip(b" \0"))
 
 
-def read_label(volume: Volume) -> str:
+def read_label(volume: Tree) -> str:
     """Return the label in the root, or the empty string."""
     directory = volume.directory(0)
     slot = directory.find_label()
@@ -67,7 +72,7 @@ def read_label(volume: Volume) -> str:
     return oem_to_unicode(raw).rstrip(" ")
 
 
-def set_label(volume: Volume, text: str) -> None:
+def set_label(volume: Tree, text: str) -> None:
     """Set the label, or remove it; raises ``INVALID_NAME``, ``DENIED`` when the root is full."""
     volume.check_writable()
     raw = label_bytes(text)
@@ -77,28 +82,28 @@ def set_label(volume: Volume, text: str) -> None:
     directory = volume.directory(0)
     slot = directory.find_label()
     date, time = volume.clock()
-    stamp = time.to_bytes(2, "little") + date.to_bytes(2, "little")
     if slot is None and named:
-        directory.insert(raw + bytes((_VOLUME_ID,)) + bytes(10) + stamp + bytes(6), None)
+        entry = DirEntry(raw, _VOLUME_ID, 0, 0, 0, 0, 0, 0, time, date, 0, 0)
+        directory.insert(entry.pack(), None)
     elif slot is not None and named:
-        directory.write(slot, 0, raw)
-        directory.write(slot, 22, stamp)
+        directory.put_raw(slot, raw)
+        directory.put(slot, WRITTEN, time, date)
     elif slot is not None:
         directory.free_slots(slot, slot)
-    volume.flush()
+    volume.writer.flush()
     _set_boot_label(volume, raw if named else NO_LABEL)
 
 
-def _set_boot_label(volume: Volume, raw: bytes) -> None:
+def _set_boot_label(volume: Tree, raw: bytes) -> None:
     """Put the label into the boot sector and its backup, where they have a field for it."""
     geometry = volume.geometry
-    at = EXTENSION_OFFSET + (_WIDER if volume.wide else 0)
+    kind = Extension32 if volume.wide else Extension16
     for sector in {0, geometry.backup_sector}:
         if sector >= geometry.reserved:
             continue
         boot = bytearray(volume.sectors.read(sector, 1))
-        if boot[at + 2] == _HAS_LABEL and is_boot_sector(bytes(boot)):
-            boot[at + 7 : at + 7 + LABEL_LENGTH] = raw
+        if kind.unpack(boot).BS_BootSig == HAS_LABEL and is_boot_sector(bytes(boot)):
+            kind.part("BS_VolLab").pack_into(boot, 0, raw)
             volume.sectors.write(sector, boot)
     volume.geometry = geometry._replace(label=oem_to_unicode(raw).rstrip(" "))
     volume.sectors.sync()

@@ -1,12 +1,10 @@
-"""What all open files of one directory entry share: its chain, its sector in RAM, its place."""
+"""Data and clusters of an open file: what all open files of one directory entry share."""
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from maixfs.fat.chain import Chain
-from maixfs.fat.ondisk import ENTRY_SIZE, Attribute
+from maixfs.fat.space import Chain
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
@@ -16,10 +14,19 @@ if TYPE_CHECKING:
 
 _LOW = SECTOR - 1
 _NO_SECTOR = -1
-_ARCHIVE = int(Attribute.ARCHIVE)
-_TAIL = struct.Struct("<HHHHHI")
-_TAIL_OFFSET = 18
-"""From DIR_LstAccDate to the end of an entry."""
+
+
+class Handle(Protocol):
+    """An open file, as far as its reads and writes go.
+
+    ``partial`` is the sector of which it read or wrote a part last (fp->sect), 0 before that.
+    """
+
+    partial: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, as this open file knows it."""
 
 
 class Node:
@@ -31,14 +38,15 @@ class Node:
     """
 
     __slots__ = (
-        "_cut", "_held", "_shift", "_shrunk", "_size", "chain", "directory", "high", "item",
-        "opens", "sector", "unsaved", "volume",
+        "_cut", "_held", "_shift", "_shrunk", "_size", "_writer", "chain", "directory", "high",
+        "item", "opens", "sector", "unsaved", "volume",
     )  # fmt: skip
 
     def __init__(
         self, volume: Volume, directory: Directory, item: Item, first: int, size: int
     ) -> None:
         self.volume = volume
+        self._writer = volume.writer
         self.directory: Directory | None = directory
         self.item = item
         self.chain = Chain(volume.allocator, first)
@@ -71,12 +79,12 @@ class Node:
         if self.opens:
             return
         self.item.node = None
-        self.volume.shortened.pop(self, None)
+        self._writer.shortened.pop(self, None)
         if self.directory is None:
             self.discard()
             if self.chain.first:
                 self.chain.cut(0)
-                self.volume.flush()
+                self._writer.flush()
             return
         self.directory.pins -= 1
         if self.chain.grown:
@@ -87,14 +95,15 @@ class Node:
         directory = self.directory
         if directory is None or not self.chain.first:
             return
-        size = directory.size(self.item)
+        first, size = directory.extent(self.item)
         keep = self.clusters_for(size)
-        if keep >= self.chain.length and directory.first_cluster(self.item) == self.chain.first:
+        if keep >= self.chain.length and first == self.chain.first:
             return
         entry = directory.entry(self.item)
         self.chain.cut(keep)
-        self._put_tail(directory, size, entry.write_date, entry.write_time)
-        self.volume.flush()
+        stamp = entry.write_date, entry.write_time
+        directory.record(self.item, self.chain.first, size, stamp)
+        self._writer.flush()
 
     def orphan(self) -> None:
         """Note that the entry was removed."""
@@ -119,14 +128,13 @@ class Node:
 
         It is cut to what the chain holds if another open file shortened that.
         """
-        if self.volume.shortened:
-            self.volume.shortened.pop(self, None)
+        if self._writer.shortened:
+            self._writer.shortened.pop(self, None)
         if self._shrunk:
             size = min(size, self.chain.reach(self.clusters_for(size)) * self._size)
         if self.directory is not None:
-            date, time = self.volume.clock()
-            self.directory.data[self.item.slot * ENTRY_SIZE + 11] |= _ARCHIVE
-            self._put_tail(self.directory, size, date, time)
+            stamp = self.volume.clock()
+            self.directory.record(self.item, self.chain.first, size, stamp, archive=True)
         chain = self.chain
         if self.opens == 1 and size + self._size - 1 >> self._shift >= chain.length:
             chain.grown = False  # nothing to be freed when it is let go
@@ -138,18 +146,9 @@ class Node:
         if directory is not None:
             entry = directory.entry(self.item)
             size = min(entry.size, self._cut)
-            self._put_tail(directory, size, entry.write_date, entry.write_time)
-        del self.volume.shortened[self]
-
-    def _put_tail(self, directory: Directory, size: int, date: int, time: int) -> None:
-        item, data, first = self.item, directory.data, self.chain.first
-        at = item.slot * ENTRY_SIZE
-        if not self.volume.wide:
-            first = first & 0xFFFF | data[at + 20] << 16 | data[at + 21] << 24
-        low = first & 0xFFFF
-        _TAIL.pack_into(data, at + _TAIL_OFFSET, 0, first >> 16, time, date, low, size)
-        self.volume.dirty[directory, at // SECTOR] = None
-        item.entry = None
+            stamp = entry.write_date, entry.write_time
+            directory.record(self.item, self.chain.first, size, stamp)
+        del self._writer.shortened[self]
 
     # Clusters
 
@@ -165,6 +164,31 @@ class Node:
             count = chain.stretch(count)
         return count << self._shift
 
+    def follow(self, position: int, target: int, *, grows: bool) -> int:
+        """Go from one position to another along the chain, as f_lseek does.
+
+        It begins at the cluster that ends at or before ``position``, or at the first one, and
+        looks at the FAT entry of each cluster on the way. With ``grows`` the chain is made
+        longer; returns where that ended, before ``target`` when the volume is full.
+        """
+        chain, writer, shift = self.chain, self._writer, self._shift
+        last, at = target - 1 >> shift, max(position - 1, 0) >> shift
+        if at > last:
+            at = 0
+        known = chain.reach(last + 1)
+        while writer.waiting and at < min(last, known - 1):
+            writer.visit_entry(chain.locate(at)[0])
+            at += 1
+        if known > last:
+            return target
+        if not grows:
+            chain.locate(last)  # raises INT_ERR
+        return min(target, chain.stretch(last + 1) << shift)
+
+    def partial_sector(self, position: int) -> int:
+        """Return the sector that ``position`` lies in the middle of."""
+        return self._span(position - 1)[0]
+
     def cut(self, size: int) -> None:
         """Free the clusters beyond ``size`` bytes."""
         self.save()  # while the cluster that it lies in is still the file's
@@ -172,7 +196,7 @@ class Node:
         if self.opens > 1:
             self._shrunk = True
         self.high = min(self.high, size)
-        shortened = self.volume.shortened
+        shortened = self._writer.shortened
         self._cut = min(self._cut, size) if self in shortened else size
         shortened[self] = None
         self.chain.cut(self.clusters_for(size))
@@ -192,14 +216,32 @@ class Node:
 
     # Data
 
-    def read(self, at: int, count: int) -> bytes:
+    def _visit(self, at: int, count: int) -> None:
+        """Report what f_read looks at: an entry for each next cluster, sectors read in part."""
+        writer, end = self._writer, at + count
+        while at < end and writer.waiting:
+            if not at & _LOW:
+                within = at & self._size - 1
+                if at and not within:
+                    writer.visit_entry(self.chain.locate((at >> self._shift) - 1)[0])
+                whole = min(end - at & ~_LOW, self._size - within)
+                if whole:
+                    at += whole
+                    continue
+            writer.visit(self._span(at)[0])
+            at = min(end, (at | _LOW) + 1)
+
+    def read(self, at: int, count: int, handle: Handle) -> bytes:
         """Return ``count`` bytes from ``at``, which must lie in the chain."""
+        if self._writer.waiting:
+            self._visit(at, count)
         self.chain.reach((at + count - 1 >> self._shift) + 1)
         pieces: list[bytes] = []
         while count:
             offset = at & _LOW
             sector, row = self._span(at)
             if offset or count < SECTOR:
+                handle.partial = sector
                 self._hold(sector)
                 piece = bytes(self._held[offset : offset + count])
             else:
@@ -215,14 +257,17 @@ class Node:
     def _patched(self, data: bytes, index: int) -> bytes:
         return data[: index * SECTOR] + self._held + data[(index + 1) * SECTOR :]
 
-    def readinto(self, at: int, view: memoryview) -> None:
+    def readinto(self, at: int, view: memoryview, handle: Handle) -> None:
         """Fill ``view`` with the bytes from ``at``, which must lie in the chain."""
         done, end = 0, len(view)
+        if self._writer.waiting:
+            self._visit(at, end)
         self.chain.reach((at + end - 1 >> self._shift) + 1)
         while done < end:
             offset = at + done & _LOW
             sector, row = self._span(at + done)
             if offset or end - done < SECTOR:
+                handle.partial = sector
                 self._hold(sector)
                 piece = self._held[offset : offset + end - done]
                 view[done : done + len(piece)] = piece
@@ -235,8 +280,10 @@ class Node:
                 view[place : place + SECTOR] = self._held
             done += row * SECTOR
 
-    def write(self, at: int, view: memoryview) -> int:
+    def write(self, at: int, view: memoryview, handle: Handle) -> int:
         """Write ``view`` at ``at``; returns the bytes written, fewer when the volume is full."""
+        if self._writer.faithful:
+            return self._write_in_steps(at, view, handle)
         start, end = at, at + len(view)
         if end > self.chain.length << self._shift:
             end = min(end, self.stretch(end))
@@ -258,6 +305,76 @@ class Node:
             self.high = max(self.high, at)
         return max(at - start, 0)
 
+    def _write_in_steps(self, at: int, view: memoryview, handle: Handle) -> int:
+        """Write as f_write does: cluster by cluster, whole sectors past the window.
+
+        A cluster is taken when its first byte is written, so the FAT sector with the link waits
+        in the window while data goes to the card. Whole sectors are written in one call up to the
+        end of their cluster, even where clusters follow one another.
+        """
+        writer, start, end = self._writer, at, at + len(view)
+        entered = (at + self._size - 1) >> self._shift
+        while at < end:
+            offset = at & _LOW
+            if not offset:
+                if at >> self._shift >= entered:
+                    entered = self._enter(at >> self._shift, self.clusters_for(end))
+                    if at >> self._shift >= entered:
+                        break
+                # Only the sector that this file wrote last goes out here; a sector of another
+                # file or of a folder stays in the window behind the data.
+                writer.leave(handle.partial)
+                stop = min(end & ~_LOW, entered << self._shift)
+                if at < stop:
+                    self._write_whole(at, view[at - start : stop - start])
+                    at = stop
+                    self.high = max(self.high, at)
+                    continue
+                if at >= handle.size:
+                    writer.visit_others()  # the growing edge: written out before it is not read
+            sector = handle.partial = self._span(at)[0]
+            writer.visit(sector)
+            self._hold(sector, load=offset > 0 or at < self.high)
+            count = min(SECTOR - offset, end - at)
+            self._held[offset : offset + count] = view[at - start : at - start + count]
+            self._mark_unsaved()
+            at += count
+            self.high = max(self.high, at)
+        return at - start
+
+    def _enter(self, index: int, needed: int) -> int:
+        """Go on to a cluster of the file, or take it.
+
+        Returns how many clusters can be written before the FAT is looked at again with an effect
+        on the card, ``needed`` at most; ``index`` or less when the volume is full.
+        """
+        chain, writer = self.chain, self._writer
+        known = chain.reach(needed if chain.first else 0)
+        if index < known:
+            if writer.waiting and index:
+                writer.visit_entry(chain.locate(index - 1)[0])
+            # With nothing in the window, the looks at the entries that follow write nothing.
+            return index + 1 if writer.waiting else min(known, needed)
+        return chain.stretch_some(needed)
+
+    def _write_whole(self, at: int, view: memoryview) -> None:
+        """Write whole sectors, those of each cluster in one call."""
+        writer, write, size = self._writer, self.volume.sectors.write, self._size
+        done, end = 0, len(view)
+        while done < end:
+            sector, row = self._span(at + done)
+            first, stop = sector, min(end, done + row * SECTOR)
+            count = min(stop - done, size - (at + done & size - 1))
+            while count:
+                write(sector, view[done : done + count])
+                done += count
+                sector += count >> 9
+                count = min(stop - done, size)
+            if writer.waiting:
+                writer.overwritten(first, sector - first)
+            if first <= self.sector < sector:
+                self.discard()
+
     # The sector in RAM
 
     def _hold(self, sector: int, *, load: bool = True) -> None:
@@ -272,17 +389,26 @@ class Node:
     def _mark_unsaved(self) -> None:
         if not self.unsaved:
             self.unsaved = True
-            self.volume.unsaved[self] = None
+            self._writer.data_changed(self)
 
     def save(self) -> None:
         """Write the sector in RAM if it is newer than the card's."""
         if self.unsaved:
+            self._writer.leave(self.sector)
+            self.save_sector(0)
+
+    def save_sector(self, index: int) -> None:
+        """Write the sector in RAM, the only one, if it is newer than the card's."""
+        del index
+        if self.unsaved:
             self.volume.sectors.write(self.sector, self._held)
             self.unsaved = False
-            self.volume.unsaved.pop(self, None)
+            self._writer.unsaved.pop(self, None)
 
     def discard(self) -> None:
         """Drop the sector in RAM."""
+        if self.unsaved:
+            self._writer.overwritten(self.sector, 1)
+            self.unsaved = False
+            self._writer.unsaved.pop(self, None)
         self.sector = _NO_SECTOR
-        self.unsaved = False
-        self.volume.unsaved.pop(self, None)

@@ -1,35 +1,207 @@
-"""Folders, removing, renaming, attributes: what FatFs does and finishes at once."""
+"""What is done with paths: finding, opening, making, removing, renaming; whole trees.
+
+A path is followed component by component, as FatFs follows it. Each operation that changes
+something ends with ``writer.flush()``, where FatFs calls sync_fs.
+"""
 
 from __future__ import annotations
 
 import errno
-import struct
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.fat.errors import FResult, fat_error, full_error
-from maixfs.fat.follow import find_named, find_slot, follow, shown
-from maixfs.fat.names import split_path
-from maixfs.fat.ondisk import ENTRY_SIZE, EXTENT, Attribute
-from maixfs.fat.register import register
+from maixfs.fat.codepage import oem_to_unicode
+from maixfs.fat.errors import FatError, FResult, fat_error, full_error
+from maixfs.fat.file import CHANGING, lose_name, open_found
+from maixfs.fat.names import make_name, path_text, split_path
+from maixfs.fat.ondisk import (
+    ACCESSED,
+    AFTER_NT,
+    ATTRIBUTES,
+    CREATED,
+    ENTRY_SIZE,
+    NAME_LENGTH,
+    WRITTEN,
+    Attribute,
+)
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
-    from maixfs.fat.directory import Directory
-    from maixfs.fat.entries import Item
-    from maixfs.fat.follow import Path, Place
-    from maixfs.fat.volume import Volume
+    from collections.abc import Iterator
+
+    from maixfs.fat.directory import Directory, Tree
+    from maixfs.fat.entries import FatEntry, Item
+    from maixfs.fat.file import FatFile
+    from maixfs.fat.names import NewName
+
+Path = bytes | str
 
 _DIRECTORY = int(Attribute.DIRECTORY)
 _READ_ONLY = int(Attribute.READ_ONLY)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _SETTABLE = int(Attribute.READ_ONLY | Attribute.HIDDEN | Attribute.SYSTEM | Attribute.ARCHIVE)
-_NEW_FOLDER = struct.Struct("<7xHHHHI")
-"""An entry from DIR_CrtTimeTenth on: cluster and time of writing, no time of creation."""
 _DEPTH = 4096
-"""Folders above one another at most where a walk goes up; a longer way is a circle."""
+"""Most folders above one another where a walk goes up; a longer way is a circle."""
 
 
-def make_folder(volume: Volume, path: Path) -> None:
+class Place(NamedTuple):
+    """Where a path ended.
+
+    ``item`` is what it names, ``None`` if there is nothing of that name in ``directory``, or if
+    the path names the directory itself from within (``/``, an empty path, dots at the root):
+    then ``name`` is ``None`` too.
+    """
+
+    directory: Directory
+    item: Item | None
+    name: NewName | None
+
+    @property
+    def has_no_name(self) -> bool:
+        """Whether the path ends in dots or names the place where it starts."""
+        return self.name is None or self.name.dot
+
+
+def checked(path: Path) -> bytes:
+    """Return a path that is no ``str``; raises ``TypeError`` unless it is ``bytes``."""
+    if not isinstance(path, bytes):
+        raise TypeError(f"a path is bytes or str, not {type(path).__name__}")
+    return path
+
+
+def is_root(path: Path) -> bool:
+    """Return True for a path of separators alone, and for the empty one."""
+    return not (path.strip("/\\") if isinstance(path, str) else checked(path).strip(b"/\\"))
+
+
+def shown(path: Path) -> str:
+    """Return a path for a message."""
+    return path if isinstance(path, str) else oem_to_unicode(path)
+
+
+def follow(volume: Tree, path: Path) -> Place:
+    """Follow ``path`` from the root or the current directory.
+
+    Raises ``NO_PATH`` where a folder on the way is missing or is a file, ``INVALID_NAME``,
+    ``INT_ERR``, ``DISK_ERR``. As in FatFs, a name is looked at before its folder is.
+    """
+    text = path if isinstance(path, str) else path_text(checked(path))
+    folder = text[: text.rfind("/") + 1]
+    known = volume.paths.get(folder)
+    if known is not None and not volume.writer.waiting:  # no look on the way writes anything
+        place = _in_folder(volume, known, text[len(folder) :])
+        if place is not None:
+            return place
+    absolute, names = split_path(text)
+    cluster = 0 if absolute else volume.cwd
+    last = len(names) - 1
+    for index, component in enumerate(names):
+        name = make_name(component)
+        directory = volume.directory(cluster)
+        item = directory.find(name)
+        if index == last and folder + component == text:
+            volume.remember_path(folder, cluster)
+        if item is None:
+            if not name.dot:
+                if index < last:
+                    raise fat_error(FResult.NO_PATH, shown(path))
+                return Place(directory, None, name)
+            # The root has no dot entries: whoever asks for them stays where he is.
+            if index == last:
+                return Place(directory, None, None)
+            continue
+        if index == last:
+            return Place(directory, item, name)
+        if not directory.is_folder(item):
+            raise fat_error(
+                FResult.NO_PATH, shown(path), "a file is taken for a folder", errno=errno.ENOTDIR
+            )
+        cluster = directory.first_cluster(item)
+    return Place(volume.directory(cluster), None, None)
+
+
+def _in_folder(volume: Tree, cluster: int, component: str) -> Place | None:
+    """Return where a path ends whose folder is known; ``None`` for a longer look."""
+    if not component or "\\" in component:
+        return None
+    name = make_name(component)
+    directory = volume.directory(cluster)
+    item = directory.find(name)
+    return None if item is None and name.dot else Place(directory, item, name)
+
+
+def find(volume: Tree, path: Path) -> tuple[Directory, Item]:
+    """Return what ``path`` names; raises ``NO_FILE``, and ``INVALID_NAME`` for an origin."""
+    place = follow(volume, path)
+    if place.name is None:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "this names no entry")
+    if place.item is None:
+        raise fat_error(FResult.NO_FILE, shown(path))
+    return place.directory, place.item
+
+
+def find_named(volume: Tree, path: Path) -> tuple[Directory, Item]:
+    """Return what ``path`` names, which must not be dots (``INVALID_NAME``)."""
+    place = follow(volume, path)
+    if place.item is not None and place.has_no_name:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "dots name no entry here")
+    if place.name is None:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "this names no entry")
+    if place.item is None:
+        raise fat_error(FResult.NO_FILE, shown(path))
+    return place.directory, place.item
+
+
+def find_slot(volume: Tree, folder: int, slot: int) -> tuple[Directory, Item]:
+    """Return the entry in ``slot`` of the folder at cluster ``folder``.
+
+    Raises ``NO_FILE`` where that is no short entry that is listed, ``INT_ERR``.
+    """
+    directory = volume.directory(folder)
+    item = directory.item_at(slot)
+    if item is None or not item.listed:
+        raise fat_error(FResult.NO_FILE, f"slot {slot} of the folder at cluster {folder:#x}")
+    return directory, item
+
+
+def find_directory(volume: Tree, path: Path) -> Directory:
+    """Return the folder that ``path`` names; raises ``NO_PATH`` if there is none."""
+    place = follow(volume, path)
+    if place.name is None:
+        return place.directory
+    if place.item is None:
+        raise fat_error(FResult.NO_PATH, shown(path))
+    if not place.directory.is_folder(place.item):
+        raise fat_error(FResult.NO_PATH, shown(path), "this is a file", errno=errno.ENOTDIR)
+    return volume.directory(place.directory.first_cluster(place.item))
+
+
+def open_file(volume: Tree, path: Path, flags: int) -> FatFile:
+    """Open or create a file (f_open); see ``file.open_found`` for the errors.
+
+    Raises ``NO_PATH``, ``INVALID_NAME`` and ``WRITE_PROTECTED`` too.
+    """
+    if flags & CHANGING:
+        volume.check_writable()
+    else:
+        volume.check_mounted()
+    place = follow(volume, path)
+    if place.name is None:
+        raise fat_error(FResult.INVALID_NAME, shown(path), "this names no file")
+    return open_found(place.directory, place.item, place.name, flags, shown(path))
+
+
+def open_slot(volume: Tree, folder: int, slot: int, flags: int) -> FatFile:
+    """Open the file whose short entry is ``slot`` of the folder at cluster ``folder``."""
+    if flags & CHANGING:
+        volume.check_writable()
+    else:
+        volume.check_mounted()
+    directory, item = find_slot(volume, folder, slot)
+    return open_found(directory, item, None, flags, directory.entry(item).name)
+
+
+def make_folder(volume: Tree, path: Path) -> None:
     """Make an empty folder (f_mkdir).
 
     Raises ``EXIST``, ``NO_PATH``, ``INVALID_NAME``, ``DENIED`` when the volume or the folder
@@ -44,23 +216,24 @@ def make_folder(volume: Volume, path: Path) -> None:
     if not runs:
         raise full_error(shown(path), "no free cluster for the folder")
     cluster = runs[0][0]
-    rest = _fields_of(volume, cluster, date, time)
     try:
-        _lay_out(volume, cluster, place.directory.cluster, rest)
-        register(place.directory, place.name, _DIRECTORY, rest)
+        _lay_out(volume, cluster, place.directory.cluster, date, time)
+        rest = _folder_fields(volume, cluster, date, time)
+        place.directory.register(place.name, _DIRECTORY, rest)
     except BaseException:
         volume.forget_directory(cluster)
         volume.allocator.free_chain(cluster)
         raise
-    volume.flush()
+    volume.writer.flush()
 
 
-def _fields_of(volume: Volume, cluster: int, date: int, time: int) -> bytes:
+def _folder_fields(volume: Tree, cluster: int, date: int, time: int) -> bytes:
+    """Return what follows the name of a folder: no time of creation, as in FatFs."""
     high = cluster >> 16 if volume.wide else 0
-    return _NEW_FOLDER.pack(high, time, date, cluster & 0xFFFF, 0)
+    return AFTER_NT.pack(0, 0, 0, 0, high, time, date, cluster & 0xFFFF, 0)
 
 
-def _lay_out(volume: Volume, cluster: int, parent: int, rest: bytes) -> None:
+def _lay_out(volume: Tree, cluster: int, parent: int, date: int, time: int) -> None:
     """Fill the new folder's cluster: zeros, and the two dot entries.
 
     Raises ``INT_ERR`` for the root's cluster, which a damaged FAT may say is free.
@@ -72,13 +245,12 @@ def _lay_out(volume: Volume, cluster: int, parent: int, rest: bytes) -> None:
     volume.forget_directory(cluster)
     directory = volume.directory(cluster)
     directory.add_cluster()
-    date, time = int.from_bytes(rest[11:13], "little"), int.from_bytes(rest[9:11], "little")
-    up = _fields_of(volume, parent, date, time)
-    for slot, (dots, fields) in enumerate(((b".", rest), (b"..", up))):
-        directory.write(slot, 0, dots.ljust(11) + bytes((_DIRECTORY, 0)) + fields)
+    for slot, (dots, target) in enumerate(((b".", cluster), (b"..", parent))):
+        fields = _folder_fields(volume, target, date, time)
+        directory.put_raw(slot, dots.ljust(NAME_LENGTH) + bytes((_DIRECTORY, 0)) + fields)
 
 
-def remove(volume: Volume, path: Path) -> None:
+def remove(volume: Tree, path: Path) -> None:
     """Remove a file or an empty folder (f_unlink).
 
     A file that is open lives on for those who have it open. Raises ``NO_FILE``, ``NO_PATH``,
@@ -90,14 +262,14 @@ def remove(volume: Volume, path: Path) -> None:
     _remove(volume, *find_named(volume, path), path)
 
 
-def remove_slot(volume: Volume, folder: int, slot: int) -> None:
+def remove_slot(volume: Tree, folder: int, slot: int) -> None:
     """Remove the file or empty folder in ``slot`` of a folder; see ``remove``."""
     volume.check_writable()
     directory, item = find_slot(volume, folder, slot)
     _remove(volume, directory, item, directory.entry(item).name)
 
 
-def _remove(volume: Volume, directory: Directory, item: Item, path: Path) -> None:
+def _remove(volume: Tree, directory: Directory, item: Item, path: Path) -> None:
     entry = directory.entry(item)
     if entry.attributes & _READ_ONLY:
         raise fat_error(FResult.DENIED, shown(path), "this is read-only")
@@ -112,10 +284,10 @@ def _remove(volume: Volume, directory: Directory, item: Item, path: Path) -> Non
                 volume.forget_directory(entry.cluster)
             volume.allocator.free_chain(entry.cluster)
     finally:
-        volume.flush()
+        volume.writer.flush()
 
 
-def _check_empty(volume: Volume, cluster: int, path: Path) -> None:
+def _check_empty(volume: Tree, cluster: int, path: Path) -> None:
     if cluster == volume.cwd:
         raise fat_error(FResult.DENIED, shown(path), "this is the current directory")
     if next(volume.directory(cluster).list_items(), None) is not None:
@@ -124,7 +296,7 @@ def _check_empty(volume: Volume, cluster: int, path: Path) -> None:
         )
 
 
-def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> None:
+def rename(volume: Tree, old: Path, new: Path, *, guarded: bool = True) -> None:
     """Give a file or folder another name or place (f_rename).
 
     Open files follow it. Not ``guarded``, the entry stays as it was on the card, and they have
@@ -139,13 +311,13 @@ def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> Non
     _rename(volume, *find_named(volume, old), new, guarded=guarded)
 
 
-def rename_slot(volume: Volume, folder: int, slot: int, new: Path) -> None:
+def rename_slot(volume: Tree, folder: int, slot: int, new: Path) -> None:
     """Rename or move the entry in ``slot`` of a folder; see ``rename``."""
     volume.check_writable()
     _rename(volume, *find_slot(volume, folder, slot), new, guarded=True)
 
 
-def _rename(volume: Volume, directory: Directory, item: Item, new: Path, *, guarded: bool) -> None:
+def _rename(volume: Tree, directory: Directory, item: Item, new: Path, *, guarded: bool) -> None:
     directory.pins += 1  # whatever the other path leads through
     try:
         place = follow(volume, new)
@@ -155,11 +327,11 @@ def _rename(volume: Volume, directory: Directory, item: Item, new: Path, *, guar
         if guarded and directory.is_folder(item) and place.directory is not directory:
             _check_outside(volume, directory.first_cluster(item), place.directory.cluster, new)
         if not guarded and item.node is not None:
-            volume.lose_name(item.node)
+            lose_name(item.node)
         _move(volume, directory, item, place)
     finally:
         directory.pins -= 1
-    volume.flush()
+    volume.writer.flush()
 
 
 def _taken(item: Item, *, at_start: bool) -> FResult:
@@ -169,7 +341,7 @@ def _taken(item: Item, *, at_start: bool) -> FResult:
     return FResult.EXIST
 
 
-def _move(volume: Volume, directory: Directory, item: Item, place: Place) -> None:
+def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
     """Write the new entry, let the folder know what is above it, remove the old entry."""
     attributes = directory.attributes(item)
     folder = None
@@ -179,19 +351,20 @@ def _move(volume: Volume, directory: Directory, item: Item, place: Place) -> Non
             folder.load(2)
     else:
         attributes |= _ARCHIVE
-    at = item.slot * ENTRY_SIZE
-    rest = bytes(directory.data[at + 13 : at + ENTRY_SIZE])
-    made = register(place.directory, place.name, attributes, rest)
+    rest = AFTER_NT.pack(*AFTER_NT.unpack(directory.data, item.slot * ENTRY_SIZE))
+    made = place.directory.register(place.name, attributes, rest)
     if folder is not None or not _in_one_sector(directory, item, place.directory, made):
         # The deletion of the old entry may share a sector with a part of the new one, or with
         # something that waits longer. Nothing of it may land before the new entry is complete.
         try:
-            volume.settle()
+            volume.writer.settle()
         except BaseException:
             place.directory.remove(made)
             raise
-    if folder is not None and folder.data[ENTRY_SIZE + 1] == ord("."):
-        _point_up(volume, folder, place.directory.cluster)
+    if folder is not None:
+        folder.visit_slot(1)
+        if folder.has_parent_entry():
+            folder.put_cluster(1, place.directory.cluster)
     if item.node is not None:
         item.node.move(place.directory, made)
     directory.remove(item)
@@ -204,14 +377,7 @@ def _in_one_sector(directory: Directory, item: Item, target: Directory, made: It
     return directory is target and len({slot // each for slot in slots}) == 1
 
 
-def _point_up(volume: Volume, folder: Directory, parent: int) -> None:
-    """Let the second slot of a folder say what is above it now."""
-    if volume.wide:
-        folder.write(1, 20, (parent >> 16).to_bytes(2, "little"))
-    folder.write(1, 26, (parent & 0xFFFF).to_bytes(2, "little"))
-
-
-def _check_outside(volume: Volume, cluster: int, target: int, new: Path) -> None:
+def _check_outside(volume: Tree, cluster: int, target: int, new: Path) -> None:
     """Raise if the folder at ``target`` is the one at ``cluster``, or lies in it."""
     for _ in range(_DEPTH):
         if target == cluster:
@@ -220,30 +386,22 @@ def _check_outside(volume: Volume, cluster: int, target: int, new: Path) -> None
             )
         if target == 0:
             return
-        target = parent_of(volume, target)
+        target = volume.directory(target).parent()
     raise fat_error(FResult.INT_ERR, shown(new), "the folders above it form a circle")
 
 
-def parent_of(volume: Volume, cluster: int) -> int:
-    """Return what the second slot of a folder says is above it."""
-    directory = volume.directory(cluster)
-    directory.load(2)
-    high, _, _, low, _ = EXTENT.unpack(directory.data, ENTRY_SIZE)
-    return int(high << 16 | low if volume.wide else low)
-
-
-def set_attributes(volume: Volume, path: Path, value: int, mask: int) -> None:
+def set_attributes(volume: Tree, path: Path, value: int, mask: int) -> None:
     """Set the attributes in ``mask`` to those of ``value`` (f_chmod)."""
     volume.check_writable()
     directory, item = find_named(volume, path)
     mask &= _SETTABLE
     attributes = value & mask | directory.attributes(item) & ~mask
-    directory.write(item.slot, 11, bytes((attributes,)))
-    volume.flush()
+    directory.put(item.slot, ATTRIBUTES, attributes)
+    volume.writer.flush()
 
 
 def set_times(
-    volume: Volume,
+    volume: Tree,
     path: Path,
     modified: tuple[int, int] | None,
     created: tuple[int, int] | None,
@@ -252,20 +410,20 @@ def set_times(
     """Set times of an entry: pairs of date and time, and the date of access (f_utime)."""
     volume.check_writable()
     directory, item = find_named(volume, path)
-    for at, pair in ((22, modified), (14, created)):
+    for part, pair in ((WRITTEN, modified), (CREATED, created)):
         if pair is not None:
             date, time = pair
-            directory.write(item.slot, at, struct.pack("<HH", time, date))
+            directory.put(item.slot, part, time, date)
     if accessed is not None:
-        directory.write(item.slot, 18, struct.pack("<H", accessed))
-    volume.flush()
+        directory.put(item.slot, ACCESSED, accessed)
+    volume.writer.flush()
 
 
-def change_directory(volume: Volume, path: Path) -> None:
+def change_directory(volume: Tree, path: Path) -> None:
     """Make a folder the current one (f_chdir); raises ``NO_PATH``."""
     volume.check_mounted()
     place = follow(volume, path)
-    volume.folders.clear()
+    volume.paths.clear()
     if place.name is None:
         volume.cwd = place.directory.cluster
         return
@@ -274,7 +432,7 @@ def change_directory(volume: Volume, path: Path) -> None:
     volume.cwd = place.directory.first_cluster(place.item)
 
 
-def current_directory(volume: Volume, most: int | None = None) -> bytes:
+def current_directory(volume: Tree, most: int | None = None) -> bytes:
     """Return the path of the current directory, going up by the dot entries (f_getcwd).
 
     Raises ``INT_ERR`` where they lead nowhere, ``NOT_ENOUGH_CORE`` beyond ``most`` bytes.
@@ -283,7 +441,9 @@ def current_directory(volume: Volume, most: int | None = None) -> bytes:
     names: list[bytes] = []
     cluster, room = volume.cwd, most
     while cluster:
-        parent = parent_of(volume, cluster)
+        folder = volume.directory(cluster)
+        parent = folder.parent()
+        folder.visit_slot(1)
         name = _name_in(volume, parent, cluster)
         if room is not None:
             room -= len(name) + 1
@@ -294,7 +454,7 @@ def current_directory(volume: Volume, most: int | None = None) -> bytes:
     return b"/" + b"/".join(reversed(names))
 
 
-def _name_in(volume: Volume, parent: int, cluster: int) -> bytes:
+def _name_in(volume: Tree, parent: int, cluster: int) -> bytes:
     directory = volume.directory(parent)
     for entry in directory.list_entries():
         if entry.cluster == cluster:
@@ -308,3 +468,90 @@ def check_all_written(about: str, written: int, wanted: int) -> None:
     """Raise ``DENIED`` if fewer bytes were written than were wanted."""
     if written < wanted:
         raise full_error(about, f"only {written} of {wanted} bytes fitted")
+
+
+def walk(volume: Tree, path: Path) -> Iterator[tuple[str, FatEntry]]:
+    """Yield path and entry of everything below a folder, folders before what they hold.
+
+    A folder that was met before is not entered again. Raises ``INT_ERR`` where a folder is
+    damaged, after what could be read of it.
+    """
+    volume.check_mounted()
+    top = find_directory(volume, path)
+    base = shown(path).replace("\\", "/").rstrip("/")
+    seen = {top.cluster}
+    stack = [(base, top.list_entries())]
+    while stack:
+        base, entries = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            stack.pop()
+            continue
+        name = f"{base}/{entry.name}"
+        yield name, entry
+        volume.check_mounted()
+        if entry.is_dir and entry.cluster not in seen:
+            seen.add(entry.cluster)
+            stack.append((name, volume.directory(entry.cluster).list_entries()))
+
+
+def remove_tree(volume: Tree, path: Path) -> int:
+    """Remove a file, or a folder with everything in it; returns how many entries that were.
+
+    All is looked at before anything changes: raises ``DENIED`` where something is read-only or
+    the current directory. Damage in the tree stops nothing; what cannot be reached is left to
+    a check of the volume. Files that are open live on for those who have them open.
+    """
+    volume.check_writable()
+    directory, item = find_named(volume, path)
+    found = _gather(volume, directory, item, shown(path))
+    directory.remove(item)
+    try:
+        for holder, inner in found:
+            _let_go(volume, inner, holder.entry(inner))
+    finally:
+        volume.writer.flush()
+    return len(found)
+
+
+def _gather(
+    volume: Tree, directory: Directory, item: Item, about: str
+) -> list[tuple[Directory, Item]]:
+    """Return an entry and everything below it; raises ``DENIED``."""
+    found = [(directory, item)]
+    seen = _above(volume, directory.cluster)
+    for holder, inner in found:  # grows while it is gone through
+        entry = holder.entry(inner)
+        if entry.attributes & _READ_ONLY:
+            raise fat_error(FResult.DENIED, about, f"{entry.name} is read-only")
+        if not entry.is_dir or entry.cluster in seen:
+            continue
+        if entry.cluster == volume.cwd:
+            raise fat_error(FResult.DENIED, about, f"{entry.name} is the current directory")
+        seen.add(entry.cluster)
+        with suppress(FatError):
+            below = volume.directory(entry.cluster)
+            found.extend((below, other) for other in below.list_items())
+    return found
+
+
+def _above(volume: Tree, cluster: int) -> set[int]:
+    """Return a folder and those above it, as far as they can be found."""
+    seen = {0, volume.geometry.root_cluster}
+    with suppress(FatError):
+        while cluster not in seen:
+            seen.add(cluster)
+            cluster = volume.directory(cluster).parent()
+    return seen
+
+
+def _let_go(volume: Tree, item: Item, entry: FatEntry) -> None:
+    """Free what an entry has, unless it is open."""
+    if item.node is not None:
+        item.node.orphan()
+        return
+    if entry.is_dir:
+        volume.forget_directory(entry.cluster)
+    if entry.cluster:
+        with suppress(FatError):
+            volume.allocator.free_chain(entry.cluster)

@@ -17,12 +17,12 @@ from maixfs.fat.ondisk import Extension16, Extension32, FsInfo
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
-from maixfs.sd.mbr import plausible_slots, read_slots
-from maixfs.sd.ondisk import GPT_SIGNATURE, SLOTS
+from maixfs.sd.gpt import GPT_SIGNATURE
+from maixfs.sd.mbr import SLOTS, plausible_slots, read_slots
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
-    from maixfs.sd.partition import Partition
+    from maixfs.sd.mbr import Partition
 
 
 # Which volume of a card FatFs mounts

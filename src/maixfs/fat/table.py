@@ -2,7 +2,11 @@
 
 FatFs reads the first FAT alone, and writes each sector that it changed to both
 (docs/SPEC.md). Entries are loaded when they are needed, in pages of a few sectors, and the
-sectors that changed stay here until ``flush``.
+sectors that changed stay here until they are saved.
+
+Free entries are counted without decoding them where possible: on most cards they lie in long
+rows, which one comparison counts. numpy is loaded for the rest only where that is much, because
+loading it takes as long as counting a million entries.
 """
 
 from __future__ import annotations
@@ -14,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.ondisk import FAT32_MASK
-from maixfs.fat.tablecount import FreeCounter
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
@@ -31,6 +34,15 @@ _SHORT_RUN = 8
 _AHEAD = 32
 """Pages read in one go where a search goes through them one after the other."""
 _SWAPPED = sys.byteorder == "big"
+_BLOCK = 1 << 16
+_EMPTY = bytes(_BLOCK)
+_FEW = 1 << 19
+"""Mixed entries that are counted sooner than numpy is loaded."""
+_COUNTING = bytes(range((FAT32_MASK >> 24) + 1))
+"""Values of the last byte of a FAT32 entry whose upper four bits, which do not count, are 0."""
+_LANES = _BLOCK // 4
+_MASKS = int.from_bytes(FAT32_MASK.to_bytes(4, "little") * _LANES, "little")
+_CARRIES = _MASKS + int.from_bytes(b"\1\0\0\0" * _LANES, "little") & ~_MASKS
 
 
 class Table(ABC):
@@ -46,6 +58,8 @@ class Table(ABC):
         self._length = geometry.fat_sectors
         self._copies = geometry.fats
         self.count = geometry.n_fatent
+        self.per_sector = SECTOR * 8 // geometry.fat_type
+        """Entries that lie in one sector, whole ones."""
         self._dirty: dict[int, None] = {}
 
     @abstractmethod
@@ -80,6 +94,10 @@ class Table(ABC):
         """Count the free entries as FatFs does."""
 
     @abstractmethod
+    def places(self, cluster: int) -> tuple[int, int]:
+        """Return the first and the last sector of the FAT that a cluster's entry lies in."""
+
+    @abstractmethod
     def _content(self, sector: int) -> bytes:
         """Return a sector of the FAT as it is in RAM."""
 
@@ -98,14 +116,15 @@ class Table(ABC):
         if not dirty:
             return
         for sector in sorted(dirty, reverse=not upwards) if len(dirty) > 1 else list(dirty):
-            self._write(sector, self._content(sector))
-            del dirty[sector]
+            self.save_sector(sector)
 
-    def _write(self, sector: int, data: bytes) -> None:
-        write, place = self._sectors.write, self._start + sector
+    def save_sector(self, sector: int) -> None:
+        """Write one sector to all FATs, the first one first."""
+        write, place, data = self._sectors.write, self._start + sector, self._content(sector)
         write(place, data)
         if self._copies == 2:
             write(place + self._length, data)
+        self._dirty.pop(sector, None)
 
     def forget(self) -> None:
         """Drop what was not written."""
@@ -121,10 +140,9 @@ class PagedTable(Table):
         self._code = "I" if wide else "H"
         self._size = 4 if wide else 2
         self._mask = FAT32_MASK if wide else 0xFFFF
-        self._per_sector = SECTOR // self._size
-        self._shift = (_PAGE_SECTORS * self._per_sector).bit_length() - 1
+        self._shift = (_PAGE_SECTORS * self.per_sector).bit_length() - 1
         self._low = (1 << self._shift) - 1
-        self._sector_shift = self._per_sector.bit_length() - 1
+        self._sector_shift = self.per_sector.bit_length() - 1
         self._pages: dict[int, array[int]] = {}
         self._odd: set[int] = set()
         """Pages with entries whose upper four bits, which do not count, are not 0."""
@@ -142,6 +160,11 @@ class PagedTable(Table):
         low, mask = cluster & self._low, self._mask
         page[low] = value & mask | page[low] & ~mask
         self._dirty[cluster >> self._sector_shift] = None
+
+    def places(self, cluster: int) -> tuple[int, int]:
+        """Return the sector of an entry twice: none lies in two."""
+        sector = cluster >> self._sector_shift
+        return sector, sector
 
     def find_free(self, start: int, stop: int) -> int:
         """Return the first free cluster from ``start`` to before ``stop``, or 0."""
@@ -247,11 +270,11 @@ class PagedTable(Table):
         room = bytearray(piece * SECTOR)
         free, left, sector = 0, self.count, 0
         while left > 0:
-            length = min(piece, -(-left // self._per_sector))
+            length = min(piece, -(-left // self.per_sector))
             view = memoryview(room)[: length * SECTOR]
             self._sectors.readinto(self._start + sector, view)
             self._lay_over(sector, view)
-            entries = min(left, length * self._per_sector)
+            entries = min(left, length * self.per_sector)
             free += counter.count(view[: entries * self._size])
             left -= entries
             sector += length
@@ -295,8 +318,8 @@ class PagedTable(Table):
         self._odd &= self._pages.keys()
 
     def _content(self, sector: int) -> bytes:
-        start = sector % _PAGE_SECTORS * self._per_sector
-        entries = self._pages[sector // _PAGE_SECTORS][start : start + self._per_sector]
+        start = sector % _PAGE_SECTORS * self.per_sector
+        entries = self._pages[sector // _PAGE_SECTORS][start : start + self.per_sector]
         if _SWAPPED:
             entries.byteswap()
         return entries.tobytes()
@@ -329,6 +352,11 @@ class Table12(Table):
             raw[at + 1] = raw[at + 1] & 0xF0 | value >> 8
         self._dirty[at // SECTOR] = None
         self._dirty[(at + 1) // SECTOR] = None
+
+    def places(self, cluster: int) -> tuple[int, int]:
+        """Return the sectors of the two bytes that an entry lies in."""
+        at = cluster + (cluster >> 1)
+        return at // SECTOR, (at + 1) // SECTOR
 
     def find_free(self, start: int, stop: int) -> int:
         """Return the first free cluster from ``start`` to before ``stop``, or 0."""
@@ -378,3 +406,48 @@ def check_link(value: int, cluster: int) -> int:
             FResult.INT_ERR, f"cluster {cluster:#x}", f"{what}, but a chain goes through it"
         )
     return value
+
+
+class FreeCounter:
+    """Counts entries of ``size`` bytes (2 or 4) that are 0, piece by piece."""
+
+    __slots__ = ("_mixed", "_size", "_zeros")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._zeros = bytes(size)
+        self._mixed = 0
+
+    def count(self, view: memoryview) -> int:
+        """Return how many entries of ``view`` are free."""
+        if self._size == 4 and "numpy" in sys.modules:
+            return _count_in_numpy(view)
+        return sum(
+            self._count_block(bytes(view[at : at + _BLOCK])) for at in range(0, len(view), _BLOCK)
+        )
+
+    def _count_block(self, raw: bytes) -> int:
+        if raw == _EMPTY:
+            return _BLOCK // self._size
+        odd = self._size == 4 and raw[3::4].translate(None, _COUNTING)
+        if not odd and self._zeros not in raw:
+            return 0
+        if self._size == 2:
+            return array("H", raw).count(0)
+        self._mixed += _LANES
+        if self._mixed > _FEW:
+            return _count_in_numpy(raw)
+        return _count_in_lanes(raw)
+
+
+def _count_in_lanes(raw: bytes) -> int:
+    """Count in one large number: what is not 0 carries a bit when all ones are added."""
+    entries = int.from_bytes(raw.ljust(_BLOCK, b"\1"), "little")
+    return _LANES - ((entries & _MASKS) + _MASKS & _CARRIES).bit_count()
+
+
+def _count_in_numpy(raw: bytes | memoryview) -> int:
+    import numpy as np
+
+    entries = np.frombuffer(raw, "<u4")
+    return len(entries) - int(np.count_nonzero(entries << 4))

@@ -7,13 +7,13 @@ process that touches the missing part. ``check`` names such a file before anythi
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
 
-from maixfs.nor.cells import CHUNK, blank
-from maixfs.nor.device import Buffer
-from maixfs.nor.errors import NorError, NorImageError, printable
+from maixfs.nor.device import CHUNK, Buffer, blank
+from maixfs.nor.errors import NorError, NorImageError, host_error, nor_error, printable
 
 
 class MappedFile:
@@ -54,19 +54,22 @@ class MappedFile:
         try:
             status = self.path.stat()
         except OSError as reason:
-            raise NorError(
+            raise host_error(
                 f"{self.path} is gone: {printable(reason)}",
+                reason,
                 hint="what was written since is lost with it unless it was moved, not deleted",
             ) from reason
         if (status.st_dev, status.st_ino) != self._identity:
-            raise NorError(
+            raise nor_error(
                 f"{self.path} was replaced by another file while it was in use",
+                errno.EIO,
                 hint="what was written since went to the old file",
             )
         if status.st_size != len(self._map):
             raise NorImageError(
                 f"{self.path} was cut or grown from {len(self._map)} to {status.st_size} bytes"
-                " while it was in use"
+                " while it was in use",
+                errno=errno.EIO,
             )
 
     def flush(self) -> None:
@@ -77,7 +80,9 @@ class MappedFile:
         try:
             self._map.flush()
         except OSError as reason:
-            raise NorError(f"{self.path} cannot be written: {printable(reason)}") from reason
+            raise host_error(
+                f"{self.path} cannot be written: {printable(reason)}", reason
+            ) from reason
 
     def close(self) -> None:
         """Let the file go; views that others still hold keep their bytes until they go too."""
@@ -114,15 +119,16 @@ def create_file(path: str | os.PathLike[str], size: int, content: Buffer) -> Non
 
 def _not_opened(path: Path, reason: OSError, *, read_only: bool) -> NorError:
     if isinstance(reason, FileNotFoundError):
-        return NorError(f"{path} does not exist")
+        return host_error(f"{path} does not exist", reason)
     if path.is_dir():
-        return NorError(f"{path} is a folder, not a file")
+        return nor_error(f"{path} is a folder, not a file", errno.EISDIR)
     mode = "read" if read_only else "written"
     hint = None if read_only else "open it read-only, or give yourself the right to write it"
-    return NorError(f"{path} cannot be {mode}: {printable(reason)}", hint=hint)
+    return host_error(f"{path} cannot be {mode}: {printable(reason)}", reason, hint=hint)
 
 
 def _not_created(path: Path, reason: OSError) -> NorError:
     if isinstance(reason, FileExistsError):
-        return NorError(f"{path} exists already", hint="choose another name, or remove it first")
-    return NorError(f"{path} cannot be created: {printable(reason)}")
+        hint = "choose another name, or remove it first"
+        return host_error(f"{path} exists already", reason, hint=hint)
+    return host_error(f"{path} cannot be created: {printable(reason)}", reason)

@@ -14,12 +14,11 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.spiffs.core import Info, SpiffsCore, StatVfs
-    from maixfs.spiffs.descriptor import Descriptor
+    from maixfs.spiffs.descriptor import Descriptor, OpenFlag
     from maixfs.spiffs.errors import Code, SpiffsError
     from maixfs.spiffs.filesystem import Spiffs, SpiffsEntry
-    from maixfs.spiffs.flags import OpenFlag
     from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
-    from maixfs.spiffs.index import DirEntry
+    from maixfs.spiffs.state import DirEntry
 
 __all__ = [
     "PRESETS",
@@ -40,12 +39,11 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "descriptor": ("Descriptor",),
+        "descriptor": ("Descriptor", "OpenFlag"),
         "errors": ("Code", "SpiffsError"),
         "filesystem": ("Spiffs", "SpiffsEntry"),
-        "flags": ("OpenFlag",),
         "core": ("Info", "SpiffsCore", "StatVfs"),
         "geometry": ("PRESETS", "Geometry", "GeometryError"),
-        "index": ("DirEntry",),
+        "state": ("DirEntry",),
     },
 )

@@ -18,9 +18,9 @@ from maixfs.filesystem import (
     refuse,
 )
 from maixfs.spiffs.core import SpiffsCore
+from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.spiffs.flags import OpenFlag
-from maixfs.spiffs.index import DirEntry
+from maixfs.spiffs.state import DirEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             device,
             geometry,
             read_only=read_only,
-            careful=not faithful,
+            faithful=faithful,
             max_files=max_files,
             cache_pages=cache_pages,
         )
@@ -154,12 +154,14 @@ class Spiffs(FileSystem[DirEntry | None]):
         return self._files_below
 
     def _count(self, path: str, step: int) -> None:
-        while (path := parent_of(path)) != "/":
-            left = self._files_below.get(path, 0) + step
+        folder = _folder_of(path)
+        while folder != "/":
+            left = self._files_below.get(folder, 0) + step
             if left:
-                self._files_below[path] = left
+                self._files_below[folder] = left
             else:
-                del self._files_below[path]
+                del self._files_below[folder]
+            folder = parent_of(folder)
 
     def _stat(self, path: str) -> SpiffsEntry:
         found = None if path == "/" else self._find(path)
@@ -174,17 +176,18 @@ class Spiffs(FileSystem[DirEntry | None]):
         is_file = isinstance(target, Entry) and not target.is_dir
         if is_file or not self._has_folder(path):
             raise not_folder(path) if is_file or self._find(path) else self._missing(path)
-        return self._list(path if path == "/" else path + "/")
+        return self._list(path)
 
-    def _list(self, prefix: str) -> Iterator[SpiffsEntry]:
+    def _list(self, top: str) -> Iterator[SpiffsEntry]:
+        prefix = top if top == "/" else top + "/"
         seen: set[str] = set()
         for entry in self.core.scandir():
             path = _path_of(entry)
-            if not self._folders or "/" not in path[len(prefix) :]:
-                if path.startswith(prefix):
-                    yield _file(path, entry)
-            elif path.startswith(prefix):
-                name = path[len(prefix) :].partition("/")[0]
+            folder = _folder_of(path) if self._folders else "/"
+            if folder == top:
+                yield _file(path, entry)
+            elif folder.startswith(prefix):
+                name = folder[len(prefix) :].partition("/")[0]
                 if name not in seen:
                     seen.add(name)
                     yield _folder(prefix + name)
@@ -198,11 +201,18 @@ class Spiffs(FileSystem[DirEntry | None]):
     def _open(self, target: str | SpiffsEntry, mode: OpenMode) -> _SpiffsFile:
         flags = _flags(mode)
         if isinstance(target, str) and mode.creates and self._find(target) is None:
+            if mode.exclusive and self._has_folder(target):
+                raise spiffs_error(Code.FILE_EXISTS, target)
             return self._create(target, flags)
-        found = self._resolve(target)
         if mode.exclusive:
-            raise spiffs_error(Code.FILE_EXISTS, _path_of(found))
-        descriptor = self.core.open_page(found.page, flags)
+            raise spiffs_error(
+                Code.FILE_EXISTS, target if isinstance(target, str) else target.path
+            )
+        found = self._resolve(target)
+        if self.core.find(found.raw_name) == found:
+            descriptor = self.core.open_descriptor(found.raw_name, flags)
+        else:  # the second of two headers of one name
+            descriptor = self.core.open_page(found.page, flags)
         return _SpiffsFile(self.core, descriptor)
 
     def _create(self, path: str, flags: int) -> _SpiffsFile:
@@ -228,9 +238,14 @@ class Spiffs(FileSystem[DirEntry | None]):
         if self._counted == before and self.core.name_changes == before + 1:
             self._count(path, step)
             self._counted = before + 1
-        folder = parent_of(path)
-        if step < 0 and self._folders and folder != "/":
+        if step < 0:
+            self._keep(_folder_of(path))
+
+    def _keep(self, folder: str) -> None:
+        """Let a folder outlive its last file, and those above it."""
+        while self._folders and folder != "/":
             self._empty.add(folder)
+            folder = parent_of(folder)
 
     def _mkdir(self, path: str) -> None:
         if not self._folders:
@@ -258,8 +273,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         if path in self._counts() or any(other.startswith(path + "/") for other in self._empty):
             raise NotEmptyError(f"{path}: the folder is not empty", errno=errno.ENOTEMPTY)
         self._empty.discard(path)
-        if parent_of(path) != "/":
-            self._empty.add(parent_of(path))
+        self._keep(parent_of(path))
 
     def _rename(self, source: str | SpiffsEntry, target: str, *, replace: bool) -> None:
         path = source if isinstance(source, str) else source.path
@@ -280,8 +294,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         self.core.rename_page(found.page, _raw(target))
         if occupant is not None:
             self.core.remove_page(self._current(occupant, target).page)
-        if self._folders and parent_of(path) != "/":
-            self._empty.add(parent_of(path))
+        self._keep(_folder_of(path))
 
     def _rename_folder(self, old: str, new: str) -> None:
         """Rename every file in a folder, after all new names were found to be possible."""
@@ -303,9 +316,8 @@ class Spiffs(FileSystem[DirEntry | None]):
         self._empty -= moved
         self._empty |= {new + path[len(old) :] for path in moved}
         if not moves:
-            self._empty.add(new)
-        if parent_of(old) != "/":
-            self._empty.add(parent_of(old))
+            self._keep(new)
+        self._keep(parent_of(old))
 
     # The whole
 
@@ -349,16 +361,18 @@ class _SpiffsFile:
         self._descriptor = descriptor
 
     @property
+    def lost(self) -> bool:
+        return not self._core.mounted
+
+    @property
     def size(self) -> int:
-        return self._descriptor.size if self._core.mounted else 0
+        return self._descriptor.size
 
     def readinto_at(self, offset: int, buffer: memoryview) -> int:
         self._descriptor.seek(offset)
         return self._descriptor.readinto(buffer)
 
     def write_at(self, offset: int, data: memoryview) -> int:
-        if not self._core.mounted:
-            return len(data)  # the power is gone
         self._descriptor.seek(offset)
         return self._descriptor.write_now(data)
 
@@ -366,11 +380,10 @@ class _SpiffsFile:
         self._descriptor.truncate(size, exact=True)
 
     def sync(self) -> None:
-        if self._core.mounted:
-            self._descriptor.flush()
+        self._descriptor.flush()
 
     def close(self) -> None:
-        if not self._descriptor.closed:
+        if not self._descriptor.closed:  # removing a file closes its descriptors
             self._descriptor.close()
 
 
@@ -394,6 +407,22 @@ def _raw(path: str) -> bytes:
 def _path_of(entry: DirEntry) -> str:
     """Return the path of a file: its name with one leading slash."""
     return "/" + entry.name.removeprefix("/")
+
+
+_ODD = frozenset(("", ".", ".."))
+
+
+def _folder_of(path: str) -> str:
+    """Return the folder that lists a file.
+
+    That is the one above it. A name with an empty component, ``.`` or ``..`` is listed in the
+    last folder before that: no path can name a folder behind it.
+    """
+    parts = path[1:].split("/")
+    if _ODD.isdisjoint(parts):
+        return parent_of(path)
+    first = next(at for at, part in enumerate(parts) if part in _ODD)
+    return "/" + "/".join(parts[:first])
 
 
 def _file(path: str, entry: DirEntry) -> SpiffsEntry:

@@ -7,7 +7,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.spiffs.collect import collect
+from maixfs.spiffs.pack import collect
 from maixfs.target.address import TargetPath, parse_target
 from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.hostfile import look_at

@@ -23,7 +23,7 @@ from maixfs.flash.kmodel import (
     reverse_words,
 )
 from maixfs.flash.kmodel.memory import SRAM
-from maixfs.vfs import Vfs
+from maixfs.vfs import PlainOSError, Vfs
 
 _WORD = 0xFFFFFFFF
 _ROW = ondisk.V3_LAYER.size
@@ -82,7 +82,8 @@ class Loader:
                 if answer.code not in _READ_ON:
                     return Loading(answer)
                 data = file.read(size)
-        except OSError:
+        except PlainOSError:
+            # The file cannot be read. Errors of the chip itself are OSErrors too, and pass.
             return Loading(self._coded(KpuCode.READ_FILE))
         answer = self._answer(data, file=True)
         return Loading(answer, data if answer.loads else b"")

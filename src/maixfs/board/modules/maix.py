@@ -126,11 +126,11 @@ class Config:
         """Read the file; what is wrong with it is printed, a missing one is no error."""
         try:
             stream = self._open(CONFIG_PATH, "rb")
-        except OSError:
+        except PlainOSError:  # of the VFS or of a program; a chip that fails is another matter
             return False
         try:
             self._cache = ujson.load(stream)
-        except (OSError, ValueError, RecursionError) as error:
+        except (PlainOSError, ValueError, RecursionError) as error:
             self._console.write(format_exception(error, self._is_script))
             return False
         finally:

@@ -16,9 +16,9 @@ from maixfs.fat.entries import Clock, pack_time
 from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
 from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
-from maixfs.sd.pending import forget
-from maixfs.spiffs.collect import collect
+from maixfs.spiffs.pack import collect
 from maixfs.target.content import Content
 from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import FitError, TargetError

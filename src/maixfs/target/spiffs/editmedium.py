@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Literal
 
 from maixfs.nor import IdealDriver, NorChip, NorDevice, WearCounts
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TargetError
 from maixfs.target.hostfile import Stamp, look_at, read_file

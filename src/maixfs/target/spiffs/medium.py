@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maixfs.flash.imagedevice import ImageDevice
 from maixfs.nor import NorDevice, NorError, WearCounts
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.nor.hostfile import MappedFile
 from maixfs.target.errors import NoFileSystemError, TargetError
 from maixfs.target.hostfile import read_file
