@@ -18,8 +18,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from maixfs.fat import ondisk
-from maixfs.fat.codepage import unicode_to_oem
-from maixfs.fat.names import MAX_PARTS, read_long, short_oem, short_text
+from maixfs.fat.names import MAX_PARTS, listed_name, read_long, short_text
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME,
     ATTR_LONG_NAME_MASK,
@@ -125,8 +124,7 @@ class FatEntry(NamedTuple):
 
         That is the name in code page 437, or the short name if that lacks a character of it.
         """
-        oem = unicode_to_oem(self.name)
-        return short_oem(self.raw[:NAME_LENGTH], self.raw[_NT]) if oem is None else oem
+        return listed_name(self.name, self.raw[:NAME_LENGTH], self.raw[_NT])
 
     @property
     def short_name(self) -> str:
