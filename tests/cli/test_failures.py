@@ -20,7 +20,7 @@ from maixfs.cli.group import expanded, maixfs
 from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import ImageError, MaixfsError, UsageError
-from maixfs.target.draft import Draft
+from maixfs.host.drafts import Draft
 from maixfs.target.spiffs.changing import SpiffsVolume
 from maixfs.target.target import Target
 

@@ -276,11 +276,11 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         FileSectors.open(path)
     with pytest.raises(SectorError, match="folder"):
         FileSectors.open(tmp_path)
-    with pytest.raises(SectorError, match="no name"):
+    with pytest.raises(SectorError, match="not a name"):
         FileSectors.open("a\0b")
-    with pytest.raises(SectorError, match="no name"):
+    with pytest.raises(SectorError, match="not a name"):
         FileSectors.create("a\0b", 4)
-    with pytest.raises(SectorError, match="cannot be created"):
+    with pytest.raises(SectorError, match="cannot be written"):
         FileSectors.create(tmp_path / "none" / "card.img", 4)
     with pytest.raises(SectorError, match="0 sectors"):
         FileSectors.create(path, 0)
@@ -306,12 +306,12 @@ def test_a_file_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_creation_that_fails_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from maixfs.sd import hostfile
+    from maixfs.host import drafts
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(hostfile, "_mark_sparse", full)
+    monkeypatch.setattr(drafts, "_mark_sparse", full)
     with pytest.raises(SectorError, match="No space"):
         FileSectors.create(tmp_path / "card.img", 4)
     assert not list(tmp_path.iterdir())

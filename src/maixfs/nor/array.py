@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from maixfs.host.mapped import MappedFile
 from maixfs.nor.cells import ERASED, erase_cells, program_cells
 from maixfs.nor.device import Buffer
 from maixfs.nor.errors import NorError, out_of_range
-from maixfs.nor.hostfile import MappedFile
 from maixfs.nor.observe import Cause, Kind, NorEvent, Observer
 from maixfs.nor.wear import WearCounts
 

@@ -9,14 +9,16 @@ a wait after each. Without a clock nothing takes time and nothing is ever busy.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from maixfs.host.drafts import write_file
+from maixfs.host.mapped import MappedFile
 from maixfs.nor.array import BLOCK32, BLOCK64, PAGE, SECTOR, FlashArray
-from maixfs.nor.cells import blank, needs_erase, program_cells
+from maixfs.nor.cells import CHUNK, blank, needs_erase, program_cells
 from maixfs.nor.device import Buffer
-from maixfs.nor.errors import NorError, NorImageError, misaligned
-from maixfs.nor.hostfile import MappedFile, create_file
+from maixfs.nor.errors import FILE_ERRORS, NorError, NorImageError, misaligned
 from maixfs.nor.observe import Kind
 from maixfs.nor.wear import WearCounts
 
@@ -78,7 +80,7 @@ class NorChip(FlashArray):
         will do. Raises ``NorError`` for a file that is missing or may not be written and
         ``NorImageError`` for one of a wrong size.
         """
-        file = MappedFile(path, read_only=read_only)
+        file = MappedFile(path, read_only=read_only, errors=FILE_ERRORS)
         try:
             _check_size(len(file), part, str(path), size)
             wear = _open_wear(wear_path, len(file), read_only)
@@ -107,7 +109,8 @@ class NorChip(FlashArray):
         first = b"" if content is None else content
         if len(first) > size:
             raise NorImageError(f"{len(first)} bytes do not fit a chip of {size} bytes")
-        create_file(path, size, first)
+        rest = (blank(min(CHUNK, size - at)) for at in range(len(first), size, CHUNK))
+        write_file(Path(path), (first, *rest), replace=False, base=NorError)
         return cls.open(path, part=part, size=size, wear_path=wear_path)
 
     def read(self, address: int, length: int) -> bytes:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from maixfs.errors import ImageError, MaixfsError
+from maixfs.errors import DeviceError, ImageError
+from maixfs.host.errors import ErrorTypes
 
 
-class NorError(MaixfsError):
+class NorError(DeviceError):
     """The chip or a driver of it cannot do what was asked; the message names the address."""
 
 
 class NorImageError(NorError, ImageError):
     """The file that holds the chip's contents or its wear counts is not what it should be."""
+
+
+FILE_ERRORS = ErrorTypes(failed=NorError, unfit=NorImageError)
+"""What the files of a chip raise."""
 
 
 def out_of_range(address: int, length: int, size: int) -> NorError:
@@ -29,8 +34,3 @@ def misaligned(address: int, length: int, unit: int) -> NorError:
         f"an erase of 0x{length:X} bytes at 0x{address:06X} is not aligned to 0x{unit:X}",
         hint=f"erase whole units of {unit // 1024} KiB",
     )
-
-
-def printable(reason: OSError) -> str:
-    """Return what the host says about a file, without its path (the message has that)."""
-    return reason.strerror or str(reason)

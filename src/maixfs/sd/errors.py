@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from maixfs.errors import ImageError, MaixfsError
+from maixfs.errors import DeviceError, ImageError
+from maixfs.host.errors import ErrorTypes
 
 
-class SectorError(MaixfsError):
+class SectorError(DeviceError):
     """Sectors could not be read or written; the message names the first of them."""
 
 
@@ -15,6 +16,10 @@ class SdError(SectorError):
 
 class CardImageError(SectorError, ImageError):
     """The file that holds a card's sectors is not what it should be."""
+
+
+FILE_ERRORS = ErrorTypes(failed=SectorError, unfit=CardImageError)
+"""What the file of a card raises."""
 
 
 def out_of_card(sector: int, count: int, sectors: int) -> SectorError:

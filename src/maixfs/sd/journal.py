@@ -20,10 +20,11 @@ from struct import Struct
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
+from maixfs.host.drafts import sync_folder
+from maixfs.host.drives import is_drive
+from maixfs.host.locks import try_lock
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
-from maixfs.sd.hostfile import is_drive
-from maixfs.sd.hostlock import sync_folder, try_lock
 
 _HEADER = Struct("<8sQI")
 _MARK = b"maixfsJ1"

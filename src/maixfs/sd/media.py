@@ -12,16 +12,18 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maixfs.host.drafts import create_sparse
+from maixfs.host.files import HostFile
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
-from maixfs.sd.errors import CardImageError, SectorError, out_of_card
+from maixfs.sd.errors import FILE_ERRORS, CardImageError, SectorError, out_of_card
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from maixfs.sd.hostfile import HostFile
     from maixfs.sd.observe import SectorObserver
 
 CHUNK = 1 << 16
@@ -237,9 +239,7 @@ class FileSectors(Medium):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = True) -> None:
-        from maixfs.sd.hostfile import HostFile
-
-        self._file: HostFile = HostFile(path, read_only=read_only)
+        self._file = HostFile(path, read_only=read_only, sector_size=SECTOR, errors=FILE_ERRORS)
         self.path = self._file.path
         try:
             self.note = _odd_size(self._file, read_only=read_only)
@@ -256,11 +256,9 @@ class FileSectors(Medium):
     @classmethod
     def create(cls, path: str | os.PathLike[str], sectors: int) -> Self:
         """Make a new image, all zero; nothing is overwritten. Raises ``SectorError``."""
-        from maixfs.sd.hostfile import create_sparse
-
         if sectors <= 0:
             raise SectorError(f"a card of {sectors} sectors cannot be")
-        create_sparse(path, sectors * SECTOR)
+        create_sparse(Path(path), sectors * SECTOR, base=SectorError)
         return cls(path, read_only=False)
 
     def __str__(self) -> str:

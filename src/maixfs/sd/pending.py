@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from zlib import crc32
 
+from maixfs.host.drives import is_drive
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
-from maixfs.sd.hostfile import is_drive
 from maixfs.sd.journal import CRC, Run, is_abandoned, journal_of, read_journal
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay

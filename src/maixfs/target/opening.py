@@ -125,8 +125,8 @@ def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
         return True
     if where.is_spiffs:
         return False
+    from maixfs.host.files import read_start
     from maixfs.target.foreign import begins_like_card
-    from maixfs.target.hostfile import read_start
 
     return source.size > _LARGEST_FLASH or begins_like_card(read_start(source.file, 512))
 

@@ -80,7 +80,7 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
 
     Raises ``UsageError`` for a card, ``MissingError`` and ``TargetError`` as the host has it.
     """
-    from maixfs.target.hostfile import read_file
+    from maixfs.host.files import read_file
     from maixfs.target.source import board_holder, find_source
     from maixfs.target.spiffs.medium import map_file
 

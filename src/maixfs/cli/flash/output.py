@@ -20,14 +20,14 @@ def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Writte
     Raises ``TakenError`` for another file that is there, unless ``force`` replaces it, for what
     is no file in any case, and ``TargetError`` where the host refuses.
     """
+    from maixfs.host.drafts import Draft, clear_drafts
+    from maixfs.host.files import refuse_occupied, same_content
     from maixfs.target import Written
-    from maixfs.target.draft import Draft, clear_drafts
-    from maixfs.target.hostfile import refuse_taken, same_content
 
     proof = Written(str(out), len(data), hashlib.sha256(data).hexdigest(), True)
     if same_content(out, (data,)):
         return proof._replace(changed=False)
-    refuse_taken(out, force=force)
+    refuse_occupied(out, force=force)
     clear_drafts(out.resolve().parent)
     with Progress(screen, rates=True) as progress, Draft(out) as draft:
         draft.write((data,), len(data), progress)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
+from maixfs.host.files import read_file
 from maixfs.nor import Buffer
 from maixfs.nor.array import SECTOR
 from maixfs.target.errors import TargetError
 from maixfs.target.foreign import begins_like_card
-from maixfs.target.hostfile import read_file
 from maixfs.target.records import Written
 from maixfs.target.source import Source, find_source, locked
 from maixfs.target.spiffs.editmedium import EditMedium

@@ -15,17 +15,17 @@ from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.clock import Clock, pack_time
 from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.sd.pending import forget
 from maixfs.spiffs.collect import collect
-from maixfs.target.content import Content
-from maixfs.target.draft import Draft, clear_drafts
+from maixfs.target.content import Content, host_content
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fat.fitting import LARGEST_FILE, too_large
 from maixfs.target.fat.medium import alone
 from maixfs.target.fat.names import from_datetime
-from maixfs.target.hostfile import host_content, refuse_taken
 from maixfs.target.names import show
 from maixfs.target.records import Progress
 
@@ -104,13 +104,13 @@ def pack_card(
     shape = _sized(shape or CardShape(), tree, folder, clock)
     clear_drafts(out.resolve().parent)
     with Draft(out) as draft:
-        draft.make(shape.size or 0)
+        draft.make_sparse(shape.size or 0)
         with FileSectors.open(draft.file, read_only=False) as device:
             geometry, taken = _fill(device, shape, tree, clock, keep_times, tell)
             device.sync()
         changed = not _same(draft.file, out)
         if changed:
-            refuse_taken(out, force=force)
+            refuse_occupied(out, force=force)
             with alone(out) if out.is_file() else nullcontext():
                 draft.finish()
         forget(Path(os.path.realpath(out)))

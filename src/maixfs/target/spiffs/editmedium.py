@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Literal
 
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.nor import IdealDriver, NorChip, NorDevice, WearCounts
 from maixfs.nor.array import SECTOR
-from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import Stamp, look_at, read_file
 from maixfs.target.records import Progress
 from maixfs.target.source import Source
 from maixfs.target.spiffs.medium import check_size, map_file, read_wear
@@ -81,7 +81,7 @@ class EditMedium:
         since it was read; the old file is then as it was.
         """
         path = self.source.file
-        if Stamp.of(look_at(path)) != self.source.stamp:
+        if Stamp.of(status_of(path)) != self.source.stamp:
             raise TargetError(
                 f"{path} was changed by another program meanwhile; nothing was written",
                 hint="run the command again",
@@ -93,7 +93,7 @@ class EditMedium:
             flash.finish()
             if wear is not None:
                 wear.finish()
-        self.source = self.source._replace(stamp=Stamp.of(look_at(path)))
+        self.source = self.source._replace(stamp=Stamp.of(status_of(path)))
         self.erases = [0] * len(self.erases)
         self.wear = read_wear(self.source, self.size)
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maixfs.errors import UsageError
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import refuse_occupied, same_content
 from maixfs.nor import Buffer
 from maixfs.nor.cells import CHUNK, blank
 from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
-from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TakenError
 from maixfs.target.foreign import is_all
-from maixfs.target.hostfile import refuse_taken, same_content
 from maixfs.target.records import Progress, Written
 from maixfs.target.source import find_source, locked
 from maixfs.target.spiffs.editmedium import EditMedium
@@ -64,7 +64,7 @@ def write_image(
     proof = Written(str(out), size, digest.hexdigest(), True)
     if same_content(out, pieces):
         return proof._replace(changed=False)
-    refuse_taken(out, force=force)
+    refuse_occupied(out, force=force)
     clear_drafts(out.resolve().parent)
     with Draft(out) as draft:
         draft.write(pieces, size, progress)

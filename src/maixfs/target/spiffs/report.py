@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from maixfs.errors import DeviceError
 from maixfs.nor.array import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
-from maixfs.target.errors import MissingError, TargetError
+from maixfs.target.errors import TargetError
 from maixfs.target.records import Finding, Kind
 from maixfs.target.spiffs.firmware import Firmware, read_firmware, written_outside
 from maixfs.target.spiffs.health import examine
@@ -137,9 +138,9 @@ def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
 
     try:
         return summarize_file(image, str(image)), []
-    except MissingError:
-        error: TargetError = no_image(image, source.folder)
-    except TargetError as reason:
+    except FileNotFoundError:
+        error: TargetError | DeviceError = no_image(image, source.folder)
+    except (TargetError, DeviceError) as reason:
         error = reason
     return None, [Finding("card", True, str(error), hint=error.hint)]
 
