@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ import click
 import pytest
 
 from maixfs.board import BoardConfig
+from maixfs.cli import failures
 from maixfs.cli import main as main_module
 from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, guarded
 from maixfs.cli.group import expanded, maixfs
@@ -21,6 +23,7 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import ImageError, MaixfsError, UsageError
 from maixfs.host.drafts import Draft
+from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.target.spiffs.changing import SpiffsVolume
 from maixfs.target.target import Target
 
@@ -42,6 +45,15 @@ def wrapped(error: BaseException) -> RuntimeError:
     outer = RuntimeError("Error calling __set_name__")
     outer.__cause__ = error
     return outer
+
+
+def test_error_of_a_driver_is_not_taken_for_a_closed_pipe() -> None:
+    driver = spiffs_error(Code.NOT_READABLE)
+    driver.errno = errno.EINVAL
+    assert isinstance(driver, OSError)
+    assert not failures._pipe_closed(driver, windows=True)
+    assert failures._pipe_closed(OSError(errno.EINVAL, "Invalid argument"), windows=True)
+    assert not failures._pipe_closed(OSError(errno.EINVAL, "", "x.bin"), windows=True)
 
 
 @pytest.mark.parametrize(

@@ -149,11 +149,13 @@ def _said(
     return code
 
 
-def _pipe_closed(reason: Exception) -> bool:
+def _pipe_closed(reason: Exception, *, windows: bool = os.name == "nt") -> bool:
+    if isinstance(reason, MaixfsError):  # a driver's EINVAL has nothing to do with stdout
+        return False
     if isinstance(reason, BrokenPipeError):
         return True
-    # Windows tells of a closed pipe by EINVAL, and names no file.
-    if os.name != "nt" or not isinstance(reason, OSError):
+    # Windows reports a closed pipe as EINVAL, and names no file.
+    if not windows or not isinstance(reason, OSError):
         return False
     return reason.errno == errno.EINVAL and reason.filename is None
 

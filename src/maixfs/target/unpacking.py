@@ -145,10 +145,10 @@ def write_host(place: Path, content: Content, root: Path | None) -> Written:
 
 
 def _holds(place: Path, content: Content) -> bool:
-    try:
-        return place.is_file() and content.same(host_content(place))
-    except FileNotFoundError:  # removed since it was looked for
-        return False
+    # A file that may not be read is replaced like one that differs. Nothing is caught here: an
+    # error of the content's own medium would look like a file that differs.
+    readable = place.is_file() and os.access(place, os.R_OK)
+    return readable and content.same(host_content(place))
 
 
 def _refuse_links(place: Path, root: Path) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from maixfs.board.interrupts import held
 from maixfs.board.kpu.store import ModelStore
 from maixfs.board.rawflash import RawFlash
+from maixfs.errors import DeviceError
 from maixfs.flash.kmodel import (
     MOST_MODELS,
     KpuCode,
@@ -82,6 +83,8 @@ class Loader:
                 if answer.code not in _READ_ON:
                     return Loading(answer)
                 data = file.read(size)
+        except DeviceError:  # the host's failure, not one that the firmware reports
+            raise
         except OSError:
             return Loading(self._coded(KpuCode.READ_FILE))
         answer = self._answer(data, file=True)

@@ -136,12 +136,14 @@ def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
     from maixfs.target.fat.medium import no_image
     from maixfs.target.fat.report import summarize_file
 
-    try:
-        return summarize_file(image, str(image)), []
-    except FileNotFoundError:
-        error: TargetError | DeviceError = no_image(image, source.folder)
-    except (TargetError, DeviceError) as reason:
-        error = reason
+    error: TargetError | DeviceError
+    if image.exists():
+        try:
+            return summarize_file(image, str(image)), []
+        except (TargetError, DeviceError) as reason:
+            error = reason
+    else:
+        error = no_image(image, source.folder)
     return None, [Finding("card", True, str(error), hint=error.hint)]
 
 
