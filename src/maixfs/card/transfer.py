@@ -47,8 +47,9 @@ def write_card(
     """Write an image to a drive (an ordinary file may stand in for one), and read it back.
 
     With ``used_only`` free clusters of FAT volumes are left as they are on the drive: writing
-    takes as long as the files do. Raises ``CardError`` for a drive that is in use, unlikely to
-    be meant (unless ``force``) or too small; ``ProofError`` where something else comes back.
+    takes as long as the files do. Raises ``DeviceError`` for a drive that cannot be opened,
+    ``CardError`` for one that is in use, unlikely to be meant (unless ``force``) or too small;
+    ``ProofError`` where something else comes back.
     """
     facts = look(device)
     with opened_finished(image) as source:

@@ -52,9 +52,9 @@ class Source(NamedTuple):
 def find_source(host: Path, *, writable: bool, drives: bool = False) -> Source:
     """Look at a host path; nothing is opened but a board's ``board.toml``.
 
-    Block devices may be read, and written where ``drives`` says so. Raises ``MissingError`` for
-    nothing, ``BoardError`` for a folder that is no board, and ``TargetError`` for what is no file
-    or, with ``writable``, may not be written.
+    Block devices may be read, and written where ``drives`` says so. Raises ``DeviceError`` for
+    what is missing, is not a file or, with ``writable``, may not be written, ``TargetError`` for
+    a drive without ``drives``, and ``BoardError`` for a folder that is not a board.
     """
     status = status_of(host, devices=True)
     folder, config, file = None, None, host

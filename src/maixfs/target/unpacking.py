@@ -130,8 +130,8 @@ def write_host(place: Path, content: Content, root: Path | None) -> Written:
 
     A time that comes with the content is given to the file.
 
-    Raises ``TargetError`` where the host refuses, or where a link leads out of ``root``
-    (``None``: links are followed).
+    Raises ``DeviceError`` where the host refuses, ``TargetError`` where a link leads out of
+    ``root`` (``None``: links are followed), and what reading the content raises.
     """
     if _holds(place, content):
         return Written(str(place), content.size, content.sha256(), False)

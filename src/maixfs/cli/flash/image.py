@@ -78,7 +78,7 @@ class RawImage(NamedTuple):
 def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
     """Map an image for reading; says so where a running board may be changing it.
 
-    Raises ``UsageError`` for a card, ``MissingError`` and ``TargetError`` as the host has it.
+    Raises ``UsageError`` for a card, ``DeviceError`` for a file that cannot be read.
     """
     from maixfs.host.files import read_file
     from maixfs.target.source import board_holder, find_source

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Written:
     """Write a file; the very same content is left alone.
 
-    Raises ``TakenError`` for another file that is there, unless ``force`` replaces it, for what
-    is no file in any case, and ``TargetError`` where the host refuses.
+    Raises ``OccupiedError`` for another file that is there, unless ``force`` replaces it, for
+    what is not a file in any case, and ``DeviceError`` where the host refuses.
     """
     from maixfs.host.drafts import Draft, clear_drafts
     from maixfs.host.files import refuse_occupied, same_content

@@ -24,7 +24,8 @@ _CARD_SECTOR = 512
 def read_flash(host: Path) -> bytes:
     """Return the flash of a dump or a board.
 
-    Raises ``TargetError`` for what is missing, larger than any flash, or a card.
+    Raises ``DeviceError`` for what is missing, ``TargetError`` for what is larger than any
+    flash, or a card.
     """
     return _checked(find_source(host, writable=False))
 
@@ -46,7 +47,7 @@ def change_flash(screen: Screen, host: Path, old: Buffer, new: Buffer) -> Writte
     """Write ``new`` in the place of ``old`` into a dump or a board's flash, in one step.
 
     Sectors that differ are erased and programmed, so that a board's wear counts go on. Raises
-    ``TargetError`` where the flash is no longer ``old``, or where the host refuses.
+    ``TargetError`` where the flash is no longer ``old``, ``DeviceError`` where the host refuses.
     """
     source = find_source(host, writable=True)
     digest = hashlib.sha256(new).hexdigest()

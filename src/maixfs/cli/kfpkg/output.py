@@ -29,7 +29,7 @@ def write_folder(
     """Write files into a folder, by their names in it; equal ones are left alone.
 
     Raises ``TakenError`` where a file is there that differs, before anything is written, and
-    ``TargetError`` where the host refuses or a link leads out of the folder.
+    ``DeviceError`` where the host refuses, ``TargetError`` where a link leads out of the folder.
     """
     contents = {folder / name: Content.of(data) for name, data in files.items()}
     for place, content in contents.items():

@@ -93,9 +93,9 @@ def pack_card(
     """Write a card image that holds the files of a folder: the same files give the same bytes.
 
     All times are 1980-01-01, or what ``SOURCE_DATE_EPOCH`` says; with ``keep_times`` those of
-    the files. Raises ``FitError``, ``TakenError`` where ``out`` holds something else and
+    the files. Raises ``FitError``, ``OccupiedError`` where ``out`` holds something else and
     ``force`` is not given, ``UsageError`` for names that a card cannot have and a folder that
-    cannot be read, ``TargetError`` where ``out`` cannot be written.
+    cannot be read, ``DeviceError`` where ``out`` cannot be written.
     """
     tell = progress or _silent
     tell("collect", 0, 1)

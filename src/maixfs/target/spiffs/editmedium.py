@@ -77,8 +77,8 @@ class EditMedium:
     def save(self, progress: Progress | None = None) -> None:
         """Put the bytes in the place of the host's file, in one step.
 
-        Raises ``TargetError`` where the host refuses, or where somebody else changed the file
-        since it was read; the old file is then as it was.
+        Raises ``DeviceError`` where the host refuses, ``TargetError`` where somebody else changed
+        the file since it was read; the old file is then as it was.
         """
         path = self.source.file
         if Stamp.of(status_of(path)) != self.source.stamp:

@@ -34,9 +34,9 @@ def make_image(
     A new image holds the area alone, or with ``flash_size`` a blank flash of so many bytes
     around it. In a board's folder, and in a file that is large enough to be a whole flash, the
     area is formatted and all else stays; unless it is blank that takes ``force``, as does
-    replacing any other file. Raises ``TakenError`` where ``force`` is missing, ``GeometryError``
-    for a geometry without size, ``UsageError`` for one that is not the board's, ``TargetError``
-    where the host refuses.
+    replacing any other file. Raises ``TakenError`` or ``OccupiedError`` (both are
+    ``FileExistsError``) where ``force`` is missing, ``GeometryError`` for a geometry without
+    size, ``UsageError`` for one that is not the board's, ``DeviceError`` where the host refuses.
     """
     if out.is_dir() or _is_flash(out, geometry, flash_size):
         return _format_within(out, geometry, force, progress)
