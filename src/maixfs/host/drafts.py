@@ -207,7 +207,10 @@ def _remove_abandoned(name: str) -> None:
 
 
 def _rename_to_free(draft: Path, place: Path) -> None:
-    """Rename a file to a name that must be free; raises ``FileExistsError``."""
+    """Give a file a name that must be free; raises ``FileExistsError``.
+
+    The old name may stay: leaving the ``with`` of the draft removes it.
+    """
     if os.name == "nt":  # rename refuses an existing name there
         draft.rename(place)
         return
@@ -220,8 +223,6 @@ def _rename_to_free(draft: Path, place: Path) -> None:
         if os.path.lexists(place):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         draft.rename(place)
-    else:
-        draft.unlink()
 
 
 def _mark_sparse(handle: int) -> None:

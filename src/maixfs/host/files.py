@@ -121,13 +121,7 @@ def read_file(path: Path, most: int | None = None) -> bytes:
     """
     if most is not None:
         status_of(path)
-    try:
-        with open_for_reading(path) as stream:
-            data = stream.read(-1 if most is None else most + 1)
-    except DeviceError:
-        raise
-    except OSError as error:
-        raise not_opened(path, error) from error
+    data = read_start(path, -1 if most is None else most + 1)
     if most is not None and len(data) > most:
         what = f"cannot be read: it has more than {most >> 20} MiB"
         raise host_error(path, what, errno.EFBIG)
@@ -135,9 +129,15 @@ def read_file(path: Path, most: int | None = None) -> bytes:
 
 
 def read_start(path: Path, length: int) -> bytes:
-    """Return the first bytes of a file, fewer where it is shorter; raises ``DeviceError``."""
+    """Return the first bytes of a file, fewer where it is shorter, all for a negative length.
+
+    Raises ``DeviceError``.
+    """
     with open_for_reading(path) as stream:
-        return stream.read(length)
+        try:
+            return stream.read(length)
+        except OSError as error:
+            raise not_opened(path, error) from error
 
 
 def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:
