@@ -23,6 +23,7 @@ from maixfs.host.files import (
     refuse_occupied,
     same_content,
     status_of,
+    write_new,
 )
 from maixfs.host.mapped import MappedFile
 
@@ -132,6 +133,19 @@ def test_refuse_occupied(tmp_path: Path) -> None:
     with pytest.raises(OccupiedError) as folder:
         refuse_occupied(tmp_path, force=True)
     assert not folder.value.replaceable
+
+
+def test_write_new_leaves_the_same_content_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    assert write_new(path, (b"a", b"b"), force=False)
+    before = path.stat()
+    assert not write_new(path, (b"ab",), force=False)
+    assert path.stat().st_ino == before.st_ino
+    with pytest.raises(OccupiedError):
+        write_new(path, (b"other",), force=False)
+    assert write_new(path, (b"other",), force=True)
+    assert path.read_bytes() == b"other"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_same_content_compares_all_pieces(tmp_path: Path) -> None:

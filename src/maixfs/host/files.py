@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from maixfs.errors import DeviceError
-from maixfs.host.drafts import Buffer
+from maixfs.host.drafts import Buffer, Draft, Progress, clear_drafts
 from maixfs.host.drives import drive_size, is_drive
 from maixfs.host.errors import DEFAULT_TYPES, ErrorTypes, host_error, not_opened, reason_of
 
@@ -149,6 +149,23 @@ def same_content(path: Path, pieces: Sequence[Buffer]) -> bool:
             return all(stream.read(len(piece)) == piece for piece in pieces)
     except (OSError, ValueError):
         return False
+
+
+def write_new(
+    path: Path, pieces: Sequence[Buffer], *, force: bool, progress: Progress | None = None
+) -> bool:
+    """Write a file, whole or not at all; return False where the very same content is there.
+
+    ``force`` allows another file to be replaced. Raises ``OccupiedError``, ``DeviceError``.
+    """
+    if same_content(path, pieces):
+        return False
+    refuse_occupied(path, force=force)
+    clear_drafts(path.resolve().parent)
+    with Draft(path, replace=force) as draft:
+        draft.write(pieces, sum(map(len, pieces)), progress)
+        draft.finish()
+    return True
 
 
 def make_folder(folder: Path) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maixfs.errors import UsageError
-from maixfs.host.drafts import Draft, clear_drafts
-from maixfs.host.files import refuse_occupied, same_content
+from maixfs.host.files import write_new
 from maixfs.nor import Buffer
 from maixfs.nor.cells import CHUNK, blank
 from maixfs.spiffs import Geometry, SpiffsCore
@@ -61,15 +60,8 @@ def write_image(
     for piece in pieces:
         digest.update(piece)
     size = sum(map(len, pieces))
-    proof = Written(str(out), size, digest.hexdigest(), True)
-    if same_content(out, pieces):
-        return proof._replace(changed=False)
-    refuse_occupied(out, force=force)
-    clear_drafts(out.resolve().parent)
-    with Draft(out) as draft:
-        draft.write(pieces, size, progress)
-        draft.finish()
-    return proof
+    changed = write_new(out, pieces, force=force, progress=progress)
+    return Written(str(out), size, digest.hexdigest(), changed)
 
 
 def _flash(area: bytearray, geometry: Geometry, flash_size: int) -> Iterator[Buffer]:
