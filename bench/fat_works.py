@@ -8,7 +8,7 @@ from typing import Any
 from maixfs.fat import FatCore, OpenFlag
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd import RamSectors
-from maixfs.sd.mbr_plan import make_mbr, plan_partitions
+from maixfs.sd.mbr import make_mbr, plan_partitions
 from works import Work
 
 MIB = 1 << 11

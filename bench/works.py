@@ -36,7 +36,7 @@ def fresh(geometry: Geometry = AREA) -> SpiffsCore:
     """Return an empty file system in RAM."""
     device = make_driver("ideal", NorChip.in_memory(geometry.size))
     SpiffsCore.format(device, geometry)
-    return SpiffsCore(device, geometry)
+    return SpiffsCore(device, geometry, faithful=True)
 
 
 def write_pieces(fs: SpiffsCore, name: str, data: bytes, step: int = 4096) -> None:
@@ -58,7 +58,7 @@ def full_area() -> bytes:
     """Return the bytes of an area filled with files of 64 KiB."""
     device = make_driver("ideal", NorChip.in_memory(AREA.size))
     SpiffsCore.format(device, AREA)
-    with SpiffsCore(device, AREA) as fs:
+    with SpiffsCore(device, AREA, faithful=True) as fs:
         for number in range(37):
             write_pieces(fs, f"/file{number:03d}", BIG[:65536], 65536)
     return device.read(0, AREA.size)
@@ -129,7 +129,11 @@ def works() -> list[Work]:
     sixty = pack_files(60, int(1.94 * (1 << 20)))
     return [
         Work(
-            "mount_full", "mount of a full area", 0.3, lambda: area, lambda a: SpiffsCore(a, AREA)
+            "mount_full",
+            "mount of a full area",
+            0.3,
+            lambda: area,
+            lambda a: SpiffsCore(a, AREA, faithful=True),
         ),
         Work("read_2mib_4k", "read 2 MiB in 4 KiB reads", 1.5, lambda: big, read_pieces),
         Work("read_2mib_once", "read() of the whole 2 MiB", 0.6, lambda: big, read_whole),

@@ -17,14 +17,15 @@ from maixfs.flash import ondisk as flash_ondisk
 from maixfs.flash.kmodel import ondisk as kmodel_ondisk
 from maixfs.flash.kmodel.kpucode import KpuCode, kpu_words
 from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES
-from maixfs.sd import ondisk as sd_ondisk
+from maixfs.record import Record
+from maixfs.sd.mbr import PartitionEntry
 from maixfs.spiffs import ondisk
+from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.spiffs.flags import OpenFlag
 from maixfs.spiffs.geometry import PRESETS, Geometry
-from maixfs.vfs import fat_errno
-from maixfs.vfs.quirks import SENTENCES
-from maixfs.vfs.spiffs_errno import errno_of
+from maixfs.vfs import fat_file
+from maixfs.vfs.profile import SENTENCES
+from maixfs.vfs.spiffs_file import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -100,6 +101,12 @@ def fields(record: str, known: Fields = ondisk.FIELDS) -> str:
     return rows(["offset", "bytes", "field", "meaning"], lines)
 
 
+def record_fields(record: type[Record]) -> str:
+    """Return the fields of a record that is declared with ``maixfs.record``."""
+    declared = [(each.name, each.offset, each.size, each.meaning) for each in record.fields]
+    return fields(record.__name__, {record.__name__: tuple(declared)})
+
+
 def errors() -> str:
     """Return every error number that this implementation gives."""
     lines = ([str(int(code)), code.name, sentence_of(code), errno_name(code)] for code in Code)
@@ -157,7 +164,7 @@ def fat_results() -> str:
 
 def errno_text(result: FResult) -> str:
     """Return the errno for a result of FatFs, number and name."""
-    errno = fat_errno.errno_of(result)
+    errno = fat_file.errno_of(result)
     return f"{int(errno)} {errno.name}"
 
 
@@ -195,7 +202,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
     "open-flags": open_flags,
     "quirks": quirks,
-    "partition-entry": lambda: fields("partition entry", sd_ondisk.FIELDS),
+    "partition-entry": lambda: record_fields(PartitionEntry),
     "boot-sector": lambda: fat_fields("boot sector"),
     "boot-sector-16": lambda: fat_fields("boot sector, FAT12 and FAT16"),
     "boot-sector-32": lambda: fat_fields("boot sector, FAT32"),

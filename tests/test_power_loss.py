@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from maixfs.nor.chip import NorChip
+from maixfs.nor.chip import NorChip, NorEvent
 from maixfs.nor.drivers import make_driver
-from maixfs.nor.observe import NorEvent
 from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.spiffs.geometry import Geometry
 
@@ -90,7 +89,7 @@ def image_of(files: dict[str, bytes]) -> bytes:
     chip = NorChip.in_memory(AREA.size)
     device = make_driver("ideal", chip)
     SpiffsCore.format(device, AREA)
-    fs = SpiffsCore(device, AREA)
+    fs = SpiffsCore(device, AREA, faithful=True)
     for name, data in files.items():
         put(fs, name, data)
     fs.unmount()
@@ -100,7 +99,7 @@ def image_of(files: dict[str, bytes]) -> bytes:
 def cut(image: bytes, operation: Operation, cutter: PowerCut, driver: str) -> bytes | None:
     """Return the area after the power went, or ``None`` if the operation came to its end."""
     chip = NorChip.in_memory(content=image)
-    fs = SpiffsCore(make_driver(driver, chip), AREA, max_files=2, cache_pages=4)
+    fs = SpiffsCore(make_driver(driver, chip), AREA, faithful=True, max_files=2, cache_pages=4)
     chip.attach(cutter)
     try:
         operation(fs)
@@ -112,7 +111,7 @@ def cut(image: bytes, operation: Operation, cutter: PowerCut, driver: str) -> by
 
 def contents(image: bytes) -> Listing:
     """Return what the next mount shows: name to the contents of every header with that name."""
-    fs = SpiffsCore(make_driver("ideal", NorChip.in_memory(content=image)), AREA)
+    fs = SpiffsCore(make_driver("ideal", NorChip.in_memory(content=image)), AREA, faithful=True)
     found: Listing = {}
     for entry in fs.scandir():
         try:

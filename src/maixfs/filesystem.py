@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
+from operator import index
 from typing import (
     IO,
     TYPE_CHECKING,
@@ -27,6 +28,7 @@ from typing import (
     Literal,
     NamedTuple,
     NoReturn,
+    Protocol,
     TextIO,
     TypeAlias,
     TypeVar,
@@ -144,6 +146,162 @@ def parse_mode(mode: str) -> OpenMode:
     )
 
 
+class NativeFile(Protocol):
+    """An open file of a driver: reads and writes at offsets inside the file or at its end."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the mount was abandoned: what is written now goes nowhere."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+
+    def readinto_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` from ``offset``, at most ``size``; returns the number of bytes."""
+
+    def write_at(self, offset: int, data: memoryview) -> int:
+        """Write ``data`` at ``offset``, at most ``size``; returns the number of bytes.
+
+        Raises ``FullError`` where not a single byte fits.
+        """
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to ``size`` bytes, less than it has."""
+
+    def sync(self) -> None:
+        """Write what the driver holds of the file in RAM to the medium."""
+
+    def close(self) -> None:
+        """Write everything and give the descriptor back."""
+
+
+_ZEROS = bytes(_BUFFER_SIZE)
+
+
+class RawFile(io.RawIOBase):
+    """A driver's file as Python's unbuffered stream, as on a POSIX host.
+
+    Drivers have no holes and cannot seek past the end: a position there is kept here, and the
+    gap is filled with zeros by the write that needs it.
+    """
+
+    def __init__(self, file: NativeFile, name: str, mode: OpenMode) -> None:
+        super().__init__()
+        self._file = file
+        self._mode = mode
+        self._position = file.size if mode.appends else 0
+        self.name = name
+
+    def readable(self) -> bool:
+        """Return whether the mode allows reading."""
+        return self._mode.reads
+
+    def writable(self) -> bool:
+        """Return whether the mode allows writing."""
+        return self._mode.writes
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        self._check_closed()
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position and return it; raises ``UsageError`` below 0 or for another whence."""
+        self._check_closed()
+        if whence == os.SEEK_CUR:
+            offset = self._position + index(offset)
+        elif whence == os.SEEK_END:
+            offset = self._file.size + index(offset)
+        elif whence != os.SEEK_SET:
+            raise UsageError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+        if index(offset) < 0:
+            raise UsageError(f"negative seek position {offset}")
+        self._position = offset
+        return offset
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill ``buffer`` from the position on; returns the number of bytes, 0 at the end."""
+        self._check_closed()
+        if not self._mode.reads:
+            raise io.UnsupportedOperation("not readable")
+        view = memoryview(buffer).cast("B")
+        left = self._file.size - self._position
+        if left <= 0 or not view:
+            return 0
+        count = self._file.readinto_at(self._position, view[:left])
+        self._position += count
+        return count
+
+    def readall(self) -> bytes:
+        """Return everything from the position to the end."""
+        self._check_closed()
+        if not self._mode.reads:
+            raise io.UnsupportedOperation("not readable")
+        data = bytearray(max(self._file.size - self._position, 0))
+        count = self.readinto(data)
+        return bytes(data) if count == len(data) else bytes(data[:count])
+
+    def write(self, data: Any, /) -> int:
+        """Write ``data`` at the position, or at the end in an append mode; returns the bytes."""
+        self._check_closed()
+        if not self._mode.writes:
+            raise io.UnsupportedOperation("not writable")
+        view = memoryview(data).cast("B")
+        if not view or self._file.lost:
+            return len(view)
+        if self._mode.appends:
+            self._position = self._file.size
+        self._fill_to(self._position)
+        count = self._file.write_at(self._position, view)
+        self._position += count
+        return count
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Make the file ``size`` bytes long (the position unless given), with zeros if longer."""
+        self._check_closed()
+        if not self._mode.writes:
+            raise io.UnsupportedOperation("truncate")
+        size = self._position if size is None else index(size)
+        if size < 0:
+            raise UsageError(f"negative size {size}")
+        if size < self._file.size:
+            self._file.truncate(size)
+        else:
+            self._fill_to(size)
+        return size
+
+    def _fill_to(self, end: int) -> None:
+        size = self._file.size
+        while size < end:
+            size += self._file.write_at(size, memoryview(_ZEROS)[: end - size])
+
+    def flush(self) -> None:
+        """Write what the driver holds of the file to the medium."""
+        super().flush()
+        if self._mode.writes and not self._file.lost:
+            self._file.sync()
+
+    def close(self) -> None:
+        """Write everything and close; the stream is closed also where writing fails."""
+        if self.closed:
+            return
+        try:
+            if not self._file.lost:
+                self._file.close()
+        finally:
+            self._mode = self._mode._replace(writes=False)
+            super().close()
+
+    def _check_closed(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+
 class FileSystem(ABC, Generic[Native]):
     """A mounted file system; a context manager that closes it.
 
@@ -168,15 +326,15 @@ class FileSystem(ABC, Generic[Native]):
         """Whether writing is refused."""
 
     @abstractmethod
-    def _open(self, target: str | Entry[Native], mode: OpenMode) -> io.RawIOBase:
-        """Open a file unbuffered."""
+    def _open(self, target: str | Entry[Native], mode: OpenMode) -> NativeFile:
+        """Open a file; appending is not the driver's business."""
 
     @abstractmethod
     def _stat(self, path: str) -> Entry[Native]:
         """Return the entry of a path, the root included."""
 
     @abstractmethod
-    def _scandir(self, path: str) -> Iterator[Entry[Native]]:
+    def _scandir(self, target: str | Entry[Native]) -> Iterator[Entry[Native]]:
         """Yield the entries of a folder in the order of the medium."""
 
     @abstractmethod
@@ -208,8 +366,8 @@ class FileSystem(ABC, Generic[Native]):
         """End the mount after writing everything."""
 
     @abstractmethod
-    def abandon(self) -> None:
-        """End the mount as when the power goes: nothing is written, open files are lost."""
+    def _abandon(self) -> None:
+        """End the mount and write nothing; what open files write afterwards goes nowhere."""
 
     def gc(self, length: int = 0) -> None:
         """Collect garbage until ``length`` bytes can be written at once, where the file system
@@ -273,7 +431,9 @@ class FileSystem(ABC, Generic[Native]):
         self._check_open()
         if parsed.writes:
             self._check_writable(target)
-        stream = _stream(self._open(target, parsed), parsed, buffering, text)
+        name = target if isinstance(target, str) else target.path
+        raw = RawFile(self._open(target, parsed), name, parsed)
+        stream = _stream(raw, parsed, buffering, text)
         self._streams.add(stream)
         return stream
 
@@ -281,10 +441,8 @@ class FileSystem(ABC, Generic[Native]):
 
     def read_bytes(self, file: PathLike | Entry[Native]) -> bytes:
         """Return the contents of a file."""
-        target = self._target(file)
-        self._check_open()
-        with self._open(target, parse_mode("rb")) as raw:
-            return raw.readall()
+        with self.open(file, "rb", buffering=0) as stream:
+            return stream.read()
 
     def read_text(
         self,
@@ -360,7 +518,7 @@ class FileSystem(ABC, Generic[Native]):
         """
         target = self._target(path)
         self._check_open()
-        return self._scandir(target if isinstance(target, str) else target.path)
+        return self._scandir(target)
 
     def listdir(self, path: PathLike | Entry[Native] = "/") -> list[str]:
         """Return the names in a folder, in the order of the medium."""
@@ -375,13 +533,14 @@ class FileSystem(ABC, Generic[Native]):
         """
         target = self._target(top)
         self._check_open()
-        stack = [target if isinstance(target, str) else target.path]
+        stack = [target]
         while stack:
-            path = stack.pop()
-            entries = list(self._scandir(path))
+            target = stack.pop()
+            entries = list(self._scandir(target))
             folders = [entry for entry in entries if entry.is_dir]
+            path = target if isinstance(target, str) else target.path
             yield path, folders, [entry for entry in entries if not entry.is_dir]
-            stack.extend(folder.path for folder in reversed(folders))
+            stack.extend(reversed(folders))
 
     def glob(self, pattern: str) -> Iterator[Entry[Native]]:
         """Yield the entries whose path matches; ``**`` stands for any folders."""
@@ -390,7 +549,7 @@ class FileSystem(ABC, Generic[Native]):
         parts = [part for part in pattern.split("/") if part not in ("", ".")]
         yield from self._glob("/", parts)
 
-    def _glob(self, folder: str, parts: list[str]) -> Iterator[Entry[Native]]:
+    def _glob(self, folder: str | Entry[Native], parts: list[str]) -> Iterator[Entry[Native]]:
         if not parts:
             return
         head, rest = parts[0], parts[1:]
@@ -402,11 +561,11 @@ class FileSystem(ABC, Generic[Native]):
                 continue
             if head == "**":
                 if entry.is_dir:
-                    yield from self._glob(entry.path, parts)
+                    yield from self._glob(entry, parts)
             elif not rest:
                 yield entry
             elif entry.is_dir:
-                yield from self._glob(entry.path, rest)
+                yield from self._glob(entry, rest)
 
     # Changing
 
@@ -429,7 +588,7 @@ class FileSystem(ABC, Generic[Native]):
             missing.append(target)
             target = parent_of(target)
         if not self.isdir(target):
-            raise _not_folder(target) if missing else _exists(target)
+            raise not_folder(target) if missing else _exists(target)
         if not missing and not exist_ok:
             raise _exists(target)
         for folder in reversed(missing):
@@ -458,7 +617,7 @@ class FileSystem(ABC, Generic[Native]):
         self._check_writable(target)
         top = self._stat(target) if isinstance(target, str) else target
         if not top.is_dir:
-            raise _not_folder(top.path)
+            raise not_folder(top.path)
         for _, folders, files in [*self.walk(top)][::-1]:
             for entry in files:
                 self._remove(entry)
@@ -480,9 +639,14 @@ class FileSystem(ABC, Generic[Native]):
         self._check_open()
         self._check_writable(old)
         path = old if isinstance(old, str) else old.path
-        if "/" in (path, new):
+        if new == "/" or old == "/":
             raise _root("moved or replaced")
+        if new == path and isinstance(old, str):
+            self._stat(path)
+            return
         if new.startswith(path + "/"):
+            if not (self._stat(path) if isinstance(old, str) else old).is_dir:
+                raise not_folder(path)
             raise FileSystemError(
                 f"{path}: a folder cannot be moved into itself", errno=errno.EINVAL
             )
@@ -517,6 +681,15 @@ class FileSystem(ABC, Generic[Native]):
         self._close()
         if failure is not None:
             raise failure
+
+    def abandon(self) -> None:
+        """End the mount as when the power goes: nothing is written, open streams are closed."""
+        if self.closed:
+            return
+        self._abandon()
+        for stream in list(self._streams):
+            stream.close()
+        self._streams.clear()
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -583,7 +756,8 @@ def _exists(path: str) -> ExistsError:
     return ExistsError(f"{path}: there is something of this name already", errno=errno.EEXIST)
 
 
-def _not_folder(path: str) -> NotFolderError:
+def not_folder(path: str) -> NotFolderError:
+    """Return the error for a file where a folder is needed."""
     return NotFolderError(f"{path}: this is a file, not a folder", errno=errno.ENOTDIR)
 
 

@@ -27,7 +27,7 @@ from maixfs.card.make import new_card
 from maixfs.fat import FatCore
 from maixfs.host.locks import holder_of
 from maixfs.sd import RamSectors, SdCard
-from maixfs.sd.faults import Faults
+from maixfs.sd.card import Faults
 
 # In and out
 

@@ -15,6 +15,7 @@ from flash.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
 from maixfs.board import BoardConfig
 from maixfs.board.signals import BoardCrashError
 from maixfs.flash.kmodel import reverse_words
+from maixfs.nor import NorError
 
 DATA = Path(__file__).parents[1] / "data" / "kmodel"
 REAL = Path(os.environ.get("MAIXFS_GOLDEN", "")) / "kmodel" / "real"
@@ -55,6 +56,20 @@ def test_a_model_is_loaded_from_everywhere(desk: Desk) -> None:
     ]
     assert said[6] == loaded(0, size, "/sd/m.kmodel")
     assert said[9] == loaded(0, size, "m.kmodel")
+
+
+def test_failing_flash_chip_is_not_a_model_error(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.put("m.kmodel", V3)
+    with desk.on() as board:
+
+        def fail(path: str) -> None:
+            raise NorError("the host cannot read flash.bin")
+
+        monkeypatch.setattr(board.runtime.vfs, "open_native", fail)
+        with pytest.raises(NorError):
+            board.run("from Maix import *\nimport KPU as kpu\nkpu.load('/flash/m.kmodel')\n")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from board.desk import SMALL, Desk
 from maixfs import board
 from maixfs.board import BoardError
+from maixfs.board.signals import BoardOffError
 from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
@@ -126,6 +127,47 @@ def test_threads_take_turns_at_the_storage(desk: Desk) -> None:
         slow.order.append("second")
         thread.join()
     assert slow.order == ["first", "second"]
+
+
+def test_uos_kept_after_power_off_raises(desk: Desk) -> None:
+    """Also the calls that need neither the flash nor a volume."""
+    with desk.on() as board:
+        uos, opener, listing = board.uos, board.open, board.uos.ilistdir("/")
+    calls: dict[str, tuple[object, ...]] = {
+        "chdir": ("/",),
+        "flash_format": (),
+        "getcwd": (),
+        "ilistdir": ("/",),
+        "listdir": ("/",),
+        "mkdir": ("/",),
+        "mount": (object(), "/new"),
+        "remove": ("/",),
+        "rename": ("/", "/"),
+        "rmdir": ("/",),
+        "stat": ("/",),
+        "statvfs": ("/",),
+        "sync": (),
+        "umount": ("/flash",),
+        "uname": (),
+        "urandom": (1,),
+    }
+    assert calls.keys() == {name for name in dir(uos) if not name.startswith("_")}
+    for name, arguments in calls.items():
+        with pytest.raises(BoardOffError):
+            getattr(uos, name)(*arguments)
+    with pytest.raises(BoardOffError):
+        opener("/")
+    with pytest.raises(BoardOffError):
+        next(listing)
+
+
+def test_uos_kept_after_a_reset_raises(desk: Desk) -> None:
+    with desk.on() as board:
+        uos = board.uos
+        board.reset()
+        with pytest.raises(BoardOffError):
+            uos.listdir("/")
+        assert board.uos.listdir("/") == ["flash"]
 
 
 def test_a_board_that_is_off_says_so(desk: Desk) -> None:

@@ -15,9 +15,8 @@ from maixfs.card import CardReport, Finding, Severity, examine, examine_slot
 from maixfs.card.catalogue import KINDS
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd.errors import SdError, SectorError
-from maixfs.sd.mbr import make_mbr
+from maixfs.sd.mbr import Partition, make_mbr
 from maixfs.sd.media import FileSectors, RamSectors
-from maixfs.sd.partition import Partition
 
 from .conftest import NAMES, manifest
 

@@ -16,9 +16,8 @@ from maixfs.card.prove import prove_same, prove_sectors
 from maixfs.card.volume import VolumeReader
 from maixfs.fat import FatCore, OpenFlag
 from maixfs.fat.mkfs import format_volume
-from maixfs.sd.mbr import make_mbr, read_mbr
+from maixfs.sd.mbr import Partition, make_mbr, read_mbr
 from maixfs.sd.media import FileSectors, RamSectors
-from maixfs.sd.partition import Partition
 
 from .conftest import fsck, manifest, needs_fsck
 

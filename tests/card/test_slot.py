@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from maixfs.card import examine, examine_slot
-from maixfs.sd.card import SdCard
-from maixfs.sd.faults import Faults
+from maixfs.sd.card import Faults, SdCard
 from maixfs.sd.media import RamSectors
 from maixfs.sd.slot import SdSlot
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -21,7 +22,7 @@ from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, gu
 from maixfs.cli.group import expanded, maixfs
 from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
-from maixfs.errors import ImageError, MaixfsError, UsageError
+from maixfs.errors import DeviceError, ImageError, MaixfsError, UsageError
 from maixfs.host.drafts import Draft
 from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.target.spiffs.changing import SpiffsVolume
@@ -86,6 +87,15 @@ def test_each_error_has_its_line_and_its_code(
     assert guarded(raising(error), Settings({})) == code
     out, err = capsys.readouterr()
     assert (out, err) == ("", text)
+
+
+def test_library_error_with_einval_is_not_a_closed_pipe_on_windows(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(failures, "os", SimpleNamespace(name="nt"))
+    error = DeviceError("0x10 is outside the chip", errno=errno.EINVAL)
+    assert guarded(raising(error), Settings({})) == FAILED
+    assert capsys.readouterr().err == "error: 0x10 is outside the chip\n"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from maixfs.fat.mkfs import format_volume
 from maixfs.fat.probe import DirtyMarks, FsInfoState, probe_volume
 from maixfs.fat.volume_find import find_volume
 from maixfs.sd import RamSectors, SectorError
-from maixfs.sd.mbr import make_mbr, read_mbr
-from maixfs.sd.partition import Partition
+from maixfs.sd.mbr import Partition, make_mbr, read_mbr
 
 REFUSED = {
     # Card, slot: kind, words of the reason.

@@ -47,7 +47,7 @@ def put(image: bytearray, address: int, data: bytes) -> None:
 def worked(image: bytes, geometry: Geometry, work: Callable[[SpiffsCore], object]) -> bytes:
     """Return the image after some work on its file system."""
     chip = NorChip.in_memory(len(image), content=image)
-    work(SpiffsCore(IdealDriver(chip), geometry))
+    work(SpiffsCore(IdealDriver(chip), geometry, faithful=True))
     return chip.read(0, chip.size)
 
 

@@ -48,7 +48,7 @@ def image() -> bytes:
     put(0, wrap(PROGRAM))
     put(0x20000, make_v3())
     put(AREA.base, bytes(pack({"/a.bin": bytes(9000), "/b.bin": b"b" * 4000}, AREA)))
-    SpiffsCore(IdealDriver(chip), AREA).remove("/b.bin")
+    SpiffsCore(IdealDriver(chip), AREA, faithful=True).remove("/b.bin")
     put(0xF0000, bytes(0x4000))
     put(0xF8000, bytes(range(256)) * 16)
     return chip.read(0, SIZE)

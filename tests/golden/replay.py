@@ -47,6 +47,7 @@ class _Replay:
         return SpiffsCore(
             self.device,
             self.case.geometry,
+            faithful=True,
             max_files=config["fd_count"],
             cache_pages=config["cache_pages"],
         )

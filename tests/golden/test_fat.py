@@ -23,7 +23,7 @@ from maixfs.fat.clock import unpack_time
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.volume_find import find_volume
 from maixfs.sd import SECTOR, RamSectors
-from maixfs.vfs.fat_time import seconds_since_2000, year_of
+from maixfs.vfs.fat import seconds_since_2000, year_of
 
 ERRNO = {
     FResult.DISK_ERR: 5,

@@ -24,6 +24,7 @@ def mounted(case: SpiffsCase, image: bytes, *, read_only: bool = False) -> Spiff
         device,
         case.geometry,
         read_only=read_only,
+        faithful=True,
         max_files=config["fd_count"],
         cache_pages=config["cache_pages"],
     )

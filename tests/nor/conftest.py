@@ -1,4 +1,4 @@
-"""The flash devices that one behaviour suite runs over."""
+"""The flash devices that test_device.py runs over."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from maixfs.nor import (
 
 
 def clocked(driver: Callable[[NorChip], NorDevice]) -> Callable[[NorChip], NorDevice]:
-    """Return a maker of ``driver`` over a chip that has a clock (and so takes the long way)."""
+    """Return a factory of ``driver`` over a chip with a clock, which has no fast paths."""
 
     def make(chip: NorChip) -> NorDevice:
         chip.clock = DeviceClock(chip.part)
@@ -29,7 +29,7 @@ def clocked(driver: Callable[[NorChip], NorDevice]) -> Callable[[NorChip], NorDe
 
 
 def over_bus(lines: int) -> Callable[[NorChip], NorDevice]:
-    """Return a maker of the SPI driver over the SPI chip, on so many data lines."""
+    """Return a factory of the SPI driver over the SPI slave, on ``lines`` data lines."""
     return lambda chip: SpiFlash(SpiFlashSlave(chip), lines=lines)
 
 
@@ -48,13 +48,13 @@ DEVICES: dict[str, Callable[[NorChip], NorDevice]] = {
 
 @pytest.fixture(params=[0x8000, 0x40000], ids=["32K", "256K"])
 def chip(request: pytest.FixtureRequest) -> NorChip:
-    """Give a chip whose bytes count up."""
+    """A chip whose bytes count up."""
     return NorChip.in_memory(content=bytes(range(256)) * (request.param // 256))
 
 
 @pytest.fixture(params=list(DEVICES))
 def make_device(request: pytest.FixtureRequest) -> Callable[[NorChip], NorDevice]:
-    """Give what makes the device over a chip."""
+    """The factory of the device over a chip."""
     return DEVICES[request.param]
 
 

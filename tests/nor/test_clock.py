@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from maixfs.nor import DeviceClock, IdealDriver, LiteralDriver, NorChip, NorError, find_part
@@ -17,25 +19,25 @@ def chip() -> NorChip:
     return chip
 
 
-def test_the_firmware_runs_the_bus_at_a_sixteenth_of_the_processor():
+def test_firmware_bus_clock_is_a_sixteenth_of_the_processor_clock():
     assert firmware_bus_hz() == 25_000_000
     assert firmware_bus_hz(403_000_000) == 25_187_500
     assert DeviceClock().bus_hz == 25_000_000
 
 
-def test_a_quad_read_takes_20_cycles_and_two_per_byte(chip):
+def test_quad_read_takes_20_cycles_and_two_per_byte(chip):
     chip.read(0, 100)
     assert chip.clock.now == (20 + 200) * CYCLE
     assert chip.clock.counts == {"read": 1, "bytes": 100}
 
 
-def test_long_reads_are_several_transfers(chip):
+def test_read_over_64_kib_takes_several_transfers(chip):
     chip.read(0, 0x10001)
     assert chip.clock.now == (2 * 20 + 0x10001 * 2) * CYCLE
     assert chip.clock.counts["read"] == 2
 
 
-def test_a_page_program_takes_bus_and_chip_time(chip):
+def test_page_program_takes_bus_and_chip_time(chip):
     chip.page_program(0, b"x" * 10)
     bus = (8 + 32 + 20) * CYCLE
     assert chip.clock.now == bus
@@ -51,7 +53,7 @@ def test_a_page_program_takes_bus_and_chip_time(chip):
     ("profile", "sector", "block32", "block64"),
     [("typical", 45, 120, 150), ("maximum", 400, 1600, 2000)],
 )
-def test_erases_take_the_parts_times(profile, sector, block32, block64):
+def test_erases_take_the_times_of_the_part(profile, sector, block32, block64):
     for erase, milliseconds in (
         ("erase_sector", sector),
         ("erase_block32", block32),
@@ -63,7 +65,7 @@ def test_erases_take_the_parts_times(profile, sector, block32, block64):
         assert chip.clock.busy_until == 40 * CYCLE + milliseconds * 1_000_000
 
 
-def test_a_chip_erase_takes_its_own_time():
+def test_chip_erase_takes_its_own_time():
     part = find_part("MX25L12833F")
     chip = NorChip.in_memory(part=part)
     chip.clock = DeviceClock(part)
@@ -71,7 +73,7 @@ def test_a_chip_erase_takes_its_own_time():
     assert chip.clock.busy_until - chip.clock.now == 28_000_000_000
 
 
-def test_a_run_waits_and_takes_the_largest_erases(chip):
+def test_run_waits_and_uses_the_largest_erases(chip):
     chip.erase(0x7000, 0x19000)  # 4 KiB, 32 KiB, 64 KiB
     assert chip.clock.counts["erase"] == 3
     assert 315_000_000 <= chip.clock.now < 315_010_000
@@ -80,20 +82,20 @@ def test_a_run_waits_and_takes_the_largest_erases(chip):
     assert chip.wear.total() == 25
 
 
-def test_a_literal_write_of_two_bytes_costs_an_erase_and_16_programs(chip):
+def test_literal_write_of_two_bytes_takes_an_erase_and_16_programs(chip):
     LiteralDriver(chip).program(0x1000, b"\xff\xff")
     counts = chip.clock.counts
     assert (counts["read"], counts["erase"], counts["program"]) == (1, 1, 16)
     assert 45_000_000 + 16 * 400_000 < chip.clock.now < 52_500_000
 
 
-def test_a_literal_erase_of_a_block_is_32_waited_sectors(chip):
+def test_literal_erase_of_a_block_waits_for_32_sectors(chip):
     LiteralDriver(chip).erase(0, 0x20000)
     assert chip.clock.counts["erase"] == 32
     assert chip.clock.now > 32 * 45_000_000
 
 
-def test_a_busy_chip_drops_commands_but_the_bus_time_passes(chip):
+def test_busy_chip_drops_commands_but_bus_time_passes(chip):
     chip.erase_sector(0)
     before = chip.clock.now
     chip.erase_sector(0x1000)
@@ -107,7 +109,7 @@ def test_a_busy_chip_drops_commands_but_the_bus_time_passes(chip):
     assert chip.peek(0x1000, 1) == b"\xff"
 
 
-def test_time_that_erases_waste_is_the_same_counted_singly():
+def test_charge_ignored_erases_equals_single_charges():
     for hz in (25_000_000, 25_187_500, 7):
         one, many = DeviceClock(bus_hz=hz), DeviceClock(bus_hz=hz)
         one.start(1_000)
@@ -116,19 +118,33 @@ def test_time_that_erases_waste_is_the_same_counted_singly():
         while one.busy and dropped < 500:
             one.charge_erase()
             dropped += 1
-        assert many.waste_erases(500) == dropped
+        assert many.charge_ignored_erases(500) == dropped
         assert many.now == one.now
-    assert many.waste_erases(500) == 0
+    assert many.charge_ignored_erases(500) == 0
 
 
-def test_the_report_has_counts_and_time(chip):
+def test_report_has_counts_and_time(chip):
     IdealDriver(chip).program(0, b"x")
     report = chip.clock.report()
     assert report["program"] == 1
     assert report["now"] == chip.clock.now
 
 
-def test_an_unknown_profile_is_refused():
-    with pytest.raises(NorError, match="best") as caught:
+def test_unknown_profile_raises_einval():
+    with pytest.raises(NorError, match="'best'") as caught:
         DeviceClock(profile="best")
-    assert caught.value.hint == "say typical or maximum"
+    assert caught.value.errno == errno.EINVAL
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("hz", [0, -1])
+def test_bus_clock_of_zero_or_less_raises_einval(hz):
+    with pytest.raises(NorError, match=f"{hz} Hz") as caught:
+        DeviceClock(bus_hz=hz)
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_wait_on_an_idle_clock_is_one_poll():
+    clock = DeviceClock()
+    clock.wait()
+    assert (clock.now, clock.counts["poll"]) == (16 * CYCLE, 1)

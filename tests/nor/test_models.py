@@ -1,4 +1,4 @@
-"""Random work on the chip and on each driver, against a model of plain bytes."""
+"""Random operations on the chip and on each driver, compared with a model of plain bytes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ patterns = st.sampled_from([0x00, 0xFF, 0x7E, 0xF8, 0x55]) | st.integers(0, 255)
 
 
 def fill(seed: int, length: int) -> bytes:
-    """Return bytes that are one value (even seeds) or change from one to the next."""
+    """Return bytes of one value (even seeds) or of changing values (odd seeds)."""
     return bytes((seed + (seed & 1) * 37 * i) & 0xFF for i in range(length))
 
 
 class Flash(RuleBasedStateMachine):
-    """A device over a chip, and beside it the bytes and erase counts that should be there."""
+    """A device over a chip, and a model: the expected bytes and erase counts."""
 
     size = SIZE
     longest_read = SIZE
@@ -50,36 +50,36 @@ class Flash(RuleBasedStateMachine):
     def make(self) -> NorDevice:
         raise NotImplementedError
 
-    def land(self, address: int, data: bytes) -> None:
-        """Do to the model what a program does."""
+    def program_model(self, address: int, data: bytes) -> None:
+        """Program the model."""
         for place, byte in enumerate(data, address):
             self.bytes[place] &= byte
 
-    def clear(self, first: int, count: int) -> None:
+    def erase_model(self, first: int, count: int) -> None:
         for sector in range(first, first + count):
             self.bytes[sector * SECTOR : (sector + 1) * SECTOR] = b"\xff" * SECTOR
             self.wear[sector] += 1
 
-    def seen(self, address: int, length: int) -> bytes:
-        """Return what a read should give."""
+    def expected(self, address: int, length: int) -> bytes:
+        """Return the expected result of a read."""
         return bytes(self.bytes[address : address + length])
 
     @rule(address=addresses, length=lengths, seed=patterns)
     def program(self, address: int, length: int, seed: int) -> None:
         data = fill(seed, min(length, self.size - address))
         self.device.program(address, data)
-        self.land(address, data)
+        self.program_model(address, data)
 
     @rule(first=sectors, count=st.integers(1, SECTORS))
     def erase(self, first: int, count: int) -> None:
         count = min(count, SECTORS - first)
         self.device.erase(first * SECTOR, count * SECTOR)
-        self.clear(first, count)
+        self.erase_model(first, count)
 
     @rule(address=addresses, length=lengths)
     def read(self, address: int, length: int) -> None:
         length = min(length, self.longest_read, self.size - address)
-        assert self.device.read(address, length) == self.seen(address, length)
+        assert self.device.read(address, length) == self.expected(address, length)
 
     @invariant()
     def cells_and_wear_are_as_expected(self) -> None:
@@ -87,38 +87,38 @@ class Flash(RuleBasedStateMachine):
         assert list(self.chip.wear.counts()) == self.wear
 
 
-class Watcher(Observer):
+class IdleObserver(Observer):
     pass
 
 
 class Chip(Flash):
-    """The chip itself; clocks and observers come and go and change nothing but the way."""
+    """The chip itself; attaching and removing clocks and observers changes no result."""
 
     def make(self) -> NorDevice:
         return IdealDriver(self.chip)
 
     @rule(clocked=st.booleans(), watched=st.booleans())
-    def change_the_way(self, clocked: bool, watched: bool) -> None:
+    def change_clock_and_observers(self, clocked: bool, watched: bool) -> None:
         self.chip.clock = DeviceClock() if clocked else None
         for observer in self.chip.observers:
             self.chip.detach(observer)
         if watched:
-            self.chip.attach(Watcher())
+            self.chip.attach(IdleObserver())
 
     @precondition(lambda self: self.chip.clock is not None)
     @rule()
-    def time_goes_on(self) -> None:
+    def chip_is_idle_after_each_run(self) -> None:
         assert self.chip.clock is not None
         assert not self.chip.clock.busy
 
 
 class Literal(Flash):
-    """Bytes are replaced; a sector whose bits must rise is erased."""
+    """Bytes are replaced; a sector with a bit that must rise is erased."""
 
     def make(self) -> NorDevice:
         return LiteralDriver(self.chip)
 
-    def land(self, address: int, data: bytes) -> None:
+    def program_model(self, address: int, data: bytes) -> None:
         risen = set()
         for place, byte in enumerate(data, address):
             if byte & ~self.bytes[place]:
@@ -135,9 +135,9 @@ class LiteralClocked(Literal):
 
 
 class Maixpy(Literal):
-    """Erases that nobody waits for: the chip stays busy until the next write ends it.
+    """Erases without a wait: the chip stays busy until the wait of the next write.
 
-    At the chip's maximum of 400 ms no number of reads in one run takes as long.
+    The profile with 400 ms per erase is used, because the reads of a run take less time.
     """
 
     busy = False
@@ -146,29 +146,29 @@ class Maixpy(Literal):
         self.chip.clock = DeviceClock(profile="maximum")
         return MaixpyDriver(self.chip)
 
-    def clear(self, first: int, count: int) -> None:
+    def erase_model(self, first: int, count: int) -> None:
         if not self.busy:
-            super().clear(first, 1)
+            super().erase_model(first, 1)
         self.busy = True
 
-    def seen(self, address: int, length: int) -> bytes:
-        return b"\xff" * length if self.busy else super().seen(address, length)
+    def expected(self, address: int, length: int) -> bytes:
+        return b"\xff" * length if self.busy else super().expected(address, length)
 
-    def land(self, address: int, data: bytes) -> None:
+    def program_model(self, address: int, data: bytes) -> None:
         if self.busy:
             self.busy = False
             end = min(address + len(data), (address // SECTOR + 1) * SECTOR)
-            blind, data = data[: end - address], data[end - address :]
+            seen_busy, data = data[: end - address], data[end - address :]
             first_page_end = address // SECTOR * SECTOR + 256
-            for place, byte in enumerate(blind, address):
+            for place, byte in enumerate(seen_busy, address):
                 if place >= first_page_end:
                     self.bytes[place] &= byte
             address = end
-        super().land(address, data)
+        super().program_model(address, data)
 
 
-class MaixpyLent(Maixpy):
-    """The same over a chip without a clock; reads are kept short, 45 ms are not long."""
+class MaixpyTemporaryClock(Maixpy):
+    """The same over a chip without a clock; reads are short, so that they take less than 45 ms."""
 
     longest_read = 300
 
@@ -177,7 +177,7 @@ class MaixpyLent(Maixpy):
 
 
 class Spi(Flash):
-    """The SPI driver over the SPI chip; its chip is a power of two."""
+    """The SPI driver over the SPI slave, whose size is a power of two."""
 
     size = 0x8000
 
@@ -186,6 +186,6 @@ class Spi(Flash):
 
 
 STEPS = settings(max_examples=25, stateful_step_count=25)
-for machine in (Chip, Literal, LiteralClocked, Maixpy, MaixpyLent, Spi):
+for machine in (Chip, Literal, LiteralClocked, Maixpy, MaixpyTemporaryClock, Spi):
     machine.TestCase.settings = STEPS
     globals()[f"Test{machine.__name__}"] = machine.TestCase

@@ -1,4 +1,4 @@
-"""Observers: they see each operation before and after, and can stop it."""
+"""Observers: they are called before and after each operation, and can stop it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from maixfs.nor import DeviceClock, NorChip, NorEvent, Observer, make_driver
 
 
 class Trace(Observer):
-    """Keeps every event and the bytes of the place, before and after."""
+    """Keeps every event, and the bytes of its range before and after it."""
 
     def __init__(self) -> None:
         self.events: list[NorEvent] = []
@@ -30,7 +30,7 @@ class PowerLostError(Exception):
 
 
 class PowerCut(Observer):
-    """Cuts the power at the nth program or erase, laying down ``torn`` of it first."""
+    """Cuts the power at the nth program or erase, after writing ``torn``."""
 
     def __init__(self, at: int, torn: bytes = b"") -> None:
         self.left = at
@@ -50,7 +50,7 @@ def chip() -> NorChip:
     return NorChip.in_memory(content=bytes(0x30000))
 
 
-def test_events_tell_kind_place_cause_and_data(chip):
+def test_events_have_kind_address_cause_and_data(chip):
     trace = Trace()
     chip.attach(trace)
     with chip.cause("format"):
@@ -72,14 +72,14 @@ def test_events_tell_kind_place_cause_and_data(chip):
     assert trace.new[2] == b"ab"
 
 
-def test_the_cause_ends_with_its_block_even_after_an_error(chip):
+def test_cause_ends_with_its_block_after_an_error_too(chip):
     with pytest.raises(PowerLostError), chip.cause("gc"):
         assert chip.current_cause == "gc"
         raise PowerLostError
     assert chip.current_cause is None
 
 
-def test_an_observer_that_raises_stops_the_operation(chip):
+def test_observer_that_raises_stops_the_operation(chip):
     chip.attach(PowerCut(0))
     with pytest.raises(PowerLostError):
         chip.erase_sector(0)
@@ -89,7 +89,7 @@ def test_an_observer_that_raises_stops_the_operation(chip):
     assert chip.wear.total() == 0
 
 
-def test_a_cut_between_pages_leaves_the_pages_before_it(chip):
+def test_cut_between_pages_keeps_the_pages_before_it(chip):
     chip.erase(0, 0x1000)
     chip.attach(PowerCut(2, torn=b"to"))
     with pytest.raises(PowerLostError):
@@ -98,7 +98,7 @@ def test_a_cut_between_pages_leaves_the_pages_before_it(chip):
 
 
 @pytest.mark.parametrize("at", range(18))
-def test_a_cut_in_a_literal_write_loses_the_sector_from_there_on(at):
+def test_cut_in_a_literal_write_loses_the_sector_from_there_on(at):
     chip = NorChip.in_memory(content=b"\x11" * 0x2000)
     flash = make_driver("literal", chip)
     cut = PowerCut(at)
@@ -118,7 +118,7 @@ def test_a_cut_in_a_literal_write_loses_the_sector_from_there_on(at):
     assert chip.peek(0x1000, 0x1000) == b"\x11" * 0x1000
 
 
-def test_observers_are_told_in_order_and_leave_when_detached(chip):
+def test_observers_are_called_in_order_until_they_are_detached(chip):
     first, second = Trace(), Trace()
     chip.attach(first)
     chip.attach(second)
@@ -130,7 +130,7 @@ def test_observers_are_told_in_order_and_leave_when_detached(chip):
     assert (len(first.events), len(second.events)) == (1, 2)
 
 
-def test_commands_that_a_busy_chip_drops_are_seen_as_such(chip):
+def test_commands_to_a_busy_chip_are_events_with_dropped_set(chip):
     trace = Trace()
     chip.clock = DeviceClock()
     chip.attach(trace)
@@ -148,7 +148,7 @@ def test_commands_that_a_busy_chip_drops_are_seen_as_such(chip):
     assert chip.clock.counts["dropped"] == 3
 
 
-def test_the_drivers_pass_causes_on(chip):
+def test_drivers_pass_causes_to_the_chip(chip):
     trace = Trace()
     flash = make_driver("maixpy", chip)
     chip.attach(trace)

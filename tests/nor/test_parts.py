@@ -1,9 +1,10 @@
-"""The table of parts, and what a chip says of itself."""
+"""The table of parts, and the SFDP of a chip."""
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
-from struct import pack
+from struct import pack, unpack
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from maixfs.nor import NorError, NorImageError, Part, find_part, identify, sfdp
 from maixfs.nor.parts import part_for, parts
 
-# Basic tables as real chips give them (dwords 1 to 16).
+# The basic table of a real chip (dwords 1 to 16).
 MX25L12833F = (
     0xFFF120E5, 0x07FFFFFF, 0x6B08EB44, 0xBB043B08, 0xFFFFFFFE, 0xFF00FFFF, 0xEB44FFFF, 0x520F200C,
     0xFF00D810, 0x00BD4182, 0xC67BE581, 0x38670344, 0xB030B030, 0x5CD5BDF7, 0xFF29BE4A, 0xFFFFD0E1,
@@ -20,7 +21,7 @@ MX25L12833F = (
 
 
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
-def test_each_part_makes_sense(part: Part):
+def test_each_part_is_consistent(part: Part):
     assert len(part.jedec) == 3
     assert len(part.device) == 2
     assert part.jedec[0] == part.device[0]
@@ -46,6 +47,7 @@ def test_parts_are_found_by_id_name_and_alias():
     assert identify(b"\xff\xff\xff") is None
     with pytest.raises(NorError, match="'W25Q1'") as caught:
         find_part("W25Q1")
+    assert caught.value.errno == errno.EINVAL
     assert "W25Q128FW" in caught.value.hint
 
 
@@ -55,7 +57,7 @@ def test_names_and_ids_are_unique():
     assert len({part.jedec for part in parts()}) == len(parts())
 
 
-def test_the_usual_parts_are_for_1_8_volts():
+def test_default_parts_are_for_1_8_volts():
     assert part_for(16 << 20).jedec.hex() == "ef6018"
     assert part_for(8 << 20).jedec.hex() == "ef6017"
     small = part_for(0x10000)
@@ -64,7 +66,7 @@ def test_the_usual_parts_are_for_1_8_volts():
 
 
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
-def test_a_part_describes_itself(part: Part):
+def test_sfdp_of_each_part_parses_to_its_values(part: Part):
     table = sfdp.build(part)
     assert len(table) == sfdp.SFDP_SIZE
     assert table[:4] == b"SFDP"
@@ -82,14 +84,15 @@ def test_a_part_describes_itself(part: Part):
         assert longest <= read.maximum[what]
 
 
-def test_times_beyond_the_table_are_its_largest():
+def test_sfdp_times_beyond_the_range_are_the_largest():
     part = find_part("W25Q128JV")
     assert part.resized(part.size) is part
     slow = replace(part, typical=replace(part.typical, chip=10**11))
     assert parse(sfdp.build(slow)).typical["chip"] == 32 * 64_000_000
 
 
-def test_a_real_chips_table_is_read():
+def test_sfdp_of_a_real_chip_is_parsed():
+    # Written with struct, not with the records under test.
     image = b"SFDP" + bytes([6, 1, 0, 0xFF]) + pack("<BBBBI", 0, 6, 1, 16, 0xFF000030)
     image = image.ljust(0x30, b"\xff") + pack("<16I", *MX25L12833F)
     read = sfdp.parse(lambda address, count: image[address : address + count])
@@ -107,7 +110,20 @@ def test_a_real_chips_table_is_read():
     assert read.maximum[0x1000] == part.maximum.sector
 
 
+def test_built_sfdp_has_the_dwords_of_jesd216b():
+    table = sfdp.build(find_part("W25Q128FW"))
+    assert table[:16].hex() == "53464450060100ff" + "00060110800000ff"
+    assert table[16:0x80] == b"\xff" * 0x70
+    dwords = unpack("<16I", table[0x80:0xC0])
+    assert dwords[:9] == (
+        0xFFF120E5, 0x07FFFFFF, 0x6B08EB44, 0xBB803B08, 0xFFFFFFEE, 0xFF00FFFF, 0xFF00FFFF,
+        0x520F200C, 0xFF00D810,
+    )  # fmt: skip
+    assert table[0xC0:] == b"\xff" * 0x40
+
+
 def changed(dword: int, value: int, length: int = 16) -> bytes:
+    """Return the SFDP of a 16 MiB chip with one dword and the table's length changed."""
     table = bytearray(sfdp.build(part_for(16 << 20)))
     table[11] = length
     place = sfdp.TABLE_ADDRESS + 4 * dword
@@ -121,10 +137,23 @@ def parse(table: bytes) -> sfdp.Sfdp | None:
     )
 
 
-def test_old_tables_have_no_times_and_large_chips_another_density():
+def test_sfdp_of_nine_dwords_has_no_times():
     old = parse(changed(1, 0x07FFFFFF, length=9))
     assert (old.size, old.page_size, old.typical, old.maximum) == (16 << 20, 256, {}, {})
+    assert old.erases == {0x1000: 0x20, 0x8000: 0x52, 0x10000: 0xD8}
+
+
+def test_sfdp_density_with_bit_31_is_a_logarithm():
     assert parse(changed(1, 0x80000020)).size == 512 << 20
+
+
+def test_sfdp_longer_than_16_dwords_is_parsed():
+    assert parse(changed(15, 0, length=23)).size == 16 << 20
+
+
+def test_sfdp_ignores_erase_sizes_of_2_gib_and_more():
+    # Dword 8: the first erase type is 2^32 bytes, the second as before.
+    assert parse(changed(7, 0x520F2020)).erases == {0x8000: 0x52, 0x10000: 0xD8}
 
 
 @pytest.mark.parametrize(
@@ -132,22 +161,24 @@ def test_old_tables_have_no_times_and_large_chips_another_density():
     [
         changed(1, 3),
         changed(1, 0xFFFFFFFF),
-        changed(0, 0, length=4),
+        changed(7, 0, length=8),
+        changed(0, 0, length=8),
         bytes([*b"SFDP", 6, 1, 0, 0xFF, 0x84]) + bytes(20),
     ],
 )
-def test_tables_without_sense_are_refused(table):
-    with pytest.raises(NorImageError, match="SFDP"):
+def test_impossible_sfdp_raises_nor_image_error(table):
+    with pytest.raises(NorImageError) as caught:
         parse(table)
+    assert caught.value.errno == errno.EINVAL
 
 
-def test_no_signature_is_no_table():
+def test_sfdp_without_signature_is_none():
     assert parse(b"\xff" * 64) is None
     assert parse(bytes(64)) is None
 
 
 @given(st.binary(max_size=0x100), st.booleans())
-def test_no_bytes_do_worse_than_the_one_error(noise, signed):
+def test_sfdp_parse_raises_only_nor_image_error(noise, signed):
     try:
         read = parse(b"SFDP" + noise if signed else noise)
     except NorImageError:

@@ -1,16 +1,19 @@
-"""The SPI driver: what it finds, and that it ends in a clear error whatever the bus does."""
+"""The SPI driver: identification, waits, and its errors on faulty buses."""
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 
 import pytest
 
+from maixfs.errors import ReadOnlyError
 from maixfs.nor import (
     DeviceClock,
     HostTime,
     NorChip,
     NorError,
+    NorImageError,
     SpiFlash,
     SpiFlashSlave,
     find_part,
@@ -27,7 +30,7 @@ def slave() -> SpiFlashSlave:
 
 
 class Tampered:
-    """A bus that passes frames on unless ``answer`` has something else to say."""
+    """A bus that records frames, swallows some commands and replaces the answers of others."""
 
     def __init__(self, slave: SpiFlashSlave) -> None:
         self.slave = slave
@@ -56,7 +59,7 @@ def bus(slave: SpiFlashSlave) -> Tampered:
 
 
 class Dead:
-    """A bus with nothing on it: the line stays high, or low."""
+    """A bus without a chip: the line stays high, or low."""
 
     def __init__(self, level: int) -> None:
         self.level = level
@@ -69,23 +72,24 @@ class Dead:
 
 @pytest.mark.parametrize("level", [0x00, 0xFF])
 @pytest.mark.parametrize("lines", [1, 4])
-def test_no_chip_is_an_error_at_once(level, lines):
+def test_bus_without_a_chip_raises_enodev_at_once(level, lines):
     bus = Dead(level)
-    with pytest.raises(NorError, match="no flash chip answers") as caught:
+    with pytest.raises(NorError) as caught:
         SpiFlash(bus, lines=lines)
+    assert caught.value.errno == errno.ENODEV
     assert caught.value.hint
     assert bus.frames < 10
 
 
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
-def test_each_part_is_known(part):
+def test_each_part_is_identified(part):
     flash = SpiFlash(SpiFlashSlave(NorChip.in_memory(part=part)))
     assert flash.part is part
     assert (flash.jedec, flash.size, flash.erase_size) == (part.jedec, part.size, 0x1000)
     assert flash.read_unique_id() == b"maixfs\x00\x01"
 
 
-def test_a_stranger_is_taken_at_its_word():
+def test_unknown_chip_is_used_as_its_sfdp_says():
     part = replace(find_part("GD25LQ128").resized(0x400000), jedec=b"\x99\x88\x16")
     flash = SpiFlash(SpiFlashSlave(NorChip.in_memory(part=part)))
     assert (flash.size, flash.part.name) == (0x400000, "chip 998816")
@@ -93,32 +97,33 @@ def test_a_stranger_is_taken_at_its_word():
     assert flash.part.maximum.page >= part.maximum.page
 
 
-def test_a_known_chip_needs_no_sfdp_and_a_stranger_does(bus):
+def test_unknown_chip_without_sfdp_raises_enodev(bus):
     bus.swallow.add(0x5A)
     bus.override[0x9F] = find_part("W25Q64JV").jedec
     assert SpiFlash(bus).part is find_part("W25Q64JV")
     bus.override[0x9F] = b"\x99\x88\x17"
-    with pytest.raises(NorError, match="998817 is not known and has no SFDP") as caught:
+    with pytest.raises(NorError, match="998817") as caught:
         SpiFlash(bus)
-    assert "like" in caught.value.hint
+    assert caught.value.errno == errno.ENODEV
+    assert caught.value.hint
     assert SpiFlash(bus, part=find_part("W25Q64JV")).size == 8 << 20
 
 
-def test_a_broken_sfdp_matters_only_for_a_stranger(bus):
+def test_impossible_sfdp_is_an_error_only_for_an_unknown_chip(bus):
     bus.override[0x5A] = b"SFDP\x06\x01\x00\xff\x84"
     bus.override[0x9F] = find_part("W25Q64JV").jedec
     assert SpiFlash(bus).part is find_part("W25Q64JV")
     bus.override[0x9F] = b"\x99\x88\x17"
-    with pytest.raises(NorError, match="SFDP has no basic table"):
+    with pytest.raises(NorImageError):
         SpiFlash(bus)
 
 
-def test_where_list_and_chip_disagree_the_chip_is_believed(bus):
+def test_size_in_the_sfdp_wins_over_the_table_of_parts(bus):
     bus.override[0x9F] = find_part("W25Q128JV").jedec
     assert SpiFlash(bus).size == SIZE
 
 
-def test_chips_beyond_24_bits_are_refused(bus):
+def test_chip_over_16_mib_raises_enodev(bus):
     table = sfdp.build(find_part("W25Q128JV").resized(0x2000000))
 
     class Large(Tampered):
@@ -128,16 +133,31 @@ def test_chips_beyond_24_bits_are_refused(bus):
                 return table[place : place + rx]
             return super().transfer(tx, rx, lines=lines)
 
-    with pytest.raises(NorError, match="0x2000000 bytes and erases of 4096, 32768, 65536"):
+    with pytest.raises(NorError, match=r"0x2000000 .* 4096, 32768, 65536") as caught:
         SpiFlash(Large(bus.slave))
+    assert caught.value.errno == errno.ENODEV
 
 
-def test_only_lines_that_there_are(bus):
-    with pytest.raises(NorError, match="not 3"):
+def test_chip_without_4_kib_erases_raises_enodev(bus):
+    table = bytearray(sfdp.build(bus.slave.chip.part))
+    # Erase types 1 to 4 are at dwords 8 and 9 of the basic table: only 64 KiB is left.
+    table[sfdp.TABLE_ADDRESS + 28 : sfdp.TABLE_ADDRESS + 32] = bytes(4)
+    bus.slave._sfdp = bytes(table)
+    with pytest.raises(NorError, match="65536") as caught:
+        SpiFlash(bus)
+    assert caught.value.errno == errno.ENODEV
+    # A named part overrules the SFDP.
+    assert SpiFlash(bus, part=bus.slave.chip.part).size == SIZE
+
+
+def test_wrong_number_of_lines_raises_einval(bus):
+    with pytest.raises(NorError) as caught:
         SpiFlash(bus, lines=3)
+    assert caught.value.errno == errno.EINVAL
+    assert bus.frames == []
 
 
-def test_one_line_asks_for_no_more(slave):
+def test_driver_for_one_line_uses_one_line(slave):
     class OneLine:
         def transfer(self, tx: bytes, rx: int = 0, *, lines: int = 1) -> bytes:
             assert lines == 1
@@ -156,7 +176,7 @@ def test_four_lines_set_quad_enable_once(bus):
     assert bus.slave.status.quad_enabled
 
 
-def test_quad_enable_is_set_the_old_way_where_the_new_one_fails(bus):
+def test_quad_enable_falls_back_to_the_older_command(bus):
     bus.swallow.add(0x31)
     flash = SpiFlash(bus, lines=4)
     assert flash.read(0, 2) == b"\0\0"
@@ -164,20 +184,21 @@ def test_quad_enable_is_set_the_old_way_where_the_new_one_fails(bus):
     assert bus.slave.status.quad_enabled
 
 
-def test_a_chip_that_refuses_four_lines(bus):
+def test_chip_that_refuses_quad_enable_raises_eio(bus):
     bus.swallow |= {0x31, 0x01}
-    with pytest.raises(NorError, match="QE stays 0") as caught:
+    with pytest.raises(NorError) as caught:
         SpiFlash(bus, lines=4)
+    assert caught.value.errno == errno.EIO
     assert caught.value.hint
 
 
-def test_long_reads_come_in_pieces_of_64_kib(bus):
+def test_long_reads_are_split_at_64_kib(bus):
     flash = SpiFlash(bus)
     assert flash.read(0x10, 0x20001) == bytes(0x20001)
     assert [frame.hex() for frame in bus.frames[-3:]] == ["0b00001000", "0b01001000", "0b02001000"]
 
 
-def test_erases_are_the_largest_that_fit(bus):
+def test_erase_uses_the_largest_units(bus):
     flash = SpiFlash(bus)
     bus.frames.clear()
     flash.erase(0x7000, 0x3A000)
@@ -194,7 +215,7 @@ def test_erases_are_the_largest_that_fit(bus):
     assert bus.slave.chip.peek(0, SIZE) == b"\xff" * SIZE
 
 
-def test_a_sleeping_or_busy_chip_is_waited_for(slave):
+def test_sleeping_or_busy_chip_is_waited_for(slave):
     slave.transfer(b"\xb9")
     assert SpiFlash(slave).size == SIZE
     slave.transfer(b"\x06")
@@ -202,11 +223,12 @@ def test_a_sleeping_or_busy_chip_is_waited_for(slave):
     assert SpiFlash(slave).read(0, 1) == b"\xff"
 
 
-def test_a_chip_that_never_ends_is_given_up_in_bounded_time(bus):
+def test_chip_that_stays_busy_raises_etimedout_in_bounded_time(bus):
     flash = SpiFlash(bus)
     bus.override[0x05] = b"\x03"
-    with pytest.raises(NorError, match="does not let itself be written at 0x001000"):
+    with pytest.raises(NorError, match="0x001000") as refused:
         flash.erase(0x1000, 0x1000)
+    assert refused.value.errno == errno.EIO
     bus.override[0x05] = b"\x02"
     polls = 0
 
@@ -221,14 +243,15 @@ def test_a_chip_that_never_ends_is_given_up_in_bounded_time(bus):
 
     flash = SpiFlash(Hanging(bus.slave))
     before = bus.slave.now()
-    with pytest.raises(NorError, match="still busy after") as caught:
+    with pytest.raises(NorError) as caught:
         flash.erase(0x1000, 0x1000)
+    assert caught.value.errno == errno.ETIMEDOUT
     assert caught.value.hint
     assert bus.slave.now() - before < 2_000_000_000
     assert polls < 400
 
 
-def test_a_clock_that_stands_still_ends_no_later(bus):
+def test_wait_ends_with_a_clock_that_stands_still(bus):
     class Stopped:
         def now(self) -> int:
             return 0
@@ -238,17 +261,18 @@ def test_a_clock_that_stands_still_ends_no_later(bus):
 
     flash = SpiFlash(bus, time=Stopped())
     bus.frames.clear()
-
-    with pytest.raises(NorError, match="still busy"):
+    with pytest.raises(NorError) as caught:
         flash.erase(0x1000, 0x1000)
+    assert caught.value.errno == errno.ETIMEDOUT
     assert len(bus.frames) < 400
 
 
-def test_a_chip_taken_off_in_between_is_an_error(bus):
+def test_unplugged_chip_raises_an_error(bus):
     flash = SpiFlash(bus)
     bus.override[0x05] = b"\xff"
-    with pytest.raises(NorError, match=r"does not let itself be written .* 0xFF"):
+    with pytest.raises(NorError, match="0xFF") as refused:
         flash.program(0, b"x")
+    assert refused.value.errno == errno.EIO
 
     class Unplugged(Tampered):
         def transfer(self, tx: bytes, rx: int = 0, *, lines: int = 1) -> bytes:
@@ -258,11 +282,12 @@ def test_a_chip_taken_off_in_between_is_an_error(bus):
             return answer
 
     flash = SpiFlash(Unplugged(bus.slave))
-    with pytest.raises(NorError, match="no longer answers"):
+    with pytest.raises(NorError) as caught:
         flash.erase(0, 0x1000)
+    assert caught.value.errno == errno.ENODEV
 
 
-def test_a_lost_write_enable_is_tried_again_but_not_for_ever(bus):
+def test_lost_write_enable_is_repeated_three_times(bus):
     flash = SpiFlash(bus)
 
     class Deaf(Tampered):
@@ -278,32 +303,35 @@ def test_a_lost_write_enable_is_tried_again_but_not_for_ever(bus):
     flash.erase(0, 0x1000)
     assert flash.read(0, 1) == b"\xff"
     flash.bus.lost = 1000
-    with pytest.raises(NorError, match="status 0x00 after a write enable"):
+    with pytest.raises(NorError, match="0x00 after") as caught:
         flash.erase(0x1000, 0x1000)
+    assert caught.value.errno == errno.EIO
     assert flash.bus.lost == 997
 
 
-def test_a_protected_chip_says_so_and_can_be_freed(bus):
+def test_protected_chip_raises_erofs_until_unprotected(bus):
     bus.slave.status.write(0, b"\x3c", volatile=False)
     flash = SpiFlash(bus)
-    with pytest.raises(NorError, match="write-protected") as caught:
+    with pytest.raises(ReadOnlyError, match="0x000234") as caught:
         flash.program(0x234, b"x")
+    assert isinstance(caught.value, NorError)
+    assert caught.value.errno == errno.EROFS
     assert "unprotect" in caught.value.hint
-    assert "0x000234" in str(caught.value)
     flash.unprotect()
     flash.erase(0, 0x1000)
     assert flash.read(0, 1) == b"\xff"
 
 
-def test_a_locked_protection_cannot_be_freed(bus):
+def test_unprotect_of_a_locked_chip_raises_erofs(bus):
     bus.slave.status.write(0, b"\x1c\x01", volatile=False)
     flash = SpiFlash(bus)
-    with pytest.raises(NorError, match="stays write-protected") as caught:
+    with pytest.raises(ReadOnlyError) as caught:
         flash.unprotect()
-    assert "locked" in caught.value.hint
+    assert caught.value.errno == errno.EROFS
+    assert caught.value.hint
 
 
-def test_a_bus_that_gives_too_few_bytes(bus):
+def test_bus_with_too_few_bytes_raises_eio(bus):
     flash = SpiFlash(bus)
 
     class Short(Tampered):
@@ -311,11 +339,12 @@ def test_a_bus_that_gives_too_few_bytes(bus):
             return super().transfer(tx, rx, lines=lines)[: rx - 1]
 
     flash.bus = Short(bus.slave)
-    with pytest.raises(NorError, match="7 of 8 bytes at 0x000010"):
+    with pytest.raises(NorError, match=r"7 of 8 .* 0x000010") as caught:
         flash.read(0x10, 8)
+    assert caught.value.errno == errno.EIO
 
 
-def test_it_waits_by_the_bus_where_that_has_a_clock(slave):
+def test_driver_waits_by_the_clock_of_the_bus(slave):
     chip = slave.chip
     chip.clock = DeviceClock(chip.part, profile="maximum")
     slow = SpiFlashSlave(chip)
@@ -324,7 +353,7 @@ def test_it_waits_by_the_bus_where_that_has_a_clock(slave):
     assert 400_000_000 < slow.now() < 500_000_000
 
 
-def test_the_hosts_time_moves(bus):
+def test_driver_over_a_bus_without_clock_uses_the_host_time(bus):
     time = HostTime()
     before = time.now()
     time.sleep(1000)

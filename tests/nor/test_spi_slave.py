@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 import pytest
 
 from maixfs.nor import DeviceClock, NorChip, NorError, NorEvent, Observer, SpiFlashSlave
-from maixfs.nor.commands import SHAPES, Op
+from maixfs.nor.bus import SHAPES, Op
 
 SIZE = 0x100000
 CYCLE = 40
@@ -26,7 +27,7 @@ def bus(chip: NorChip) -> SpiFlashSlave:
 
 @pytest.fixture
 def send(bus: SpiFlashSlave) -> Callable[..., bytes]:
-    """Give a way to write frames as hex."""
+    """A function that sends a frame written in hex."""
 
     def frame(text: str, rx: int = 0, *, lines: int = 1) -> bytes:
         return bus.transfer(bytes.fromhex(text), rx, lines=lines)
@@ -44,7 +45,7 @@ def enable_quad(bus: SpiFlashSlave) -> None:
     wait(bus)
 
 
-def test_ids(send, chip):
+def test_id_commands_return_the_ids_of_the_part(send, chip):
     assert send("9f", 3) == chip.part.jedec
     assert send("9f", 5) == chip.part.jedec + b"\xff\xff"
     assert send("90 000000", 4) == chip.part.device * 2
@@ -54,12 +55,12 @@ def test_ids(send, chip):
     assert send("4b 00000000", 8) == b"maixfs\x00\x01"
 
 
-def test_a_unique_id_can_be_given(chip):
+def test_unique_id_can_be_set(chip):
     bus = SpiFlashSlave(chip, unique_id=bytes(8))
     assert bus.transfer(b"\x4b\0\0\0\0", 9) == bytes(8) + b"\xff"
 
 
-def test_sfdp_can_be_read_from_anywhere(send):
+def test_sfdp_can_be_read_from_any_address(send):
     assert send("5a 000000 00", 4) == b"SFDP"
     table = send("5a 000000 00", 0x100)
     assert send("5a 000080 00", 64) == table[0x80:0xC0]
@@ -77,7 +78,7 @@ def test_sfdp_can_be_read_from_anywhere(send):
         ("eb {} 000000", 4),
     ],
 )
-def test_reads(send, bus, head, lines):
+def test_read_commands_return_the_contents_and_wrap_at_the_end(send, bus, head, lines):
     enable_quad(bus)
     assert send(head.format("001234"), 4, lines=lines) == bytes([0x34, 0x35, 0x36, 0x37])
     assert send(head.format("0ffffe"), 4, lines=lines) == bytes([0xFE, 0xFF, 0x00, 0x01])
@@ -98,7 +99,7 @@ def test_reads(send, bus, head, lines):
         ("05", 1, 8 + 80),
     ],
 )
-def test_frames_take_their_cycles(send, bus, head, lines, cycles):
+def test_frames_take_the_cycles_of_their_shape(send, bus, head, lines, cycles):
     enable_quad(bus)
     before = bus.now()
     send(head, 10, lines=lines)
@@ -113,12 +114,12 @@ def test_quad_reads_need_qe(send, bus, head):
 
 
 @pytest.mark.parametrize(("head", "lines"), [("eb 000000 000000", 1), ("03 000000", 4)])
-def test_the_wrong_number_of_lines_is_no_command(send, bus, head, lines):
+def test_frame_with_a_wrong_number_of_lines_is_ignored(send, bus, head, lines):
     enable_quad(bus)
     assert send(head, 2, lines=lines) == b"\xff\xff"
 
 
-def test_write_enable_shows_and_is_used_up(send, bus, chip):
+def test_write_enable_is_in_the_status_until_a_program_ends(send, bus, chip):
     assert send("05", 1) == b"\x00"
     send("06")
     assert send("05", 1) == b"\x02"
@@ -135,7 +136,7 @@ def test_write_enable_shows_and_is_used_up(send, bus, chip):
 @pytest.mark.parametrize(
     "head", ["02 000000 00", "20 000000", "52 000000", "d8 000000", "c7", "60"]
 )
-def test_without_write_enable_nothing_changes(send, bus, chip, head):
+def test_changes_without_write_enable_are_ignored(send, bus, chip, head):
     before = chip.peek(0, SIZE)
     send(head)
     assert chip.peek(0, SIZE) == before
@@ -143,7 +144,7 @@ def test_without_write_enable_nothing_changes(send, bus, chip, head):
 
 
 @pytest.mark.parametrize(("opcode", "lines"), [("02", 1), ("32", 4)])
-def test_programs_and(send, bus, chip, opcode, lines):
+def test_programs_only_clear_bits(send, bus, chip, opcode, lines):
     enable_quad(bus)
     send("06")
     send(opcode + "001110 0f f0 00 ff", lines=lines)
@@ -151,20 +152,20 @@ def test_programs_and(send, bus, chip, opcode, lines):
     assert bus.clock.busy_until - bus.now() == 400_000
 
 
-def test_a_quad_program_needs_qe(send, chip):
+def test_quad_program_needs_qe(send, chip):
     send("06")
     send("32 000010 00", lines=4)
     assert chip.peek(0x10, 1) == b"\x10"
 
 
-def test_a_program_wraps_in_its_page(send, bus, chip):
+def test_program_wraps_in_its_page(send, bus, chip):
     send("06")
     send("02 0010fe 00 00 00 00")
     assert chip.peek(0x10FC, 6) == bytes([0xFC, 0xFD, 0x00, 0x00, 0x00, 0x01])
     assert chip.peek(0x1000, 3) == b"\x00\x00\x02"
 
 
-def test_of_more_than_a_page_the_last_256_bytes_win(bus, chip):
+def test_program_of_more_than_a_page_keeps_the_last_256_bytes(bus, chip):
     chip.poke(0x2000, b"\xff" * 256)
     bus.transfer(b"\x06")
     data = bytes(256) + bytes(range(256))[::-1] + b"\xaa"
@@ -173,7 +174,7 @@ def test_of_more_than_a_page_the_last_256_bytes_win(bus, chip):
     assert chip.peek(0x2100, 1) == b"\x00"
 
 
-def test_a_program_of_nothing_is_none(send, bus):
+def test_program_without_data_is_ignored(send, bus):
     send("06")
     send("02 000000")
     assert not bus.clock.busy
@@ -189,7 +190,7 @@ def test_a_program_of_nothing_is_none(send, bus):
         ("60", 0, SIZE, 2500),
     ],
 )
-def test_erases(send, bus, chip, head, start, length, milliseconds):
+def test_erase_commands_erase_their_unit(send, bus, chip, head, start, length, milliseconds):
     send("06")
     send(head)
     assert chip.peek(start, length) == b"\xff" * length
@@ -199,7 +200,7 @@ def test_erases(send, bus, chip, head, start, length, milliseconds):
         assert chip.peek(start - 1, 1) + chip.peek(start + length, 1) == b"\xff\x00"
 
 
-def test_an_erase_frame_that_goes_on_is_not_carried_out(send, bus, chip):
+def test_erase_frame_with_extra_bytes_is_ignored(send, bus, chip):
     send("06")
     send("20 001000 00")
     send("20 001000", 1)
@@ -208,7 +209,7 @@ def test_an_erase_frame_that_goes_on_is_not_carried_out(send, bus, chip):
     assert send("05", 1) == b"\x02"
 
 
-def test_a_busy_chip_takes_only_status_suspend_and_reset(send, bus, chip):
+def test_busy_chip_accepts_only_status_suspend_and_reset(send, bus, chip):
     send("06")
     send("20 001000")
     assert send("03 002001", 2) == b"\xff\xff"
@@ -224,7 +225,7 @@ def test_a_busy_chip_takes_only_status_suspend_and_reset(send, bus, chip):
     assert bus.clock.counts["dropped"] == 3
 
 
-def test_polling_alone_ends_busy(send, bus):
+def test_polls_advance_the_time_until_busy_ends(send, bus):
     send("06")
     send("02 000000 00")
     polls = 0
@@ -234,7 +235,7 @@ def test_polling_alone_ends_busy(send, bus):
     assert 600 < polls <= 625
 
 
-def test_a_status_read_that_goes_on_shows_the_change(send, bus):
+def test_long_status_read_shows_the_end_of_busy(send, bus):
     send("06")
     send("02 000000 00")
     answer = send("05", 2000)
@@ -242,14 +243,14 @@ def test_a_status_read_that_goes_on_shows_the_change(send, bus):
     assert answer.count(3) == pytest.approx(1250, abs=2)
 
 
-def test_a_busy_chip_may_hold_its_line_low(send, chip):
+def test_busy_chip_answers_its_busy_byte(send, chip):
     chip.busy_byte = 0
     send("06")
     send("20 001000")
     assert send("03 002001", 2) == b"\x00\x00"
 
 
-def test_observers_see_what_reaches_the_array_and_what_is_dropped(send, bus, chip):
+def test_observers_see_array_operations_and_dropped_commands(send, bus, chip):
     seen = []
 
     class Trace(Observer):
@@ -276,7 +277,7 @@ def test_observers_see_what_reaches_the_array_and_what_is_dropped(send, bus, chi
     ]
 
 
-def test_power_down_and_wake(send, bus, chip):
+def test_sleeping_chip_accepts_only_the_wake_command(send, bus, chip):
     send("b9")
     assert send("9f", 3) == b"\xff\xff\xff"
     assert send("05", 1) == b"\xff"
@@ -286,7 +287,7 @@ def test_power_down_and_wake(send, bus, chip):
     assert send("9f", 3) == chip.part.jedec
 
 
-def test_reset_takes_two_commands_in_a_row(send, bus):
+def test_reset_needs_two_commands_in_a_row(send, bus):
     send("50")
     send("01 1c")
     send("06")
@@ -303,7 +304,7 @@ def test_reset_takes_two_commands_in_a_row(send, bus):
     assert send("05", 1) == b"\x00"
 
 
-def test_reset_ends_what_the_chip_was_busy_with(send, bus):
+def test_reset_ends_a_running_erase(send, bus):
     send("06")
     send("20 000000")
     send("66")
@@ -311,7 +312,7 @@ def test_reset_ends_what_the_chip_was_busy_with(send, bus):
     assert bus.clock.busy_until - bus.now() == 30_000
 
 
-def test_suspend_lets_others_be_read_and_programmed(send, bus, chip):
+def test_suspended_erase_allows_reads_and_programs_elsewhere(send, bus, chip):
     send("06")
     send("d8 010000")
     bus.sleep(50 * MILLISECOND)
@@ -336,7 +337,7 @@ def test_suspend_lets_others_be_read_and_programmed(send, bus, chip):
     assert bus.clock.busy_until - bus.now() == pytest.approx(100 * MILLISECOND, abs=MILLISECOND)
 
 
-def test_suspend_and_resume_out_of_turn_do_nothing(send, bus):
+def test_suspend_and_resume_without_an_operation_are_ignored(send, bus):
     send("75")
     send("7a")
     assert (send("05", 1), send("35", 1)) == (b"\x00", b"\x00")
@@ -359,7 +360,7 @@ def test_suspend_and_resume_out_of_turn_do_nothing(send, bus):
     assert send("03 010001", 1) == b"\x01"
 
 
-def test_security_registers(send, bus):
+def test_security_registers_can_be_programmed_and_erased(send, bus):
     assert send("48 001000 00", 2) == b"\xff\xff"
     send("06")
     send("42 0010ff 12 34")
@@ -375,7 +376,7 @@ def test_security_registers(send, bus):
     assert send("48 001000 00", 1) == b"\xff"
 
 
-def test_a_security_program_wraps_and_its_last_256_bytes_win(send, bus):
+def test_security_program_wraps_and_keeps_the_last_256_bytes(send, bus):
     bus.transfer(b"\x06")
     bus.transfer(b"\x42\x00\x30\x01" + b"\x00" * 4 + bytes(range(255, -1, -1)))
     assert send("48 003000 00", 7) == b"\xff" * 7
@@ -385,7 +386,7 @@ def test_a_security_program_wraps_and_its_last_256_bytes_win(send, bus):
 
 
 @pytest.mark.parametrize("place", ["000000", "004000", "001100"])
-def test_there_are_three_security_registers(send, bus, place):
+def test_addresses_outside_the_security_registers_are_ignored(send, bus, place):
     send("06")
     send(f"42 {place} 00")
     send(f"44 {place}")
@@ -393,7 +394,7 @@ def test_there_are_three_security_registers(send, bus, place):
     assert send(f"48 {place} 00", 2) == b"\xff\xff"
 
 
-def test_a_locked_security_register_stays(send, bus):
+def test_locked_security_register_cannot_be_changed(send, bus):
     send("06")
     send("42 002000 12")
     wait(bus)
@@ -421,13 +422,13 @@ def test_unknown_commands_are_ignored(bus, chip):
     assert chip.peek(0, SIZE) == before
 
 
-def test_an_empty_frame_is_nothing(bus):
+def test_empty_frame_is_ignored(bus):
     assert bus.transfer(b"") == b""
     assert bus.transfer(b"", 2) == b"\xff\xff"
 
 
 @pytest.mark.parametrize("opcode", [op for op, shape in SHAPES.items() if shape.head > 1])
-def test_a_frame_cut_short_is_no_command(bus, chip, opcode):
+def test_frame_shorter_than_its_head_is_ignored(bus, chip, opcode):
     before = chip.peek(0, SIZE)
     enable_quad(bus)
     bus.transfer(b"\x06")
@@ -438,25 +439,32 @@ def test_a_frame_cut_short_is_no_command(bus, chip, opcode):
     assert not bus.clock.busy
 
 
-def test_the_answer_goes_on_while_more_is_sent(bus):
+def test_bytes_sent_during_the_answer_shift_it(bus):
     assert bus.transfer(bytes([Op.READ, 0, 0x10, 0, 0, 0]), 2) == b"\x02\x03"
 
 
-def test_chips_that_three_address_bytes_do_not_fit_are_refused():
-    with pytest.raises(NorError, match="24-bit"):
-        SpiFlashSlave(NorChip.in_memory(0x3000))
-    with pytest.raises(NorError, match="24-bit"):
-        SpiFlashSlave(NorChip.in_memory(0x2000000))
+def test_chip_without_a_24_bit_size_raises_einval():
+    for size in (0x3000, 0x2000000):
+        with pytest.raises(NorError, match=f"0x{size:X}") as caught:
+            SpiFlashSlave(NorChip.in_memory(size))
+        assert caught.value.errno == errno.EINVAL
 
 
-def test_a_clock_that_is_there_is_used(chip):
+@pytest.mark.parametrize("frame", ["9f", 3, [0x9F], None])
+def test_frame_that_is_no_buffer_raises_type_error(bus, frame):
+    with pytest.raises(TypeError):
+        bus.transfer(frame, 3)
+    assert bus.now() == 0
+
+
+def test_slave_uses_the_clock_of_its_chip(chip):
     chip.clock = DeviceClock(bus_hz=1_000_000)
     bus = SpiFlashSlave(chip)
     bus.transfer(b"\x9f", 3)
     assert bus.now() == chip.clock.now == 32_000
 
 
-def test_small_chips_erase_what_they_have():
+def test_erase_larger_than_the_chip_erases_all_of_it():
     chip = NorChip.in_memory(content=bytes(0x4000))
     bus = SpiFlashSlave(chip)
     bus.transfer(b"\x06")

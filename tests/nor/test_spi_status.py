@@ -1,4 +1,4 @@
-"""Status registers behind the bus: writing them, and what they protect."""
+"""Status registers behind the bus: writing them, and the areas that they protect."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ def power_cycle(bus: SpiFlashSlave) -> None:
         ("11 ff", "0000e0"),
     ],
 )
-def test_writable_bits(bus, frame, left):
+def test_only_writable_bits_are_stored(bus, frame, left):
     write(bus, frame)
     assert registers(bus) == left
 
 
 @pytest.mark.parametrize("frame", ["01", "01 000000", "31", "31 0202", "11", "11 e0e0"])
-def test_a_write_of_the_wrong_length_is_ignored(bus, frame):
+def test_status_write_of_a_wrong_length_is_ignored(bus, frame):
     write(bus, frame)
     assert registers(bus) == "020000"
 
 
-def test_writing_needs_an_enable_of_either_kind(bus):
+def test_status_write_needs_a_write_enable_of_either_kind(bus):
     bus.transfer(b"\x31\x02")
     assert registers(bus) == "000000"
     write(bus, "31 02", enable="50")
@@ -61,7 +61,7 @@ def test_writing_needs_an_enable_of_either_kind(bus):
     assert registers(bus) == "000200"
 
 
-def test_a_write_takes_10_ms_and_survives_a_reset(bus):
+def test_status_write_takes_10_ms_and_survives_a_reset(bus):
     bus.transfer(b"\x06")
     bus.transfer(b"\x01\x04\x02")
     assert bus.clock.busy_until - bus.now() == 10 * MILLISECOND
@@ -71,7 +71,7 @@ def test_a_write_takes_10_ms_and_survives_a_reset(bus):
     assert registers(bus) == "040200"
 
 
-def test_a_volatile_write_is_quick_and_forgotten(bus):
+def test_volatile_status_write_takes_no_time_and_ends_with_a_reset(bus):
     bus.transfer(b"\x50")
     bus.transfer(b"\x31\x02")
     assert not bus.clock.busy
@@ -80,7 +80,7 @@ def test_a_volatile_write_is_quick_and_forgotten(bus):
     assert registers(bus) == "000000"
 
 
-def test_locked_registers_stay_as_they_are(bus):
+def test_locked_status_registers_cannot_be_written(bus):
     write(bus, "31 01")
     write(bus, "01 1c")
     write(bus, "31 00", enable="50")
@@ -102,12 +102,12 @@ def test_locked_registers_stay_as_they_are(bus):
         (0x64, 0x00, 0x000000, 0x001000),
         (0x6C, 0x00, 0x000000, 0x004000),
         (0x5C, 0x00, 0x000000, 0x1000000),
-        (0x04, 0x40, 0x000000, 0xFC0000),  # CMP turns it round
+        (0x04, 0x40, 0x000000, 0xFC0000),  # CMP inverts the selection
         (0x24, 0x40, 0x040000, 0x1000000),
         (0x00, 0x40, 0x000000, 0x1000000),
     ],
 )
-def test_block_protection(bus, first, second, start, end):
+def test_protected_area_cannot_be_erased(bus, first, second, start, end):
     write(bus, f"01 {first:02x} {second:02x}")
     assert bus.status.protected() == (start, end)
     inside = [start, end - 0x1000]
@@ -121,7 +121,7 @@ def test_block_protection(bus, first, second, start, end):
 
 
 @pytest.mark.parametrize("first", [0x1C, 0x04])
-def test_protection_stops_programs_and_whole_erases(bus, first):
+def test_protection_stops_programs_and_chip_erases(bus, first):
     bus.chip.poke(0xFFFFF0, b"\xff" * 16)
     write(bus, f"01 {first:02x}")
     for frame in ("02 fffff0 00", "d8 ff0000", "c7", "60"):
@@ -131,11 +131,11 @@ def test_protection_stops_programs_and_whole_erases(bus, first):
     assert bus.chip.wear.total() == 0
 
 
-def test_nothing_is_protected_from_the_start(bus):
+def test_new_chip_is_not_protected(bus):
     write(bus, "c7")
     assert bus.chip.peek(SIZE - 1, 1) == b"\xff"
 
 
-def test_complement_of_everything_is_nothing(bus):
+def test_complement_of_the_whole_chip_protects_nothing(bus):
     write(bus, "01 1c 40")
     assert not bus.status.protected().touches(0, SIZE)

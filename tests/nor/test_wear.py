@@ -1,7 +1,8 @@
-"""Wear counts beside the image: kept, reopened, refused when they do not fit."""
+"""Wear counts beside the image: kept, reopened, refused if they do not fit."""
 
 from __future__ import annotations
 
+import errno
 import gc
 from pathlib import Path
 from struct import pack
@@ -33,7 +34,7 @@ def test_counts_survive_reopening(image):
         assert chip.wear.counts() == (0, 1, 2, 1) + (0,) * 12
 
 
-def test_a_dropped_chip_loses_no_count(image):
+def test_dropped_chip_loses_no_count(image):
     chip = open_chip(image)
     chip.erase_chip()
     del chip
@@ -42,7 +43,7 @@ def test_a_dropped_chip_loses_no_count(image):
         assert chip.wear.total() == SECTORS
 
 
-def test_the_file_is_a_header_and_one_word_per_sector(image):
+def test_wear_file_is_a_header_and_one_word_per_sector(image):
     with open_chip(image) as chip:
         chip.erase_sector(0xF000)
     expected = b"MAIXWEAR" + pack("<II", 1, SECTORS) + bytes(4 * 15) + pack("<I", 1)
@@ -50,35 +51,37 @@ def test_the_file_is_a_header_and_one_word_per_sector(image):
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    "damage",
     [
-        (lambda old: b"", "is empty"),
-        (lambda old: old[:10], "too short"),
-        (lambda old: b"NOT WEAR" + old[8:], "no wear file"),
-        (lambda old: old[:8] + pack("<I", 9) + old[12:], "no wear file"),
-        (lambda old: old[:-1], "79 bytes, a wear file for 16 sectors has 80"),
-        (lambda old: old + b"x", "81 bytes"),
-        (lambda old: old[:12] + pack("<I", 15) + old[16:], "counts 15 sectors"),
+        pytest.param(lambda old: b"", id="empty"),
+        pytest.param(lambda old: old[:10], id="cut-header"),
+        pytest.param(lambda old: b"NOT WEAR" + old[8:], id="magic"),
+        pytest.param(lambda old: old[:8] + pack("<I", 9) + old[12:], id="version"),
+        pytest.param(lambda old: old[:-1], id="short"),
+        pytest.param(lambda old: old + b"x", id="long"),
+        pytest.param(lambda old: old[:12] + pack("<I", 15) + old[16:], id="sectors"),
     ],
 )
-def test_a_wear_file_that_does_not_fit_is_refused_and_kept(image, damage, message):
+def test_unfit_wear_file_is_refused_and_kept(image, damage):
     wear = image.with_name("wear")
     damaged = damage(wear.read_bytes())
     wear.write_bytes(damaged)
-    with pytest.raises(NorImageError, match=message) as caught:
+    with pytest.raises(NorImageError) as caught:
         open_chip(image)
+    assert str(wear) in str(caught.value)
+    assert caught.value.errno == errno.EINVAL
     assert caught.value.hint
     assert wear.read_bytes() == damaged
 
 
-def test_reading_makes_no_wear_file(image):
+def test_read_only_chip_creates_no_wear_file(image):
     image.with_name("wear").unlink()
     with open_chip(image, read_only=True) as chip:
         assert chip.wear.total() == 0
     assert not image.with_name("wear").exists()
 
 
-def test_without_a_path_counts_live_in_ram(image):
+def test_counts_without_a_path_are_in_ram(image):
     with NorChip.open(image) as chip:
         chip.erase_chip()
         assert chip.wear.highest() == 1
@@ -86,7 +89,7 @@ def test_without_a_path_counts_live_in_ram(image):
         assert chip.wear.total() == 0
 
 
-def test_a_count_stops_at_its_largest_value(tmp_path):
+def test_count_stops_at_its_largest_value(tmp_path):
     path = tmp_path / "wear"
     path.write_bytes(b"MAIXWEAR" + pack("<IIII", 1, 2, 0xFFFFFFFF, 0xFFFFFFFE))
     counts = WearCounts.open(path, 2)
@@ -98,7 +101,7 @@ def test_a_count_stops_at_its_largest_value(tmp_path):
     counts.close()
 
 
-def test_a_chip_in_memory_can_keep_its_counts_too(tmp_path):
+def test_chip_in_memory_can_have_a_wear_file(tmp_path):
     with NorChip.in_memory(SIZE, wear_path=tmp_path / "w") as chip:
         chip.erase_sector(0)
     assert WearCounts.open(tmp_path / "w", SECTORS, read_only=True)[0] == 1

@@ -1,4 +1,4 @@
-"""Cards of every kind, and the two drivers over them."""
+"""Simulated cards of every kind, and the two drivers."""
 
 from __future__ import annotations
 

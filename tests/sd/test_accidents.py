@@ -1,4 +1,4 @@
-"""What cards and media do that no switch of the simulated card says."""
+"""Faults of cards, buses and drives that no switch of the simulated card produces."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from maixfs.sd import (
     SpiSdCard,
     SpiSdSlave,
 )
-from maixfs.sd.spi_exchange import Exchange, GarbledError
-from maixfs.sd.spi_start import start
+from maixfs.sd.bus import CardLostError, Exchange, GarbledError
+from maixfs.sd.spi_driver import initialise
 
 from .conftest import QUICK, Driver, make_bus, noise
 
 
-class Told(Exchange):
-    """An exchange with a good card, except for what it is told to answer instead."""
+class Scripted(Exchange):
+    """An exchange with a good card, with some responses replaced."""
 
     def __init__(self, answers: dict[int, bytes], kind: CardKind = CardKind.SDHC) -> None:
         super().__init__(make_bus(kind))
@@ -38,8 +38,8 @@ class Told(Exchange):
         self.garbled = 0
 
     def command(self, number: int, argument: int = 0, extra: int = 0) -> bytes:
-        said = super().command(number, argument, extra)
-        return self.answers.get(number, said)
+        response = super().command(number, argument, extra)
+        return self.answers.get(number, response)
 
     def receive(self, length: int, what: str) -> bytes:
         data = super().receive(length, what)
@@ -50,34 +50,36 @@ class Told(Exchange):
 
 
 @pytest.mark.parametrize(
-    ("answers", "kind", "says"),
+    ("answers", "kind", "pattern"),
     [
-        ({8: b"\xff\xff\xff\xff\xff"}, CardKind.SDHC, "CMD8 got no response"),
-        ({41: b"\x10"}, CardKind.SDHC, r"ACMD41: the card answers 0x10 \(erase"),
-        ({41: b"\xff"}, CardKind.SDHC, "ACMD41: the card gives no response"),
+        ({8: b"\xff\xff\xff\xff\xff"}, CardKind.SDHC, "CMD8 .*0xFF"),
+        ({41: b"\x10"}, CardKind.SDHC, "ACMD41: .*0x10"),
+        ({41: b"\xff"}, CardKind.SDHC, "ACMD41: .*0xFF"),
         ({58: b"\x00\x40\xff\x80\x00"}, CardKind.SDHC, "OCR 0x40FF8000"),
-        ({58: b"\x00\xc0\xff\x80\x00"}, CardKind.MMC, "the MMC addresses by sectors"),
-        ({16: b"\x40"}, CardKind.SDSC_V1, r"CMD16 .*0x40 \(parameter"),
-        ({9: b"\x01"}, CardKind.SDHC, r"CMD9 .*0x01 \(idle\)"),
+        ({58: b"\x00\xc0\xff\x80\x00"}, CardKind.MMC, "OCR 0xC0FF8000"),
+        ({16: b"\x40"}, CardKind.SDSC_V1, "CMD16 .*0x40"),
+        ({9: b"\x01"}, CardKind.SDHC, "CMD9 .*0x01"),
     ],
 )
-def test_a_start_that_goes_wrong(answers: dict[int, bytes], kind: CardKind, says: str) -> None:
-    with pytest.raises(SdError, match=says):
-        start(Told(answers, kind), 25_000_000)
+def test_initialisation_with_a_wrong_response_names_the_command(
+    answers: dict[int, bytes], kind: CardKind, pattern: str
+) -> None:
+    with pytest.raises(SdError, match=pattern):
+        initialise(Scripted(answers, kind), 25_000_000)
 
 
 @pytest.mark.parametrize("garbled", [1, 2, 3])
-def test_registers_are_read_again(garbled: int) -> None:
-    told = Told({})
-    told.garbled = garbled
+def test_garbled_register_is_read_up_to_three_times(garbled: int) -> None:
+    exchange = Scripted({})
+    exchange.garbled = garbled
     if garbled < 3:
-        assert start(told, 25_000_000).csd.crc_ok
+        assert initialise(exchange, 25_000_000).csd.crc_ok
     else:
         with pytest.raises(GarbledError, match="CMD9"):
-            start(told, 25_000_000)
+            initialise(exchange, 25_000_000)
 
 
-def test_a_card_that_sends_no_data(driver: Driver) -> None:
+def test_read_without_a_token_raises(driver: Driver) -> None:
     bus = make_bus()
     card = driver(bus)
     bus.card.timing = QUICK.__class__(read_access=10**10)
@@ -85,7 +87,7 @@ def test_a_card_that_sends_no_data(driver: Driver) -> None:
         card.read(0, 1)
 
 
-def test_a_data_response_that_does_not_come() -> None:
+def test_missing_data_response_is_retried_then_raises() -> None:
     class Deaf:
         """A bus on which the card never sees the block."""
 
@@ -102,12 +104,12 @@ def test_a_data_response_that_does_not_come() -> None:
             return self._bus.transfer(tx)
 
     bus = Deaf(make_bus())
-    with pytest.raises(SdError, match="no data response"):
+    with pytest.raises(CardLostError, match="0xFF"):
         SpiSdCard(bus).write(0, noise(1))
     assert bus.writes == 3  # each after a fresh start
 
 
-def test_an_error_that_was_told_is_over(driver: Driver) -> None:
+def test_read_error_does_not_fail_the_next_write(driver: Driver) -> None:
     bus = make_bus()
     card = driver(bus)
     bus.card.faults.read_tokens[3] = 0x04
@@ -115,12 +117,12 @@ def test_an_error_that_was_told_is_over(driver: Driver) -> None:
         with pytest.raises(SdError, match="sector 0x3"):
             card.read(4 - count if count > 1 else 3, count)
     bus.card.faults.read_tokens.clear()
-    card.write(3, noise(2))  # and the error bits of before do not count against it
+    card.write(3, noise(2))  # the error bits of the read are cleared by then
     assert card.read(3, 2) == noise(2)
 
 
 class Failing(RamSectors):
-    """A medium on which one sector is gone."""
+    """A medium with one unreadable sector."""
 
     bad = 7
 
@@ -138,7 +140,7 @@ class Failing(RamSectors):
         raise SectorError("the host cannot write")
 
 
-def test_a_medium_that_fails_is_a_card_that_fails(driver: Driver) -> None:
+def test_failing_medium_is_reported_as_a_card_error(driver: Driver) -> None:
     bus = SpiSdSlave(SdCard(Failing(8 << 21), timing=QUICK))
     card = driver(bus)
     card.write(8, noise(1))
@@ -147,12 +149,12 @@ def test_a_medium_that_fails_is_a_card_that_fails(driver: Driver) -> None:
     with pytest.raises(SdError, match=r"sector 0x7: .*0xED"):
         card.write(5, noise(4))
     if isinstance(card, SpiSdCard):
-        with pytest.raises(SdError, match=r"0x04 \(error\)"):
+        with pytest.raises(SdError, match="0x04"):
             card.erase(0, 100)
     assert card.read(8, 1) == noise(1)
 
 
-def test_an_erase_that_is_only_pretended() -> None:
+def test_zero_writes_zeros_if_the_erase_had_no_effect() -> None:
     bus = make_bus()
     card = SpiSdCard(bus)
     card.write(0, noise(100))
@@ -161,14 +163,14 @@ def test_an_erase_that_is_only_pretended() -> None:
     assert card.read(0, 100) == bytes(100 * 512)
 
 
-def test_the_host_s_clock() -> None:
+def test_host_time_advances_by_sleep() -> None:
     clock = HostTime()
     before = clock.time()
     clock.sleep(1000)
     assert clock.time() > before
 
 
-def test_a_bus_that_fails_while_it_waits() -> None:
+def test_bus_failure_during_a_wait_is_an_sd_error() -> None:
     bus = make_bus()
     card = FirmwareSdCard(bus)
 
@@ -176,23 +178,30 @@ def test_a_bus_that_fails_while_it_waits() -> None:
         raise OSError(errno.ENODEV, "no such device")
 
     bus.skip = fail  # type: ignore[method-assign]
-    with pytest.raises(SdError, match="no such device"):
+    with pytest.raises(SdError) as caught:
         card.read(0, 1)
+    assert caught.value.errno == errno.ENODEV
 
 
 # Drives of the host
 
 
-def test_a_drive_without_a_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drive_without_a_card_raises_card_image_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "sdb"
     path.write_bytes(b"")
     monkeypatch.setattr(stat, "S_ISBLK", lambda mode: True)
-    with pytest.raises(CardImageError, match="says nothing of its size"):
+    with pytest.raises(CardImageError, match="sdb"):
         FileSectors.open(path)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems guard drives by themselves")
-def test_a_drive_that_is_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems protect mounted drives themselves"
+)
+def test_mounted_drive_opens_read_only_but_not_for_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "sdb"
     path.write_bytes(noise(4))
     really_open = os.open
@@ -204,32 +213,36 @@ def test_a_drive_that_is_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(stat, "S_ISBLK", lambda mode: True)
     monkeypatch.setattr(os, "open", busy)
-    with pytest.raises(SectorError, match="busy") as caught:
+    with pytest.raises(SectorError) as caught:
         FileSectors.open(path, read_only=False)
+    assert caught.value.errno == errno.EBUSY
     assert "mounted" in (caught.value.hint or "")
     with FileSectors.open(path) as card:
         assert card.block_device
         assert card.read(0, 4) == noise(4)
 
 
-def test_a_drive_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drive_that_disappears_raises_sector_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "sdb"
     path.write_bytes(noise(4))
     with FileSectors.open(path, read_only=False) as card:
 
         def fail(*_: object) -> int:
-            raise OSError(errno.EIO, "No medium found")
+            raise OSError(errno.ENODEV, "No medium found")
 
         monkeypatch.setattr(os, "fstat", fail)
-        with pytest.raises(SectorError, match="No medium"):
+        with pytest.raises(SectorError) as caught:
             card.block_device
+        assert caught.value.errno == errno.ENODEV
         monkeypatch.undo()
-        # Where the host cannot tell holes from data, zeros are written.
+        # If the host cannot report holes, zeros are written over everything.
         monkeypatch.setattr(os, "lseek", fail)
         if hasattr(os, "pwrite"):
             card.zero(1, 2)
     assert path.read_bytes() == noise(4)[:512] + bytes(1024) + noise(4)[1536:]
 
 
-def test_a_medium_s_name() -> None:
+def test_str_of_a_ram_medium_names_its_size() -> None:
     assert "16777216 sectors" in str(RamSectors(8 << 21))

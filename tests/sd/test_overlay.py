@@ -1,17 +1,21 @@
-"""A card with everything that is written to it laid over it."""
+"""Overlays: reads as from a written card, while the card below stays unchanged."""
 
 from __future__ import annotations
 
+import errno
 import random
+from collections.abc import Callable
 
 import pytest
 
+from maixfs.errors import FullError
+from maixfs.sd.errors import SectorError
 from maixfs.sd.media import RamSectors
 from maixfs.sd.overlay import PAGE, Overlay
 
 
-def test_an_overlay_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads as a card that is written at once, in memory or spilled to a file."""
+def test_overlay_equals_a_card_that_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether pages are held in memory or spilled to a file."""
     for bound in (1 << 14, 3):
         monkeypatch.setattr("maixfs.sd.overlay.IN_MEMORY", bound)
         chance = random.Random(bound)
@@ -45,7 +49,7 @@ def test_an_overlay_is_a_card(monkeypatch: pytest.MonkeyPatch) -> None:
         assert overlay.read(0, 99) == b"\x11" * 50688
 
 
-def test_what_was_interrupted_can_be_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_after_an_interrupted_write(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_self: Overlay, _content: bytes) -> int:
         raise KeyboardInterrupt
 
@@ -58,3 +62,63 @@ def test_what_was_interrupted_can_be_undone(monkeypatch: pytest.MonkeyPatch) -> 
         overlay.write(0, b"\x11" * 512 * 64)
     overlay.undo()
     assert overlay.read(0, 64) == b"\x22" * 512 + bytes(512 * 63)
+
+
+def test_overlay_reads_across_many_pages_with_few_held() -> None:
+    below = RamSectors(4096, b"\x11" * 512 * 4096)
+    overlay = Overlay(below)
+    overlay.write(1000, b"\x22" * 512)
+    expected = bytearray(below.read(0, 4096))
+    expected[1000 * 512 : 1001 * 512] = b"\x22" * 512
+    assert overlay.read(0, 4096) == expected
+    assert overlay.read(8, 900) == expected[8 * 512 : 908 * 512]
+    assert [*overlay.runs()] == [(1000, PAGE)]
+
+
+def test_changed_since_mark_compares_bytes() -> None:
+    overlay = Overlay(RamSectors(64))
+    assert not overlay.changed_since_mark()
+    assert [*overlay.runs()] == []
+    overlay.mark()
+    overlay.write(3, bytes(512))
+    assert not overlay.changed_since_mark()
+    overlay.write(3, b"\x01" * 512)
+    assert overlay.changed_since_mark()
+    overlay.mark()
+    overlay.write(3, b"\x01" * 512)
+    assert not overlay.changed_since_mark()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda overlay: overlay.write(63, bytes(1024)),
+        lambda overlay: overlay.write(-1, bytes(512)),
+        lambda overlay: overlay.write(0, bytes(100)),
+        lambda overlay: overlay.read(60, 5),
+        lambda overlay: overlay.readinto(0, memoryview(bytearray(100))),
+        lambda overlay: overlay.zero(64, 1),
+    ],
+)
+def test_overlay_arguments_out_of_range_raise_einval(work: Callable[[Overlay], object]) -> None:
+    overlay = Overlay(RamSectors(64))
+    overlay.write(60, b"\x01" * 512)
+    with pytest.raises(SectorError) as caught:
+        work(overlay)
+    assert caught.value.errno == errno.EINVAL
+    assert [*overlay.runs()] == [(56, PAGE)]
+
+
+def test_overlay_without_space_for_its_spill_file_raises_enospc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    overlay = Overlay(RamSectors(64))
+    monkeypatch.setattr("maixfs.sd.overlay.IN_MEMORY", 0)
+    monkeypatch.setattr("maixfs.sd.overlay.tempfile.TemporaryFile", full)
+    with pytest.raises(SectorError) as caught:
+        overlay.write(0, bytes(512))
+    assert isinstance(caught.value, FullError)
+    assert len(overlay) == 0

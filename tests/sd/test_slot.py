@@ -1,13 +1,15 @@
-"""A board's slot, and that its quick way takes the time of the slow one."""
+"""A board's slot, and that ``TimedSectors`` take the time of the bus."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maixfs.errors import ReadOnlyError
 from maixfs.sd import (
     SLOWEST,
     TYPICAL,
@@ -52,36 +54,36 @@ times = st.integers(0, 40_000)
     fast=st.booleans(),
     stuff=st.sampled_from([0xFF, 0x7F, 0x00]),
 )
-def test_the_quick_way_takes_the_same_time(
+def test_timed_sectors_take_the_time_of_the_bus(
     timing: SdTiming, work: list[tuple[str, int]], kind: CardKind, fast: bool, stuff: int
 ) -> None:
     sectors = SIZES[kind]
     card = SdCard(RamSectors(sectors), kind, timing=timing, faults=Faults(stuff_byte=stuff))
     bus = SpiSdSlave(card)
-    slow = FirmwareSdCard(bus, fast_sdsc=fast)
+    driver = FirmwareSdCard(bus, fast_sdsc=fast)
     clock = SdClock()
-    quick = TimedSectors(RamSectors(sectors), clock, timing, hz=slow.hz, stuff_byte=stuff)
+    timed = TimedSectors(RamSectors(sectors), clock, timing, hz=driver.hz, stuff_byte=stuff)
     start = bus.clock.now
     for index, (what, count) in enumerate(work):
-        for device in (slow, quick):
+        for device in (driver, timed):
             if what == "write":
                 device.write(3, noise(count, index))
             else:
                 device.read(3, count)
         assert clock.now == bus.clock.now - start
-    assert quick.read(0, 20) == slow.read(0, 20)
-    assert not quick.too_slow
+    assert timed.read(0, 20) == driver.read(0, 20)
+    assert not timed.too_slow
 
 
 @pytest.mark.parametrize("protected", [False, True])
-def test_refusals_take_the_same_time(protected: bool) -> None:
+def test_refusals_take_the_time_of_the_bus(protected: bool) -> None:
     card = SdCard(RamSectors(SIZE), write_protected=protected)
     bus = SpiSdSlave(card)
-    slow, clock = FirmwareSdCard(bus), SdClock()
-    quick = TimedSectors(card.medium, clock, read_only=protected)
+    driver, clock = FirmwareSdCard(bus), SdClock()
+    timed = TimedSectors(card.medium, clock, read_only=protected)
     start = bus.clock.now
     for sector in (SIZE, 5):
-        for device in (slow, quick):
+        for device in (driver, timed):
             if protected:
                 with pytest.raises(SdError):
                     device.write(sector, noise(2))
@@ -91,42 +93,46 @@ def test_refusals_take_the_same_time(protected: bool) -> None:
         assert clock.now == bus.clock.now - start
 
 
-def test_the_quick_way_is_a_device() -> None:
+def test_timed_sectors_are_a_sector_device() -> None:
     clock = SdClock()
-    quick = TimedSectors(RamSectors(SIZE), clock)
-    assert quick.sectors == SIZE
+    timed = TimedSectors(RamSectors(SIZE), clock)
+    assert timed.sectors == SIZE
     buffer = bytearray(1024)
-    quick.write(1, noise(2))
-    quick.readinto(1, memoryview(buffer))
+    timed.write(1, noise(2))
+    timed.readinto(1, memoryview(buffer))
     assert bytes(buffer) == noise(2)
     before = clock.now
-    quick.zero(1, 1)
-    assert clock.now - before == quick.write_time(1)
-    assert quick.read(1, 2) == bytes(512) + noise(2)[512:]
-    quick.sync()
-    with pytest.raises(SectorError, match="whole sectors"):
-        quick.write(0, b"short")
+    timed.zero(1, 1)
+    assert clock.now - before == timed.write_time(1)
+    assert timed.read(1, 2) == bytes(512) + noise(2)[512:]
+    timed.sync()
+    with pytest.raises(SectorError) as caught:
+        timed.write(0, b"short")
+    assert caught.value.errno == errno.EINVAL
+    with pytest.raises(TypeError):
+        timed.write(0, "text")  # type: ignore[arg-type]
     assert TimedSectors(RamSectors(SIZE), clock, SLOWEST).too_slow
-    assert quick.read_time(0) == quick.write_time(0) == 0
+    assert timed.read_time(0) == timed.write_time(0) == 0
 
 
-def test_a_mebibyte_takes_what_the_bus_takes() -> None:
-    quick = TimedSectors(RamSectors(SIZE), SdClock(), TYPICAL)
+def test_time_of_a_mebibyte_is_mostly_bus_time() -> None:
+    timed = TimedSectors(RamSectors(SIZE), SdClock(), TYPICAL)
     bytes_alone = 2048 * 512 * 320
-    assert bytes_alone < quick.read_time(2048) < bytes_alone * 1.2
-    assert quick.write_time(2048) > 2048 * (512 * 320 + MILLISECOND)
+    assert bytes_alone < timed.read_time(2048) < bytes_alone * 1.2
+    assert timed.write_time(2048) > 2048 * (512 * 320 + MILLISECOND)
 
 
 # The slot
 
 
-def test_a_card_goes_in_and_out() -> None:
+def test_card_is_inserted_used_and_removed() -> None:
     clock = SdClock()
     slot = SdSlot(clock)
     card = slot.insert(RamSectors(SIZE))
     assert card.kind is CardKind.SDHC
-    with pytest.raises(SdError, match="already"):
+    with pytest.raises(SdError) as caught:
         slot.insert(RamSectors(SIZE))
+    assert caught.value.errno == errno.EBUSY
     device = slot.init()
     assert device.sectors == SIZE
     assert slot.init_time > 50 * MILLISECOND
@@ -149,7 +155,7 @@ def test_a_card_goes_in_and_out() -> None:
         lambda: device.write(5, noise(1)),
     ):
         before = clock.now
-        with pytest.raises(SdError, match="does not answer"):
+        with pytest.raises(SdError, match=r"sector 0x5: .*0xFF"):
             work()
         assert clock.now - before > 20 * MILLISECOND
     device.sync()
@@ -157,7 +163,7 @@ def test_a_card_goes_in_and_out() -> None:
     assert slot.remove() is None
 
 
-def test_a_card_put_back_is_found_by_the_next_init() -> None:
+def test_reinserted_card_is_found_by_the_next_init() -> None:
     slot = SdSlot()
     card = slot.insert(RamSectors(SIZE, noise(1)))
     old = slot.init()
@@ -171,7 +177,7 @@ def test_a_card_put_back_is_found_by_the_next_init() -> None:
         old.read(0, 1)
 
 
-def test_power_makes_the_card_start_anew() -> None:
+def test_power_on_resets_the_card() -> None:
     slot = SdSlot()
     slot.power_on()
     slot.insert(SdCard(RamSectors(SIZE), faults=Faults(drops_writes=True)))
@@ -184,17 +190,16 @@ def test_power_makes_the_card_start_anew() -> None:
     assert slot.init().read(0, 1) == bytes(512)
 
 
-def test_an_empty_slot() -> None:
+def test_empty_slot_raises_after_three_tries() -> None:
     clock = SdClock()
     slot = SdSlot(clock)
-    with pytest.raises(SdError, match="CMD0") as caught:
+    with pytest.raises(SdError, match=r"CMD0: .*0xFF"):
         slot.init()
-    assert "no card" in (caught.value.hint or "")
     assert 7_800 * MILLISECOND < slot.init_time < 8_000 * MILLISECOND
     assert clock.now == 0
 
 
-def test_a_card_that_the_firmware_refuses() -> None:
+def test_refused_card_gives_no_device() -> None:
     slot = SdSlot()
     slot.insert(SdCard(RamSectors(SIZES[CardKind.SDSC_V1]), CardKind.SDSC_V1))
     with pytest.raises(SdError, match="CMD8"):
@@ -202,7 +207,7 @@ def test_a_card_that_the_firmware_refuses() -> None:
     assert slot.device is None
 
 
-def test_faults_take_the_slow_way() -> None:
+def test_faults_are_visible_through_the_slot() -> None:
     slot = SdSlot()
     card = slot.insert(RamSectors(SIZE, noise(2)))
     device = slot.init()
@@ -220,7 +225,7 @@ def test_faults_take_the_slow_way() -> None:
         device.write(0, noise(2))
 
 
-def test_a_fault_may_be_thrown_later() -> None:
+def test_fault_switched_on_later_takes_effect() -> None:
     faults = Faults()
     card = SdCard(RamSectors(SIZE), faults=faults)
     assert card.faults is faults
@@ -231,16 +236,16 @@ def test_a_fault_may_be_thrown_later() -> None:
         slot.init()
 
 
-def test_a_slow_card_takes_the_slow_way() -> None:
+def test_card_too_slow_for_the_driver_fails() -> None:
     slot = SdSlot()
     slow = SdTiming(read_access=30 * MILLISECOND)
     slot.insert(SdCard(RamSectors(SIZE), timing=slow))
     device = slot.init()
-    with pytest.raises(SdError, match="sends nothing"):
+    with pytest.raises(SdError, match="0xFF"):
         device.read(0, 1)
 
 
-def test_an_image_that_is_only_read(tmp_path: Path) -> None:
+def test_read_only_image_rejects_writes(tmp_path: Path) -> None:
     path = tmp_path / "card.img"
     with FileSectors.create(path, 4096) as image:
         image.write(0, noise(1))
@@ -250,5 +255,15 @@ def test_an_image_that_is_only_read(tmp_path: Path) -> None:
         assert card.kind is CardKind.SDSC_V2
         device = slot.init()
         assert device.read(0, 1) == noise(1)
-        with pytest.raises(SdError, match="0x0D"):
+        with pytest.raises(SdError, match="0x0D") as caught:
             device.write(0, noise(1))
+        assert isinstance(caught.value, ReadOnlyError)
+        assert caught.value.errno == errno.EROFS
+
+
+def test_wrong_type_is_not_inserted() -> None:
+    slot = SdSlot()
+    with pytest.raises(TypeError):
+        slot.insert("card.img")  # type: ignore[arg-type]
+    assert slot.card is None
+    slot.insert(RamSectors(SIZE))

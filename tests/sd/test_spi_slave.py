@@ -1,4 +1,4 @@
-"""The card in SPI mode, byte for byte."""
+"""The simulated card in SPI mode, byte for byte."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maixfs.sd import CardKind, Faults, RamSectors, SdCard, SdClock, SdTiming, SpiSdSlave
-from maixfs.sd.commands import frame
-from maixfs.sd.crc import crc16
+from maixfs.sd.commands import crc16, frame
 
 from .conftest import QUICK, SIZES, make_bus, noise
 
@@ -16,7 +15,7 @@ HCS = 0x40000000
 
 
 class Host:
-    """A host that looks at every byte."""
+    """A host that checks every byte."""
 
     def __init__(self, bus: SpiSdSlave) -> None:
         self.bus = bus
@@ -33,7 +32,7 @@ class Host:
         return (bytes([r1]) if count <= 9 else b"\xff") + self.bus.transfer(b"\xff" * extra)
 
     def do(self, command: int, argument: int = 0, extra: int = 0) -> bytes:
-        """Do the same, and let the card go."""
+        """Send a command as ``send`` does, then deselect the card."""
         answer = self.send(command, argument, extra)
         self.end()
         return answer
@@ -61,7 +60,7 @@ class Host:
         return self
 
     def block(self, length: int = 512) -> bytes:
-        """Return a block that comes, checked."""
+        """Receive a block, check its CRC and return its data."""
         _, token = self.bus.skip(0xFF, 1 << 16)
         assert token == 0xFE
         data = self.bus.transfer(b"\xff" * (length + 2))
@@ -69,7 +68,7 @@ class Host:
         return data[:length]
 
     def give(self, data: bytes, token: int = 0xFE, *, crc: int | None = None) -> int:
-        """Send a block, return the data response without its undefined bits, wait for busy."""
+        """Send a block, wait while the card is busy, return the defined bits of its response."""
         check = crc16(data) if crc is None else crc
         self.bus.transfer(b"\xff" + bytes([token]) + data + check.to_bytes(2, "big"))
         response = self.bus.transfer(b"\xff")[0] & 0x1F
@@ -83,24 +82,24 @@ def host(bus: SpiSdSlave) -> Host:
 
 
 @pytest.mark.parametrize("clocks", [0, 9, 10])
-def test_a_card_needs_74_clocks_with_select_high(bus: SpiSdSlave, clocks: int) -> None:
+def test_card_needs_74_clocks_with_select_high(bus: SpiSdSlave, clocks: int) -> None:
     bus.transfer(b"\xff" * clocks)
     bus.select()
     bus.transfer(frame(0))
     assert (0x01 in bus.transfer(b"\xff" * 9)) == (clocks == 10)
 
 
-def test_before_cmd0_nothing_is_answered(bus: SpiSdSlave) -> None:
+def test_no_response_before_cmd0_with_a_valid_crc(bus: SpiSdSlave) -> None:
     host = Host(bus)
     assert host.do(8, 0x1AA, 4) == b"\xff" * 5
-    assert host.send(0, crc=0x97) == b"\xff"  # still in SD mode, where checks count
+    assert host.send(0, crc=0x97) == b"\xff"  # still in SD mode, where CRCs are checked
     host.end()
     assert host.do(0) == b"\x01"
-    assert host.send(0, crc=0x01) == b"\x01"  # from now on they do not
+    assert host.send(0, crc=0x01) == b"\x01"  # in SPI mode they are not
 
 
 @pytest.mark.parametrize("kind", SIZES)
-def test_each_kind_starts_as_it_should(kind: CardKind) -> None:
+def test_each_kind_answers_the_initialisation(kind: CardKind) -> None:
     host = Host(make_bus(kind))
     assert host.do(0) == b"\x01"
     modern = kind in (CardKind.SDSC_V2, CardKind.SDHC, CardKind.SDXC)
@@ -114,7 +113,7 @@ def test_each_kind_starts_as_it_should(kind: CardKind) -> None:
     assert host.do(58, 0, 4) == bytes([0, ccs, 0xFF, 0x80, 0])
 
 
-def test_block_addresses_want_a_host_that_knows_them() -> None:
+def test_sdhc_stays_idle_without_cmd8_and_hcs() -> None:
     host = Host(make_bus(timing=SdTiming(init=0)))
     host.do(0)
     assert host.app(41, HCS) == b"\x01"  # no CMD8 yet
@@ -126,7 +125,7 @@ def test_block_addresses_want_a_host_that_knows_them() -> None:
     assert host.app(41, 0) == b"\x00"
 
 
-def test_initialisation_takes_its_time_once() -> None:
+def test_initialisation_time_passes_once_per_power_up() -> None:
     bus = make_bus(timing=SdTiming(init=10_000_000))
     Host(bus).start()
     assert bus.clock.now >= 10_000_000
@@ -139,7 +138,7 @@ def test_initialisation_takes_its_time_once() -> None:
     assert bus.clock.now - start >= 10_000_000
 
 
-def test_registers_come_as_blocks(host: Host) -> None:
+def test_registers_are_sent_as_blocks(host: Host) -> None:
     card = host.bus.card
     for command, app, length, register in (
         (9, False, 16, card.csd),
@@ -159,7 +158,7 @@ def test_registers_come_as_blocks(host: Host) -> None:
 
 
 @pytest.mark.parametrize("kind", SIZES)
-def test_single_blocks(kind: CardKind) -> None:
+def test_single_block_write_and_read(kind: CardKind) -> None:
     host = Host(make_bus(kind)).start()
     unit = 1 if kind.by_blocks else 512
     data = noise(1)
@@ -173,7 +172,7 @@ def test_single_blocks(kind: CardKind) -> None:
     assert host.do(13, 0, 1) == b"\x00\x00"
 
 
-def test_a_block_follows_at_once_with_select_held(host: Host) -> None:
+def test_consecutive_commands_with_select_held(host: Host) -> None:
     for sector in (3, 4):
         host.bus.transfer(b"")
         assert host.send(24, sector) == b"\x00"
@@ -182,7 +181,7 @@ def test_a_block_follows_at_once_with_select_held(host: Host) -> None:
     assert host.bus.card.medium.read(3, 2) == noise(1, 3) + noise(1, 4)
 
 
-def test_many_blocks(host: Host) -> None:
+def test_multi_block_write_and_read(host: Host) -> None:
     assert host.app(23, 3) == b"\x00"
     assert host.send(25, 7) == b"\x00"
     assert host.do(17, 0) == b"\x04"  # in the middle of a transfer
@@ -206,7 +205,7 @@ def test_many_blocks(host: Host) -> None:
     assert host.do(12) == b"\x04"
 
 
-def test_short_blocks_of_an_old_card() -> None:
+def test_block_length_applies_to_byte_addressed_cards() -> None:
     host = Host(make_bus(CardKind.SDSC_V1)).start()
     host.bus.card.medium.write(0, noise(2))
     assert host.do(16, 0) == b"\x40"
@@ -223,7 +222,7 @@ def test_short_blocks_of_an_old_card() -> None:
     assert host.block() == bytes(512)
 
 
-def test_the_end_of_the_card(host: Host) -> None:
+def test_access_past_the_end_is_refused(host: Host) -> None:
     last = host.bus.card.sectors - 1
     for command in (17, 18, 24, 25, 32):
         assert host.do(command, last + 1) == b"\x40"
@@ -241,7 +240,7 @@ def test_the_end_of_the_card(host: Host) -> None:
     assert host.do(13, 0, 1) == b"\x00\x80"
 
 
-def test_checks_count_once_they_are_on(host: Host) -> None:
+def test_crcs_are_checked_after_cmd59(host: Host) -> None:
     assert host.send(13, 0, 1, crc=0x01) == b"\x00\x00"
     host.end()
     assert host.send(24, 1) == b"\x00"
@@ -258,7 +257,7 @@ def test_checks_count_once_they_are_on(host: Host) -> None:
     assert host.send(8, 0x1AA, crc=0x01) == b"\x08"  # CMD8 is always checked
 
 
-def test_erasing(host: Host) -> None:
+def test_erase_sequence(host: Host) -> None:
     medium = host.bus.card.medium
     medium.write(0, noise(10))
     assert host.do(38) == b"\x10"
@@ -266,7 +265,7 @@ def test_erasing(host: Host) -> None:
     assert host.do(32, 2) == b"\x00"
     assert host.do(38) == b"\x10"
     assert host.do(32, 2) == b"\x00"
-    assert host.do(58, 0, 4)[:1] == b"\x02"  # something else came between
+    assert host.do(58, 0, 4)[:1] == b"\x02"  # another command came between
     assert host.do(33, 4) == b"\x10"
     for command, argument in ((32, 2), (33, 4), (38, 0)):
         assert host.send(command, argument) == b"\x00"
@@ -279,7 +278,7 @@ def test_erasing(host: Host) -> None:
     assert host.do(13, 0, 1) == b"\x00\x40"
 
 
-def test_a_protected_card() -> None:
+def test_write_protected_card_reports_status() -> None:
     card = SdCard(RamSectors(8 << 21, noise(2)), write_protected=True, timing=QUICK)
     host = Host(SpiSdSlave(card)).start()
     assert host.send(24, 0) == b"\x00"
@@ -291,7 +290,7 @@ def test_a_protected_card() -> None:
     assert card.medium.read(0, 2) == noise(2)
 
 
-def test_the_line_is_let_go_a_byte_after_select(host: Host) -> None:
+def test_miso_is_released_one_byte_after_deselect(host: Host) -> None:
     bus = host.bus
     assert host.send(24, 0) == b"\x00"
     bus.transfer(b"\xff\xfe" + noise(1) + b"\xff\xff")
@@ -306,7 +305,7 @@ def test_the_line_is_let_go_a_byte_after_select(host: Host) -> None:
     assert bus.skip(0, 1 << 20)[1] == 0xFF
 
 
-def test_a_busy_card_hears_only_cmd0(host: Host) -> None:
+def test_busy_card_accepts_only_cmd0(host: Host) -> None:
     host.bus.card.faults.hangs_after = 1
     host.send(24, 0)
     host.bus.transfer(b"\xff\xfe" + noise(1) + b"\xff\xff\xff")
@@ -316,7 +315,7 @@ def test_a_busy_card_hears_only_cmd0(host: Host) -> None:
     assert host.bus.skip(0, 100)[1] in (0xFF, 0x01)
 
 
-def test_a_command_that_is_cut_off_is_void(host: Host) -> None:
+def test_deselect_discards_incomplete_command_and_block(host: Host) -> None:
     host.bus.select()
     host.bus.transfer(frame(17)[:4])
     host.end()
@@ -328,7 +327,7 @@ def test_a_command_that_is_cut_off_is_void(host: Host) -> None:
     assert host.bus.card.medium.read(0, 1) == bytes(512)
 
 
-def test_time_is_that_of_the_bytes() -> None:
+def test_time_is_that_of_the_bytes_on_the_bus() -> None:
     base = SdClock()
     bus = SpiSdSlave(SdCard(RamSectors(8 << 21)), base)
     bus.set_clock(200_000)
@@ -344,7 +343,9 @@ def test_time_is_that_of_the_bytes() -> None:
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(0, 5000), st.integers(0, 5000), st.integers(0, 8), st.booleans())
-def test_waiting_is_the_same_byte_by_byte(access: int, busy: int, response: int, by: bool) -> None:
+def test_skip_takes_the_time_of_single_bytes(
+    access: int, busy: int, response: int, by: bool
+) -> None:
     timing = SdTiming(response=response, read_access=access, write_busy=busy, init=0)
     clocks = []
     for skipping in (False, True):
@@ -388,7 +389,7 @@ steps = st.lists(
 
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(steps, st.sampled_from(list(SIZES)), st.booleans())
-def test_nothing_that_is_sent_breaks_a_card(
+def test_card_survives_any_sequence(
     work: list[bytes | str], kind: CardKind, started: bool
 ) -> None:
     bus = make_bus(kind)
@@ -413,6 +414,6 @@ def test_nothing_that_is_sent_breaks_a_card(
     Host(bus).start()
 
 
-def test_a_card_without_spi_mode_says_nothing() -> None:
+def test_card_without_spi_mode_never_answers() -> None:
     host = Host(make_bus(faults=Faults(refuses_spi=True)))
     assert [host.do(0) for _ in range(20)] == [b"\xff"] * 20

@@ -31,8 +31,9 @@ class Area:
         else:
             self.chip.poke(geometry.base, content)
 
-    def mount(self, **options: Any) -> SpiffsCore:
-        return SpiffsCore(self.device, self.geometry, **options)
+    def mount(self, *, faithful: bool = True, **options: Any) -> SpiffsCore:
+        """Mount; most tests are about what the C does."""
+        return SpiffsCore(self.device, self.geometry, faithful=faithful, **options)
 
     @property
     def image(self) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from maixfs.spiffs import Geometry, SpiffsCore
@@ -45,7 +47,7 @@ def test_failed_openings_cost_no_descriptor() -> None:
         assert code_of(fs.open_descriptor, "n" * 40, NEW) == -10036
         assert code_of(fs.open_descriptor, "a", RW | CREAT | 64) == -10030
         assert code_of(fs.remove, "missing") == code_of(fs.rename, "missing", "x") == -10002
-        assert code_of(fs.open_page, 5) == -10012
+        assert code_of(fs.open_page, 5) == -10031
     assert get(fs, "a") == b"1"
 
 
@@ -119,8 +121,10 @@ def test_files_grow_side_by_side(fs: SpiffsCore) -> None:
 
 
 @pytest.mark.parametrize(("pages", "waiting"), [(0, 0), (1, 0), (2, 1), (3, 2), (None, 3)])
-def test_short_writes_wait_in_cache_pages(pages: int | None, waiting: int) -> None:
-    """One cache page holds what was read last; the file that gets none is written at once."""
+def test_short_writes_after_opens_wait_in_all_but_one_cache_page(
+    pages: int | None, waiting: int
+) -> None:
+    """An open ends with a read that goes through the cache; its page is not given to a write."""
     fs = Area(SMALL).mount(cache_pages=pages)
     files = [fs.open_descriptor(name, NEW) for name in "abc"]
     for file in files:
@@ -130,6 +134,62 @@ def test_short_writes_wait_in_cache_pages(pages: int | None, waiting: int) -> No
     for file in files:
         file.close()
     assert contents(fs) == dict.fromkeys("abc", b"12345")
+
+
+CACHE_STEPS: dict[str, tuple[Callable[[SpiffsCore], object], bool]] = {
+    "a listing that finds a name": (lambda fs: fs.find("b"), True),
+    "a stat": (lambda fs: fs.stat("b"), False),
+    "a create of a taken name": (lambda fs: code_of(fs.create, "b"), True),
+    "a rename to a taken name": (lambda fs: code_of(fs.rename, "b", "a"), True),
+    "a search in vain from a block's middle": (lambda fs: code_of(fs.stat, "none"), True),
+    "a search in vain from the start": (
+        lambda fs: (fs.stat("a"), code_of(fs.stat, "none")),
+        False,
+    ),
+    "a removal": (lambda fs: fs.remove("c"), True),
+    "a removal and an open": (lambda fs: (fs.remove("c"), get(fs, "b")), False),
+    "a block erased by hand": (lambda fs: (put(fs, "c", b""), fs.gc_quick(31)), True),
+}
+"""What comes between two short writes, and whether the second may have the last cache page.
+
+The answers are those of the C, compiled for this geometry.
+"""
+
+
+@pytest.mark.parametrize("step", CACHE_STEPS)
+def test_the_last_cache_page_waits_for_a_write_only_if_no_read_holds_it(step: str) -> None:
+    between, waits = CACHE_STEPS[step]
+    fs = Area(SMALL).mount(cache_pages=2)
+    for name in "abc":
+        put(fs, name, b"")
+    a, b = (fs.open_descriptor(name, RW) for name in "ab")
+    a.write(b"waits")
+    between(fs)
+    b.write(b"12")
+    assert a.size == 0
+    assert (b.size == 0) == waits
+
+
+def test_a_full_cache_has_a_page_again_after_a_flush() -> None:
+    fs = Area(SMALL).mount(cache_pages=1)
+    for name in "ab":
+        put(fs, name, b"")
+    a, b = (fs.open_descriptor(name, RW) for name in "ab")
+    assert fs.find("b") is not None
+    a.write(b"waits")
+    b.write(b"is written")
+    assert (a.size, b.size) == (0, 10)
+    a.flush()
+    b.write(b", then waits")
+    assert (a.size, b.size) == (5, 10)
+
+
+def test_reading_nothing_flushes_a_new_file(fs: SpiffsCore) -> None:
+    """As in the C, where reading anything at all of such a file flushes nothing."""
+    file = fs.open_descriptor("a", NEW)
+    file.write(b"12")
+    assert (file.read(5), file.size) == (b"", 0)
+    assert (file.read(0), file.size) == (b"", 2)
 
 
 def test_dropping_everything_is_a_power_loss(area: Area) -> None:
@@ -168,11 +228,71 @@ def test_a_close_that_finds_no_room_leaves_the_descriptor_open() -> None:
     assert get(fs, "a") == b""
 
 
-def test_opening_a_file_by_its_header_page(fs: SpiffsCore) -> None:
+def test_open_page_reads_a_file_and_refuses_writes(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     with fs.open_page(fs.stat("a").page) as file:
         assert file.read() == b"12345"
         assert code_of(file.write, b"6") == -10021
-    assert code_of(fs.open_page, fs.geometry.pages - 1) == -10012
-    for page in (-1, 0, fs.geometry.pages_per_block, fs.geometry.pages, 1 << 40):
-        assert code_of(fs.open_page, page) == -10031
+
+
+def test_open_page_with_write_flags_writes_and_truncates(fs: SpiffsCore) -> None:
+    put(fs, "a", b"12345")
+    with fs.open_page(fs.stat("a").page, RW | APPEND) as file:
+        file.write(b"67")
+    assert get(fs, "a") == b"1234567"
+    with fs.open_page(fs.stat("a").page, W | TRUNC) as file:
+        assert file.size == 0
+    assert get(fs, "a") == b""
+
+
+def test_pages_without_a_header_are_not_a_file(fs: SpiffsCore) -> None:
+    """Free, data, deleted, look-up pages, and those that the area does not have."""
+    put(fs, "a", b"12345")
+    header = fs.stat("a").page
+    put(fs, "b", bytes(fs.geometry.data_size))
+    removed = fs.stat("b").page
+    fs.remove("b")
+    data = next(page for page, entry in enumerate(fs._volume.lookup) if entry == 1)
+    pages = [-1, 0, fs.geometry.pages_per_block, fs.geometry.pages, 1 << 40]
+    pages += [fs.geometry.pages - 1, removed, data]
+    before = fs.statvfs()
+    for page in pages:
+        assert code_of(fs.open_page, page, RW) == -10031
+        assert code_of(fs.remove_page, page) == -10031
+        assert code_of(fs.rename_page, page, "c") == -10031
+    assert fs.statvfs() == before
+    assert [entry.page for entry in fs.scandir()] == [header]
+
+
+def test_open_page_takes_a_descriptor_before_it_looks() -> None:
+    fs = Area(SMALL).mount(max_files=1)
+    file = fs.open_descriptor("a", NEW)
+    assert code_of(fs.open_page, 0) == -10007
+    file.close()
+    assert code_of(fs.open_page, 0) == -10031
+    assert code_of(fs.open_page, 0) == -10031
+
+
+def test_files_of_one_name_are_reached_by_their_pages(area: Area) -> None:
+    fs = area.mount()
+    for name, data in (("a", b"first"), ("b", b"second"), ("c", b"third")):
+        put(fs, name, data)
+    pages = {entry.name: entry.page for entry in fs.scandir()}
+    fs.rename_page(pages["b"], "a")
+    fs.rename_page(pages["c"], b"a")
+    assert fs.listdir() == ["a"] * 3
+    read = {}
+    for entry in fs.scandir():
+        with fs.open_page(entry.page) as file:
+            read[file.read()] = entry.page
+    assert set(read) == {b"first", b"second", b"third"}
+    fs.remove_page(read[b"first"])
+    fs.remove_page(read[b"third"])
+    assert contents(fs) == contents(area.mount()) == {"a": b"second"}
+
+
+def test_rename_page_is_remembered_by_closed_descriptors(area: Area) -> None:
+    fs = area.mount(max_files=1)
+    put(fs, "a", b"kept")
+    fs.rename_page(fs.stat("a").page, "b")
+    assert fs._volume.slots.take_for(b"b")[1] == fs.stat("b").page

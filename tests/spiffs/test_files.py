@@ -128,17 +128,17 @@ def test_cutting(fs: SpiffsCore) -> None:
     assert code_of(fs.open_descriptor("f", R).truncate, 0) == -10021
 
 
-@pytest.mark.parametrize("careful", [False, True])
-def test_exact_cuts_take_more_bytes(area: Area, careful: bool) -> None:
-    fs = area.mount(careful=careful)
+@pytest.mark.parametrize("faithful", [True, False])
+def test_exact_cuts_take_more_bytes(area: Area, faithful: bool) -> None:
+    fs = area.mount(faithful=faithful)
     d = area.geometry.data_size
     for keep in (0, 5, d - 1, d, 2 * d - 20, 2 * d, 2 * d + 1):
         put(fs, "f", pattern(2 * d + 9))
         used = fs.statvfs().allocated
         with fs.open_descriptor("f", RW | APPEND) as file:
-            file.truncate(keep, exact=not careful)
+            file.truncate(keep, exact=faithful)
             file.write(b"\xff" * 50)
-            file.truncate(keep, exact=not careful)
+            file.truncate(keep, exact=faithful)
         assert get(fs, "f") == pattern(2 * d + 9)[:keep]
         assert fs.statvfs().allocated == used - 3 + -(-keep // d)
 
@@ -230,7 +230,7 @@ def test_writes_of_no_bytes_change_nothing(area: Area, fs: SpiffsCore) -> None:
 
 
 def test_what_does_not_fit_is_refused_and_costs_nothing(area: Area) -> None:
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     put(fs, "kept", pattern(3 * fs.geometry.data_size))
     with pytest.raises(FullError) as caught:
         put(fs, "f", bytes(area.geometry.size))

@@ -39,7 +39,7 @@ class Files(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.area = Area(self.geometry, self.nor)
-        self.fs = self.area.mount(careful=True)
+        self.fs = self.area.mount(faithful=False)
         self.files: dict[str, bytes] = {}
 
     def lengths(self) -> list[int]:
@@ -151,12 +151,12 @@ class Files(RuleBasedStateMachine):
     @rule()
     def remount(self) -> None:
         self.fs.unmount()
-        self.fs = self.area.mount(careful=True)
+        self.fs = self.area.mount(faithful=False)
 
     @rule()
     def lose_power(self) -> None:
         """All files are closed, so nothing is lost."""
-        self.fs = self.area.mount(careful=True)
+        self.fs = self.area.mount(faithful=False)
 
     @invariant()
     def same_files(self) -> None:

@@ -219,8 +219,8 @@ def test_a_damaged_area(seed: int) -> None:
     read_all(fs)
     assert device.reads <= 40 * geometry.pages
     assert area.image == image
-    careful = bool(seed % 2)
-    fs = SpiffsCore(device, geometry, careful=careful, max_files=4, cache_pages=4)
+    faithful = not seed % 2
+    fs = SpiffsCore(device, geometry, faithful=faithful, max_files=4, cache_pages=4)
     device.reads = 0
     work_on(fs, chance)
     assert device.reads <= 100 * geometry.pages

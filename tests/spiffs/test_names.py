@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from maixfs.errors import FullError
-from maixfs.spiffs import DirEntry, Geometry, SpiffsCore
+from maixfs.errors import ClosedError, FullError
+from maixfs.spiffs import Code, DirEntry, Geometry, SpiffsCore
 from spiffs.areas import NEW, RW, Area, R, W, code_of, contents, get, pattern, put
 
 SMALL = Geometry(0x8000, 0x1000, 256)
@@ -150,7 +152,7 @@ def test_descriptors_of_a_removed_file_are_closed(fs: SpiffsCore) -> None:
 
 
 def test_removing_needs_no_free_page(area: Area) -> None:
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     put(fs, "a", pattern(2 * area.geometry.data_size))
     number = 0
     with pytest.raises(FullError):
@@ -190,6 +192,9 @@ def test_meta(area: Area, fs: SpiffsCore) -> None:
     fs.create("b", meta=bytes(range(length)))
     fs.set_meta("a", b"\x11" * length)
     assert code_of(fs.set_meta, "c", bytes(length)) == -10002
+    too_long = "n" * area.geometry.name_length
+    assert code_of(fs.stat, too_long) == -10036
+    assert code_of(fs.set_meta, too_long, bytes(length)) == -10002  # as the C, which looks it up
     with pytest.raises(ValueError, match="meta"):
         fs.set_meta("a", bytes(length + 1))
     with pytest.raises(ValueError, match="meta"):
@@ -216,13 +221,52 @@ def test_entries_are_plain_tuples() -> None:
     assert DirEntry._fields[:5] == ("name", "raw_name", "object_id", "type", "size")
 
 
-def test_nothing_works_after_the_unmount(fs: SpiffsCore) -> None:
+def test_every_call_after_the_unmount_is_a_closed_error(fs: SpiffsCore) -> None:
     put(fs, "a", b"1")
+    page = fs.stat("a").page
     file = fs.open_descriptor("a", RW)
+    listing = fs.scandir()
+    next(listing)
+    fs.create("b")
     fs.unmount()
-    calls = [fs.info, fs.statvfs, fs.listdir, fs.unmount, fs.gc_quick, file.read, file.close]
-    assert {code_of(call) for call in calls} == {-10000}
-    for call in (fs.stat, fs.remove, fs.create):
-        assert code_of(call, "a") == -10000
-    assert code_of(fs.open_descriptor, "a", W) == code_of(fs.rename, "a", "b") == -10000
-    assert code_of(fs.gc, 1) == code_of(file.write, b"1") == -10000
+    assert not fs.mounted
+    calls: list[tuple[Any, ...]] = [
+        (fs.info,),
+        (fs.statvfs,),
+        (fs.listdir,),
+        (fs.scandir,),
+        (next, listing),
+        (fs.unmount,),
+        (fs.gc, 1),
+        (fs.gc_quick,),
+        (fs.check_writable,),
+        (fs.check_name, "a"),
+        (fs.stat, "a"),
+        (fs.find, "a"),
+        (fs.exists, "a"),
+        (fs.create, "c"),
+        (fs.remove, "a"),
+        (fs.rename, "a", "b"),
+        (fs.set_meta, "a", bytes(fs.geometry.meta_length)),
+        (fs.open_descriptor, "a", W),
+        (fs.open, "a", "rb"),
+        (fs.open_page, page),
+        (fs.remove_page, page),
+        (fs.rename_page, page, "c"),
+        (getattr, file, "size"),
+        (file.read,),
+        (file.readinto, bytearray(1)),
+        (file.write, b"1"),
+        (file.write_now, b"1"),
+        (file.seek, 0),
+        (file.tell,),
+        (file.truncate, 0),
+        (file.flush,),
+        (file.close,),
+    ]
+    for call, *arguments in calls:
+        with pytest.raises(ClosedError) as caught:
+            call(*arguments)
+        assert caught.value.code == Code.NOT_MOUNTED  # type: ignore[attr-defined]
+    fs.abandon()
+    assert file.closed

@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 from maixfs.errors import ExistsError, FullError, MaixfsError, UsageError
 from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import SpiffsCore
-from maixfs.spiffs.collect import collect
 from maixfs.spiffs.errors import Code, SpiffsError
 from maixfs.spiffs.geometry import Geometry, GeometryError
-from maixfs.spiffs.layout import FilePages, file_pages, page_capacity, pages_needed
-from maixfs.spiffs.pack import pack
+from maixfs.spiffs.pack import FilePages, collect, file_pages, pack, page_capacity, pages_needed
 from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
 from spiffs.plain_reader import audit, object_pages, read_files
 

@@ -17,10 +17,10 @@ NAMES = ["a", "b", "c", "d", "/long/name"]
 class Worker:
     """Does one thing after another; what is refused is refused."""
 
-    def __init__(self, area: Area, seed: int, *, careful: bool) -> None:
+    def __init__(self, area: Area, seed: int, *, faithful: bool) -> None:
         self.area = area
         self.random = random.Random(seed)
-        self.careful = careful
+        self.faithful = faithful
         self.fs = self.mount()
         self.actions: list[Callable[[str], None]] = [
             self.replace,
@@ -36,7 +36,7 @@ class Worker:
         ]
 
     def mount(self) -> SpiffsCore:
-        return self.area.mount(careful=self.careful, max_files=3, cache_pages=4)
+        return self.area.mount(faithful=self.faithful, max_files=3, cache_pages=4)
 
     def step(self) -> None:
         weights = [5, 4, 4, 2, 3, 2, 1, 1, 1, 1]
@@ -87,9 +87,9 @@ def check_room(fs: SpiffsCore) -> None:
     assert min(room[2:5]) >= 0
 
 
-@pytest.mark.parametrize("careful", [False, True], ids=["as the C", "careful"])
-def test_ram_and_flash_agree(area: Area, careful: bool) -> None:
-    worker = Worker(area, area.geometry.size, careful=careful)
+@pytest.mark.parametrize("faithful", [True, False], ids=["faithful", "careful"])
+def test_ram_and_flash_agree(area: Area, faithful: bool) -> None:
+    worker = Worker(area, area.geometry.size, faithful=faithful)
     for _ in range(6):
         for _ in range(12):
             worker.step()
@@ -100,7 +100,7 @@ def test_ram_and_flash_agree(area: Area, careful: bool) -> None:
 def test_they_agree_in_areas_with_more_ids_than_bits() -> None:
     """Where ids are counted in groups, the counts of the groups are right too."""
     area = Area(IDF.with_size(0x170000))
-    worker = Worker(area, 3, careful=False)
+    worker = Worker(area, 3, faithful=True)
     for number in range(300):
         worker.fs.create(f"{number}")
     for number in range(0, 300, 3):

@@ -18,11 +18,11 @@ D = GEOMETRY.data_size
 def test_an_overwrite_for_which_there_is_just_no_room_for_the_index() -> None:
     """The last free pages lie where the free cursor does not come by: the spare block helps."""
     area = Area(GEOMETRY)
-    with area.mount(careful=True) as fs:
+    with area.mount(faithful=False) as fs:
         put(fs, "a", pattern(9036))
         put(fs, "c", pattern(2761, 1))
         put(fs, "a", pattern(11295, 2))
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     file = fs.open_descriptor("a", RW)
     file.seek(1253)
     assert file.write(pattern(3599, 3)) == 3599
@@ -31,7 +31,7 @@ def test_an_overwrite_for_which_there_is_just_no_room_for_the_index() -> None:
     wanted = {"a": old[:1253] + pattern(3599, 3) + old[1253 + 3599 :], "c": pattern(2761, 1)}
     assert contents(fs) == wanted
     fs.unmount()
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     assert contents(fs) == wanted
     fs.remove("c")
     put(fs, "d", pattern(1000, 4))
@@ -53,13 +53,13 @@ def collect_all(fs: SpiffsCore) -> None:
 @pytest.mark.parametrize("page", [9, 40, 100], ids=["before", "behind", "far"])
 def test_collecting_does_not_bring_back_what_an_index_no_longer_lists(page: int) -> None:
     area = Area(GEOMETRY)
-    with area.mount(careful=True) as fs:
+    with area.mount(faithful=False) as fs:
         put(fs, "a", pattern(5 * D))
         put(fs, "b", pattern(20 * D, 1))
         fs.remove("b")
         number = fs.stat("a").object_id
     leave_page(area, page, number, 2)
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     for _ in range(8):
         collect_all(fs)
         assert contents(fs) == {"a": pattern(5 * D)}
@@ -69,7 +69,7 @@ def test_collecting_does_not_bring_back_what_an_index_no_longer_lists(page: int)
 def test_collecting_mends_an_index_that_lists_a_deleted_page() -> None:
     """What a power loss during garbage collection leaves: moved pages that no index lists."""
     area = Area(GEOMETRY)
-    with area.mount(careful=True) as fs:
+    with area.mount(faithful=False) as fs:
         put(fs, "a", b"?" * 5 * D)
         header, number = fs.stat("a").page, fs.stat("a").object_id
     for slot in (1, 3):
@@ -77,7 +77,7 @@ def test_collecting_mends_an_index_that_lists_a_deleted_page() -> None:
         area.poke_entry(page, 0)
         area.poke_flags(page, 0x7C)
         leave_page(area, 40 + slot, number, slot)
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     assert code_of(get, fs, "a") == -10004
     collect_all(fs)
     assert contents(fs) == {"a": b"?" * 5 * D}
@@ -89,7 +89,7 @@ class Filler:
     def __init__(self, area: Area, seed: int) -> None:
         self.area = area
         self.random = random.Random(seed)
-        self.fs = area.mount(careful=True)
+        self.fs = area.mount(faithful=False)
         self.files: dict[str, bytes] = {}
         self.refused = 0
 
@@ -101,7 +101,7 @@ class Filler:
         action = self.random.choice([self.replace, self.append, self.append, self.overwrite])
         if self.random.random() < 0.06:
             self.fs.unmount()
-            self.fs = self.area.mount(careful=True)
+            self.fs = self.area.mount(faithful=False)
         try:
             action(name)
         except FullError:
@@ -159,13 +159,13 @@ def test_what_was_written_stays_whatever_was_refused(seed: int) -> None:
 def test_an_empty_file_takes_its_first_bytes_whatever_its_table_holds(nor: str) -> None:
     """Collecting lists a page that an append left; the next first write goes over that entry."""
     area = Area(GEOMETRY, nor)
-    with area.mount(careful=True) as fs:
+    with area.mount(faithful=False) as fs:
         fs.create("a")
         put(fs, "b", pattern(60 * D))
         fs.remove("b")
         number = fs.stat("a").object_id
     leave_page(area, 100, number, 1)
-    fs = area.mount(careful=True)
+    fs = area.mount(faithful=False)
     collect_all(fs)
     assert area.table(fs.stat("a").page)[1] != 0xFFFF
     put(fs, "c", pattern(7, 1))
@@ -173,26 +173,26 @@ def test_an_empty_file_takes_its_first_bytes_whatever_its_table_holds(nor: str) 
         file.write(pattern(3 * D, 2))
     assert contents(fs) == {"a": pattern(3 * D, 2), "c": pattern(7, 1)}
     fs.unmount()
-    assert contents(area.mount(careful=True)) == {"a": pattern(3 * D, 2), "c": pattern(7, 1)}
+    assert contents(area.mount(faithful=False)) == {"a": pattern(3 * D, 2), "c": pattern(7, 1)}
 
 
 def test_a_further_index_page_takes_entries_whatever_it_holds() -> None:
     area = Area(GEOMETRY.with_size(0x10000))
     first = GEOMETRY.header_entries
-    with area.mount(careful=True) as fs:
+    with area.mount(faithful=False) as fs:
         put(fs, "a", pattern((first + 1) * D))
         [index] = fs._volume.index.pages_of(fs.stat("a").object_id | 0x8000, 1)
     area.poke(index * 256 + 8 + 2, struct.pack("<H", 3))
-    with area.mount(careful=True) as fs, fs.open_descriptor("a", RW | APPEND) as file:
+    with area.mount(faithful=False) as fs, fs.open_descriptor("a", RW | APPEND) as file:
         file.write(b"+" * D)
-    assert contents(area.mount(careful=True)) == {"a": pattern((first + 1) * D) + b"+" * D}
+    assert contents(area.mount(faithful=False)) == {"a": pattern((first + 1) * D) + b"+" * D}
 
 
 def test_a_size_stored_as_0_does_not_keep_a_file_empty() -> None:
     area = Area(GEOMETRY)
-    with area.mount(careful=True) as fs:
+    with area.mount(faithful=False) as fs:
         fs.create("a")
         area.poke(fs.stat("a").page * 256 + 8, bytes(4))
-    with area.mount(careful=True) as fs, fs.open_descriptor("a", RW) as file:
+    with area.mount(faithful=False) as fs, fs.open_descriptor("a", RW) as file:
         file.write(b"first bytes")
-    assert contents(area.mount(careful=True)) == {"a": b"first bytes"}
+    assert contents(area.mount(faithful=False)) == {"a": b"first bytes"}

@@ -8,9 +8,8 @@ import pytest
 
 from maixfs.card.errors import CardError
 from maixfs.host.drives import DriveFacts
-from maixfs.sd.journal import Journal, Run, journal_of
+from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import pending
 from maixfs.target import (
     CardShape,
     Kind,
@@ -34,7 +33,7 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = make_card(folder / "sdz", 16)
     (folder / "note.txt").write_bytes(b"note")
-    for module in ("host.files", "target.source", "sd.journal", "sd.pending"):
+    for module in ("host.files", "target.source", "sd.journal"):
         monkeypatch.setattr(
             f"maixfs.{module}.is_drive",
             lambda path: path.is_file() and path.stat().st_size > 1 << 20,

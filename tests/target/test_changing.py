@@ -11,7 +11,7 @@ import pytest
 from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
-from maixfs.spiffs.ondisk import NAME_OFFSET, SIZE_OFFSET
+from maixfs.spiffs.ondisk import NAME_OFFSET, SIZE
 from maixfs.spiffs.pack import pack
 from maixfs.target import MissingError, TakenError, TargetError, open_target
 from target.places import FILES, SMALL, Place, litter, make_bare
@@ -197,7 +197,7 @@ def test_an_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: P
     # As spiffsgen.py writes it; in place, flash can only clear bits of that size.
     area = bytearray(pack([("/empty", b"")], PRESETS["maixpy"]))
     header = area.index(b"/empty") - NAME_OFFSET
-    area[header + SIZE_OFFSET : header + SIZE_OFFSET + 4] = bytes(4)
+    area[header + SIZE.offset : header + SIZE.offset + SIZE.size] = bytes(4)
     image = tmp_path / "image.bin"
     image.write_bytes(area)
     with open_target(image, writable=True) as target:

@@ -1,4 +1,4 @@
-"""A board with MaixPy's SPIFFS at /flash, and what its driver said."""
+"""A board with MaixPy's SPIFFS at /flash, with the quirks and messages of its driver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GEOMETRY = PRESETS["maixpy"]
 
 
 class Board:
-    """A SPIFFS at /flash, and what the driver said."""
+    """A SPIFFS at /flash; ``quirks`` and ``messages`` are those of its driver."""
 
     def __init__(self, area: Area | None = None) -> None:
         self.area = area or spiffs_area(GEOMETRY)
@@ -37,11 +37,11 @@ class Board:
         return text
 
     def store(self, name: bytes) -> None:
-        """Make a file with exactly this name on flash."""
+        """Create a file with exactly this name on flash."""
         self.driver.fs.open_descriptor(name, OpenFlag.CREAT).close()
 
     def fill(self) -> None:
-        """Use up all room."""
+        """Fill the volume."""
         with self.vfs.open("filler", "wb") as file:
             for size in (64 * 1024, 4096, 2048, 1):
                 with pytest.raises(VfsError):
@@ -49,5 +49,5 @@ class Board:
                         file.write(bytes(size))
                         file.flush()
 
-    def told(self) -> list[str]:
+    def quirk_keys(self) -> list[str]:
         return [key for key, _ in self.quirks]

@@ -1,9 +1,10 @@
-"""What several files of tests here start from."""
+"""Fixtures that several test files share."""
 
 from __future__ import annotations
 
 import pytest
 
+from maixfs.vfs import Vfs
 from vfs.board import Board
 
 
@@ -11,3 +12,13 @@ from vfs.board import Board
 def board() -> Board:
     """Return a board with an empty SPIFFS at /flash, which is the current directory."""
     return Board()
+
+
+@pytest.fixture(params=["maixpy", "modern"])
+def vfs(request: pytest.FixtureRequest) -> Vfs:
+    return Vfs(request.param)
+
+
+@pytest.fixture
+def old() -> Vfs:
+    return Vfs("maixpy")

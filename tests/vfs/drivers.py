@@ -1,4 +1,4 @@
-"""Every driver that can be mounted, on every medium that it knows: one suite runs over them."""
+"""Every driver on every medium that it supports, for the tests that all of them have to pass."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ FAT_SECTORS = {12: 2048, 16: 8192, 32: 69632}
 
 
 class Volume:
-    """A medium with an empty file system, and a board that has it mounted at ``/v``."""
+    """A medium with an empty file system, mounted at ``/v``."""
 
     def __init__(self, make_driver: Callable[[], Any]) -> None:
         self._make_driver = make_driver
         self.power_on()
 
     def power_on(self) -> None:
-        """Start anew from what is on the medium; what was only in RAM is gone."""
+        """Mount again from the medium; what was only in RAM is lost."""
         self.driver = self._make_driver()
         self.vfs = Vfs()
         self.vfs.mount(self.driver, "/v")
@@ -50,7 +50,7 @@ def spiffs_area(geometry: Geometry, nor: str = "ideal") -> Area:
 
 
 def spiffs_volume(preset: str, nor: str) -> Volume:
-    """Return a board with SPIFFS of a usual shape, on a flash driver called ``nor``."""
+    """Return a volume with the SPIFFS of a preset, on a flash driver called ``nor``."""
     geometry = PRESETS[preset]
     if preset != "maixpy":
         geometry = geometry.with_size(MEDIUM_SIZE)
@@ -59,7 +59,7 @@ def spiffs_volume(preset: str, nor: str) -> Volume:
 
 
 class RamDevice:
-    """A block device as MicroPython programs write it; a read or write can be told to fail."""
+    """A block device as MicroPython programs write it; methods in ``failing`` return an error."""
 
     def __init__(self, sectors: int) -> None:
         self.sectors_there = sectors
@@ -91,13 +91,13 @@ def fat_sectors(fat_type: int) -> RamSectors:
 
 
 def fat_volume(fat_type: int) -> Volume:
-    """Return a board with a FAT volume."""
+    """Return a FAT volume."""
     device = fat_sectors(fat_type)
     return Volume(lambda: VfsFat(device))
 
 
 def program_volume() -> Volume:
-    """Return a board with FAT12 on a program's own block device."""
+    """Return a volume with FAT12 on a program's own block device."""
     device = RamDevice(1024)
     VfsFat.mkfs(device)
     return Volume(lambda: VfsFat(device))

@@ -1,21 +1,20 @@
-"""A board with a FAT volume at /sd, and what its driver said."""
+"""A board with a FAT volume at /sd, with the quirks of its driver."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from maixfs.sd.media import RamSectors
 from maixfs.vfs import FatOptions, Vfs, VfsFat
 from vfs.drivers import RamDevice, fat_sectors
 
 NOON = (44 << 9 | 5 << 5 | 17, 12 << 11)
-"""2024-05-17 12:00:00 as FAT has it."""
+"""2024-05-17 12:00:00 as FAT stores it."""
 NOON_SECONDS = 769262400
-"""The same as MicroPython v1.11 has it."""
+"""The same in seconds of MicroPython v1.11."""
 
 
 class FatBoard:
-    """A FAT volume at /sd, which is the current folder; its clock stands at noon."""
+    """A FAT volume at /sd, the current folder; its clock is stopped at noon."""
 
     def __init__(self, device: Any = None, **options: Any) -> None:
         self.device: Any = fat_sectors(12) if device is None else device
@@ -29,7 +28,7 @@ class FatBoard:
     def _note(self, key: str, sentence: str) -> None:
         self.quirks.append((key, sentence))
 
-    def told(self) -> list[str]:
+    def quirk_keys(self) -> list[str]:
         return [key for key, _ in self.quirks]
 
     def write(self, name: str, data: str | bytes) -> None:
@@ -42,7 +41,7 @@ class FatBoard:
         return text
 
     def again(self) -> FatBoard:
-        """Return a board that finds what is on the medium now."""
+        """Return a new board with the same medium."""
         return FatBoard(self.device)
 
 
@@ -51,8 +50,3 @@ def ram_board(sectors: int = 256, **options: Any) -> FatBoard:
     device = RamDevice(sectors)
     VfsFat.mkfs(device)
     return FatBoard(device, **options)
-
-
-def blank(sectors: int = 2048) -> RamSectors:
-    """Return a medium without a file system."""
-    return RamSectors(sectors)

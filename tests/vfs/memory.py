@@ -1,4 +1,4 @@
-"""A driver's open file in RAM, which can be told to fail or to be slow."""
+"""A driver's open file in RAM, with short transfers and bad offsets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from maixfs.vfs import Errno, VfsError
 
 
 class MemoryFile:
-    """Bytes with a position; reads and writes move at most ``most`` bytes at a time.
+    """Bytes with a position; a read or write transfers at most ``most`` bytes at a time.
 
     A read that touches ``bad`` (an offset) fails and moves nothing.
     """

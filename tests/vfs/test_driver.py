@@ -1,9 +1,10 @@
-"""What a program may expect of any mounted driver."""
+"""What every mounted driver has in common."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,12 @@ def volume(request: pytest.FixtureRequest) -> Iterator[Volume]:
     yield VOLUMES[request.param]()
 
 
-def test_a_new_volume_is_empty(volume: Volume) -> None:
+def test_new_volume_is_empty(volume: Volume) -> None:
     assert volume.vfs.listdir("/") == ["v"]
     assert volume.vfs.listdir("/v") == []
 
 
-def test_the_documentation_example(volume: Volume) -> None:
+def test_documentation_example_works(volume: Volume) -> None:
     with volume.vfs.open("/v/test.txt", "w") as file:
         assert file.write("hello text") == 10
     assert volume.vfs.listdir("/v") == ["test.txt"]
@@ -31,7 +32,7 @@ def test_the_documentation_example(volume: Volume) -> None:
         assert file.read() == "hello text"
 
 
-def test_files_survive_power_off(volume: Volume) -> None:
+def test_closed_files_survive_power_off(volume: Volume) -> None:
     volume.write("/v/a", "first")
     volume.write("/v/b", bytes(range(256)) * 40)
     volume.power_on()
@@ -40,17 +41,17 @@ def test_files_survive_power_off(volume: Volume) -> None:
     assert volume.read("/v/b") == bytes(range(256)) * 40
 
 
-def test_what_was_not_flushed_is_lost_with_the_power(volume: Volume) -> None:
+def test_unflushed_data_is_lost_at_power_off(volume: Volume) -> None:
     volume.write("/v/a", "kept")
     dropped = volume.vfs.open("/v/b", "w")
     dropped.write("not on the medium")
     volume.power_on()
     assert volume.read("/v/a") == b"kept"
-    # SPIFFS has made the file by then; FAT has not written its entry yet.
+    # SPIFFS creates the file when it is opened; FAT may not have written its entry yet.
     assert [volume.read(f"/v/{name}") for name in volume.vfs.listdir("/v")][1:] in ([], [b""])
 
 
-def test_flush_brings_everything_to_the_medium(volume: Volume) -> None:
+def test_flushed_data_survives_power_off(volume: Volume) -> None:
     file = volume.vfs.open("/v/a", "w")
     file.write("flushed")
     file.flush()
@@ -59,7 +60,7 @@ def test_flush_brings_everything_to_the_medium(volume: Volume) -> None:
     assert volume.read("/v/a") == b"flushed"
 
 
-def test_dropped_files_are_closed_by_a_collection(volume: Volume) -> None:
+def test_collect_closes_dropped_files(volume: Volume) -> None:
     volume.vfs.open("/v/a", "w").write("closed late")
     assert volume.vfs.collect() == 1
     assert volume.vfs.collect() == 0
@@ -67,7 +68,7 @@ def test_dropped_files_are_closed_by_a_collection(volume: Volume) -> None:
     assert volume.read("/v/a") == b"closed late"
 
 
-def test_listing_says_name_kind_and_size(volume: Volume) -> None:
+def test_listing_has_name_kind_and_size(volume: Volume) -> None:
     volume.write("/v/a.txt", "12345")
     assert list(volume.vfs.ilistdir("/v")) == [("a.txt", FILE, 0, 5)]
     assert list(volume.vfs.ilistdir(b"/v")) == [(b"a.txt", FILE, 0, 5)]
@@ -77,7 +78,7 @@ def test_listing_says_name_kind_and_size(volume: Volume) -> None:
     assert len(volume.vfs.stat("/v/a.txt")) == 10
 
 
-def test_relative_names_after_chdir(volume: Volume) -> None:
+def test_relative_names_work_after_chdir(volume: Volume) -> None:
     volume.vfs.chdir("/v")
     assert volume.vfs.getcwd() == "/v"
     volume.write("a", "x")
@@ -85,7 +86,7 @@ def test_relative_names_after_chdir(volume: Volume) -> None:
     assert volume.read("./a") == volume.read("/v/a") == b"x"
 
 
-def test_names_are_bytes(volume: Volume) -> None:
+def test_bytes_names_equal_their_utf8(volume: Volume) -> None:
     volume.write("/v/日本.txt", "x")
     assert volume.vfs.listdir("/v") == ["日本.txt"]
     assert volume.vfs.listdir(b"/v") == ["日本.txt".encode()]
@@ -94,7 +95,7 @@ def test_names_are_bytes(volume: Volume) -> None:
         assert file.read() == "x"
 
 
-def test_missing_files(volume: Volume) -> None:
+def test_missing_file_is_enoent(volume: Volume) -> None:
     assert errno_of(volume.vfs.open, "/v/none") == Errno.ENOENT
     assert errno_of(volume.vfs.open, "/v/none", "r+") == Errno.ENOENT
     assert errno_of(volume.vfs.stat, "/v/none") == Errno.ENOENT
@@ -103,7 +104,7 @@ def test_missing_files(volume: Volume) -> None:
     assert volume.vfs.listdir("/v") == []
 
 
-def test_remove(volume: Volume) -> None:
+def test_remove_deletes_one_file(volume: Volume) -> None:
     volume.write("/v/a", "1")
     volume.write("/v/b", "2")
     volume.vfs.remove("/v/a")
@@ -111,7 +112,7 @@ def test_remove(volume: Volume) -> None:
     assert errno_of(volume.vfs.open, "/v/a") == Errno.ENOENT
 
 
-def test_files_can_be_removed_while_they_are_listed(volume: Volume) -> None:
+def test_files_can_be_removed_during_a_listing(volume: Volume) -> None:
     for number in range(12):
         volume.write(f"/v/f{number}", str(number))
     for name, *_ in volume.vfs.ilistdir("/v"):
@@ -119,14 +120,14 @@ def test_files_can_be_removed_while_they_are_listed(volume: Volume) -> None:
     assert volume.vfs.listdir("/v") == []
 
 
-def test_rename(volume: Volume) -> None:
+def test_rename_keeps_the_contents(volume: Volume) -> None:
     volume.write("/v/a", "A")
     volume.vfs.rename("/v/a", "/v/b")
     assert volume.vfs.listdir("/v") == ["b"]
     assert volume.read("/v/b") == b"A"
 
 
-def test_rename_replaces_what_is_there(volume: Volume) -> None:
+def test_rename_replaces_an_existing_file(volume: Volume) -> None:
     volume.write("/v/a", "A")
     volume.write("/v/b", "B")
     volume.vfs.rename("/v/a", "/v/b")
@@ -134,21 +135,21 @@ def test_rename_replaces_what_is_there(volume: Volume) -> None:
     assert volume.read("/v/b") == b"A"
 
 
-def test_the_mode_chooses_the_class(volume: Volume) -> None:
+def test_mode_chooses_the_class(volume: Volume) -> None:
     volume.write("/v/a", "x")
     for mode, kind in (("r", TextIOWrapper), ("rt", TextIOWrapper), ("rb", FileIO)):
         with volume.vfs.open("/v/a", mode) as file:
             assert type(file) is kind
 
 
-def test_w_empties_the_file(volume: Volume) -> None:
+def test_write_mode_empties_the_file(volume: Volume) -> None:
     volume.write("/v/a", "long text")
     volume.write("/v/a", "short")
     assert volume.read("/v/a") == b"short"
     assert volume.vfs.stat("/v/a")[6] == 5
 
 
-def test_r_plus_reads_and_writes_at_one_position(volume: Volume) -> None:
+def test_update_mode_reads_and_writes_at_one_position(volume: Volume) -> None:
     volume.write("/v/a", "0123456789")
     with volume.vfs.open("/v/a", "r+") as file:
         assert file.read(3) == "012"
@@ -158,14 +159,14 @@ def test_r_plus_reads_and_writes_at_one_position(volume: Volume) -> None:
     assert volume.read("/v/a") == b"012XY56789"
 
 
-def test_append_to_what_is_there(volume: Volume) -> None:
+def test_append_mode_adds_to_the_file(volume: Volume) -> None:
     volume.write("/v/a", "one ")
     with volume.vfs.open("/v/a", "a") as file:
         file.write("two")
     assert volume.read("/v/a") == b"one two"
 
 
-def test_seek_and_tell(volume: Volume) -> None:
+def test_seek_and_tell_agree(volume: Volume) -> None:
     volume.write("/v/a", b"0123456789")
     with volume.vfs.open("/v/a", "rb") as file:
         assert file.seek(3) == 3
@@ -180,7 +181,7 @@ def test_seek_and_tell(volume: Volume) -> None:
         assert file.tell() == 10
 
 
-def test_two_files_at_once(volume: Volume) -> None:
+def test_two_files_are_open_at_once(volume: Volume) -> None:
     volume.write("/v/a", bytes(5000))
     with volume.vfs.open("/v/a", "rb") as source, volume.vfs.open("/v/b", "wb") as target:
         while piece := source.read(512):
@@ -196,7 +197,7 @@ def test_two_readers_have_their_own_positions(volume: Volume) -> None:
         assert one.read(1) == "4"
 
 
-def test_a_closed_file_is_closed(volume: Volume) -> None:
+def test_closed_file_refuses_every_call(volume: Volume) -> None:
     volume.write("/v/a", "x")
     file = volume.vfs.open("/v/a")
     file.close()
@@ -209,14 +210,44 @@ def test_a_closed_file_is_closed(volume: Volume) -> None:
     assert file.read(0) == ""
 
 
-def test_a_reader_cannot_write(volume: Volume) -> None:
+def test_argument_of_another_type_is_typeerror_and_changes_nothing(volume: Volume) -> None:
+    volume.write("/v/a", "kept")
+    other: Any
+    for other in (None, 5, ["a"], bytearray(b"a")):
+        for call in (volume.driver.ilistdir, volume.driver.remove, volume.driver.stat):
+            with pytest.raises(TypeError):
+                call(other)
+        for arguments in ((other, "r"), ("a", other)):
+            with pytest.raises(TypeError):
+                volume.driver.open(*arguments)
+            with pytest.raises(TypeError):
+                volume.driver.rename(*arguments)
+    with volume.vfs.open("/v/a", "r+") as file:
+        for wrong in (None, 5, 1.5, ["x"]):
+            with pytest.raises(TypeError):
+                file.write(wrong)
+            with pytest.raises(TypeError):
+                file.readinto(wrong)
+        for wrong in (None, "1", 1.5):
+            for call in (file.read, file.readline, file.seek):
+                with pytest.raises(TypeError):
+                    call(wrong)
+            with pytest.raises(TypeError):
+                file.seek(0, wrong)
+            with pytest.raises(TypeError):
+                file.write("x", wrong)
+    assert volume.vfs.listdir("/v") == ["a"]
+    assert volume.read("/v/a") == b"kept"
+
+
+def test_reader_cannot_write(volume: Volume) -> None:
     volume.write("/v/a", "x")
     with volume.vfs.open("/v/a") as file, pytest.raises(VfsError):
         file.write("y")
     assert volume.read("/v/a") == b"x"
 
 
-def test_room_is_used_and_given_back(volume: Volume) -> None:
+def test_statvfs_follows_writes_and_removals(volume: Volume) -> None:
     block, _, blocks, free, *_ = volume.vfs.statvfs("/v")
     assert block * free <= block * blocks
     volume.write("/v/a", bytes(3 * block))
@@ -225,7 +256,7 @@ def test_room_is_used_and_given_back(volume: Volume) -> None:
     assert volume.vfs.statvfs("/v")[3] == free
 
 
-def test_a_full_volume_keeps_what_it_has(volume: Volume) -> None:
+def test_full_volume_keeps_its_files(volume: Volume) -> None:
     volume.write("/v/kept", "safe")
     file = volume.vfs.open("/v/big", "wb")
     with pytest.raises(VfsError):
@@ -242,7 +273,7 @@ def test_a_full_volume_keeps_what_it_has(volume: Volume) -> None:
     assert volume.read("/v/after") == bytes(8192)
 
 
-def test_the_driver_goes_on_after_umount(volume: Volume) -> None:
+def test_driver_works_after_umount(volume: Volume) -> None:
     file = volume.vfs.open("/v/a", "w")
     file.write("hello")
     volume.vfs.umount("/v")
@@ -253,7 +284,7 @@ def test_the_driver_goes_on_after_umount(volume: Volume) -> None:
     assert volume.read("/w/a") == b"hello world"
 
 
-def test_import_finds_modules_below_the_current_directory(volume: Volume) -> None:
+def test_import_stat_finds_modules_in_the_current_directory(volume: Volume) -> None:
     volume.write("/v/module.py", "x = 1\n")
     volume.vfs.chdir("/v")
     assert volume.vfs.import_stat("module.py").name == "FILE"

@@ -1,4 +1,4 @@
-"""The error that programs see, and the tables it is made from."""
+"""The errors that programs see, and the SPIFFS error table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from maixfs.vfs import (
     VfsError,
     without_errno_attribute,
 )
-from maixfs.vfs.spiffs_errno import errno_of, error_of
+from maixfs.vfs.spiffs_file import errno_of, error_of
 
 # docs/SPEC.md, section 10: first number, last number, errno.
 SPIFFS_ERRNOS = [
@@ -56,7 +56,7 @@ SPIFFS_ERRNOS = [
     ("number", "text"),
     [(2, "[Errno 2] ENOENT"), (19, "[Errno 19] ENODEV"), (28, "28"), (30, "30")],
 )
-def test_text(number: int, text: str) -> None:
+def test_oserror_text_and_repr_are_micropython_s(number: int, text: str) -> None:
     error = VfsError(number)
     assert str(error) == text
     assert repr(error) == f"OSError({number},)"
@@ -75,7 +75,9 @@ def test_text(number: int, text: str) -> None:
         ((2, "b", "c"), "(2, 'b', 'c')", "OSError(2, 'b', 'c')"),
     ],
 )
-def test_a_program_makes_its_own(args: tuple[object, ...], text: str, shown: str) -> None:
+def test_plain_oserror_keeps_any_arguments(
+    args: tuple[object, ...], text: str, shown: str
+) -> None:
     error = PlainOSError(*args)
     assert (error.args, str(error), repr(error)) == (args, text, shown)
     assert type(error) is PlainOSError
@@ -85,14 +87,14 @@ def test_a_program_makes_its_own(args: tuple[object, ...], text: str, shown: str
     assert isinstance(PlainTimeoutError(), PlainOSError)
 
 
-def test_what_a_program_prints_says_oserror() -> None:
+def test_vfs_error_is_printed_as_oserror() -> None:
     error = VfsError(Errno.EIO)
     assert type(error).__name__ == "OSError"
     assert traceback.format_exception_only(error) == ["OSError: [Errno 5] EIO\n"]
     assert repr(error.args) == "(5,)"
 
 
-def test_it_is_both_an_oserror_and_ours() -> None:
+def test_vfs_error_is_oserror_and_maixfs_error() -> None:
     with pytest.raises(OSError):
         raise VfsError(2)
     with pytest.raises(MaixfsError):
@@ -100,13 +102,13 @@ def test_it_is_both_an_oserror_and_ours() -> None:
 
 
 @pytest.mark.parametrize("again", [copy.copy, lambda e: pickle.loads(pickle.dumps(e))])
-def test_copies_are_the_same_error(again: object) -> None:
+def test_copied_vfs_error_keeps_class_and_number(again: object) -> None:
     error = again(VfsError(17))  # type: ignore[operator]
     assert type(error) is VfsError
     assert error.args == (17,)
 
 
-def test_the_attribute_can_be_taken_away() -> None:
+def test_errno_attribute_can_be_disabled() -> None:
     error = VfsError(2)
     with without_errno_attribute():
         assert not hasattr(error, "errno")
@@ -114,7 +116,7 @@ def test_the_attribute_can_be_taken_away() -> None:
     assert error.errno == 2
 
 
-def test_uerrno_names_what_the_firmware_names() -> None:
+def test_uerrno_has_the_firmware_s_names() -> None:
     assert UERRNO["ENOENT"] == 2
     assert ERRORCODE[110] == "ETIMEDOUT"
     assert len(UERRNO) == len(ERRORCODE) == 22
@@ -122,20 +124,20 @@ def test_uerrno_names_what_the_firmware_names() -> None:
 
 
 @pytest.mark.parametrize(("first", "last", "errno"), SPIFFS_ERRNOS)
-def test_spiffs_table(first: int, last: int, errno: int) -> None:
+def test_spiffs_number_maps_to_its_errno(first: int, last: int, errno: int) -> None:
     assert {errno_of(-number) for number in range(first, last + 1)} == {errno}
 
 
-def test_every_spiffs_error_has_its_number() -> None:
+def test_spiffs_error_maps_to_its_errno() -> None:
     for code in Code:
         expected = Errno.EROFS if code is Code.RO_NOT_IMPL else errno_of(code)
         assert error_of(spiffs_error(code)).args == (expected,)
 
 
-def test_numbers_that_are_no_spiffs_error() -> None:
+def test_unknown_spiffs_number_is_eio() -> None:
     assert errno_of(-1) == errno_of(0) == errno_of(-9999) == Errno.EIO
 
 
-def test_an_unknown_profile() -> None:
-    with pytest.raises(UsageError, match="no VFS profile 'old'"):
+def test_unknown_profile_is_usage_error() -> None:
+    with pytest.raises(UsageError):
         Vfs("old")

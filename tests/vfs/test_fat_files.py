@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from maixfs.fat.errors import FResult, fat_error
 from maixfs.vfs import Errno, FileIO, TextIOWrapper
 from vfs.drivers import errno_of, fat_sectors
 from vfs.fat_board import FatBoard, ram_board
@@ -14,7 +15,7 @@ def board() -> FatBoard:
     return FatBoard()
 
 
-def test_letters_add_up(board: FatBoard) -> None:
+def test_mode_letters_are_ored(board: FatBoard) -> None:
     board.write("f", "precious")
     with board.vfs.open("f", "rw") as file:
         assert file.read() == ""
@@ -28,32 +29,32 @@ def test_letters_add_up(board: FatBoard) -> None:
         assert file.read() == "new"
 
 
-def test_rights(board: FatBoard) -> None:
+def test_missing_right_is_eacces(board: FatBoard) -> None:
     with board.vfs.open("f", "w") as file:
         assert errno_of(file.read) == Errno.EACCES
     with board.vfs.open("f", "a+") as file:
         assert file.read() == ""
 
 
-def test_a_goes_to_the_end_only_once(board: FatBoard) -> None:
+def test_append_mode_seeks_to_the_end_once(board: FatBoard) -> None:
     board.write("f", "0123456789")
     with board.vfs.open("f", "a+") as file:
         assert file.tell() == 10
         file.write("ab")
-        assert board.told() == []
+        assert board.quirk_keys() == []
         assert file.seek(2) == 2
         file.write("Z")
     assert board.read("f") == "01Z3456789ab"
-    assert board.told() == ["fat-append-once"]
+    assert board.quirk_keys() == ["fat-append-once"]
 
 
-def test_a_makes_the_file(board: FatBoard) -> None:
+def test_append_mode_creates_the_file(board: FatBoard) -> None:
     with board.vfs.open("new", "a") as file:
         file.write("x")
     assert board.read("new") == "x"
 
 
-def test_a_reader_stops_at_the_end(board: FatBoard) -> None:
+def test_reader_seek_stops_at_the_end(board: FatBoard) -> None:
     board.write("f", "abc")
     with board.vfs.open("f", "rb") as file:
         assert file.seek(10) == 3
@@ -64,29 +65,29 @@ def test_a_reader_stops_at_the_end(board: FatBoard) -> None:
         assert file.seek((1 << 32) + 1) == 1
         assert file.read() == b"bc"
         assert errno_of(file.seek, -1) == Errno.EINVAL
-    assert board.told() == []
+    assert board.quirk_keys() == []
 
 
-def test_a_writer_makes_the_file_longer(board: FatBoard) -> None:
+def test_writer_seek_extends_the_file(board: FatBoard) -> None:
     with board.vfs.open("f", "wb") as file:
         file.write(b"abc")
         assert file.seek(2000) == 2000
     assert board.vfs.stat("f")[6] == 2000
-    assert board.told() == ["fat-seek-grows"]
+    assert board.quirk_keys() == ["fat-seek-grows"]
 
 
 @pytest.mark.parametrize("whence", [1, 2])
-def test_a_seek_to_before_the_start_fills_the_volume(board: FatBoard, whence: int) -> None:
+def test_seek_before_the_start_fills_the_volume(board: FatBoard, whence: int) -> None:
     room = board.vfs.statvfs("")[3] * 512
     with board.vfs.open("f", "w+b") as file:
         file.write(b"abc")
         assert file.seek(-100, whence) == room
     assert board.vfs.statvfs("")[3] == 0
     assert board.vfs.stat("f")[6] == room
-    assert board.told() == ["fat-seek-fills"]
+    assert board.quirk_keys() == ["fat-seek-fills"]
 
 
-def test_guarded_it_is_refused() -> None:
+def test_guarded_seek_before_the_start_is_einval() -> None:
     board = FatBoard(guarded=True)
     with board.vfs.open("f", "w+b") as file:
         file.write(b"abc")
@@ -94,10 +95,10 @@ def test_guarded_it_is_refused() -> None:
         assert file.tell() == 3
     with board.vfs.open("f", "rb") as file:
         assert file.seek(-100, 2) == 3
-    assert board.told() == []
+    assert board.quirk_keys() == []
 
 
-def test_what_does_not_fit(board: FatBoard) -> None:
+def test_write_beyond_the_room_is_enospc(board: FatBoard) -> None:
     room = board.vfs.statvfs("")[3] * 512
     file = board.vfs.open("f", "wb")
     assert file.write(b"1" * (room - 100)) == room - 100
@@ -107,10 +108,10 @@ def test_what_does_not_fit(board: FatBoard) -> None:
     assert board.vfs.stat("f")[6] == room
     board.vfs.open("empty", "w").close()
     assert errno_of(board.vfs.mkdir, "d") == Errno.EACCES
-    assert board.told() == []
+    assert board.quirk_keys() == []
 
 
-def test_a_wrong_free_count_is_believed() -> None:
+def test_wrong_free_count_limits_a_write() -> None:
     device = fat_sectors(32)
     info = bytearray(device.read(1, 1))
     info[488:492] = (3).to_bytes(4, "little")
@@ -119,11 +120,22 @@ def test_a_wrong_free_count_is_believed() -> None:
     assert board.vfs.statvfs("")[3] == 3
     with board.vfs.open("f", "wb") as file:
         assert errno_of(file.write, bytes(512 * 4)) == Errno.ENOSPC
-    assert board.told() == ["fat-free-count"]
-    assert "f is said not to fit, but 6" in board.quirks[0][1]
+    assert board.quirk_keys() == ["fat-free-count"]
 
 
-def test_lines_across_sectors(board: FatBoard) -> None:
+def test_unreadable_fat_hides_the_wrong_free_count(
+    board: FatBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise fat_error(FResult.DISK_ERR)
+
+    monkeypatch.setattr(board.driver.fs, "count_free", fail)
+    with board.vfs.open("f", "wb") as file:
+        assert errno_of(file.write, bytes(4 << 20)) == Errno.ENOSPC
+    assert board.quirk_keys() == []
+
+
+def test_readline_crosses_sectors(board: FatBoard) -> None:
     lines = [f"{number} {'x' * (number * 7)}\n" for number in range(40)]
     board.write("f", "".join(lines))
     with board.vfs.open("f") as file:
@@ -133,7 +145,7 @@ def test_lines_across_sectors(board: FatBoard) -> None:
         assert file.tell() == sum(map(len, lines))
 
 
-def test_a_closed_file(board: FatBoard) -> None:
+def test_closed_file_is_einval(board: FatBoard) -> None:
     file = board.vfs.open("f", "w+")
     file.write("abc")
     file.close()
@@ -145,7 +157,7 @@ def test_a_closed_file(board: FatBoard) -> None:
     assert file.seek(1) == file.tell() == 3
 
 
-def test_nobody_locks(board: FatBoard) -> None:
+def test_two_writers_are_not_locked(board: FatBoard) -> None:
     one, two = board.vfs.open("f", "w"), board.vfs.open("f", "w")
     one.write("aaaa")
     two.write("bb")
@@ -159,7 +171,45 @@ def test_nobody_locks(board: FatBoard) -> None:
     assert board.vfs.listdir() == []
 
 
-def test_forty_files_at_once(board: FatBoard) -> None:
+@pytest.mark.xfail(strict=True, reason="the core takes the clusters from all open files at once")
+def test_reader_of_a_truncated_file_reads_the_old_first_cluster(board: FatBoard) -> None:
+    """FatFs empties entry and FAT; a reader has its own copy of size and first cluster."""
+    board.write("f", b"o" * 1500)
+    with board.vfs.open("f", "rb") as reader, board.vfs.open("f", "wb"):
+        assert reader.read(100) == b"o" * 100
+        assert reader.read(412) == b"o" * 412
+        assert errno_of(reader.read, 1) == Errno.EIO  # the FAT leads no further
+        reader.seek(0)
+        assert errno_of(reader.read, 1) == Errno.EIO  # and the error stays with the file
+
+
+def test_reader_of_a_truncated_file_cannot_pass_its_first_cluster(board: FatBoard) -> None:
+    board.write("f", b"o" * 1500)
+    with board.vfs.open("f", "rb") as reader, board.vfs.open("f", "wb"):
+        assert errno_of(reader.read) == Errno.EIO
+    assert board.vfs.stat("f")[6] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="the core holds entries back; FatFs's window does not")
+def test_unclosed_file_is_on_the_card_with_size_0_after_umount(board: FatBoard) -> None:
+    """The first write moves FatFs's only sector buffer, which holds the new entry, to the card."""
+    file = board.vfs.open("f", "w")
+    file.write("x")
+    board.vfs.umount("/sd")
+    again = board.again()
+    assert again.vfs.listdir() == ["f"]
+    assert again.vfs.stat("f")[6] == 0
+
+
+def test_new_file_is_not_on_the_card_before_its_first_write(board: FatBoard) -> None:
+    file = board.vfs.open("f", "w")
+    board.vfs.umount("/sd")
+    assert board.again().vfs.listdir() == []
+    file.close()
+    assert board.again().vfs.listdir() == ["f"]
+
+
+def test_forty_files_are_open_at_once(board: FatBoard) -> None:
     files = [board.vfs.open(f"f{number}", "w") for number in range(40)]
     for number, file in enumerate(files):
         file.write(str(number))
@@ -168,7 +218,7 @@ def test_forty_files_at_once(board: FatBoard) -> None:
     assert [board.read(f"f{number}") for number in range(40)] == [str(n) for n in range(40)]
 
 
-def test_files_that_were_dropped_are_closed_late(board: FatBoard) -> None:
+def test_collect_closes_dropped_files(board: FatBoard) -> None:
     for number in range(50):
         board.vfs.open(f"f{number}", "w").write("x")
     with board.vfs.open("held", "w"):
@@ -176,7 +226,7 @@ def test_files_that_were_dropped_are_closed_late(board: FatBoard) -> None:
     assert board.again().vfs.stat("f49")[6] == 1
 
 
-def test_a_close_that_fails_can_be_tried_again() -> None:
+def test_failed_close_can_be_repeated() -> None:
     board = ram_board()
     file = board.vfs.open("f", "w")
     file.write("abc")
@@ -187,7 +237,7 @@ def test_a_close_that_fails_can_be_tried_again() -> None:
     assert board.again().read("f") == "abc"
 
 
-def test_a_device_that_fails_to_read() -> None:
+def test_failed_read_is_eio_until_the_close() -> None:
     board = ram_board()
     board.write("f", "x" * 5000)
     file = board.vfs.open("f")
@@ -199,10 +249,10 @@ def test_a_device_that_fails_to_read() -> None:
     assert file.tell() == 10
     file.close()
     assert board.read("f") == "x" * 5000
-    assert board.told() == ["device-error-ignored"]
+    assert board.quirk_keys() == ["device-error-ignored"]
 
 
-def test_formatting_ends_what_was_open() -> None:
+def test_format_ends_open_files() -> None:
     board = ram_board()
     file = board.vfs.open("f", "w")
     file.write("abc")

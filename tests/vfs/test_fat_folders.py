@@ -1,4 +1,4 @@
-"""Folders and paths of FAT volumes, on every kind of them."""
+"""Folders and paths of FAT12, FAT16 and FAT32 volumes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def volume(request: pytest.FixtureRequest) -> Iterator[Volume]:
     yield made
 
 
-def test_folders_hold_files_and_folders(volume: Volume) -> None:
+def test_folder_lists_files_and_folders(volume: Volume) -> None:
     volume.vfs.mkdir("/v/d")
     volume.vfs.mkdir("d/e")
     volume.write("d/e/f.txt", "deep")
@@ -31,7 +31,7 @@ def test_folders_hold_files_and_folders(volume: Volume) -> None:
     assert volume.read("/v/d/e/f.txt") == b"deep"
 
 
-def test_the_current_folder(volume: Volume) -> None:
+def test_relative_path_starts_at_the_current_folder(volume: Volume) -> None:
     volume.vfs.mkdir("d")
     volume.vfs.chdir("d")
     assert volume.vfs.getcwd() == "/v/d"
@@ -44,7 +44,7 @@ def test_the_current_folder(volume: Volume) -> None:
     assert volume.read("./d/../d//f") == b"x"
 
 
-def test_a_folder_that_is_not_there(volume: Volume) -> None:
+def test_missing_folder_is_enoent(volume: Volume) -> None:
     volume.write("f", "x")
     for path in ("none", "f", "none/x", "f/x"):
         assert errno_of(volume.vfs.ilistdir, path) == Errno.ENOENT
@@ -54,7 +54,7 @@ def test_a_folder_that_is_not_there(volume: Volume) -> None:
         assert errno_of(volume.vfs.open, path, "w") == Errno.ENOENT
 
 
-def test_what_is_there_already(volume: Volume) -> None:
+def test_existing_name_is_refused(volume: Volume) -> None:
     volume.vfs.mkdir("d")
     volume.write("f", "x")
     for path in ("d", "D", "f", "F"):
@@ -65,7 +65,7 @@ def test_what_is_there_already(volume: Volume) -> None:
     assert volume.read("F") == b"x"
 
 
-def test_removing(volume: Volume) -> None:
+def test_remove_and_rmdir_check_the_kind(volume: Volume) -> None:
     volume.vfs.mkdir("d")
     volume.write("d/f", "x")
     assert errno_of(volume.vfs.remove, "d") == Errno.EISDIR
@@ -81,7 +81,7 @@ def test_removing(volume: Volume) -> None:
     assert volume.vfs.listdir() == []
 
 
-def test_the_root_is_no_entry(volume: Volume) -> None:
+def test_root_cannot_be_removed_renamed_or_opened(volume: Volume) -> None:
     for path in ("/v/.", "..", "/v//", "./"):
         assert errno_of(volume.vfs.stat, path) == Errno.EINVAL
     assert errno_of(volume.vfs.rmdir, "/v") == Errno.EINVAL
@@ -91,7 +91,7 @@ def test_the_root_is_no_entry(volume: Volume) -> None:
     assert volume.vfs.listdir(".") == []
 
 
-def test_renaming_moves(volume: Volume) -> None:
+def test_rename_moves_files_and_folders(volume: Volume) -> None:
     volume.vfs.mkdir("d")
     volume.vfs.mkdir("e")
     volume.write("d/f", "x")
@@ -106,7 +106,7 @@ def test_renaming_moves(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("path", ["d/", "d\\"])
-def test_a_slash_at_the_end(volume: Volume, path: str) -> None:
+def test_trailing_slash_is_refused(volume: Volume, path: str) -> None:
     volume.vfs.mkdir("d")
     assert errno_of(volume.vfs.stat, path) == Errno.EINVAL
     assert errno_of(volume.vfs.listdir, path) == Errno.EINVAL
@@ -114,24 +114,24 @@ def test_a_slash_at_the_end(volume: Volume, path: str) -> None:
 
 
 @pytest.mark.parametrize("letter", '"*:<>?|\x7f')
-def test_letters_that_no_name_has(volume: Volume, letter: str) -> None:
+def test_forbidden_character_is_einval(volume: Volume, letter: str) -> None:
     for call in (volume.vfs.mkdir, volume.vfs.stat, volume.vfs.open):
         assert errno_of(call, f"x{letter}y") == Errno.EINVAL
 
 
-def test_names_that_are_cut(volume: Volume) -> None:
+def test_trailing_dots_and_spaces_are_cut(volume: Volume) -> None:
     for name in ("trailing.", "space ", " lead", ".hidden", "a\x01b"):
         volume.write(name, "x")
     assert volume.vfs.listdir() == ["trailing", "space", " lead", ".hidden", "a"]
 
 
-def test_names_are_as_long_as_255_bytes(volume: Volume) -> None:
+def test_name_has_at_most_255_bytes(volume: Volume) -> None:
     volume.write("n" * 255, "x")
     assert volume.vfs.listdir() == ["n" * 255]
     assert errno_of(volume.vfs.mkdir, "n" * 256) == Errno.EINVAL
 
 
-def test_a_listing_sees_what_comes(volume: Volume) -> None:
+def test_listing_shows_files_made_after_its_start(volume: Volume) -> None:
     listing = volume.vfs.ilistdir()
     volume.write("a", "1")
     volume.write("b", "22")
@@ -139,7 +139,7 @@ def test_a_listing_sees_what_comes(volume: Volume) -> None:
     assert list(listing) == []
 
 
-def test_import_finds_packages(volume: Volume) -> None:
+def test_import_stat_finds_packages(volume: Volume) -> None:
     volume.vfs.mkdir("package")
     volume.write("package/__init__.py", "")
     found = [volume.vfs.import_stat(path).name for path in ("package", "package/__init__.py")]
@@ -150,6 +150,6 @@ def test_import_finds_packages(volume: Volume) -> None:
 
 @pytest.mark.parametrize("path", [5, None, ["x"]])
 @pytest.mark.parametrize("call", ["ilistdir", "mkdir", "rmdir", "remove", "chdir", "stat"])
-def test_paths_of_another_type(volume: Volume, call: str, path: object) -> None:
+def test_path_of_another_type_is_typeerror(volume: Volume, call: str, path: object) -> None:
     with pytest.raises(TypeError):
         getattr(volume.driver, call)(path)

@@ -1,4 +1,4 @@
-"""What FAT's results, modes and times are to a MicroPython program."""
+"""How FatFs results, mode letters and FAT times are translated."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from maixfs.fat.clock import pack_time
 from maixfs.fat.errors import FResult, fat_error, full_error
 from maixfs.fat.openflag import OpenFlag
 from maixfs.sd.errors import SectorError
-from maixfs.vfs.fat_errno import errno_of, error_of
-from maixfs.vfs.fat_mode import open_flags
-from maixfs.vfs.fat_time import MILLENNIUM, late_date, seconds_since_2000, year_of
+from maixfs.vfs.fat import MILLENNIUM, late_date, seconds_since_2000, year_of
+from maixfs.vfs.fat_file import errno_of, error_of, open_flags
 
 ERRNOS = {
     FResult.DISK_ERR: 5,
@@ -36,21 +35,21 @@ ERRNOS = {
 
 
 def day(year: int, month: int, number: int) -> int:
-    """Return the word of a date."""
+    """Return a date as FAT stores it."""
     return pack_time(year, month, number, 0, 0, 0)[0]
 
 
 @pytest.mark.parametrize("result", [result for result in FResult if result])
-def test_every_result_has_its_number(result: FResult) -> None:
+def test_fat_result_maps_to_its_errno(result: FResult) -> None:
     assert errno_of(result) == ERRNOS[result]
     assert error_of(fat_error(result)).args == (ERRNOS[result],)
 
 
-def test_results_that_fatfs_does_not_have() -> None:
+def test_unknown_fat_result_is_eio() -> None:
     assert errno_of(-1) == errno_of(20) == 5
 
 
-def test_errors_that_say_more_keep_their_number() -> None:
+def test_fat_error_is_mapped_by_result_not_errno() -> None:
     assert error_of(full_error("/a", "no room")).args == (13,)
     assert error_of(SectorError("torn out")).args == (5,)
 
@@ -71,7 +70,7 @@ def test_errors_that_say_more_keep_their_number() -> None:
         ("xw?!", 0x0E),
     ],
 )
-def test_letters_add_up(letters: str, flags: int) -> None:
+def test_mode_letters_are_ored(letters: str, flags: int) -> None:
     assert open_flags(letters) == OpenFlag(flags)
 
 
@@ -89,22 +88,22 @@ def test_letters_add_up(letters: str, flags: int) -> None:
         (day(2000, 1, 1), 0xFFFF, 115442),
     ],
 )
-def test_seconds(date: int, time: int, seconds: int) -> None:
+def test_fat_time_gives_micropython_seconds(date: int, time: int, seconds: int) -> None:
     assert seconds_since_2000(date, time) == seconds
 
 
-def test_months_that_there_are_not_count_as_the_nearest() -> None:
+def test_invalid_month_counts_as_the_nearest() -> None:
     january, zero = day(2020, 1, 1), day(2020, 0, 1)
     thirteen, fifteen = day(2020, 13, 1), day(2020, 15, 1)
     assert seconds_since_2000(zero, 0) == seconds_since_2000(january, 0)
     assert seconds_since_2000(fifteen, 0) == seconds_since_2000(thirteen, 0)
 
 
-def test_the_time_of_a_root() -> None:
+def test_root_time_is_2000_01_01() -> None:
     assert pack_time(2000, 1, 1, 0, 0, 0) == MILLENNIUM
     assert year_of(MILLENNIUM[0]) == 2000
 
 
 @pytest.mark.parametrize(("year", "shown"), [(1980, 2040), (2000, 2060), (2024, 2084)])
-def test_the_firmware_is_60_years_late(year: int, shown: int) -> None:
+def test_late_date_is_60_years_late(year: int, shown: int) -> None:
     assert late_date(day(year, 3, 4)) == day(shown, 3, 4)

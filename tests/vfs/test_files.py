@@ -1,4 +1,4 @@
-"""File objects: what they read, write, count and refuse."""
+"""File objects over a driver's open file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bytes_of(data: bytes, **options: Any) -> FileIO:
 
 
 @given(st.text(), st.lists(st.integers(0, 9)), st.integers(1, 7))
-def test_text_in_pieces_is_the_text(text: str, pieces: list[int], most: int) -> None:
+def test_text_read_in_pieces_equals_stringio(text: str, pieces: list[int], most: int) -> None:
     file = text_of(text, most=most)
     model = io.StringIO(text, newline="")
     for count in pieces:
@@ -37,7 +37,7 @@ def test_text_in_pieces_is_the_text(text: str, pieces: list[int], most: int) -> 
 
 
 @given(st.binary(), st.lists(st.integers(0, 9)), st.integers(1, 7))
-def test_bytes_in_pieces_are_the_bytes(data: bytes, pieces: list[int], most: int) -> None:
+def test_bytes_read_in_pieces_equal_bytesio(data: bytes, pieces: list[int], most: int) -> None:
     file, model = bytes_of(data, most=most), io.BytesIO(data)
     for count in pieces:
         assert file.read(count) == model.read(count)
@@ -49,7 +49,7 @@ LINES = st.lists(st.sampled_from(["", "a", "long line of text", "é", "\n", "\r\
 
 
 @given(LINES.map("".join), st.integers(1, 9), st.lists(st.integers(-1, 6)))
-def test_lines_are_the_lines(text: str, lookahead: int, limits: list[int]) -> None:
+def test_readline_equals_bytesio(text: str, lookahead: int, limits: list[int]) -> None:
     data = text.encode()
     file, model = bytes_of(data, lookahead=lookahead), io.BytesIO(data)
     for limit in limits:
@@ -60,7 +60,7 @@ def test_lines_are_the_lines(text: str, lookahead: int, limits: list[int]) -> No
 
 
 @given(st.lists(st.text() | st.binary()), st.integers(1, 5))
-def test_writes_are_what_is_read(pieces: list[str | bytes], most: int) -> None:
+def test_written_pieces_are_concatenated(pieces: list[str | bytes], most: int) -> None:
     raw = MemoryFile(most=most)
     file = TextIOWrapper(raw)
     whole = b""
@@ -72,7 +72,7 @@ def test_writes_are_what_is_read(pieces: list[str | bytes], most: int) -> None:
 
 
 @given(st.binary(), st.lists(st.integers(0, 9)))
-def test_text_that_is_no_utf8_loses_no_byte(data: bytes, pieces: list[int]) -> None:
+def test_invalid_utf8_survives_a_round_trip(data: bytes, pieces: list[int]) -> None:
     file = text_of(data)
     text = [file.read(count) for count in pieces] + [file.read()]
     copy = MemoryFile()
@@ -81,40 +81,40 @@ def test_text_that_is_no_utf8_loses_no_byte(data: bytes, pieces: list[int]) -> N
     for piece in text:
         TextIOWrapper(again).write(piece)
     assert again.data == data
-    # Halves of a character that two reads cut apart are not put together again by joining.
+    # Joining the parts of a character that two reads returned does not restore it.
     assert len(copy.data) >= len(data)
 
 
 # Reading
 
 
-def test_read_counts_characters_in_text() -> None:
+def test_text_read_counts_characters() -> None:
     file = text_of("aé日😀z")
     assert [file.read(2), file.tell(), file.read(2), file.read(2)] == ["aé", 3, "日😀", "z"]
 
 
-def test_text_never_reads_too_far() -> None:
+def test_text_read_stops_after_the_last_character() -> None:
     raw = MemoryFile("日本語".encode())
     assert TextIOWrapper(raw).read(2) == "日本"
     assert raw.stream.tell() == 6
 
 
-def test_a_byte_that_starts_no_character_counts_for_five() -> None:
+def test_invalid_first_byte_counts_for_five() -> None:
     file = text_of(b"\x80abcdefg")
     assert file.read(1) == "\udc80abcd"
     assert file.read(1) == "e"
 
 
-def test_a_character_cut_by_the_end() -> None:
+def test_character_cut_by_the_end_is_returned() -> None:
     assert text_of("日".encode()[:2]).read(3) == "\udce6\udc97"
 
 
-def test_newlines_stay_as_they_are() -> None:
+def test_newlines_are_not_translated() -> None:
     assert text_of("a\r\nb\rc\n").readlines() == ["a\r\n", "b\rc\n"]
 
 
 @pytest.mark.parametrize("size", ["x", None, 1.5, b"1"])
-def test_sizes_are_numbers(size: Any) -> None:
+def test_size_of_another_type_is_typeerror(size: Any) -> None:
     file = bytes_of(b"data")
     for call in (file.read, file.readline, file.seek):
         with pytest.raises(TypeError):
@@ -124,7 +124,7 @@ def test_sizes_are_numbers(size: Any) -> None:
     assert file.tell() == 0
 
 
-def test_a_negative_size_is_more_than_there_is_memory() -> None:
+def test_negative_size_is_memoryerror() -> None:
     binary, text = bytes_of(b"data"), text_of("data")
     for call in (binary.readline, text.read, text.readline):
         with pytest.raises(MemoryError, match="allocating 4294967294 bytes"):
@@ -133,7 +133,7 @@ def test_a_negative_size_is_more_than_there_is_memory() -> None:
         binary.read(-2)
 
 
-def test_arguments_are_counted() -> None:
+def test_wrong_number_of_arguments_is_typeerror() -> None:
     file = bytes_of(b"data")
     with pytest.raises(TypeError):
         file.readlines(2)  # type: ignore[call-arg]
@@ -147,7 +147,7 @@ def test_arguments_are_counted() -> None:
         file.read(size=1)  # type: ignore[call-arg]
 
 
-def test_readinto_fills_a_buffer() -> None:
+def test_readinto_fills_any_writable_buffer() -> None:
     file = bytes_of(b"0123456789", most=3)
     buffer = bytearray(4)
     assert file.readinto(buffer) == 4
@@ -162,12 +162,12 @@ def test_readinto_fills_a_buffer() -> None:
 
 
 @pytest.mark.parametrize("target", [b"1234", 5, "1234", None])
-def test_readinto_wants_something_to_write_into(target: Any) -> None:
+def test_readinto_of_a_read_only_object_is_typeerror(target: Any) -> None:
     with pytest.raises(TypeError):
         bytes_of(b"data").readinto(target)
 
 
-def test_lines_look_ahead_and_go_back() -> None:
+def test_readline_seeks_back_to_the_end_of_the_line() -> None:
     raw = MemoryFile(b"one\ntwo\nthree", lookahead=8)
     file = FileIO(raw)
     assert next(file) == b"one\n"
@@ -176,7 +176,7 @@ def test_lines_look_ahead_and_go_back() -> None:
     assert raw.reads == [8, 2]
 
 
-def test_a_line_before_a_bad_place_can_be_read() -> None:
+def test_readline_returns_the_line_before_a_bad_sector() -> None:
     raw = MemoryFile(b"one\ntwo\nthree", lookahead=8, bad=5)
     file = FileIO(raw)
     assert file.readline() == b"one\n"
@@ -186,7 +186,7 @@ def test_a_line_before_a_bad_place_can_be_read() -> None:
     assert file.tell() == 5
 
 
-def test_iteration_ends() -> None:
+def test_iteration_ends_with_the_file() -> None:
     file = text_of("a\n")
     assert iter(file) is file
     assert [next(file), next(file, "end")] == ["a\n", "end"]
@@ -196,7 +196,7 @@ def test_iteration_ends() -> None:
 
 
 @pytest.mark.parametrize("kind", [FileIO, TextIOWrapper])
-def test_either_kind_takes_text_and_bytes(kind: type[FileIO] | type[TextIOWrapper]) -> None:
+def test_write_accepts_text_and_buffers(kind: type[FileIO] | type[TextIOWrapper]) -> None:
     raw = MemoryFile()
     file = kind(raw)
     assert file.write("é") == 2
@@ -208,12 +208,12 @@ def test_either_kind_takes_text_and_bytes(kind: type[FileIO] | type[TextIOWrappe
 
 
 @pytest.mark.parametrize("data", [5, None, [1], {"a"}])
-def test_only_buffers_are_written(data: Any) -> None:
+def test_write_of_another_type_is_typeerror(data: Any) -> None:
     with pytest.raises(TypeError):
         bytes_of(b"").write(data)
 
 
-def test_write_takes_a_part() -> None:
+def test_write_with_limits_writes_a_part() -> None:
     raw = MemoryFile()
     file = FileIO(raw)
     assert file.write("0123456789", 3) == 3
@@ -224,20 +224,20 @@ def test_write_takes_a_part() -> None:
     assert raw.data == b"012458901"
 
 
-def test_a_medium_that_takes_no_more_ends_the_write() -> None:
+def test_write_stops_when_nothing_is_accepted() -> None:
     assert bytes_of(b"", most=0).write(b"data") == 0
 
 
-# Positions, closing, looks
+# Positions, closing, attributes
 
 
-def test_seek_refuses_what_lies_before_the_start() -> None:
+def test_seek_before_the_start_is_einval() -> None:
     with pytest.raises(VfsError) as caught:
         bytes_of(b"data").seek(-1)
     assert caught.value.errno == Errno.EINVAL
 
 
-def test_flush_and_close_go_down() -> None:
+def test_flush_and_close_reach_the_driver() -> None:
     raw = MemoryFile()
     with FileIO(raw) as file:
         file.flush()
@@ -245,14 +245,14 @@ def test_flush_and_close_go_down() -> None:
     assert raw.stream.closed
 
 
-def test_with_closes_after_an_error() -> None:
+def test_with_block_closes_after_an_error() -> None:
     raw = MemoryFile()
     with pytest.raises(KeyError), FileIO(raw):
         raise KeyError
     assert raw.stream.closed
 
 
-def test_a_dropped_file_is_not_closed() -> None:
+def test_dropped_file_is_not_closed() -> None:
     raw = MemoryFile()
     file = FileIO(raw)
     file.write(b"data")
@@ -262,7 +262,7 @@ def test_a_dropped_file_is_not_closed() -> None:
     assert raw.flushes == 0
 
 
-def test_a_program_can_call_the_finaliser() -> None:
+def test_finaliser_can_be_called() -> None:
     raw = MemoryFile()
     FileIO(raw).__del__()
     assert raw.stream.closed
@@ -271,11 +271,11 @@ def test_a_program_can_call_the_finaliser() -> None:
 @pytest.mark.parametrize(
     "name", ["name", "mode", "closed", "fileno", "truncate", "writelines", "read1", "__dict__"]
 )
-def test_what_a_file_does_not_have(name: str) -> None:
+def test_missing_attribute_is_attributeerror(name: str) -> None:
     assert not hasattr(text_of(""), name)
 
 
-def test_how_a_file_prints() -> None:
+def test_repr_is_micropython_s() -> None:
     binary, text = bytes_of(b""), text_of("")
     assert repr(binary) == f"<io.FileIO {id(binary):x}>"
     assert repr(text) == f"<io.TextIOWrapper {id(text):x}>"

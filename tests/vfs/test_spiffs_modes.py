@@ -11,37 +11,37 @@ from vfs.drivers import errno_of
 WORD = 1 << 64
 
 
-def test_x_empties_an_existing_file(board: Board) -> None:
+def test_x_mode_empties_an_existing_file(board: Board) -> None:
     board.write("f", "precious")
     board.vfs.open("f", "x").close()
     assert board.read("f") == ""
     board.vfs.open("f", "x").close()
-    assert board.told() == ["x-truncates"]
+    assert board.quirk_keys() == ["x-truncates"]
     assert "/f" in board.quirks[0][1]
 
 
-def test_x_of_a_new_file_is_no_quirk(board: Board) -> None:
+def test_x_mode_of_a_new_file_is_not_reported(board: Board) -> None:
     board.vfs.open("new", "x").close()
     board.vfs.open("other", "w").close()
     board.vfs.open("other", "w").close()
-    assert board.told() == []
+    assert board.quirk_keys() == []
 
 
-def test_letters_add_up(board: Board) -> None:
+def test_mode_letters_are_ored(board: Board) -> None:
     board.write("f", "precious")
     with board.vfs.open("f", "rw") as file:
         file.write("new")
         file.seek(0)
         assert file.read() == "new"
-    assert board.told() == ["rw-truncates"]
+    assert board.quirk_keys() == ["rw-truncates"]
 
 
-def test_a_name_that_is_too_long_is_no_file_to_empty(board: Board) -> None:
+def test_x_mode_of_a_long_name_is_enoent(board: Board) -> None:
     assert errno_of(board.vfs.open, "n" * 200, "x") == Errno.ENOENT
-    assert board.told() == ["open-hides-reason"]
+    assert board.quirk_keys() == ["open-hides-reason"]
 
 
-def test_no_letter_no_right(board: Board) -> None:
+def test_mode_without_letters_gives_no_rights(board: Board) -> None:
     board.write("f", "text")
     with board.vfs.open("f", "b?!") as file:
         assert errno_of(file.read, 1) == Errno.EIO
@@ -49,18 +49,18 @@ def test_no_letter_no_right(board: Board) -> None:
         assert file.seek(2) == 2
 
 
-def test_the_last_of_b_and_t_wins(board: Board) -> None:
+def test_last_of_b_and_t_wins(board: Board) -> None:
     board.write("f", "text")
     with board.vfs.open("f", "rbt") as text, board.vfs.open("f", "rtb") as binary:
         assert (text.read(), binary.read()) == ("text", b"text")
 
 
-def test_a_needs_the_file(board: Board) -> None:
+def test_append_mode_needs_the_file(board: Board) -> None:
     assert errno_of(board.vfs.open, "none", "a") == Errno.ENOENT
-    assert board.told() == ["append-needs-file"]
+    assert board.quirk_keys() == ["append-needs-file"]
 
 
-def test_a_always_writes_at_the_end(board: Board) -> None:
+def test_append_mode_always_writes_at_the_end(board: Board) -> None:
     board.write("f", "0123456789")
     with board.vfs.open("f", "a") as file:
         file.seek(2)
@@ -79,7 +79,9 @@ def test_tell_after_small_appends_is_behind(board: Board) -> None:
 
 
 @pytest.mark.parametrize(("profile", "text"), [("maixpy", "caf\udce9"), ("modern", None)])
-def test_text_that_is_no_utf8(board: Board, profile: str, text: str | None) -> None:
+def test_invalid_utf8_is_kept_or_refused_by_profile(
+    board: Board, profile: str, text: str | None
+) -> None:
     vfs = Vfs(profile)
     vfs.attach(board.driver, "/v")
     with vfs.open("/v/f", "w") as file:
@@ -94,7 +96,7 @@ def test_text_that_is_no_utf8(board: Board, profile: str, text: str | None) -> N
         assert file.read() == b"caf\xe9"
 
 
-def test_errors_of_seek_come_back_as_positions(board: Board) -> None:
+def test_seek_returns_spiffs_errors_as_positions(board: Board) -> None:
     board.write("f", "0123456789")
     file = board.vfs.open("f")
     assert file.seek(11) == WORD - 10003
@@ -110,7 +112,7 @@ def test_errors_of_seek_come_back_as_positions(board: Board) -> None:
     assert file.seek(5, 7) == 0
 
 
-def test_a_closed_file_says_eio(board: Board) -> None:
+def test_closed_file_is_eio(board: Board) -> None:
     board.write("f", "x")
     file = board.vfs.open("f", "r+")
     file.close()
@@ -120,7 +122,7 @@ def test_a_closed_file_says_eio(board: Board) -> None:
     assert file.write("") == 0
 
 
-def test_two_descriptors(board: Board) -> None:
+def test_third_descriptor_is_refused(board: Board) -> None:
     board.write("c", "third")
     one, two = board.vfs.open("a", "w"), board.vfs.open("b", "w")
     assert errno_of(board.vfs.open, "c") == Errno.ENOENT
@@ -131,11 +133,11 @@ def test_two_descriptors(board: Board) -> None:
     one.close()
     assert board.read("c") == "third"
     two.close()
-    assert board.told() == ["open-hides-reason"]
+    assert board.quirk_keys() == ["open-hides-reason"]
     assert "-10007" in board.quirks[0][1]
 
 
-def test_a_dropped_file_keeps_its_descriptor_until_garbage_is_collected(board: Board) -> None:
+def test_dropped_file_keeps_its_descriptor_until_collect(board: Board) -> None:
     board.write("f", "text")
     for _ in range(2):
         board.vfs.open("f").read()
@@ -144,7 +146,7 @@ def test_a_dropped_file_keeps_its_descriptor_until_garbage_is_collected(board: B
     assert board.read("f") == "text"
 
 
-def test_a_close_that_fails_keeps_its_descriptor(board: Board) -> None:
+def test_failed_close_keeps_its_descriptor(board: Board) -> None:
     one, two = board.vfs.open("a", "w"), board.vfs.open("b", "w")
     one.write("cached")
     two.write("cached")
@@ -156,21 +158,21 @@ def test_a_close_that_fails_keeps_its_descriptor(board: Board) -> None:
     assert board.vfs.collect() == 0
     with board.vfs.open("b", "r"):
         assert errno_of(board.vfs.open, "filler") == Errno.ENOENT
-    assert board.told() == ["close-keeps-descriptor", "open-hides-reason"]
+    assert board.quirk_keys() == ["close-keeps-descriptor", "open-hides-reason"]
     board.driver.mount(False, False)
     with board.vfs.open("b", "r") as file:
         assert board.read("a") == ""
         assert file.read() == "cached"
 
 
-def test_a_collection_passes_over_a_close_that_fails(board: Board) -> None:
+def test_collect_ignores_a_failing_close(board: Board) -> None:
     board.vfs.open("a", "w").write("cached")
     board.fill()
     assert board.vfs.collect() == 1
-    assert board.told() == ["close-keeps-descriptor"]
+    assert board.quirk_keys() == ["close-keeps-descriptor"]
 
 
-def test_a_full_volume_says_eio(board: Board) -> None:
+def test_full_volume_is_eio(board: Board) -> None:
     board.fill()
     with board.vfs.open("filler", "rb+") as file:
         file.seek(0, 2)

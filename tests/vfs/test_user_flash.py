@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from maixfs.errors import UsageError
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
-from maixfs.vfs import Vfs, VfsError, VfsSpiffs
-from maixfs.vfs.spiffs_area import user_area
+from maixfs.vfs import PlainOSError, Vfs, VfsError, VfsSpiffs
+from maixfs.vfs.spiffs import user_area
 
 SIZE = 64 * 1024
 
@@ -39,7 +40,7 @@ class RamFlash:
         self.cells[address : address + size] = b"\xff" * size
 
 
-def test_a_program_formats_mounts_and_writes() -> None:
+def test_user_flash_is_formatted_mounted_and_written() -> None:
     flash, vfs = RamFlash(), Vfs()
     volume = VfsSpiffs(flash)
     with pytest.raises(VfsError):
@@ -56,7 +57,7 @@ def test_a_program_formats_mounts_and_writes() -> None:
         assert file.read() == "data"
 
 
-def test_it_has_the_geometry_of_the_firmware() -> None:
+def test_user_flash_has_the_geometry_of_the_firmware() -> None:
     flash = RamFlash()
     VfsSpiffs.mkfs(VfsSpiffs(flash))
     assert PRESETS["maixpy"].name_length == VfsSpiffs(flash)._area.geometry.name_length == 128
@@ -64,7 +65,7 @@ def test_it_has_the_geometry_of_the_firmware() -> None:
     assert SpiffsCore(IdealDriver(chip), VfsSpiffs(flash)._area.geometry).listdir() == []
 
 
-def test_a_cache_too_small_for_one_page_holds_nothing_back() -> None:
+def test_cache_below_one_page_writes_through() -> None:
     flash, vfs = RamFlash(), Vfs()  # 32 pages in a block make a cache of 128 bytes
     volume = VfsSpiffs(flash)
     VfsSpiffs.mkfs(volume)
@@ -76,7 +77,7 @@ def test_a_cache_too_small_for_one_page_holds_nothing_back() -> None:
         assert file.read() == "not flushed"
 
 
-def test_the_size_of_the_cache() -> None:
+def test_cache_size_follows_pages_per_block() -> None:
     flash = RamFlash()
     assert user_area(flash).cache_pages == 0
     flash.fs_size, flash.log_block_size = 4 * SIZE, SIZE
@@ -90,7 +91,7 @@ def test_statvfs_counts_in_blocks_of_the_firmware() -> None:
     assert vfs.statvfs("/ram") == (131072, 131072, 0, 0, 0, 0, 0, 0, 0, 128)
 
 
-def test_a_mount_that_fails_says_so_in_one_line() -> None:
+def test_failed_mount_prints_one_line() -> None:
     said: list[str] = []
     with pytest.raises(VfsError):
         Vfs().mount(VfsSpiffs(RamFlash(), on_message=said.append), "/ram")
@@ -98,7 +99,7 @@ def test_a_mount_that_fails_says_so_in_one_line() -> None:
 
 
 @pytest.mark.parametrize("method", ["read", "write"])
-def test_a_flash_needs_its_methods_at_once(method: str) -> None:
+def test_missing_flash_method_is_attributeerror(method: str) -> None:
     names = ("fs_size", "erase_block", "log_block_size", "log_page_size")
     flash = SimpleNamespace(
         **{name: getattr(RamFlash, name) for name in names}, read=len, write=len
@@ -108,7 +109,54 @@ def test_a_flash_needs_its_methods_at_once(method: str) -> None:
         VfsSpiffs(flash)
 
 
-def test_errors_of_the_program_pass() -> None:
+@pytest.mark.parametrize("name", ["fs_size", "erase_block", "log_block_size", "log_page_size"])
+@pytest.mark.parametrize("value", ["8192", 8192.0, None])
+def test_flash_size_of_another_type_is_typeerror(name: str, value: object) -> None:
+    flash = RamFlash()
+    setattr(flash, name, value)
+    with pytest.raises(TypeError):
+        VfsSpiffs(flash)
+
+
+@pytest.mark.parametrize("volume", [None, 5, RamFlash()])
+def test_mkfs_of_another_type_is_typeerror(volume: Any) -> None:
+    with pytest.raises(TypeError):
+        VfsSpiffs.mkfs(volume)
+
+
+def test_flash_oserror_reaches_the_program_unchanged() -> None:
+    own = PlainOSError(5, "own")
+
+    class Broken(RamFlash):
+        broken: str | None = None
+
+        def read(self, buffer: bytearray, size: int, address: int) -> None:
+            if self.broken == "read":
+                raise own
+            super().read(buffer, size, address)
+
+        def write(self, buffer: bytearray, size: int, address: int) -> None:
+            if self.broken == "write":
+                raise own
+            super().write(buffer, size, address)
+
+    flash, vfs = Broken(), Vfs()
+    volume = VfsSpiffs(flash)
+    VfsSpiffs.mkfs(volume)
+    vfs.mount(volume, "/ram")
+    with vfs.open("/ram/f", "w") as file:
+        file.write("data")
+    flash.broken = "write"
+    with pytest.raises(PlainOSError) as caught:
+        vfs.open("/ram/new", "w")
+    assert caught.value is own
+    flash.broken = "read"
+    with pytest.raises(PlainOSError) as caught:
+        vfs.open("/ram/f").read()
+    assert caught.value is own
+
+
+def test_flash_exception_passes_through() -> None:
     class Broken(RamFlash):
         def read(self, buffer: bytearray, size: int, address: int) -> None:
             raise KeyError("own")
@@ -117,7 +165,7 @@ def test_errors_of_the_program_pass() -> None:
         Vfs().mount(VfsSpiffs(Broken()), "/ram")
 
 
-def test_what_is_no_flash() -> None:
+def test_object_without_flash_attributes_is_refused() -> None:
     with pytest.raises(AttributeError):
         VfsSpiffs(object())
     odd = RamFlash()

@@ -16,8 +16,8 @@ from maixfs.board.sdconfig import CARD_NAME, SdConfig, image_name
 from maixfs.errors import MaixfsError
 from maixfs.host.files import is_protected
 from maixfs.sd.errors import SdError, SectorError
+from maixfs.sd.journal import finish
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import finish
 
 if TYPE_CHECKING:
     from maixfs.sd.card import CardKind, SdCard

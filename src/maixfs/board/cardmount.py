@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from maixfs.board.cardport import CardPort
 from maixfs.board.cardslot import CardSlot
-from maixfs.board.cardvolume import CardVolume
 from maixfs.board.interrupts import held
 from maixfs.board.mounts import SD
 from maixfs.board.report import Reporter
 from maixfs.board.signals import Power
+from maixfs.board.volume import CardVolume
 from maixfs.fat import FatCore, FatError
 from maixfs.fat.volume_find import find_volume
 from maixfs.sd.errors import SectorError

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from maixfs.board.signals import Power
-from maixfs.vfs.text import encode
+from maixfs.vfs.files import encode
 
 Data = str | bytes | bytearray | memoryview
 

@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from maixfs.board.compiler import compile_script
-from maixfs.vfs.text import encode
+from maixfs.vfs.files import encode
 
 _Names = dict[str, Any] | None
 

@@ -8,17 +8,24 @@ from types import FrameType, TracebackType
 
 from maixfs.board.names import EXCEPTIONS
 from maixfs.board.wording import firmware_words, scope_of, syntax_words
-from maixfs.vfs.errnos import ERRORCODE
+from maixfs.errors import MaixfsOSError
+from maixfs.vfs.errors import ERRORCODE
 
 ScriptFrame = Callable[[FrameType], bool]
 """Tells whether a frame runs a script's code (and not the host's)."""
 
 
 def exception_name(error: BaseException) -> str:
-    """Return the name of the class that the board would have raised."""
+    """Return the name of the class that the board would have raised.
+
+    An error of a chip, a card or a driver is an ``OSError`` on the host only: the program cannot
+    catch it by that name.
+    """
     if isinstance(error, IndentationError) and syntax_words(error) == "invalid syntax":
         return "SyntaxError"  # CPython calls a missing block an indentation error
     for base in type(error).__mro__:
+        if isinstance(error, MaixfsOSError) and issubclass(base, OSError):
+            continue
         if base.__name__ in EXCEPTIONS or not _of_the_host(base):
             return base.__name__
     return "BaseException"
@@ -28,13 +35,13 @@ def exception_text(error: BaseException) -> str:
     """Return what ``print(error)`` shows on the board."""
     if isinstance(error, SyntaxError):
         return syntax_words(error)
+    if isinstance(error, MaixfsOSError):
+        return str(error)  # its number is the host's
     if isinstance(error, OSError) and (number := errno_of(error)) is not None:
         name = ERRORCODE.get(number)
         return f"[Errno {number}] {name}" if name else str(number)
-    if isinstance(error, UnicodeError) and len(error.args) > 1:
-        return ""  # MicroPython's UnicodeError says nothing
-    if not error.args:
-        return ""
+    if not error.args or (isinstance(error, UnicodeError) and len(error.args) > 1):
+        return ""  # MicroPython's UnicodeError has no text
     if len(error.args) == 1:
         return firmware_words(error, str(error.args[0]))
     return repr(error.args)

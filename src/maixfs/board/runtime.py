@@ -14,7 +14,6 @@ from maixfs.board.cardslot import CardSlot
 from maixfs.board.clock import Clock, PoweredClock
 from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
-from maixfs.board.flashvolume import FlashVolume, Say, mount_flash
 from maixfs.board.freqfile import FreqFile
 from maixfs.board.helper import Helper
 from maixfs.board.importer import Found, Importer, ModuleFiles
@@ -31,6 +30,7 @@ from maixfs.board.report import Reporter
 from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
 from maixfs.board.times import ModelLoad, StorageTime
+from maixfs.board.volume import FlashVolume, PoweredVolume, Say, mount_flash
 from maixfs.flash.freqconf import FreqConf
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import firmware_bus_hz
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from maixfs.board.cardmount import CardMounter
     from maixfs.board.kpu.store import ModelStore
     from maixfs.board.modules.threads import Threads
-    from maixfs.board.volume import PoweredVolume
     from maixfs.vfs import VfsFat
 
 _FOUND = {
@@ -93,13 +92,15 @@ class Runtime:
         self.memory = SystemMemory(self.freq.gc_heap_size)
         self.models: ModelStore | None = None
         self.rtc = Rtc(self.clock)
-        self.vfs = Vfs(hardware.config.profile, block_driver=self._fat_driver)
+        self.vfs = Vfs(
+            hardware.config.profile, block_driver=self._fat_driver, check=self.power.check
+        )
         self.vfs.attach(self.volume, FLASH)
         self.open = self.vfs.open  # one object: a script may compare
         self.maix_config = Config(self.open, self.console, self.is_script)
         self.card_port = CardPort(hardware.slot)
         self.card: CardMounter | None = None
-        self.uos = Uos(self.vfs, self.volume.flash_format)
+        self.uos = Uos(self.vfs, self.volume.flash_format, self.power.check)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
         self.importer = self._importer()
@@ -129,9 +130,9 @@ class Runtime:
         self.volume = FlashVolume(
             fs,
             self.power,
+            hardware.chip,
             report.quirk,
             on_message=self.console.print,
-            clock=lambda: hardware.chip.clock,
         )
 
     def mount_card(self) -> None:

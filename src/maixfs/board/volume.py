@@ -1,34 +1,38 @@
-"""A volume of the board: its driver, which works only while the board has power.
+"""The volumes of a board: /flash and the card's partitions, which work only with power.
 
-/flash and the partitions of the card are volumes of this kind; what a program mounts itself
-lies in the program's own objects.
+What a program mounts itself lives in the program's own objects and is not guarded.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from maixfs.board.interrupts import held
 from maixfs.board.signals import Checked, Power
-from maixfs.vfs import VfsError
-from maixfs.vfs.imports import ImportStat, NativeDriver
+from maixfs.spiffs import SpiffsCore, SpiffsError
+from maixfs.vfs import Area, Errno, ImportStat, NativeDriver, OnQuirk, VfsError, VfsSpiffs
 
 if TYPE_CHECKING:
-    from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsFat, VfsSpiffs
+    from maixfs.nor.chip import NorChip
+    from maixfs.sd.slot import SlotDevice
+    from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsFat
 
     Driver = VfsSpiffs | VfsFat
 
+Say = Callable[[str], object]
+
 _TOP = ("", "/", b"", b"/")
-"""Paths of a volume's top folder: drivers know it without a look at the medium."""
+"""Paths of a volume's root: drivers answer them without access to the medium."""
 
 
 class PoweredVolume(NativeDriver):
-    """A driver whose every operation is done as a whole: a Ctrl-C waits until it is.
+    """A driver whose operations are not interrupted: a Ctrl-C waits until one is finished.
 
-    Without ``power`` neither it nor a file that it opened touches the medium any more. Before
-    an operation that needs the medium ``medium`` is asked too; what it raises the program sees.
+    Without ``power`` neither the driver nor a file that it opened touches the medium any more.
+    Operations that need the medium call ``medium.check`` too, and the program sees what that
+    raises.
     """
 
     def __init__(self, driver: Driver, power: Power, medium: Checked | None = None) -> None:
@@ -38,10 +42,10 @@ class PoweredVolume(NativeDriver):
 
     @abstractmethod
     def abandon(self) -> None:
-        """Forget what the driver holds in RAM: nothing is written."""
+        """Drop what the driver holds in RAM: nothing is written."""
 
     def open(self, path: object, mode: object, /) -> FileIO | TextIOWrapper:
-        """Open a file whose every operation is done as a whole."""
+        """Open a file whose operations are not interrupted."""
         with held(self._medium):
             file = self._driver.open(path, mode)
         file._raw = HeldFile(file._raw, self._power, self._medium)
@@ -78,7 +82,7 @@ class PoweredVolume(NativeDriver):
             return self._driver.stat(path)
 
     def statvfs(self, path: object, /) -> tuple[int, ...]:
-        """Return sizes and room."""
+        """Return sizes and free space."""
         with held(self._medium):
             return self._driver.statvfs(path)
 
@@ -93,7 +97,7 @@ class PoweredVolume(NativeDriver):
             return self._driver.getcwd()
 
     def import_stat(self, path: str) -> ImportStat:
-        """Tell what ``import`` finds: nothing where the medium is gone."""
+        """Return what ``import`` finds: nothing if the medium is gone."""
         self._power.check()
         try:
             with held(self._medium):
@@ -107,18 +111,18 @@ class PoweredVolume(NativeDriver):
             self._driver.mount(readonly, mkfs)
 
     def umount(self) -> None:
-        """Do what the driver does when it leaves the mount table."""
+        """Let the driver know that it left the mount table."""
         with held(self._power):
             self._driver.umount()
 
     def collect(self) -> int:
-        """Close the files that nobody reaches any more."""
+        """Close the files whose objects are gone."""
         with held(self._power):
             return self._driver.collect()
 
 
 class HeldFile:
-    """An open file of a volume; with ``medium`` gone nothing can be read or written."""
+    """An open file of a volume; without ``medium`` nothing can be read or written."""
 
     def __init__(self, raw: RawFile, power: Power, medium: Checked) -> None:
         self._raw = raw
@@ -127,7 +131,7 @@ class HeldFile:
 
     @property
     def lookahead(self) -> int:
-        """As the driver has it."""
+        """That of the driver."""
         return self._raw.lookahead
 
     def read(self, size: int) -> bytes:
@@ -136,12 +140,12 @@ class HeldFile:
             return self._raw.read(size)
 
     def read_all(self) -> bytes:
-        """Return what follows."""
+        """Return everything from the position to the end."""
         with held(self._medium):
             return self._raw.read_all()
 
     def write(self, data: memoryview) -> int:
-        """Write ``data``; return how much went in."""
+        """Write ``data``; return the number of bytes written."""
         with held(self._medium):
             return self._raw.write(data)
 
@@ -162,7 +166,7 @@ class HeldFile:
 
 
 class _HeldSteps:
-    """An iterator whose steps no Ctrl-C interrupts."""
+    """An iterator whose steps are not interrupted by Ctrl-C."""
 
     def __init__(self, steps: Iterator[Any], power: Power) -> None:
         self._steps = steps
@@ -174,3 +178,123 @@ class _HeldSteps:
     def __next__(self) -> Any:
         with held(self._power):
             return next(self._steps)
+
+
+# /flash
+
+
+def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> SpiffsCore:
+    """Mount ``area``; whatever error that gives, format it and mount again, as the firmware does.
+
+    ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
+    ``SpiffsError`` if the second mount fails too.
+    """
+    with held():
+        try:
+            return area.mount()
+        except SpiffsError:
+            keep()
+            return _format(area, say)
+
+
+def _format(area: Area, say: Say) -> SpiffsCore:
+    say("[MAIXPY]:Spiffs Unmount.\n")
+    say("[MAIXPY]:Spiffs Formating...\n")
+    outcome = "failed"
+    try:
+        area.format()
+        outcome = "successful"
+    finally:
+        say(f"[MAIXPY]:Spiffs Format {outcome} \n")
+    outcome = "failed"
+    try:
+        fs = area.mount()
+        outcome = "successful"
+    finally:
+        say(f"[MAIXPY]:Spiffs Mount {outcome} \n")
+    return fs
+
+
+class FlashVolume(PoweredVolume):
+    """The volume of /flash; if ``chip`` has a clock, it is charged for the searches of an open."""
+
+    def __init__(
+        self,
+        fs: SpiffsCore,
+        power: Power,
+        chip: NorChip,
+        on_quirk: OnQuirk | None = None,
+        *,
+        on_message: Callable[[str], None] | None = None,
+    ) -> None:
+        self._spiffs = VfsSpiffs(fs, on_quirk, on_message=on_message)
+        self._chip = chip
+        super().__init__(self._spiffs, power)
+
+    @property
+    def fs(self) -> SpiffsCore:
+        """The mounted file system."""
+        return self._spiffs.fs
+
+    def open(self, path: object, mode: object, /) -> FileIO | TextIOWrapper:
+        """Open a file whose operations are not interrupted."""
+        clock = self._chip.clock
+        if clock is None:
+            return super().open(path, mode)
+        from maixfs.board.searchtime import SearchTimer
+
+        timer = SearchTimer(self.fs, clock)
+        found = False
+        try:
+            file = super().open(path, mode)
+            found = True
+        finally:
+            timer.charge(found=found)
+        return file
+
+    def abandon(self) -> None:
+        """Drop what the driver holds in RAM: nothing is written."""
+        self.fs.abandon()
+
+    def flash_format(self) -> bool | None:
+        """Format: all files are lost."""
+        with held(self._power):
+            return self._spiffs.flash_format()
+
+
+# /sd
+
+
+class Contact:
+    """The contact with a started card; starting it again makes another contact.
+
+    FatFs would go on with its buffers after the card was pulled out, and answer from them; when
+    they are written to another card they destroy it.
+    """
+
+    def __init__(self, device: SlotDevice, power: Power) -> None:
+        self._device = device
+        self._power = power
+
+    def check(self) -> None:
+        """Raise EIO if the card is gone, and what ``Power.check`` raises."""
+        self._power.check()
+        if self._device.lost:
+            raise VfsError(Errno.EIO)
+
+
+class CardVolume(PoweredVolume):
+    """The volume of /sd, /sd2 and so on: EIO from the moment that the card is pulled out."""
+
+    def __init__(self, fat: VfsFat, device: SlotDevice, power: Power) -> None:
+        super().__init__(fat, power, Contact(device, power))
+        self._fat = fat
+
+    @property
+    def fat(self) -> VfsFat:
+        """The driver, without the guard of power and card."""
+        return self._fat
+
+    def abandon(self) -> None:
+        """Drop what the driver holds in RAM: nothing is written."""
+        self._fat.fs.abandon()

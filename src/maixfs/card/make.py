@@ -14,10 +14,8 @@ from maixfs.fat.clock import Clock
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import FatGeometry
 from maixfs.fat.mkfs import format_volume
-from maixfs.sd.device import SECTOR, SectorDevice
-from maixfs.sd.mbr import make_mbr, plan_partitions
-from maixfs.sd.media import zero_sectors
-from maixfs.sd.partition import Partition, partition_type
+from maixfs.sd.device import SECTOR, SectorDevice, zero_sectors
+from maixfs.sd.mbr import Partition, make_mbr, partition_type, plan_partitions
 
 FIXED_TIME = (0x21, 0)
 """Date and time of labels where the same call is to write the same bytes: 1980-01-01."""

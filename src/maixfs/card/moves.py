@@ -10,7 +10,7 @@ from maixfs.card.errors import CardError
 from maixfs.card.places import Place, Table
 from maixfs.card.volume import VolumeReader
 from maixfs.sd.device import SectorDevice
-from maixfs.sd.partition import FAT_TYPES, partition_type
+from maixfs.sd.mbr import FAT_TYPES, partition_type
 
 GAP = 2048
 """Sectors in front of the first partition, 1 MiB."""

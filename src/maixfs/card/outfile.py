@@ -12,8 +12,8 @@ from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
+from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import forget
 
 
 @contextmanager

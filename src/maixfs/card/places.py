@@ -8,8 +8,7 @@ from typing import NamedTuple
 from maixfs.fat.probe import probe_volume
 from maixfs.sd.device import SectorDevice
 from maixfs.sd.gpt import Gpt
-from maixfs.sd.mbr import Mbr, is_volume, read_mbr, read_slots
-from maixfs.sd.partition import PROTECTIVE, Partition
+from maixfs.sd.mbr import PROTECTIVE, Mbr, Partition, is_volume, read_mbr, read_slots
 
 USUAL_STARTS = (63, 2048, 8192, 32768)
 """Sectors at which formatters let the first partition of a card begin."""

@@ -6,9 +6,7 @@ from maixfs.card.moves import How, Move, Plan
 from maixfs.card.places import Table
 from maixfs.fat.geometry import read_geometry
 from maixfs.sd.device import SectorDevice
-from maixfs.sd.mbr import make_mbr
-from maixfs.sd.ondisk import DISK_ID_OFFSET
-from maixfs.sd.partition import Partition, partition_type
+from maixfs.sd.mbr import BOOT_CODE_SIZE, Partition, make_mbr, partition_type
 
 
 def write_table(source: SectorDevice, new: SectorDevice, table: Table, plan: Plan) -> None:
@@ -17,7 +15,7 @@ def write_table(source: SectorDevice, new: SectorDevice, table: Table, plan: Pla
     for slot, place in enumerate(plan.extended, len(partitions) + 1):
         kind = place.type_byte or 0x0F
         partitions.append(Partition(slot, kind, place.start, place.sectors))
-    code = source.read(0, 1)[:DISK_ID_OFFSET] if table.scheme == "MBR" else b""
+    code = source.read(0, 1)[:BOOT_CODE_SIZE] if table.scheme == "MBR" else b""
     serials = [move.volume.layout.serial for move in plan.moves if move.volume]
     disk_id = (table.disk_id if table.scheme == "MBR" else 0) or next(iter(serials), 0)
     new.write(0, make_mbr(partitions, disk_id=disk_id, boot_code=code))

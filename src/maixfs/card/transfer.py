@@ -15,8 +15,8 @@ from maixfs.card.used import used_extents
 from maixfs.host.drives import DriveFacts, drive_facts, drop_cache, reread_partitions
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.journal import forget, opened_finished
 from maixfs.sd.media import FileSectors
-from maixfs.sd.pending import forget, opened_finished
 
 LARGEST = 256 << 30
 """Bytes of a drive that is still likely to be a card."""

@@ -13,7 +13,7 @@ from maixfs.card.volume import VolumeReader
 from maixfs.fat import ondisk
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
-from maixfs.sd.partition import FAT_TYPES
+from maixfs.sd.mbr import FAT_TYPES
 
 _PIECE = 2048
 """Sectors of a FAT that are compared in one go."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from maixfs.fat.entry import FatEntry, VolumeInfo
     from maixfs.fat.errors import FatError, FResult
     from maixfs.fat.file import FatFile
+    from maixfs.fat.filesystem import Fat
     from maixfs.fat.geometry import FatGeometry, read_geometry
     from maixfs.fat.mkfs import format_volume, make_filesystem
     from maixfs.fat.ondisk import Attribute
@@ -28,6 +29,7 @@ __all__ = [
     "Attribute",
     "Clock",
     "FResult",
+    "Fat",
     "FatCore",
     "FatEntry",
     "FatError",
@@ -55,6 +57,7 @@ __getattr__ = lazy_names(
             "FResult",
             "FatError",
         ),
+        "filesystem": ("Fat",),
         "file": ("FatFile",),
         "core": ("FatCore",),
         "geometry": ("FatGeometry", "read_geometry"),

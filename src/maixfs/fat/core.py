@@ -134,6 +134,24 @@ class FatCore:
         """Open or create a file with FatFs's flags; see ``opening.open_file`` for the errors."""
         return opening.open_file(self._volume, path, int(flags))
 
+    def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
+        """Open a file by the slot of its short entry in the folder at cluster ``folder``."""
+        return opening.open_slot(self._volume, folder, slot, int(flags))
+
+    def remove_entry(self, folder: int, slot: int) -> None:
+        """Remove a file or an empty folder by its slot."""
+        operations.remove_slot(self._volume, folder, slot)
+
+    def rename_entry(self, folder: int, slot: int, new: Path) -> None:
+        """Rename or move a file or a folder by its slot."""
+        operations.rename_slot(self._volume, folder, slot, new)
+
+    def scandir_folder(self, cluster: int) -> Iterator[FatEntry]:
+        """Yield the entries of the folder at ``cluster`` (0: the root); see ``scandir``."""
+        self._volume.check_mounted()
+        directory = self._volume.directory(cluster)
+        return (directory.entry(item) for item in directory.list_items())
+
     def read_bytes(self, path: Path) -> bytes:
         """Return the whole content of a file."""
         with self.open(path) as file:

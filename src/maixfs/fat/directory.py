@@ -236,6 +236,12 @@ class Directory:
                 return slot
         return None
 
+    def item_at(self, slot: int) -> Item | None:
+        """Return the entry whose short entry is ``slot``, if there is one."""
+        while slot not in self.items and self._read_on():
+            pass
+        return self.items.get(slot)
+
     def list_items(self) -> Iterator[Item]:
         """Yield the entries that FatFs lists; they may come and go meanwhile."""
         order, at, seen = self._order, 0, self.changes
@@ -276,7 +282,7 @@ class Directory:
         """Return what is said of an item."""
         entry = item.entry
         if entry is None:
-            entry = item.entry = make_entry(self.data, item, wide=self.volume.wide)
+            entry = item.entry = make_entry(self.data, item, self.cluster, wide=self.volume.wide)
         return entry
 
     # Changing

@@ -32,6 +32,8 @@ class FatEntry(NamedTuple):
     access_date: int
     slot: int
     """Index of its short entry in its folder."""
+    folder: int
+    """First cluster of the folder that it lies in; 0 for the root."""
 
     @property
     def is_dir(self) -> bool:
@@ -39,7 +41,7 @@ class FatEntry(NamedTuple):
         return bool(self.attributes & _DIRECTORY)
 
 
-ROOT = FatEntry("", b"", "", _DIRECTORY, 0, 0, ROOT_DATE, 0, 0, 0, 0, 0, -1)
+ROOT = FatEntry("", b"", "", _DIRECTORY, 0, 0, ROOT_DATE, 0, 0, 0, 0, 0, -1, 0)
 """What ``FatCore.stat`` says of the root."""
 
 

@@ -110,6 +110,15 @@ def find_named(volume: Volume, path: Path) -> tuple[Directory, Item]:
     return place.directory, place.item
 
 
+def find_slot(volume: Volume, folder: int, slot: int) -> tuple[Directory, Item]:
+    """Return the entry in ``slot`` of the folder at cluster ``folder``; raises ``NO_FILE``."""
+    directory = volume.directory(folder)
+    item = directory.item_at(slot)
+    if item is None:
+        raise fat_error(FResult.NO_FILE, f"slot {slot} of the folder at cluster {folder:#x}")
+    return directory, item
+
+
 def find_directory(volume: Volume, path: Path) -> Directory:
     """Return the folder that ``path`` names; raises ``NO_PATH`` if there is none."""
     place = follow(volume, path)

@@ -27,10 +27,9 @@ from maixfs.fat.mkfs_layout import (
     label_entry,
 )
 from maixfs.fat.sectors import VolumeSectors
-from maixfs.sd.device import SECTOR
+from maixfs.sd.device import SECTOR, zero_sectors
 from maixfs.sd.errors import SectorError
-from maixfs.sd.media import zero_sectors
-from maixfs.sd.ondisk import PARTITION_ENTRY, PARTITION_TABLE_OFFSET
+from maixfs.sd.mbr import SIGNATURE, MbrSector, PartitionEntry
 
 if TYPE_CHECKING:
     from maixfs.fat.clock import Clock
@@ -178,7 +177,6 @@ def _format_32(device: SectorDevice, serial: int) -> FatGeometry:
     # FatFs lets the cylinder overflow; nobody reads it, and the bytes are to be the same.
     cylinder = device.sectors // (63 * 255)
     last = bytes((254, cylinder >> 2 & 0xC0 | 63, cylinder & 0xFF))
-    entry = PARTITION_ENTRY.pack(0, b"\1\1\0", 0x0C, last, _FIRST_TRACK, made.total_sectors)
-    table = bytes(PARTITION_TABLE_OFFSET) + entry
-    VolumeSectors(device, 0).write(0, table.ljust(SECTOR - 2, b"\0") + b"\x55\xaa")
+    entry = PartitionEntry(0, b"\1\1\0", 0x0C, last, _FIRST_TRACK, made.total_sectors)
+    VolumeSectors(device, 0).write(0, MbrSector(b"", 0, entry.pack(), SIGNATURE).pack())
     return made

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.file import FatFile
-from maixfs.fat.follow import follow, shown
+from maixfs.fat.follow import Place, find_slot, follow, shown
 from maixfs.fat.node import Node
 from maixfs.fat.ondisk import Attribute
 from maixfs.fat.openflag import OpenFlag
@@ -15,7 +15,7 @@ from maixfs.fat.register import register
 
 if TYPE_CHECKING:
     from maixfs.fat.directory import Directory
-    from maixfs.fat.follow import Path, Place
+    from maixfs.fat.follow import Path
     from maixfs.fat.slots import Item
     from maixfs.fat.volume import Volume
 
@@ -53,9 +53,32 @@ def open_file(volume: Volume, path: Path, flags: int) -> FatFile:
         item, made = _create(volume, place, path, flags)
     else:
         item, made = _existing(place, path, flags), False
-    first, size = place.directory.extent(item)
-    node = item.node or Node(volume, place.directory, item, first, size)
-    file = FatFile(node, flags, size, shown(path), modified=made)
+    return _opened(volume, place.directory, item, flags, shown(path), made=made)
+
+
+def open_slot(volume: Volume, folder: int, slot: int, flags: int) -> FatFile:
+    """Open the file whose short entry is ``slot`` of the folder at cluster ``folder``."""
+    if flags & _CHANGING:
+        volume.check_writable()
+    else:
+        volume.check_mounted()
+    directory, item = find_slot(volume, folder, slot)
+    name = directory.entry(item).name
+    place = Place(directory, item, None)
+    item, made = (
+        _create(volume, place, name, flags)
+        if flags & _CREATING
+        else (_existing(place, name, flags), False)
+    )
+    return _opened(volume, directory, item, flags, name, made=made)
+
+
+def _opened(
+    volume: Volume, directory: Directory, item: Item, flags: int, name: str, *, made: bool
+) -> FatFile:
+    first, size = directory.extent(item)
+    node = item.node or Node(volume, directory, item, first, size)
+    file = FatFile(node, flags, size, name, modified=made)
     if flags & _AT_END and file.size:
         file.seek(file.size)
     return file

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FResult, fat_error, full_error
-from maixfs.fat.follow import find_named, follow, shown
+from maixfs.fat.follow import find_named, find_slot, follow, shown
 from maixfs.fat.names import split_path
 from maixfs.fat.ondisk import DIR_ENTRY, ENTRY_SIZE, Attribute
 from maixfs.fat.register import register
@@ -89,7 +90,17 @@ def remove(volume: Volume, path: Path) -> None:
     gone then all the same.
     """
     volume.check_writable()
-    directory, item = find_named(volume, path)
+    _remove(volume, *find_named(volume, path), path)
+
+
+def remove_slot(volume: Volume, folder: int, slot: int) -> None:
+    """Remove the file or empty folder in ``slot`` of a folder; see ``remove``."""
+    volume.check_writable()
+    directory, item = find_slot(volume, folder, slot)
+    _remove(volume, directory, item, directory.entry(item).name)
+
+
+def _remove(volume: Volume, directory: Directory, item: Item, path: Path) -> None:
     entry = directory.entry(item)
     if entry.attributes & _READ_ONLY:
         raise fat_error(FResult.DENIED, shown(path), "this is read-only")
@@ -111,7 +122,9 @@ def _check_empty(volume: Volume, cluster: int, path: Path) -> None:
     if cluster == volume.cwd:
         raise fat_error(FResult.DENIED, shown(path), "this is the current directory")
     if next(volume.directory(cluster).list_items(), None) is not None:
-        raise fat_error(FResult.DENIED, shown(path), "the folder is not empty")
+        raise fat_error(
+            FResult.DENIED, shown(path), "the folder is not empty", errno=errno.ENOTEMPTY
+        )
 
 
 def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> None:
@@ -126,7 +139,16 @@ def rename(volume: Volume, old: Path, new: Path, *, guarded: bool = True) -> Non
     lie in itself, which FatFs does, and loses it.
     """
     volume.check_writable()
-    directory, item = find_named(volume, old)
+    _rename(volume, *find_named(volume, old), new, guarded=guarded)
+
+
+def rename_slot(volume: Volume, folder: int, slot: int, new: Path) -> None:
+    """Rename or move the entry in ``slot`` of a folder; see ``rename``."""
+    volume.check_writable()
+    _rename(volume, *find_slot(volume, folder, slot), new, guarded=True)
+
+
+def _rename(volume: Volume, directory: Directory, item: Item, new: Path, *, guarded: bool) -> None:
     directory.pins += 1  # whatever the other path leads through
     try:
         place = follow(volume, new)

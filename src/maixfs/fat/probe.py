@@ -15,8 +15,8 @@ from maixfs.fat.magic import PROBE_SECTORS, foreign_kind
 from maixfs.fat.ondisk import FS_INFO, FsInfo
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
+from maixfs.sd.gpt import GPT_SIGNATURE
 from maixfs.sd.mbr import plausible_slots
-from maixfs.sd.ondisk import GPT_SIGNATURE
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice

@@ -176,7 +176,7 @@ def _joined(pieces: tuple[bytes, ...], count: int) -> str | None:
     return text[:end] if fill < LONG_UNITS and text.endswith(_FILL[:fill]) and end else None
 
 
-def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
+def make_entry(data: bytearray, item: Item, folder: int, *, wide: bool) -> FatEntry:
     """Return what ``data`` says of an item; ``wide``: cluster numbers have upper halves."""
     (
         short, attributes, nt, tenths, create_time, create_date, access_date, high,
@@ -193,5 +193,5 @@ def make_entry(data: bytearray, item: Item, *, wide: bool) -> FatEntry:
         name, oem = long, listed_name(long, short, nt)
     return _new_tuple(FatEntry, (
         name, oem, short_name, attributes, size, high << 16 | low if wide else low,
-        write_date, write_time, create_date, create_time, tenths, access_date, item.slot,
+        write_date, write_time, create_date, create_time, tenths, access_date, item.slot, folder,
     ))  # fmt: skip

@@ -8,12 +8,11 @@ from maixfs.errors import UsageError
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import is_boot_sector, is_fat
 from maixfs.fat.sectors import VolumeSectors
-from maixfs.sd.mbr import read_slots
-from maixfs.sd.ondisk import SLOTS
+from maixfs.sd.mbr import SLOTS, read_slots
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
-    from maixfs.sd.partition import Partition
+    from maixfs.sd.mbr import Partition
 
 
 def find_volume(device: SectorDevice, part: int = 0) -> int:

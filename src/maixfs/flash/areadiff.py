@@ -49,7 +49,7 @@ class Area(NamedTuple):
     def erase_count(self, block: int) -> int:
         """Return the erase count that a block carries."""
         at = block * self.geometry.block_size + self.geometry.magic_offset
-        count: int = ondisk.BLOCK_SIGNATURE.unpack_from(self.view, at)[1]
+        count: int = ondisk.BlockSignature.unpack(self.view, at).erase_count
         return count
 
 

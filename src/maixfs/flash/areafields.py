@@ -46,10 +46,10 @@ class AreaFields:
         entries = 2 * geometry.usable_pages
         if offset < entries:
             return self._entry(start, block, offset // 2, structure)
-        if geometry.use_magic and geometry.magic_offset <= offset < geometry.magic_offset + 2:
+        count_at = geometry.magic_offset + ondisk.ERASE_COUNT.offset
+        if geometry.use_magic and geometry.magic_offset <= offset < count_at:
             return self._magic(start + geometry.magic_offset, block, structure)
-        count_at = geometry.magic_offset + 2
-        if count_at <= offset < count_at + 2:
+        if count_at <= offset < count_at + ondisk.ERASE_COUNT.size:
             return self._erase_count(start + count_at, structure)
         end = (
             geometry.magic_offset

@@ -61,15 +61,15 @@ class AreaMap:
     def header(self, page: int) -> ondisk.PageHeader:
         """Return the first five bytes of a page."""
         at = self.geometry.page_address(page)
-        return ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(self.view, at))
+        return ondisk.PageHeader.unpack(self.view, at)
 
     def facts(self, page: int) -> FileFacts:
         """Read a page as an index header."""
         at = self.geometry.page_address(page)
-        head = ondisk.IndexHeader._make(ondisk.INDEX_HEADER.unpack_from(self.view, at))
+        head = ondisk.IndexHeader.unpack(self.view, at)
         start = at + ondisk.NAME_OFFSET
         name = ondisk.until_nul(bytes(self.view[start : start + self.geometry.name_length]))
-        size = 0 if head.size == ondisk.SIZE_UNDEFINED else head.size
+        size = 0 if head.file_size == ondisk.SIZE_UNDEFINED else head.file_size
         return FileFacts(head.obj_id & ~ondisk.ID_INDEX, page, name, size)
 
     def owner(self, obj_id: int) -> FileFacts | None:

@@ -172,9 +172,9 @@ def block_wear(image: FlashImage) -> list[int]:
         for block in range(geometry.blocks):
             start = geometry.base + block * geometry.block_size
             at = start + geometry.magic_offset
-            if at + ondisk.BLOCK_SIGNATURE.size > image.size:
+            if at + ondisk.BlockSignature.size > image.size:
                 break
-            erases = ondisk.BLOCK_SIGNATURE.unpack_from(image.view, at)[1]
+            erases = ondisk.BlockSignature.unpack(image.view, at).erase_count
             if erases < ondisk.ERASE_COUNT_WRAP:
                 last = min(len(counts), (start + geometry.block_size) // SECTOR)
                 counts[start // SECTOR : last] = [erases] * (last - start // SECTOR)

@@ -12,7 +12,7 @@ from maixfs.flash.layout import Layout, find_layout
 from maixfs.flash.ondisk import STAGE_1
 from maixfs.flash.pieces import Piece
 from maixfs.nor import Buffer
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 
 DEFAULT_LAYOUT = "maixpy-16m"
 LARGEST_FLASH = 64 << 20

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from maixfs.flash.entropy import classify
 from maixfs.flash.records import ERASED, UNKNOWN, ZERO, Found
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 
 SECTOR = 0x1000
 LEAST_BLANK = 4 * SECTOR

@@ -11,7 +11,7 @@ from maixfs.errors import DeviceError, UsageError
 from maixfs.flash.layout import Layout
 from maixfs.flash.pieces import Piece, firmware_piece
 from maixfs.host.files import read_file
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
@@ -91,9 +91,8 @@ def spiffs_piece(
     home = layout.region_at(place)
     chosen = home.spiffs_geometry() if home is not None and not geometry else None
     shape = chosen or _preset(geometry or _DEFAULT_GEOMETRY)
-    from maixfs.spiffs.collect import collect
     from maixfs.spiffs.geometry import GeometryError
-    from maixfs.spiffs.pack import pack
+    from maixfs.spiffs.pack import collect, pack
 
     found = collect(path, follow_links=follow_links)
     try:

@@ -11,7 +11,8 @@ from maixfs.flash.fields import Field, value_of
 from maixfs.spiffs import ondisk
 
 _REGION = "spiffs"
-_HEADER = ondisk.PAGE_HEADER.size
+_HEADER = ondisk.PageHeader.size
+_SPAN = ondisk.PageHeader.offset_of("span_ix")
 
 
 class _Page(NamedTuple):
@@ -93,16 +94,18 @@ class PageFields:
 
     def _page_header(self, page: _Page, offset: int) -> Field:
         head = page.header
-        if offset < 2:
+        if offset < _SPAN:
             whose = self.map.whose(head.obj_id)
             kind = "an index page" if page.is_index else "data"
             meaning = f"{kind} of object {head.obj_id & ~ondisk.ID_INDEX}, {whose}"
             if page.state == "live" and head.obj_id != page.entry:
                 meaning += f"; the look-up says {page.entry:04X}"
-            return self._field(page, 0, 2, "obj_id", f"{head.obj_id:04X}", meaning, "3.1")
+            return self._field(page, 0, _SPAN, "obj_id", f"{head.obj_id:04X}", meaning, "3.1")
         if offset < ondisk.FLAGS_OFFSET:
             value = f"{head.span_ix:04X} ({head.span_ix})"
-            return self._field(page, 2, 2, "span_ix", value, self._span(page), "3.1")
+            return self._field(
+                page, _SPAN, ondisk.FLAGS_OFFSET - _SPAN, "span_ix", value, self._span(page), "3.1"
+            )
         meaning = f"{flags_text(head.flags)}; {self._role(page)}"
         offset = ondisk.FLAGS_OFFSET
         return self._field(page, offset, 1, "flags", f"{head.flags:02X}", meaning, "3.1")
@@ -149,9 +152,12 @@ class PageFields:
 
     def _index(self, page: _Page, offset: int) -> Field:
         if offset < ondisk.INDEX_PAGE_TABLE:
-            raw = self._raw(page, _HEADER, 3)
+            size = ondisk.INDEX_PAGE_TABLE - _HEADER
+            raw = self._raw(page, _HEADER, size)
             meaning = "padding of a C structure, not defined"
-            return self._field(page, _HEADER, 3, "_align", value_of(raw), meaning, self._at(page))
+            return self._field(
+                page, _HEADER, size, "_align", value_of(raw), meaning, self._at(page)
+            )
         if page.is_header and offset < self.geometry.header_size:
             return self._header_field(page, offset)
         return self._table(page, offset)
@@ -162,16 +168,17 @@ class PageFields:
 
     def _header_field(self, page: _Page, offset: int) -> Field:
         facts = self.map.facts(page.number)
-        if offset < 12:
-            raw = self._raw(page, ondisk.SIZE_OFFSET, 4)
+        size, kind = ondisk.SIZE, ondisk.TYPE
+        if offset < kind.offset:
+            raw = self._raw(page, size.offset, size.size)
             meaning = f"{facts.label} has {facts.size} bytes"
             if raw == b"\xff" * 4:
                 meaning = f"{facts.label} was never written: 0 bytes"
-            return self._field(page, 8, 4, "size", value_of(raw), meaning, "3.2")
+            return self._field(page, size.offset, size.size, "size", value_of(raw), meaning, "3.2")
         if offset < ondisk.NAME_OFFSET:
-            raw = self._raw(page, 12, 1)
+            raw = self._raw(page, kind.offset, kind.size)
             meaning = "a file" if raw[0] == ondisk.TYPE_FILE else "no type that is ever written"
-            return self._field(page, 12, 1, "type", value_of(raw), meaning, "3.2")
+            return self._field(page, kind.offset, kind.size, "type", value_of(raw), meaning, "3.2")
         return self._name_field(page, offset, facts.name)
 
     def _name_field(self, page: _Page, offset: int, name: bytes) -> Field:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 from maixfs.spiffs import Geometry, ondisk
 
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.INDEX | ondisk.DELET
@@ -39,9 +39,9 @@ def _state(page: memoryview, entry: int) -> str:
         return "free" if bytes(page) == blank(len(page)) else "stale"
     if entry == ondisk.ID_DELETED:
         return "deleted"
-    if len(page) < ondisk.PAGE_HEADER.size:
+    if len(page) < ondisk.PageHeader.size:
         return "wrong"
-    object_id, span, flags = ondisk.PAGE_HEADER.unpack_from(page)
+    object_id, span, flags = ondisk.PageHeader.struct.unpack_from(page)
     is_index = bool(entry & ondisk.ID_INDEX)
     if object_id != entry or flags & _STATE != (_LIVE_INDEX if is_index else _LIVE_DATA):
         return "wrong"

@@ -11,7 +11,7 @@ from maixfs.flash.errors import FirmwareError
 from maixfs.flash.firmware import read_firmware, unwrap, wrap
 from maixfs.flash.kmodel.errors import ModelError
 from maixfs.flash.kmodel.parse import parse_model
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 
 if TYPE_CHECKING:
     from maixfs.flash.kfpkg import Part

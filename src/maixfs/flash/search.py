@@ -155,7 +155,7 @@ def find_areas(view: memoryview, found: list[Found], usual: Region | None) -> It
 def _has_magics(piece: memoryview) -> bool:
     """Tell whether blocks may be there that carry magics."""
     from maixfs.spiffs.detect.dump import Dump
-    from maixfs.spiffs.detect.magics import find_marked
+    from maixfs.spiffs.detect.search import find_marked
 
     return bool(find_marked(Dump(piece)))
 

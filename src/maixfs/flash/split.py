@@ -16,7 +16,7 @@ from maixfs.flash.pieces import Piece
 from maixfs.flash.present import find_present
 from maixfs.flash.records import BOOT_CONFIG, MODEL, SPIFFS, Found
 from maixfs.nor import Buffer
-from maixfs.nor.cells import ERASED, blank
+from maixfs.nor.device import ERASED, blank
 
 RECIPE_NAME = "recipe.toml"
 _SHORT_RUN = 0x10000

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from maixfs.errors import DeviceError
+from maixfs.errors import ClosedError, DeviceError, combined
 from maixfs.host.drafts import Buffer, Draft, Progress, clear_drafts
 from maixfs.host.drives import drive_size, is_drive
 from maixfs.host.errors import DEFAULT_TYPES, ErrorTypes, host_error, not_opened, reason_of
@@ -280,7 +280,7 @@ class HostFile:
         """Return when the host has everything on its disk."""
         try:
             os.fsync(self._handle)
-        except OSError as reason:
+        except (OSError, ValueError) as reason:  # ValueError where the file is closed
             raise self._failed(0, "written", reason) from reason
 
     def close(self) -> None:
@@ -318,10 +318,12 @@ class HostFile:
             return f"sector {offset // self._sector_size:#x}"
         return f"{offset:#x}"
 
-    def _failed(self, offset: int, what: str, reason: OSError) -> DeviceError:
+    def _failed(self, offset: int, what: str, reason: OSError | ValueError) -> DeviceError:
         base = self._errors.failed
         if self._handle < 0:
-            return host_error(self.path, "is closed", reason, base=base)
+            # A ValueError too, as io has it for closed files.
+            kind = combined(base, ClosedError)
+            return kind(f"{self.path} is closed", errno=errno.EBADF)
         message = f"cannot be {what} at {self._place(offset)}: {reason_of(reason)}"
         return host_error(self.path, message, reason, base=base)
 

@@ -1,4 +1,4 @@
-"""SPI NOR flash: the chip, its SPI face, and the flash drivers that the world has.
+"""SPI NOR flash: the chip, the chip behind a SPI bus, and the flash drivers over it.
 
     chip = NorChip.open("flash.bin")      # or NorChip.in_memory()
     flash = make_driver("ideal", chip)    # or "literal", "maixpy"
@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.nor.array import FlashArray
-    from maixfs.nor.bus import BusTime, HostTime, SpiBus
-    from maixfs.nor.chip import NorChip
-    from maixfs.nor.clock import DeviceClock
+    from maixfs.nor.bus import SpiBus
+    from maixfs.nor.chip import NorChip, NorEvent, Observer
+    from maixfs.nor.clock import BusTime, DeviceClock, HostTime
     from maixfs.nor.device import Buffer, NorDevice
     from maixfs.nor.drivers import DRIVERS, IdealDriver, LiteralDriver, MaixpyDriver, make_driver
     from maixfs.nor.errors import NorError, NorImageError
-    from maixfs.nor.observe import NorEvent, Observer
     from maixfs.nor.parts import Part, find_part, identify
     from maixfs.nor.spi_driver import SpiFlash
     from maixfs.nor.spi_slave import SpiFlashSlave
@@ -33,7 +31,6 @@ __all__ = [
     "Buffer",
     "BusTime",
     "DeviceClock",
-    "FlashArray",
     "HostTime",
     "IdealDriver",
     "LiteralDriver",
@@ -57,14 +54,12 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "array": ("FlashArray",),
-        "bus": ("BusTime", "HostTime", "SpiBus"),
-        "chip": ("NorChip",),
-        "clock": ("DeviceClock",),
+        "bus": ("SpiBus",),
+        "chip": ("NorChip", "NorEvent", "Observer"),
+        "clock": ("BusTime", "DeviceClock", "HostTime"),
         "device": ("Buffer", "NorDevice"),
         "drivers": ("DRIVERS", "IdealDriver", "LiteralDriver", "MaixpyDriver", "make_driver"),
         "errors": ("NorError", "NorImageError"),
-        "observe": ("NorEvent", "Observer"),
         "parts": ("Part", "find_part", "identify"),
         "spi_driver": ("SpiFlash",),
         "spi_slave": ("SpiFlashSlave",),

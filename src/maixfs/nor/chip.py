@@ -1,28 +1,59 @@
-"""The flash chip: what its commands do, singly and in runs.
+"""The flash chip: contents, wear, device time and observers.
 
-Two levels of use. Single commands (``read``, ``page_program``, ``erase_sector`` ...) are what the
-chip itself knows; with a clock attached, a chip that is still busy answers a read with 0xFF and
-ignores the others, as silicon does. Runs (``program``, ``erase``) are any number of commands with
-a wait after each. Without a clock nothing takes time and nothing is ever busy.
+There are two levels. Single commands (``read``, ``page_program``, ``erase_sector`` ...) are those
+of the chip itself: with a clock attached, a chip that is still busy answers a read with 0xFF and
+ignores the other commands, as silicon does (W25Q128 data sheet, BUSY). Runs (``program``,
+``erase``) are any number of commands with a wait after each. Without a clock no time passes and
+the chip is never busy.
+
+All contents are in one buffer (RAM or a mapped file) that every operation changes at once. So an
+object that is dropped without ``close`` leaves what a chip leaves when its power fails.
+
+Observers see every read, program and erase, before and after it takes effect. An observer that
+raises in ``before`` stops the operation. With ``NorChip.poke`` that is enough for a power cut:
+write as much as the torn operation leaves, then raise.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+from operator import index
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 from maixfs.host.drafts import write_file
 from maixfs.host.mapped import MappedFile
-from maixfs.nor.array import BLOCK32, BLOCK64, PAGE, SECTOR, FlashArray
-from maixfs.nor.cells import CHUNK, blank, needs_erase, program_cells
-from maixfs.nor.device import Buffer
-from maixfs.nor.errors import FILE_ERRORS, NorError, NorImageError, misaligned
-from maixfs.nor.observe import Kind
+from maixfs.nor.device import (
+    BLOCK32,
+    BLOCK64,
+    CHUNK,
+    ERASED,
+    PAGE,
+    SECTOR,
+    Buffer,
+    and_bytes,
+    blank,
+    erase_cells,
+    needs_erase,
+    octets,
+    program_cells,
+)
+from maixfs.nor.errors import (
+    FILE_ERRORS,
+    NorError,
+    NorImageError,
+    closed,
+    invalid,
+    misaligned,
+    nor_error,
+    out_of_range,
+)
 from maixfs.nor.wear import WearCounts
 
 if TYPE_CHECKING:
+    from maixfs.nor.clock import DeviceClock
     from maixfs.nor.parts import Part
 
 DEFAULT_SIZE = 0x1000000
@@ -30,15 +61,98 @@ DEFAULT_SIZE = 0x1000000
 MAX_SIZE = 0x10000000
 """256 MiB, the largest chip of this command family."""
 
+Kind: TypeAlias = Literal["read", "program", "erase"]
 _PathLike = str | os.PathLike[str]
 
 
-class NorChip(FlashArray):
+class NorEvent(NamedTuple):
+    """One operation of the chip.
+
+    ``length`` is in bytes; a program stays in one 256-byte page, an erase is one command (4, 32
+    or 64 KiB or the chip). ``data`` are the bytes to program. ``cause`` is the text of
+    ``NorChip.cause``. ``dropped``: the chip was busy and ignored the command.
+    """
+
+    kind: Kind
+    address: int
+    length: int
+    cause: str | None = None
+    data: bytes = b""
+    dropped: bool = False
+
+    def outcome(self, old: bytes) -> bytes:
+        """Return the bytes of the cells after the operation; ``old`` are those before it."""
+        if self.dropped or self.kind == "read":
+            return old
+        return blank(self.length) if self.kind == "erase" else and_bytes(old, self.data)
+
+
+class Observer(Protocol):
+    """An observer of a chip; a subclass overrides the methods that it needs.
+
+    ``chip.peek`` returns the bytes: the old ones in ``before``, the new ones in ``after``.
+    """
+
+    def before(self, chip: NorChip, event: NorEvent) -> None:
+        """Handle an operation that is about to take effect; raise to stop it."""
+
+    def after(self, chip: NorChip, event: NorEvent) -> None:
+        """Handle an operation that took effect, or a command that a busy chip dropped."""
+
+
+class Cause:
+    """The context manager of ``NorChip.cause``: it sets ``current_cause`` and restores it."""
+
+    __slots__ = ("_chip", "_outer", "_text")
+
+    def __init__(self, chip: NorChip, text: str) -> None:
+        self._chip = chip
+        self._text = text
+        self._outer: str | None = None
+
+    def __enter__(self) -> None:
+        self._outer = self._chip.current_cause
+        self._chip.current_cause = self._text
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._chip.current_cause = self._outer
+
+
+class NorChip:
     """A SPI NOR flash chip of ``size`` bytes; made by ``in_memory``, ``open`` or ``create``.
 
-    Operations raise ``NorError`` for addresses outside the chip, for writing a read-only chip
-    and for any use after ``close``; an exception of an observer passes through.
+    ``wear`` counts erases per 4 KiB sector, ``current_cause`` is the text of the innermost
+    ``cause``, ``busy_byte`` is what a busy chip answers to a read (0xFF; some chips hold the
+    line at 0).
+
+    Operations raise ``NorError``: EINVAL for addresses outside the chip, EROFS for a change of a
+    read-only chip, and a ``ClosedError`` after ``close``. Data that is no buffer raises
+    ``TypeError``. Nothing has changed then. An exception of an observer passes through.
     """
+
+    page_size = PAGE
+    erase_size = SECTOR
+
+    def __init__(
+        self, cells: memoryview, wear: WearCounts, part: Part | None, file: MappedFile | None
+    ) -> None:
+        self.size = len(cells)
+        self.wear = wear
+        self.busy_byte = ERASED
+        self.current_cause: str | None = None
+        self._cells = cells
+        self._file = file
+        self._part = part
+        self._clock: DeviceClock | None = None
+        self._observers: tuple[Observer, ...] = ()
+        self._open = True
+        self.read_only = file is not None and file.read_only
+        self._update_plain()
 
     @classmethod
     def in_memory(
@@ -49,20 +163,16 @@ class NorChip(FlashArray):
         *,
         wear_path: _PathLike | None = None,
     ) -> NorChip:
-        """Make a chip in RAM: ``content`` first, 0xFF after it.
+        """Return a chip in RAM: ``content`` first, 0xFF after it.
 
-        Its size is ``size``, else the part's, else the content's, else 16 MiB. Raises
+        The size is ``size``, else the part's, else the content's, else 16 MiB. Raises
         ``NorImageError`` for a size that no chip has or a content that is larger.
         """
-        if size is None:
-            size = part.size if part else len(content) if content else DEFAULT_SIZE
-        _check_size(size, part, "a chip in memory")
-        if content is not None and len(content) > size:
-            raise NorImageError(f"{len(content)} bytes do not fit a chip of {size} bytes")
+        size, first = _checked_size(size, part, content, "a chip in memory")
         cells = bytearray(blank(size))
-        if content is not None:
-            cells[: len(content)] = content
-        return cls(memoryview(cells), _open_wear(wear_path, size, False), part, None)
+        cells[: len(first)] = first
+        wear = _open_wear(wear_path, size, read_only=False)
+        return cls(memoryview(cells), wear, part, None)
 
     @classmethod
     def open(
@@ -74,17 +184,17 @@ class NorChip(FlashArray):
         size: int | None = None,
         wear_path: _PathLike | None = None,
     ) -> NorChip:
-        """Open the image file ``path`` as a chip; nothing is written to it by opening.
+        """Open the image file ``path`` as a chip; opening writes nothing to it.
 
-        ``size`` or ``part`` demand that very size; without them any whole number of sectors
-        will do. Raises ``NorError`` for a file that is missing or may not be written and
+        ``size`` or ``part`` require exactly that size; without them any whole number of sectors
+        is accepted. Raises ``NorError`` for a file that is missing or may not be written and
         ``NorImageError`` for one of a wrong size.
         """
         file = MappedFile(path, read_only=read_only, errors=FILE_ERRORS)
         try:
             _check_size(len(file), part, str(path), size)
-            wear = _open_wear(wear_path, len(file), read_only)
-        except NorError:
+            wear = _open_wear(wear_path, len(file), read_only=read_only)
+        except BaseException:
             file.close()
             raise
         return cls(file.cells, wear, part, file)
@@ -99,19 +209,65 @@ class NorChip(FlashArray):
         *,
         wear_path: _PathLike | None = None,
     ) -> NorChip:
-        """Make a new image file as ``in_memory`` makes a chip, and open it.
+        """Create an image file with the contents of ``in_memory``, and open it.
 
-        Raises ``NorError`` where ``path`` exists: no file is overwritten.
+        Raises ``NorError`` (EEXIST) if ``path`` exists: no file is overwritten.
         """
-        if size is None:
-            size = part.size if part else len(content) if content else DEFAULT_SIZE
-        _check_size(size, part, str(path))
-        first = b"" if content is None else content
-        if len(first) > size:
-            raise NorImageError(f"{len(first)} bytes do not fit a chip of {size} bytes")
+        size, first = _checked_size(size, part, content, str(path))
         rest = (blank(min(CHUNK, size - at)) for at in range(len(first), size, CHUNK))
         write_file(Path(path), (first, *rest), replace=False, base=NorError)
         return cls.open(path, part=part, size=size, wear_path=wear_path)
+
+    @property
+    def part(self) -> Part:
+        """The type of chip; without one the usual part of this size."""
+        if self._part is None:
+            from maixfs.nor.parts import part_for
+
+            self._part = part_for(self.size)
+        return self._part
+
+    @property
+    def clock(self) -> DeviceClock | None:
+        """The device clock that operations are charged to, or ``None``; can be set."""
+        return self._clock
+
+    @clock.setter
+    def clock(self, clock: DeviceClock | None) -> None:
+        self._clock = clock
+        self._update_plain()
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """The attached observers, in the order of their calls."""
+        return self._observers
+
+    def attach(self, observer: Observer) -> None:
+        """Call ``observer`` for every operation from now on."""
+        self._observers += (observer,)
+        self._update_plain()
+
+    def detach(self, observer: Observer) -> None:
+        """Stop calling ``observer``; one that is not attached is ignored."""
+        self._observers = tuple(other for other in self._observers if other is not observer)
+        self._update_plain()
+
+    def cause(self, text: str) -> Cause:
+        """Return a context manager in which events have ``text`` as their cause."""
+        return Cause(self, text)
+
+    @property
+    def plain(self) -> bool:
+        """True if no clock and no observer is attached: fast paths change only the speed."""
+        return self._plain
+
+    def _update_plain(self) -> None:
+        # Decided once per change of clock or observers: SPIFFS makes thousands of small reads
+        # and programs, and each then tests one attribute.
+        self._plain = self._open and self._clock is None and not self._observers
+        self._writes_plainly = self._plain and not self.read_only
+
+    # Single commands
 
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes; a busy chip gives ``busy_byte`` for each."""
@@ -124,25 +280,22 @@ class NorChip(FlashArray):
             busy = clock.busy
             clock.charge_read(length)
             if busy:
+                # The firmware reads without asking for BUSY, and gets an idle data line.
                 self.drop("read", address, length)
                 return bytes([self.busy_byte]) * length
         return self.array_read(address, length)
 
-    def window(self) -> memoryview | None:
-        """Return a live read-only view of the contents, or ``None`` where reads are seen.
-
-        A view that was handed out stays live when a clock or an observer comes later: ask
-        again after attaching one.
-        """
-        return self._cells.toreadonly() if self._plain else None
-
     def page_program(self, address: int, data: Buffer) -> None:
         """Program up to 256 bytes within one page: bits go from 1 to 0; a busy chip ignores it.
 
-        Raises ``NorError`` where ``data`` crosses the end of its page.
+        Raises ``NorError`` (EINVAL) if ``data`` crosses the end of its page. Silicon wraps to
+        the start of the page; here that is always a mistake of the caller.
         """
+        if type(data) is not bytes:
+            data = octets(data)
         if address % PAGE + len(data) > PAGE:
-            raise NorError(
+            address = index(address)
+            raise invalid(
                 f"a program of {len(data)} bytes at 0x{address:06X} crosses its {PAGE}-byte page",
                 hint="program() splits at page boundaries",
             )
@@ -150,22 +303,8 @@ class NorChip(FlashArray):
             program_cells(self._cells, address, data)
             return
         self.check_write(address, len(data))
-        if self._takes("program", address, len(data)):
+        if self._accepts("program", address, len(data)):
             self.array_program(address, data)
-
-    def program(self, address: int, data: Buffer) -> None:
-        """Program any number of bytes, page by page, each when the one before is done."""
-        if self._writes_plainly and 0 <= address <= self.size - len(data):
-            program_cells(self._cells, address, data)
-            return
-        self.check_write(address, len(data))
-        self.wait()
-        start = 0
-        while start < len(data):
-            stop = min(len(data), start + PAGE - (address + start) % PAGE)
-            self.page_program(address + start, data[start:stop])
-            self.wait()
-            start = stop
 
     def erase_sector(self, address: int) -> None:
         """Erase the 4 KiB at ``address`` (aligned); a busy chip ignores it."""
@@ -183,8 +322,48 @@ class NorChip(FlashArray):
         """Erase everything; a busy chip ignores it."""
         self._erase_unit(0, self.size)
 
+    def _erase_unit(self, address: int, unit: int) -> None:
+        if address % unit:
+            raise misaligned(address, unit, unit)
+        self.check_write(address, unit)
+        if self._accepts("erase", address, unit):
+            self.array_erase(address, unit)
+
+    def _accepts(self, kind: Kind, address: int, length: int) -> bool:
+        """Charge the bus for a command; return False, and drop it, if the chip is busy."""
+        clock = self._clock
+        if clock is None:
+            return True
+        # BUSY is sampled before the frame: a chip that gets idle during it has missed its start.
+        busy = clock.busy
+        if kind == "program":
+            clock.charge_program(length)
+        else:
+            clock.charge_erase()
+        if busy:
+            self.drop(kind, address, length)
+        return not busy
+
+    # Runs of commands
+
+    def program(self, address: int, data: Buffer) -> None:
+        """Program any number of bytes, page by page, with a wait after each."""
+        if type(data) is not bytes:
+            data = octets(data)
+        if self._writes_plainly and 0 <= address <= self.size - len(data):
+            program_cells(self._cells, address, data)
+            return
+        self.check_write(address, len(data))
+        self.wait()
+        start = 0
+        while start < len(data):
+            stop = min(len(data), start + PAGE - (address + start) % PAGE)
+            self.page_program(address + start, data[start:stop])
+            self.wait()
+            start = stop
+
     def erase(self, address: int, length: int) -> None:
-        """Erase whole sectors, in the largest aligned units, each when the last is done."""
+        """Erase whole sectors, in the largest aligned units, with a wait after each."""
         if address % SECTOR or length % SECTOR:
             raise misaligned(address, length, SECTOR)
         end = address + length
@@ -200,42 +379,142 @@ class NorChip(FlashArray):
             address += unit
 
     def replace(self, address: int, data: Buffer) -> bool:
-        """Put ``data`` in place of what is there, as a read-modify-erase-program ends up.
+        """Put ``data`` in place of the old bytes: the result of read, modify, erase, program.
 
-        Only for a plain chip and within one sector; counts the erase where a bit had to go
-        from 0 to 1 and returns whether there was one.
+        Only for a plain chip and within one sector. Counts the erase if a bit had to go from 0
+        to 1, and returns True then.
         """
         end = address + len(data)
         if not self._writes_plainly or not 0 <= address <= end <= self.size:
-            self.check_write(address, len(data))
-            raise NorError("replace() is for a chip without clock and observers")
+            self.check_write(address, len(octets(data)))
+            raise invalid("replace() needs a chip without clock and observers")
         old = self._cells[address:end]
         erased = needs_erase(old, data)
+        old[:] = data  # TypeError for what is no buffer, before a byte changes
         if erased:
             self.wear.add(address // SECTOR)
-        old[:] = data
         return erased
 
-    def _erase_unit(self, address: int, unit: int) -> None:
-        if address % unit:
-            raise misaligned(address, unit, unit)
-        self.check_write(address, unit)
-        if self._takes("erase", address, unit):
-            self.array_erase(address, unit)
+    def wait(self) -> None:
+        """Wait until the chip is no longer busy (polls BUSY on the clock, if there is one)."""
+        if self._clock is not None and self._clock.busy:
+            self._clock.wait()
 
-    def _takes(self, kind: Kind, address: int, length: int) -> bool:
-        """Charge the bus for a command; return whether the chip is free to carry it out."""
-        clock = self._clock
-        if clock is None:
-            return True
-        busy = clock.busy
-        if kind == "program":
-            clock.charge_program(length)
-        else:
-            clock.charge_erase()
-        if busy:
-            self.drop(kind, address, length)
-        return not busy
+    def window(self) -> memoryview | None:
+        """Return a live read-only view of the contents, ``None`` if reads are counted or seen.
+
+        An existing view stays live when a clock or an observer is attached later: ask again
+        after that.
+        """
+        return self._cells.toreadonly() if self._plain else None
+
+    # Access for observers, fault injection and the SPI slave
+
+    def peek(self, address: int, length: int) -> bytes:
+        """Return bytes without charging the clock or calling observers."""
+        self._check(address, length)
+        return self._cells[address : address + length].tobytes()
+
+    def poke(self, address: int, data: Buffer) -> None:
+        """Set bytes as no command can: for fault injection (torn programs, half erases)."""
+        data = octets(data)
+        self.check_write(address, len(data))
+        self._cells[address : address + len(data)] = data
+
+    def array_read(self, address: int, length: int) -> bytes:
+        """Read without bus time and without regard to BUSY: the SPI slave handles both."""
+        self._check(address, length)
+        event = self._notify_before("read", address, length)
+        data = self._cells[address : address + length].tobytes()
+        self._notify_after(event)
+        return data
+
+    def array_program(self, address: int, data: Buffer) -> None:
+        """Program one page without bus time and BUSY check; the chip is busy afterwards."""
+        self.check_write(address, len(data))
+        event = self._notify_before("program", address, len(data), data)
+        program_cells(self._cells, address, data)
+        if self._clock is not None:
+            self._clock.counts["program"] += 1
+            self._clock.start(self._clock.times.page)
+        self._notify_after(event)
+
+    def array_erase(self, address: int, unit: int) -> None:
+        """Erase one unit without bus time and BUSY check; the chip is busy afterwards."""
+        self.check_write(address, unit)
+        event = self._notify_before("erase", address, unit)
+        self._clear(address, address + unit)
+        if self._clock is not None:
+            self._clock.counts["erase"] += 1
+            self._clock.start(_erase_time(self._clock, unit, self.size))
+        self._notify_after(event)
+
+    def drop(self, kind: Kind, address: int, length: int) -> None:
+        """Count a command that a busy chip ignored, and call the observers."""
+        if self._clock is not None:
+            self._clock.counts["dropped"] += 1
+        event = NorEvent(kind, address, length, self.current_cause, dropped=True)
+        for observer in self._observers:
+            observer.after(self, event)
+
+    def check_write(self, address: int, length: int) -> None:
+        """Raise ``NorError`` if the bytes are outside the chip (EINVAL) or read-only (EROFS)."""
+        self._check(address, length)
+        if self.read_only:
+            name = self._file.path if self._file else "the flash chip"
+            raise nor_error(
+                f"{name} is open for reading only", errno.EROFS, hint="open it for writing"
+            )
+
+    def _check(self, address: int, length: int) -> None:
+        if not self._open:
+            raise closed()
+        if address < 0 or length < 0 or address + length > self.size:
+            raise out_of_range(address, length, self.size)
+
+    def _clear(self, address: int, end: int) -> None:
+        # Cells first: a process that is killed in between has a wear count that is one too low,
+        # never an erase that is counted and did not happen.
+        erase_cells(self._cells, address, end)
+        self.wear.add(address // SECTOR, (end - address) // SECTOR)
+
+    def _notify_before(
+        self, kind: Kind, address: int, length: int, data: Buffer = b""
+    ) -> NorEvent | None:
+        if not self._observers:
+            return None
+        event = NorEvent(kind, address, length, self.current_cause, bytes(data))
+        for observer in self._observers:
+            observer.before(self, event)
+        return event
+
+    def _notify_after(self, event: NorEvent | None) -> None:
+        if event is not None:
+            for observer in self._observers:
+                observer.after(self, event)
+
+    # Files
+
+    def flush(self) -> None:
+        """Have the host write image and wear counts to its disk; raises ``NorError``."""
+        self._check(0, 0)
+        if self._file is not None:
+            self._file.flush()
+        self.wear.flush()
+
+    def close(self) -> None:
+        """Flush and close the files; a second call does nothing. Raises as ``flush`` does."""
+        if not self._open:
+            return
+        try:
+            self.flush()
+        finally:
+            self._open = False
+            self._update_plain()
+            self.wear.close()
+            self._cells.release()
+            if self._file is not None:
+                self._file.close()
 
     def __enter__(self) -> NorChip:
         return self
@@ -249,11 +528,30 @@ class NorChip(FlashArray):
         self.close()
 
 
+def _erase_time(clock: DeviceClock, unit: int, size: int) -> int:
+    times = clock.times
+    units = {SECTOR: times.sector, BLOCK32: times.block32, BLOCK64: times.block64}
+    return times.chip if unit == size else units[unit]
+
+
 def _largest_unit(address: int, end: int) -> int:
     for unit in (BLOCK64, BLOCK32):
         if address % unit == 0 and address + unit <= end:
             return unit
     return SECTOR
+
+
+def _checked_size(
+    size: int | None, part: Part | None, content: Buffer | None, name: str
+) -> tuple[int, Buffer]:
+    """Return size and first bytes of a new chip; raises ``NorImageError`` and ``TypeError``."""
+    first = b"" if content is None else octets(content)
+    if size is None:
+        size = part.size if part else len(first) or DEFAULT_SIZE
+    _check_size(size, part, name)
+    if len(first) > size:
+        raise NorImageError(f"{len(first)} bytes do not fit a chip of {size} bytes")
+    return size, first
 
 
 def _check_size(size: int, part: Part | None, name: str, wanted: int | None = None) -> None:
@@ -270,10 +568,8 @@ def _check_size(size: int, part: Part | None, name: str, wanted: int | None = No
         )
 
 
-def _open_wear(path: _PathLike | None, size: int, read_only: bool) -> WearCounts:
+def _open_wear(path: _PathLike | None, size: int, *, read_only: bool) -> WearCounts:
     sectors = size // SECTOR
-    return (
-        WearCounts(sectors)
-        if path is None
-        else WearCounts.open(path, sectors, read_only=read_only)
-    )
+    if path is None:
+        return WearCounts(sectors)
+    return WearCounts.open(path, sectors, read_only=read_only)

@@ -1,15 +1,19 @@
-"""Device time: what each operation would have taken on the board, in whole nanoseconds.
+"""Time: of a simulated chip, in whole nanoseconds, and of the host.
 
-Two things take time: the bus, at the SPI clock, and the chip, which is busy after a program or
-an erase. Time that the processor spends between two operations is not known here; whoever knows
-it (a script that sleeps) adds it with ``advance``.
+Two things take device time: the bus, at the SPI clock, and the chip, which is busy after a
+program or an erase. Time that the processor spends between two operations is not known here; a
+caller that knows it (a script that sleeps) adds it with ``advance``.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
+from maixfs.nor.bus import SHAPES, Op
+from maixfs.nor.errors import invalid
 from maixfs.nor.parts import Part, Times, default_part
 
 SECOND = 1_000_000_000
@@ -18,14 +22,13 @@ FIRMWARE_CPU_HZ = 400_000_000
 READ_PIECE = 0x10000
 """The firmware reads in transfers of at most 64 KiB."""
 
-# Clock cycles of the firmware's commands (quad modes; instruction and, where it says so,
-# address on one line): 0xEB = 8 + (24 + 8 mode bits) / 4 lines + 4 wait cycles, 0x32 = 8 + 24,
-# an erase = 8 + 24, write enable = 8, a look at BUSY = 8 + 8. A data byte takes 2 on four lines.
-READ_CYCLES = 20
-PROGRAM_CYCLES = 32
-ERASE_CYCLES = 32
-ENABLE_CYCLES = 8
-POLL_CYCLES = 16
+# SPI clocks of the commands that the firmware sends (quad modes). A poll of BUSY is the command
+# and one byte of answer.
+READ_CYCLES = SHAPES[Op.FAST_READ_QUAD_IO].cycles(0)
+PROGRAM_CYCLES = SHAPES[Op.QUAD_PAGE_PROGRAM].cycles(0)
+ERASE_CYCLES = SHAPES[Op.ERASE_SECTOR].cycles(0)
+ENABLE_CYCLES = SHAPES[Op.WRITE_ENABLE].cycles(0)
+POLL_CYCLES = SHAPES[Op.READ_STATUS1].cycles(1)
 QUAD_BYTE_CYCLES = 2
 
 
@@ -37,9 +40,10 @@ def firmware_bus_hz(cpu_hz: int = FIRMWARE_CPU_HZ) -> int:
 class DeviceClock:
     """Time of one chip on its bus.
 
-    ``now`` and ``busy_until`` are nanoseconds since power-on; ``counts`` says how many there
-    were of each kind (``read``, ``program``, ``erase``, ``poll``, ``status``, ``dropped``) and
-    how many bytes crossed the bus (``bytes``).
+    ``now`` and ``busy_until`` are nanoseconds since power-on. ``counts`` has the number of each
+    kind of operation (``read``, ``program``, ``erase``, ``poll``, ``status``, ``dropped``) and
+    of the bytes that crossed the bus (``bytes``). Raises ``NorError`` (EINVAL) for a bus clock
+    of 0 or less and an unknown ``profile``.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class DeviceClock:
         bus_hz: int = FIRMWARE_CPU_HZ // 400 * 25,
         profile: str = "typical",
     ) -> None:
+        if bus_hz <= 0:
+            raise invalid(f"a SPI bus cannot run at {bus_hz} Hz")
         self.part = part or default_part()
         self.bus_hz = bus_hz
         self.times: Times = self.part.times(profile)
@@ -58,11 +64,11 @@ class DeviceClock:
 
     @property
     def busy(self) -> bool:
-        """Whether the chip still works on the last program or erase."""
+        """True while the chip works on the last program or erase."""
         return self.now < self.busy_until
 
     def advance(self, nanoseconds: int) -> None:
-        """Let time pass without anything on the bus."""
+        """Let time pass without a transfer on the bus."""
         self.now += nanoseconds
 
     def spend(self, cycles: int) -> None:
@@ -70,37 +76,39 @@ class DeviceClock:
         self.now += cycles * SECOND // self.bus_hz
 
     def start(self, microseconds: int) -> None:
-        """Make the chip busy for so long from now on."""
+        """Make the chip busy for ``microseconds`` from now on."""
         self.busy_until = self.now + microseconds * MICROSECOND
 
     def wait(self) -> None:
-        """Ask the chip for BUSY over the bus until it has done; at least once."""
+        """Poll BUSY over the bus until the chip is idle; at least once."""
+        # Computed, not polled in a loop: a 45 ms erase is 70,000 polls at 25 MHz. The result is
+        # the end of the poll that first sees the chip idle.
         poll = POLL_CYCLES * SECOND // self.bus_hz
         polls = max(1, -(-(self.busy_until - self.now) // poll))
         self.now += polls * poll
         self.counts["poll"] += polls
 
     def charge_read(self, length: int) -> None:
-        """Spend what the firmware's quad reads of ``length`` bytes take on the bus."""
+        """Spend the bus time of the firmware's quad reads of ``length`` bytes."""
         transfers = max(1, -(-length // READ_PIECE))
         self.counts["read"] += transfers
         self.counts["bytes"] += length
         self.spend(transfers * READ_CYCLES + length * QUAD_BYTE_CYCLES)
 
     def charge_program(self, length: int) -> None:
-        """Spend what a write enable and one quad page program take on the bus."""
+        """Spend the bus time of a write enable and one quad page program."""
         self.counts["bytes"] += length
         self.spend(ENABLE_CYCLES + PROGRAM_CYCLES + length * QUAD_BYTE_CYCLES)
 
     def charge_erase(self) -> None:
-        """Spend what a write enable and one erase command take on the bus."""
+        """Spend the bus time of a write enable and one erase command."""
         self.spend(ENABLE_CYCLES + ERASE_CYCLES)
 
-    def waste_erases(self, commands: int) -> int:
-        """Charge the bus for erase commands until the chip is idle, ``commands`` at most.
+    def charge_ignored_erases(self, commands: int) -> int:
+        """Charge the bus for erase commands until the chip is idle, at most ``commands``.
 
-        Returns how many of them the busy chip ignored: as many single ``charge_erase`` as the
-        time of the erase under way has room for.
+        Returns how many commands the busy chip ignored. The result is that of calling
+        ``charge_erase`` while the chip is busy, without the loop.
         """
         each = (ENABLE_CYCLES + ERASE_CYCLES) * SECOND // self.bus_hz
         ignored = min(commands, max(0, -(-(self.busy_until - self.now) // each)))
@@ -111,3 +119,26 @@ class DeviceClock:
     def report(self) -> Mapping[str, int]:
         """Return the counts and the time in nanoseconds (``now``)."""
         return {**self.counts, "now": self.now}
+
+
+@runtime_checkable
+class BusTime(Protocol):
+    """The time by which a driver waits: the host's, or that of a simulated chip."""
+
+    def now(self) -> int:
+        """Return nanoseconds since a fixed moment."""
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Let at least ``nanoseconds`` pass."""
+
+
+class HostTime:
+    """The time of the host."""
+
+    def now(self) -> int:
+        """Return nanoseconds of the host's monotonic clock."""
+        return time.monotonic_ns()
+
+    def sleep(self, nanoseconds: int) -> None:
+        """Let at least ``nanoseconds`` pass."""
+        time.sleep(nanoseconds / SECOND)

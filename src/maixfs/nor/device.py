@@ -1,4 +1,7 @@
-"""What a file system asks of flash: read, program, erase."""
+"""NOR flash as file systems see it: units, what operations do to bytes, the driver interface.
+
+The functions take plain buffers and know no chip, so that drivers, images and tests share them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,90 @@ from typing import Protocol, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
+PAGE = 256
+"""Longest program of one command, bytes (W25Q128 data sheet: Page Program 02h)."""
+SECTOR = 0x1000
+"""Smallest erase unit, bytes (20h)."""
+BLOCK32 = 0x8000
+"""Erase unit of command 52h, bytes."""
+BLOCK64 = 0x10000
+"""Erase unit of command D8h, bytes."""
+
+ERASED = 0xFF
+CHUNK = 0x10000
+"""Longest run that is handled at once (64 KiB), so that temporary copies stay small."""
+_BLANK = bytes([ERASED]) * CHUNK
+_BLANK_SECTOR = _BLANK[:SECTOR]
+_SHORT = 8
+
+
+def octets(data: Buffer) -> Buffer:
+    """Return ``data`` as a buffer of single bytes; raises ``TypeError`` if it is no buffer.
+
+    Lists of numbers and text are refused here, before a command has changed anything. A view of
+    larger items (``array``, numpy) is cast, because ``len()`` must be the length in bytes.
+    """
+    if isinstance(data, (bytes, bytearray)):
+        return data
+    return memoryview(data).cast("B")
+
+
+def blank(length: int) -> bytes:
+    """Return ``length`` erased bytes (0xFF)."""
+    return _BLANK[:length] if length <= CHUNK else bytes([ERASED]) * length
+
+
+def and_bytes(old: Buffer, new: Buffer) -> bytes:
+    """Return ``old`` AND ``new``, two buffers of the same length: a program over ``old``."""
+    # One operation on long integers: a loop over 256 bytes takes 20 times as long.
+    both = int.from_bytes(old, "little") & int.from_bytes(new, "little")
+    return both.to_bytes(len(new), "little")
+
+
+def erase_cells(cells: memoryview, address: int, end: int) -> None:
+    """Set the cells from ``address`` to ``end`` to 0xFF."""
+    if end - address == SECTOR:
+        cells[address:end] = _BLANK_SECTOR
+        return
+    while end - address > CHUNK:
+        cells[address : address + CHUNK] = _BLANK
+        address += CHUNK
+    cells[address:end] = _BLANK[: end - address]
+
+
+def program_cells(cells: memoryview, address: int, data: Buffer) -> None:
+    """Program ``data`` at ``address``: bits go from 1 to 0 only."""
+    length = len(data)
+    # SPIFFS writes flags and look-up entries of 1 and 2 bytes most of the time: for those the
+    # loop is quicker than slices.
+    if length <= _SHORT:
+        for byte in data:
+            cells[address] &= byte
+            address += 1
+        return
+    if length > CHUNK:
+        view = memoryview(data)
+        for offset in range(0, length, CHUNK):
+            program_cells(cells, address + offset, view[offset : offset + CHUNK])
+        return
+    old = cells[address : address + length]
+    # Most pages are programmed once after an erase: then the AND changes nothing.
+    old[:] = data if _BLANK.startswith(old) else and_bytes(old, data)
+
+
+def needs_erase(old: Buffer, new: Buffer) -> bool:
+    """Return True if a bit of ``new`` is 1 where ``old`` has 0 (buffers of the same length)."""
+    if _SHORT < len(new) <= CHUNK and _BLANK.startswith(old):
+        return False
+    return int.from_bytes(new, "little") & ~int.from_bytes(old, "little") != 0
+
 
 class NorDevice(Protocol):
-    """A flash driver over a chip, as SPIFFS sees it.
+    """A flash driver over a chip, as SPIFFS uses it.
 
-    Addresses are bytes from the start of the chip. Every method raises ``NorError`` for an
-    address past the end of the chip or one that is not aligned as the operation asks.
+    Addresses are bytes from the start of the chip. Every method raises ``NorError`` (EINVAL)
+    for an address past the end of the chip and for an erase that is not aligned, and
+    ``ClosedError`` after the chip was closed.
     """
 
     @property
@@ -26,16 +107,16 @@ class NorDevice(Protocol):
         """Return ``length`` bytes."""
 
     def program(self, address: int, data: Buffer) -> None:
-        """Write ``data``; it may be of any length and cross pages and sectors.
+        """Write ``data``, of any length, across pages and sectors.
 
-        What the bytes become depends on the driver: ANDed (ideal) or replaced (literal).
+        The driver decides what the bytes become: old AND new (ideal) or new (literal).
         """
 
     def erase(self, address: int, length: int) -> None:
         """Erase whole units: address and length are multiples of ``erase_size``."""
 
     def window(self) -> memoryview | None:
-        """Return the live contents, read-only, where reading needs no ceremony.
+        """Return a live read-only view of the contents, as a quick way to read.
 
-        ``None`` where somebody counts or watches reads (a device clock, an observer, a bus).
+        ``None`` where reads are counted or observed (device clock, observer, SPI bus).
         """

@@ -1,25 +1,22 @@
-"""Flash drivers over a chip, as the world has them: what a write becomes depends on them.
+"""Flash drivers over a chip: the driver decides what a write becomes (docs/SPEC.md, 11.2).
 
-* ``ideal``: a driver that programs what it is given and waits for every erase. Bits that are 0
-  stay 0 (ESP-IDF, and every data sheet).
+* ``ideal``: programs the given bytes and waits for every erase. Bits that are 0 stay 0 (ESP-IDF,
+  and every data sheet).
 * ``literal``: the write path of the K210 firmware (``w25qxx_write_data_dma``). It reads the whole
-  4 KiB sector, erases it where a bit must go from 0 to 1, and programs all 16 pages again, so
-  that the bytes become what was written. Erases wait.
-* ``maixpy``: the same, with the firmware's erase as built: one command per 4 KiB, and nobody
-  waits for the chip, so that it ignores the commands that reach it while it is busy.
+  4 KiB sector, erases it if a bit must go from 0 to 1, and programs all 16 pages again, so that
+  the bytes become those that were written. Erases wait.
+* ``maixpy``: the same, with the firmware's erase as built: one command per 4 KiB without a wait,
+  so that the chip ignores the commands that reach it while it is busy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from maixfs.nor.array import PAGE, SECTOR
-from maixfs.nor.cells import needs_erase
-from maixfs.nor.chip import NorChip
+from maixfs.nor.chip import Cause, NorChip
 from maixfs.nor.clock import DeviceClock
-from maixfs.nor.device import Buffer, NorDevice
-from maixfs.nor.errors import NorError, misaligned
-from maixfs.nor.observe import Cause
+from maixfs.nor.device import PAGE, SECTOR, Buffer, NorDevice, needs_erase, octets
+from maixfs.nor.errors import invalid, misaligned
 
 
 class IdealDriver:
@@ -36,7 +33,7 @@ class IdealDriver:
         return self.chip.size
 
     def cause(self, text: str) -> Cause:
-        """Return a context manager that names the reason of the chip's events."""
+        """Return a context manager in which the chip's events have ``text`` as their cause."""
         return self.chip.cause(text)
 
     def read(self, address: int, length: int) -> bytes:
@@ -52,15 +49,21 @@ class IdealDriver:
         self.chip.erase(address, length)
 
     def window(self) -> memoryview | None:
-        """Return the live contents where nobody counts or watches reads."""
+        """Return a live view of the contents, ``None`` if reads are counted or observed."""
         return self.chip.window()
 
 
 class LiteralDriver(IdealDriver):
-    """Bytes become what is written: read, erase where needed, program the whole sector."""
+    """Bytes become those that are written: read, erase if needed, program the whole sector.
+
+    The price is the firmware's: one changed bit costs 16 page programs and often an erase, and a
+    power cut after the erase loses the sector.
+    """
 
     def program(self, address: int, data: Buffer) -> None:
-        """Replace the bytes at ``address``; each sector whose bits must rise is erased first."""
+        """Replace the bytes at ``address``; each sector with a bit that must rise is erased."""
+        if type(data) is not bytes:
+            data = octets(data)
         length = len(data)
         offset = address % SECTOR
         if offset + length <= SECTOR and self.chip.plain:
@@ -74,7 +77,7 @@ class LiteralDriver(IdealDriver):
             start = stop
 
     def erase(self, address: int, length: int) -> None:
-        """Erase sector by sector, each when the last is done."""
+        """Erase sector by sector, with a wait before each and at the end."""
         if self.chip.plain or address % SECTOR or length % SECTOR:
             self.chip.erase(address, length)
             return
@@ -85,14 +88,18 @@ class LiteralDriver(IdealDriver):
         self.chip.wait()
 
     def _write_sector(self, address: int, data: Buffer) -> None:
-        """Write within one sector with the firmware's very commands (BUSY and all)."""
+        """Write within one sector with the firmware's sequence of commands."""
         chip = self.chip
         if chip.plain:
             chip.replace(address, data)
             return
         sector = address - address % SECTOR
+        # No wait before this read, as in the firmware: a busy chip gives 0xFF for the sector, and
+        # the decision below is made on that.
         merged = bytearray(chip.read(sector, SECTOR))
         place = slice(address - sector, address - sector + len(data))
+        # Only the bytes to write are compared. The others are programmed again with their own
+        # values, which needs no erase.
         if needs_erase(merged[place], data):
             chip.erase_sector(sector)
             self._wait()
@@ -102,70 +109,75 @@ class LiteralDriver(IdealDriver):
         chip.program(sector + PAGE, merged[PAGE:])
 
     def _wait(self) -> None:
-        """Poll BUSY until the chip has done."""
+        """Poll BUSY until the chip is idle."""
         self.chip.wait()
 
 
 class MaixpyDriver(LiteralDriver):
-    """The K210 firmware as built: literal writes, and erases that nobody waits for.
+    """The K210 firmware as built: literal writes, and erases without a wait.
 
-    BUSY needs time. A chip that has no clock gets one for as long as an erase runs: it starts
-    with the erase command, moves with what crosses the bus, and is taken off again by the first
-    operation that finds the chip idle.
+    BUSY needs time. A chip without a clock gets a temporary one for the time of an erase: it
+    starts with the erase command, advances with the bytes that cross the bus, and is removed by
+    the first operation that finds the chip idle.
     """
 
     def __init__(self, chip: NorChip) -> None:
         super().__init__(chip)
-        self._lent: DeviceClock | None = None
+        self._temporary_clock: DeviceClock | None = None
 
     def read(self, address: int, length: int) -> bytes:
         """Return ``length`` bytes, all 0xFF while the chip is busy with an erase."""
-        if self._lent is not None:
-            self._take_back()
+        if self._temporary_clock is not None:
+            self._remove_idle_clock()
         return self.chip.read(address, length)
 
     def program(self, address: int, data: Buffer) -> None:
-        """Replace bytes as the literal driver does, whatever state the chip is in.
+        """Replace bytes as the literal driver does, whatever the chip is doing.
 
-        While it is busy the sector reads as 0xFF, so no erase is found necessary; the first
-        page program is ignored and its wait ends the erase; the other 15 pages land by AND.
+        While it is busy the sector reads as 0xFF, so no erase seems needed; the first page
+        program is ignored and the wait after it ends the erase; the other 15 pages are ANDed.
         """
-        if self._lent is not None:
-            self._take_back()
+        if self._temporary_clock is not None:
+            self._remove_idle_clock()
         super().program(address, data)
 
     def erase(self, address: int, length: int) -> None:
-        """Send one erase command per sector, back to back: a busy chip ignores the rest."""
+        """Send one erase command per sector without a wait: a busy chip ignores the rest.
+
+        Of the 32 commands for a SPIFFS block only the first takes effect. Boards' dumps show it:
+        blocks that were erased keep the old bytes from their second sector on.
+        """
         if address % SECTOR or length % SECTOR:
             raise misaligned(address, length, SECTOR)
         chip = self.chip
         chip.check_write(address, length)
         clock = chip.clock
         if clock is None:
-            self._lent = chip.clock = clock = DeviceClock(chip.part)
+            self._temporary_clock = chip.clock = clock = DeviceClock(chip.part)
         end = address + length
         while address < end:
             chip.erase_sector(address)
             address += SECTOR
+            # Without observers the ignored commands are only counted: formatting 3 MiB sends 768.
             if not chip.observers:
-                address += clock.waste_erases((end - address) // SECTOR) * SECTOR
+                address += clock.charge_ignored_erases((end - address) // SECTOR) * SECTOR
 
     def window(self) -> memoryview | None:
-        """Return the live contents where nobody watches and no erase is under way."""
-        if self._lent is not None:
-            self._take_back()
+        """Return a live view of the contents, ``None`` if reads are seen or an erase runs."""
+        if self._temporary_clock is not None:
+            self._remove_idle_clock()
         return self.chip.window()
 
     def _wait(self) -> None:
         self.chip.wait()
-        self._take_back()
+        self._remove_idle_clock()
 
-    def _take_back(self) -> None:
-        """Take the lent clock off a chip that has finished its erase."""
-        if self.chip.clock is not self._lent:
-            self._lent = None
-        elif self._lent is not None and not self._lent.busy:
-            self._lent = self.chip.clock = None
+    def _remove_idle_clock(self) -> None:
+        """Remove the temporary clock if the erase has ended; keep a clock set by the caller."""
+        if self.chip.clock is not self._temporary_clock:
+            self._temporary_clock = None
+        elif self._temporary_clock is not None and not self._temporary_clock.busy:
+            self._temporary_clock = self.chip.clock = None
 
 
 DRIVERS: dict[str, Callable[[NorChip], NorDevice]] = {
@@ -176,11 +188,11 @@ DRIVERS: dict[str, Callable[[NorChip], NorDevice]] = {
 
 
 def make_driver(name: str, chip: NorChip) -> NorDevice:
-    """Return the driver called ``name`` over ``chip``; raises ``NorError`` for another name."""
+    """Return the driver ``name`` over ``chip``; raises ``NorError`` (EINVAL) for another name."""
     try:
         driver = DRIVERS[name]
     except KeyError:
-        raise NorError(
-            f"no flash driver called {name!r}", hint=f"there are {', '.join(DRIVERS)}"
+        raise invalid(
+            f"no flash driver called {name!r}", hint=f"the drivers are {', '.join(DRIVERS)}"
         ) from None
     return driver(chip)

@@ -1,4 +1,7 @@
-"""The chips that K210 boards carry, as data (``parts.toml``): ids, sizes, times, sources."""
+"""The flash chips of K210 boards, as data (``parts.toml``): ids, sizes, times, sources.
+
+A new chip is one entry in that file; no code changes.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from maixfs.nor.errors import NorError
+from maixfs.nor.errors import invalid
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How long a chip is busy, in microseconds.
+    """Busy times of a chip, in microseconds.
 
     ``page`` is a page program, ``status`` a write of the status registers, the others erases.
     """
@@ -29,10 +32,10 @@ class Times:
 class Part:
     """A type of flash chip.
 
-    ``jedec`` are the 3 bytes that command 0x9F gives, ``device`` the 2 of command 0x90.
+    ``jedec`` are the 3 bytes of the answer to command 0x9F, ``device`` the 2 of command 0x90.
     ``size`` is in bytes, ``voltage`` in volts, ``max_hz`` the fastest SPI clock, ``endurance``
-    in erases per sector. ``times_source`` and ``ids_source`` say where those come from;
-    ``times_are_own`` is false where another chip's times stand in.
+    in erases per sector. ``times_source`` and ``ids_source`` name the sources of the numbers;
+    ``times_are_own`` is False if the times are those of another chip.
     """
 
     name: str
@@ -50,20 +53,25 @@ class Part:
     times_are_own: bool
 
     def times(self, profile: str) -> Times:
-        """Return the times of ``profile``: ``typical`` or ``maximum``; raises ``NorError``."""
+        """Return the times of ``profile``, ``typical`` or ``maximum``.
+
+        Raises ``NorError`` (EINVAL) for another name.
+        """
         if profile == "typical":
             return self.typical
         if profile == "maximum":
             return self.maximum
-        raise NorError(f"no times called {profile!r}", hint="say typical or maximum")
+        raise invalid(f"no times called {profile!r}", hint="use typical or maximum")
 
     def resized(self, size: int) -> Part:
-        """Return a part of the same make with ``size`` bytes; its ids say the next power of two.
+        """Return this part with ``size`` bytes.
 
-        Its chip erase takes longer or shorter in proportion.
+        Its chip erase time is in proportion to the size.
         """
         if size == self.size:
             return self
+        # The capacity byte of both ids is a logarithm, so an odd size is rounded up to the next
+        # power of two. Command 0x90 gives it less one, as W25Q chips do.
         capacity = (size - 1).bit_length()
         return replace(
             self,
@@ -115,16 +123,16 @@ def _part(row: dict[str, Any], table: dict[str, Any]) -> Part:
 
 
 def default_part() -> Part:
-    """Return the part that a board has unless it says otherwise."""
+    """Return the part of a board that names no other."""
     name: str = _table()["default"]
     return find_part(name)
 
 
 def part_for(size: int) -> Part:
-    """Return the part that a chip of ``size`` bytes is taken for when nobody says which.
+    """Return the usual part for a chip of ``size`` bytes.
 
-    The default part where it has that size, else the first of the table that has, else the
-    default part with another size.
+    The default part if it has that size, else the first of the table that has it, else the
+    default part with its size changed.
     """
     default = default_part()
     if default.size == size:
@@ -133,13 +141,13 @@ def part_for(size: int) -> Part:
 
 
 def find_part(name: str) -> Part:
-    """Return the part of that name or alias (case does not matter); raises ``NorError``."""
+    """Return the part with a name or alias, in any case; raises ``NorError`` (EINVAL)."""
     wanted = name.lower()
     for part in parts():
         if wanted == part.name.lower() or wanted in (alias.lower() for alias in part.aliases):
             return part
     known = ", ".join(part.name for part in parts())
-    raise NorError(f"no flash chip called {name!r} is known", hint=f"known are {known}")
+    raise invalid(f"no flash chip called {name!r} is known", hint=f"known are {known}")
 
 
 def identify(jedec: bytes) -> Part | None:

@@ -1,9 +1,9 @@
-"""How often each sector was erased: one counter per 4 KiB, in RAM or in a file beside the image.
+"""Erase counts: one counter per 4 KiB sector, in RAM or in a file beside the image.
 
-The file is 16 bytes of header (magic ``MAIXWEAR``, version and number of sectors as u32), then
-one u32 per sector, all little-endian. It is mapped, so that a count is in the file the moment
-the erase is done and an object that is merely dropped loses none. A file that does not fit is
-refused, never repaired or overwritten: moving it aside starts the counts from zero.
+The file is a ``WearHeader``, then one u32 per sector, little-endian. It is mapped, so that a
+count is in the file as soon as the erase is done, and an object that is dropped without ``close``
+loses none. A file that does not fit is refused, never repaired or overwritten: the counts cannot
+be had again. Moving it aside starts them from zero.
 """
 
 from __future__ import annotations
@@ -16,13 +16,26 @@ from struct import Struct
 from maixfs.host.drafts import write_file
 from maixfs.host.mapped import MappedFile
 from maixfs.nor.errors import FILE_ERRORS, NorError, NorImageError
+from maixfs.record import Record, field
 
-_HEADER = Struct("<8sII")
 _MAGIC = b"MAIXWEAR"
 _VERSION = 1
 _COUNT = Struct("<I")
 _COUNTER = _COUNT.size
 _LIMIT = 0xFFFFFFFF
+"""Largest count; a counter stays there, because 0 would say that the sector is new."""
+
+
+class WearHeader(Record):
+    """The start of a wear file; the counters of all sectors follow."""
+
+    magic: bytes = field("8s", "MAIXWEAR")
+    version: int = field("I", "1")
+    sectors: int = field("I", "number of counters")
+
+
+_COUNTERS = WearHeader.size
+"""Offset of the counters, bytes."""
 
 
 @lru_cache(maxsize=64)
@@ -31,20 +44,20 @@ def _row(sectors: int) -> Struct:
 
 
 class WearCounts:
-    """Erase counts of ``sectors`` sectors; ``counts[sector]`` is one of them."""
+    """Erase counts of ``sectors`` sectors; ``counts[sector]`` is the count of one."""
 
     def __init__(self, sectors: int, file: MappedFile | None = None) -> None:
         self._sectors = sectors
         self._file = file
         self._cells: bytearray | memoryview = (
-            file.cells if file else bytearray(_HEADER.size + sectors * _COUNTER)
+            file.cells if file else bytearray(_COUNTERS + sectors * _COUNTER)
         )
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], sectors: int, *, read_only: bool = False
     ) -> WearCounts:
-        """Open the counts in ``path``; a file that is not there is made unless ``read_only``.
+        """Open the counts in ``path``; a missing file is created unless ``read_only``.
 
         Raises ``NorImageError`` for a file that holds something else or another number of
         sectors, and leaves it as it is.
@@ -52,7 +65,7 @@ class WearCounts:
         if not Path(path).exists():
             if read_only:
                 return cls(sectors)
-            header = _HEADER.pack(_MAGIC, _VERSION, sectors)
+            header = WearHeader(_MAGIC, _VERSION, sectors).pack()
             counts = (header, bytes(sectors * _COUNTER))
             write_file(Path(path), counts, replace=False, base=NorError)
         file = MappedFile(path, read_only=read_only, errors=FILE_ERRORS)
@@ -69,24 +82,24 @@ class WearCounts:
     def __getitem__(self, sector: int) -> int:
         if not 0 <= sector < self._sectors:
             raise IndexError(f"sector {sector} of {self._sectors}")
-        count: int = _COUNT.unpack_from(self._cells, _HEADER.size + sector * _COUNTER)[0]
+        count: int = _COUNT.unpack_from(self._cells, _COUNTERS + sector * _COUNTER)[0]
         return count
 
     def counts(self) -> tuple[int, ...]:
         """Return all counts, in the order of the sectors."""
-        return _row(self._sectors).unpack_from(self._cells, _HEADER.size)
+        return _row(self._sectors).unpack_from(self._cells, _COUNTERS)
 
     def total(self) -> int:
-        """Return how many sector erases there were in all."""
+        """Return the sum of all counts."""
         return sum(self.counts())
 
     def highest(self) -> int:
-        """Return the count of the sector that was erased most."""
+        """Return the largest count."""
         return max(self.counts())
 
     def add(self, sector: int, sectors: int = 1) -> None:
         """Count one more erase for each of ``sectors`` sectors from ``sector`` on."""
-        offset = _HEADER.size + sector * _COUNTER
+        offset = _COUNTERS + sector * _COUNTER
         if sectors == 1:
             count = _COUNT.unpack_from(self._cells, offset)[0]
             _COUNT.pack_into(self._cells, offset, count + (count < _LIMIT))
@@ -96,12 +109,12 @@ class WearCounts:
         row.pack_into(self._cells, offset, *[min(count + 1, _LIMIT) for count in counts])
 
     def flush(self) -> None:
-        """Have the host write the file to its disk; raises ``NorError`` where it is gone."""
+        """Have the host write the file to its disk; raises ``NorError`` if it is gone."""
         if self._file is not None:
             self._file.flush()
 
     def close(self) -> None:
-        """Keep the counts in RAM and let the file go."""
+        """Close the file; the counts stay readable from RAM."""
         if self._file is not None:
             self._cells = bytearray(self._cells)
             self._file.close()
@@ -109,20 +122,20 @@ class WearCounts:
 
 
 def _check_header(file: MappedFile, sectors: int) -> None:
-    """Raise ``NorImageError`` where ``file`` is not the wear file of so many sectors."""
+    """Raise ``NorImageError`` if ``file`` is not the wear file of ``sectors`` sectors."""
     hint = f"move {file.path.name} aside to start counting erases from zero"
-    if len(file) < _HEADER.size:
+    if len(file) < WearHeader.size:
         raise NorImageError(f"{file.path} is too short for a wear file", hint=hint)
-    magic, version, found = _HEADER.unpack_from(file.cells)
-    if magic != _MAGIC or version != _VERSION:
-        raise NorImageError(f"{file.path} is no wear file of this program", hint=hint)
-    if found != sectors:
+    header = WearHeader.unpack(file.cells)
+    if header.magic != _MAGIC or header.version != _VERSION:
+        raise NorImageError(f"{file.path} is not a wear file of this program", hint=hint)
+    if header.sectors != sectors:
         raise NorImageError(
-            f"{file.path} counts {found} sectors, but the chip has {sectors}", hint=hint
+            f"{file.path} counts {header.sectors} sectors, but the chip has {sectors}", hint=hint
         )
-    if len(file) != _HEADER.size + sectors * _COUNTER:
+    size = _COUNTERS + sectors * _COUNTER
+    if len(file) != size:
         raise NorImageError(
-            f"{file.path} has {len(file)} bytes, a wear file for {sectors} sectors has"
-            f" {_HEADER.size + sectors * _COUNTER}",
+            f"{file.path} has {len(file)} bytes, a wear file for {sectors} sectors has {size}",
             hint=hint,
         )

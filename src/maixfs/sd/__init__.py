@@ -1,11 +1,11 @@
-"""What a card is made of: sectors and what holds them, SPI mode, the partition table.
+"""SD cards: media of sectors, the card in SPI mode and its drivers, partition tables.
 
-    card = RamSectors(128 << 21)             # 128 GiB; costs what is written to it
-    card = FileSectors.open("card.img")      # read-only unless asked
+    card = RamSectors(128 << 21)             # 128 GiB; takes memory only when written
+    card = FileSectors.open("card.img")      # read-only by default
     bus = SpiSdSlave(SdCard(card))           # the card in SPI mode, byte for byte
-    sectors = SpiSdCard(bus)                 # or FirmwareSdCard(bus), or on a real adapter
+    sectors = SpiSdCard(bus)                 # or FirmwareSdCard(bus), or over a real adapter
 
-The names below are loaded when they are first used.
+The names below are loaded on first use.
 """
 
 from __future__ import annotations
@@ -16,43 +16,81 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.sd.bus import BusTime, HostTime, SdBus, SkippingBus
-    from maixfs.sd.card import CardKind, SdCard
+    from maixfs.sd.card import ALWAYS, CardKind, Cid, Csd, Faults, SdCard, parse_cid, parse_csd
     from maixfs.sd.clock import SLOWEST, TYPICAL, SdClock, SdTiming, TimeBase
-    from maixfs.sd.device import SECTOR, Buffer, SectorDevice
+    from maixfs.sd.device import SECTOR, Buffer, SectorDevice, SectorWindow, zero_sectors
     from maixfs.sd.errors import CardImageError, SdError, SectorError
-    from maixfs.sd.faults import ALWAYS, Faults
     from maixfs.sd.firmware import FirmwareSdCard
     from maixfs.sd.gpt import Gpt, GptPartition, read_gpt
-    from maixfs.sd.mbr import Mbr, read_mbr
-    from maixfs.sd.mbr_plan import make_mbr, plan_partitions
-    from maixfs.sd.media import FileSectors, Medium, RamSectors, SectorWindow, zero_sectors
-    from maixfs.sd.observe import SectorObserver
-    from maixfs.sd.partition import Partition, partition_type
-    from maixfs.sd.registers import Cid, Csd, parse_cid, parse_csd
-    from maixfs.sd.slot import SdSlot, SlotDevice
+    from maixfs.sd.mbr import Mbr, Partition, make_mbr, partition_type, plan_partitions, read_mbr
+    from maixfs.sd.media import FileSectors, Medium, RamSectors, SectorObserver
+    from maixfs.sd.slot import SdSlot, SlotDevice, TimedSectors
     from maixfs.sd.spi_driver import SpiSdCard
     from maixfs.sd.spi_slave import SpiSdSlave
-    from maixfs.sd.timed import TimedSectors
 
 _NAMES: dict[str, tuple[str, ...]] = {
-    "bus": ("BusTime", "HostTime", "SdBus", "SkippingBus"),
-    "card": ("CardKind", "SdCard"),
-    "clock": ("SLOWEST", "TYPICAL", "SdClock", "SdTiming", "TimeBase"),
-    "device": ("SECTOR", "Buffer", "SectorDevice"),
-    "errors": ("CardImageError", "SdError", "SectorError"),
-    "faults": ("ALWAYS", "Faults"),
+    "bus": (
+        "BusTime",
+        "HostTime",
+        "SdBus",
+        "SkippingBus",
+    ),
+    "card": (
+        "ALWAYS",
+        "CardKind",
+        "Cid",
+        "Csd",
+        "Faults",
+        "SdCard",
+        "parse_cid",
+        "parse_csd",
+    ),
+    "clock": (
+        "SLOWEST",
+        "TYPICAL",
+        "SdClock",
+        "SdTiming",
+        "TimeBase",
+    ),
+    "device": (
+        "SECTOR",
+        "Buffer",
+        "SectorDevice",
+        "SectorWindow",
+        "zero_sectors",
+    ),
+    "errors": (
+        "CardImageError",
+        "SdError",
+        "SectorError",
+    ),
     "firmware": ("FirmwareSdCard",),
-    "gpt": ("Gpt", "GptPartition", "read_gpt"),
-    "mbr": ("Mbr", "read_mbr"),
-    "mbr_plan": ("make_mbr", "plan_partitions"),
-    "media": ("FileSectors", "Medium", "RamSectors", "SectorWindow", "zero_sectors"),
-    "observe": ("SectorObserver",),
-    "partition": ("Partition", "partition_type"),
-    "registers": ("Cid", "Csd", "parse_cid", "parse_csd"),
-    "slot": ("SdSlot", "SlotDevice"),
+    "gpt": (
+        "Gpt",
+        "GptPartition",
+        "read_gpt",
+    ),
+    "mbr": (
+        "Mbr",
+        "Partition",
+        "make_mbr",
+        "partition_type",
+        "plan_partitions",
+        "read_mbr",
+    ),
+    "media": (
+        "FileSectors",
+        "Medium",
+        "RamSectors",
+        "SectorObserver",
+    ),
+    "slot": (
+        "SdSlot",
+        "SlotDevice",
+        "TimedSectors",
+    ),
     "spi_driver": ("SpiSdCard",),
     "spi_slave": ("SpiSdSlave",),
-    "timed": ("TimedSectors",),
 }
 
 __all__ = [

@@ -1,8 +1,8 @@
-"""Device time: what each exchange with a card would have taken on the board, in nanoseconds.
+"""Device time: how long each exchange with a card would take on the board, in nanoseconds.
 
-Two things take time: the bus, eight clocks a byte, and the card, which lets the host wait before
-a block that is read and after one that is written. Time that the processor spends between two
-bytes is not known here, so the board's real figures are somewhat worse than the predicted ones.
+Two things take time: the bus, eight clocks per byte, and the card, which makes the host wait
+before a block that is read and after one that is written. The time that the processor spends
+between two bytes is not modelled, so a real board is somewhat slower than predicted.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ MILLISECOND = 1_000_000
 MICROSECOND = 1_000
 
 INIT_HZ = 200_000
-"""Bus clock of the firmware while a card is initialised; a card stands 100 to 400 kHz."""
+"""Bus clock of the firmware while it initialises a card; cards allow 100 to 400 kHz."""
 FAST_HZ = 25_000_000
-"""Bus clock of the firmware afterwards, and a card's fastest unless it is switched (CMD6)."""
+"""Bus clock of the firmware afterwards, and the fastest of a card without CMD6 (high speed)."""
 
 READ_LIMIT = 100 * MILLISECOND
 WRITE_LIMIT = 250 * MILLISECOND
 WRITE_LIMIT_SDXC = 500 * MILLISECOND
 INIT_LIMIT = SECOND
-"""Longest times that the SD Physical Layer Simplified Specification, section 4.6.2 (for the
-initialisation 4.2.3), allows a card; a block, a block of an SDXC card, ACMD41 until ready."""
+"""Longest times of a card by the SD Physical Layer Simplified Specification (section 4.6.2, for
+the initialisation 4.2.3): to read a block, to write one, the same on SDXC, ACMD41 until ready."""
 ERASE_LIMIT = 250 * MILLISECOND
-"""The same for each erase unit (AU) of an erase, where the card does not say otherwise."""
+"""The same for each allocation unit (AU) of an erase, unless the card states another time."""
 
 
 def byte_time(hz: int) -> int:
@@ -37,16 +37,16 @@ def byte_time(hz: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SdTiming:
-    """How long a card lets its host wait; nanoseconds, ``response`` in bytes of the bus.
+    """How long a card makes its host wait; in nanoseconds, ``response`` in bytes on the bus.
 
-    The specification gives limits only, and makers publish none of the times of a single sector
-    over SPI. The defaults are stand-ins of the size that is measured on micro SD cards of the
-    middle class: ``read_access`` (half a millisecond; older cards state a TAAC of 1 to 1.5 ms)
-    and ``write_busy`` (one sector by CMD24: 1 ms, as the card rewrites part of a page each
-    time) matter most. ``next_access`` and ``next_busy`` are for the further blocks of CMD18 and
-    CMD25, ``register_access`` for CSD, CID and the like, ``init`` from the first ACMD41 until the
-    card is ready (50 ms typical in SanDisk's product manual, 500 at most), ``stop_busy`` after
-    the stop token of CMD25, ``erase_busy`` for each AU of 4 MiB.
+    The specification gives only limits, and makers do not publish times for single sectors over
+    SPI. The defaults are of the order measured on mid-range micro SD cards. ``read_access``
+    (half a millisecond; older cards state a TAAC of 1 to 1.5 ms) and ``write_busy`` (one sector
+    by CMD24: 1 ms, as the card rewrites part of a page each time) matter most. ``next_access``
+    and ``next_busy`` apply to the further blocks of CMD18 and CMD25, ``register_access`` to
+    registers, ``init`` from the first ACMD41 until the card is ready (50 ms typical, 500 at most
+    in SanDisk's product manual), ``stop_busy`` after the stop token of CMD25, ``erase_busy`` to
+    each AU of 4 MiB.
     """
 
     response: int = 1
@@ -76,7 +76,7 @@ SLOWEST = SdTiming(
 
 
 class TimeBase(Protocol):
-    """Whatever counts a board's time."""
+    """The clock of a board."""
 
     @property
     def now(self) -> int:
@@ -87,10 +87,10 @@ class TimeBase(Protocol):
 
 
 class SdClock:
-    """Time of one card on its bus; ``now`` is in nanoseconds since power-on.
+    """The clock of one card on its bus; ``now`` is in nanoseconds since power-on.
 
-    ``base`` is the clock of a board that the card is part of; without one time is its own.
-    ``counts`` says how many there were of each command (``CMD17``) and of each byte (``bytes``).
+    ``base`` is the clock of the board that the card is part of; without one the card has its
+    own. ``counts`` counts each command by name (``CMD17``) and the bytes on the bus (``bytes``).
     """
 
     def __init__(self, base: TimeBase | None = None) -> None:
@@ -110,7 +110,7 @@ class SdClock:
         self.byte = byte_time(hz)
 
     def advance(self, nanoseconds: int) -> None:
-        """Let time pass without anything on the bus."""
+        """Let time pass without traffic on the bus."""
         if self._base is None:
             self._own += nanoseconds
         else:

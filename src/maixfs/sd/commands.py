@@ -1,17 +1,50 @@
-"""What crosses the bus in SPI mode: command numbers, response bits, tokens.
+"""The bytes of SPI mode: checksums, command numbers, response bits, tokens.
 
-All of it is in the SD Association's Physical Layer Simplified Specification, section 7.3.
+Source: SD Association, Physical Layer Simplified Specification, sections 4.5 and 7.3.
 """
 
 from __future__ import annotations
 
+from binascii import crc_hqx
+from collections.abc import Mapping
 from enum import IntEnum, IntFlag
 
-from maixfs.sd.crc import crc7
+from maixfs.sd.device import Buffer
+
+_POLYNOMIAL7 = 0x12
+"""x^7 + x^3 + 1, shifted left by one bit, as the checksum stands in its byte."""
+
+
+def _table7() -> bytes:
+    table = bytearray()
+    for value in range(256):
+        for _ in range(8):
+            value = (value << 1 ^ (_POLYNOMIAL7 if value & 0x80 else 0)) & 0xFF  # noqa: PLW2901
+        table.append(value)
+    return bytes(table)
+
+
+_TABLE7 = _table7()
+
+
+def crc7(data: Buffer) -> int:
+    """Return the CRC7 of a command or a register: 0x4A for CMD0 with argument 0."""
+    value = 0
+    for byte in bytes(data):
+        value = _TABLE7[value ^ byte]
+    return value >> 1
+
+
+def crc16(data: Buffer) -> int:
+    """Return the CRC16 of a data block: x^16 + x^12 + x^5 + 1 from 0; 0x7FA1 for 512 x 0xFF.
+
+    The CRC16 of a block with its own CRC16 appended is 0.
+    """
+    return crc_hqx(data, 0)
 
 
 class Cmd(IntEnum):
-    """Command numbers; those of application commands (after ``APP``) begin with ``A_``."""
+    """Command numbers; names of application commands (sent after ``APP``) begin with ``A_``."""
 
     GO_IDLE = 0
     SEND_OP_COND = 1
@@ -51,7 +84,7 @@ class R1(IntFlag):
 
 
 class R2(IntFlag):
-    """Bits of the second byte that CMD13 answers with."""
+    """Bits of the second response byte of CMD13."""
 
     LOCKED = 1
     ERASE_SKIPPED = 2
@@ -67,69 +100,72 @@ START_BLOCK = 0xFE
 START_MULTI_WRITE = 0xFC
 STOP_MULTI_WRITE = 0xFD
 ACCEPTED, CRC_REJECTED, WRITE_FAILED = 0x05, 0x0B, 0x0D
-"""Data responses; the upper three bits are not defined."""
+"""Data responses; the upper three bits are undefined, hence the mask."""
 RESPONSE_MASK = 0x1F
 TOKEN_ERROR, TOKEN_CONTROLLER, TOKEN_ECC, TOKEN_RANGE = 1, 2, 4, 8
 """Bits of the error token that a card sends instead of a block."""
 
 HIGH_CAPACITY = 0x40000000
-"""HCS of ACMD41: the host can address by blocks. CCS of the OCR: the card does."""
+"""HCS of ACMD41: the host can address by sectors. CCS of the OCR: the card does."""
 POWERED_UP = 0x80000000
-"""Bit of the OCR: initialisation is over."""
+"""Bit of the OCR: initialisation has ended."""
 CHECK_PATTERN = 0x1AA
-"""Argument of CMD8: 2.7 to 3.6 V, and the pattern that is usual."""
+"""Argument of CMD8: 2.7 to 3.6 V and the usual check pattern."""
+
+
+_R1_NAMES: dict[int, str] = {
+    R1.IDLE: "idle",
+    R1.ERASE_RESET: "erase reset",
+    R1.ILLEGAL: "illegal command",
+    R1.CRC: "command CRC error",
+    R1.ERASE_SEQUENCE: "erase sequence error",
+    R1.ADDRESS: "address error",
+    R1.PARAMETER: "parameter error",
+}
+_R2_NAMES: dict[int, str] = {
+    R2.LOCKED: "locked",
+    R2.ERASE_SKIPPED: "erase skipped protected sectors",
+    R2.ERROR: "error",
+    R2.CONTROLLER: "card controller error",
+    R2.ECC: "ECC failed",
+    R2.PROTECTED: "write-protected",
+    R2.ERASE_PARAMETER: "erase parameter",
+    R2.OUT_OF_RANGE: "out of range",
+}
+_TOKENS: dict[int, str] = {
+    TOKEN_ERROR: "error",
+    TOKEN_CONTROLLER: "card controller error",
+    TOKEN_ECC: "ECC failed",
+    TOKEN_RANGE: "out of range",
+}
 
 
 def frame(command: int, argument: int = 0) -> bytes:
-    """Return the six bytes of a command with its check."""
+    """Return the six bytes of a command with its CRC7."""
     head = bytes([0x40 | command]) + argument.to_bytes(4, "big")
     return head + bytes([crc7(head) << 1 | 1])
 
 
 def explain_r1(value: int) -> str:
-    """Return what a card does in words: ``answers 0x05 (idle, illegal command)``."""
+    """Return a predicate for "the card": ``answers 0x05 (idle, illegal command)``."""
     if value == 0xFF:
         return "gives no response (0xFF)"
-    words = {
-        R1.IDLE: "idle",
-        R1.ERASE_RESET: "erase reset",
-        R1.ILLEGAL: "illegal command",
-        R1.CRC: "command CRC error",
-        R1.ERASE_SEQUENCE: "erase sequence error",
-        R1.ADDRESS: "address error",
-        R1.PARAMETER: "parameter error",
-    }
-    said = [word for bit, word in words.items() if value & bit]
-    return f"answers 0x{value:02X} ({', '.join(said) or 'ready'})"
+    return f"answers 0x{value:02X} ({_named_bits(value, _R1_NAMES) or 'ready'})"
 
 
 def explain_token(value: int) -> str:
-    """Return what a card does in words: ``sends the error token 0x04 (ECC failed)``."""
+    """Return a predicate for "the card": ``sends the error token 0x04 (ECC failed)``."""
     if value == 0xFF:
         return "sends nothing (0xFF)"
     if value >= 0x10:
-        return f"sends 0x{value:02X}, which is no token"
-    words = {
-        TOKEN_ERROR: "error",
-        TOKEN_CONTROLLER: "card controller error",
-        TOKEN_ECC: "ECC failed",
-        TOKEN_RANGE: "out of range",
-    }
-    said = [word for bit, word in words.items() if value & bit]
-    return f"sends the error token 0x{value:02X} ({', '.join(said) or 'no error'})"
+        return f"sends 0x{value:02X}, which is not a token"
+    return f"sends the error token 0x{value:02X} ({_named_bits(value, _TOKENS) or 'no error'})"
 
 
 def explain_status(value: int) -> str:
-    """Return the second byte of CMD13's answer in words."""
-    words = {
-        R2.LOCKED: "locked",
-        R2.ERASE_SKIPPED: "erase skipped protected sectors",
-        R2.ERROR: "error",
-        R2.CONTROLLER: "card controller error",
-        R2.ECC: "ECC failed",
-        R2.PROTECTED: "write-protected",
-        R2.ERASE_PARAMETER: "erase parameter",
-        R2.OUT_OF_RANGE: "out of range",
-    }
-    said = [word for bit, word in words.items() if value & bit]
-    return f"0x{value:02X} ({', '.join(said) or 'no error'})"
+    """Return the second response byte of CMD13 with the names of its bits."""
+    return f"0x{value:02X} ({_named_bits(value, _R2_NAMES) or 'no error'})"
+
+
+def _named_bits(value: int, names: Mapping[int, str]) -> str:
+    return ", ".join(name for bit, name in names.items() if value & bit)

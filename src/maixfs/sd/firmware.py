@@ -1,18 +1,21 @@
-"""The MaixPy firmware's own card driver, with what it does and what it leaves out.
+"""The card driver of the MaixPy firmware, with its omissions.
 
-It takes SDHC, SDXC and SDSC cards of version 2; older ones and MMCs it refuses. It does not
-look at the echo of CMD8, sends CMD0 once, has no limit but counts (65,535 bytes for a block, which
-at 25 MHz are 21 ms of the 100 that a card may take), writes each sector by a CMD24
-of its own, never by CMD25, keeps chip select low from one sector to the next, reads many by
-CMD18, never checks a CRC, and takes an error token for a failure like any other.
+It accepts SDHC and SDXC cards and SDSC cards of version 2; it refuses older ones and MMCs. It
+ignores the check pattern of CMD8, sends CMD0 once, and has no timeouts but counts (65,535 bytes
+for a block, which at 25 MHz are 21 of the 100 ms that a card may take). It writes each sector
+with a CMD24 of its own, never CMD25, and keeps chip select low from one sector to the next. It
+reads several sectors with CMD18. It never checks a CRC.
 
-Where the firmware would wait for ever, for a card that stays busy, this driver gives up after
-ten seconds of bus time and says so.
+The firmware waits for a busy card for ever; this driver raises an error after ten seconds of bus
+time, since a program on the host could not be interrupted otherwise.
 """
 
 from __future__ import annotations
 
+from operator import index
+
 from maixfs.sd.bus import GuardedBus, SdBus
+from maixfs.sd.card import CSD_V1, CSD_V2, unpack_register
 from maixfs.sd.clock import FAST_HZ, INIT_HZ, SECOND, byte_time
 from maixfs.sd.commands import (
     ACCEPTED,
@@ -24,32 +27,32 @@ from maixfs.sd.commands import (
     explain_r1,
     explain_token,
 )
-from maixfs.sd.device import SECTOR, Buffer
-from maixfs.sd.errors import SdError, SectorError
-from maixfs.sd.registers import CSD_V1, CSD_V2, take_apart
+from maixfs.sd.device import SECTOR, Buffer, sectors_in
+from maixfs.sd.errors import SdError, out_of_card
 
 BOOT_TRIES = 3
-"""Initialisations before the boot goes on without a card."""
+"""Initialisations that the boot tries before it goes on without a card."""
 RESPONSE_BYTES = 0xFFFF
-"""Bytes that are read for a response or a token that does not come."""
+"""Bytes that are read in wait of a response or a token."""
 _LOOPS = 255
-"""Most rounds of CMD55 and ACMD41, and of CMD58; running out of them goes unnoticed."""
+"""Rounds of CMD55 and ACMD41, and of CMD58; the firmware does not notice that they ran out."""
 _NO_CRC = 0x01
 _GO_IDLE_CRC, _IF_COND_CRC = 0x95, 0x87
+"""CRC bytes: constants for the two commands that every card checks, a dummy for all others."""
 _NOTHING = 0xFF
 _WAKE_BYTES = 10
 PATIENCE = 10 * SECOND
-"""Nanoseconds after which a busy card is given up here; the firmware never does."""
+"""Nanoseconds after which a busy card is an error here; the firmware waits for ever."""
 _MASK32 = 0xFFFFFFFF
 
 
 class FirmwareSdCard:
-    """The card on ``bus`` as the firmware sees it, a ``SectorDevice``.
+    """The card on ``bus`` as the firmware uses it; a ``SectorDevice``.
 
-    The bus is the board's: its clock is set to 200 kHz, then 25 MHz. ``tries`` are the
-    initialisations (the boot makes three); ``fast_sdsc`` is a build option of the firmware that
-    its published builds all have: without it SDSC cards stay at 200 kHz. ``active`` says whether
-    the last initialisation went well, ``version`` is 2 for a card with block addresses, else 1.
+    The clock of the bus is set to 200 kHz, then to 25 MHz. ``tries`` is the number of
+    initialisations (the boot makes three). ``fast_sdsc`` is a build option of the firmware, on
+    in all published builds: without it SDSC cards stay at 200 kHz. ``active`` is whether the
+    last initialisation succeeded; ``version`` is 2 for a card addressed by sectors, else 1.
     Raises ``SdError`` with the command at which the firmware gives up.
     """
 
@@ -85,7 +88,7 @@ class FirmwareSdCard:
         if self.version == 2 or self._fast_sdsc:
             self._set_clock(FAST_HZ)
         if self.version == 1:
-            # Chip select stays low after this one.
+            # Unlike after all other commands the firmware leaves chip select low here.
             self._expect("CMD16 (block length)", self._command(Cmd.SET_BLOCKLEN, SECTOR), 0)
         self.csd = self._register(Cmd.SEND_CSD, "CMD9 (CSD)")
         self.cid = self._register(Cmd.SEND_CID, "CMD10 (CID)")
@@ -94,7 +97,9 @@ class FirmwareSdCard:
 
     def read(self, sector: int, count: int) -> bytes:
         """Return ``count`` sectors."""
-        data = bytearray(max(0, count) * SECTOR)
+        if count < 0:
+            raise out_of_card(sector, count, self.sectors)
+        data = bytearray(count * SECTOR)
         self.readinto(sector, memoryview(data))
         return bytes(data)
 
@@ -115,28 +120,30 @@ class FirmwareSdCard:
             self._transfer(b"\xff\xff")
         self._end()
         if count > 1:
-            # The stuff byte after CMD12 passes for its response unless it happens to be 0xFF.
+            # The firmware does not skip the stuff byte after CMD12: it takes that byte for the
+            # response unless it is 0xFF, and ignores it either way.
             self._command(Cmd.STOP)
             self._end()
             self._end()
         if token != START_BLOCK:
             raise SdError(
                 f"{what}: the card {explain_token(token)}",
-                hint=_gone(token) or "it cannot read what is there: save the rest, replace it",
+                hint=_removed(token)
+                or "the card cannot read this sector: save the others, replace the card",
             )
 
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, sector by sector."""
         view = memoryview(data)
         count = self._check(sector, len(view))
-        for index in range(count):
-            self._write_sector(sector + index, view[index * SECTOR : (index + 1) * SECTOR])
+        for done in range(count):
+            self._write_sector(sector + done, view[done * SECTOR : (done + 1) * SECTOR])
         if count:
             self._end()
             self._end()
 
     def sync(self) -> None:
-        """Return when everything is on the card: each write has waited for it already."""
+        """Return when everything is on the card: each write has already waited for that."""
 
     def _write_sector(self, sector: int, block: memoryview) -> None:
         what = f"CMD24 (write) of sector {sector:#x}"
@@ -144,13 +151,14 @@ class FirmwareSdCard:
         start = bytes([_NOTHING, START_BLOCK])
         self._transfer(start)
         self._transfer(block)
-        self._transfer(start)  # for the CRC that nobody checks
+        self._transfer(start)  # two bytes in place of the CRC: the card's check is off
         response = self._transfer(b"\xff")[0]
         if response & RESPONSE_MASK != ACCEPTED:
             self._end()
             raise SdError(
                 f"{what}: the card answers the data with 0x{response:02X}",
-                hint=_gone(response) or "it is write-protected or worn out: use another card",
+                hint=_removed(response)
+                or "the card is write-protected or worn out: use another one",
             )
         count, byte = self._bus.skip(0x00, PATIENCE // byte_time(self.hz))
         if byte == 0x00:
@@ -163,13 +171,13 @@ class FirmwareSdCard:
     # Initialisation
 
     def _wake(self) -> None:
-        """Send CMD0 and CMD8, one time each."""
+        """Send CMD0 and CMD8, once each."""
         r1 = self._command(Cmd.GO_IDLE, 0, _GO_IDLE_CRC)
         self._end()
         if r1 != 0x01:
             raise SdError(
                 f"CMD0: the card {explain_r1(r1)}, not 0x01",
-                hint=_gone(r1) or "some cards need CMD0 more often than the firmware sends it",
+                hint=_removed(r1) or "some cards need CMD0 more often than the firmware sends it",
             )
         r1 = self._command(Cmd.SEND_IF_COND, CHECK_PATTERN, _IF_COND_CRC)
         self._transfer(b"\xff" * 4)
@@ -177,11 +185,15 @@ class FirmwareSdCard:
         if r1 != 0x01:
             raise SdError(
                 f"CMD8: the card {explain_r1(r1)}, not 0x01",
-                hint="the firmware knows SD cards from version 2 on; older ones it refuses",
+                hint="the firmware supports SD cards from version 2 on, no older ones",
             )
 
     def _await_ready(self) -> int:
-        """Go through the rounds of ACMD41 and CMD58 and return the OCR, ready or not."""
+        """Repeat ACMD41, then CMD58, and return the OCR.
+
+        The firmware does not check whether the rounds ran out, so it goes on with a card that
+        is not ready; the next command fails then.
+        """
         r1 = 0x01
         for _ in range(_LOOPS):
             self._expect("CMD55", self._command(Cmd.APP), 0x01, end=True)
@@ -209,16 +221,16 @@ class FirmwareSdCard:
         return raw
 
     def _capacity(self) -> int:
-        """Return bytes as the firmware computes them: with 32 bits where it has no more.
+        """Return bytes as the firmware computes them: in 32 bits, which overflow at 4 GiB.
 
-        For a card with byte addresses it sets bits of a number that it never clears, so a second
-        card of another size gets the bits of both.
+        For a card with byte addresses the firmware ORs C_SIZE into a variable that it never
+        clears, so that a second card of another size gets the bits of both.
         """
         if self.version == 2:
-            fields = take_apart(CSD_V2, self.csd)
+            fields = unpack_register(CSD_V2, self.csd)
             self._device_size = fields["C_SIZE"]
             return ((self._device_size + 1) * 1024 & _MASK32) << fields["READ_BL_LEN"]
-        fields = take_apart(CSD_V1, self.csd)
+        fields = unpack_register(CSD_V1, self.csd)
         self._device_size |= fields["C_SIZE"]
         shift = fields["C_SIZE_MULT"] + 2 + fields["READ_BL_LEN"]
         return self._device_size + 1 << shift & _MASK32
@@ -239,11 +251,12 @@ class FirmwareSdCard:
         self._transfer(b"\xff")
 
     def _expect(self, what: str, r1: int, wanted: int, *, end: bool = False) -> None:
-        """Raise for another response than the one that is wanted; ``end``: deselect first."""
+        """Raise ``SdError`` unless the response is ``wanted``; with ``end`` deselect first."""
         if end or r1 != wanted:
             self._end()
         if r1 != wanted:
-            raise SdError(f"{what}: the card {explain_r1(r1)}, not 0x{wanted:02X}", hint=_gone(r1))
+            message = f"{what}: the card {explain_r1(r1)}, not 0x{wanted:02X}"
+            raise SdError(message, hint=_removed(r1))
 
     def _transfer(self, tx: Buffer) -> bytes:
         return self._bus.transfer(tx)
@@ -253,16 +266,20 @@ class FirmwareSdCard:
         self._bus.set_clock(hz)
 
     def _address(self, sector: int) -> int:
-        """Return a command's argument, of which 32 bits remain."""
+        """Return a command's argument, cut to 32 bits as in the firmware."""
         return (sector << 9 if self.version == 1 else sector) & _MASK32
 
     def _check(self, sector: int, length: int) -> int:
-        """Return sectors in ``length`` bytes; the firmware does not look at the capacity."""
-        if sector < 0 or length % SECTOR:
-            raise SectorError(f"{length} bytes at sector {sector} are not whole sectors")
-        return length // SECTOR
+        """Return the sectors in ``length`` bytes.
+
+        The firmware does not compare with the capacity: past the end the card refuses.
+        """
+        count = sectors_in(length)
+        if index(sector) < 0:
+            raise out_of_card(sector, count, self.sectors)
+        return count
 
 
-def _gone(byte: int) -> str | None:
+def _removed(byte: int) -> str | None:
     """Return the hint for a line that stays high."""
     return "no card is in the slot, or it lost power" if byte == _NOTHING else None

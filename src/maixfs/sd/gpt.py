@@ -1,4 +1,8 @@
-"""GUID partition tables, which the board does not know: read to say what is on a card."""
+"""GUID partition tables (GPT), read defensively to name what is on a card.
+
+The board does not know them: FatFs only sees the protective entry of sector 0. Source: UEFI
+specification, section 5.3.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,47 @@ import uuid
 from binascii import crc32
 from typing import TYPE_CHECKING, NamedTuple
 
+from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
-from maixfs.sd.ondisk import GPT_ENTRY, GPT_HEADER, GPT_SIGNATURE, GptEntry, GptHeader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.sd.device import SectorDevice
+
+GPT_SIGNATURE = b"EFI PART"
+
+
+class GptHeader(Record):
+    """The header of a table, in sector 1 and, as a copy, in the last sector."""
+
+    signature: bytes = field("8s", "EFI PART")
+    revision: int = field("I")
+    header_size: int = field("I", "bytes that header_crc covers")
+    header_crc: int = field("I", "CRC-32 of the header with this field 0")
+    reserved: int = field("I")
+    my_lba: int = field("Q", "sector of this header")
+    alternate_lba: int = field("Q", "sector of the other one")
+    first_usable: int = field("Q")
+    last_usable: int = field("Q")
+    disk_guid: bytes = field("16s")
+    entries_lba: int = field("Q", "first sector of the entries")
+    entries: int = field("I", "number of entries")
+    entry_size: int = field("I", "bytes of each entry")
+    entries_crc: int = field("I", "CRC-32 of all entries")
+
+
+class GptEntry(Record):
+    """A partition: the first 128 bytes of its entry."""
+
+    type_guid: bytes = field("16s", "zero: the entry is unused")
+    guid: bytes = field("16s")
+    first: int = field("Q", "first sector")
+    last: int = field("Q", "last sector")
+    attributes: int = field("Q")
+    name: bytes = field("72s", "UTF-16")
+
 
 TYPE_NAMES = {
     "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7": "Microsoft basic data (FAT, exFAT, NTFS)",
@@ -30,7 +67,7 @@ TYPE_NAMES = {
     "7C3457EF-0000-11AA-AA11-00306543ECAC": "APFS",
 }
 MAX_ENTRIES = 1024
-"""Entries that are read at most; a usual table has 128."""
+"""Entries that are read at most; the usual table has 128."""
 _MAX_ENTRY_SIZE = 4096
 
 
@@ -38,7 +75,7 @@ class GptPartition(NamedTuple):
     """A partition of a GUID partition table."""
 
     number: int
-    """From 1, as the operating systems count."""
+    """From 1, as operating systems count."""
     name: str
     type_guid: str
     start: int
@@ -63,14 +100,14 @@ class Gpt(NamedTuple):
     intact: bool
     """The checksums of header and entries are right."""
     backup: bool
-    """It was read from the end of the card, because the first one is gone or damaged."""
+    """It was read from the last sector because the one in sector 1 is damaged."""
 
 
 def read_gpt(device: SectorDevice) -> Gpt | None:
-    """Read the table at sector 1, or where that is damaged, its copy in the last sector.
+    """Read the table in sector 1, or if that is damaged, its copy in the last sector.
 
-    ``None`` where there is neither. A copy alone, without anything in sector 1, is left over
-    from former times and does not count.
+    Returns ``None`` if sector 1 has no header. A copy alone does not count: it is left over from
+    an earlier partitioning, since tools that write a new table overwrite only sectors 0 and 1.
     """
     first = _read_at(device, 1, backup=False)
     if first is None or first.intact:
@@ -83,9 +120,9 @@ def _read_at(device: SectorDevice, sector: int, *, backup: bool) -> Gpt | None:
     raw = _read(device, sector, 1)
     if raw[: len(GPT_SIGNATURE)] != GPT_SIGNATURE:
         return None
-    header = GptHeader._make(GPT_HEADER.unpack_from(raw))
+    header = GptHeader.unpack(raw)
     count, size = min(header.entries, MAX_ENTRIES), header.entry_size
-    if not GPT_ENTRY.size <= size <= _MAX_ENTRY_SIZE:
+    if not GptEntry.size <= size <= _MAX_ENTRY_SIZE:
         return Gpt(_guid(header.disk_guid), (), intact=False, backup=backup)
     table = _read(device, header.entries_lba, -(-count * size // SECTOR))[: count * size]
     whole = count == header.entries and len(table) == count * size
@@ -98,7 +135,7 @@ def _read_at(device: SectorDevice, sector: int, *, backup: bool) -> Gpt | None:
 
 
 def _read(device: SectorDevice, sector: int, count: int) -> bytes:
-    """Return sectors, or nothing where they cannot be read."""
+    """Return sectors, or no bytes if they cannot be read."""
     try:
         return device.read(sector, count)
     except SectorError:
@@ -106,15 +143,15 @@ def _read(device: SectorDevice, sector: int, count: int) -> bytes:
 
 
 def _is_intact(raw: bytes, header: GptHeader) -> bool:
-    if not GPT_HEADER.size <= header.header_size <= SECTOR:
+    if not GptHeader.size <= header.header_size <= SECTOR:
         return False
-    blanked = raw[:16] + bytes(4) + raw[20 : header.header_size]
-    return crc32(blanked) == header.header_crc
+    rest = raw[GptHeader.size : header.header_size]
+    return crc32(header.replace(header_crc=0).pack() + rest) == header.header_crc
 
 
 def _partitions(table: bytes, size: int) -> Iterator[GptPartition]:
     for number, at in enumerate(range(0, len(table) - size + 1, size), 1):
-        entry = GptEntry._make(GPT_ENTRY.unpack_from(table, at))
+        entry = GptEntry.unpack(table, at)
         if entry.type_guid.strip(b"\0"):
             name = entry.name.decode("utf-16-le", "replace").partition("\0")[0]
             length = max(entry.last - entry.first + 1, 0)

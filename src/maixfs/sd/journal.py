@@ -1,20 +1,22 @@
-"""What is to be written into a card, kept in a file beside it while that is done.
+"""The journal of a card: writes that are complete on disk before the first one is applied.
 
-The journal is whole and on the host's disk before the first byte of the card changes. A run
-that is killed before that leaves the old card; one that is killed after it leaves a journal with
-which the next opening finishes the work. Each sector's checksum from before says whether
-somebody else wrote to the card meanwhile: then nothing is done to it.
+The journal is complete and synced before the first byte of the card changes. A process that is
+killed before that leaves the old card; one that is killed later leaves a journal with which
+``finish`` completes the writes. The journal has the old checksum of each sector: if a sector is
+neither in its old nor in its new state, another program has changed the card, and nothing is
+written. Whoever opens a card applies or overlays its journal first, so that nobody sees it half
+written.
 
-A journal is a header (mark, sectors of the card, number of runs), the runs, and their CRC-32. A
-run is its first sector and length, the CRC-32 of each of its sectors before, and the new bytes.
-Integers are little-endian.
+A journal consists of a header, the runs, and the CRC-32 of both. A run is a ``RunHeader``, the
+old CRC-32 of each of its sectors, and the new sectors.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, NamedTuple
@@ -23,30 +25,54 @@ from zlib import crc32
 from maixfs.host.drafts import sync_folder
 from maixfs.host.drives import is_drive
 from maixfs.host.locks import try_lock
+from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR, SectorDevice
-from maixfs.sd.errors import SectorError
+from maixfs.sd.errors import SectorError, host_error, sector_error
+from maixfs.sd.media import FileSectors
+from maixfs.sd.overlay import Overlay
 
-_HEADER = Struct("<8sQI")
 _MARK = b"maixfsJ1"
-_RUN = Struct("<QI")
 CRC = Struct("<I")
-"""A checksum, CRC-32, as it lies in a journal."""
+"""A checksum, CRC-32, as it is stored in a journal."""
 _LONGEST_RUN = 1 << 16
+"""Sectors; a longer run is damage, and must not make the reader allocate memory for it."""
 _PIECE = 1 << 20
 
 
+class JournalHeader(Record):
+    """Start of a journal."""
+
+    mark: bytes = field("8s", "maixfsJ1")
+    sectors: int = field("Q", "sectors of the card")
+    runs: int = field("I", "number of runs")
+
+
+class RunHeader(Record):
+    """Start of a run in a journal."""
+
+    start: int = field("Q", "first sector")
+    length: int = field("I", "number of sectors")
+
+
 class Run(NamedTuple):
-    """Sectors that follow each other."""
+    """Consecutive sectors to be written."""
 
     start: int
     """First sector."""
     before: bytes
-    """CRC-32 of each sector as it was, as it lies in the journal."""
+    """CRC-32 of each sector in its old state, as stored in the journal."""
     data: bytes
 
 
+class JournalError(SectorError):
+    """A journal cannot be applied: another program has changed the card since."""
+
+
 def journal_of(card: Path) -> Path:
-    """Return where the journal of a card lies: beside it, of a drive in the user's own folder."""
+    """Return the path of a card's journal: beside an image, for a drive in the user's folder.
+
+    Drives are device nodes, and nothing can be stored beside those.
+    """
     real = Path(os.path.realpath(card))
     if not is_drive(real):
         return real.with_name(f".{real.name}.maixfs-journal")
@@ -54,15 +80,15 @@ def journal_of(card: Path) -> Path:
 
 
 def _state_folder() -> Path:
-    """Return where this user's programs keep what is of no use to others."""
-    given = os.environ.get("XDG_STATE_HOME")
-    return (Path(given) if given else Path.home() / ".local" / "state") / "maixfs"
+    """Return the folder for state files of this user (XDG base directories)."""
+    configured = os.environ.get("XDG_STATE_HOME")
+    return (Path(configured) if configured else Path.home() / ".local" / "state") / "maixfs"
 
 
 class Journal:
     """A journal that is being written; its file is locked until ``close``.
 
-    Raises ``SectorError`` where the host refuses, or another process writes the card.
+    Raises ``SectorError`` if the host refuses or another process is writing the card.
     """
 
     def __init__(self, card: Path) -> None:
@@ -74,14 +100,14 @@ class Journal:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._stream: BinaryIO = os.fdopen(os.open(self.path, flags, 0o666), "w+b")
         except FileExistsError:
-            raise SectorError(
-                f"{card} is being written by another process", hint="run the command again"
-            ) from None
+            raise _in_use(card) from None
         except OSError as error:
-            raise SectorError(
-                f"{self.path} cannot be written: {error.strerror or error}",
-                hint="what changes is kept beside the card while it is written",
+            raise host_error(
+                f"{self.path} cannot be written",
+                error,
+                hint="the changes of a card are written there before they are applied",
             ) from error
+        # An unlocked journal is one of a killed process, and ``finish`` applies it.
         try_lock(self._stream.fileno())
 
     def write(
@@ -91,43 +117,56 @@ class Journal:
         runs: list[tuple[int, int]],
         progress: Callable[[str, int, int], object] | None,
     ) -> None:
-        """Write all runs of ``device``, and what ``below`` has in their places, to the disk."""
+        """Write the runs of ``device``, with the old checksums from ``below``, and sync them.
+
+        Raises ``SectorError`` if a device or the host fails, and what ``progress`` raises.
+        """
         total = sum(count for _, count in runs) * SECTOR
         done = 0
-        try:
-            crc = self._put(_HEADER.pack(_MARK, below.sectors, len(runs)), 0)
-            for start, count in runs:
-                data = device.read(start, count)
-                old = memoryview(below.read(start, count))
-                sums = b"".join(
-                    CRC.pack(crc32(old[at : at + SECTOR])) for at in range(0, len(old), SECTOR)
-                )
-                crc = self._put(_RUN.pack(start, count) + sums + data, crc)
-                done += len(data)
-                if progress is not None:
-                    progress("journal", done, total)
-            self._put(CRC.pack(crc), 0)
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-            sync_folder(self.path.parent)
-        except OSError as error:
-            raise SectorError(
-                f"{self.path} cannot be written: {error.strerror or error}",
-                hint=f"{self._card} is as it was",
-            ) from error
+        crc = self._put(JournalHeader(_MARK, below.sectors, len(runs)).pack(), 0)
+        for start, count in runs:
+            data = device.read(start, count)
+            old = memoryview(below.read(start, count))
+            sums = b"".join(
+                CRC.pack(crc32(old[at : at + SECTOR])) for at in range(0, len(old), SECTOR)
+            )
+            crc = self._put(RunHeader(start, count).pack() + sums + data, crc)
+            done += len(data)
+            if progress is not None:
+                progress("journal", done, total)
+        self._put(CRC.pack(crc), 0)
+        self._sync()
 
     def _put(self, data: bytes, crc: int) -> int:
-        self._stream.write(data)
+        """Append ``data`` and return the CRC-32 continued over it."""
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise self._failed(error) from error
         return crc32(data, crc)
 
+    def _sync(self) -> None:
+        """Return when the journal, and then its name, is on the disk."""
+        try:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+        sync_folder(self.path.parent)
+
+    def _failed(self, error: OSError) -> SectorError:
+        hint = f"{self._card} is unchanged"
+        return host_error(f"{self.path} cannot be written", error, hint=hint)
+
     def leave(self) -> None:
-        """Let the journal lie: the card could not be written, and can be later."""
+        """Keep the journal for ``finish``: the card could not be written."""
         with suppress(OSError):
             self._stream.close()
 
     def close(self) -> None:
-        """Remove the journal: the card is whole, the old one or the new one."""
+        """Remove the journal: the card is completely in its old or its new state."""
         with suppress(OSError):
+            # Windows does not remove open files; elsewhere the lock is kept to the end.
             if os.name == "nt":
                 self._stream.close()
             self.path.unlink(missing_ok=True)
@@ -136,9 +175,10 @@ class Journal:
 
 
 def read_journal(card: Path) -> list[Run] | None:
-    """Return what a killed run left to be done; ``None`` where there is nothing, or too little.
+    """Return the runs of a card's journal; ``None`` if there is none or it is incomplete.
 
-    Raises ``SectorError`` for a journal that cannot be read.
+    An incomplete journal means that the card was not changed yet. Raises ``SectorError`` for a
+    journal that cannot be read.
     """
     path = journal_of(card)
     try:
@@ -147,15 +187,15 @@ def read_journal(card: Path) -> list[Run] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise SectorError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise host_error(f"{path} cannot be read", error) from error
 
 
 def _is_whole(stream: BinaryIO) -> bool:
-    """Tell whether a journal is complete, by its checksum."""
+    """Return True if a journal is complete by its checksum."""
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
     left, crc = size - CRC.size, 0
-    if left < _HEADER.size:
+    if left < JournalHeader.size:
         return False
     while left:
         piece = stream.read(min(left, _PIECE))
@@ -169,25 +209,23 @@ def _is_whole(stream: BinaryIO) -> bool:
 
 
 def _parse(stream: BinaryIO) -> list[Run] | None:
-    mark, _, count = _HEADER.unpack(stream.read(_HEADER.size))
-    if mark != _MARK:
-        return None
-    return [*_runs(stream, count)]
+    header = JournalHeader.unpack(stream.read(JournalHeader.size))
+    return [*_runs(stream, header.runs)] if header.mark == _MARK else None
 
 
 def _runs(stream: BinaryIO, count: int) -> Iterator[Run]:
     for _ in range(count):
-        head = stream.read(_RUN.size)
-        if len(head) < _RUN.size:
+        raw = stream.read(RunHeader.size)
+        if len(raw) < RunHeader.size:
             return
-        start, length = _RUN.unpack(head)
+        start, length = RunHeader.unpack(raw)
         if length > _LONGEST_RUN:
             return
         yield Run(start, stream.read(length * CRC.size), stream.read(length * SECTOR))
 
 
 def is_abandoned(card: Path) -> bool:
-    """Tell whether there is a journal that no living process writes."""
+    """Return True if there is a journal that no living process is writing."""
     path = journal_of(card)
     try:
         handle = os.open(path, os.O_RDWR)
@@ -197,3 +235,106 @@ def is_abandoned(card: Path) -> bool:
         return try_lock(handle)
     finally:
         os.close(handle)
+
+
+def as_finished(card: Path, below: SectorDevice) -> SectorDevice:
+    """Return the sectors of ``card`` with its journal applied in memory; nothing is written.
+
+    ``below`` is the open card. Raises ``SectorError`` as ``finish`` does.
+    """
+    runs = pending(card, below)
+    if not runs:
+        return below
+    overlay = Overlay(below)
+    for run in runs:
+        overlay.write(run.start, run.data)
+    return overlay
+
+
+@contextmanager
+def opened_finished(card: Path) -> Iterator[SectorDevice]:
+    """Open ``card`` for reading, with its journal applied in memory; raises ``SectorError``."""
+    with FileSectors.open(card) as device:
+        yield as_finished(card, device)
+
+
+def finish(card: Path) -> bool:
+    """Apply the journal of ``card`` and remove it; return True if there was one.
+
+    An incomplete journal is removed only. The caller has exclusive access to the card. Raises
+    ``SectorError`` if another process is writing the card or the host refuses, ``JournalError``
+    if another program has changed the card.
+    """
+    if not journal_of(card).exists():
+        return False
+    if not is_abandoned(card):
+        raise _in_use(card)
+    with FileSectors.open(card, read_only=False) as below:
+        runs = pending(card, below)
+        try:
+            for run in runs:
+                below.write(run.start, run.data)
+            below.sync()
+        except SectorError as error:
+            # The journal stays: applying it again is harmless, and it is the only whole copy.
+            number = error.errno or errno.EIO
+            hint = f"the writes in {journal_of(card)} must be applied first"
+            raise sector_error(str(error), number, hint=hint) from error
+    forget(card)
+    return True
+
+
+def forget(card: Path) -> None:
+    """Remove the journal of ``card``, whose content has been replaced."""
+    path = journal_of(card)
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise host_error(
+            f"{path} cannot be removed",
+            error,
+            hint=f"remove it: it does not belong to the new content of {card}",
+        ) from error
+
+
+def pending(card: Path, below: SectorDevice) -> list[Run]:
+    """Return the runs of a card's journal that are to be applied; raises as ``check_runs``.
+
+    A drive may hold another card by now; a journal that does not fit it is ignored.
+    """
+    runs = read_journal(card) or []
+    try:
+        check_runs(card, below, runs)
+    except JournalError:
+        if not is_drive(card):
+            raise
+        return []
+    return runs
+
+
+def check_runs(card: Path, below: SectorDevice, runs: list[Run]) -> None:
+    """Raise ``JournalError`` if a sector is neither in its old nor in its new state."""
+    for run in runs:
+        count = len(run.data) // SECTOR
+        if run.start + count > below.sectors:
+            raise _foreign(card)
+        current = below.read(run.start, count)
+        if current == run.data:
+            continue
+        for at in range(count):
+            sector = current[at * SECTOR : (at + 1) * SECTOR]
+            unchanged = crc32(sector) == CRC.unpack_from(run.before, at * CRC.size)[0]
+            if not unchanged and sector != run.data[at * SECTOR : (at + 1) * SECTOR]:
+                raise _foreign(card)
+
+
+def _foreign(card: Path) -> JournalError:
+    return JournalError(
+        f"{card} was half written when its writer was killed, and then changed by another program",
+        hint=f"remove {journal_of(card)} to keep the card as it is, then examine it for damage",
+    )
+
+
+def _in_use(card: Path) -> SectorError:
+    message = f"{card} is being written by another process"
+    return SectorError(message, errno=errno.EBUSY, hint="run the command again")

@@ -1,10 +1,10 @@
-"""What holds a card's sectors: the host's memory, a file or block device, a part of another.
+"""Media that store a card's sectors: memory of the host, an image file or a block device.
 
-    card = RamSectors(128 << 21)                      # 128 GiB, costs what is written to it
+    card = RamSectors(128 << 21)                      # 128 GiB; takes memory only when written
     card = FileSectors.create("card.img", 8 << 21)    # a sparse file
     card = FileSectors.open("/dev/sdb")               # read-only unless asked
 
-All are ``SectorDevice``, and have ``zero``, which costs little where nothing was written.
+Each is a ``SectorDevice`` with a method ``zero``, which is cheap for sectors never written.
 """
 
 from __future__ import annotations
@@ -12,36 +12,58 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from maixfs.host.drafts import create_sparse
 from maixfs.host.files import HostFile
-from maixfs.sd.device import SECTOR, Buffer, SectorDevice
-from maixfs.sd.errors import FILE_ERRORS, CardImageError, SectorError, out_of_card
+from maixfs.sd.device import SECTOR, Buffer, sectors_in, write_zeros
+from maixfs.sd.errors import (
+    FILE_ERRORS,
+    CardImageError,
+    SectorError,
+    invalid_size,
+    out_of_card,
+    read_only_error,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from maixfs.sd.observe import SectorObserver
-
 CHUNK = 1 << 16
-"""Bytes of the pieces in which memory is taken, and in which zeros are written."""
+"""Bytes of the pieces in which memory is allocated and zeros are written to files."""
 _CHUNK_SECTORS = CHUNK // SECTOR
 _ZEROS = memoryview(bytes(CHUNK))
 _PLAIN = (bytes, bytearray, memoryview)
 
 
-class Medium(ABC):
-    """What all media share: bounds, write protection, observers.
+class SectorObserver(Protocol):
+    """An observer of a medium; ``data`` is whole sectors long and only valid during the call.
 
-    ``observers`` see each write (``SectorObserver``); ``zero`` then comes to them as writes.
+    ``medium.peek`` returns the old sectors in ``before`` and the new ones in ``after``. An
+    exception from ``before`` stops the write: none of it is stored. A power cut is an observer
+    that stores as many sectors as the torn write leaves (``Medium.poke``), then raises.
+    """
+
+    def before(self, medium: Medium, sector: int, data: memoryview) -> None:
+        """Observe a write that is about to be stored; an exception stops it."""
+
+    def after(self, medium: Medium, sector: int, data: memoryview) -> None:
+        """Observe a write that has been stored."""
+
+
+class Medium(ABC):
+    """Base of all media: checks of bounds and write protection, and observers.
+
+    ``observers`` see each write (``SectorObserver``); with observers, ``zero`` writes zeros so
+    that they see it too.
     """
 
     def __init__(self, sectors: int, *, read_only: bool = False) -> None:
-        if sectors <= 0:
-            raise SectorError(f"a card of {sectors} sectors cannot be")
+        if index(sectors) <= 0:
+            raise invalid_size(sectors)
         self.sectors = sectors
         self.read_only = read_only
         self.observers: list[SectorObserver] = []
@@ -73,21 +95,21 @@ class Medium(ABC):
             observer.after(self, sector, view)
 
     def zero(self, sector: int, count: int) -> None:
-        """Make ``count`` sectors zero; room that they took is given back where that can be."""
-        if sector < 0 or count < 0 or sector + count > self.sectors:
+        """Make ``count`` sectors zero; frees the memory or disk space they used if possible."""
+        if index(sector) < 0 or index(count) < 0 or sector + count > self.sectors:
             raise out_of_card(sector, count, self.sectors)
         self._check_writable()
         if self.observers:
-            _write_zeros(self, sector, count)
+            write_zeros(self, sector, count)
         else:
             self._clear(sector * SECTOR, (sector + count) * SECTOR)
 
     @abstractmethod
     def peek(self, sector: int, count: int) -> bytes:
-        """Return sectors, for an observer: without a look at the bounds."""
+        """Return sectors without checking the bounds; for observers."""
 
     def poke(self, sector: int, data: Buffer) -> None:
-        """Lay down ``data`` unseen: the part of a torn write that lands."""
+        """Write ``data`` unchecked and unobserved: the part of a torn write that is stored."""
         self._store(sector * SECTOR, _bytes_of(data))
 
     def sync(self) -> None:
@@ -95,7 +117,7 @@ class Medium(ABC):
         return
 
     def close(self) -> None:
-        """Let the medium go."""
+        """Release the medium."""
         return
 
     def __enter__(self) -> Self:
@@ -122,20 +144,19 @@ class Medium(ABC):
         """Make bytes zero."""
 
     def _check(self, sector: int, length: int) -> None:
-        if length % SECTOR:
-            raise SectorError(f"{length} bytes are not whole sectors of {SECTOR}")
-        if sector < 0 or sector * SECTOR + length > self.sectors * SECTOR:
-            raise out_of_card(sector, length // SECTOR, self.sectors)
+        count = sectors_in(length)
+        if index(sector) < 0 or sector + count > self.sectors:
+            raise out_of_card(sector, count, self.sectors)
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise SectorError(f"{self} is read-only")
+            raise read_only_error(self)
 
 
 class RamSectors(Medium):
-    """A card in the host's memory, which takes what has been written to it, by 64 KiB.
+    """A card in the memory of the host, allocated in pieces of 64 KiB as it is written.
 
-    ``content`` is what its first bytes are; the rest is zero.
+    ``content`` is the initial content from sector 0 on; the rest is zero.
     """
 
     def __init__(self, sectors: int, content: Buffer | None = None) -> None:
@@ -152,17 +173,19 @@ class RamSectors(Medium):
         return f"a card of {self.sectors} sectors in memory"
 
     def peek(self, sector: int, count: int) -> bytes:
-        """Return sectors, for an observer."""
+        """Return sectors without checking the bounds."""
         offset, length = sector * SECTOR, count * SECTOR
         start = offset % CHUNK
         if start + length > CHUNK:
             return b"".join(self._pieces(offset, offset + length))
         chunk = self._chunks.get(offset // CHUNK)
-        return bytes(length if chunk is None else memoryview(chunk)[start : start + length])
+        view = _ZEROS if chunk is None else memoryview(chunk)
+        return bytes(view[start : start + length])
 
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, whole sectors long."""
-        # A file system writes one sector or a few over others most of the time.
+        # Most writes of a file system are a few sectors in memory that is allocated already:
+        # they are one slice assignment here. Every other case goes through the base class.
         length = data.nbytes if isinstance(data, memoryview) else len(data)
         chunk = self._chunks.get(sector // _CHUNK_SECTORS)
         start = sector % _CHUNK_SECTORS * SECTOR
@@ -181,11 +204,11 @@ class RamSectors(Medium):
 
     @property
     def memory(self) -> int:
-        """Bytes of the host's memory that the written sectors take."""
+        """Bytes of memory allocated for the written sectors."""
         return len(self._chunks) * CHUNK
 
     def _pieces(self, offset: int, end: int) -> Iterator[memoryview]:
-        """Yield what lies between two offsets, chunk by chunk, not copied."""
+        """Yield views of the bytes between two offsets, chunk by chunk."""
         while offset < end:
             start = offset % CHUNK
             length = min(CHUNK - start, end - offset)
@@ -203,16 +226,16 @@ class RamSectors(Medium):
     def _store(self, offset: int, view: memoryview) -> None:
         chunks, done, end = self._chunks, 0, len(view)
         while done < end:
-            index, start = divmod(offset + done, CHUNK)
+            number, start = divmod(offset + done, CHUNK)
             length = min(CHUNK - start, end - done)
-            chunk = chunks.get(index)
+            chunk = chunks.get(number)
             if chunk is not None:
-                # Through a view: a slice of a bytearray would be copied twice.
+                # Assigning a view to a slice of a bytearray would first copy it to bytes.
                 memoryview(chunk)[start : start + length] = view[done : done + length]
             elif length == CHUNK:
-                chunks[index] = bytearray(view[done : done + length])
+                chunks[number] = bytearray(view[done : done + length])
             else:
-                chunks[index] = chunk = bytearray(CHUNK)
+                chunks[number] = chunk = bytearray(CHUNK)
                 chunk[start : start + length] = view[done : done + length]
             done += length
 
@@ -223,19 +246,20 @@ class RamSectors(Medium):
             if edge < stop and chunk is not None:
                 chunk[edge % CHUNK : edge % CHUNK + stop - edge] = bytes(stop - edge)
         if last - first < len(self._chunks):
-            whole = [index for index in range(first, last) if index in self._chunks]
+            whole = [number for number in range(first, last) if number in self._chunks]
         else:
-            whole = [index for index in self._chunks if first <= index < last]
-        for index in whole:
-            del self._chunks[index]
+            # A card of 128 GiB has two million chunks; only the allocated ones are visited.
+            whole = [number for number in self._chunks if first <= number < last]
+        for number in whole:
+            del self._chunks[number]
 
 
 class FileSectors(Medium):
-    """A card in a file of the host (sparse where the host can) or on a block device.
+    """A card in a file of the host (sparse if the host supports it) or on a block device.
 
-    ``note`` says what is odd about the file, or is ``None``: bytes after the last whole sector
-    are left alone, and such a file is only read. Raises ``SectorError`` for a file that cannot be
-    opened that way, ``CardImageError`` for one that holds no sector.
+    ``note`` is a sentence about bytes after the last whole sector, or ``None``; a file with such
+    bytes can only be opened read-only. Raises ``SectorError`` for a file that cannot be opened
+    that way, ``CardImageError`` for one that has no whole sector.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = True) -> None:
@@ -249,15 +273,15 @@ class FileSectors(Medium):
         super().__init__(self._file.size // SECTOR, read_only=read_only)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], read_only: bool = True) -> Self:
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = True) -> Self:
         """Open an existing image or block device."""
         return cls(path, read_only=read_only)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], sectors: int) -> Self:
-        """Make a new image, all zero; nothing is overwritten. Raises ``SectorError``."""
-        if sectors <= 0:
-            raise SectorError(f"a card of {sectors} sectors cannot be")
+        """Create a new image, all zero; an existing file is an error. Raises ``SectorError``."""
+        if index(sectors) <= 0:
+            raise invalid_size(sectors)
         create_sparse(Path(path), sectors * SECTOR, base=SectorError)
         return cls(path, read_only=False)
 
@@ -266,20 +290,20 @@ class FileSectors(Medium):
 
     @property
     def block_device(self) -> bool:
-        """Whether this is a drive of the host, not a file on one."""
+        """Whether this is a block device of the host, not a regular file."""
         return self._file.block_device
 
     def peek(self, sector: int, count: int) -> bytes:
-        """Return sectors, for an observer."""
+        """Return sectors without checking the bounds."""
         return self._file.read(sector * SECTOR, count * SECTOR)
 
     def sync(self) -> None:
-        """Return when the host has everything on its disk."""
+        """Return when the host has written everything to its disk."""
         if not self.read_only:
             self._file.sync()
 
     def close(self) -> None:
-        """Let the file go; nothing can be read or written any more."""
+        """Close the file; every later read or write raises ``ClosedError``."""
         self._file.close()
 
     def _load(self, offset: int, view: memoryview) -> None:
@@ -289,72 +313,10 @@ class FileSectors(Medium):
         self._file.write(offset, view)
 
     def _clear(self, offset: int, end: int) -> None:
-        """Write zeros over what is no hole already."""
+        """Write zeros over the data of a range; holes of the file are zero already."""
         for start, stop in self._file.data_extents(offset, end):
             for at in range(start, stop, CHUNK):
-                self._file.write(at, _ZEROS[: stop - at])
-
-
-class SectorWindow:
-    """``sectors`` sectors of ``device`` from ``start`` on, as a device of their own.
-
-    Raises ``SectorError`` where they reach past the end of the device.
-    """
-
-    def __init__(self, device: SectorDevice, start: int, sectors: int) -> None:
-        if start < 0 or sectors <= 0 or start + sectors > device.sectors:
-            raise out_of_card(start, sectors, device.sectors)
-        self.device = device
-        self.start = start
-        self.sectors = sectors
-
-    @property
-    def read_only(self) -> bool:
-        """Whether ``write`` is refused."""
-        return self.device.read_only
-
-    def read(self, sector: int, count: int) -> bytes:
-        """Return ``count`` sectors."""
-        self._check(sector, count)
-        return self.device.read(self.start + sector, count)
-
-    def readinto(self, sector: int, buffer: memoryview) -> None:
-        """Fill ``buffer``, whole sectors long."""
-        self._check(sector, -(-buffer.nbytes // SECTOR))
-        self.device.readinto(self.start + sector, buffer)
-
-    def write(self, sector: int, data: Buffer) -> None:
-        """Write ``data``, whole sectors long."""
-        self._check(sector, -(-memoryview(data).nbytes // SECTOR))
-        self.device.write(self.start + sector, data)
-
-    def zero(self, sector: int, count: int) -> None:
-        """Make ``count`` sectors zero."""
-        self._check(sector, count)
-        zero_sectors(self.device, self.start + sector, count)
-
-    def sync(self) -> None:
-        """Return when everything written is on the medium."""
-        self.device.sync()
-
-    def _check(self, sector: int, count: int) -> None:
-        if sector < 0 or count < 0 or sector + count > self.sectors:
-            raise out_of_card(sector, count, self.sectors)
-
-
-def zero_sectors(device: SectorDevice, sector: int, count: int) -> None:
-    """Make ``count`` sectors of any device zero: by its ``zero`` where it has one."""
-    zero = getattr(device, "zero", None)
-    if zero is not None:
-        zero(sector, count)
-    else:
-        _write_zeros(device, sector, count)
-
-
-def _write_zeros(device: SectorDevice, sector: int, count: int) -> None:
-    piece = CHUNK // SECTOR
-    for start in range(sector, sector + count, piece):
-        device.write(start, _ZEROS[: min(piece, sector + count - start) * SECTOR])
+                self._store(at, _ZEROS[: stop - at])
 
 
 def _bytes_of(data: Buffer) -> memoryview:
@@ -363,21 +325,21 @@ def _bytes_of(data: Buffer) -> memoryview:
 
 
 def _odd_size(file: HostFile, *, read_only: bool) -> str | None:
-    """Return what is odd about the size of a file; raises where that is too odd."""
+    """Return a note about the size of a file, or ``None``; raises ``CardImageError``."""
     odd = file.size % SECTOR
     if not file.size and file.block_device:
         raise CardImageError(
-            f"{file.path} says nothing of its size, or no card is in it",
+            f"{file.path} states no size: perhaps there is no card in the reader",
             hint="put a card into the reader",
         )
     if file.size < SECTOR:
         raise CardImageError(
             f"{file.path} has {file.size} bytes, less than one sector",
-            hint="a card image holds whole sectors of 512 bytes, from the card's first on",
+            hint="a card image consists of whole sectors of 512 bytes, from sector 0 on",
         )
     if not odd:
         return None
     note = f"{file.path} has {odd} bytes after its last whole sector"
     if not read_only:
-        raise CardImageError(note, hint="cut or fill it, or open it read-only")
+        raise CardImageError(note, hint="cut or pad it to whole sectors, or open it read-only")
     return note

@@ -1,7 +1,7 @@
-"""A card on which everything is written to memory, until it is decided to keep it.
+"""A card whose writes stay in memory until they are applied or discarded.
 
-The card below is only read. What was written is held in pages, in memory up to a bound and in a
-nameless file of the host after that, so that a copy may be larger than memory.
+The card below is only read. Written sectors are held in pages, in memory up to a limit and in a
+temporary file of the host beyond it, so that a large copy does not exhaust the memory.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from maixfs.sd.device import SECTOR, Buffer, SectorDevice
-from maixfs.sd.errors import SectorError, out_of_card
+from maixfs.sd.device import SECTOR, Buffer, SectorDevice, sectors_in
+from maixfs.sd.errors import host_error, out_of_card
 
 PAGE = 8
-"""Sectors that are held together."""
+"""Sectors of a page."""
 _BYTES = PAGE * SECTOR
 IN_MEMORY = 1 << 14
 """Pages that are held in memory: 64 MiB."""
 _RUN = 256
-"""Pages of the longest run that is given out: 1 MiB."""
+"""Pages of the longest run that ``runs`` yields: 1 MiB."""
 
 Held: TypeAlias = bytes | int
-"""A page's bytes, or where they lie in the spill file. The last page of a card may be short."""
+"""The bytes of a page, or their offset in the spill file. The last page of a card may be short."""
 
 
 class Overlay:
-    """The sectors of another device with what was written laid over them."""
+    """The sectors of ``below`` with the written ones on top; a ``SectorDevice``."""
 
     read_only = False
 
@@ -40,11 +40,11 @@ class Overlay:
         self._spill: BinaryIO | None = None
 
     def __len__(self) -> int:
-        """Pages that are held."""
+        """Number of pages held."""
         return len(self._held)
 
     def read(self, sector: int, count: int) -> bytes:
-        """Return ``count`` sectors as they are now."""
+        """Return ``count`` sectors in their current state."""
         if not self._held or not self._touches(sector, count):
             return self.below.read(sector, count)
         self._check(sector, count)
@@ -58,9 +58,10 @@ class Overlay:
 
     def readinto(self, sector: int, buffer: memoryview) -> None:
         """Fill ``buffer``, whole sectors long."""
-        count = len(buffer) // SECTOR
+        count = sectors_in(len(buffer))
         touched = self._touched(sector, count)
         if len(touched) * PAGE < count:
+            # Some pages come from below: read all of it at once, then overwrite the held ones.
             self.below.readinto(sector, buffer)
         else:
             self._check(sector, count)
@@ -74,10 +75,7 @@ class Overlay:
     def write(self, sector: int, data: Buffer) -> None:
         """Hold ``data``, whole sectors long."""
         view = memoryview(data).cast("B")
-        count, odd = divmod(len(view), SECTOR)
-        if odd:
-            raise SectorError(f"{len(view)} bytes are not whole sectors of {SECTOR}")
-        self._check(sector, count)
+        self._check(sector, sectors_in(len(view)))
         done = 0
         while done < len(view):
             page, inside = divmod(sector * SECTOR + done, _BYTES)
@@ -91,7 +89,7 @@ class Overlay:
             done += len(piece)
 
     def zero(self, sector: int, count: int) -> None:
-        """Make ``count`` sectors zero; whole pages of them share their bytes."""
+        """Make ``count`` sectors zero; whole pages share one object, so that this is cheap."""
         self._check(sector, count)
         zeros = bytes(_BYTES)
         while count:
@@ -104,30 +102,31 @@ class Overlay:
             sector, count = sector + part, count - part
 
     def sync(self) -> None:
-        """Do nothing: what is written is kept or forgotten as a whole."""
+        """Do nothing: writes are applied or discarded as a whole."""
 
     def mark(self) -> None:
-        """Begin a part that ``undo`` can take back."""
+        """Set the state to which ``undo`` returns."""
         self._before = {}
 
     def undo(self) -> None:
-        """Forget what was written since the last ``mark``."""
+        """Discard the writes since the last ``mark``."""
         for page, held in (self._before or {}).items():
             if held is None:
-                self._held.pop(page, None)  # Ctrl-C may have come before it was held
+                # An interrupted write may have noted the page without holding it yet.
+                self._held.pop(page, None)
             else:
                 self._held[page] = held
         self._before = {}
 
     def changed_since_mark(self) -> bool:
-        """Tell whether anything has other bytes than at the last ``mark``."""
+        """Return True if any sector differs from its state at the last ``mark``."""
         return any(
             (self._below(page) if held is None else self._bytes_of(held)) != self._page(page)
             for page, held in (self._before or {}).items()
         )
 
     def runs(self) -> Iterator[tuple[int, int]]:
-        """Yield (first sector, sectors) of what is held, upwards, none over 1 MiB."""
+        """Yield (first sector, sectors) of the held pages in ascending order, 1 MiB at most."""
         start, count = 0, 0
         for page in sorted(self._held):
             if count and page == start + count and count < _RUN:
@@ -140,7 +139,7 @@ class Overlay:
             yield self._run(start, count)
 
     def clear(self) -> None:
-        """Forget everything that was written."""
+        """Discard all writes."""
         self._held.clear()
         self._before = None
         if self._spill is not None:
@@ -160,7 +159,7 @@ class Overlay:
         return bool(self._touched(sector, count))
 
     def _touched(self, sector: int, count: int) -> list[int]:
-        """Return the pages of a range that are held."""
+        """Return the held pages of a range."""
         held = self._held
         pages = range(sector // PAGE, -(-(sector + count) // PAGE))
         if len(pages) <= len(held):
@@ -168,7 +167,7 @@ class Overlay:
         return [page for page in held if page in pages]
 
     def _page(self, page: int) -> bytes:
-        """Return a page as it is now."""
+        """Return the current bytes of a page."""
         held = self._held.get(page)
         if isinstance(held, bytes):
             return held
@@ -178,6 +177,7 @@ class Overlay:
         return self.below.read(*self._run(page, 1))
 
     def _hold(self, page: int, content: bytes) -> None:
+        # Noted before it changes: an interrupt between the two must leave ``undo`` able to.
         self._remember(page)
         in_memory = page in self._held or len(self._held) < IN_MEMORY
         self._held[page] = content if in_memory else self._spilled(content)
@@ -189,21 +189,21 @@ class Overlay:
     def _bytes_of(self, held: Held) -> bytes:
         if isinstance(held, bytes):
             return held
-        if self._spill is None:
-            raise SectorError("what was written is gone: the overlay was cleared")
+        assert self._spill is not None  # ``clear`` closes it with the last page
         self._spill.seek(held)
         return self._spill.read(_BYTES)
 
     def _spilled(self, content: bytes) -> int:
-        """Write to the spill file; return where it lies there."""
+        """Append a page to the spill file; return its offset there."""
         try:
             if self._spill is None:
                 self._spill = tempfile.TemporaryFile(dir=self._spill_folder)  # noqa: SIM115
             start = self._spill.seek(0, 2)
             self._spill.write(content.ljust(_BYTES, b"\0"))
         except OSError as error:
-            raise SectorError(
-                f"no room for what is to be written: {error.strerror or error}",
-                hint="it is collected in a file beside the card until all of it is there",
+            raise host_error(
+                "no space for the data to be written",
+                error,
+                hint="it is collected in a temporary file before the card changes",
             ) from error
         return start

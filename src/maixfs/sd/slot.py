@@ -1,31 +1,155 @@
-"""The card slot of a board, and what becomes of the device when the card is pulled out."""
+"""The card slot of a board, and the card in it as the firmware reads and writes it.
+
+``TimedSectors`` reads and writes the medium directly and charges the clock for the bus transfer
+that it replaces, since moving each byte would cost the host far more time than the board.
+``SlotDevice`` uses it as long as the card has no faults, which only the bus can show.
+"""
 
 from __future__ import annotations
 
-from maixfs.sd.card import SdCard
-from maixfs.sd.clock import FAST_HZ, SdClock, TimeBase, byte_time
-from maixfs.sd.device import Buffer, SectorDevice
-from maixfs.sd.errors import SdError
-from maixfs.sd.firmware import BOOT_TRIES, RESPONSE_BYTES, FirmwareSdCard
-from maixfs.sd.media import zero_sectors
-from maixfs.sd.spi_slave import SpiSdSlave
-from maixfs.sd.timed import TimedSectors
+import errno
 
+from maixfs.errors import error_class
+from maixfs.sd.card import SdCard
+from maixfs.sd.clock import FAST_HZ, TYPICAL, SdClock, SdTiming, TimeBase, byte_time
+from maixfs.sd.device import SECTOR, Buffer, SectorDevice, sectors_in, zero_sectors
+from maixfs.sd.errors import SdError
+from maixfs.sd.firmware import BOOT_TRIES, PATIENCE, RESPONSE_BYTES, FirmwareSdCard
+from maixfs.sd.spi_slave import SpiSdSlave
+
+# Bytes of the firmware's exchanges, without the waits that depend on the card.
 _COMMAND = 6
+_BLOCK = SECTOR + 2
+_END = 1
+_WRITE_HEAD = 2
+_DATA_RESPONSE = 1
+
+
+class TimedSectors:
+    """``device`` as a card under the firmware's driver, without moving bytes over a bus.
+
+    ``clock`` is charged the nanoseconds that ``FirmwareSdCard`` takes over ``SpiSdSlave`` with
+    the same ``timing`` on a bus of ``hz``; a test holds the two equal. ``stuff_byte`` is the
+    byte after CMD12, which the driver takes for the response unless it is 0xFF. Errors are those
+    of a card: ``SdError``. If ``too_slow`` is true the driver would fail where this does not.
+    """
+
+    def __init__(
+        self,
+        device: SectorDevice,
+        clock: TimeBase,
+        timing: SdTiming = TYPICAL,
+        *,
+        hz: int = FAST_HZ,
+        sectors: int | None = None,
+        read_only: bool = False,
+        stuff_byte: int = 0xFF,
+    ) -> None:
+        self.device = device
+        self.clock = clock
+        self.sectors = device.sectors if sectors is None else sectors
+        self.protected = read_only or device.read_only
+        self.read_only = False
+        self._byte = byte_time(hz)
+        self._set_costs(timing, stuff_byte)
+
+    def _set_costs(self, timing: SdTiming, stuff_byte: int) -> None:
+        """Compute the bytes of each part of an exchange, once: reads and writes are frequent."""
+        ask = _COMMAND + timing.response + 1
+        stop_response = 1 if stuff_byte != 0xFF else 1 + timing.response + 1
+        self.too_slow = (
+            max(timing.read_access, timing.next_access) > RESPONSE_BYTES * self._byte
+            or timing.write_busy > PATIENCE
+        )
+        first = self._wait(timing.read_access) + 1 + _BLOCK
+        self._refused = ask + _END
+        self._read_one = ask + first + _END
+        self._read_many = self._read_one + _COMMAND + stop_response + 2 * _END
+        self._read_next = self._wait(timing.next_access) + 1 + _BLOCK
+        self._rejected = ask + _WRITE_HEAD + _BLOCK + _DATA_RESPONSE + _END
+        self._write_each = self._rejected - _END + self._wait(timing.write_busy) + 1
+
+    def read_time(self, count: int) -> int:
+        """Return the nanoseconds of reading ``count`` sectors at once."""
+        if count == 0:
+            return 0
+        if count == 1:
+            return self._read_one * self._byte
+        return (self._read_many + (count - 1) * self._read_next) * self._byte
+
+    def write_time(self, count: int) -> int:
+        """Return the nanoseconds of writing ``count`` sectors."""
+        return (count * self._write_each + 2 * _END) * self._byte if count else 0
+
+    def read(self, sector: int, count: int) -> bytes:
+        """Return ``count`` sectors."""
+        self._check("read", sector, count)
+        self.clock.advance(self.read_time(count))
+        return self.device.read(sector, count)
+
+    def readinto(self, sector: int, buffer: memoryview) -> None:
+        """Fill ``buffer``, whole sectors long."""
+        count = sectors_in(len(buffer))
+        self._check("read", sector, count)
+        self.clock.advance(self.read_time(count))
+        self.device.readinto(sector, buffer)
+
+    def write(self, sector: int, data: Buffer) -> None:
+        """Write ``data``, whole sectors long."""
+        count = sectors_in(memoryview(data).nbytes)
+        self._check_write(sector, count)
+        self.device.write(sector, data)
+        self.clock.advance(self.write_time(count))
+
+    def zero(self, sector: int, count: int) -> None:
+        """Make ``count`` sectors zero; the clock is charged for writing them, as on the board."""
+        self._check_write(sector, count)
+        zero_sectors(self.device, sector, count)
+        self.clock.advance(self.write_time(count))
+
+    def sync(self) -> None:
+        """Return when everything written is on the medium."""
+        self.device.sync()
+
+    def _wait(self, nanoseconds: int) -> int:
+        """Return the bytes that the driver reads during a wait for the card."""
+        return -(-nanoseconds // self._byte)
+
+    def _check_write(self, sector: int, count: int) -> None:
+        self._check("write", sector, count)
+        if self.protected and count:
+            self.clock.advance(self._rejected * self._byte)
+            raise error_class(SdError, errno.EROFS)(
+                f"CMD24 (write) of sector {sector:#x}: the card answers the data with 0x0D"
+                " (write-protected)",
+                errno=errno.EROFS,
+                hint="the card or its image is read-only",
+            )
+
+    def _check(self, what: str, sector: int, count: int) -> None:
+        if sector >= 0 and count >= 0 and sector + count <= self.device.sectors:
+            return
+        self.clock.advance(self._refused * self._byte)
+        raise SdError(
+            f"{what} of {count} sectors at sector {sector:#x}: the card has"
+            f" {self.device.sectors:#x} (parameter error)",
+            errno=errno.EINVAL,
+            hint="the card is smaller than its partition table says",
+        )
 
 
 class SdSlot:
-    """A slot, empty at first.
+    """A card slot, empty at first.
 
-    ``base`` is the board's clock, which reads and writes are charged to. An initialisation is
-    not: the firmware does it on its second core while the first one boots. How long that took
-    is in ``init_time`` (ns). There is no pin that would tell the board of a card: one that is
-    put in while the power is on is found by the next ``init``, one that is pulled out by the
-    next operation, which fails.
+    ``base`` is the board's clock, which is charged for reads and writes. It is not charged for
+    initialisations: the firmware runs them on its second core while the first one boots;
+    ``init_time`` is the duration of the last one (ns). The board has no card-detect pin: a card
+    that is inserted under power is found by the next ``init``, and after a removal the next
+    operation fails.
     """
 
     def __init__(self, base: TimeBase | None = None) -> None:
-        self._time = _AheadTime(base or SdClock())
+        self._time = _SlotTime(base or SdClock())
         self._slave: SpiSdSlave | None = None
         self._driver: FirmwareSdCard | None = None
         self.card: SdCard | None = None
@@ -33,18 +157,19 @@ class SdSlot:
         self.init_time = 0
 
     def insert(self, card: SdCard | SectorDevice) -> SdCard:
-        """Put a card in; a plain ``SectorDevice`` becomes the card of its size.
+        """Insert a card; a plain ``SectorDevice`` becomes a card of its size.
 
-        Raises ``SdError`` where one is in already.
+        Raises ``SdError`` if the slot has one already.
         """
         if self.card is not None:
-            raise SdError("a card is in the slot already", hint="take it out first")
+            message = "the slot has a card already"
+            raise SdError(message, errno=errno.EBUSY, hint="remove it first")
         self.card = card if isinstance(card, SdCard) else SdCard(card)
         self._slave = SpiSdSlave(self.card, self._time)
         return self.card
 
     def remove(self) -> SdCard | None:
-        """Pull the card out and return it; what was given out as its device fails from now on."""
+        """Remove the card and return it; devices that ``init`` returned fail from now on."""
         card, self.card = self.card, None
         self._lose_device()
         if self._slave is not None:
@@ -53,7 +178,7 @@ class SdSlot:
         return card
 
     def power_on(self) -> None:
-        """Give the board power: the card starts anew and knows nothing of before."""
+        """Switch the power on: the card starts in its initial state."""
         self._lose_device()
         if self._slave is not None:
             self._slave.power_cycle()
@@ -61,19 +186,19 @@ class SdSlot:
     def init(self, tries: int = BOOT_TRIES) -> SlotDevice:
         """Initialise the card as the firmware does and return it as a ``SectorDevice``.
 
-        An earlier device of the slot fails from now on. Raises ``SdError`` where no card is in
-        or the firmware gives it up.
+        An earlier device of the slot fails from now on. Raises ``SdError`` if the slot is empty
+        or the firmware gives up.
         """
         self._lose_device()
         start = self._time.now
-        self._time.ahead = True
+        self._time.second_core = True
         bus = self._slave or _EmptySlot(SdClock(self._time))
         try:
             driver = FirmwareSdCard(bus, tries=tries)
         finally:
-            self._time.ahead = False
+            self._time.second_core = False
             self.init_time = self._time.now - start
-        assert self.card is not None  # an empty slot has raised
+        assert self.card is not None  # with an empty slot the driver has raised
         self.device = SlotDevice(driver, self.card, self._time)
         return self.device
 
@@ -86,8 +211,9 @@ class SdSlot:
 class SlotDevice:
     """The card in a slot, as the firmware's driver reads and writes it; a ``SectorDevice``.
 
-    A card without faults that is no slower than the driver's limits takes the quick way, with
-    the time of the slow one. After ``lose`` every operation raises ``SdError``.
+    A card without faults and within the driver's limits is accessed through ``TimedSectors``;
+    any other card byte by byte over the bus, so that its behaviour shows. After ``lose`` every
+    operation raises ``SdError``.
     """
 
     def __init__(self, driver: FirmwareSdCard, card: SdCard, time: TimeBase) -> None:
@@ -97,7 +223,7 @@ class SlotDevice:
         self.read_only = False
         self.lost = False
         self._time = time
-        self._quick = TimedSectors(
+        self._timed = TimedSectors(
             card.medium,
             time,
             card.timing,
@@ -112,60 +238,61 @@ class SlotDevice:
 
     def read(self, sector: int, count: int) -> bytes:
         """Return ``count`` sectors."""
-        return self._way(f"read of sector {sector:#x}").read(sector, count)
+        return self._access("read", sector).read(sector, count)
 
     def readinto(self, sector: int, buffer: memoryview) -> None:
         """Fill ``buffer``, whole sectors long."""
-        self._way(f"read of sector {sector:#x}").readinto(sector, buffer)
+        self._access("read", sector).readinto(sector, buffer)
 
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, whole sectors long."""
-        self._way(f"write of sector {sector:#x}").write(sector, data)
+        self._access("write", sector).write(sector, data)
 
     def zero(self, sector: int, count: int) -> None:
         """Make ``count`` sectors zero."""
-        zero_sectors(self._way(f"write of sector {sector:#x}"), sector, count)
+        zero_sectors(self._access("write", sector), sector, count)
 
     def sync(self) -> None:
-        """Have the card's medium keep what was written; a lost card has nothing to keep."""
+        """Sync the medium of the card; after a removal there is nothing to sync."""
         if not self.lost:
             self.card.medium.sync()
 
-    def _way(self, what: str) -> SectorDevice:
-        """Return what does an operation; the driver waits long for a card that is gone."""
+    def _access(self, what: str, sector: int) -> SectorDevice:
+        """Return the device that performs an operation now; raises ``SdError`` after ``lose``."""
         if self.lost:
+            # The driver waits for a response as long as it does without a card.
             self._time.advance((_COMMAND + RESPONSE_BYTES + 1) * byte_time(FAST_HZ))
             raise SdError(
-                f"{what}: the card does not answer (0xFF)",
-                hint="it was pulled out: put it back and power the board off and on",
+                f"{what} of sector {sector:#x}: the card does not answer (0xFF)",
+                hint="it was removed: insert it and power the board off and on",
             )
-        slow = self.card.faults or self._quick.too_slow
-        return self.driver if slow else self._quick
+        over_the_bus = self.card.faults or self._timed.too_slow
+        return self.driver if over_the_bus else self._timed
 
 
-class _AheadTime:
-    """A board's clock with what passed beside it, on the second core."""
+class _SlotTime:
+    """The clock of a board plus the time that passed on the second core only."""
 
     def __init__(self, base: TimeBase) -> None:
         self._base = base
         self._spent = 0
-        self.ahead = False
+        self.second_core = False
 
     @property
     def now(self) -> int:
-        """Nanoseconds, never fewer than before."""
+        """Nanoseconds since power-on; never decreases."""
         return self._base.now + self._spent
 
     def advance(self, nanoseconds: int) -> None:
-        """Let time pass, on the board or beside it."""
-        if self.ahead:
+        """Let time pass, for the board or on the second core only."""
+        if self.second_core:
             self._spent += nanoseconds
         else:
             self._base.advance(nanoseconds)
 
 
 class _EmptySlot:
-    """A bus with nothing on it: MISO is pulled up."""
+    """A bus without a card: the pull-up keeps MISO high."""
 
     def __init__(self, clock: SdClock) -> None:
         self._clock = clock

@@ -1,9 +1,9 @@
-"""A card on a SPI bus, byte for byte.
+"""A simulated card on an SPI bus, byte for byte.
 
-    bus = SpiSdSlave(SdCard(RamSectors(8 << 21)))     # an SdBus, with the time on it
+    bus = SpiSdSlave(SdCard(RamSectors(8 << 21)))     # an SdBus that is its own BusTime
     card = SpiSdCard(bus)
 
-Whatever is sent, the card takes it as a card would: there is no sequence that raises or hangs.
+Every sequence of bytes is answered as a card would answer it: none raises or hangs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import re
 from maixfs.sd.card import SdCard
 from maixfs.sd.clock import SdClock, TimeBase
 from maixfs.sd.device import Buffer
-from maixfs.sd.spi_logic import CardLogic
-from maixfs.sd.spi_outlet import Outlet
+from maixfs.sd.spi_controller import CardController, Outlet
 
 WAKE_CLOCKS = 74
 """Clocks with chip select high that a card needs after power-up (section 6.4.1)."""
@@ -25,7 +24,7 @@ _NOT_HIGH = re.compile(rb"[^\xff]")
 
 
 class SpiSdSlave:
-    """An ``SdBus`` with ``card`` on it, its ``BusTime``, and a ``SkippingBus``.
+    """An ``SdBus`` with ``card`` on it; also its ``BusTime`` and a ``SkippingBus``.
 
     ``base`` is the clock of the board that the card is part of; ``clock`` is the card's.
     """
@@ -34,28 +33,28 @@ class SpiSdSlave:
         self.card = card
         self.clock = SdClock(base)
         self._outlet = Outlet(self.clock)
-        self._logic = CardLogic(card, self.clock, self._outlet)
+        self._controller = CardController(card, self.clock, self._outlet)
         self._present = True
         self._selected = self._draining = False
         self._fresh = True
         self._wake_clocks = 0
         self._frame = bytearray()
 
-    # The card's fate
+    # Power and presence
 
     @property
     def driving(self) -> bool:
-        """Whether the card drives MISO, so that nobody else on the bus could."""
+        """Whether the card drives MISO, so that no other chip on the bus can."""
         return self._present and (self._selected or self._draining)
 
     def power_cycle(self) -> None:
-        """Cut the card's power and give it back."""
-        self._logic.power_on()
+        """Switch the card's power off and on."""
+        self._controller.power_on()
         self._wake_clocks = 0
         self._frame.clear()
 
     def remove(self) -> None:
-        """Pull the card out: from now on MISO stays high."""
+        """Remove the card: from now on MISO stays high."""
         self._present = False
 
     # The bus
@@ -65,28 +64,29 @@ class SpiSdSlave:
         self.clock.set_hz(hz)
 
     def select(self) -> None:
-        """Pull chip select low."""
+        """Set chip select low."""
         self._fresh = self._fresh or not self._selected
         self._selected = True
         self._draining = False
 
     def deselect(self) -> None:
-        """Let chip select go high: what is half sent is void."""
+        """Set chip select high: an incomplete command or block is discarded."""
+        # The card releases MISO only at the next clock: ``_draining`` until then.
         self._draining = self._draining or self._selected
         self._selected = False
         self._frame.clear()
-        self._logic.abort_block()
+        self._controller.abort_block()
 
     def time(self) -> int:
         """Return nanoseconds of device time."""
         return self.clock.now
 
     def sleep(self, nanoseconds: int) -> None:
-        """Leave the bus alone for so long."""
+        """Let time pass without traffic on the bus."""
         self.clock.advance(nanoseconds)
 
     def transfer(self, tx: Buffer) -> bytes:
-        """Send ``tx`` and return what the card sends meanwhile."""
+        """Send ``tx`` and return the bytes that the card sends meanwhile."""
         data = bytes(tx)
         if not self._selected:
             return self._clock_unselected(len(data))
@@ -95,16 +95,16 @@ class SpiSdSlave:
             at = len(received)
             if not self._present:
                 received += self._silent(len(data) - at)
-            elif self._logic.wanted:
-                piece = data[at : at + self._logic.wanted]
+            elif self._controller.wanted:
+                piece = data[at : at + self._controller.wanted]
                 received += self._outlet.send(len(piece))
-                self._logic.take(piece)
+                self._controller.take(piece)
             else:
                 received += self._listen(data, at)
         return self._on_the_line(bytes(received))
 
     def skip(self, value: int, limit: int) -> tuple[int, int]:
-        """Clock in bytes until one is not ``value``, as ``SkippingBus`` says."""
+        """Receive bytes until one is not ``value``, as ``SkippingBus`` defines it."""
         count, byte = 0, value
         while count < limit and byte == value:
             run = self._run(limit - count)
@@ -115,15 +115,15 @@ class SpiSdSlave:
         return count, byte
 
     def _run(self, limit: int) -> bytes:
-        """Return what the next bytes will be, some of them at least."""
-        if self._draining or self._logic.wanted or self._frame:
+        """Return some of the next bytes, at least one, without sending them."""
+        if self._draining or self._controller.wanted or self._frame:
             return self._on_the_line(b"\xff")
         if not self._present or not self._selected:
             return self._on_the_line(b"\xff" * min(limit, _RUN))
         return self._on_the_line(self._outlet.ahead(limit))
 
     def _listen(self, data: bytes, at: int) -> bytes:
-        """Take bytes that may begin a command or a block, up to where one does."""
+        """Take bytes up to the end of a command, or to where a command or block may begin."""
         if self._frame:
             piece = data[at : at + _FRAME - len(self._frame)]
             sent = self._outlet.send(len(piece))
@@ -140,8 +140,8 @@ class SpiSdSlave:
         byte = data[at]
         if byte & _START_MASK == _START:
             self._frame.append(byte)
-        elif self._logic.awaits_token and not self._outlet.busy:
-            self._logic.token(byte)
+        elif self._controller.awaits_token and not self._outlet.busy:
+            self._controller.token(byte)
         return sent
 
     def _execute(self) -> None:
@@ -154,18 +154,18 @@ class SpiSdSlave:
         if faults.flipped_commands > 0:
             faults.flipped_commands -= 1
             frame = frame[:4] + bytes([frame[4] ^ 1]) + frame[5:]
-        self._logic.execute(frame)
+        self._controller.execute(frame)
         if faults.dip_after > 0:
             faults.dip_after -= 1
             if not faults.dip_after:
-                self._logic.dip()
+                self._controller.dip()
         if faults.removed_after > 0:
             faults.removed_after -= 1
             if not faults.removed_after:
                 self.remove()
 
     def _clock_unselected(self, count: int) -> bytes:
-        """Let bytes pass with chip select high; in the first the card may still drive the line."""
+        """Clock bytes with chip select high; the card may still drive the first one."""
         first = b""
         if self._draining and count and self._present:
             first = b"\x00" if self._outlet.busy else b"\xff"

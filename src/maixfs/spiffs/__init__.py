@@ -14,11 +14,11 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.spiffs.core import Info, SpiffsCore, StatVfs
-    from maixfs.spiffs.descriptor import Descriptor
+    from maixfs.spiffs.descriptor import Descriptor, OpenFlag
     from maixfs.spiffs.errors import Code, SpiffsError
-    from maixfs.spiffs.flags import OpenFlag
+    from maixfs.spiffs.filesystem import Spiffs, SpiffsEntry
     from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
-    from maixfs.spiffs.index import DirEntry
+    from maixfs.spiffs.state import DirEntry
 
 __all__ = [
     "PRESETS",
@@ -29,7 +29,9 @@ __all__ = [
     "GeometryError",
     "Info",
     "OpenFlag",
+    "Spiffs",
     "SpiffsCore",
+    "SpiffsEntry",
     "SpiffsError",
     "StatVfs",
 ]
@@ -37,11 +39,11 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "descriptor": ("Descriptor",),
+        "descriptor": ("Descriptor", "OpenFlag"),
         "errors": ("Code", "SpiffsError"),
-        "flags": ("OpenFlag",),
+        "filesystem": ("Spiffs", "SpiffsEntry"),
         "core": ("Info", "SpiffsCore", "StatVfs"),
         "geometry": ("PRESETS", "Geometry", "GeometryError"),
-        "index": ("DirEntry",),
+        "state": ("DirEntry",),
     },
 )

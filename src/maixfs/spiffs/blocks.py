@@ -1,54 +1,172 @@
-"""Per-block counts of look-up entries, recounted only where an entry changed."""
+"""Blocks: mount (magics, erase counts, one scan of the look-up), erase, format."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
+from maixfs.spiffs.errors import Code, spiffs_error
 
 if TYPE_CHECKING:
-    from array import array
-
+    from maixfs.nor.device import NorDevice
     from maixfs.spiffs.geometry import Geometry
+    from maixfs.spiffs.volume import Volume
 
 
-class BlockCount(NamedTuple):
-    """Look-up entries of one block; the first two stop at the first free entry."""
+def mount(volume: Volume) -> None:
+    """Fill ``volume`` from flash (docs/SPEC.md, section 7).
 
-    deleted_before_free: int
-    used_before_free: int
-    deleted: int
-    free: int
+    One block with a wrong magic is an erase that was cut short: it is erased again, or, on a
+    read-only mount, taken as empty. Two are -10025.
+    """
+    geometry = volume.geometry
+    check_magic_possible(geometry)
+    _check_device(volume)
+    unsigned = _load_blocks(volume)
+    volume.max_erase_count = _next_erase_count(volume.erase_counts)
+    if unsigned is not None:
+        volume.aborted_block = unsigned
+        _take_as_empty(volume, unsigned)
+        if not volume.read_only:
+            erase_block(volume, unsigned)
+    _count(volume)
+    _learn_index_pages(volume)
 
 
-class BlockCounts:
-    """Counts for every block of a look-up mirror."""
+def _check_device(volume: Volume) -> None:
+    geometry, device = volume.geometry, volume.device
+    if not geometry.size:
+        raise spiffs_error(Code.NOT_CONFIGURED, "a geometry without a size")
+    if geometry.base + geometry.size > device.size:
+        raise spiffs_error(
+            Code.NOT_CONFIGURED,
+            f"the area {geometry.base:#x}-{geometry.base + geometry.size:#x}"
+            f" ends behind the chip ({device.size:#x} bytes)",
+        )
+    if geometry.erase_size % device.erase_size:
+        raise spiffs_error(
+            Code.NOT_CONFIGURED,
+            f"erase size {geometry.erase_size:#x} on a chip that erases {device.erase_size:#x}",
+        )
 
-    def __init__(self, lookup: array[int], geometry: Geometry) -> None:
-        self._lookup = lookup
-        self._per_block = geometry.pages_per_block
-        self._first = geometry.lookup_pages
-        self._known: list[BlockCount | None] = [None] * geometry.blocks
 
-    def touch(self, page: int) -> None:
-        """Say that the entry of ``page`` changed."""
-        self._known[page // self._per_block] = None
+def _load_blocks(volume: Volume) -> int | None:
+    """Mirror all look-up pages; returns the block with a wrong magic, if there is one."""
+    geometry = volume.geometry
+    unsigned = None
+    for block in range(geometry.blocks):
+        magic = volume.load_block(block)
+        if not geometry.use_magic or magic == geometry.magic(block):
+            continue
+        if unsigned is not None:
+            raise spiffs_error(Code.NOT_A_FS, f"blocks {unsigned} and {block} have no magic")
+        unsigned = block
+    return unsigned
 
-    def __getitem__(self, block: int) -> BlockCount:
-        known = self._known[block]
-        if known is None:
-            known = self._known[block] = self._count(block)
-        return known
 
-    def _count(self, block: int) -> BlockCount:
-        start = block * self._per_block
-        entries = self._lookup[start + self._first : start + self._per_block]
-        free = entries.count(ondisk.ID_FREE)
-        head = entries[: entries.index(ondisk.ID_FREE)] if free else entries
-        deleted = head.count(ondisk.ID_DELETED)
-        return BlockCount(
-            deleted,
-            len(head) - deleted,
-            entries.count(ondisk.ID_DELETED),
-            free,
+def _next_erase_count(counts: list[int]) -> int:
+    """Return the count that the next erased block gets; half the range apart means wrapped."""
+    known = [count for count in counts if count != ondisk.ID_FREE]
+    if not known:
+        return 1
+    low, high = min(known), max(known)
+    return (low if high - low > ondisk.ID_FREE // 2 else high) + 1
+
+
+def _take_as_empty(volume: Volume, block: int) -> None:
+    geometry = volume.geometry
+    first = block * geometry.pages_per_block + geometry.lookup_pages
+    for page in range(first, first + geometry.usable_pages):
+        volume.lookup[page] = ondisk.ID_FREE
+    volume.counts.touch(first)
+
+
+def _count(volume: Volume) -> None:
+    geometry, lookup = volume.geometry, volume.lookup
+    free = lookup.count(ondisk.ID_FREE)
+    lookup_pages = geometry.blocks * geometry.lookup_pages
+    volume.deleted = lookup.count(ondisk.ID_DELETED) - lookup_pages
+    volume.allocated = geometry.pages - lookup_pages - free - volume.deleted
+    firsts = lookup[geometry.lookup_pages :: geometry.pages_per_block]
+    volume.free_blocks = firsts.count(ondisk.ID_FREE)
+
+
+def _learn_index_pages(volume: Volume) -> None:
+    for entry, pages in Counter(volume.lookup).items():
+        if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED):
+            volume.ids.take(entry, pages)
+    low, high = ondisk.ID_INDEX, ondisk.ID_FREE
+    for page in [page for page, entry in enumerate(volume.lookup) if low <= entry < high]:
+        volume.learn(page)
+
+
+def erase_block(volume: Volume, block: int) -> None:
+    """Erase a block, then write its erase count and, last, its magic.
+
+    A block without magic is therefore one whose erase was cut short.
+    """
+    geometry = volume.geometry
+    volume.device.erase(geometry.base + block * geometry.block_size, geometry.block_size)
+    volume.free_blocks += 1
+    _sign(volume.device, geometry, block, volume.max_erase_count)
+    volume.max_erase_count = _count_after(volume.max_erase_count)
+    first = block * geometry.pages_per_block + geometry.lookup_pages
+    for page in range(first, first + geometry.usable_pages):
+        entry = volume.lookup[page]
+        if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED):
+            volume.ids.give_back(entry)
+        volume.forget(page)
+    volume.load_block(block)
+    volume.caches.spare = True  # the C drops the pages of an erased block from its cache
+
+
+def _count_after(count: int) -> int:
+    """Return the erase count after ``count``; one past the turning point, found at mount, goes on.
+
+    The C compares with the turning point only, in 16 bits.
+    """
+    count = count + 1 & 0xFFFF
+    return 0 if count == ondisk.ERASE_COUNT_WRAP else count
+
+
+def _sign(device: NorDevice, geometry: Geometry, block: int, erase_count: int) -> None:
+    address = geometry.base + block * geometry.block_size + geometry.magic_offset
+    device.program(address + ondisk.ERASE_COUNT.offset, ondisk.ERASE_COUNT.pack(erase_count))
+    if geometry.use_magic:
+        device.program(address, ondisk.MAGIC_WORD.pack(geometry.magic(block)))
+
+
+def erase_quick(volume: Volume, max_free_pages: int) -> bool:
+    """Erase the first block that holds only deleted and at most so many free pages.
+
+    Returns whether there was one. No file is touched.
+    """
+    usable = volume.geometry.usable_pages
+    for block in range(volume.geometry.blocks):
+        count = volume.counts[block]
+        if count.free <= max_free_pages and count.deleted + count.free == usable:
+            volume.deleted -= count.deleted
+            erase_block(volume, block)
+            return True
+    return False
+
+
+def format_area(device: NorDevice, geometry: Geometry) -> None:
+    """Erase the whole area and sign every block with erase count 0.
+
+    Raises ``SpiffsError`` -10028 where the geometry leaves no room for the magic.
+    """
+    check_magic_possible(geometry)
+    for block in range(geometry.blocks):
+        device.erase(geometry.base + block * geometry.block_size, geometry.block_size)
+        _sign(device, geometry, block, 0)
+
+
+def check_magic_possible(geometry: Geometry) -> None:
+    """Raise -10028 where look-up entries fill the last look-up page."""
+    if geometry.use_magic and not geometry.magic_possible:
+        raise spiffs_error(
+            Code.MAGIC_NOT_POSSIBLE,
+            f"{geometry.usable_pages} look-up entries in pages of {geometry.page_size:#x}",
         )

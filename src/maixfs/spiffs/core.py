@@ -1,4 +1,4 @@
-"""The file system: mount, format, and everything that works on names."""
+"""The native core: mount and format a SPIFFS, and every call of the C that works on names."""
 
 from __future__ import annotations
 
@@ -6,31 +6,38 @@ import contextlib
 from bisect import bisect_right
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.errors import NotFoundError
-from maixfs.spiffs import fileops, gc, truncate
-from maixfs.spiffs.descriptor import Descriptor, open_stream
-from maixfs.spiffs.erase import erase_quick, format_area
+from maixfs.errors import NotFoundError, UsageError
+from maixfs.spiffs import content, gc
+from maixfs.spiffs.blocks import erase_quick, format_area, mount
+from maixfs.spiffs.descriptor import Descriptor, OpenFlag, check_int, flush_slot, open_stream
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
-from maixfs.spiffs.flags import OpenFlag, parse_mode
-from maixfs.spiffs.headers import create_header, rewrite_header
-from maixfs.spiffs.mount import mount
-from maixfs.spiffs.pages import check_index_header, find_name
+from maixfs.spiffs.flags import parse_mode
+from maixfs.spiffs.geometry import Geometry
+from maixfs.spiffs.pages import check_index_header, create_header, find_name, rewrite_header
 from maixfs.spiffs.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.nor.device import NorDevice
-    from maixfs.spiffs.geometry import Geometry
-    from maixfs.spiffs.index import DirEntry
-    from maixfs.spiffs.slots import Slot
+    from maixfs.spiffs.state import DirEntry, Slot
 
 Name = str | bytes
 # Plain numbers: arithmetic on IntFlag costs more than the rest of an open.
+_RDONLY = int(OpenFlag.RDONLY)
 _CREAT = int(OpenFlag.CREAT)
 _TRUNC = int(OpenFlag.TRUNC)
 _NEW_ONLY = int(OpenFlag.CREAT | OpenFlag.EXCL)
 _CHANGING = int(OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY)
+_ALL_FLAGS = 0x7F
+_NO_HEADER = (
+    Code.IS_FREE,
+    Code.DELETED,
+    Code.NOT_FINALIZED,
+    Code.NOT_INDEX,
+    Code.INDEX_SPAN_MISMATCH,
+)
+"""What a page that is not the header of a file can be."""
 
 
 class Info(NamedTuple):
@@ -59,15 +66,21 @@ class SpiffsCore:
 
     ``SpiffsCore(device, geometry)`` mounts, ``SpiffsCore.format(device, geometry)`` makes an
     empty one. Names are ``str`` (UTF-8, other bytes as surrogate escapes) or ``bytes``.
-    Operations raise ``SpiffsError`` with the C's number in ``code``.
+    Operations raise ``SpiffsError`` with the C's number in ``code``. Arguments are checked before
+    anything changes: ``TypeError`` for a wrong type, ``UsageError`` for a value that no call of
+    the C could be given.
 
     ``max_files`` is the number of descriptors (``None``: as many as asked for; a MaixPy board
     has 2), ``cache_pages`` the number of cache pages (``None``: one per file). A read-only
-    mount never writes, not even to mend a block whose erase was cut short.
+    mount never writes, not even to finish an erase that a power loss cut short.
 
-    Flash is left as the C leaves it, also where that costs data later: an append or overwrite
-    that just found no room leaves pages behind, and garbage collection takes old bytes for new
-    (docs/SPEC.md, section 6.4). ``careful`` avoids that, with other bytes on flash.
+    ``faithful`` leaves on flash what the C leaves, also where that costs data later: an append or
+    overwrite that just found no room leaves pages behind, and garbage collection takes old bytes
+    for new (docs/SPEC.md, section 6.4). Without it such a file keeps its bytes, and other bytes
+    than the C's are on flash. ``copy_pieces`` makes a page copy of several programs of
+    ``geometry.copy_buffer`` bytes, as the C does: the bytes are the same, but wear, time and the
+    states in which a power loss can leave the area differ. One program per copy is the default
+    because it is faster.
     """
 
     def __init__(
@@ -76,25 +89,38 @@ class SpiffsCore:
         geometry: Geometry,
         *,
         read_only: bool = False,
-        careful: bool = False,
+        faithful: bool = False,
+        copy_pieces: bool = False,
         max_files: int | None = None,
         cache_pages: int | None = None,
     ) -> None:
+        if not isinstance(geometry, Geometry):
+            raise TypeError(f"geometry must be a Geometry, not {type(geometry).__name__}")
+        if max_files is not None:
+            check_int(max_files, "max_files", least=0)
+        if cache_pages is not None:
+            check_int(cache_pages, "cache_pages", least=0)
         self._volume = Volume(
             device,
             geometry,
             read_only=read_only,
-            careful=careful,
+            faithful=faithful,
+            copy_pieces=copy_pieces,
             max_files=max_files,
             cache_pages=cache_pages,
         )
         mount(self._volume)
-        self.mounted = True
+        self._volume.mounted = True
 
     @staticmethod
     def format(device: NorDevice, geometry: Geometry) -> None:
         """Erase the area and write an empty file system; all that was there is lost."""
         format_area(device, geometry)
+
+    @property
+    def mounted(self) -> bool:
+        """Whether the file system is mounted; after ``unmount`` and ``abandon`` it is not."""
+        return self._volume.mounted
 
     @property
     def device(self) -> NorDevice:
@@ -116,21 +142,30 @@ class SpiffsCore:
         """The block whose erase was found cut short at mount."""
         return self._volume.aborted_block
 
+    @property
+    def name_changes(self) -> int:
+        """A number that changes whenever a file appears, disappears or gets another name."""
+        return self._volume.index.name_changes
+
     def unmount(self) -> None:
-        """Flush and close all files; what does not fit any more is lost, as in the C."""
-        self._check_mounted()
+        """Flush and close all files.
+
+        The C ignores what the flushes return, and so does this: bytes for which there is no room
+        any more are lost.
+        """
+        self._volume.check_mounted()
         for slot in self._volume.slots.open_slots():
-            if slot.open:  # flushing one may have closed another
+            if slot.open:  # flushing one file may have closed another
                 with contextlib.suppress(SpiffsError):
-                    fileops.flush(self._volume, slot)
+                    flush_slot(self._volume, slot)
                 slot.open = False
-        self.mounted = False
+        self._volume.end_mount()
 
     def abandon(self) -> None:
         """Forget the mount as when power goes: all files close and nothing is written."""
         for slot in self._volume.slots.open_slots():
             slot.open = False
-        self.mounted = False
+        self._volume.end_mount()
 
     def __enter__(self) -> SpiffsCore:
         return self
@@ -139,7 +174,7 @@ class SpiffsCore:
         if self.mounted:
             self.unmount()
 
-    # Files
+    # Files by name
 
     def open_descriptor(self, name: Name, flags: int) -> Descriptor:
         """Open a file with the C's flags.
@@ -147,39 +182,19 @@ class SpiffsCore:
         Raises -10002 for a missing file without CREAT, -10030 for CREAT and EXCL on one that
         is there, -10007 when all descriptors are open, -10036 for a long name, -10001.
         """
-        self._check_mounted()
+        volume = self._volume
+        volume.check_mounted()
         raw = self._raw(name)
-        flags = int(flags)
-        if flags & _CHANGING:
-            self.check_writable()
-        slot, search_from = self._volume.slots.take_for(raw)
+        flags = self._flags(flags)
+        slot, search_from = volume.slots.take_for(raw)
         if search_from is not None:
-            self._volume.search_page = search_from
+            volume.search_page = search_from
         try:
             self._open(slot, raw, flags)
         except SpiffsError:
             slot.open = False
             raise
-        return Descriptor(self, self._volume, slot, raw.decode("utf-8", "backslashreplace"))
-
-    def open_page(self, page: int) -> Descriptor:
-        """Open the file whose header lies at ``page`` for reading.
-
-        For listings of damaged areas, where two headers may carry one name. Raises -10031 for
-        what is no object page.
-        """
-        self._check_mounted()
-        geometry = self._volume.geometry
-        if not 0 <= page < geometry.pages or geometry.is_lookup_page(page):
-            raise spiffs_error(Code.NOT_A_FILE, f"page {page}")
-        slot = self._volume.slots.take()
-        try:
-            self._open_page(slot, page, int(OpenFlag.RDONLY))
-        except SpiffsError:
-            slot.open = False
-            raise
-        slot.offset = 0
-        return Descriptor(self, self._volume, slot, f"page {page}")
+        return Descriptor(volume, slot, _shown(raw))
 
     def _open(self, slot: Slot, name: bytes, flags: int) -> None:
         try:
@@ -191,21 +206,26 @@ class SpiffsCore:
             flags &= ~_TRUNC
         else:
             if flags & _NEW_ONLY == _NEW_ONLY:
-                raise spiffs_error(Code.FILE_EXISTS, self._shown(name))
-        self._open_page(slot, page, flags)
+                raise spiffs_error(Code.FILE_EXISTS, _shown(name))
+        self._load(slot, page, flags)
         if flags & _TRUNC:
-            truncate.truncate(self._volume, slot, 0)
+            content.truncate(self._volume, slot, 0)
         slot.offset = 0
 
-    def _open_page(self, slot: Slot, page: int, flags: int) -> None:
+    def _load(self, slot: Slot, page: int, flags: int) -> None:
+        """Set a descriptor to the file whose header lies at ``page``.
+
+        The descriptor is set before the header is checked, as in the C: a failed open leaves the
+        file's id and page in the closed descriptor, and later moves of that file update it.
+        """
         volume = self._volume
-        header = volume.read_index_header(page)
+        _, span, flags_found, _, size, _ = volume.read_index_header(page)
         slot.header_page = slot.cursor_page = page
         slot.cursor_span = 0
-        slot.size = header.size
+        slot.size = size
         slot.object_id = volume.lookup[page]
         slot.flags = flags
-        check_index_header(volume, page, header, slot.object_id, 0)
+        check_index_header(volume, page, flags_found, slot.object_id, span)
 
     def open(
         self,
@@ -229,23 +249,27 @@ class SpiffsCore:
 
     def create(self, name: Name, meta: bytes | None = None) -> None:
         """Create an empty file; raises -10023 when the name is taken."""
-        self._check_mounted()
         self.check_writable()
-        raw = self._raw(name)
-        if self._volume.index.pages_named(raw):
-            raise spiffs_error(Code.CONFLICTING_NAME, self._shown(raw))
-        self._create(raw, self._meta(meta))
+        raw, meta = self._raw(name), self._meta(meta)
+        if self._has(raw):
+            self._volume.caches.spare = True  # found by its header, which is read past the cache
+            raise self._taken(raw)
+        self._create(raw, meta)
 
     def _create(self, name: bytes, meta: bytes | None) -> int:
         object_id = self._volume.ids.choose()
         gc.make_room(self._volume, self._volume.geometry.data_size)
         return create_header(self._volume, object_id, name, meta)
 
-    # Names
-
     def scandir(self) -> Iterator[DirEntry]:
-        """Yield all files in the order of the medium; files may come and go meanwhile."""
-        self._check_mounted()
+        """Return an iterator over all files in the order of the medium.
+
+        Files may come and go meanwhile; after an unmount the next step raises -10000.
+        """
+        self._volume.check_mounted()
+        return self._scan()
+
+    def _scan(self) -> Iterator[DirEntry]:
         index = self._volume.index
         order, at, seen = index.in_order(), 0, index.changes
         while at < len(order):
@@ -253,6 +277,7 @@ class SpiffsCore:
             yield index.visible[page]
             at += 1
             if index.changes != seen:
+                self._volume.check_mounted()
                 order, seen = index.in_order(), index.changes
                 at = bisect_right(order, page)
 
@@ -262,69 +287,157 @@ class SpiffsCore:
 
     def stat(self, name: Name) -> DirEntry:
         """Return what listings say of one file; raises -10002, -10036."""
-        self._check_mounted()
-        return self._volume.index.visible[find_name(self._volume, self._raw(name))]
+        volume = self._volume
+        volume.check_mounted()
+        entry = volume.index.visible[find_name(volume, self._raw(name))]
+        volume.caches.spare = False
+        return entry
+
+    def find(self, name: Name) -> DirEntry | None:
+        """Return what listings say of one file, ``None`` where no file has that name."""
+        volume = self._volume
+        volume.check_mounted()
+        raw = _encoded(name)
+        return volume.index.visible[find_name(volume, raw)] if self._has(raw) else None
 
     def exists(self, name: Name) -> bool:
-        """Tell whether there is a file of that name."""
-        return bool(self._volume.index.pages_named(self._raw(name)))
+        """Return whether there is a file of that name; raises -10036 for a long name."""
+        self._volume.check_mounted()
+        return self._has(self._raw(name))
+
+    def _has(self, raw: bytes) -> bool:
+        return bool(self._volume.index.pages_named(raw))
+
+    def check_name(self, name: Name) -> None:
+        """Raise -10036 for a name that is too long, -10002 for one with a zero byte."""
+        self._volume.check_mounted()
+        self._raw(name)
 
     def remove(self, name: Name) -> None:
         """Remove a file; needs a free descriptor (-10007), but no free page.
 
         Where a bad page of a damaged file ends it early, the file is hidden, its pages stay, and
-        the descriptor stays in use until unmount (as in the C).
+        the descriptor stays in use until unmount, as in the C.
         """
-        self._check_mounted()
         self.check_writable()
         raw = self._raw(name)
-        slot = self._volume.slots.take()
-        try:
-            self._open_page(slot, find_name(self._volume, raw), 0)
-            truncate.remove(self._volume, slot)
-        except SpiffsError:
-            slot.open = False
-            raise
+        with self._spare_slot() as slot:
+            self._load(slot, find_name(self._volume, raw), 0)
+            content.remove(self._volume, slot)
 
     def rename(self, old: Name, new: Name) -> None:
         """Give a file another name; raises -10023 when that is taken."""
-        self._check_mounted()
         self.check_writable()
         raw_old, raw_new = self._raw(old), self._raw(new)
         page = find_name(self._volume, raw_old)
-        if self._volume.index.pages_named(raw_new):
+        if self._has(raw_new):
+            # The C looks the new name up too; where it finds it the next search starts.
             find_name(self._volume, raw_new)
-            raise spiffs_error(Code.CONFLICTING_NAME, self._shown(raw_new))
-        self._rewrite(page, name=raw_new)
+            raise self._taken(raw_new)
+        with self._spare_slot() as slot:
+            self._load(slot, page, 0)
+            self._rewrite(slot, name=raw_new)
         self._volume.slots.renamed(raw_old, raw_new)
 
     def set_meta(self, name: Name, meta: bytes) -> None:
-        """Write the meta bytes of a file (``geometry.meta_length`` of them)."""
-        self._check_mounted()
-        self.check_writable()
-        self._rewrite(find_name(self._volume, self._raw(name)), meta=self._meta(meta))
+        """Write the meta bytes of a file (``geometry.meta_length`` of them).
 
-    def _rewrite(self, page: int, *, name: bytes | None = None, meta: bytes | None = None) -> None:
+        The C does not check the length of this name: a long one is -10002, not -10036.
+        """
+        self.check_writable()
+        raw = _encoded(name)
+        new_meta = self._meta(meta)
+        if new_meta is None:
+            raise TypeError("meta must be bytes, not None")
+        page = find_name(self._volume, raw)
+        with self._spare_slot() as slot:
+            self._load(slot, page, 0)
+            self._rewrite(slot, meta=new_meta)
+
+    # Files by the page of their header: two headers can carry one name
+
+    def open_page(self, page: int, flags: int = _RDONLY) -> Descriptor:
+        """Open the file whose header lies at ``page``; CREAT and EXCL mean nothing here.
+
+        Raises -10031 for every page that is not the header of a file, as SPIFFS_open_by_page
+        does.
+        """
+        volume = self._volume
+        volume.check_mounted()
+        page = check_int(page, "page")
+        flags = self._flags(flags)
+        slot = volume.slots.take()
+        try:
+            self._load_page(slot, page, flags)
+            if flags & _TRUNC:
+                content.truncate(volume, slot, 0)
+        except SpiffsError:
+            slot.open = False
+            raise
+        slot.offset = 0
+        return Descriptor(volume, slot, f"page {page}")
+
+    def remove_page(self, page: int) -> None:
+        """Remove the file whose header lies at ``page``; see ``remove``. Raises -10031."""
+        self.check_writable()
+        page = check_int(page, "page")
+        with self._spare_slot() as slot:
+            self._load_page(slot, page, 0)
+            content.remove(self._volume, slot)
+
+    def rename_page(self, page: int, new: Name) -> None:
+        """Give the file whose header lies at ``page`` another name, also one that is taken.
+
+        Raises -10031.
+        """
+        self.check_writable()
+        page, raw_new = check_int(page, "page"), self._raw(new)
+        known = self._volume.index.visible.get(page)
+        with self._spare_slot() as slot:
+            self._load_page(slot, page, 0)
+            self._rewrite(slot, name=raw_new)
+        if known is not None:
+            self._volume.slots.renamed(known.raw_name, raw_new)
+
+    def _load_page(self, slot: Slot, page: int, flags: int) -> None:
+        geometry = self._volume.geometry
+        if not 0 <= page < geometry.pages or geometry.is_lookup_page(page):
+            raise spiffs_error(Code.NOT_A_FILE, f"page {page}")
+        try:
+            self._load(slot, page, flags)
+        except SpiffsError as error:
+            if error.code in _NO_HEADER:
+                raise spiffs_error(Code.NOT_A_FILE, f"page {page}") from error
+            raise
+
+    def _rewrite(
+        self, slot: Slot, *, name: bytes | None = None, meta: bytes | None = None
+    ) -> None:
+        volume, page = self._volume, slot.header_page
+        rewrite_header(volume, slot, slot.object_id, page, name=name, meta=meta)
+        slot.open = False
+
+    @contextlib.contextmanager
+    def _spare_slot(self) -> Iterator[Slot]:
+        """Take a descriptor for one call, as the C does: -10007 when all are open."""
         slot = self._volume.slots.take()
         try:
-            self._open_page(slot, page, 0)
-            rewrite_header(
-                self._volume, slot, slot.object_id, slot.header_page, name=name, meta=meta
-            )
-        finally:
+            yield slot
+        except SpiffsError:
             slot.open = False
+            raise
 
     # The whole
 
     def info(self) -> Info:
         """Return total and used bytes."""
-        self._check_mounted()
+        self._volume.check_mounted()
         geometry = self._volume.geometry
         return Info(geometry.total_bytes, self._volume.allocated * geometry.data_size)
 
     def statvfs(self) -> StatVfs:
         """Return the room in pages."""
-        self._check_mounted()
+        self._volume.check_mounted()
         volume, geometry = self._volume, self._volume.geometry
         pages = geometry.blocks * geometry.usable_pages
         return StatVfs(
@@ -339,45 +452,74 @@ class SpiffsCore:
 
     def gc(self, length: int) -> None:
         """Collect garbage until ``length`` bytes can be written; raises -10001 if they cannot."""
-        self._check_mounted()
         self.check_writable()
-        gc.make_room(self._volume, length)
+        gc.make_room(self._volume, check_int(length, "length", least=0))
 
     def gc_quick(self, max_free_pages: int = 0) -> None:
-        """Erase one block that holds nothing but deleted and so many free pages; or -10029."""
-        self._check_mounted()
+        """Erase one block whose pages are deleted, but for up to ``max_free_pages`` free ones.
+
+        Raises -10029 when there is no such block.
+        """
         self.check_writable()
-        if not erase_quick(self._volume, max_free_pages):
+        if not erase_quick(self._volume, check_int(max_free_pages, "max_free_pages", least=0)):
             raise spiffs_error(Code.NO_DELETED_BLOCKS)
 
     def check_writable(self) -> None:
-        """Raise -10032 on a read-only mount."""
-        if self._volume.read_only:
-            raise spiffs_error(Code.RO_NOT_IMPL)
+        """Raise -10000 unless mounted, -10032 on a read-only mount."""
+        self._volume.check_writable()
 
-    def _check_mounted(self) -> None:
-        if not self.mounted:
-            raise spiffs_error(Code.NOT_MOUNTED)
+    # Arguments
+
+    def _flags(self, flags: int) -> int:
+        """Return the flags as a plain number; raises -10032 for a change on a read-only mount."""
+        number = check_int(flags, "flags")
+        if not 0 <= number <= _ALL_FLAGS:
+            raise UsageError(f"flags {number:#x}: SPIFFS has flags up to {_ALL_FLAGS:#x}")
+        if number & _CHANGING:
+            self._volume.check_writable()
+        return number
 
     def _raw(self, name: Name) -> bytes:
-        raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else bytes(name)
+        """Return a name as stored; raises -10036 for a long one, -10002 for a zero byte in it."""
+        raw = _encoded(name)
         limit = self._volume.geometry.name_length - 1
         if len(raw) > limit:
             raise spiffs_error(
                 Code.NAME_TOO_LONG,
-                f"{self._shown(raw)}: {len(raw)} bytes",
+                f"{_shown(raw)}: {len(raw)} bytes",
                 hint=f"this file system takes names of up to {limit} bytes",
             )
         if b"\0" in raw:
-            raise spiffs_error(Code.NOT_FOUND, f"{self._shown(raw)}: a name has no zero byte")
+            raise spiffs_error(Code.NOT_FOUND, f"{_shown(raw)}: a name has no zero byte")
         return raw
 
     def _meta(self, meta: bytes | None) -> bytes | None:
-        length = self._volume.geometry.meta_length
-        if meta is not None and len(meta) != length:
-            raise ValueError(f"meta has {len(meta)} bytes, this file system's has {length}")
-        return meta
+        if meta is None:
+            return None
+        if not isinstance(meta, bytes | bytearray | memoryview):
+            raise TypeError(f"meta must be bytes, not {type(meta).__name__}")
+        raw, length = bytes(meta), self._volume.geometry.meta_length
+        if len(raw) != length:
+            raise UsageError(f"meta has {len(raw)} bytes, this file system stores {length}")
+        return raw
 
     @staticmethod
-    def _shown(raw: bytes) -> str:
-        return raw.decode("utf-8", "backslashreplace")
+    def _taken(raw: bytes) -> SpiffsError:
+        return spiffs_error(Code.CONFLICTING_NAME, _shown(raw))
+
+
+def _encoded(name: Name) -> bytes:
+    """Return the bytes of a name; raises ``TypeError`` for what is neither text nor bytes."""
+    if isinstance(name, str):
+        try:
+            return name.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{name!r} cannot be written as UTF-8") from error
+    if isinstance(name, bytes | bytearray):
+        return bytes(name)
+    raise TypeError(f"a name must be str or bytes, not {type(name).__name__}")
+
+
+def _shown(raw: bytes) -> str:
+    """Return a stored name for a message."""
+    return raw.decode("utf-8", "backslashreplace")

@@ -1,29 +1,229 @@
-"""An open file: the C's descriptor, and Python's own io stack on top of it."""
+"""An open file: the C's descriptor with its write cache, and Python's io stack on top of it."""
 
 from __future__ import annotations
 
 import io
 import os
+from enum import IntFlag
 from typing import IO, TYPE_CHECKING, Any
 
-from maixfs.spiffs import fileops
-from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.spiffs.flags import OpenFlag
+from maixfs.errors import UsageError
+from maixfs.spiffs import content, ondisk
+from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
+from maixfs.spiffs.pages import find_index_page
+from maixfs.spiffs.volume import release_cache
 
 if TYPE_CHECKING:
     from maixfs.nor.device import Buffer
-    from maixfs.spiffs.core import SpiffsCore
-    from maixfs.spiffs.slots import Slot
+    from maixfs.spiffs.state import Slot, WriteCache
     from maixfs.spiffs.volume import Volume
 
-_BUFFER_SIZE = 65536
-_RDONLY, _WRONLY, _RDWR = int(OpenFlag.RDONLY), int(OpenFlag.WRONLY), int(OpenFlag.RDWR)
+
+class OpenFlag(IntFlag):
+    """Flags of an open (docs/SPEC.md, section 9)."""
+
+    APPEND = 1
+    TRUNC = 2
+    CREAT = 4
+    RDONLY = 8
+    WRONLY = 16
+    RDWR = 24
+    DIRECT = 32
+    EXCL = 64
+
+
+def check_int(value: object, what: str, *, least: int | None = None) -> int:
+    """Return an argument that must be a whole number.
+
+    Raises ``TypeError`` for another type, ``UsageError`` for a number below ``least``.
+    """
+    if not isinstance(value, int):
+        raise TypeError(f"{what} must be an int, not {type(value).__name__}")
+    if least is not None and value < least:
+        raise UsageError(f"{what} is {value}, the least is {least}")
+    return int(value)
+
+
+# Plain numbers: flag arithmetic on IntFlag costs more than a whole read.
 _APPEND = int(OpenFlag.APPEND)
-_BUFFERS: dict[int, Any] = {
-    _RDONLY: io.BufferedReader,
-    _WRONLY: io.BufferedWriter,
-    _RDWR: io.BufferedRandom,
-}
+_DIRECT = int(OpenFlag.DIRECT)
+_RDONLY = int(OpenFlag.RDONLY)
+_WRONLY = int(OpenFlag.WRONLY)
+_RDWR = int(OpenFlag.RDWR)
+_WHENCES = (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END)
+
+
+def _readable(volume: Volume, slot: Slot, length: int) -> int:
+    """Flush the cache and return how many of ``length`` bytes can be read at the offset.
+
+    Negative: all that follow. A file that never reached flash has nothing to read, and its
+    cache stays, unless 0 bytes are asked for: so the C decides it.
+    """
+    if not slot.flags & _RDONLY:
+        raise spiffs_error(Code.NOT_READABLE)
+    if slot.size == ondisk.SIZE_UNDEFINED and length:
+        return 0
+    if volume.caches.pages:
+        _flush_quietly(volume, slot)
+    rest = slot.size - slot.offset
+    return rest if length < 0 or length > rest else length
+
+
+def _write(volume: Volume, slot: Slot, data: Buffer) -> int:
+    """Write at the offset, or at the end for an O_APPEND descriptor; returns the length.
+
+    Writes shorter than a page wait in the write cache. Raises ``FullError``; then what was
+    written before the room ran out stays in the file.
+    """
+    if not slot.flags & _WRONLY:
+        raise spiffs_error(Code.NOT_WRITABLE)
+    view = memoryview(data).cast("B")
+    if slot.flags & _APPEND:
+        slot.offset = slot.known_size
+    offset = slot.offset
+    cache = _cache_of(volume, slot)
+    if slot.flags & _APPEND and cache is not None:
+        offset = max(offset, cache.end)
+    if not slot.flags & _DIRECT:
+        if len(view) < volume.geometry.page_size:
+            cache = _cache_for(volume, slot, offset, len(view))
+            if cache is not None:
+                cache.put(offset, view)
+                slot.offset += len(view)
+                return len(view)
+        elif cache is not None:
+            _write_back(volume, slot, cache)
+    _write_through(volume, slot, offset, view)
+    slot.offset += len(view)
+    return len(view)
+
+
+def _write_now(volume: Volume, slot: Slot, data: Buffer) -> int:
+    """Write as ``write`` does, but nothing waits in the cache; returns the length."""
+    if not slot.flags & _WRONLY:
+        raise spiffs_error(Code.NOT_WRITABLE)
+    view = memoryview(data).cast("B")
+    flush_slot(volume, slot)
+    if slot.flags & _APPEND:
+        slot.offset = slot.known_size
+    _write_through(volume, slot, slot.offset, view)
+    slot.offset += len(view)
+    return len(view)
+
+
+def _cache_of(volume: Volume, slot: Slot) -> WriteCache | None:
+    if slot.cache is None:
+        slot.cache = volume.caches.find(slot.object_id)
+    return slot.cache
+
+
+def _cache_for(volume: Volume, slot: Slot, offset: int, length: int) -> WriteCache | None:
+    """Return the cache page that takes a short write, ``None`` when there is none to be had."""
+    cache = slot.cache
+    if cache is not None:
+        if cache.takes(offset, length, volume.geometry.page_size):
+            return cache
+        _write_back(volume, slot, cache)
+    slot.cache = volume.caches.allocate(slot.object_id, offset)
+    return slot.cache
+
+
+def _write_back(volume: Volume, slot: Slot, cache: WriteCache) -> None:
+    """Write a cache page to flash and give it back, also when the write fails."""
+    try:
+        _write_through(volume, slot, cache.offset, memoryview(cache.data))
+    finally:
+        release_cache(volume, cache)
+
+
+def _write_through(volume: Volume, slot: Slot, offset: int, data: memoryview) -> None:
+    """Overwrite what lies inside the file, append the rest."""
+    if slot.size != ondisk.SIZE_UNDEFINED and offset < slot.size:
+        inside = min(slot.size - offset, len(data))
+        if inside:
+            content.modify(volume, slot, offset, data[:inside])
+        data = data[inside:]
+        offset += inside
+    if data:
+        content.append(volume, slot, offset, data)
+
+
+def flush_slot(volume: Volume, slot: Slot) -> None:
+    """Write what the cache holds of this file; raises what the write raises."""
+    if not volume.caches.pages or slot.flags & _DIRECT:
+        return
+    cache = _cache_of(volume, slot)
+    if cache is not None:
+        _write_back(volume, slot, cache)
+
+
+def _flush_quietly(volume: Volume, slot: Slot) -> None:
+    """Flush where the C ignores what comes of it."""
+    try:
+        flush_slot(volume, slot)
+    except SpiffsError:
+        return
+
+
+def _seek(volume: Volume, slot: Slot, offset: int, whence: int) -> int:
+    """Set the offset and return it.
+
+    Raises -10040 below 0; past the end the offset becomes the end and -10003 is raised.
+    """
+    _flush_quietly(volume, slot)
+    size = slot.known_size
+    if whence == os.SEEK_CUR:
+        offset += slot.offset
+    elif whence == os.SEEK_END:
+        offset += size
+    if offset < 0:
+        raise spiffs_error(Code.SEEK_BOUNDS, f"offset {offset}")
+    if offset > size:
+        slot.offset = size
+        raise spiffs_error(Code.END_OF_OBJECT, f"offset {offset} of {size}")
+    geometry = volume.geometry
+    index_span = geometry.index_span(max(offset - 1, 0) // geometry.data_size)
+    if slot.cursor_span != index_span:
+        slot.cursor_page = find_index_page(volume, slot.object_id, index_span)
+        slot.cursor_span = index_span
+    slot.offset = offset
+    return offset
+
+
+def _tell(volume: Volume, slot: Slot) -> int:
+    """Flush and return the offset (off after small writes in append mode, as in the C)."""
+    flush_slot(volume, slot)
+    return slot.offset
+
+
+def _truncate(volume: Volume, slot: Slot, size: int, *, exact: bool) -> None:
+    """Truncate an open file to ``size`` bytes; raises -10003 unless it has as many."""
+    if not slot.flags & _WRONLY:
+        raise spiffs_error(Code.NOT_WRITABLE)
+    _flush_quietly(volume, slot)
+    if not 0 <= size <= slot.known_size:
+        raise spiffs_error(Code.END_OF_OBJECT, f"size {size} of {slot.known_size}")
+    if size != slot.known_size:
+        content.truncate(volume, slot, size, exact=exact or not volume.faithful)
+
+
+def _read(volume: Volume, slot: Slot, length: int) -> bytes:
+    """Return up to ``length`` bytes (negative: all) from the offset on and step over them."""
+    length = _readable(volume, slot, length)
+    if length <= 0:
+        return b""
+    data = content.read(volume, slot, slot.offset, length)
+    slot.offset += length
+    return data
+
+
+def _read_into(volume: Volume, slot: Slot, buffer: memoryview) -> int:
+    """Fill ``buffer`` as far as the file goes; returns the number of bytes."""
+    length = max(_readable(volume, slot, len(buffer)), 0)
+    if length:
+        content.read_into(volume, slot, slot.offset, buffer[:length])
+        slot.offset += length
+    return length
 
 
 class Descriptor:
@@ -32,11 +232,10 @@ class Descriptor:
     Dropping it writes nothing, as when power goes; ``close`` or ``flush`` does.
     """
 
-    __slots__ = ("_fs", "_serial", "_slot", "_volume", "name")
+    __slots__ = ("_serial", "_slot", "_volume", "name")
 
-    def __init__(self, fs: SpiffsCore, volume: Volume, slot: Slot, name: str) -> None:
+    def __init__(self, volume: Volume, slot: Slot, name: str) -> None:
         self.name = name
-        self._fs = fs
         self._volume = volume
         self._slot = slot
         self._serial = slot.serial
@@ -45,7 +244,7 @@ class Descriptor:
         slot = self._slot
         if slot.open and slot.serial == self._serial:
             return slot
-        code = Code.FILE_CLOSED if self._fs.mounted else Code.NOT_MOUNTED
+        code = Code.FILE_CLOSED if self._volume.mounted else Code.NOT_MOUNTED
         raise spiffs_error(code, self.name)
 
     @property
@@ -65,31 +264,42 @@ class Descriptor:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes (all that follow when negative); empty at the end."""
-        return fileops.read(self._volume, self._live(), size)
+        if type(size) is not int:
+            size = check_int(size, "size")
+        return _read(self._volume, self._live(), size)
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
         """Fill ``buffer`` from the offset on; returns the number of bytes."""
-        return fileops.read_into(self._volume, self._live(), memoryview(buffer).cast("B"))
+        view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError("the buffer must be writable")
+        return _read_into(self._volume, self._live(), view)
 
     def write(self, data: Buffer) -> int:
         """Write ``data`` and return its length; short writes wait in the write cache."""
         slot = self._live()
-        self._fs.check_writable()
-        return fileops.write(self._volume, slot, data)
+        self._volume.check_writable()
+        return _write(self._volume, slot, data)
 
     def write_now(self, data: Buffer) -> int:
         """Write ``data`` past the write cache: it is on flash when this returns its length."""
         slot = self._live()
-        self._fs.check_writable()
-        return fileops.write_now(self._volume, slot, data)
+        self._volume.check_writable()
+        return _write_now(self._volume, slot, data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Set the offset; -10003 past the end (the offset is then the end), -10040 below 0."""
-        return fileops.seek(self._volume, self._live(), offset, whence)
+        slot = self._live()
+        if type(offset) is not int or type(whence) is not int or whence not in _WHENCES:
+            offset, whence = check_int(offset, "offset"), check_int(whence, "whence")
+            if whence not in _WHENCES:
+                # The C takes every other number for SEEK_SET.
+                raise UsageError(f"whence is {whence}, not one of {_WHENCES}")
+        return _seek(self._volume, slot, offset, whence)
 
     def tell(self) -> int:
         """Return the offset."""
-        return fileops.tell(self._volume, self._live())
+        return _tell(self._volume, self._live())
 
     def truncate(self, size: int, *, exact: bool = False) -> None:
         """Cut the file to ``size`` bytes; -10003 for more than it has.
@@ -99,17 +309,17 @@ class Descriptor:
         a careful mount do not.
         """
         slot = self._live()
-        self._fs.check_writable()
-        fileops.cut(self._volume, slot, size, exact=exact)
+        self._volume.check_writable()
+        _truncate(self._volume, slot, check_int(size, "size"), exact=exact)
 
     def flush(self) -> None:
         """Write what the cache holds of this file."""
-        fileops.flush(self._volume, self._live())
+        flush_slot(self._volume, self._live())
 
     def close(self) -> None:
         """Flush and close; when the flush fails the descriptor stays open, as in the C."""
         slot = self._live()
-        fileops.flush(self._volume, slot)
+        flush_slot(self._volume, slot)
         slot.open = False
 
     def __enter__(self) -> Descriptor:
@@ -118,6 +328,14 @@ class Descriptor:
     def __exit__(self, *_: object) -> None:
         if not self.closed:
             self.close()
+
+
+_BUFFER_SIZE = 65536
+_BUFFERS: dict[int, Any] = {
+    _RDONLY: io.BufferedReader,
+    _WRONLY: io.BufferedWriter,
+    _RDWR: io.BufferedRandom,
+}
 
 
 class RawFile(io.RawIOBase):

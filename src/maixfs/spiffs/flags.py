@@ -1,25 +1,11 @@
-"""Open flags of SPIFFS, and what Python's mode letters mean in them."""
+"""Flags of SPIFFS for the mode letters of Python's ``open``."""
 
 from __future__ import annotations
 
-from enum import IntFlag
 from functools import lru_cache
 
 from maixfs.errors import UsageError
-
-
-class OpenFlag(IntFlag):
-    """Flags of an open (docs/SPEC.md, section 9)."""
-
-    APPEND = 1
-    TRUNC = 2
-    CREAT = 4
-    RDONLY = 8
-    WRONLY = 16
-    RDWR = 24
-    DIRECT = 32
-    EXCL = 64
-
+from maixfs.spiffs.descriptor import OpenFlag
 
 _MODES = {
     "r": OpenFlag.RDONLY,

@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.errors import NotFoundError
-from maixfs.spiffs import events, ondisk
-from maixfs.spiffs.erase import erase_block
+from maixfs.spiffs import ondisk
+from maixfs.spiffs.blocks import erase_block
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
-from maixfs.spiffs.headers import rewrite_header
 from maixfs.spiffs.pages import (
     check_data_page,
     copy_page,
     find_index_page,
     load_index_page,
     move_index_page,
+    rewrite_header,
     spare_blocks,
 )
+from maixfs.spiffs.volume import index_gone, index_moved
 
 if TYPE_CHECKING:
     from maixfs.spiffs.volume import Volume
@@ -131,7 +132,7 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
         rewrite_header(volume, None, index_id, index_page, work=work)
     else:
         new_page = move_index_page(volume, index_id, work, index_page)
-        events.index_moved(volume, object_id, span, new_page)
+        index_moved(volume, object_id, span, new_page)
 
 
 def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> None:
@@ -160,7 +161,7 @@ def _is_leftover(volume: Volume, page: int, span: int, listed: int) -> bool:
     page is no good, ``page`` is the one that a power loss in garbage collection left out of the
     index.
     """
-    if not volume.careful or listed == page or listed >= volume.geometry.pages:
+    if volume.faithful or listed == page or listed >= volume.geometry.pages:
         return False
     if volume.lookup[listed] != volume.lookup[page]:
         return False
@@ -175,7 +176,7 @@ def _move_index(volume: Volume, page: int, entry: int) -> None:
     header = volume.read_header(page)
     if header.flags & ondisk.DELET:
         new_page = copy_page(volume, entry, page)
-        events.index_moved(volume, entry, header.span_ix, new_page)
+        index_moved(volume, entry, header.span_ix, new_page)
     else:
         volume.delete_page(page)
-        events.index_gone(volume, entry, header.span_ix)
+        index_gone(volume, entry, header.span_ix)

@@ -71,7 +71,7 @@ class Geometry:
     @cached_property
     def data_size(self) -> int:
         """Bytes of a file in a data page."""
-        return self.page_size - ondisk.PAGE_HEADER.size
+        return self.page_size - ondisk.PageHeader.size
 
     @cached_property
     def header_size(self) -> int:
@@ -96,13 +96,13 @@ class Geometry:
     @cached_property
     def magic_offset(self) -> int:
         """Offset of the magic in a block; the erase count follows it."""
-        return self.lookup_pages * self.page_size - 4
+        return self.lookup_pages * self.page_size - ondisk.BlockSignature.size
 
     @property
     def magic_possible(self) -> bool:
         """Whether the look-up entries leave room for magic and erase count."""
         per_page = self.page_size // 2
-        return self.usable_pages % per_page * 2 <= self.page_size - 4
+        return self.usable_pages % per_page * 2 <= self.page_size - ondisk.BlockSignature.size
 
     def magic(self, block: int) -> int:
         """Return the magic that ``block`` carries."""

@@ -1,4 +1,4 @@
-"""The records of SPIFFS as they lie on flash, and nothing else (docs/SPEC.md, sections 2 and 3).
+"""The records of SPIFFS as they lie on flash (docs/SPEC.md, sections 2 and 3).
 
 All integers are little-endian. Field names are those of the specification.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from typing import NamedTuple
+
+from maixfs.record import Record, field
 
 ID_FREE = 0xFFFF
 """Look-up entry of a page that was never written since its block was erased."""
@@ -48,62 +49,72 @@ FLAGS_DELETE = 0xFF & ~(USED | DELET)
 """What is programmed over the flags of a page to delete it, without looking at them."""
 
 
-class PageHeader(NamedTuple):
+class PageHeader(Record):
     """First bytes of every object page."""
 
-    obj_id: int
-    span_ix: int
-    flags: int
+    obj_id: int = field("H", "object id; bit 15 set on index pages")
+    span_ix: int = field("H", "which part of the object this is, from 0")
+    flags: int = field("B", "active low: USED 01, FINAL 02, INDEX 04, IXDELE 40, DELET 80")
 
 
-PAGE_HEADER = struct.Struct("<HHB")
-FLAGS_OFFSET = 4
-INDEX_PAGE_TABLE = 8
+class IndexHeader(Record):
+    """Start of the object index header, the index page of span 0; name, meta and table follow."""
+
+    obj_id: int = field("H", "object id with bit 15")
+    span_ix: int = field("H", "0")
+    flags: int = field("B", "F8 when live")
+    _align: bytes = field("3s", "not defined; copied along")
+    file_size: int = field("I", "bytes of the file; FFFFFFFF before the first write")
+    type: int = field("B", "1 = file")
+
+
+class IndexPage(Record):
+    """Start of an index page of span 1 and up; its table follows."""
+
+    obj_id: int = field("H", "object id with bit 15")
+    span_ix: int = field("H", "1, 2, 3, ...")
+    flags: int = field("B", "F8 when live")
+    _align: bytes = field("3s", "FF when created")
+
+
+class BlockSignature(Record):
+    """The last bytes of the look-up pages of a block."""
+
+    magic: int = field("H", "follows from page size and place in the area; last one written")
+    erase_count: int = field("H", "the area's erase counter when the block was erased")
+
+
+FLAGS_OFFSET = PageHeader.offset_of("flags")
+"""Offset of the flags in every object page."""
+SIZE = IndexHeader.part("file_size")
+"""The size of a file in its index header."""
+TYPE = IndexHeader.part("type")
+ERASE_COUNT = BlockSignature.part("erase_count")
+MAGIC_WORD = BlockSignature.part("magic")
+NAME_OFFSET = IndexHeader.size
+"""Offset of the name in an index header."""
+INDEX_PAGE_TABLE = IndexPage.size
 """Offset of the table in an index page of span 1 and up."""
-
-
-class IndexHeader(NamedTuple):
-    """Start of the object index header, the index page of span 0 (then name, meta, table)."""
-
-    obj_id: int
-    span_ix: int
-    flags: int
-    size: int
-    type: int
-
-
-INDEX_HEADER = struct.Struct("<HHB3xIB")
-SIZE_OFFSET = 8
-NAME_OFFSET = INDEX_HEADER.size
-BLOCK_SIGNATURE = struct.Struct("<HH")
-"""Magic and erase count, the last four bytes of the look-up pages of a block."""
 U16 = struct.Struct("<H")
-U32 = struct.Struct("<I")
+"""A look-up entry, and an entry of an index table."""
 
-FIELDS: dict[str, tuple[tuple[str, int, int, str], ...]] = {
-    "page header": (
-        ("obj_id", 0, 2, "object id; bit 15 set on index pages"),
-        ("span_ix", 2, 2, "which part of the object this is, from 0"),
-        ("flags", 4, 1, "active low: USED 01, FINAL 02, INDEX 04, IXDELE 40, DELET 80"),
-    ),
+Row = tuple[str, int, int, str]
+
+
+def _rows(record: type[Record]) -> tuple[Row, ...]:
+    return tuple((f.name, f.offset, f.size, f.meaning) for f in record.fields)
+
+
+_TABLE = "page number of each data page, 16 bits each; FFFF = none"
+FIELDS: dict[str, tuple[Row, ...]] = {
+    "page header": _rows(PageHeader),
     "object index header": (
-        ("obj_id", 0, 2, "object id with bit 15"),
-        ("span_ix", 2, 2, "0"),
-        ("flags", 4, 1, "F8 when live"),
-        ("_align", 5, 3, "not defined; copied along"),
-        ("size", 8, 4, "bytes of the file; FFFFFFFF before the first write"),
-        ("type", 12, 1, "1 = file"),
-        ("name", 13, -1, "NAME_LEN bytes, padded with zeros, ends in a zero"),
+        *_rows(IndexHeader),
+        ("name", NAME_OFFSET, -1, "NAME_LEN bytes, padded with zeros, ends in a zero"),
         ("meta", -1, -1, "META_LEN bytes, FF when not given"),
-        ("table", -1, -1, "page number of each data page, 16 bits each; FFFF = none"),
+        ("table", -1, -1, _TABLE),
     ),
-    "object index page": (
-        ("obj_id", 0, 2, "object id with bit 15"),
-        ("span_ix", 2, 2, "1, 2, 3, ..."),
-        ("flags", 4, 1, "F8 when live"),
-        ("_align", 5, 3, "FF when created"),
-        ("table", 8, -1, "page number of each data page, 16 bits each; FFFF = none"),
-    ),
+    "object index page": (*_rows(IndexPage), ("table", INDEX_PAGE_TABLE, -1, _TABLE)),
 }
 """Field name, offset, length (-1: depends on the geometry), meaning; for docs and hex views."""
 

@@ -8,18 +8,275 @@ The same files in the same order give the same bytes.
 
 from __future__ import annotations
 
+import os
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from maixfs.errors import DeviceError, UsageError
 from maixfs.host.files import read_file, status_of
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.errors import Code, spiffs_error
+from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.geometry import Geometry, GeometryError
-from maixfs.spiffs.layout import FilePages, Measured, file_pages, lay_out, owners
+
+MOST_FILES = ondisk.ID_INDEX - 2
+"""Highest object id: 0x7FFF with the index bit would read as a free page."""
+_LARGEST_SHOWN = 5
+
+
+class FilePages(NamedTuple):
+    """Pages of one file."""
+
+    data_pages: int
+    index_pages: int
+    """The header included."""
+
+    @property
+    def total(self) -> int:
+        """All pages."""
+        return self.data_pages + self.index_pages
+
+
+class Measured(NamedTuple):
+    """A file that wants room: its name as stored, its size in bytes."""
+
+    name: bytes
+    size: int
+
+
+def file_pages(size: int, geometry: Geometry) -> FilePages:
+    """Return the pages that a file of ``size`` bytes takes."""
+    data = -(-size // geometry.data_size)
+    return FilePages(data, geometry.index_span(data - 1) + 1 if data else 1)
+
+
+def pages_needed(sizes: Iterable[int], geometry: Geometry) -> int:
+    """Return the pages that files of ``sizes`` bytes take together."""
+    return sum(file_pages(size, geometry).total for size in sizes)
+
+
+def page_capacity(geometry: Geometry, spare_blocks: int = 2) -> int:
+    """Return the pages that can be taken while ``spare_blocks`` blocks stay empty."""
+    return (geometry.blocks - spare_blocks) * geometry.usable_pages
+
+
+def lay_out(files: list[Measured], geometry: Geometry, spare_blocks: int) -> list[FilePages]:
+    """Return each file's pages.
+
+    Raises ``FullError`` when they are too many, with the largest files in its hint, and
+    ``UsageError`` for a number of spare blocks that the area does not have.
+    """
+    if not 0 <= spare_blocks < geometry.blocks:
+        raise UsageError(f"{spare_blocks} spare blocks: the area has {geometry.blocks}")
+    layout = [file_pages(file.size, geometry) for file in files]
+    needed = sum(pages.total for pages in layout)
+    if needed > page_capacity(geometry, spare_blocks):
+        raise _does_not_fit(files, layout, page_capacity(geometry, spare_blocks), geometry)
+    if len(files) > MOST_FILES:
+        about = f"{len(files)} files: there are object ids for {MOST_FILES}"
+        raise spiffs_error(Code.FULL, about)
+    return layout
+
+
+def owners(obj_id: int, pages: FilePages, geometry: Geometry) -> Iterator[int]:
+    """Yield the look-up entries of a file: each index page, then the data pages it lists."""
+    for index_span in range(pages.index_pages):
+        yield obj_id | ondisk.ID_INDEX
+        first, end = geometry.first_span(index_span), geometry.first_span(index_span + 1)
+        yield from repeat(obj_id, min(end, pages.data_pages) - first)
+
+
+def _does_not_fit(
+    files: list[Measured], layout: list[FilePages], capacity: int, geometry: Geometry
+) -> SpiffsError:
+    needed = sum(pages.total for pages in layout)
+    about = (
+        f"{needed - capacity} pages of {geometry.page_size} bytes too many:"
+        f" {len(files)} files need {needed}, {capacity} fit"
+    )
+    ranked = sorted(zip(files, layout, strict=True), key=lambda pair: (-pair[1].total, pair[0]))
+    largest = ", ".join(
+        f"{file.name.decode('utf-8', 'backslashreplace')} ({pages.total})"
+        for file, pages in ranked[:_LARGEST_SHOWN]
+    )
+    return spiffs_error(Code.FULL, about, hint=f"the largest, in pages: {largest}")
+
+
+HOST_LITTER = frozenset({b".DS_Store", b".git", b"Thumbs.db", b"desktop.ini"})
+"""What hosts and version control leave in folders and no board has a use for."""
+_MOST_ENTRIES = 4 * MOST_FILES
+"""No area could hold more, and somebody may ask for all of a disk."""
+_MOST_LINKS = 1000
+"""Folders reached through links: links to folders with links can multiply without end."""
+_NAMES_SHOWN = 3
+
+_FOLDERS = "SPIFFS has no folders: these become part of names, which the firmware lists flat"
+_EMPTY = "empty folders leave no trace"
+_LITTER = "left out, as no board has a use for them"
+_OUTSIDE = "left out, as they link to outside of the folder"
+_CIRCLE = "left out, as they link to a folder that they are in"
+_SPECIAL = "left out, as they are neither files nor folders"
+_RAW = "not UTF-8, stored byte for byte"
+_OF_SPIFFS = (_FOLDERS, _EMPTY, _RAW)
+"""What does not matter to a file system with folders, and with names of text."""
+
+
+class PackFile(NamedTuple):
+    """A file to pack: its name as stored, the host's file, and its meta (``None``: not given)."""
+
+    name: bytes
+    content: Path
+    meta: bytes | None = None
+
+
+class PackPlan(NamedTuple):
+    """What a folder gives: its files in the order of their names' bytes, and what to know."""
+
+    files: tuple[PackFile, ...]
+    warnings: tuple[str, ...]
+    folders: tuple[bytes, ...] = ()
+    """Names of the folders in it, in the order of their bytes."""
+
+    def too_long(self, geometry: Geometry) -> tuple[bytes, ...]:
+        """Return the names that have too many bytes for ``geometry``."""
+        return tuple(file.name for file in self.files if len(file.name) >= geometry.name_length)
+
+
+def collect(
+    folder: Path | str,
+    *,
+    prefix: str = "/",
+    follow_links: bool = False,
+    everything: bool = False,
+    real_folders: bool = False,
+) -> PackPlan:
+    """Return the files of ``folder`` and of the folders in it, for ``pack``.
+
+    A name is ``prefix`` and the path in the folder, with slashes; bytes that are not UTF-8 are
+    kept. The order depends on those bytes alone. Links are followed inside of the folder, and
+    out of it with ``follow_links``. What hosts litter (``HOST_LITTER``) is left out unless
+    ``everything`` is asked for. With ``real_folders`` they go where folders are, and nothing is
+    said of them. Raises ``UsageError`` for a folder that cannot be read.
+    """
+    walk = _Walk(Path(folder), prefix.encode(), follow_links, everything)
+    walk.run()
+    said = walk.warnings(_OF_SPIFFS if real_folders else ())
+    return PackPlan(tuple(sorted(walk.files)), said, tuple(sorted(walk.folders)))
+
+
+class _Folder(NamedTuple):
+    path: bytes
+    name: bytes
+    above: tuple[bytes, ...]
+    """Real paths of this folder and those over it: a link to one of them is a circle."""
+
+
+class _Walk:
+    """One walk through a folder. Paths are bytes, so that no locale has a say in names."""
+
+    def __init__(self, root: Path, prefix: bytes, follow_links: bool, everything: bool) -> None:
+        self.files: list[PackFile] = []
+        self.folders: list[bytes] = []
+        self._root = os.path.realpath(os.fsencode(root))
+        self._prefix = prefix
+        self._follow_links = follow_links
+        self._ignored = frozenset() if everything else HOST_LITTER
+        self._entries = 0
+        self._links = 0
+        self._notes: dict[str, list[bytes]] = {}
+
+    def run(self) -> None:
+        """Visit every folder once for each way that leads to it."""
+        waiting = [_Folder(self._root, self._prefix, (self._root,))]
+        while waiting:
+            folder = waiting.pop()
+            entries = self._scan(folder)
+            if folder.path != self._root:
+                self.folders.append(folder.name.rstrip(b"/"))
+            if not entries and folder.path != self._root:
+                self._note(_EMPTY, folder.name)
+            for entry in entries:
+                name = folder.name + entry.name
+                if entry.name in self._ignored:
+                    self._note(_LITTER, name)
+                elif _is(entry.is_dir):
+                    waiting += self._enter(folder, entry, name + b"/")
+                else:
+                    self._add(entry, name)
+
+    def warnings(self, unsaid: tuple[str, ...]) -> tuple[str, ...]:
+        """Return one sentence for each kind of thing noticed, with the first few names."""
+        return tuple(
+            _sentence(text, sorted(names))
+            for text, names in self._notes.items()
+            if text not in unsaid
+        )
+
+    def _scan(self, folder: _Folder) -> list[os.DirEntry[bytes]]:
+        try:
+            with os.scandir(folder.path) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as error:
+            raise UsageError(f"{os.fsdecode(folder.path)}: {error.strerror}") from error
+        self._entries += len(entries)
+        if self._entries > _MOST_ENTRIES or self._links > _MOST_LINKS:
+            raise UsageError(
+                f"{os.fsdecode(self._root)}: more than {_MOST_ENTRIES} entries,"
+                f" or {_MOST_LINKS} links to folders"
+            )
+        return entries
+
+    def _enter(self, folder: _Folder, entry: os.DirEntry[bytes], name: bytes) -> list[_Folder]:
+        """Return the folder to visit, or none. Junctions are no links to Python, so all ask."""
+        real = os.path.realpath(entry.path)
+        if not self._may_follow(real):
+            self._note(_OUTSIDE, name)
+        elif real in folder.above:
+            self._note(_CIRCLE, name)
+        else:
+            self._note(_FOLDERS, name)
+            self._links += entry.is_symlink()
+            return [_Folder(real, name, (*folder.above, real))]
+        return []
+
+    def _add(self, entry: os.DirEntry[bytes], name: bytes) -> None:
+        if not _is(entry.is_file):
+            self._note(_SPECIAL, name)
+        elif entry.is_symlink() and not self._may_follow(os.path.realpath(entry.path)):
+            self._note(_OUTSIDE, name)
+        else:
+            self.files.append(PackFile(name, Path(os.fsdecode(entry.path))))
+            if name.decode("utf-8", "ignore").encode() != name:
+                self._note(_RAW, name)
+
+    def _may_follow(self, real: bytes) -> bool:
+        if self._follow_links:
+            return True
+        try:
+            return os.path.commonpath([self._root, real]) == self._root
+        except ValueError:  # another drive
+            return False
+
+    def _note(self, text: str, name: bytes) -> None:
+        self._notes.setdefault(text, []).append(name)
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """Return the answer; a link that leads to itself is nothing at all."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def _sentence(text: str, names: list[bytes]) -> str:
+    shown = ", ".join(name.decode("utf-8", "backslashreplace") for name in names[:_NAMES_SHOWN])
+    more = len(names) - _NAMES_SHOWN
+    return f"{text}: {shown}" + (f" and {more} more" if more > 0 else "")
+
 
 Content: TypeAlias = bytes | bytearray | memoryview | Path
 """The bytes of a file, or the host's file that holds them."""
@@ -92,8 +349,15 @@ class _Writer:
         """
         start = self._pages[self._next] * self._geometry.page_size
         stored = size if size else ondisk.SIZE_UNDEFINED
-        fields = (obj_id | ondisk.ID_INDEX, 0, ondisk.FLAGS_INDEX, stored, ondisk.TYPE_FILE)
-        ondisk.INDEX_HEADER.pack_into(self._area, start, *fields)
+        fields = (
+            obj_id | ondisk.ID_INDEX,
+            0,
+            ondisk.FLAGS_INDEX,
+            bytes(3),
+            stored,
+            ondisk.TYPE_FILE,
+        )
+        ondisk.IndexHeader.struct.pack_into(self._area, start, *fields)
         rest = source.name.ljust(self._geometry.name_length, b"\0") + source.meta
         rest = rest.ljust(self._geometry.header_size - ondisk.NAME_OFFSET, b"\0")
         at = start + ondisk.NAME_OFFSET
@@ -110,7 +374,7 @@ class _Writer:
         if index_span:
             at = index_page * g.page_size
             fields = (obj_id | ondisk.ID_INDEX, index_span, ondisk.FLAGS_INDEX)
-            ondisk.PAGE_HEADER.pack_into(self._area, at, *fields)
+            ondisk.PageHeader.struct.pack_into(self._area, at, *fields)
         at = index_page * g.page_size + g.index_slot(first)
         self._area[at : at + 2 * len(pages)] = _little_endian(pages)
         self._write_data(obj_id, first, pages, data)
@@ -118,7 +382,7 @@ class _Writer:
     def _write_data(self, obj_id: int, first: int, pages: array[int], data: memoryview) -> None:
         # The loop of the whole packing: a small page leaves it two microseconds a turn.
         area, page_size, room = self._area, self._geometry.page_size, self._geometry.data_size
-        head, pack_head = ondisk.PAGE_HEADER.size, ondisk.PAGE_HEADER.pack_into
+        head, pack_head = ondisk.PageHeader.size, ondisk.PageHeader.struct.pack_into
         offset = first * room
         for span, page in enumerate(pages, first):
             at = page * page_size
@@ -141,9 +405,9 @@ def _stamp_blocks(area: memoryview, geometry: Geometry) -> None:
     """Write what a format leaves in each block: the erase count 0 and the magic."""
     for block in range(geometry.blocks):
         at = block * geometry.block_size + geometry.magic_offset
-        ondisk.U16.pack_into(area, at + 2, 0)
+        ondisk.ERASE_COUNT.pack_into(area, at, 0)
         if geometry.use_magic:
-            ondisk.U16.pack_into(area, at, geometry.magic(block))
+            ondisk.MAGIC_WORD.pack_into(area, at, geometry.magic(block))
 
 
 def _write_lookup(area: memoryview, geometry: Geometry, layout: list[FilePages]) -> None:

@@ -1,4 +1,4 @@
-"""Object pages: find a free one, fill it, move it, look one up, check what one says it is."""
+"""Object pages: find a free one, fill it, move it, check it; create and rewrite index headers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.erase import erase_quick
+from maixfs.spiffs.blocks import erase_quick
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
+from maixfs.spiffs.volume import index_moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.nor.device import Buffer
+    from maixfs.spiffs.state import Slot
     from maixfs.spiffs.volume import Volume
 
 _SPARE_BLOCKS = 2
+_unpack_header = ondisk.PageHeader.struct.unpack_from
+_pack_header = ondisk.PageHeader.struct.pack
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.DELET | ondisk.INDEX
 _LIVE_DATA = ondisk.DELET | ondisk.INDEX
 _LIVE_INDEX = ondisk.DELET
@@ -71,7 +75,9 @@ def find_index_page(volume: Volume, object_id: int, span: int) -> int:
     Raises ``NotFoundError`` when there is none.
     """
     pages = volume.index.pages_of(object_id, span)
+    volume.caches.spare = True
     if not pages:
+        volume.caches.spare = _search_ends_at_index_page(volume)
         raise spiffs_error(Code.NOT_FOUND, f"index page {span} of object {object_id:#x}")
     return _first_from_cursor(volume, pages)
 
@@ -82,9 +88,30 @@ def find_name(volume: Volume, name: bytes) -> int:
     Raises ``NotFoundError`` when no file has that name.
     """
     pages = volume.index.pages_named(name)
+    volume.caches.spare = True
     if not pages:
+        volume.caches.spare = _search_ends_at_index_page(volume)
         raise spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
     return _first_from_cursor(volume, pages)
+
+
+def _search_ends_at_index_page(volume: Volume) -> bool:
+    """Return whether a search in vain reads a page header after the last look-up page.
+
+    The C reads headers past its cache. It starts at the search cursor, goes once round, and reads
+    the block of the cursor to its end again unless the cursor was at the block's start.
+    """
+    if volume.caches.limit is None:
+        return False
+    geometry = volume.geometry
+    block, in_block = divmod(volume.search_page, geometry.pages_per_block)
+    if in_block <= geometry.lookup_pages:
+        block = (block or geometry.blocks) - 1
+    per_page = geometry.page_size // 2
+    first = (geometry.usable_pages - 1) // per_page * per_page
+    start = block * geometry.pages_per_block + geometry.lookup_pages
+    entries = volume.lookup[start + first : start + geometry.usable_pages]
+    return any(ondisk.ID_INDEX <= entry < ondisk.ID_FREE for entry in entries)
 
 
 def _first_from_cursor(volume: Volume, pages: list[int]) -> int:
@@ -103,7 +130,7 @@ def allocate(volume: Volume, object_id: int, span: int, flags: int) -> int:
     """
     page = find_free(volume)
     volume.claim(page, object_id)
-    volume.program(page, 0, ondisk.PAGE_HEADER.pack(object_id, span, flags & ~ondisk.USED))
+    volume.program(page, 0, _pack_header(object_id, span, flags & ~ondisk.USED))
     return page
 
 
@@ -113,14 +140,14 @@ def append_data_page(volume: Volume, object_id: int, span: int, data: Buffer) ->
     Its header says finished before the data is there: until the index lists it nobody looks.
     """
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_DATA)
-    volume.program(page, ondisk.PAGE_HEADER.size, data)
+    volume.program(page, ondisk.PageHeader.size, data)
     return page
 
 
 def replace_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -> int:
     """Write a data page that takes the place of another, and finish it; returns the page."""
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_OPEN)
-    volume.program(page, ondisk.PAGE_HEADER.size, data)
+    volume.program(page, ondisk.PageHeader.size, data)
     volume.set_flags(page, ondisk.FLAGS_DATA)
     return page
 
@@ -147,7 +174,8 @@ def move_index_page(volume: Volume, object_id: int, work: bytearray, source: int
 def copy_page(volume: Volume, object_id: int, source: int) -> int:
     """Copy a page as it is to a free one and delete the source; returns the new page."""
     page = find_free(volume)
-    volume.program(page, 0, volume.read_page(source))
+    size = volume.geometry.page_size
+    volume.copy(volume.page_address(source), volume.page_address(page), size)
     volume.claim(page, object_id)
     if object_id & ondisk.ID_INDEX:
         volume.learn(page)
@@ -178,9 +206,9 @@ def check_data_page(volume: Volume, page: int, span: int) -> None:
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_reference(volume, page, span)
-    header = volume.read_header(page)
-    if header.flags & _STATE != _LIVE_DATA or header.span_ix != span:
-        raise _bad_page(volume, page, header, data=True)
+    _, found, flags = volume.read_header(page)
+    if flags & _STATE != _LIVE_DATA or found != span:
+        raise _bad_page(volume, page, flags, data=True)
     volume.checked[page] = span
 
 
@@ -189,32 +217,28 @@ def check_index_page(volume: Volume, object_id: int, page: int, span: int) -> No
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_index_reference(volume, page)
-    check_index_header(volume, page, volume.read_header(page), object_id, span)
+    _, found, flags = volume.read_header(page)
+    check_index_header(volume, page, flags, object_id, found - span)
 
 
 def check_index_header(
-    volume: Volume,
-    page: int,
-    header: ondisk.PageHeader | ondisk.IndexHeader,
-    object_id: int,
-    span: int,
+    volume: Volume, page: int, flags: int, object_id: int, span_error: int
 ) -> None:
-    """Raise the C's number unless the header of ``page`` is that of a live index page."""
-    if (
-        header.flags & _STATE != _LIVE_INDEX
-        or header.span_ix != span
-        or not object_id & ondisk.ID_INDEX
-    ):
-        raise _bad_page(volume, page, header, data=False)
+    """Raise the C's number unless ``page`` has the flags of a live index page and its id one's.
+
+    ``span_error`` is 0 if the page carries the span that it should have.
+    """
+    if flags & _STATE != _LIVE_INDEX or span_error or not object_id & ondisk.ID_INDEX:
+        raise _bad_page(volume, page, flags, data=False)
 
 
 def check_index_work(
     volume: Volume, page: int, work: bytearray, object_id: int, span: int
 ) -> None:
     """Raise the C's number unless ``work``, the content of ``page``, is a live index page."""
-    header = ondisk.PAGE_HEADER.unpack_from(work)
-    if header[2] & _STATE != _LIVE_INDEX or header[1] != span:
-        raise _bad_page(volume, page, ondisk.PageHeader._make(header), data=False)
+    _, found, flags = _unpack_header(work)
+    if flags & _STATE != _LIVE_INDEX or found != span:
+        raise _bad_page(volume, page, flags, data=False)
     if not object_id & ondisk.ID_INDEX:
         raise spiffs_error(Code.NOT_INDEX, _where(volume, page))
 
@@ -239,11 +263,8 @@ def _bad_index_reference(volume: Volume, page: int) -> SpiffsError:
     return spiffs_error(Code.INDEX_INVALID, _where(volume, page))
 
 
-def _bad_page(
-    volume: Volume, page: int, header: ondisk.PageHeader | ondisk.IndexHeader, *, data: bool
-) -> SpiffsError:
+def _bad_page(volume: Volume, page: int, flags: int, *, data: bool) -> SpiffsError:
     """Return what the C says first of a page that is not what the index needs."""
-    flags = header.flags
     if flags & ondisk.USED:
         code = Code.IS_FREE
     elif not flags & ondisk.DELET:
@@ -262,3 +283,72 @@ def load_index_page(volume: Volume, object_id: int, page: int, span: int) -> byt
     work = volume.read_page(page)
     check_index_work(volume, page, work, object_id, span)
     return work
+
+
+def create_header(volume: Volume, object_id: int, name: bytes, meta: bytes | None) -> int:
+    """Write the header of a new, empty file and return its page.
+
+    Its size and table stay erased, so that the first write needs no new page. Room was made
+    before. The three padding bytes are 0 (the C leaves what was on its stack).
+    """
+    geometry = volume.geometry
+    entry = object_id | ondisk.ID_INDEX
+    page = find_free(volume)
+    volume.claim(page, entry)
+    header = bytearray(geometry.header_size)
+    ondisk.IndexHeader.struct.pack_into(
+        header, 0, entry, 0, ondisk.FLAGS_INDEX, bytes(3), ondisk.SIZE_UNDEFINED, ondisk.TYPE_FILE
+    )
+    put_name(header, name, geometry.name_length)
+    meta_start = ondisk.NAME_OFFSET + geometry.name_length
+    put_meta(header, meta or b"\xff" * geometry.meta_length, meta_start)
+    volume.program(page, 0, header)
+    volume.learn(page)
+    index_moved(volume, entry, 0, page, ondisk.SIZE_UNDEFINED)
+    return page
+
+
+def put_name(header: bytearray, name: bytes, length: int) -> None:
+    """Write a name, padded with zeros, into a header."""
+    start = ondisk.NAME_OFFSET
+    header[start : start + length] = name.ljust(length, b"\0")
+
+
+def put_meta(header: bytearray, meta: bytes, start: int) -> None:
+    """Write the meta bytes into a header."""
+    header[start : start + len(meta)] = meta
+
+
+def rewrite_header(
+    volume: Volume,
+    slot: Slot | None,
+    object_id: int,
+    page: int,
+    *,
+    work: bytearray | None = None,
+    name: bytes | None = None,
+    meta: bytes | None = None,
+    size: int = 0,
+) -> int:
+    """Write the header at ``page``, changed, to a new page and return that.
+
+    ``work`` is its content if the caller changed the table; ``name``, ``meta`` and ``size`` (0:
+    as it is) change those fields. All descriptors hear of it.
+    """
+    geometry = volume.geometry
+    entry = object_id | ondisk.ID_INDEX
+    if work is None:
+        work = volume.read_page(page)
+    check_index_work(volume, page, work, entry, 0)
+    if name is not None:
+        put_name(work, name, geometry.name_length)
+    if meta is not None:
+        put_meta(work, meta, ondisk.NAME_OFFSET + geometry.name_length)
+    if size:
+        ondisk.SIZE.pack_into(work, 0, size)
+    new_page = move_index_page(volume, entry, work, page)
+    now = ondisk.SIZE.unpack(work)[0]
+    index_moved(volume, entry, 0, new_page, now)
+    if slot is not None:
+        slot.header_page = new_page
+    return new_page

@@ -1,7 +1,7 @@
-"""What a mounted file system keeps in RAM, and the programs that keep RAM and flash one.
+"""A mounted SPIFFS: its device, its state in RAM, and the programs that change both together.
 
-Nothing here decides anything: it is the ground that mounting, garbage collection and the file
-operations stand on. Look-up entries are mirrored per page, so that no operation scans flash.
+Look-up entries are mirrored in RAM, so no operation scans flash. The functions at the end tell
+open descriptors that an index page moved, that a size changed or that a file was removed.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from array import array
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.blocks import BlockCounts
-from maixfs.spiffs.cache import WriteCaches
-from maixfs.spiffs.ids import IdPool
-from maixfs.spiffs.index import ObjectIndex
-from maixfs.spiffs.slots import SlotTable
+from maixfs.spiffs.errors import Code, spiffs_error
+from maixfs.spiffs.state import BlockCounts, IdPool, ObjectIndex, SlotTable, WriteCaches
 
 if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
     from maixfs.spiffs.geometry import Geometry
+    from maixfs.spiffs.state import Slot, WriteCache
 
 _UNUSED = (ondisk.ID_FREE, ondisk.ID_DELETED)
+_PAGE_HEADER_SIZE = ondisk.PageHeader.size
+_INDEX_HEADER_SIZE = ondisk.IndexHeader.size
 _BYTES = [bytes((value,)) for value in range(256)]
 
 
@@ -33,7 +33,8 @@ class Volume:
         geometry: Geometry,
         *,
         read_only: bool,
-        careful: bool,
+        faithful: bool,
+        copy_pieces: bool,
         max_files: int | None,
         cache_pages: int | None,
     ) -> None:
@@ -46,8 +47,11 @@ class Volume:
         self._page_size = geometry.page_size
         self._entry_zero = geometry.base - 2 * geometry.lookup_pages
         self.read_only = read_only
-        self.careful = careful
-        """Whether a full file system is spared what the C does to it."""
+        self.mounted = False
+        self.faithful = faithful
+        """Whether a full file system loses what it loses under the C."""
+        self.copy_pieces = copy_pieces
+        """Whether pages are copied in pieces of ``geometry.copy_buffer`` bytes, as in the C."""
         self.lookup = array("H", bytes(2 * geometry.pages))
         """Object id per page; look-up pages themselves count as deleted."""
         self.counts = BlockCounts(self.lookup, geometry)
@@ -72,6 +76,23 @@ class Volume:
         self.aborted_block: int | None = None
         """The block whose erase was cut short, found at mount."""
 
+    def check_mounted(self) -> None:
+        """Raise -10000, which is a ``ValueError`` too, before a mount and after an unmount."""
+        if not self.mounted:
+            raise spiffs_error(Code.NOT_MOUNTED)
+
+    def check_writable(self) -> None:
+        """Raise -10000 unless mounted, -10032 on a read-only mount."""
+        if not self.mounted:
+            raise spiffs_error(Code.NOT_MOUNTED)
+        if self.read_only:
+            raise spiffs_error(Code.RO_NOT_IMPL)
+
+    def end_mount(self) -> None:
+        """Let every later call fail, and the next step of a listing that is under way."""
+        self.mounted = False
+        self.index.changes += 1
+
     def free_pages(self) -> int:
         """Return the pages that can still be written, two blocks set aside."""
         geometry = self.geometry
@@ -84,21 +105,35 @@ class Volume:
     def read_page(self, page: int) -> bytearray:
         """Return a copy of a whole page, to be worked on."""
         size = self._page_size
+        self.caches.spare = False
         return bytearray(self._read(self._base + page * size, size))
 
     def read_header(self, page: int) -> ondisk.PageHeader:
         """Return the page header of an object page."""
-        raw = self._read(self._base + page * self._page_size, 5)
-        return ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack(raw))
+        self.caches.spare = False
+        raw = self._read(self._base + page * self._page_size, _PAGE_HEADER_SIZE)
+        return ondisk.PageHeader.unpack(raw)
 
     def read_index_header(self, page: int) -> ondisk.IndexHeader:
         """Return the fixed fields of an object index header."""
-        raw = self.device.read(self.page_address(page), ondisk.INDEX_HEADER.size)
-        return ondisk.IndexHeader._make(ondisk.INDEX_HEADER.unpack(raw))
+        self.caches.spare = False
+        raw = self._read(self._base + page * self._page_size, _INDEX_HEADER_SIZE)
+        return ondisk.IndexHeader.unpack(raw)
 
     def program(self, page: int, offset: int, data: Buffer) -> None:
         """Program bytes inside an object page."""
         self._program(self._base + page * self._page_size + offset, data)
+
+    def copy(self, source: int, target: int, length: int) -> None:
+        """Copy bytes from one chip address to another, in pieces where the mount asks for them."""
+        self.caches.spare = False
+        if not self.copy_pieces:
+            if length:
+                self._program(target, self._read(source, length))
+            return
+        piece = self.geometry.copy_buffer
+        for at in range(0, length, piece):
+            self._program(target + at, self._read(source + at, min(piece, length - at)))
 
     def set_flags(self, page: int, flags: int) -> None:
         """Program the flags byte of an object page."""
@@ -113,6 +148,7 @@ class Volume:
 
     def claim(self, page: int, object_id: int) -> None:
         """Write the look-up entry of a free page."""
+        self.caches.spare = False  # to find the page the C read look-up entries
         self._program(self.entry_address(page), ondisk.U16.pack(object_id))
         self.lookup[page] = object_id
         self.checked.pop(page, None)  # a damaged file's index may list a free page
@@ -155,8 +191,13 @@ class Volume:
 
     def learn_again(self, page: int) -> None:
         """Take an index page that was programmed in place into the index again."""
+        index = self.index
+        before, changes = index.visible.get(page), index.name_changes
         self.forget(page)
         self.learn(page)
+        after = index.visible.get(page)
+        if before is not None and after is not None and before.raw_name == after.raw_name:
+            index.name_changes = changes
 
     def load_block(self, block: int) -> int:
         """Mirror the look-up entries and the erase count of a block; returns its magic."""
@@ -166,6 +207,57 @@ class Volume:
         start = block * geometry.pages_per_block + geometry.lookup_pages
         self.lookup[start : start + geometry.usable_pages] = ondisk.u16_array(entries)
         self.counts.touch(start)
-        signature = self._read(address + geometry.magic_offset, 4)
-        magic, self.erase_counts[block] = ondisk.BLOCK_SIGNATURE.unpack(signature)
+        signature = self._read(address + geometry.magic_offset, ondisk.BlockSignature.size)
+        magic, self.erase_counts[block] = ondisk.BlockSignature.unpack(signature)
         return int(magic)
+
+
+def index_moved(
+    volume: Volume, object_id: int, span: int, page: int, size: int | None = None
+) -> None:
+    """Tell all descriptors of an object where its index page is now.
+
+    ``size`` is the size in a rewritten header (``None`` or 0: the size did not change).
+    """
+    for slot in volume.slots.of_object(object_id):
+        if span == 0:
+            # The C passes over descriptors that were never opened by name, such as one opened by
+            # its page: it then goes on with the old header. A careful volume does not.
+            if slot.score == 0 and (volume.faithful or not slot.open):
+                continue
+            slot.header_page = page
+            if size:
+                _resized(volume, slot, size)
+        if slot.cursor_span == span:
+            slot.cursor_page = page
+
+
+def index_gone(volume: Volume, object_id: int, span: int) -> None:
+    """Tell all descriptors of an object that an index page was deleted; span 0 closes them."""
+    for slot in volume.slots.of_object(object_id):
+        if span == 0:
+            if slot.open and slot.cache is not None:
+                release_cache(volume, slot.cache)
+            slot.open = False
+            slot.object_id = ondisk.ID_DELETED
+        if slot.cursor_span == span:
+            slot.cursor_page = 0
+
+
+def _resized(volume: Volume, slot: Slot, size: int) -> None:
+    slot.size = size
+    end = slot.known_size
+    cache = slot.cache
+    if end > 0 and cache is not None:
+        end = max(end, cache.end)
+    slot.offset = min(slot.offset, end)
+    if cache is not None and cache.offset > end + 1:
+        release_cache(volume, cache)  # the file was cut before what waits to be written
+
+
+def release_cache(volume: Volume, cache: WriteCache) -> None:
+    """Give a cache page back and let no open descriptor point at it."""
+    for slot in volume.slots:
+        if slot.open and slot.cache is cache:
+            slot.cache = None
+    volume.caches.release(cache)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.host.files import status_of
-from maixfs.spiffs.collect import collect
+from maixfs.spiffs.pack import collect
 from maixfs.target.address import TargetPath, parse_target
 from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.names import Parts, show

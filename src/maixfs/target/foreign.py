@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 
 _SAMPLE = 4096
 _CHUNK = 1 << 16

@@ -12,23 +12,20 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.vfs.errnos import ERRORCODE, UERRNO, Errno
+    from maixfs.vfs.driver import ImportStat, NativeDriver
     from maixfs.vfs.errors import (
+        ERRORCODE,
+        UERRNO,
+        Errno,
         PlainOSError,
         PlainTimeoutError,
         VfsError,
         without_errno_attribute,
     )
-    from maixfs.vfs.fat import VfsFat
-    from maixfs.vfs.fat_class import fat_class
-    from maixfs.vfs.fat_options import FatOptions
-    from maixfs.vfs.files import FileIO, TextIOWrapper
-    from maixfs.vfs.imports import ImportStat
-    from maixfs.vfs.profile import PROFILES, Profile
-    from maixfs.vfs.quirks import SENTENCES, OnQuirk
-    from maixfs.vfs.raw import RawFile
-    from maixfs.vfs.spiffs import VfsSpiffs
-    from maixfs.vfs.spiffs_area import Area
+    from maixfs.vfs.fat import FatOptions, VfsFat, fat_class
+    from maixfs.vfs.files import FileIO, RawFile, TextIOWrapper
+    from maixfs.vfs.profile import PROFILES, SENTENCES, OnQuirk, Profile
+    from maixfs.vfs.spiffs import Area, VfsSpiffs
     from maixfs.vfs.vfs import Vfs
 
 __all__ = [
@@ -41,6 +38,7 @@ __all__ = [
     "FatOptions",
     "FileIO",
     "ImportStat",
+    "NativeDriver",
     "OnQuirk",
     "PlainOSError",
     "PlainTimeoutError",
@@ -58,37 +56,20 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "errnos": (
+        "driver": ("ImportStat", "NativeDriver"),
+        "errors": (
             "ERRORCODE",
             "UERRNO",
             "Errno",
-        ),
-        "errors": (
             "PlainOSError",
             "PlainTimeoutError",
             "VfsError",
             "without_errno_attribute",
         ),
-        "fat": ("VfsFat",),
-        "fat_class": ("fat_class",),
-        "fat_options": ("FatOptions",),
-        "fat_time": (),
-        "files": (
-            "FileIO",
-            "TextIOWrapper",
-        ),
-        "imports": ("ImportStat",),
-        "profile": (
-            "PROFILES",
-            "Profile",
-        ),
-        "quirks": (
-            "SENTENCES",
-            "OnQuirk",
-        ),
-        "raw": ("RawFile",),
-        "spiffs": ("VfsSpiffs",),
-        "spiffs_area": ("Area",),
+        "fat": ("FatOptions", "VfsFat", "fat_class"),
+        "files": ("FileIO", "RawFile", "TextIOWrapper"),
+        "profile": ("PROFILES", "SENTENCES", "OnQuirk", "Profile"),
+        "spiffs": ("Area", "VfsSpiffs"),
         "vfs": ("Vfs",),
     },
 )

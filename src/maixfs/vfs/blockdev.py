@@ -1,4 +1,4 @@
-"""What lies under a FAT volume: a program's block device, or sectors of our own."""
+"""The device under a FAT volume: a program's block device, or a ``SectorDevice``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from maixfs.fat.errors import FResult, fat_error
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import SectorError
 
-_NO_END = 0xFFFFFFFF
-"""As many sectors as FatFs can count."""
-_MOST = 128
-"""Sectors that FatFs asks for in one go at most."""
+_MAX_SECTORS = 0xFFFFFFFF
+"""Sectors that FatFs can count."""
+_MAX_TRANSFER = 128
+"""Sectors of one call of a program's method, at most."""
 
 
 class Ioctl(IntEnum):
-    """What MicroPython asks of a block device's ``ioctl``."""
+    """Operations of a block device's ``ioctl``."""
 
     INIT = 1
     DEINIT = 2
@@ -27,20 +27,20 @@ class Ioctl(IntEnum):
 
 
 class Blocks(SectorDevice, Protocol):
-    """A ``SectorDevice`` that can be started, counted and locked."""
+    """A ``SectorDevice`` that can be started, measured and write-protected."""
 
     def start(self) -> None:
-        """Make it ready; raises ``FatError`` (not ready, disk error)."""
+        """Make the device ready; raises ``FatError`` (not ready, disk error)."""
 
     def capacity(self) -> int:
-        """Return the sectors that a new file system may use; raises ``TypeError`` if unknown."""
+        """Return the number of sectors for a new file system; raises ``TypeError`` if unknown."""
 
     def protect(self) -> None:
-        """Refuse every write from now on."""
+        """Refuse every later write."""
 
 
 class OwnBlocks:
-    """Sectors of our own: ``device``'s methods, without a way around."""
+    """A ``SectorDevice`` whose methods are called directly, at no extra cost."""
 
     def __init__(self, device: SectorDevice) -> None:
         self._device = device
@@ -57,18 +57,18 @@ class OwnBlocks:
 
     @property
     def read_only(self) -> bool:
-        """Whether it is read-only, or was mounted so."""
+        """Whether the device is read-only, or ``protect`` was called."""
         return self._protected or self._device.read_only
 
     def start(self) -> None:
-        """Find it ready: there is nothing to be done."""
+        """Do nothing: the device is ready."""
 
     def capacity(self) -> int:
-        """Return its sectors."""
+        """Return its number of sectors."""
         return self._device.sectors
 
     def protect(self) -> None:
-        """Refuse every write from now on."""
+        """Refuse every later write."""
         self._protected = True
         self.write = _refuse
 
@@ -76,12 +76,13 @@ class OwnBlocks:
 class ProgramBlocks:
     """A MicroPython program's block device.
 
-    It has ``readblocks(number, buffer)``, perhaps ``writeblocks(number, buffer)``, and either
-    ``ioctl(op, arg)`` or, in the older way, ``count()`` and perhaps ``sync()``. They are looked
-    up once; what is missing raises ``AttributeError``. What they raise, the program sees.
+    It has ``readblocks(number, buffer)``, optionally ``writeblocks(number, buffer)``, and either
+    ``ioctl(op, arg)`` or, in the older protocol, ``count()`` and optionally ``sync()``. As in
+    the firmware they are looked up once; a missing one raises ``AttributeError``. What they
+    raise passes through to the program, ``OSError`` included.
 
-    ``on_failure`` is called when one returns a number that is not 0. The firmware takes no
-    notice and goes on with whatever is in its buffer; here it is an error, as in later versions.
+    ``on_failure`` is called when one returns a number that is not 0. The firmware ignores that
+    and goes on with the contents of its buffer; here it is an error, as in later versions.
     """
 
     def __init__(self, device: Any, on_failure: Callable[[str], None]) -> None:
@@ -91,19 +92,19 @@ class ProgramBlocks:
         self._ioctl: Any = getattr(device, "ioctl", None)
         self._sync: Any = None
         self._count: Any = None
-        self._capacity = _NO_END
+        self._capacity = _MAX_SECTORS
         if self._ioctl is None:
             self._sync = getattr(device, "sync", None)
             self._count = _method(device, "count")
 
     @property
     def sectors(self) -> int:
-        """What ``capacity`` found; before it no limit: only a new file system asks."""
+        """The result of ``capacity``; no limit before it: only ``mkfs`` asks the device."""
         return self._capacity
 
     @property
     def read_only(self) -> bool:
-        """Whether it has no ``writeblocks``, or was mounted read-only."""
+        """Whether it has no ``writeblocks``, or ``protect`` was called."""
         return self._writeblocks is None
 
     def read(self, sector: int, count: int) -> bytes:
@@ -113,37 +114,37 @@ class ProgramBlocks:
         return bytes(buffer)
 
     def readinto(self, sector: int, buffer: memoryview) -> None:
-        """Have the program fill ``buffer``; it gets a ``bytearray`` of whole sectors."""
-        for start in range(0, len(buffer), _MOST * SECTOR):
-            part = buffer[start : start + _MOST * SECTOR]
+        """Fill ``buffer``: the program gets a ``bytearray`` of whole sectors."""
+        for start in range(0, len(buffer), _MAX_TRANSFER * SECTOR):
+            part = buffer[start : start + _MAX_TRANSFER * SECTOR]
             lent = bytearray(len(part))
             self._check("readblocks", self._readblocks(sector + start // SECTOR, lent))
-            if len(lent) != len(part):
-                lent = (lent + bytes(len(part)))[: len(part)]  # the program cut it or let it grow
+            if len(lent) != len(part):  # the program resized the buffer
+                lent = (lent + bytes(len(part)))[: len(part)]
             part[:] = lent
 
     def write(self, sector: int, data: Buffer) -> None:
-        """Hand ``data`` to the program in ``bytearray``s of whole sectors."""
+        """Pass ``data`` to the program in ``bytearray``s of whole sectors."""
         if self._writeblocks is None:
             _refuse(sector, data)
         view = memoryview(data)
-        for start in range(0, len(view), _MOST * SECTOR):
-            lent = bytearray(view[start : start + _MOST * SECTOR])
+        for start in range(0, len(view), _MAX_TRANSFER * SECTOR):
+            lent = bytearray(view[start : start + _MAX_TRANSFER * SECTOR])
             result = self._writeblocks(sector + start // SECTOR, lent)
             self._check("writeblocks", result)
 
     def sync(self) -> None:
-        """Tell the program that everything has to be on its medium."""
+        """Ask the program to finish its writes; as in the firmware its answer does not count."""
         if self._ioctl is not None:
             self._ioctl(int(Ioctl.SYNC), 0)
         elif self._sync is not None:
             self._sync()
 
     def start(self) -> None:
-        """Ask it to start: anything but ``None`` and 0 (not ``False``) means not ready (EBUSY).
+        """Start the device: any answer but ``None`` and 0 (not ``False``) is NOT_READY (EBUSY).
 
-        A device with sectors of another size is a disk error. The firmware does not ask, and
-        would hand it 512 bytes all the same.
+        A device with sectors of another size is a disk error. The firmware does not ask for the
+        size, and would pass 512 bytes all the same.
         """
         if self._ioctl is None:
             return
@@ -154,21 +155,21 @@ class ProgramBlocks:
             raise fat_error(FResult.DISK_ERR, "", "its blocks are not of 512 bytes")
 
     def capacity(self) -> int:
-        """Return what the device says; ``TypeError`` where that is no number."""
+        """Return the device's answer; ``TypeError`` if that is not an integer."""
         answer = self._count() if self._count else self._ioctl(int(Ioctl.BLOCK_COUNT), 0)
         if not isinstance(answer, int):
             raise TypeError(f"can't convert {type(answer).__name__} to int")
-        self._capacity = answer & _NO_END
+        self._capacity = answer & _MAX_SECTORS
         return self._capacity
 
     def protect(self) -> None:
-        """Refuse every write from now on."""
+        """Refuse every later write."""
         self._writeblocks = None
 
     def _block_size(self) -> int:
         try:
             size = self._ioctl(int(Ioctl.BLOCK_SIZE), 0)
-        except Exception:  # v1.11 never asks: a device need not know the question
+        except Exception:  # v1.11 never asks, so that old devices may fail on this operation
             return SECTOR
         return size if type(size) is int and size > 0 else SECTOR
 
@@ -179,14 +180,14 @@ class ProgramBlocks:
 
 
 def blocks_of(device: Any, on_failure: Callable[[str], None]) -> Blocks:
-    """Return ``device`` as sectors: one of ours, or a program's (``ProgramBlocks``)."""
+    """Return ``device`` as ``Blocks``: a ``SectorDevice`` or a program's (``ProgramBlocks``)."""
     if hasattr(device, "readinto") and not hasattr(device, "readblocks"):
         return OwnBlocks(device)
     return ProgramBlocks(device, on_failure)
 
 
 def _method(device: Any, name: str) -> Any:
-    """Return a method; ``AttributeError`` in MicroPython's words."""
+    """Return a method; ``AttributeError`` with MicroPython's text."""
     if not hasattr(device, name):
         raise AttributeError(f"'{type(device).__name__}' object has no attribute '{name}'")
     return getattr(device, name)

@@ -3,40 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from operator import index
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.spiffs import Code, OpenFlag, SpiffsCore, SpiffsError
+from maixfs.spiffs import PRESETS, Code, Geometry, OpenFlag, SpiffsCore, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
-from maixfs.vfs.errnos import Errno
-from maixfs.vfs.errors import VfsError
-from maixfs.vfs.imports import ImportStat, NativeDriver
-from maixfs.vfs.openfiles import OpenFiles
-from maixfs.vfs.quirks import OnQuirk, Quirks
-from maixfs.vfs.spiffs_area import Area, user_area
-from maixfs.vfs.spiffs_errno import error_of
-from maixfs.vfs.spiffs_file import SpiffsFile
-from maixfs.vfs.spiffs_path import open_flags, stored_name
-from maixfs.vfs.text import c_string, decode, encode
+from maixfs.vfs.driver import S_IFDIR, S_IFREG, ImportStat, NativeDriver, Stat
+from maixfs.vfs.errors import Errno, VfsError
+from maixfs.vfs.files import OpenFiles, c_string, decode, encode
+from maixfs.vfs.profile import OnQuirk, Quirks
+from maixfs.vfs.spiffs_file import SpiffsFile, error_of, open_flags, stored_name
 
 if TYPE_CHECKING:
+    from maixfs.nor.device import Buffer, NorDevice
     from maixfs.spiffs import DirEntry
     from maixfs.vfs.files import FileIO, TextIOWrapper
 
-Stat = tuple[int, int, int, int, int, int, int, int, int, int]
-
-_DIRECTORY = 0x4000
-_FILE = 0x8000
 _TYPE_DIRECTORY = 2
+_DESCRIPTOR_BYTES = 64
+_CACHE_HEAD = 24
+_CACHE_PAGE_HEAD = 20
+
+
+# The area
+
+
+class Area(NamedTuple):
+    """A flash driver and the geometry of the file system on it, mounted or not."""
+
+    device: NorDevice
+    geometry: Geometry
+    max_files: int = 2
+    """Descriptors: the firmware's ``/flash`` has two."""
+    cache_pages: int = 4
+    """Pages of the write cache."""
+    unit: int | None = None
+    """The block size that ``statvfs`` reports, bytes; the geometry's unless given."""
+
+    def mount(self, *, read_only: bool = False) -> SpiffsCore:
+        """Mount with the firmware's resources; raises ``SpiffsError``."""
+        return SpiffsCore(
+            self.device,
+            self.geometry,
+            read_only=read_only,
+            faithful=True,
+            max_files=self.max_files,
+            cache_pages=self.cache_pages,
+        )
+
+    def format(self) -> None:
+        """Write an empty file system; raises ``SpiffsError``."""
+        SpiffsCore.format(self.device, self.geometry)
+
+
+class UserFlash:
+    """Flash that a MicroPython program provides: ``read``, ``write``, ``erase`` of its object.
+
+    Its methods get a buffer, a length and an address (``erase``: length and address). What they
+    raise passes through to the program.
+    """
+
+    def __init__(self, provider: Any) -> None:
+        self._provider = provider
+        self._read, self._write = provider.read, provider.write
+        self.size = index(provider.fs_size)
+        self.erase_size = index(provider.erase_block)
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return ``length`` bytes."""
+        buffer = bytearray(length)
+        self._read(buffer, length, address)
+        return bytes(buffer)
+
+    def program(self, address: int, data: Buffer) -> None:
+        """Pass ``data`` to the program's ``write``."""
+        self._write(bytearray(data), len(data), address)
+
+    def erase(self, address: int, length: int) -> None:
+        """Erase unit by unit, as SPIFFS does."""
+        for unit in range(address, address + length, self.erase_size):
+            self._provider.erase(self.erase_size, unit)
+
+    def window(self) -> memoryview | None:
+        """Return ``None``: every read has to go through the program."""
+        return None
+
+
+def user_area(provider: Any) -> Area:
+    """Return the area of ``uos.VfsSpiffs(provider)``.
+
+    ``provider`` has ``fs_size``, ``erase_block``, ``log_block_size`` and ``log_page_size`` in
+    bytes: raises ``AttributeError`` if one is missing, ``TypeError`` if one is not an integer
+    and ``GeometryError`` if they contradict each other.
+
+    The firmware allocates four bytes per page of a block for descriptors of 64 bytes each
+    (docs/SPEC.md, section 10), and as much for the cache, which uses 24 bytes and 20 per page
+    for itself; ``statvfs`` counts in the blocks of ``/flash``, whatever the block size here.
+    """
+    geometry = replace(
+        PRESETS["maixpy"],
+        base=0,
+        size=index(provider.fs_size),
+        block_size=index(provider.log_block_size),
+        page_size=index(provider.log_page_size),
+        erase_size=index(provider.erase_block),
+    )
+    room = geometry.pages_per_block * 4
+    return Area(
+        UserFlash(provider),
+        geometry,
+        max_files=room // _DESCRIPTOR_BYTES,
+        cache_pages=max(0, room - _CACHE_HEAD) // (geometry.page_size + _CACHE_PAGE_HEAD),
+        unit=PRESETS["maixpy"].block_size,
+    )
+
+
+# The driver
 
 
 class VfsSpiffs(NativeDriver):
     """A SPIFFS as a driver of ``Vfs``.
 
-    ``fs`` is a mounted ``SpiffsCore``, an ``Area`` that is still to be mounted, or what a
-    MicroPython program gives to ``uos.VfsSpiffs`` (``user_area``). ``on_quirk(key, sentence)``
-    is called once for each thing that the firmware does to its user (``SENTENCES``),
-    ``on_message(line)`` with what the firmware prints, newline included.
-    Methods raise ``VfsError``.
+    ``fs`` is a mounted ``SpiffsCore``, an ``Area`` to be mounted later, or what a MicroPython
+    program passes to ``uos.VfsSpiffs`` (``user_area``). ``on_quirk(key, sentence)`` is called
+    once for each quirk of the firmware (``SENTENCES``), ``on_message(line)`` with what the
+    firmware prints, newline included. Methods raise ``VfsError``.
     """
 
     def __init__(
@@ -65,12 +157,12 @@ class VfsSpiffs(NativeDriver):
     # The volume
 
     def mount(self, readonly: object, mkfs: object, /) -> None:
-        """Mount (again): what open files still hold in RAM is lost, their descriptors are free.
+        """Mount (again): open files lose what is in RAM, and their descriptors.
 
-        ``mkfs`` is ignored, as the firmware does. How it went is told on the console first.
+        The firmware ignores ``mkfs`` and prints the outcome.
         """
         if mkfs:
-            self._quirks.tell("mkfs-ignored")
+            self._quirks.report("mkfs-ignored")
         try:
             self._mount(read_only=bool(readonly))
         except SpiffsError as error:
@@ -78,7 +170,8 @@ class VfsSpiffs(NativeDriver):
 
     def _mount(self, *, read_only: bool = False) -> None:
         if self._fs is not None:
-            # Not unmounted, which would write: the firmware forgets what was mounted.
+            # Not unmounted, which would write: the firmware overwrites the state of the old
+            # mount, so that data in its cache never reaches the flash.
             self._fs.abandon()
         for raw in self._files:
             raw.forget()
@@ -88,31 +181,34 @@ class VfsSpiffs(NativeDriver):
             self._fs = self._area.mount(read_only=read_only)
             outcome = "successful"
         finally:
-            self._say(f"[MAIXPY]:Spiffs Mount {outcome} \n")
+            self._print(f"[MAIXPY]:Spiffs Mount {outcome} \n")
 
     def umount(self) -> None:
-        """Do nothing: the file system stays usable through this object and through open files."""
+        """Do nothing: the firmware keeps the file system usable through this object and files."""
 
     @staticmethod
     def mkfs(volume: VfsSpiffs, /) -> None:
-        """Format ``volume`` if mounting says that it holds no file system (-10025).
+        """Format ``volume`` if mounting it gives -10025 (no file system); mount it otherwise.
 
-        Otherwise it is mounted, or EIO raised, and nothing is formatted. It needs a mount after.
+        Another failure is EIO and formats nothing. After formatting it is not mounted.
         """
+        if not isinstance(volume, VfsSpiffs):
+            # The firmware reads the object as a volume without a check and dies.
+            raise TypeError(f"can't convert '{type(volume).__name__}' object to VfsSpiffs")
         try:
             volume._mount()
         except SpiffsError as error:
             if error.code != Code.NOT_A_FS:
-                raise volume._reported(error) from error
+                raise volume._printed(error) from error
             try:
                 volume._format()
             except SpiffsError as failure:
-                raise volume._reported(failure) from failure
+                raise volume._printed(failure) from failure
 
     def flash_format(self) -> bool | None:
         """Unmount, format and mount: all files are lost (``uos.flash_format``).
 
-        True when all went well, False when formatting failed, ``None`` when mounting did.
+        Return True on success, False if formatting failed, ``None`` if mounting did.
         """
         try:
             self._format()
@@ -127,19 +223,19 @@ class VfsSpiffs(NativeDriver):
     def _format(self) -> None:
         if self._fs is not None and self._fs.mounted:
             self._fs.unmount()
-        self._say("[MAIXPY]:Spiffs Unmount.\n")
-        self._say("[MAIXPY]:Spiffs Formating...\n")
+        self._print("[MAIXPY]:Spiffs Unmount.\n")
+        self._print("[MAIXPY]:Spiffs Formating...\n")
         outcome = "failed"
         try:
             self._area.format()
             outcome = "successful"
         finally:
-            self._say(f"[MAIXPY]:Spiffs Format {outcome} \n")
+            self._print(f"[MAIXPY]:Spiffs Format {outcome} \n")
 
     def statvfs(self, path: object, /) -> Stat:
         """Return block size twice, blocks, free blocks twice, zeros, and the name field's bytes.
 
-        The path is not looked at.
+        Any path is accepted.
         """
         c_string(path)
         try:
@@ -148,6 +244,8 @@ class VfsSpiffs(NativeDriver):
             raise error_of(error) from error
         geometry = self._area.geometry
         block = self._area.unit or geometry.block_size
+        # A volume that is more than full has a negative rest, which the firmware takes for an
+        # unsigned 32-bit number.
         free = (info.total - info.used) % (1 << 32) // block
         return (block, block, info.total // block, free, free, 0, 0, 0, 0, geometry.name_length)
 
@@ -156,7 +254,8 @@ class VfsSpiffs(NativeDriver):
     def ilistdir(self, path: object = "", /) -> Iterator[tuple[Any, int, int, int]]:
         """Iterate over all files, whatever the path, as (name, mode, 0, size).
 
-        Names lose their leading slashes; what has none is skipped. Bytes in, bytes out.
+        Names lose their leading slashes; a name without one is skipped. A bytes path gives bytes
+        names.
         """
         c_string(path)
         if self._fs is None or not self._fs.mounted:
@@ -164,15 +263,15 @@ class VfsSpiffs(NativeDriver):
         return _listing(self._fs, as_bytes=isinstance(path, bytes))
 
     def mkdir(self, path: object, /) -> None:
-        """Refuse, with the firmware's words."""
+        """Raise ``NotImplementedError`` with the firmware's text."""
         raise NotImplementedError("SPIFFS not support")
 
     def rmdir(self, path: object, /) -> None:
-        """Refuse: EIO."""
+        """Raise EIO, as the firmware does."""
         raise VfsError(Errno.EIO)
 
     def chdir(self, path: object, /) -> None:
-        """Do nothing: every name starts at the top."""
+        """Do nothing: every name starts at the root."""
 
     def getcwd(self) -> str:
         """Return the empty string, so that ``uos.getcwd`` gives the mount point."""
@@ -181,10 +280,10 @@ class VfsSpiffs(NativeDriver):
     # Files
 
     def open(self, path: object, mode: object, /) -> FileIO | TextIOWrapper:
-        """Open a file; ENOENT whatever went wrong.
+        """Open a file; every failure is ENOENT.
 
-        Each letter of ``mode`` counts: r reads, w and x create and empty (x too!), a appends to a
-        file that is there, + reads and writes, b and t choose the class (the last one wins).
+        Each letter of ``mode`` counts: r reads, w and x create and empty (x too!), a appends to
+        an existing file, + reads and writes, b and t choose the class (the last one wins).
         """
         name, letters = stored_name(path), c_string(mode)
         flags = open_flags(letters)
@@ -197,15 +296,15 @@ class VfsSpiffs(NativeDriver):
         return self._files.add(SpiffsFile(descriptor, self._quirks), letters)
 
     def _warn_of_truncation(self, name: str, letters: str, flags: OpenFlag) -> None:
-        truncates_unasked = flags & OpenFlag.TRUNC and {"x", "r"} & set(letters)
-        if truncates_unasked and self._exists(name):
-            self._quirks.tell("x-truncates" if "x" in letters else "rw-truncates", name, letters)
+        unexpected = flags & OpenFlag.TRUNC and {"x", "r"} & set(letters)
+        if unexpected and self._exists(name):
+            self._quirks.report("x-truncates" if "x" in letters else "rw-truncates", name, letters)
 
     def _explain_refusal(self, name: str, letters: str, error: SpiffsError) -> None:
         if error.code != Code.NOT_FOUND:
-            self._quirks.tell("open-hides-reason", name, error)
+            self._quirks.report("open-hides-reason", name, error)
         elif "a" in letters:
-            self._quirks.tell("append-needs-file", name)
+            self._quirks.report("append-needs-file", name)
 
     def _exists(self, name: str) -> bool:
         try:
@@ -218,10 +317,10 @@ class VfsSpiffs(NativeDriver):
         try:
             self.fs.remove(encode(stored_name(path)))
         except SpiffsError as error:
-            raise self._reported(error) from error
+            raise self._printed(error) from error
 
     def rename(self, old: object, new: object, /) -> None:
-        """Rename a file; one that has the new name is removed first, be it the file itself."""
+        """Rename a file; an existing file of the new name is removed first, even if it is this."""
         old_name, new_name = stored_name(old), stored_name(new)
         try:
             self._rename(old_name, new_name)
@@ -235,6 +334,8 @@ class VfsSpiffs(NativeDriver):
         except SpiffsError as error:
             if error.code != Code.CONFLICTING_NAME:
                 raise
+        # The firmware removes the target without a look at the source and ignores the result,
+        # then tries again: renaming a file onto itself destroys it. Kept, as the board has it.
         removed = True
         try:
             self.fs.remove(target)
@@ -245,14 +346,14 @@ class VfsSpiffs(NativeDriver):
         except SpiffsError:
             if removed:
                 key = "rename-onto-itself" if source == target else "rename-loses-target"
-                self._quirks.tell(key, old, new)
+                self._quirks.report(key, old, new)
             raise
 
     def stat(self, path: object, /) -> Stat:
-        """Return mode and size; ``""``, ``/`` and all that begins with ``./`` is a directory."""
+        """Return mode and size; ``""``, ``/`` and any path starting with ``./`` is a directory."""
         text = c_string(path)
         if text in ("", "/") or text.startswith("./"):
-            return (_DIRECTORY, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+            return (S_IFDIR, 0, 0, 0, 0, 0, 0, 0, 0, 0)
         try:
             entry = self.fs.stat(encode(stored_name(text)))
         except SpiffsError as error:
@@ -260,37 +361,42 @@ class VfsSpiffs(NativeDriver):
         return (_mode(entry), 0, 0, 0, 0, 0, entry.size, 0, 0, 0)
 
     def import_stat(self, path: str) -> ImportStat:
-        """Tell what ``import`` finds: for ``/x.py`` always nothing, for ``x.py`` the file.
+        """Return what ``import`` finds: for ``/x.py`` always nothing, for ``x.py`` the file.
 
-        The firmware stats an empty name where the path is absolute.
+        The firmware stats an empty name if the path is absolute, so that modules are only found
+        through the current directory.
         """
         name = b"" if path.startswith("/") else encode(stored_name(path))
         try:
             entry = self.fs.stat(name)
         except SpiffsError:
             return ImportStat.NONE
-        return ImportStat.DIRECTORY if _mode(entry) == _DIRECTORY else ImportStat.FILE
+        return ImportStat.DIRECTORY if _mode(entry) == S_IFDIR else ImportStat.FILE
 
     def collect(self) -> int:
-        """Close the files whose objects are gone, as the firmware's garbage collector does.
+        """Close the files whose objects are gone; return their number.
 
-        Return how many there were. A close that fails is passed over, its descriptor stays taken.
+        A close that fails is ignored, and its descriptor stays in use.
         """
         return self._files.collect()
 
-    def _reported(self, error: SpiffsError) -> VfsError:
+    def _printed(self, error: SpiffsError) -> VfsError:
         """Print a failure as the firmware does and return what a program sees."""
-        self._say(f"[MaixPy]:SPIFFS Error Code {int(error.code)}\n")
+        self._print(f"[MaixPy]:SPIFFS Error Code {int(error.code)}\n")
         return error_of(error)
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if self._on_message is not None:
             self._on_message(line)
 
 
 def _listing(fs: SpiffsCore, *, as_bytes: bool) -> Iterator[tuple[str | bytes, int, int, int]]:
-    """Turn SPIFFS's entries into MicroPython's; an error, an empty name and the end of the mount
-    end the listing."""
+    """Yield SPIFFS's entries as MicroPython's.
+
+    An error, an empty name and the end of the mount end the listing, as in the firmware.
+    """
+    if not fs.mounted:
+        return
     entries = fs.scandir()
     while fs.mounted:
         try:
@@ -306,4 +412,4 @@ def _listing(fs: SpiffsCore, *, as_bytes: bool) -> Iterator[tuple[str | bytes, i
 
 
 def _mode(entry: DirEntry) -> int:
-    return _DIRECTORY if entry.type == _TYPE_DIRECTORY else _FILE
+    return S_IFDIR if entry.type == _TYPE_DIRECTORY else S_IFREG

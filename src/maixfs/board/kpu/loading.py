@@ -12,7 +12,6 @@ from typing import NamedTuple
 from maixfs.board.interrupts import held
 from maixfs.board.kpu.store import ModelStore
 from maixfs.board.rawflash import RawFlash
-from maixfs.errors import DeviceError
 from maixfs.flash.kmodel import (
     MOST_MODELS,
     KpuCode,
@@ -24,7 +23,7 @@ from maixfs.flash.kmodel import (
     reverse_words,
 )
 from maixfs.flash.kmodel.memory import SRAM
-from maixfs.vfs import Vfs
+from maixfs.vfs import PlainOSError, Vfs
 
 _WORD = 0xFFFFFFFF
 _ROW = ondisk.V3_LAYER.size
@@ -83,9 +82,8 @@ class Loader:
                 if answer.code not in _READ_ON:
                     return Loading(answer)
                 data = file.read(size)
-        except DeviceError:  # the host's failure, not one that the firmware reports
-            raise
-        except OSError:
+        except PlainOSError:
+            # The file cannot be read. Errors of the chip itself are OSErrors too, and pass.
             return Loading(self._coded(KpuCode.READ_FILE))
         answer = self._answer(data, file=True)
         return Loading(answer, data if answer.loads else b"")

@@ -16,7 +16,6 @@ from maixfs.board.numbers import machine_int
 from maixfs.board.printexc import ScriptFrame, format_exception
 from maixfs.board.rawflash import RawFlash
 from maixfs.board.signals import Power
-from maixfs.errors import DeviceError
 from maixfs.flash import freqconf
 from maixfs.flash.freqconf import FreqConf
 from maixfs.vfs import Errno, PlainOSError, VfsError
@@ -125,19 +124,13 @@ class Config:
 
     def load(self) -> bool:
         """Read the file; what is wrong with it is printed, a missing one is no error."""
-        # DeviceError is an OSError, too: the chip or its file on the host failed, which the
-        # firmware has no answer to. Only errors of the board's file system are the script's.
         try:
             stream = self._open(CONFIG_PATH, "rb")
-        except DeviceError:
-            raise
-        except OSError:
+        except PlainOSError:  # of the VFS or of a program; a chip that fails is another matter
             return False
         try:
             self._cache = ujson.load(stream)
-        except DeviceError:
-            raise
-        except (OSError, ValueError, RecursionError) as error:
+        except (PlainOSError, ValueError, RecursionError) as error:
             self._console.write(format_exception(error, self._is_script))
             return False
         finally:

@@ -19,8 +19,8 @@ from typing import Any
 
 from maixfs.board.modules.kit import make_module, pick
 from maixfs.board.modules.streams import BytesIO, drain
-from maixfs.vfs.errnos import ERRORCODE, UERRNO
-from maixfs.vfs.text import encode
+from maixfs.vfs.errors import ERRORCODE, UERRNO
+from maixfs.vfs.files import encode
 
 _MATH = (
     "e pi sqrt pow exp expm1 log log2 log10 cosh sinh tanh acosh asinh atanh cos sin tan acos"

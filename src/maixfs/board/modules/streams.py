@@ -6,8 +6,7 @@ from typing import Any, NoReturn
 
 from maixfs.board.console import BytesInput, InputStream, OutputStream
 from maixfs.vfs import FileIO, PlainOSError, TextIOWrapper
-from maixfs.vfs.files import StreamFile
-from maixfs.vfs.text import decode, encode
+from maixfs.vfs.files import StreamFile, decode, encode
 
 
 class IOBase:

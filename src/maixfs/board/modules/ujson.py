@@ -13,7 +13,7 @@ from typing import Any
 
 from maixfs.board.modules.kit import make_module
 from maixfs.board.modules.streams import drain, send
-from maixfs.vfs.text import decode
+from maixfs.vfs.files import decode
 
 _TOKEN = re.compile(
     r"""[,: \t\n\r]*(?:

@@ -24,11 +24,15 @@ _UNAME = {
 class Uos:
     """What the module holds; paths, results and errors are those of ``Vfs``.
 
-    ``reformat`` is what the firmware does for ``flash_format``.
+    ``reformat`` is the firmware's ``flash_format``. ``check`` raises once the power is off; the
+    calls of ``Vfs`` and ``reformat`` check that themselves.
     """
 
-    def __init__(self, vfs: Vfs, reformat: Callable[[], bool | None]) -> None:
+    def __init__(
+        self, vfs: Vfs, reformat: Callable[[], bool | None], check: Callable[[], object]
+    ) -> None:
         self._random = Yasmarang()
+        self._check = check
         self.flash_format = reformat
         self.chdir = vfs.chdir
         self.getcwd = vfs.getcwd
@@ -45,9 +49,11 @@ class Uos:
 
     def sync(self) -> None:
         """Do nothing, as the firmware does: data in open files stays where it is."""
+        self._check()
 
     def uname(self) -> AttrTuple:
         """Return what the firmware calls itself and the board."""
+        self._check()
         return attr_tuple(_UNAME)
 
     def urandom(self, count: int) -> bytes:
@@ -55,6 +61,7 @@ class Uos:
 
         Raises ``MemoryError`` for more than the board's memory holds.
         """
+        self._check()
         if not 0 <= index(count) <= firmware.RAM_SIZE:
             raise MemoryError(f"memory allocation failed, allocating {count % (1 << 64)} bytes")
         return bytes(self._random.next() & 0xFF for _ in range(count))

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from maixfs.board.modules.kit import make_module
-from maixfs.vfs.text import c_string, encode
+from maixfs.vfs.files import c_string, encode
 
 _FIELD = re.compile(r"(\d*)([bBhHiIlLqQPfds])")
 _BITS = {"b": 8, "h": 16, "i": 32, "l": 32, "q": 64}

@@ -9,7 +9,7 @@ from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
 from maixfs.host.files import read_file
 from maixfs.nor import Buffer
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.target.errors import TargetError
 from maixfs.target.foreign import begins_like_card
 from maixfs.target.records import Written

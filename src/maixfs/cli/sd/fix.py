@@ -36,7 +36,7 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
     is told, and the exit code is 1 then.
     """
     from maixfs.card.fix import fix_card
-    from maixfs.sd.pending import opened_finished
+    from maixfs.sd.journal import opened_finished
 
     path = card_path(card)
     with (

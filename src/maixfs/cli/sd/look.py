@@ -82,8 +82,8 @@ def doctor_verb(screen: Screen, card: Path) -> int:
 
 def _examine(screen: Screen, card: Path) -> CardReport:
     from maixfs.card.doctor import examine
+    from maixfs.sd.journal import as_finished
     from maixfs.sd.media import FileSectors
-    from maixfs.sd.pending import as_finished
 
     path = card_path(card)
     with FileSectors.open(path) as device, Progress(screen) as progress:

@@ -1,8 +1,9 @@
-"""Bytes of unknown origin, and the columns in which a search looks at them."""
+"""Bytes of unknown origin: as columns for a search, and what the look-up of an area says."""
 
 from __future__ import annotations
 
 import sys
+from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.geometry import Geometry, GeometryError
@@ -64,3 +65,136 @@ def frame(
         )
     except GeometryError:
         return None
+
+
+_STATE = ondisk.USED | ondisk.FINAL | ondisk.INDEX | ondisk.DELET
+_LIVE_DATA = ondisk.INDEX | ondisk.DELET
+_LIVE_INDEX = ondisk.DELET
+_DONE = ondisk.USED | ondisk.FINAL | ondisk.INDEX
+_SPAN_WORD = ondisk.PageHeader.offset_of("span_ix") // 2
+_MOST_HEADERS = 48
+_ENTRIES_COMPARED = 256
+
+
+class Census(NamedTuple):
+    """Pages by address in the image; file data by (object id, span)."""
+
+    used: int
+    """Look-up entries that name an object."""
+    agreeing: int
+    """Of these, the ones whose page carries the same object id."""
+    headers: tuple[int, ...]
+    """Index headers of files; so many as a judgement needs."""
+    data: dict[tuple[int, int], int]
+    live: bool
+    """Whether headers and data are those of files that are there, or of deleted ones."""
+
+
+class _Pages(NamedTuple):
+    """Columns of the page headers of an area, its look-up pages included."""
+
+    ids: list[int]
+    spans: list[int]
+    flags: bytes
+
+
+def take_census(dump: Dump, area: Geometry) -> Census:
+    """Return the census of an area as far as it lies in the image.
+
+    Where there is no live file, the headers are those of deleted files whose pages are still
+    there.
+    """
+    pages = _page_headers(dump, area)
+    entries = _entries(dump, area)
+    used = [(page, entry) for page, entry in entries if entry]
+    agreeing = [page for page, entry in used if pages.ids[page] == entry]
+    headers = [
+        page
+        for page in agreeing
+        if pages.ids[page] & ondisk.ID_INDEX
+        and not pages.spans[page]
+        and pages.flags[page] & (_STATE | ondisk.IXDELE) == _LIVE_INDEX | ondisk.IXDELE
+    ]
+    live = bool(headers)
+    data = [page for page in agreeing if pages.flags[page] & _STATE == _LIVE_DATA]
+    if not live:
+        headers, data = _dead(pages, area)
+    return Census(
+        len(used),
+        len(agreeing),
+        tuple(area.page_address(page) for page in _spread(headers)),
+        {(pages.ids[p], pages.spans[p]): area.page_address(p) for p in data},
+        live,
+    )
+
+
+def _page_headers(dump: Dump, area: Geometry) -> _Pages:
+    start = area.base // 2
+    end = start + dump.whole_blocks(area) * area.block_size // 2
+    step = area.page_size // 2
+    return _Pages(
+        dump.words[start:end:step].tolist(),
+        dump.words[start + _SPAN_WORD : end : step].tolist(),
+        dump.view[2 * start + ondisk.FLAGS_OFFSET : 2 * end : area.page_size].tobytes(),
+    )
+
+
+def _entries(dump: Dump, area: Geometry) -> list[tuple[int, int]]:
+    """Return (page, look-up entry) for all that are not free."""
+    found: list[tuple[int, int]] = []
+    count = min(area.usable_pages, area.lookup_pages * area.page_size // 2)
+    blank = b"\xff" * (2 * count)
+    for block in range(dump.whole_blocks(area)):
+        at = area.base + block * area.block_size
+        if dump.bytes_at(at, 2 * count) == blank:
+            continue
+        first = block * area.pages_per_block + area.lookup_pages
+        row = dump.words[at // 2 : at // 2 + count].tolist()
+        found += [pair for pair in enumerate(row, first) if pair[1] != ondisk.ID_FREE]
+    return found
+
+
+def block_agreement(dump: Dump, area: Geometry, address: int) -> int:
+    """Return how many entries of a block agree with their pages, less twice those that do not.
+
+    To agree, a page carries the entry's object id and flags of the entry's kind. A used page
+    under a free entry speaks against the block's size: it is in a block of its own.
+    """
+    count = min(area.usable_pages, area.magic_offset // 2 + 1, _ENTRIES_COMPARED)
+    entries = dump.words[address // 2 : address // 2 + count].tolist()
+    first, end = address + area.lookup_pages * area.page_size, address + area.block_size
+    ids = dump.words[first // 2 : end // 2 : area.page_size // 2].tolist()
+    flags = dump.view[first + ondisk.FLAGS_OFFSET : end : area.page_size].tobytes()
+    score = 0
+    for entry, obj_id, flag in zip(entries, ids, flags, strict=False):
+        kind = 0 if entry & ondisk.ID_INDEX else ondisk.INDEX
+        if entry in (ondisk.ID_FREE, ondisk.ID_DELETED):
+            score -= 2 * (entry == ondisk.ID_FREE != obj_id)
+        else:
+            agrees = entry == obj_id and flag & (ondisk.USED | ondisk.INDEX) == kind
+            score += 1 if agrees else -2
+    return score
+
+
+def _dead(pages: _Pages, area: Geometry) -> tuple[list[int], list[int]]:
+    """Return the header and data pages that deleted files left behind.
+
+    A deletion that replaced the flags by 7E took their kind with it: then the object id's
+    index bit and the span tell.
+    """
+    headers, data = [], []
+    for page, (obj_id, flags) in enumerate(zip(pages.ids, pages.flags, strict=True)):
+        if area.is_lookup_page(page) or flags & ondisk.USED or obj_id in (0, ondisk.ID_FREE):
+            continue
+        replaced = flags == ondisk.FLAGS_DELETE
+        if obj_id & ondisk.ID_INDEX:
+            if pages.spans[page] == 0 and (replaced or not flags & _DONE):
+                headers.append(page)
+        elif replaced or flags & _DONE == ondisk.INDEX:
+            data.append(page)
+    return headers, data
+
+
+def _spread(pages: list[int]) -> list[int]:
+    """Return some of the pages, from all over the area."""
+    return pages[:: max(1, -(-len(pages) // _MOST_HEADERS))]

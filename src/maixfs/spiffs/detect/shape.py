@@ -16,11 +16,9 @@ from enum import Enum
 from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
-from maixfs.spiffs.detect.census import Census
-from maixfs.spiffs.detect.dump import Dump
+from maixfs.spiffs.detect.dump import Census, Dump
 from maixfs.spiffs.geometry import PRESETS, Geometry
 
-_TYPE_OFFSET = ondisk.NAME_OFFSET - 1
 _LONGEST_HEADER = 512
 _SPANS_COMPARED = 4
 _LEAST_TABLE = 3
@@ -80,7 +78,7 @@ def _pages(dump: Dump, area: Geometry, census: Census) -> list[bytes]:
 
 def _has_name(page: bytes) -> bool:
     name, zero, _ = page[ondisk.NAME_OFFSET :].partition(b"\0")
-    return bool(name and zero) and page[_TYPE_OFFSET] == ondisk.TYPE_FILE
+    return bool(name and zero) and page[ondisk.TYPE.offset] == ondisk.TYPE_FILE
 
 
 def _fits(

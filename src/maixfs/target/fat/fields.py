@@ -8,8 +8,8 @@ from maixfs.fat import ondisk
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.flash.address import Address, AddressError
 from maixfs.flash.fields import Explanation, Field, hex_address, record_field, value_of
-from maixfs.sd import ondisk as sd_ondisk
 from maixfs.sd.device import SECTOR
+from maixfs.sd.mbr import MbrSector, PartitionEntry
 from maixfs.target.errors import MissingError
 from maixfs.target.fat.owners import ClusterOwners
 from maixfs.target.fat.volume import FatView
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from maixfs.target.target import Target
 
 _REGION = "card"
-_SLOTS_OFFSET, _SLOT_SIZE, _SIGNATURE = 0x1BE, 16, 510
-_DISK_ID = 0x1B8
+_SLOTS_OFFSET = MbrSector.offset_of("entries")
+_SIGNATURE = MbrSector.offset_of("signature")
+_DISK_ID = MbrSector.offset_of("disk_id")
+_SLOT_ROWS = [(row.name, row.offset, row.size, row.meaning) for row in PartitionEntry.fields]
 
 
 class CardFields:
@@ -85,13 +87,13 @@ class CardFields:
         return self._cluster(inner, address)
 
     def _table(self, offset: int) -> Field:
-        number = (offset - _SLOTS_OFFSET) // _SLOT_SIZE
+        number = (offset - _SLOTS_OFFSET) // PartitionEntry.size
         if _SLOTS_OFFSET <= offset < _SIGNATURE:
-            base = _SLOTS_OFFSET + number * _SLOT_SIZE
+            base = _SLOTS_OFFSET + number * PartitionEntry.size
             sector = memoryview(self.read(0, SECTOR))
             made = record_field(
                 sector,
-                sd_ondisk.FIELDS["partition entry"],
+                _SLOT_ROWS,
                 base,
                 offset,
                 region=_REGION,

@@ -7,8 +7,7 @@ from maixfs.fat import FatError
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
-from maixfs.sd.mbr import make_mbr, read_mbr
-from maixfs.sd.partition import Partition, partition_type
+from maixfs.sd.mbr import Partition, make_mbr, partition_type, read_mbr
 from maixfs.target.address import TargetPath
 from maixfs.target.errors import NoFileSystemError, TakenError, TargetError
 from maixfs.target.fat.medium import CardMedium

@@ -10,10 +10,9 @@ from pathlib import Path
 from maixfs.host.files import Stamp, status_of
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
-from maixfs.sd.journal import Journal, journal_of
+from maixfs.sd.journal import Journal, as_finished, finish, journal_of
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
-from maixfs.sd.pending import as_finished, finish
 from maixfs.target.errors import MissingError, TargetError
 from maixfs.target.records import Progress, Written
 

@@ -18,9 +18,9 @@ from maixfs.fat.geometry import FatGeometry
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
-from maixfs.sd.pending import forget
-from maixfs.spiffs.collect import collect
+from maixfs.spiffs.pack import collect
 from maixfs.target.content import Content, host_content
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fat.fitting import LARGEST_FILE, too_large

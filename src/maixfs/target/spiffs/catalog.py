@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maixfs.spiffs import SpiffsCore, SpiffsError
-from maixfs.spiffs.index import DirEntry
-from maixfs.spiffs.layout import file_pages
+from maixfs.spiffs.pack import file_pages
+from maixfs.spiffs.state import DirEntry
 from maixfs.target.catalog import select
 from maixfs.target.names import Parts, parts_of
 from maixfs.target.records import Entry

@@ -9,7 +9,7 @@ from typing import Literal
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.nor import IdealDriver, NorChip, NorDevice, WearCounts
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.target.errors import TargetError
 from maixfs.target.records import Progress
 from maixfs.target.source import Source

@@ -42,7 +42,7 @@ class Editor:
     def _mounted(self, runs: int) -> SpiffsCore:
         """Mount; ``runs`` bounds garbage collection, which on a host need not be quick."""
         geometry = replace(self._geometry, gc_max_runs=runs)
-        return SpiffsCore(self._medium.device, geometry, careful=True)
+        return SpiffsCore(self._medium.device, geometry)
 
     def _area(self) -> bytes:
         return self._medium.chip.peek(self._geometry.base, self._geometry.size)

@@ -11,8 +11,7 @@ import re
 from struct import Struct
 from typing import NamedTuple
 
-from maixfs.nor.array import SECTOR
-from maixfs.nor.cells import blank
+from maixfs.nor.device import SECTOR, blank
 from maixfs.spiffs import Geometry
 
 _HEADER = Struct("<BI")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from maixfs.spiffs import Geometry, SpiffsCore
-from maixfs.spiffs.layout import file_pages, pages_needed
+from maixfs.spiffs.pack import file_pages, pages_needed
 from maixfs.target.errors import FitError
 
 Label = Callable[[bytes], str]

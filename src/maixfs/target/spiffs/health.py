@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 from maixfs.spiffs import ondisk
 from maixfs.target.errors import rescue_of
 from maixfs.target.records import Finding

@@ -9,7 +9,7 @@ from pathlib import Path
 from maixfs.errors import UsageError
 from maixfs.host.files import write_new
 from maixfs.nor import Buffer
-from maixfs.nor.cells import CHUNK, blank
+from maixfs.nor.device import CHUNK, blank
 from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
 from maixfs.target.errors import TakenError

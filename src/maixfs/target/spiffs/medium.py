@@ -8,7 +8,7 @@ from maixfs.flash.imagedevice import ImageDevice
 from maixfs.host.files import read_file
 from maixfs.host.mapped import MappedFile
 from maixfs.nor import NorDevice, WearCounts
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.target.errors import NoFileSystemError, TargetError
 from maixfs.target.source import Source
 

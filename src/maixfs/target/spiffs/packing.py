@@ -8,10 +8,8 @@ from typing import NamedTuple
 from maixfs.errors import FullError
 from maixfs.nor.chip import DEFAULT_SIZE
 from maixfs.spiffs import Code, Geometry
-from maixfs.spiffs.collect import PackFile, collect
 from maixfs.spiffs.errors import spiffs_error
-from maixfs.spiffs.layout import page_capacity, pages_needed
-from maixfs.spiffs.pack import pack
+from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_needed
 from maixfs.target.errors import FitError
 from maixfs.target.names import show, too_long
 from maixfs.target.records import Progress

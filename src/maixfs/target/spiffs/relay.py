@@ -58,7 +58,7 @@ def lay_anew(chip: NorChip, geometry: Geometry, files: list[Kept]) -> None:
 def _count_erases(chip: NorChip, geometry: Geometry, area: bytearray) -> None:
     """Write into a new area the erase counts of the old one, and one more."""
     for block in range(geometry.blocks):
-        at = block * geometry.block_size + geometry.magic_offset + 2
+        at = block * geometry.block_size + geometry.magic_offset + ondisk.ERASE_COUNT.offset
         (count,) = ondisk.U16.unpack(chip.peek(geometry.base + at, 2))
         count = 0 if count == ondisk.ID_FREE else (count + 1) % ondisk.ERASE_COUNT_WRAP
         ondisk.U16.pack_into(area, at, count)

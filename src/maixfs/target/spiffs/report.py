@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.errors import DeviceError
-from maixfs.nor.array import SECTOR
+from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.target.errors import TargetError
 from maixfs.target.records import Finding, Kind
@@ -162,7 +162,7 @@ def _preset_of(geometry: Geometry) -> str | None:
 
 def _block_erases(image: memoryview, geometry: Geometry) -> Counts | None:
     starts = range(geometry.base, geometry.base + geometry.size, geometry.block_size)
-    counts = [ondisk.U16.unpack_from(image, at + geometry.magic_offset + 2)[0] for at in starts]
+    counts = [ondisk.ERASE_COUNT.unpack(image, at + geometry.magic_offset)[0] for at in starts]
     return _counts([count for count in counts if count != ondisk.ID_FREE])
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maixfs.nor import NorChip
-from maixfs.nor.cells import blank
+from maixfs.nor.device import blank
 from maixfs.spiffs import Geometry, ondisk
 
 _LIVE = ondisk.USED | ondisk.FINAL | ondisk.DELET
@@ -64,12 +64,11 @@ def endangered(image: memoryview, geometry: Geometry) -> dict[int, int]:
 
 def _header(image: memoryview, geometry: Geometry, page: int) -> ondisk.PageHeader:
     start = geometry.page_address(page)
-    return ondisk.PageHeader._make(ondisk.PAGE_HEADER.unpack_from(image, start))
+    return ondisk.PageHeader.unpack(image, start)
 
 
 def _size(image: memoryview, geometry: Geometry, page: int) -> int:
-    start = geometry.page_address(page) + ondisk.SIZE_OFFSET
-    size: int = ondisk.U32.unpack_from(image, start)[0]
+    size: int = ondisk.SIZE.unpack(image, geometry.page_address(page))[0]
     return 0 if size == ondisk.SIZE_UNDEFINED else size
 
 

@@ -126,7 +126,7 @@ class SpiffsView:
 
     def facts(self, entry: Entry) -> dict[str, Any]:
         """Return what goes beyond a listing; addresses are those in the image."""
-        from maixfs.spiffs.layout import file_pages
+        from maixfs.spiffs.pack import file_pages
 
         if entry.is_dir:
             return dict.fromkeys(

@@ -1,0 +1,237 @@
+"""``Fat``: a FAT volume as a ``FileSystem``."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from maixfs.fat.clock import unpack_time
+from maixfs.fat.core import FatCore
+from maixfs.fat.entry import FatEntry
+from maixfs.fat.errors import FResult, fat_error, full_error
+from maixfs.fat.ondisk import MAX_LONG_NAME
+from maixfs.fat.openflag import OpenFlag
+from maixfs.filesystem import (
+    Entry,
+    FileSystem,
+    OpenMode,
+    StatVfs,
+    is_folder,
+    not_folder,
+    parent_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from maixfs.fat.clock import Clock
+    from maixfs.fat.file import FatFile
+    from maixfs.fat.geometry import FatGeometry
+    from maixfs.sd.device import SectorDevice
+
+
+class Fat(FileSystem[FatEntry]):
+    """A mounted FAT12, FAT16 or FAT32 volume.
+
+    ``Fat(device, start)`` mounts the volume whose boot sector is sector ``start``; it raises
+    ``FatError`` (NO_FILESYSTEM) with the reason where FatFs would not mount it.
+    ``maixfs.fat.find_volume`` finds the volumes of a card, ``format_volume`` makes them.
+
+    Names are Unicode, compared without case; a long name has up to 255 UTF-16 units.
+    ``faithful`` writes sectors in FatFs's order, so that a cut between two of them is a state that
+    a board can leave; the default order never loses a file that was closed. ``clock`` gives the
+    date and the time that entries get.
+    """
+
+    def __init__(
+        self,
+        device: SectorDevice,
+        start: int = 0,
+        *,
+        read_only: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__()
+        self.core = FatCore(device, start, read_only=read_only, clock=clock)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file system is no longer mounted."""
+        return not self.core.mounted
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the mount or the card refuses writes."""
+        return self.core.read_only
+
+    @property
+    def geometry(self) -> FatGeometry:
+        """What the boot sector says."""
+        return self.core.geometry
+
+    @property
+    def label(self) -> str:
+        """The volume's label, empty without one; can be set (up to 11 characters)."""
+        return self.core.label
+
+    @label.setter
+    def label(self, text: str) -> None:
+        self.core.set_label(text)
+
+    # Looking
+
+    def _stat(self, path: str) -> Entry[FatEntry]:
+        return _entry(parent_of(path), self._native(path))
+
+    def _native(self, target: str | Entry[FatEntry]) -> FatEntry:
+        return self.core.stat(_checked(target)) if isinstance(target, str) else target.native
+
+    def _scandir(self, target: str | Entry[FatEntry]) -> Iterator[Entry[FatEntry]]:
+        if isinstance(target, str):
+            return _entries(target, self.core.scandir(_checked(target)))
+        if not target.is_dir:
+            return _entries(target.path, self.core.scandir(_checked(target.path)))
+        return _entries(target.path, self.core.scandir_folder(target.native.cluster))
+
+    # Changing
+
+    def _open(self, target: str | Entry[FatEntry], mode: OpenMode) -> _File:
+        flags = _flags(mode)
+        if mode.exclusive and (not isinstance(target, str) or self._peek(target) is not None):
+            # FatFs would call a folder DENIED.
+            raise fat_error(FResult.EXIST, target if isinstance(target, str) else target.path)
+        if isinstance(target, str):
+            file = self.core.open(_checked(target), flags)
+        else:
+            file = self.core.open_entry(target.native.folder, target.native.slot, flags)
+        return _File(self.core, file)
+
+    def _mkdir(self, path: str) -> None:
+        self.core.mkdir(_checked(path))
+
+    def _remove(self, target: str | Entry[FatEntry]) -> None:
+        native = self._native(target)
+        if native.is_dir:
+            raise is_folder(target if isinstance(target, str) else target.path)
+        self.core.remove_entry(native.folder, native.slot)
+
+    def _rmdir(self, target: str | Entry[FatEntry]) -> None:
+        native = self._native(target)
+        if not native.is_dir:
+            raise not_folder(target if isinstance(target, str) else target.path)
+        self.core.remove_entry(native.folder, native.slot)
+
+    def _rename(self, source: str | Entry[FatEntry], target: str, *, replace: bool) -> None:
+        native, new = self._native(source), _checked(target)
+        occupant = self._peek(target) if replace else None
+        if occupant is None or occupant.native[-2:] == native[-2:]:
+            self.core.rename_entry(native.folder, native.slot, new)
+            return
+        if occupant.is_dir:
+            raise is_folder(target)
+        if native.is_dir:
+            raise not_folder(target)
+        with self.core.held():
+            self.core.remove_entry(occupant.native.folder, occupant.native.slot)
+            self.core.rename_entry(native.folder, native.slot, new)
+
+    # The whole
+
+    def statvfs(self) -> StatVfs:
+        """Return how much room there is, in clusters; counts the FAT where FSInfo is silent."""
+        self._check_open()
+        size, free = self.geometry.cluster_size, self.core.free_clusters()
+        return StatVfs(size, size, self.geometry.clusters, free, free, MAX_LONG_NAME)
+
+    def _check_writable(self, target: str | Entry[FatEntry]) -> None:
+        if self.read_only:
+            raise fat_error(FResult.WRITE_PROTECTED, target if isinstance(target, str) else "")
+
+    def _sync(self) -> None:
+        self.core.sync()
+
+    def _close(self) -> None:
+        self.core.close()
+
+    def _abandon(self) -> None:
+        self.core.abandon()
+
+
+class _File:
+    """A ``FatFile`` as ``RawFile`` needs it."""
+
+    def __init__(self, core: FatCore, file: FatFile) -> None:
+        self._core = core
+        self._file = file
+
+    @property
+    def lost(self) -> bool:
+        return not self._core.mounted
+
+    @property
+    def size(self) -> int:
+        return self._file.size
+
+    def readinto_at(self, offset: int, buffer: memoryview) -> int:
+        self._go(offset)
+        return self._file.readinto(buffer)
+
+    def write_at(self, offset: int, data: memoryview) -> int:
+        self._go(offset)
+        written = self._file.write(data)
+        if not written:
+            raise full_error(self._file.name, "no free cluster")
+        return written
+
+    def _go(self, offset: int) -> None:
+        if self._file.tell() != offset:
+            self._file.seek(offset)
+
+    def truncate(self, size: int) -> None:
+        self._go(size)
+        self._file.truncate()
+
+    def sync(self) -> None:
+        self._file.sync()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _flags(mode: OpenMode) -> int:
+    flags = OpenFlag.READ if mode.reads else OpenFlag(0)
+    if mode.writes:
+        flags |= OpenFlag.WRITE
+    if mode.exclusive:
+        flags |= OpenFlag.CREATE_NEW
+    elif mode.truncates:
+        flags |= OpenFlag.CREATE_ALWAYS
+    elif mode.creates:
+        flags |= OpenFlag.OPEN_ALWAYS
+    return int(flags)
+
+
+def _checked(path: str) -> str:
+    r"""Return a path; raises INVALID_NAME for one with ``\``, which FatFs takes for a slash."""
+    if "\\" in path:
+        raise fat_error(FResult.INVALID_NAME, path, r"a name cannot contain '\'")
+    return path
+
+
+def _entries(folder: str, natives: Iterator[FatEntry]) -> Iterator[Entry[FatEntry]]:
+    return (_entry(folder, native) for native in natives)
+
+
+def _entry(folder: str, native: FatEntry) -> Entry[FatEntry]:
+    path = f"/{native.name}" if folder == "/" else f"{folder}/{native.name}"
+    return Entry(path, native.is_dir, native.size, _seconds(native), native)
+
+
+def _seconds(native: FatEntry) -> float | None:
+    """Return the time of the last write, which FAT stores as local time."""
+    if not native.write_date:
+        return None
+    try:
+        return time.mktime((*unpack_time(native.write_date, native.write_time), 0, 0, -1))
+    except (OverflowError, ValueError):
+        return None

@@ -1,0 +1,322 @@
+"""Find areas by the magics of their blocks, or, without magic, by their look-up entries.
+
+With length, the magic of a block tells how many blocks there are from it to the end of its
+area: all magics of an area point at the same end. Without length they are all alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import groupby, pairwise
+from typing import NamedTuple
+
+from maixfs.spiffs import ondisk
+from maixfs.spiffs.detect.dump import BLANK, SECTOR, Dump, block_agreement, frame
+from maixfs.spiffs.geometry import PRESETS, Geometry
+
+PAGE_SIZES = tuple(64 << shift for shift in range(9))
+"""64 bytes to 16 KiB."""
+STRIDES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Block sizes in sectors: 4 KiB to 1 MiB."""
+_MOST_PAGES = 0xFFFF
+_MOST_ENDS = 16
+
+
+class Marked(NamedTuple):
+    """An area that magics point out."""
+
+    magics: int
+    """How many of its magics were seen."""
+    area: Geometry
+
+
+class Raster(NamedTuple):
+    """Block sizes, in sectors, whose blocks have their magic at the same offset."""
+
+    smallest: Geometry
+    """Three blocks of the first of the sizes."""
+    strides: tuple[int, ...]
+
+    @property
+    def page_size(self) -> int:
+        """Page size in bytes."""
+        return self.smallest.page_size
+
+    @property
+    def magic_offset(self) -> int:
+        """Offset of the magic in every block."""
+        return self.smallest.magic_offset
+
+    @property
+    def plain_magic(self) -> int:
+        """The magic without length."""
+        return (ondisk.MAGIC ^ self.page_size) & 0xFFFF
+
+    def most_blocks(self, stride: int) -> int:
+        """Return how many blocks of ``stride`` sectors an area can have at most."""
+        return _MOST_PAGES * self.page_size // (stride * SECTOR)
+
+
+@cache
+def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
+    """Return every page size with its block sizes; with magic only where it has room."""
+    found = []
+    for page_size in PAGE_SIZES:
+        areas = [(stride, frame(0, 3, stride * SECTOR, page_size)) for stride in STRIDES]
+        usable = [
+            (stride, area) for stride, area in areas if area and (area.magic_possible or not magic)
+        ]
+        for _, group in groupby(usable, key=lambda pair: pair[1].magic_offset):
+            alike = list(group)
+            found.append(Raster(alike[0][1], tuple(stride for stride, _ in alike)))
+    return tuple(found)
+
+
+def find_marked(dump: Dump) -> list[Marked]:
+    """Return the areas that magics point out, the ones with most magics first."""
+    found = [*_with_length(dump), *_without_length(dump)]
+    return sorted(found, key=lambda marked: (-marked.magics, marked.area.base))
+
+
+def _with_length(dump: Dump) -> Iterator[Marked]:
+    for raster in rasters():
+        most, plain = raster.most_blocks(raster.strides[0]), raster.plain_magic
+        # Blank words drop out by themselves: no area has so many blocks.
+        left = {
+            sector: blocks
+            for sector, word in enumerate(dump.column(raster.magic_offset))
+            if word and 0 < (blocks := word ^ plain) <= most
+        }
+        for stride in raster.strides if len(left) > 1 else ():
+            yield from _ends(left, raster, stride, dump)
+
+
+def _ends(left: dict[int, int], raster: Raster, stride: int, dump: Dump) -> Iterator[Marked]:
+    """Yield an area for each end at which neighbours, or those next but one, agree.
+
+    ``left`` has the blocks left to the end, by sector, where the word there is a magic.
+    """
+    most, other = raster.most_blocks(stride), left.get
+    votes = Counter(
+        sector + stride * blocks
+        for sector, blocks in left.items()
+        if blocks <= most
+        and (other(sector + stride) == blocks - 1 or other(sector + 2 * stride) == blocks - 2)
+    )
+    for end, count in votes.most_common(_MOST_ENDS):
+        members = sorted(n for sector, n in left.items() if sector + stride * n == end)
+        # One pair is chance in a big dump, but not when both numbers are this low.
+        if count < 2 and members[-1] > 4:
+            continue
+        unseen = max(0, (end * SECTOR - dump.size) // (stride * SECTOR))
+        blocks = _dense_top(members, unseen)
+        area = frame((end - stride * blocks) * SECTOR, blocks, stride * SECTOR, raster.page_size)
+        if area:
+            yield Marked(sum(n <= blocks for n in members), area)
+
+
+def _dense_top(members: list[int], unseen: int) -> int:
+    """Return the highest member with at least half of the places under it taken.
+
+    The lowest ``unseen`` places lie behind the end of the image.
+    """
+    dense = [n for rank, n in enumerate(members, 1) if 2 * rank >= n - unseen]
+    return dense[-1] if dense else members[0]
+
+
+def _without_length(dump: Dump) -> Iterator[Marked]:
+    for raster in rasters():
+        plain = raster.plain_magic
+        column = dump.column(raster.magic_offset)
+        if column.count(plain) < 2:
+            continue
+        hits = {sector for sector, word in enumerate(column) if word == plain}
+        for stride in raster.strides:
+            for run in _runs(hits, stride):
+                blocks = (run[-1] - run[0]) // stride + 1
+                start, block_size = run[0] * SECTOR, stride * SECTOR
+                area = frame(start, blocks, block_size, raster.page_size, length=False)
+                if area and 3 * len(run) > 2 * blocks:
+                    hits.difference_update(run)
+                    yield Marked(len(run), area)
+
+
+def _runs(hits: set[int], stride: int) -> list[list[int]]:
+    """Return the rows of sectors that are ``stride`` apart, two missing in a row at most."""
+    runs: list[list[int]] = []
+    for sector in sorted(hits, key=lambda hit: (hit % stride, hit)):
+        if (
+            runs
+            and 0 < sector - runs[-1][-1] <= 3 * stride
+            and (sector - runs[-1][0]) % stride == 0
+        ):
+            runs[-1].append(sector)
+        else:
+            runs.append([sector])
+    return [run for run in runs if len(run) > 1]
+
+
+_BLOCKS_COMPARED = 16
+_LEAST_BLOCKS = 3
+
+
+class _Sown(NamedTuple):
+    """Sectors at which blocks of this raster may start."""
+
+    raster: Raster
+    starts: list[int]
+
+
+def find_unmarked(dump: Dump) -> list[Geometry]:
+    """Return the areas with files that may be there, the likeliest first."""
+    grown = [pair for one in _sow(dump) for pair in _grow(dump, one)]
+    return [area for _, area in sorted(grown, key=lambda pair: -pair[0])]
+
+
+def _sow(dump: Dump) -> Iterator[_Sown]:
+    entries = dump.column(0)
+    for raster in rasters(magic=False):
+        page = raster.magic_offset + ondisk.BlockSignature.size
+        columns = zip(entries, dump.column(page), strict=False)
+        alike = [s for s, (entry, obj_id) in enumerate(columns) if entry == obj_id]
+        used = [s for s in alike if entries[s] not in (ondisk.ID_DELETED, ondisk.ID_FREE)]
+        if used:
+            flags = dump.column(page + ondisk.FLAGS_OFFSET)
+            starts = [s for s in used if flags[s] & 0xFF == _flags_of(entries[s])]
+            yield _Sown(raster, starts)
+
+
+def _flags_of(entry: int) -> int:
+    return ondisk.FLAGS_INDEX if entry & ondisk.ID_INDEX else ondisk.FLAGS_DATA
+
+
+def _grow(dump: Dump, sown: _Sown) -> Iterator[tuple[int, Geometry]]:
+    """Yield (how much speaks for it, area) for each block size that may be."""
+    for stride in sown.raster.strides if sown.starts else ():
+        (residue, _), *_ = Counter(start % stride for start in sown.starts).most_common(1)
+        starts = [start for start in sown.starts if start % stride == residue]
+        blocks = max(_LEAST_BLOCKS, (starts[-1] - starts[0]) // stride + 1)
+        base, block_size = starts[0] * SECTOR, stride * SECTOR
+        area = frame(base, blocks, block_size, sown.raster.page_size, magic=False)
+        if area:
+            probed = [start * SECTOR for start in starts[:_BLOCKS_COMPARED]]
+            score = sum(block_agreement(dump, area, address) for address in probed)
+            if score > 0:
+                yield score + _row(dump, area), area
+
+
+def _row(dump: Dump, area: Geometry) -> int:
+    """Return how many formatted blocks follow the area's first, used ones among them or not."""
+    formatted = 0
+    for block in range(1, _BLOCKS_COMPARED):
+        address = area.base + block * area.block_size
+        if is_formatted(dump, area, address):
+            formatted += 1
+        elif dump.bytes_at(address, 2) in (b"", b"\xff\xff"):
+            break
+    return formatted
+
+
+def find_formatted(dump: Dump) -> list[Geometry]:
+    """Return the areas without magic and files: rows of blocks that have an erase count only.
+
+    Page sizes share their place of the erase count: the presets' come first.
+    """
+    usual = [preset.page_size for preset in PRESETS.values()]
+    found = [area for raster in rasters(magic=False) for area in _formatted(dump, raster)]
+    return sorted(found, key=lambda a: (-a.blocks, a.page_size not in usual, a.page_size))
+
+
+def _formatted(dump: Dump, raster: Raster) -> Iterator[Geometry]:
+    columns = (dump.column(raster.magic_offset + offset) for offset in (0, 2))
+    blank = zip(dump.column(0), *columns, strict=False)
+    counted = [s for s, words in enumerate(blank) if words[0] == words[1] == BLANK != words[2]]
+    blocks = [s for s in counted if is_formatted(dump, raster.smallest, s * SECTOR)]
+    steps = {after - before for before, after in pairwise(blocks)}
+    if len(blocks) < _LEAST_BLOCKS or len(steps) != 1 or not steps <= set(raster.strides):
+        return
+    size = steps.pop() * SECTOR
+    area = frame(blocks[0] * SECTOR, len(blocks), size, raster.page_size, magic=False)
+    if area:
+        written = area.size - dump.bytes_at(area.base, area.size).count(0xFF)
+        if written <= 2 * len(blocks):
+            yield area
+
+
+_BLOCKS_LOST = 2
+"""Blocks in front of the first magic that tables may still speak of."""
+_HIGHEST_ERASE_COUNT = 0x7FFF
+
+
+def possible_starts(area: Geometry) -> list[int]:
+    """Return the addresses at which the area may start."""
+    most = _BLOCKS_LOST if area.use_magic else area.base // area.block_size
+    starts = (area.base - k * area.block_size for k in range(most + 1))
+    return [start for start in starts if start >= 0]
+
+
+def settle(dump: Dump, area: Geometry, start: int | None) -> Geometry:
+    """Return the area from ``start``, where tables tell it, or from where it is likely to be."""
+    if start is None:
+        start = _likely_start(dump, area)
+    end = _likely_end(dump, area, start)
+    most = start + 0xFFFF * area.page_size // area.block_size * area.block_size
+    return replace(area, base=start, size=min(end, most) - start)
+
+
+def _likely_start(dump: Dump, area: Geometry) -> int:
+    before = area.base - area.block_size
+    if area.use_magic:
+        found = before >= 0 and _is_block(dump, area, before)
+        return before if found else _usual_start(dump, area)
+    while before >= 0 and _is_block(dump, area, before):
+        before -= area.block_size
+    return before + area.block_size
+
+
+def _usual_start(dump: Dump, area: Geometry) -> int:
+    """Return the start of an area whose first block was lost without a trace.
+
+    Nothing but the place speaks for such a block: an image that is this area and no more, or
+    the place of a preset's area.
+    """
+    before = area.base - area.block_size
+    whole = before == 0 and dump.size - area.base - area.size < area.block_size
+    place = (before, area.size + area.block_size)
+    usual = any(place == (preset.base, preset.size) for preset in PRESETS.values() if preset.base)
+    return before if whole or usual else area.base
+
+
+def _likely_end(dump: Dump, area: Geometry, start: int) -> int:
+    end = area.base + area.size
+    if area.use_magic_length:
+        return end
+    rest = dump.size - end
+    if start == 0 and (not area.use_magic or rest < 2 * area.block_size):
+        return max(end, dump.size - dump.size % area.block_size)
+    if area.use_magic:
+        # Used blocks may be those of the next area, and the C allows one bad magic at most.
+        return end + area.block_size if is_formatted(dump, area, end) else end
+    while _is_block(dump, area, end):
+        end += area.block_size
+    return end
+
+
+def _is_block(dump: Dump, area: Geometry, address: int) -> bool:
+    """Tell whether a block of the area may be there, whatever its magic."""
+    return is_formatted(dump, area, address) or block_agreement(dump, area, address) > 0
+
+
+def is_formatted(dump: Dump, area: Geometry, address: int) -> bool:
+    """Tell whether a block has nothing in its look-up pages but an erase count."""
+    length = area.magic_offset + ondisk.BlockSignature.size
+    lookup = dump.bytes_at(address, length)
+    if len(lookup) < length:
+        return False
+    before_count = area.magic_offset + ondisk.ERASE_COUNT.offset
+    (count,) = ondisk.ERASE_COUNT.unpack(lookup, area.magic_offset)
+    blank = lookup[:before_count].count(0xFF) == before_count
+    return blank and bool(count <= _HIGHEST_ERASE_COUNT)

@@ -1,0 +1,57 @@
+"""What the firmware's own drivers share, and what ``import`` asks of any driver."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import Enum
+from typing import Any
+
+Stat = tuple[int, int, int, int, int, int, int, int, int, int]
+"""The result of ``stat`` and ``statvfs``."""
+
+S_IFDIR = 0x4000
+"""The mode of a directory, the same on every port of MicroPython."""
+
+S_IFREG = 0x8000
+"""The mode of a file."""
+
+
+class ImportStat(Enum):
+    """What is at a path, as far as ``import`` needs to know."""
+
+    NONE = "nothing"
+    DIRECTORY = "a directory"
+    FILE = "a file"
+
+
+class NativeDriver(ABC):
+    """Base of the firmware's own drivers.
+
+    They answer ``import`` themselves, and the garbage collector knows their files. Drivers that
+    a program wrote are asked by ``stat``.
+    """
+
+    @abstractmethod
+    def import_stat(self, path: str) -> ImportStat:
+        """Return what is at ``path``, a path inside this volume."""
+
+    @abstractmethod
+    def collect(self) -> int:
+        """Close the files whose objects are gone; return their number."""
+
+
+def import_stat(driver: Any, path: str) -> ImportStat:
+    """Return what ``import`` finds at ``path`` of ``driver``.
+
+    Any exception of a program's ``stat`` means that nothing is there: MicroPython drops it.
+    A result that is not a 10-tuple is a ``ValueError``.
+    """
+    if isinstance(driver, NativeDriver):
+        return driver.import_stat(path)
+    try:
+        entry = driver.stat(path)
+    except Exception:
+        return ImportStat.NONE
+    if len(entry) != 10:
+        raise ValueError(f"requested length 10 but object has length {len(entry)}")
+    return ImportStat.DIRECTORY if entry[0] & S_IFDIR else ImportStat.FILE

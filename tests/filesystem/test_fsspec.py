@@ -1,0 +1,185 @@
+"""The fsspec class: fsspec's suite for implementers on SPIFFS and a card, URLs, transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec.tests import abstract
+
+from maixfs.errors import ImageError, ReadOnlyError, UsageError
+from maixfs.fat import Fat, format_volume
+from maixfs.fsspec import MaixfsFileSystem
+from maixfs.nor import NorChip, make_driver
+from maixfs.sd import FileSectors, RamSectors
+from maixfs.sd.mbr import make_mbr, plan_partitions
+from maixfs.spiffs import PRESETS, Spiffs
+from maixfs.spiffs.geometry import Geometry
+
+SPIFFS = Geometry(size=0x80000, block_size=0x10000, page_size=0x400, name_length=128)
+
+
+class Fixtures(abstract.AbstractFixtures):
+    """What fsspec's suite needs of an implementation."""
+
+    @pytest.fixture
+    def fs_path(self) -> str:
+        return "/tests"
+
+    @pytest.fixture
+    def fs_join(self) -> Callable[..., str]:
+        return lambda *parts: "/".join(parts)
+
+
+class OnSpiffs(Fixtures):
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def fs() -> Iterator[MaixfsFileSystem]:
+        flash = make_driver("ideal", NorChip.in_memory(SPIFFS.size))
+        Spiffs.format(flash, SPIFFS)
+        with Spiffs(flash, SPIFFS) as fs:
+            yield MaixfsFileSystem(fs=fs)
+
+
+class OnCard(Fixtures):
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def fs() -> Iterator[MaixfsFileSystem]:
+        card = RamSectors(80 << 11)
+        format_volume(card, 0, card.sectors, fat_type=32)
+        with Fat(card) as fs:
+            yield MaixfsFileSystem(fs=fs)
+
+
+class TestSpiffsCopy(abstract.AbstractCopyTests, OnSpiffs):
+    pass
+
+
+class TestSpiffsGet(abstract.AbstractGetTests, OnSpiffs):
+    pass
+
+
+class TestSpiffsPut(abstract.AbstractPutTests, OnSpiffs):
+    pass
+
+
+class TestSpiffsOpen(abstract.AbstractOpenTests, OnSpiffs):
+    pass
+
+
+class TestSpiffsPipe(abstract.AbstractPipeTests, OnSpiffs):
+    pass
+
+
+class TestCardCopy(abstract.AbstractCopyTests, OnCard):
+    pass
+
+
+class TestCardGet(abstract.AbstractGetTests, OnCard):
+    pass
+
+
+class TestCardPut(abstract.AbstractPutTests, OnCard):
+    pass
+
+
+class TestCardOpen(abstract.AbstractOpenTests, OnCard):
+    pass
+
+
+class TestCardPipe(abstract.AbstractPipeTests, OnCard):
+    pass
+
+
+def spiffs_image(path: Path, base: int = 0, size: int = 0) -> Geometry:
+    """Make a file that holds a SPIFFS area with two files, at ``base`` of ``size`` bytes."""
+    geometry = PRESETS["maixpy"] if base else SPIFFS
+    with NorChip.create(path, size or geometry.size) as chip:
+        flash = make_driver("ideal", chip)
+        Spiffs.format(flash, geometry)
+        with Spiffs(flash, geometry) as fs:
+            fs.write_text("/main.py", "print(1)\n")
+            fs.write_bytes("/lib/a.bin", b"a" * 5000)
+    return geometry
+
+
+def card_image(path: Path) -> None:
+    """Make a card with two volumes, each with one file."""
+    half = 40 << 11
+    with FileSectors.create(path, 2 * half + 4096) as card:
+        partitions = plan_partitions(card.sectors, [half, half])
+        card.write(0, make_mbr(partitions))
+        for number, partition in enumerate(partitions):
+            format_volume(card, partition.start, partition.sectors)
+            with Fat(card, partition.start) as fs:
+                fs.write_text("/which.txt", f"volume {number}")
+
+
+def test_url_reads_file_of_flash_dump(tmp_path: Path) -> None:
+    spiffs_image(tmp_path / "dump.bin", 0xD00000, 0x1000000)
+    with fsspec.open(f"maixfs://flash/main.py::file://{tmp_path}/dump.bin") as file:
+        assert file.read() == b"print(1)\n"
+
+
+def test_image_of_spiffs_can_be_changed_and_is_released(tmp_path: Path) -> None:
+    spiffs_image(tmp_path / "s.img")
+    with MaixfsFileSystem(str(tmp_path / "s.img"), mode="r+") as fs:
+        assert fs.ls("/", detail=False) == ["/flash"]
+        assert sorted(fs.find("/")) == ["/flash/lib/a.bin", "/flash/main.py"]
+        fs.pipe("/flash/new", b"new")
+        fs.mv("/flash/main.py", "/flash/lib")
+    with MaixfsFileSystem(str(tmp_path / "s.img")) as fs:
+        assert fs.cat("/flash/new") == b"new"
+        assert fs.cat("/flash/lib/main.py") == b"print(1)\n"
+        with pytest.raises(ReadOnlyError):
+            fs.pipe("/flash/new", b"more")
+
+
+def test_card_shows_each_volume_under_its_mount_point(tmp_path: Path) -> None:
+    card_image(tmp_path / "card.img")
+    with MaixfsFileSystem(str(tmp_path / "card.img"), mode="r+") as fs:
+        assert fs.ls("", detail=False) == ["/sd", "/sd2"]
+        assert fs.cat("/sd2/which.txt") == b"volume 1"
+        fs.cp("/sd2/which.txt", "/sd/copied.txt")
+        assert fs.info("/sd/copied.txt")["size"] == 8
+        assert fs.modified("/sd/copied.txt").year >= 2024
+    with FileSectors.open(tmp_path / "card.img") as card:
+        assert MaixfsFileSystem(fs=Fat(card, 2048)).isfile("/copied.txt")
+
+
+def test_image_behind_another_protocol_is_fetched_and_read_only(tmp_path: Path) -> None:
+    spiffs_image(tmp_path / "s.img")
+    fsspec.filesystem("memory").pipe("/s.img", (tmp_path / "s.img").read_bytes())
+    with fsspec.open("maixfs://flash/main.py::memory://s.img", "r") as file:
+        assert file.read() == "print(1)\n"
+    with pytest.raises(UsageError):
+        MaixfsFileSystem("s.img", mode="r+", target_protocol="memory")
+    fsspec.filesystem("memory").rm("/s.img")
+
+
+def test_transaction_writes_when_it_ends_and_not_after_an_error(tmp_path: Path) -> None:
+    spiffs_image(tmp_path / "s.img")
+    with MaixfsFileSystem(str(tmp_path / "s.img"), mode="r+") as fs:
+        with fs.transaction:
+            fs.pipe("/flash/in", b"in")
+            assert not fs.exists("/flash/in")
+        assert fs.cat("/flash/in") == b"in"
+        with pytest.raises(ZeroDivisionError), fs.transaction:
+            fs.pipe("/flash/out", b"out")
+            raise ZeroDivisionError
+        assert not fs.exists("/flash/out")
+
+
+def test_image_without_a_volume_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "blank.bin").write_bytes(b"\xff" * 0x10000)
+    with pytest.raises(ImageError):
+        MaixfsFileSystem(str(tmp_path / "blank.bin"), mode="r+")
+    assert (tmp_path / "blank.bin").read_bytes() == b"\xff" * 0x10000
+
+
+@pytest.mark.parametrize("arguments", [{}, {"fo": "x", "fs": object()}, {"fo": "x", "mode": "w"}])
+def test_wrong_arguments_are_a_usage_error(arguments: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        MaixfsFileSystem(**arguments)

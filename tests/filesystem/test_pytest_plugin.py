@@ -1,0 +1,54 @@
+"""The fixtures and ``assert_tree`` of the pytest plugin, in a pytest of their own."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+PROGRAM = """
+from pathlib import Path
+import pytest
+from maixfs.pytest_plugin import assert_tree
+
+FILES = {"/main.py": "print(1)", "/lib/a.bin": b"a" * 5000}
+
+@pytest.fixture
+def maixfs_folder(tmp_path):
+    folder = tmp_path / "files"
+    for name, data in FILES.items():
+        path = folder / name[1:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return folder
+
+def test_spiffs(maixfs_spiffs, maixfs_folder):
+    assert_tree(maixfs_spiffs, FILES)
+    assert_tree(maixfs_spiffs, maixfs_folder)
+
+def test_card(maixfs_card):
+    assert_tree(maixfs_card, FILES)
+    maixfs_card.remove("/main.py")
+    assert_tree(maixfs_card, FILES, only="/lib")
+
+def test_board(maixfs_board):
+    flash = {f"/flash{name}": data for name, data in FILES.items()}
+    assert_tree(maixfs_board, flash, only="/flash/lib")
+    assert "main.py" in maixfs_board.uos.listdir("/flash")
+
+def test_difference(maixfs_spiffs):
+    maixfs_spiffs.write_text("/main.py", "print(2)")
+    maixfs_spiffs.write_text("/extra", "")
+    assert_tree(maixfs_spiffs, {**FILES, "/none": b""})
+"""
+
+
+def test_fixtures_hold_the_folder_and_a_difference_names_every_file(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(PROGRAM)
+    result = pytester.runpytest_subprocess("-p", "no:maixfs", "-p", "maixfs.pytest_plugin")
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*missing: /none", "*unexpected: /extra", "*different: /main.py: 8 bytes*byte 0x6 on*"]
+    )
