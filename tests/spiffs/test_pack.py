@@ -278,7 +278,7 @@ def test_host_file_that_grows_while_packing_is_refused(
 ) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x")
-    monkeypatch.setattr(Path, "read_bytes", lambda _: bytes(5000))
+    monkeypatch.setattr("maixfs.spiffs.pack.read_file", lambda _: bytes(5000))
     with pytest.raises(UsageError, match="changed while it was read"):
         pack({"/log": path}, MAIXPY)
 

@@ -19,13 +19,17 @@ from __future__ import annotations
 import errno
 import os
 from operator import index
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
+from maixfs.host.drafts import write_file
+from maixfs.host.mapped import MappedFile
 from maixfs.nor.device import (
     BLOCK32,
     BLOCK64,
     BUFFERS,
+    CHUNK,
     ERASED,
     PAGE,
     SECTOR,
@@ -38,6 +42,8 @@ from maixfs.nor.device import (
     program_cells,
 )
 from maixfs.nor.errors import (
+    FILE_ERRORS,
+    NorError,
     NorImageError,
     closed,
     invalid,
@@ -45,7 +51,6 @@ from maixfs.nor.errors import (
     nor_error,
     out_of_range,
 )
-from maixfs.nor.hostfile import MappedFile, create_file
 from maixfs.nor.wear import WearCounts
 
 if TYPE_CHECKING:
@@ -186,7 +191,7 @@ class NorChip:
         is accepted. Raises ``NorError`` for a file that is missing or may not be written and
         ``NorImageError`` for one of a wrong size.
         """
-        file = MappedFile(path, read_only=read_only)
+        file = MappedFile(path, read_only=read_only, errors=FILE_ERRORS)
         try:
             _check_size(len(file), part, str(path), size)
             wear = _open_wear(wear_path, len(file), read_only=read_only)
@@ -212,7 +217,8 @@ class NorChip:
         """
         # All arguments are checked first: a file that is too short or too long must not be left.
         size, first = _checked_size(size, part, content, str(path))
-        create_file(path, size, first)
+        rest = (blank(min(CHUNK, size - at)) for at in range(len(first), size, CHUNK))
+        write_file(Path(path), (first, *rest), replace=False, base=NorError)
         return cls.open(path, part=part, size=size, wear_path=wear_path)
 
     @property
