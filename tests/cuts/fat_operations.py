@@ -401,8 +401,8 @@ class Judge:
             if whole is not None and whole.startswith(data):
                 return []
         if old is not None and new is not None and len(data) in (len(old), len(new)):
-            pairs = zip(data, old.ljust(len(data)), new.ljust(len(data)), strict=False)
-            if all(byte in (was, will) for byte, was, will in pairs):
+            places = range(len(data))
+            if all(data[at] in (*old[at : at + 1], *new[at : at + 1]) for at in places):
                 return []
         return [f"{path!r} has other bytes"]
 

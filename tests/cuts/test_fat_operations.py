@@ -17,18 +17,8 @@ WORKS = 10
 """Every so many cuts, the card is also written to."""
 
 
-NEITHER_NAME = pytest.mark.xfail(
-    strict=True,
-    reason="the sector that removes the old entry is written before the rest of the new one",
-)
-NAMES = [
-    pytest.param(name, marks=[NEITHER_NAME] if name == "rename_across_sectors" else [])
-    for name in OPERATIONS
-]
-
-
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in SLOW_KINDS])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_every_cut_keeps_closed_files(name: str, kind: str, count_cuts: CountCuts) -> None:
     recording = record(kind, name)
     assert faults(SnapshotSectors(recording.at(len(recording)))) == []
