@@ -338,10 +338,10 @@ def rename_held(fat: FatCore) -> None:
         fat.write_bytes("/a/f2", text(500, 11))
 
 
-def record(kind: str, name: str) -> SectorRecording:
+def record(kind: str, name: str, *, faithful: bool = False) -> SectorRecording:
     """Run an operation on the card of a kind and return what was written."""
     recorder = SectorRecorder(SnapshotSectors(card(kind).copy()))
-    fat = FatCore(recorder, clock=lambda: NOW)
+    fat = FatCore(recorder, faithful=faithful, clock=lambda: NOW)
     with recorder.cause(name):
         OPERATIONS[name].run(fat)
         fat.close()
@@ -359,6 +359,15 @@ class Judge:
         self.quiet = {
             path: data for path, data in self.before.items() if self.after.get(path) == data
         }
+
+    def lost(self, cut: SectorCut) -> list[str]:
+        """Return the closed files that the operation does not touch and that a cut cost."""
+        found = read_volume(SnapshotSectors(cut.state))
+        if isinstance(found, str):
+            return [f"the volume does not mount: {found}"]
+        return [
+            f"{path!r} is lost" for path, data in self.quiet.items() if found.get(path) != data
+        ]
 
     def faults(self, cut: SectorCut) -> list[str]:
         """Return everything that is wrong with the card after a cut."""
