@@ -272,6 +272,13 @@ class Directory:
         """Take the names of new entries into the indexes; listings do without."""
         data, longs = self.data, self.items.longs
         slots = self._unindexed
+        if len(slots) == 1:  # a file that was just created
+            (slot,) = slots
+            self._short.add(self.short_of(slot), slot)
+            if longs[slot]:
+                self._long.add(upcase(longs[slot]), slot)
+            slots.clear()
+            return
         starts = [slot * ENTRY_SIZE for slot in slots]
         self._short.add_all([bytes(data[at : at + NAME_LENGTH]) for at in starts], slots)
         named = {slot: long for slot in slots if (long := longs[slot])}
@@ -548,7 +555,9 @@ class Directory:
         self.changes += 1
         if item.slot >= reader.next:
             reader.resume(item.slot + 1)
-            self._take(reader.read())
+            batch = reader.read()
+            if batch.slots:
+                self._take(batch)
 
     def _add(self, item: Item) -> None:
         """Take in a file that was just written."""
