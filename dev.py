@@ -5,6 +5,7 @@
     python3 dev.py test     the test suite; further arguments go to pytest
     python3 dev.py lint     style, types and import floors; what the tests do not see
     python3 dev.py bench    the benchmark table; further arguments go to bench/run.py
+    python3 dev.py cuts     power cuts at every operation that is recorded, for some ten minutes
     python3 dev.py setup    only make the environment
 
 Each one first makes .venv beside this file, or brings it up to date when pyproject.toml or
@@ -117,6 +118,12 @@ def bench(arguments: list[str]) -> int:
     return run([PYTHON, "bench/run.py", *arguments])
 
 
+def cuts(arguments: list[str]) -> int:
+    """Cut power everywhere and print what each cut costs."""
+    prepare(TOOLS)
+    return run([PYTHON, "bench/power_cuts.py", *arguments])
+
+
 def setup(arguments: list[str]) -> int:
     """Make the environment and say where it is."""
     if arguments:
@@ -131,6 +138,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "test": test,
     "lint": lint,
     "bench": bench,
+    "cuts": cuts,
     "setup": setup,
 }
 

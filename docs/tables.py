@@ -25,7 +25,7 @@ from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.spiffs.geometry import PRESETS, Geometry
 from maixfs.vfs import fat_file
 from maixfs.vfs.profile import SENTENCES
-from maixfs.vfs.spiffs_file import errno_of
+from maixfs.vfs.spiffs import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from cuts.counting import PROPERTY, CountCuts
+
 hypothesis.settings.register_profile(
     "suite", derandomize=True, deadline=None, database=None, max_examples=40
 )
@@ -26,3 +28,30 @@ def own_environment() -> Iterator[None]:
             if name in COLOURS or (name.startswith("MAIXFS_") and name not in KEPT):
                 patch.delenv(name)
         yield
+
+
+@pytest.fixture
+def count_cuts(request: pytest.FixtureRequest) -> CountCuts:
+    """Return a function that adds to the counts of power cuts at the end of the run."""
+
+    def count(name: str, cuts: int, states: int, lost: int = 0) -> None:
+        request.node.user_properties.append((PROPERTY, [name, cuts, states, lost]))
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many power cuts were tried, by driver and set; tests assert the counts."""
+    totals: dict[str, list[int]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == PROPERTY and report.when == "call":
+                row = totals.setdefault("/".join(value[0].split("/")[:2]), [0, 0, 0])
+                row[:] = [old + new for old, new in zip(row, value[1:], strict=True)]
+    if totals:
+        terminalreporter.section("power cuts")
+    for name, (cuts, states, lost) in sorted(totals.items()):
+        terminalreporter.write_line(f"{name}: cuts {cuts}, states {states}, lost {lost}")
+    if totals:
+        sums = [sum(column) for column in zip(*totals.values(), strict=True)]
+        terminalreporter.write_line("all: cuts {}, states {}, lost {}".format(*sums))

@@ -6,6 +6,7 @@ import gzip
 import json
 import struct
 from dataclasses import dataclass, field
+from itertools import compress, count
 from pathlib import Path
 from typing import Literal
 
@@ -149,7 +150,7 @@ class Checker:
         else:
             root = self.card.read(geometry.root_start, geometry.root_sectors)
         self.folder(root, "", 0, 0)
-        used = {cluster for cluster, link in enumerate(self.entries) if link and cluster > 1}
+        used = set(compress(count(), self.entries)) - {0, 1}
         self.found.free = geometry.clusters - len(used)
         for cluster in used - self.found.owners.keys():
             self.fault(f"cluster {cluster} is nobody's")

@@ -12,6 +12,7 @@ import pytest
 
 from maixfs.errors import ClosedError, ReadOnlyError
 from maixfs.nor import NorChip, NorError, NorImageError, find_part, hostfile
+from maixfs.nor.hostfile import MappedFile
 
 SIZE = 0x10000
 mapped_files_can_go = pytest.mark.skipif(
@@ -174,13 +175,13 @@ def test_missing_file_and_folder_raise_the_builtin_errors(tmp_path):
 
 def test_failed_open_releases_the_file(image, monkeypatch):
     maps = []
-    real = hostfile.MappedFile.__init__
 
-    def remember(self, path, *, read_only=False):
-        real(self, path, read_only=read_only)
-        maps.append(self)
+    class Remembered(MappedFile):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            maps.append(self)
 
-    monkeypatch.setattr(hostfile.MappedFile, "__init__", remember)
+    monkeypatch.setattr("maixfs.nor.chip.MappedFile", Remembered)
     with pytest.raises(TypeError):
         NorChip.open(image, wear_path=5)
     assert maps[0]._map.closed

@@ -51,6 +51,11 @@ def test_parts_are_found_by_id_name_and_alias():
     assert "W25Q128FW" in caught.value.hint
 
 
+def test_parts_with_times_of_another_chip_say_so():
+    assert find_part("W25Q128JV").times_are_own
+    assert not find_part("W25Q128FW").times_are_own
+
+
 def test_names_and_ids_are_unique():
     names = [name for part in parts() for name in (part.name, *part.aliases)]
     assert len(set(names)) == len(names)
@@ -89,6 +94,12 @@ def test_sfdp_times_beyond_the_range_are_the_largest():
     assert part.resized(part.size) is part
     slow = replace(part, typical=replace(part.typical, chip=10**11))
     assert parse(sfdp.build(slow)).typical["chip"] == 32 * 64_000_000
+    even = replace(part, maximum=part.typical)
+    assert parse(sfdp.build(even)).maximum["page"] == 2 * parse(sfdp.build(even)).typical["page"]
+    spread = replace(part, maximum=replace(part.maximum, sector=part.typical.sector * 100))
+    assert (
+        parse(sfdp.build(spread)).maximum[0x1000] == 32 * parse(sfdp.build(part)).typical[0x1000]
+    )
 
 
 def test_sfdp_of_a_real_chip_is_parsed():
@@ -115,9 +126,14 @@ def test_built_sfdp_has_the_dwords_of_jesd216b():
     assert table[:16].hex() == "53464450060100ff" + "00060110800000ff"
     assert table[16:0x80] == b"\xff" * 0x70
     dwords = unpack("<16I", table[0x80:0xC0])
-    assert dwords[:9] == (
+    assert dwords == (
         0xFFF120E5, 0x07FFFFFF, 0x6B08EB44, 0xBB803B08, 0xFFFFFFEE, 0xFF00FFFF, 0xFF00FFFF,
         0x520F200C, 0xFF00D810,
+        # 45, 120, 150 ms in units of 16 ms; the largest maximum is 14 times the typical time.
+        6 | (1 << 5 | 2) << 4 | (1 << 5 | 7) << 11 | (1 << 5 | 9) << 18,
+        # 400 us in units of 64 us, at most 8 times that; 40 s in units of 4 s; pages of 2^8.
+        3 | 8 << 4 | (1 << 5 | 6) << 8 | (2 << 5 | 9) << 24 | 1 << 31,
+        0x33E627EC, 0x757A757A, 0x5CD5A2F7, 0xFF500000, 0x00001008,
     )  # fmt: skip
     assert table[0xC0:] == b"\xff" * 0x40
 

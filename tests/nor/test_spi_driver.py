@@ -211,6 +211,9 @@ def test_erase_uses_the_largest_units(bus):
         "d8030000",
         "20040000",
     ]
+    bus.frames.clear()
+    flash.erase(0x10000, 0x10000)
+    assert [frame.hex() for frame in bus.frames if frame[0] in (0x20, 0x52, 0xD8)] == ["d8010000"]
     flash.erase_chip()
     assert bus.slave.chip.peek(0, SIZE) == b"\xff" * SIZE
 

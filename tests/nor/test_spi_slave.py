@@ -106,6 +106,23 @@ def test_frames_take_the_cycles_of_their_shape(send, bus, head, lines, cycles):
     assert bus.now() - before == cycles * CYCLE
 
 
+def test_clock_counts_reads_programs_erases_polls_and_status_writes(send, bus):
+    send("03 0ffffe", 4)
+    assert bus.clock.counts == {"read": 1, "bytes": 4}
+    send("06")
+    send("02 001000 00 00")
+    wait(bus)
+    send("06")
+    send("20 001000")
+    wait(bus)
+    send("05", 3)
+    send("06")
+    send("31 02")
+    assert bus.clock.counts == {
+        "read": 1, "bytes": 6, "program": 1, "erase": 1, "poll": 1, "status": 1,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("head", ["6b 000000 00", "eb 000000 000000"])
 def test_quad_reads_need_qe(send, bus, head):
     assert send(head, 2, lines=4) == b"\xff\xff"

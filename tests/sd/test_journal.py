@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -264,6 +265,22 @@ def test_journal_on_a_full_disk_raises_enospc_and_names_the_card(
     assert str(card) in (caught.value.hint or "")
     journal.close()
     assert card.read_bytes() == before
+
+
+def test_journal_write_refused_by_the_host_raises_its_errno(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(io.BytesIO):
+        def write(self, _data: object) -> int:
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    journal = Journal(card)
+    with FileSectors.open(card) as below, monkeypatch.context() as patch:
+        patch.setattr(journal, "_stream", Refusing())
+        with pytest.raises(SectorError) as caught:
+            journal.write(below, below, [(0, 8)], None)
+    assert caught.value.errno == errno.EDQUOT
+    journal.close()
 
 
 def test_journal_passes_errors_of_the_card_and_of_progress_unchanged(card: Path) -> None:

@@ -31,8 +31,8 @@ GIB = 1 << 21
 
 
 def places(table: Mbr) -> dict[object, tuple[int, int, int]]:
-    found = table.used + table.logical
-    return {part.slot: (part.type, part.start, part.sectors) for part in found}
+    partitions = table.used + table.logical
+    return {part.slot: (part.type, part.start, part.sectors) for part in partitions}
 
 
 @pytest.mark.parametrize("name", FOLDERS)

@@ -121,6 +121,7 @@ def test_arguments_out_of_range_raise_einval_and_change_nothing(
     [
         lambda device: device.read("0", 1),
         lambda device: device.read(1.0, 1),
+        lambda device: device.read(1e9, 1),
         lambda device: device.read(0, None),
         lambda device: device.readinto(0, "text"),
         lambda device: device.readinto(1.5, memoryview(bytearray(SECTOR))),

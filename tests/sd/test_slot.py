@@ -111,6 +111,10 @@ def test_timed_sectors_are_a_sector_device() -> None:
     assert caught.value.errno == errno.EINVAL
     with pytest.raises(TypeError):
         timed.write(0, "text")  # type: ignore[arg-type]
+    before = clock.now
+    with pytest.raises(TypeError):
+        timed.read(1e9, 1)  # type: ignore[arg-type]
+    assert clock.now == before
     assert TimedSectors(RamSectors(SIZE), clock, SLOWEST).too_slow
     assert timed.read_time(0) == timed.write_time(0) == 0
 

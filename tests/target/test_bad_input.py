@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import random
@@ -199,17 +200,18 @@ def test_a_host_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         make_folder(tmp_path / ("n" * 5000))
 
 
-def test_an_image_for_reading_takes_no_writes() -> None:
+def test_image_device_refuses_changes_with_erofs() -> None:
     device = ImageDevice(memoryview(bytes(0x2000)))
     assert device.read(0x1FFF, 1) == b"\0"
-    for refused in (
-        lambda: device.read(0x1FFF, 2),
-        lambda: device.read(-1, 1),
-        lambda: device.program(0, b"x"),
-        lambda: device.erase(0, 0x1000),
+    for refused, number in (
+        (lambda: device.read(0x1FFF, 2), errno.EINVAL),
+        (lambda: device.read(-1, 1), errno.EINVAL),
+        (lambda: device.program(0, b"x"), errno.EROFS),
+        (lambda: device.erase(0, 0x1000), errno.EROFS),
     ):
-        with pytest.raises(NorError):
+        with pytest.raises(NorError) as caught:
             refused()
+        assert caught.value.errno == number
 
 
 def test_there_is_no_other_name_in_the_package() -> None:

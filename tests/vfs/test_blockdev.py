@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from maixfs.errors import DeviceError
 from maixfs.fat.errors import FatError, FResult
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
@@ -129,6 +130,16 @@ def test_failing_block_size_query_counts_as_512() -> None:
                 raise ValueError(op)
 
     adapted(Strict()).start()
+
+
+def test_block_size_query_passes_a_device_error_on() -> None:
+    class Broken(Device):
+        def ioctl(self, op: int, arg: int) -> Any:
+            if op == 5:
+                raise DeviceError("no space on the host")
+
+    with pytest.raises(DeviceError):
+        adapted(Broken()).start()
 
 
 @pytest.mark.parametrize("count", [None, "many"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from maixfs.errors import DeviceError
 from maixfs.vfs import Errno, ImportStat, Vfs, VfsError, VfsFat
 from vfs.drivers import RamDevice, errno_of
 from vfs.recorder import mounted
@@ -140,6 +141,12 @@ def test_import_stat_calls_stat_of_a_python_driver(vfs: Vfs) -> None:
     driver.fails["stat"] = RuntimeError("anything")
     assert vfs.import_stat("/a/x") is ImportStat.NONE
     assert vfs.import_stat("/") is vfs.import_stat("/b/x") is ImportStat.NONE
+
+
+def test_import_stat_passes_a_device_error_of_a_python_driver_on(vfs: Vfs) -> None:
+    mounted(vfs).fails["stat"] = DeviceError("no space on the host")
+    with pytest.raises(DeviceError):
+        vfs.import_stat("/a/x")
 
 
 def test_import_stat_of_a_short_tuple_is_valueerror(vfs: Vfs) -> None:

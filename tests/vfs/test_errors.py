@@ -21,7 +21,7 @@ from maixfs.vfs import (
     VfsError,
     without_errno_attribute,
 )
-from maixfs.vfs.spiffs_file import errno_of, error_of
+from maixfs.vfs.spiffs import errno_of, error_of
 
 # docs/SPEC.md, section 10: first number, last number, errno.
 SPIFFS_ERRNOS = [

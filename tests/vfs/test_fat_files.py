@@ -190,7 +190,6 @@ def test_reader_of_a_truncated_file_cannot_pass_its_first_cluster(board: FatBoar
     assert board.vfs.stat("f")[6] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="the core holds entries back; FatFs's window does not")
 def test_unclosed_file_is_on_the_card_with_size_0_after_umount(board: FatBoard) -> None:
     """The first write moves FatFs's only sector buffer, which holds the new entry, to the card."""
     file = board.vfs.open("f", "w")

@@ -41,6 +41,7 @@ def test_modern_mount_without_arguments_lists_the_mounts() -> None:
     assert vfs.mount() == []
     root, volume = mounted(vfs, "/"), mounted(vfs, b"/a")
     assert vfs.mount() == [(volume, "/a"), (root, "/")]
+    assert vfs.mount(readonly=True) == vfs.mount()  # type: ignore[call-overload]
     assert root.calls == volume.calls == []
 
 

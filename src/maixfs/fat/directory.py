@@ -272,12 +272,11 @@ class Directory:
         """Take the names of new entries into the indexes; listings do without."""
         data, longs = self.data, self.items.longs
         slots = self._unindexed
-        if len(slots) == 1:  # a file that was just created
-            (slot,) = slots
+        if len(slots) == 1:  # a file that was just made
+            slot = slots.pop()
             self._short.add(self.short_of(slot), slot)
             if longs[slot]:
                 self._long.add(upcase(longs[slot]), slot)
-            slots.clear()
             return
         starts = [slot * ENTRY_SIZE for slot in slots]
         self._short.add_all([bytes(data[at : at + NAME_LENGTH]) for at in starts], slots)
@@ -555,15 +554,20 @@ class Directory:
         self.changes += 1
         if item.slot >= reader.next:
             reader.resume(item.slot + 1)
-            batch = reader.read()
-            if batch.slots:
-                self._take(batch)
+            after = reader.next * ENTRY_SIZE
+            if after < len(self.data) and not self.data[after]:
+                reader.ended = True  # as nearly always: nothing was there yet
+            else:
+                self._take(reader.read())
 
     def _add(self, item: Item) -> None:
         """Take in a file that was just written."""
         self.items.add_item(item)
         self._unindexed.append(item.slot)
-        insort(self._order, item.slot)
+        if not self._order or item.slot > self._order[-1]:
+            self._order.append(item.slot)
+        else:
+            insort(self._order, item.slot)
 
     def _room_for(self, count: int) -> int:
         """Return the first of ``count`` free slots in a row; the folder grows where it must."""

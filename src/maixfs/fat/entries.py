@@ -370,9 +370,6 @@ class SlotReader:
         """Read all slots up to the end of the directory or of ``data``."""
         batch = Batch()
         at, stop = self.next, len(self.data) // ENTRY_SIZE
-        if at < stop and self.data[at * ENTRY_SIZE] == ondisk.ENTRY_END:
-            self.ended = True  # as a rule, after a file was created
-            return batch
         end = self.data[at * ENTRY_SIZE : stop * ENTRY_SIZE : ENTRY_SIZE].find(ondisk.ENTRY_END)
         if end >= 0:
             self.ended = True

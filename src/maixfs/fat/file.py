@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+from functools import lru_cache
 from operator import index
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from maixfs.fat.arguments import byte_view, writable_view
 from maixfs.fat.errors import FatError, FResult, fat_error
@@ -147,7 +148,7 @@ class FatFile:
     def write(self, data: Buffer) -> int:
         """Write ``data``; returns how many bytes, fewer when the volume or the file is full."""
         self._check(_WRITE)
-        view = byte_view(data)
+        view = memoryview(data) if type(data) is bytes else byte_view(data)
         position = self._position
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
@@ -287,7 +288,7 @@ def open_found(
     else:
         item, modified = _existing(directory, item, flags, about), False
     first, size = directory.extent(item)
-    node = cast("Node | None", item.node) or Node(directory.volume, directory, item, first, size)
+    node: Any = item.node or Node(directory.volume, directory, item, first, size)
     file = FatFile(node, flags, size, about, modified=modified)
     if flags & _AT_END and size:
         try:
@@ -314,9 +315,7 @@ def _create(
 ) -> tuple[Item, bool]:
     """Return the entry to open, and whether it is new or was emptied."""
     if item is None:
-        date, time = directory.volume.clock()
-        rest = AFTER_NT.pack(0, time, date, 0, 0, 0, 0, 0, 0)
-        return directory.register(new, _ARCHIVE, rest), True
+        return directory.register(new, _ARCHIVE, _new_file(*directory.volume.clock())), True
     attributes = directory.attributes(item)
     if attributes & _DIRECTORY:
         raise fat_error(FResult.DENIED, about, "this is a folder", errno=errno.EISDIR)
@@ -328,6 +327,12 @@ def _create(
         _empty(directory, item)
         return item, True
     return item, False
+
+
+@lru_cache(maxsize=2)
+def _new_file(date: int, time: int) -> bytes:
+    """Return what follows the name of a new file: its time of creation, no cluster, no size."""
+    return AFTER_NT.pack(0, time, date, 0, 0, 0, 0, 0, 0)
 
 
 def _empty(directory: Directory, item: Item) -> None:

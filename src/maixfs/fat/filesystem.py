@@ -48,10 +48,11 @@ class Fat(FileSystem[FatEntry]):
         start: int = 0,
         *,
         read_only: bool = False,
+        faithful: bool = False,
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
-        self.core = FatCore(device, start, read_only=read_only, clock=clock)
+        self.core = FatCore(device, start, read_only=read_only, faithful=faithful, clock=clock)
 
     @property
     def closed(self) -> bool:

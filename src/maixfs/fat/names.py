@@ -7,6 +7,7 @@ are those of FatFs R0.13c (docs/SPEC.md, section 16); ``codepage`` has its chara
 
 from __future__ import annotations
 
+import errno
 import re
 import struct
 from binascii import crc_hqx
@@ -106,7 +107,8 @@ def _convert(component: str) -> NewName:
     # Counting units needs an encoder; names of up to 127 characters cannot be too long.
     most = ondisk.MAX_LONG_NAME
     if len(component) * 2 > most and units(component) > most:
-        raise _invalid(component, f"a name has at most {most} UTF-16 units")
+        what = f"a name has at most {most} UTF-16 units"
+        raise fat_error(FResult.INVALID_NAME, repr(component), what, errno=errno.ENAMETOOLONG)
     if component in _DOTS:
         return _DOTS[component]
     long = component.rstrip(" .")

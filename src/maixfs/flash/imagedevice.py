@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from maixfs.nor import Buffer, NorError
+from maixfs.nor.errors import nor_error, out_of_range
 
 
 class ImageDevice:
@@ -15,19 +18,25 @@ class ImageDevice:
         self.size = len(self._view)
 
     def read(self, address: int, length: int) -> bytes:
-        """Return ``length`` bytes; raises ``NorError`` behind the image's end."""
+        """Return ``length`` bytes; raises ``NorError`` (EINVAL) behind the image's end."""
         if address < 0 or length < 0 or address + length > self.size:
-            raise NorError(f"{length:#x} bytes at {address:#x} end behind the image")
+            raise out_of_range(address, length, self.size)
         return bytes(self._view[address : address + length])
 
     def program(self, address: int, data: Buffer) -> None:
-        """Refuse."""
-        raise NorError(f"the image is only read ({len(data)} bytes at {address:#x})")
+        """Raise ``NorError`` (EROFS)."""
+        raise _read_only(address, len(data))
 
     def erase(self, address: int, length: int) -> None:
-        """Refuse."""
-        raise NorError(f"the image is only read ({length:#x} bytes at {address:#x})")
+        """Raise ``NorError`` (EROFS)."""
+        raise _read_only(address, length)
 
     def window(self) -> memoryview:
         """Return the image."""
         return self._view
+
+
+def _read_only(address: int, length: int) -> NorError:
+    return nor_error(
+        f"the image is open for reading only (0x{length:X} bytes at 0x{address:06X})", errno.EROFS
+    )

@@ -121,6 +121,8 @@ class Shape(NamedTuple):
         return 8 + before_data + data * 8 // self.data_lines
 
 
+# The firmware's driver uses EBh to read and 32h to program; the other commands are here for
+# drivers on other buses, adapters with one line above all.
 _NO_DATA = Shape(no_data=True)
 _ERASE = Shape(address=3, no_data=True)
 _STATUS = Shape(when_busy=True)

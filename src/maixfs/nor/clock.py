@@ -34,6 +34,7 @@ QUAD_BYTE_CYCLES = 2
 
 def firmware_bus_hz(cpu_hz: int = FIRMWARE_CPU_HZ) -> int:
     """Return the SPI clock that the firmware sets at a processor clock (25 MHz at 400 MHz)."""
+    # In the firmware's integer arithmetic and order: 403 MHz give 25,187,500 Hz.
     return cpu_hz // 400 * 25
 
 
@@ -73,6 +74,7 @@ class DeviceClock:
 
     def spend(self, cycles: int) -> None:
         """Let ``cycles`` of the SPI clock pass."""
+        # Whole nanoseconds, rounded down per frame: floats would add up differently by order.
         self.now += cycles * SECOND // self.bus_hz
 
     def start(self, microseconds: int) -> None:
@@ -90,6 +92,7 @@ class DeviceClock:
 
     def charge_read(self, length: int) -> None:
         """Spend the bus time of the firmware's quad reads of ``length`` bytes."""
+        # A read of nothing is still a frame with command and address.
         transfers = max(1, -(-length // READ_PIECE))
         self.counts["read"] += transfers
         self.counts["bytes"] += length

@@ -63,6 +63,7 @@ def erase_cells(cells: memoryview, address: int, end: int) -> None:
 def program_cells(cells: memoryview, address: int, data: Buffer) -> None:
     """Program ``data`` at ``address``: bits go from 1 to 0 only."""
     length = len(data)
+    # Three ways to the same bytes, because this is the inner loop of every write.
     # SPIFFS writes flags and look-up entries of 1 and 2 bytes most of the time: for those the
     # loop is quicker than slices.
     if length <= _SHORT:
@@ -82,6 +83,7 @@ def program_cells(cells: memoryview, address: int, data: Buffer) -> None:
 
 def needs_erase(old: Buffer, new: Buffer) -> bool:
     """Return True if a bit of ``new`` is 1 where ``old`` has 0 (buffers of the same length)."""
+    # An erased sector takes any byte. The comparison is one memcmp, the integers below are copies.
     if _SHORT < len(new) <= CHUNK and _BLANK.startswith(old):
         return False
     return int.from_bytes(new, "little") & ~int.from_bytes(old, "little") != 0

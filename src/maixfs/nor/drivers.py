@@ -66,6 +66,7 @@ class LiteralDriver(IdealDriver):
             data = octets(data)
         length = len(data)
         offset = address % SECTOR
+        # SPIFFS writes within a page, so nearly all writes end here, with one slice assignment.
         if offset + length <= SECTOR and self.chip.plain:
             self.chip.replace(address, data)
             return
@@ -82,6 +83,7 @@ class LiteralDriver(IdealDriver):
             self.chip.erase(address, length)
             return
         self.chip.check_write(address, length)
+        # Command 20h only, as in the firmware: SPIFFS asks it for one sector after the other.
         for sector in range(address, address + length, SECTOR):
             self.chip.wait()
             self.chip.erase_sector(sector)
@@ -104,6 +106,8 @@ class LiteralDriver(IdealDriver):
             chip.erase_sector(sector)
             self._wait()
         merged[place] = data
+        # The first page is sent without a wait before it. If an erase of MaixpyDriver still runs,
+        # this page is lost and the wait after it saves the other 15.
         chip.page_program(sector, merged[:PAGE])
         self._wait()
         chip.program(sector + PAGE, merged[PAGE:])
@@ -153,6 +157,7 @@ class MaixpyDriver(LiteralDriver):
         chip.check_write(address, length)
         clock = chip.clock
         if clock is None:
+            # With the typical times of the part: a chip that is slower loses the same commands.
             self._temporary_clock = chip.clock = clock = DeviceClock(chip.part)
         end = address + length
         while address < end:

@@ -98,12 +98,13 @@ def parts() -> tuple[Part, ...]:
 
 @cache
 def _table() -> dict[str, Any]:
-    import tomllib
+    import tomllib  # not at the top: most commands never ask for a part
 
     return tomllib.loads(Path(__file__).with_name("parts.toml").read_text(encoding="utf-8"))
 
 
 def _part(row: dict[str, Any], table: dict[str, Any]) -> Part:
+    # A part has only the times that a source gives; [stand_in] fills the others one by one.
     stand_in, source = table["stand_in"], table["source"]
     return Part(
         name=row["name"],
@@ -134,6 +135,7 @@ def part_for(size: int) -> Part:
     The default part if it has that size, else the first of the table that has it, else the
     default part with its size changed.
     """
+    # The default first, although others in the table have its size: most boards carry it.
     default = default_part()
     if default.size == size:
         return default

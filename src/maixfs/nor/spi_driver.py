@@ -85,6 +85,7 @@ class SpiFlash:
         self.time: BusTime = time or (bus if isinstance(bus, BusTime) else HostTime())
         self.part = part or default_part()
         self._erases = dict(USUAL_ERASES)
+        # A sleeping chip answers no id, so it is woken before anything else.
         self._wake()
         self.jedec = self._read_jedec()
         if part is None:
@@ -125,6 +126,7 @@ class SpiFlash:
         self._check(address, length)
         end = address + length
         while address < end:
+            # Of the chip's own erase commands; a sector always fits, by the check above.
             unit = max(
                 size
                 for size in self._erases
@@ -165,6 +167,7 @@ class SpiFlash:
         """Wake a sleeping chip, and wait for an operation that is still running."""
         self._command(Op.RELEASE_POWER_DOWN)
         self.time.sleep(_WAKE_TIME)
+        # After a restart of the host the chip may still be busy, at worst with a chip erase.
         if self._status() not in (_LINE_HIGH, 0):
             self._wait(self.part.maximum.chip, self.part.typical.sector)
 
@@ -192,6 +195,7 @@ class SpiFlash:
 
         Raises ``NorError``: ETIMEDOUT if the chip stays busy, ENODEV if it no longer answers.
         """
+        # Polls are spread over the typical time: over USB each costs a millisecond or more.
         pause = max(1, typical * MICROSECOND // _POLLS_PER_TYPICAL)
         limit = _TIMEOUT_FACTOR * maximum * MICROSECOND
         deadline = self.time.now() + limit
@@ -238,6 +242,8 @@ class SpiFlash:
 
     def _enable_quad(self) -> None:
         """Set QE: by the command for register 2, else by the older one for registers 1 and 2."""
+        # QE is non-volatile, so it is usually set already. The registers wear out like cells and
+        # are written only if they must.
         if self._status(Op.READ_STATUS2) & QUAD_ENABLE:
             return
         second = self._status(Op.READ_STATUS2) | QUAD_ENABLE
@@ -265,6 +271,7 @@ class SpiFlash:
     def _fetch(self, opcode: Op, address: int, count: int) -> bytes:
         head = frame_head(opcode, address)
         data = self.bus.transfer(head, count, lines=SHAPES[opcode].data_lines)
+        # Adapters that are unplugged give short answers, not errors.
         if len(data) != count:
             raise NorError(
                 f"the bus gave {len(data)} of {count} bytes at 0x{address:06X}",

@@ -243,6 +243,7 @@ class SpiFlashSlave:
 
     def _accepts(self, opcode: Op, shape: Shape, count: int) -> bool:
         """Return True if the chip executes the command with ``count`` bytes after its head."""
+        # In the chip's order: power, BUSY, the form of the frame, QE, WEL.
         if self._asleep:
             return opcode == Op.RELEASE_POWER_DOWN
         if self.clock.busy:
@@ -262,6 +263,7 @@ class SpiFlashSlave:
 
     def _ignore(self, opcode: Op, address: int, count: int, rx: int) -> bytes:
         """Report a read, program or erase that a busy chip ignores; return ``rx`` bytes."""
+        # Only a busy chip drops commands. Others were malformed or not enabled, which is no event.
         if self._asleep or not self.clock.busy:
             return blank(rx)
         address &= self.chip.size - 1
@@ -329,6 +331,7 @@ class SpiFlashSlave:
         return value | SUSPENDED if index == 1 and self._suspended else value
 
     def _wake(self, address: int, count: int) -> bytes:
+        # At once: tRES1 (3 to 30 us by part) is not modelled. SpiFlash waits for it all the same.
         self._asleep = False
         device = self.chip.part.device[1:]
         return (b"\xff" * _DUMMIES_BEFORE_ID + device * count)[:count]
@@ -386,6 +389,7 @@ class SpiFlashSlave:
 
     def _erase(self, address: int, unit: int) -> None:
         """Erase the unit with ``address``; a chip that is smaller than it is erased as a whole."""
+        # Address bits above the chip and below the unit are ignored by the silicon.
         unit = min(unit, self.chip.size)
         address &= self.chip.size - 1 & -unit
         if self._suspended or not self._may_change(address, unit):
@@ -415,6 +419,8 @@ class SpiFlashSlave:
 
     def _write_status(self, first: int, data: bytes) -> None:
         """Write status registers: register 1 alone or 1 and 2, register 2, register 3."""
+        # Frames of another length are ignored: the data sheet wants chip select to rise right
+        # after the last register.
         lengths = (1, 2) if first == 0 else (1,)
         if len(data) not in lengths or self.status.locked or self._suspended:
             return
@@ -442,6 +448,8 @@ class SpiFlashSlave:
         """Interrupt a program or erase; reads and other programs are accepted meanwhile."""
         if not self.clock.busy or self._operation is None or self._suspended:
             return
+        # The cells have changed already, so reads of the suspended area give its new contents.
+        # Data sheets leave them undefined.
         self._suspended = (self._operation, self.clock.busy_until - self.clock.now)
         self._operation = None
         self._working = self._write_enabled = False

@@ -62,7 +62,7 @@ class WearCounts:
         sectors, and leaves it as it is.
         """
         if not Path(path).exists():
-            if read_only:
+            if read_only:  # inspecting writes nothing
                 return cls(sectors)
             header = WearHeader(_MAGIC, _VERSION, sectors).pack()
             create_file(path, 0, header + bytes(sectors * _COUNTER))
@@ -98,6 +98,7 @@ class WearCounts:
     def add(self, sector: int, sectors: int = 1) -> None:
         """Count one more erase for each of ``sectors`` sectors from ``sector`` on."""
         offset = _COUNTERS + sector * _COUNTER
+        # One sector is the usual case (SPIFFS erases sector by sector) and needs no tuple.
         if sectors == 1:
             count = _COUNT.unpack_from(self._cells, offset)[0]
             _COUNT.pack_into(self._cells, offset, count + (count < _LIMIT))
@@ -114,6 +115,7 @@ class WearCounts:
     def close(self) -> None:
         """Close the file; the counts stay readable from RAM."""
         if self._file is not None:
+            # Reports are made after a chip was closed, so the counts must outlive the map.
             self._cells = bytearray(self._cells)
             self._file.close()
             self._file = None
@@ -121,6 +123,7 @@ class WearCounts:
 
 def _check_header(file: MappedFile, sectors: int) -> None:
     """Raise ``NorImageError`` if ``file`` is not the wear file of ``sectors`` sectors."""
+    # Each part is checked, because counting into a foreign file would destroy it.
     hint = f"move {file.path.name} aside to start counting erases from zero"
     if len(file) < WearHeader.size:
         raise NorImageError(f"{file.path} is too short for a wear file", hint=hint)

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from maixfs.sd.gpt import Gpt, GptPartition, read_gpt
     from maixfs.sd.mbr import Mbr, Partition, make_mbr, partition_type, plan_partitions, read_mbr
     from maixfs.sd.media import FileSectors, Medium, RamSectors, SectorObserver
+    from maixfs.sd.recorder import (
+        SectorCut,
+        SectorOperation,
+        SectorRecorder,
+        SectorRecording,
+        SnapshotSectors,
+    )
     from maixfs.sd.slot import SdSlot, SlotDevice, TimedSectors
     from maixfs.sd.spi_driver import SpiSdCard
     from maixfs.sd.spi_slave import SpiSdSlave
@@ -84,6 +91,13 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "RamSectors",
         "SectorObserver",
     ),
+    "recorder": (
+        "SectorCut",
+        "SectorOperation",
+        "SectorRecorder",
+        "SectorRecording",
+        "SnapshotSectors",
+    ),
     "slot": (
         "SdSlot",
         "SlotDevice",
@@ -120,12 +134,17 @@ __all__ = [
     "SdError",
     "SdSlot",
     "SdTiming",
+    "SectorCut",
     "SectorDevice",
     "SectorError",
     "SectorObserver",
+    "SectorOperation",
+    "SectorRecorder",
+    "SectorRecording",
     "SectorWindow",
     "SkippingBus",
     "SlotDevice",
+    "SnapshotSectors",
     "SpiSdCard",
     "SpiSdSlave",
     "TimeBase",

@@ -107,6 +107,7 @@ class GuardedBus:
     def transfer(self, tx: Buffer) -> bytes:
         """Send ``tx`` and return the bytes received meanwhile."""
         received = _guarded(self._bus.transfer, tx)
+        # A missing byte would shift all later ones, and data would pass for responses.
         if len(received) != len(tx):
             raise SdError(
                 f"the bus returned {len(received)} of {len(tx)} bytes",
@@ -168,6 +169,7 @@ class Exchange:
 
     def __init__(self, bus: SdBus, time: BusTime | None = None) -> None:
         self._bus = GuardedBus(bus)
+        # A simulated bus has a clock of its own: the host's would pass no time during its waits.
         self.time: BusTime = time or (bus if isinstance(bus, BusTime) else HostTime())
         self.crc_on = False
         self.hz = 0
@@ -196,6 +198,7 @@ class Exchange:
         limit *= _PATIENCE
         deadline = self.time.time() + limit
         left = limit // byte_time(self.hz) + 1
+        # Bounded twice: by the clock, and by the bytes of that time if the clock stands still.
         while left > 0:
             count, byte = self._bus.skip(value, min(left, self._poll))
             if byte != value:
@@ -214,6 +217,7 @@ class Exchange:
         answer = b"\xff"
         for _ in range(_COMMAND_TRIES):
             self.select()
+            # Eight clocks before the command, in which some cards finish the last one.
             self.transfer(b"\xff")
             self.transfer(frame(number, argument))
             if number == Cmd.STOP:
@@ -227,6 +231,7 @@ class Exchange:
 
     def app_command(self, number: int, argument: int = 0) -> bytes:
         """Send an application command and return R1, that of CMD55 if it was refused."""
+        # The idle bit alone is no refusal: it is set until the initialisation has ended.
         answer = self.command(Cmd.APP)
         if answer[0] & ~R1.IDLE:
             return answer
@@ -261,6 +266,7 @@ class Exchange:
                 hint="the card cannot read this sector: save the others, replace the card",
             )
         block = self.transfer(b"\xff" * (length + 2))
+        # Zero if data and CRC are intact; cards send a CRC even where they check none.
         if crc16(block):
             raise GarbledError(
                 f"{what}: the data is damaged (CRC 0x{crc16(block[:-2]):04X}, the card sent"

@@ -157,20 +157,22 @@ def parse_csd(raw: bytes, *, mmc: bool = False) -> Csd:
     an SD card.
     """
     _check_length("CSD", raw)
-    version = 1 if mmc else (raw[0] >> 6) + 1
+    version = 1 if mmc else unpack_register(CSD_V1, raw)["CSD_STRUCTURE"] + 1
     tables = {1: CSD_V1, 2: CSD_V2, 3: CSD_V3}
     if version not in tables:
         raise SdError(
-            f"the card's CSD has structure {raw[0] >> 6}, 0 to 2 are known ({raw.hex()})",
+            f"the card's CSD has structure {version - 1}, 0 to 2 are known ({raw.hex()})",
             hint="the line is bad, or the card is of a later kind",
         )
     fields = unpack_register(tables[version], raw)
     if version == 1:
+        # C_SIZE + 1 units of 2^(C_SIZE_MULT + 2) blocks of 2^READ_BL_LEN bytes (section 5.3.2).
         shift = fields["C_SIZE_MULT"] + 2 + fields["READ_BL_LEN"]
         sectors = (fields["C_SIZE"] + 1 << shift) >> 9
     else:
         sectors = (fields["C_SIZE"] + 1) * _BLOCK_512_KIB
     speed = fields["TRAN_SPEED"]
+    # Units 4 to 7 are reserved; a garbled register gets the fastest one instead of an error.
     unit = _TRAN_UNITS[min(speed & 7, 3)]
     return Csd(
         version=version,
@@ -178,6 +180,7 @@ def parse_csd(raw: bytes, *, mmc: bool = False) -> Csd:
         max_hz=_TRAN_FACTORS[speed >> 3 & 15] * unit,
         permanent_protect=bool(fields["PERM_WRITE_PROTECT"]),
         temporary_protect=bool(fields["TMP_WRITE_PROTECT"]),
+        # Not an error: drivers check the CRC16 of the block in which the register came.
         crc_ok=raw[15] == crc7(raw[:15]) << 1 | 1,
         fields=fields,
     )
@@ -238,6 +241,7 @@ def _number_of(text: str, size: int) -> int:
 
 
 def _text_of(number: int, size: int) -> str:
+    # Names of real cards may contain zeros and control characters.
     raw = number.to_bytes(size, "big")
     return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in raw)
 
@@ -299,6 +303,7 @@ class Faults:
 
     def __bool__(self) -> bool:
         """Whether any switch is on."""
+        # Asked before each access through a slot, so one comparison must do.
         return self != _HEALTHY
 
 
@@ -341,6 +346,7 @@ class CardKind(Enum):
 
 def kind_of_size(sectors: int) -> CardKind:
     """Return the class of a card of ``sectors`` sectors; raises ``SdError`` if there is none."""
+    # MMC and version 1 are only made on request: the firmware refuses both.
     if sectors <= 2 * _GIB:
         return CardKind.SDSC_V2
     if sectors <= 32 * _GIB:
@@ -389,16 +395,20 @@ class SdCard:
         # Not ``faults or Faults()``: without a switch on, the caller's own object is false.
         self.faults = Faults() if faults is None else faults
         self.write_protected = write_protected or medium.read_only
+        # Hosts learn the capacity from the CSD only, so what it states is what the card has.
         self.csd = with_crc7(self._csd())
         self.sectors = parse_csd(self.csd, mmc=self.kind is CardKind.MMC).sectors
         self.cid = cid.pack(mmc=self.kind is CardKind.MMC)
         self.scr = _scr(self.kind)
+        # Speed class 10 and allocation units of 4 MiB, as ordinary cards have today.
         self.sd_status = pack_register(SD_STATUS, {"SPEED_CLASS": 4, "AU_SIZE": _AU_4_MIB}, 64)
 
     def __str__(self) -> str:
         return f"{self.kind.value} card of {self.sectors} sectors"
 
     def _csd(self) -> bytes:
+        # TAAC (1 ms), TRAN_SPEED (25 MHz), SECTOR_SIZE and R2W_FACTOR are constants that the
+        # specification prescribes for version 2 (section 5.3.3); version 1 allows them too.
         common = {
             "TAAC": 0x0E,
             "TRAN_SPEED": 0x32,
@@ -413,6 +423,7 @@ class SdCard:
             own = {"READ_BL_LEN": length, "READ_BL_PARTIAL": 1, "WRITE_BL_LEN": length}
             own |= {"C_SIZE": size - 1, "C_SIZE_MULT": mult}
             if self.kind is CardKind.MMC:
+                # Version 1.2 in the MMC's own count, the one of cards up to 2 GiB.
                 own["CSD_STRUCTURE"] = 2
             return pack_register(CSD_V1, {**common, **own})
         size = self.medium.sectors // 1024
@@ -432,6 +443,7 @@ def _v1_size(sectors: int) -> tuple[int, int, int]:
     bytes. The smallest unit that suffices loses the fewest sectors; blocks of 512 bytes come
     first, as real cards use larger ones only from 2 GiB on.
     """
+    # READ_BL_LEN 9, 10, 11: blocks of 512, 1024 and 2048 bytes, for up to 1, 2 and 4 GiB.
     for length in (9, 10, 11):
         for mult in range(8):
             size = sectors >> mult + 2 + length - 9
@@ -447,6 +459,7 @@ def _scr(kind: CardKind) -> bytes:
     """Return the SCR: version 1.10, 2.00 or 3.0x; 1 and 4 data lines; erased sectors read 0."""
     version = {CardKind.MMC: 0, CardKind.SDSC_V1: 1}.get(kind, 2)
     values = {"SD_SPEC": version, "SD_BUS_WIDTHS": 5}
+    # SDXC came with version 3.0, which has a bit of its own beside SD_SPEC 2.
     if kind is CardKind.SDXC:
         values["SD_SPEC3"] = 1
     return pack_register(SCR, values, 8)

@@ -32,6 +32,8 @@ ERASE_LIMIT = 250 * MILLISECOND
 
 def byte_time(hz: int) -> int:
     """Return nanoseconds of one byte, eight clocks: 320 at 25 MHz, 40,000 at 200 kHz."""
+    # Rounded up, so that the bus is never faster than its clock; a clock of 0 Hz, which a
+    # misbehaving host may set, must not divide by zero.
     return -(-8 * SECOND // max(1, hz))
 
 

@@ -24,6 +24,7 @@ def _table7() -> bytes:
     return bytes(table)
 
 
+# Every command of the simulated card needs a CRC7: a table is eight times faster than bits.
 _TABLE7 = _table7()
 
 
@@ -142,6 +143,7 @@ _TOKENS: dict[int, str] = {
 
 def frame(command: int, argument: int = 0) -> bytes:
     """Return the six bytes of a command with its CRC7."""
+    # Always with its CRC: a card that does not check it ignores it.
     head = bytes([0x40 | command]) + argument.to_bytes(4, "big")
     return head + bytes([crc7(head) << 1 | 1])
 
@@ -157,6 +159,7 @@ def explain_token(value: int) -> str:
     """Return a predicate for "the card": ``sends the error token 0x04 (ECC failed)``."""
     if value == 0xFF:
         return "sends nothing (0xFF)"
+    # The upper half of an error token is zero; anything else is noise or a late response.
     if value >= 0x10:
         return f"sends 0x{value:02X}, which is not a token"
     return f"sends the error token 0x{value:02X} ({_named_bits(value, _TOKENS) or 'no error'})"

@@ -99,6 +99,7 @@ def sectors_in(length: int) -> int:
 
 def zero_sectors(device: SectorDevice, sector: int, count: int) -> None:
     """Make ``count`` sectors of any device zero: with its ``zero`` method if it has one."""
+    # ``zero`` is not part of the protocol: a device needs only to read and write sectors.
     zero = getattr(device, "zero", None)
     if zero is not None:
         zero(sector, count)
@@ -108,5 +109,6 @@ def zero_sectors(device: SectorDevice, sector: int, count: int) -> None:
 
 def write_zeros(device: SectorDevice, sector: int, count: int) -> None:
     """Make ``count`` sectors zero by writing them."""
+    # In pieces, since formatting may clear gigabytes and must not allocate them.
     for start in range(sector, sector + count, _ZERO_RUN):
         device.write(start, _ZEROS[: min(_ZERO_RUN, sector + count - start) * SECTOR])

@@ -1,12 +1,13 @@
 """Errors of cards and of everything else that consists of sectors.
 
 All are ``OSError`` too: ``errno`` is EINVAL for arguments out of range, EROFS for a medium that
-cannot be written, the host's own where a file of the host is the cause, and EIO otherwise.
+cannot be written, the host's own if a file of the host is the cause, and EIO otherwise.
 """
 
 from __future__ import annotations
 
 import errno
+from operator import index
 
 from maixfs.errors import ClosedError, DeviceError, ImageError, combined, error_class
 
@@ -24,7 +25,7 @@ class CardImageError(SectorError, ImageError):
 
 
 def sector_error(message: str, number: int, *, hint: str | None = None) -> SectorError:
-    """Return the error for errno ``number``, of the builtin's class where there is one."""
+    """Return the error for errno ``number``, of the builtin's class if it has one."""
     return error_class(SectorError, number)(message, errno=number, hint=hint)
 
 
@@ -35,8 +36,11 @@ def host_error(message: str, reason: OSError, *, hint: str | None = None) -> Sec
 
 
 def out_of_card(sector: int, count: int, sectors: int) -> SectorError:
-    """Return the error for an operation that leaves a card of ``sectors`` sectors."""
-    if sector < 0 or count < 0:
+    """Return the error for an operation that leaves a card of ``sectors`` sectors.
+
+    Raises ``TypeError`` if ``sector`` or ``count`` is not an integer.
+    """
+    if index(sector) < 0 or index(count) < 0:
         return _invalid(f"sector {sector} and count {count} must not be negative")
     return _invalid(
         f"{count} sectors at sector {sector:#x} reach past the end of the card ({sectors:#x})",

@@ -53,7 +53,7 @@ class FirmwareSdCard:
     initialisations (the boot makes three). ``fast_sdsc`` is a build option of the firmware, on
     in all published builds: without it SDSC cards stay at 200 kHz. ``active`` is whether the
     last initialisation succeeded; ``version`` is 2 for a card addressed by sectors, else 1.
-    Raises ``SdError`` with the command at which the firmware gives up.
+    Raises ``SdError`` with the command that failed.
     """
 
     read_only = False
@@ -67,6 +67,7 @@ class FirmwareSdCard:
         self.active = False
         self.csd = self.cid = b""
         self.hz = INIT_HZ
+        # As at boot: every failure is retried from the start, whatever its reason.
         for left in reversed(range(tries)):
             try:
                 self.init()
@@ -80,10 +81,12 @@ class FirmwareSdCard:
         """Initialise the card once, as ``ioctl`` 1 of the firmware does too."""
         self.active = False
         self._set_clock(INIT_HZ)
+        # 80 clocks with chip select high; the card needs 74.
         self._bus.deselect()
         self._transfer(b"\xff" * _WAKE_BYTES)
         self._wake()
         ocr = self._await_ready()
+        # The firmware distinguishes cards only by their addresses, not by their version.
         self.version = 2 if ocr & HIGH_CAPACITY else 1
         if self.version == 2 or self._fast_sdsc:
             self._set_clock(FAST_HZ)
@@ -139,6 +142,7 @@ class FirmwareSdCard:
         for done in range(count):
             self._write_sector(sector + done, view[done * SECTOR : (done + 1) * SECTOR])
         if count:
+            # The firmware deselects twice at the end, and not at all between sectors.
             self._end()
             self._end()
 
@@ -148,10 +152,11 @@ class FirmwareSdCard:
     def _write_sector(self, sector: int, block: memoryview) -> None:
         what = f"CMD24 (write) of sector {sector:#x}"
         self._expect(what, self._command(Cmd.WRITE, self._address(sector)), 0)
+        # The firmware sends its two start bytes again as the CRC.
         start = bytes([_NOTHING, START_BLOCK])
         self._transfer(start)
         self._transfer(block)
-        self._transfer(start)  # two bytes in place of the CRC: the card's check is off
+        self._transfer(start)
         response = self._transfer(b"\xff")[0]
         if response & RESPONSE_MASK != ACCEPTED:
             self._end()
@@ -180,6 +185,7 @@ class FirmwareSdCard:
                 hint=_removed(r1) or "some cards need CMD0 more often than the firmware sends it",
             )
         r1 = self._command(Cmd.SEND_IF_COND, CHECK_PATTERN, _IF_COND_CRC)
+        # Voltage and check pattern are read and ignored.
         self._transfer(b"\xff" * 4)
         self._end()
         if r1 != 0x01:
@@ -216,6 +222,7 @@ class FirmwareSdCard:
         if token != START_BLOCK:
             self._end()
             raise SdError(f"{what}: the card {explain_token(token)}")
+        # The last two bytes are the CRC, which is ignored.
         raw = self._transfer(b"\xff" * 18)[:16]
         self._end()
         return raw

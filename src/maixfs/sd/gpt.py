@@ -109,6 +109,7 @@ def read_gpt(device: SectorDevice) -> Gpt | None:
     Returns ``None`` if sector 1 has no header. A copy alone does not count: it is left over from
     an earlier partitioning, since tools that write a new table overwrite only sectors 0 and 1.
     """
+    # The copy costs a read at the end of the card, which is only needed for a damaged table.
     first = _read_at(device, 1, backup=False)
     if first is None or first.intact:
         return first
@@ -121,8 +122,10 @@ def _read_at(device: SectorDevice, sector: int, *, backup: bool) -> Gpt | None:
     if raw[: len(GPT_SIGNATURE)] != GPT_SIGNATURE:
         return None
     header = GptHeader.unpack(raw)
+    # A damaged header may claim 2^32 entries of 2^32 bytes; neither may be allocated.
     count, size = min(header.entries, MAX_ENTRIES), header.entry_size
     if not GptEntry.size <= size <= _MAX_ENTRY_SIZE:
+        # The header shows that there was a table, which matters before a card is formatted.
         return Gpt(_guid(header.disk_guid), (), intact=False, backup=backup)
     table = _read(device, header.entries_lba, -(-count * size // SECTOR))[: count * size]
     whole = count == header.entries and len(table) == count * size
@@ -145,6 +148,7 @@ def _read(device: SectorDevice, sector: int, count: int) -> bytes:
 def _is_intact(raw: bytes, header: GptHeader) -> bool:
     if not GptHeader.size <= header.header_size <= SECTOR:
         return False
+    # A later revision may have a longer header, whose further bytes count too.
     rest = raw[GptHeader.size : header.header_size]
     return crc32(header.replace(header_crc=0).pack() + rest) == header.header_crc
 
@@ -154,6 +158,7 @@ def _partitions(table: bytes, size: int) -> Iterator[GptPartition]:
         entry = GptEntry.unpack(table, at)
         if entry.type_guid.strip(b"\0"):
             name = entry.name.decode("utf-16-le", "replace").partition("\0")[0]
+            # Places are not checked here: who reads them decides what a wrong one means.
             length = max(entry.last - entry.first + 1, 0)
             yield GptPartition(number, name, _guid(entry.type_guid), entry.first, length)
 

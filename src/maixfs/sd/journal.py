@@ -4,8 +4,8 @@ The journal is complete and synced before the first byte of the card changes. A 
 killed before that leaves the old card; one that is killed later leaves a journal with which
 ``finish`` completes the writes. The journal has the old checksum of each sector: if a sector is
 neither in its old nor in its new state, another program has changed the card, and nothing is
-written. Whoever opens a card applies or overlays its journal first, so that nobody sees it half
-written.
+written. All code that opens a card applies or overlays its journal first, so that a card is never
+seen half written.
 
 A journal consists of a header, the runs, and the CRC-32 of both. A run is a ``RunHeader``, the
 old CRC-32 of each of its sectors, and the new sectors.
@@ -93,6 +93,7 @@ class Journal:
     def __init__(self, card: Path) -> None:
         self.path = journal_of(card)
         self._card = card
+        # O_EXCL: of two processes that start to write, one fails here.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             if is_drive(card):
@@ -122,6 +123,7 @@ class Journal:
         """
         total = sum(count for _, count in runs) * SECTOR
         done = 0
+        # The checksum of all comes last: without it the journal counts as incomplete.
         crc = self._put(JournalHeader(_MARK, below.sectors, len(runs)).pack(), 0)
         for start, count in runs:
             data = device.read(start, count)
@@ -134,6 +136,7 @@ class Journal:
             if progress is not None:
                 progress("journal", done, total)
         self._put(CRC.pack(crc), 0)
+        # The card must not change before the journal is on the disk.
         self._sync()
 
     def _put(self, data: bytes, crc: int) -> int:
@@ -196,6 +199,7 @@ def _is_whole(stream: BinaryIO) -> bool:
     left, crc = size - CRC.size, 0
     if left < JournalHeader.size:
         return False
+    # In pieces: a journal may be larger than the memory.
     while left:
         piece = stream.read(min(left, _PIECE))
         if not piece:
@@ -230,6 +234,7 @@ def is_abandoned(card: Path) -> bool:
         handle = os.open(path, os.O_RDWR)
     except OSError:
         return False
+    # The lock ends with its process, however that ends, so a free one means it is dead.
     try:
         return try_lock(handle)
     finally:
@@ -268,11 +273,13 @@ def finish(card: Path) -> bool:
         return False
     if not is_abandoned(card):
         raise _in_use(card)
+    # All runs are checked before the first one is written.
     with FileSectors.open(card, read_only=False) as below:
         runs = pending(card, below)
         try:
             for run in runs:
                 below.write(run.start, run.data)
+            # Synced before the journal goes, or a power cut could leave neither.
             below.sync()
         except SectorError as error:
             # The journal stays: applying it again is harmless, and it is the only whole copy.
@@ -318,6 +325,7 @@ def check_runs(card: Path, below: SectorDevice, runs: list[Run]) -> None:
         if run.start + count > below.sectors:
             raise _foreign(card)
         current = below.read(run.start, count)
+        # The usual case after a kill in the middle: most runs are written completely.
         if current == run.data:
             continue
         for at in range(count):

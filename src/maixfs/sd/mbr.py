@@ -61,7 +61,7 @@ BOOT_CODE_SIZE = MbrSector.offset_of("disk_id")
 
 
 class _VolumeMarks(Record):
-    """The fields by which the boot sector of a volume is told from a partition table."""
+    """The fields that distinguish the boot sector of a volume from a partition table."""
 
     jump: bytes = field("1s", "first byte of a jump instruction")
     oem_name: bytes = field("8s", "names exFAT and NTFS", at=3)
@@ -153,6 +153,7 @@ def partition_type(fat_type: int, start: int, sectors: int) -> int:
     Source: the SD Association's file system specification. A partition that ends past what
     CHS fields can express gets the LBA type.
     """
+    # Old systems address by CHS unless the type says LBA; the board ignores the type.
     reached = start + sectors <= CHS_SECTORS
     if fat_type == 32:
         return 0x0B if reached else 0x0C
@@ -210,6 +211,8 @@ def plan_partitions(
         raise UsageError(f"a card has one to {SLOTS} partitions, not {len(sizes)}")
     if align not in ALIGNMENTS:
         raise UsageError(f"alignment {align!r} is not one of {', '.join(ALIGNMENTS)}")
+    # 1 MiB is a multiple of the erase units of small cards; the SD Association's boundary unit
+    # also fits large ones, and a card formatted otherwise writes more slowly.
     unit = boundary_unit(sectors) if align == "sda" else _MIB
     requested = [_requested_sectors(size, sectors - unit, unit) for size in sizes]
     lengths = _distribute(sectors, requested, unit)
@@ -229,6 +232,7 @@ def _distribute(sectors: int, lengths: list[int | None], unit: int) -> list[int]
     taken += unit + (lengths[-1] or 0)
     left = sectors - taken
     if None in lengths[:-1]:
+        # The rest ends at a multiple of the unit, where the next partition starts.
         left -= left % unit
     if left < 0 or (None in lengths and left == 0):
         if lengths == [None]:
@@ -292,6 +296,7 @@ def make_mbr(
     _check_partitions(ordered)
     if len(boot_code) > BOOT_CODE_SIZE:
         raise UsageError(f"{len(boot_code)} bytes of boot code do not fit {BOOT_CODE_SIZE}")
+    # Random by default: Windows takes one of two disks with the same id off line.
     number = secrets.randbits(32) if disk_id is None else disk_id & 0xFFFFFFFF
     table = {
         partition.slot: PartitionEntry(
@@ -314,6 +319,7 @@ def _check_partitions(partitions: list[Partition]) -> None:
         about = f"partition {partition.slot}"
         if not 1 <= partition.slot <= SLOTS:
             raise UsageError(f"{about}: a table has the slots 1 to {SLOTS}")
+        # Type 0 would make the slot free.
         if not 1 <= partition.type <= 0xFF:
             raise UsageError(f"{about} cannot be of type {partition.type:#x}")
         if partition.start < 1 or partition.sectors < 1 or partition.end > MAX_SECTORS:
@@ -368,10 +374,12 @@ def read_mbr(device: SectorDevice) -> Mbr:
     notes: list[str] = []
     table = MbrSector.unpack(sector)
     signature = table.signature == SIGNATURE
+    # The boot code of a volume may look like slots, so the volume is tested first, as in FatFs.
     superfloppy = signature and is_volume(sector)
     has_table = signature and not superfloppy
     slots = tuple(read_slots(sector if has_table else bytes(SECTOR)))
     logical: list[Partition] = []
+    # The specification allows one extended partition; cards with several are read all the same.
     for partition in slots:
         if partition.extended and partition.start:
             logical += _logical(device, partition, SLOTS + 1 + len(logical), notes)
@@ -384,6 +392,7 @@ def read_mbr(device: SectorDevice) -> Mbr:
         slots=slots,
         logical=tuple(logical[:MAX_LOGICAL]),
         unsigned=() if signature else plausible_slots(sector),
+        # Also without a protective entry: a tool that knows only MBRs may have removed it.
         gpt=read_gpt(device),
         notes=tuple(notes),
     )
@@ -409,6 +418,7 @@ def plausible_slots(sector: bytes) -> tuple[Partition, ...]:
     """Return the used slots if all four look like those of a table, with or without 55 AA."""
     table = MbrSector.unpack(sector)
     used = [slot for slot in read_slots(sector) if slot.used]
+    # The bytes of a blank or random sector rarely have four valid status bytes and places.
     plausible = all(table.entry(number).status in (0, 0x80) for number in range(SLOTS))
     placed = all(slot.start and slot.sectors for slot in used)
     return tuple(used) if plausible and placed else ()
@@ -442,6 +452,7 @@ def _logical(
 
     Starts at slot ``number``. Stops with a note at the first record that cannot be used.
     """
+    # A record that is visited twice closes a loop; the limit bounds a chain without one.
     at, seen = extended.start, set[int]()
     while at not in seen and len(seen) < MAX_LOGICAL:
         seen.add(at)

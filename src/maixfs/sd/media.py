@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 """Bytes of the pieces in which memory is allocated and zeros are written to files."""
 _CHUNK_SECTORS = CHUNK // SECTOR
+_CHUNK_MASK = CHUNK - 1
 _ZEROS = memoryview(bytes(CHUNK))
+# Types whose slice assignment counts bytes; an array or a numpy view may have wider elements.
 _PLAIN = (bytes, bytearray, memoryview)
 
 
@@ -89,6 +91,7 @@ class Medium(ABC):
         if not self.observers:
             self._store(sector * SECTOR, view)
             return
+        # All observers agree before anything is stored: one that raises stops the write.
         for observer in self.observers:
             observer.before(self, sector, view)
         self._store(sector * SECTOR, view)
@@ -176,12 +179,11 @@ class RamSectors(Medium):
     def peek(self, sector: int, count: int) -> bytes:
         """Return sectors without checking the bounds."""
         offset, length = sector * SECTOR, count * SECTOR
-        start = offset % CHUNK
+        start = offset & _CHUNK_MASK  # raises TypeError for a float, unlike %
         if start + length > CHUNK:
             return b"".join(self._pieces(offset, offset + length))
         chunk = self._chunks.get(offset // CHUNK)
-        view = _ZEROS if chunk is None else memoryview(chunk)
-        return bytes(view[start : start + length])
+        return bytes(length if chunk is None else memoryview(chunk)[start : start + length])
 
     def write(self, sector: int, data: Buffer) -> None:
         """Write ``data``, whole sectors long."""
@@ -234,6 +236,7 @@ class RamSectors(Medium):
                 # Assigning a view to a slice of a bytearray would first copy it to bytes.
                 memoryview(chunk)[start : start + length] = view[done : done + length]
             elif length == CHUNK:
+                # Not zeroed first: a copy of an image consists of these.
                 chunks[number] = bytearray(view[done : done + length])
             else:
                 chunks[number] = chunk = bytearray(CHUNK)
@@ -241,6 +244,7 @@ class RamSectors(Medium):
             done += length
 
     def _clear(self, offset: int, end: int) -> None:
+        # Partial chunks at both ends are cleared in place, whole ones are freed.
         first, last = -(-offset // CHUNK), end // CHUNK
         for edge, stop in ((offset, min(end, first * CHUNK)), (max(offset, last * CHUNK), end)):
             chunk = self._chunks.get(edge // CHUNK)
@@ -264,6 +268,7 @@ class FileSectors(Medium):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = True) -> None:
+        # Imported here: cards in memory need no files of the host.
         from maixfs.sd.hostfile import HostFile
 
         self._closed = False
@@ -391,6 +396,7 @@ def _odd_size(file: HostFile, *, read_only: bool) -> str | None:
     if not odd:
         return None
     note = f"{file.path} has {odd} bytes after its last whole sector"
+    # Writing could not keep such a file as it is: it is damaged, or not a card at all.
     if not read_only:
         raise CardImageError(note, hint="cut or pad it to whole sectors, or open it read-only")
     return note

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from maixfs.sd.device import SECTOR, Buffer, SectorDevice, sectors_in
-from maixfs.sd.errors import host_error, out_of_card
+from maixfs.sd.device import SECTOR, Buffer, SectorDevice
+from maixfs.sd.errors import host_error, out_of_card, partial_sector
 
+# Pages of 4 KiB: single sectors would take eight times the entries for a large copy, and larger
+# pages would read more of the card for a single changed sector.
 PAGE = 8
 """Sectors of a page."""
 _BYTES = PAGE * SECTOR
@@ -58,7 +60,9 @@ class Overlay:
 
     def readinto(self, sector: int, buffer: memoryview) -> None:
         """Fill ``buffer``, whole sectors long."""
-        count = sectors_in(len(buffer))
+        count, odd = divmod(len(buffer), SECTOR)
+        if odd:
+            raise partial_sector(len(buffer))
         touched = self._touched(sector, count)
         if len(touched) * PAGE < count:
             # Some pages come from below: read all of it at once, then overwrite the held ones.
@@ -75,12 +79,16 @@ class Overlay:
     def write(self, sector: int, data: Buffer) -> None:
         """Hold ``data``, whole sectors long."""
         view = memoryview(data).cast("B")
-        self._check(sector, sectors_in(len(view)))
+        count, odd = divmod(len(view), SECTOR)
+        if odd:
+            raise partial_sector(len(view))
+        self._check(sector, count)
         done = 0
         while done < len(view):
             page, inside = divmod(sector * SECTOR + done, _BYTES)
             piece = view[done : done + _BYTES - inside]
             if len(piece) == _BYTES:
+                # A whole page is not read from below first: copies consist of these.
                 self._hold(page, bytes(piece))
             else:
                 content = bytearray(self._page(page))
@@ -129,6 +137,7 @@ class Overlay:
         """Yield (first sector, sectors) of the held pages in ascending order, 1 MiB at most."""
         start, count = 0, 0
         for page in sorted(self._held):
+            # Limited, so that applying the runs needs little memory and reports its progress.
             if count and page == start + count and count < _RUN:
                 count += 1
                 continue

@@ -8,6 +8,7 @@ that it replaces, since moving each byte would cost the host far more time than 
 from __future__ import annotations
 
 import errno
+from operator import index
 
 from maixfs.errors import error_class
 from maixfs.sd.card import SdCard
@@ -49,6 +50,7 @@ class TimedSectors:
         self.clock = clock
         self.sectors = device.sectors if sectors is None else sectors
         self.protected = read_only or device.read_only
+        # The firmware does not read the protection: it writes, and the card refuses.
         self.read_only = False
         self._byte = byte_time(hz)
         self._set_costs(timing, stuff_byte)
@@ -56,6 +58,8 @@ class TimedSectors:
     def _set_costs(self, timing: SdTiming, stuff_byte: int) -> None:
         """Compute the bytes of each part of an exchange, once: reads and writes are frequent."""
         ask = _COMMAND + timing.response + 1
+        # A stuff byte of 0xFF looks like "no response yet", so the driver reads the real response
+        # after it; any other value it takes for the response.
         stop_response = 1 if stuff_byte != 0xFF else 1 + timing.response + 1
         self.too_slow = (
             max(timing.read_access, timing.next_access) > RESPONSE_BYTES * self._byte
@@ -129,9 +133,10 @@ class TimedSectors:
     def _check(self, what: str, sector: int, count: int) -> None:
         if sector >= 0 and count >= 0 and sector + count <= self.device.sectors:
             return
+        where = f"{index(sector):#x}"
         self.clock.advance(self._refused * self._byte)
         raise SdError(
-            f"{what} of {count} sectors at sector {sector:#x}: the card has"
+            f"{what} of {count} sectors at sector {where}: the card has"
             f" {self.device.sectors:#x} (parameter error)",
             errno=errno.EINVAL,
             hint="the card is smaller than its partition table says",
@@ -187,10 +192,11 @@ class SdSlot:
         """Initialise the card as the firmware does and return it as a ``SectorDevice``.
 
         An earlier device of the slot fails from now on. Raises ``SdError`` if the slot is empty
-        or the firmware gives up.
+        or the card fails to start.
         """
         self._lose_device()
         start = self._time.now
+        # The bus needs the time to pass for its timeouts, but the board does not wait for it.
         self._time.second_core = True
         bus = self._slave or _EmptySlot(SdClock(self._time))
         try:
@@ -266,6 +272,7 @@ class SlotDevice:
                 f"{what} of sector {sector:#x}: the card does not answer (0xFF)",
                 hint="it was removed: insert it and power the board off and on",
             )
+        # Asked at each access: faults may be switched on while the card is in use.
         over_the_bus = self.card.faults or self._timed.too_slow
         return self.driver if over_the_bus else self._timed
 

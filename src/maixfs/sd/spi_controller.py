@@ -34,6 +34,7 @@ from maixfs.sd.errors import SectorError
 
 FOREVER = 1 << 80
 """A duration that never ends."""
+# Long waits are answered in slices of these, so that skipping them costs the host little.
 _PIECE = 1 << 16
 _SILENCE = b"\xff" * _PIECE
 _BUSY = bytes(_PIECE)
@@ -52,7 +53,7 @@ class Outlet:
         self._supply: Callable[[], bytes] | None = None
         self._gap = 0
         self._ready_at = self._busy_until = 0
-        self._flowing = False
+        self._another_follows = False
 
     @property
     def busy(self) -> bool:
@@ -63,7 +64,7 @@ class Outlet:
         """Discard the queue and the block being prepared; a busy card stays busy."""
         self._bytes.clear()
         self._supply = None
-        self._flowing = False
+        self._another_follows = False
 
     def stop_busy(self) -> None:
         """End the busy time."""
@@ -72,7 +73,7 @@ class Outlet:
     def queue(self, data: bytes) -> None:
         """Queue ``data``."""
         self._bytes += data
-        self._flowing = False
+        self._another_follows = False
 
     def stay_busy(self, nanoseconds: int) -> None:
         """Be busy for that long after the queue has been sent."""
@@ -111,8 +112,8 @@ class Outlet:
         self._clock.spend(count)
         if self._bytes:
             del self._bytes[:count]
-            if not self._bytes and self._flowing:
-                self._flowing = False
+            if not self._bytes and self._another_follows:
+                self._another_follows = False
                 self._ready_at = self._clock.now + self._gap
 
     def send(self, count: int) -> bytes:
@@ -126,8 +127,8 @@ class Outlet:
 
     def _fetch(self, supply: Callable[[], bytes]) -> None:
         self._bytes += supply()
-        self._flowing = self._gap >= 0
-        if not self._flowing:
+        self._another_follows = self._gap >= 0
+        if not self._another_follows:
             self._supply = None
 
     def _end_of_queue(self) -> int:
@@ -148,6 +149,7 @@ class CardStore:
     def __init__(self, card: SdCard) -> None:
         self.card = card
         self.status = R2(0)
+        # Sectors that the CSD cannot express can be addressed all the same.
         self.size = max(card.sectors, card.medium.sectors) * SECTOR
         self._unsaved: dict[int, bytes] = {}
 
@@ -214,6 +216,7 @@ class CardStore:
             self.status |= R2.ERASE_SKIPPED
             return 0
         start, count = first // SECTOR, last // SECTOR - first // SECTOR + 1
+        # A card that drops writes drops erases as well, and reports success for both.
         if self.card.faults.drops_writes:
             return count
         try:
@@ -257,6 +260,7 @@ Transfer: TypeAlias = Literal["none", "one", "many"]
 Handler: TypeAlias = Callable[[int], None]
 _CRC_BYTES = 2
 _NO_ERROR = R1(0)
+# Commands that are legal in one state only; ERASE_RESET and ILLEGAL follow from these sets.
 _WHILE_IDLE = {Cmd.GO_IDLE, Cmd.SEND_OP_COND, Cmd.SEND_IF_COND, Cmd.APP, Cmd.READ_OCR}
 _WHILE_IDLE |= {Cmd.CRC_ON_OFF}
 _IN_TRANSFER = {Cmd.GO_IDLE, Cmd.STOP, Cmd.SEND_STATUS}
@@ -362,6 +366,7 @@ class CardController:
         if not self._in_spi and (command != Cmd.GO_IDLE or not intact):
             return
         app, self._app = self._app, False
+        # CMD18 goes on while a command comes in: only CMD12 may end it.
         if self._reading != "many":
             self._outlet.clear()
         self._clock.counts[f"{'ACMD' if app else 'CMD'}{command}"] += 1
@@ -447,6 +452,7 @@ class CardController:
             return
         self._in_spi = True
         self._outlet.clear()
+        # CMD0 ends a write, but not the hang of ``hangs_after``, which only power does.
         if self._outlet.busy and faults.hangs_after != 0:
             self._outlet.stop_busy()
         self._go_idle()
@@ -533,6 +539,7 @@ class CardController:
         if self._reading == "one":
             self._reading = "none"
         if token:
+            # After an error token the transfer is over, although the host still sends CMD12.
             self._outlet.finish()
             return bytes([token])
         check = crc16(data).to_bytes(_CRC_BYTES, "big")
@@ -572,6 +579,7 @@ class CardController:
         # After one rejected block of CMD25 the card rejects the rest until it is stopped.
         if self._failed_with == ACCEPTED:
             self._failed_with = self._write_block()
+        # The upper three bits are undefined; most cards send ones.
         self._outlet.queue(bytes([0xE0 | self._failed_with]))
         if self._failed_with == ACCEPTED:
             self._position += SECTOR
@@ -579,6 +587,7 @@ class CardController:
             self._outlet.stay_busy(self._write_time(many=many))
 
     def _write_block(self) -> int:
+        # The line flips a bit after the host computed the CRC, so the card can detect it.
         data, check = bytes(self._block[:SECTOR]), bytes(self._block[SECTOR:])
         if self.card.faults.flipped_writes > 0:
             self.card.faults.flipped_writes -= 1

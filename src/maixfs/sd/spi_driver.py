@@ -73,6 +73,8 @@ def initialise(exchange: Exchange, hz: int) -> Identity:
 
     Raises ``SdError`` with the command and its response if the card fails to start.
     """
+    # The start must work at the slowest clock and without CRCs: the card may just have been
+    # powered up, even if it was in use before.
     exchange.crc_on = False
     exchange.set_clock(INIT_HZ)
     _enter_spi(exchange)
@@ -83,11 +85,12 @@ def initialise(exchange: Exchange, hz: int) -> Identity:
     by_blocks = version2 and bool(ocr & HIGH_CAPACITY)
     if mmc and ocr & HIGH_CAPACITY:
         raise SdError(
-            f"the MMC addresses by sectors (OCR 0x{ocr:08X}): its size is in a register"
-            " that SPI mode cannot read",
+            f"the MMC addresses by sectors (OCR 0x{ocr:08X}): its size is in the EXT_CSD,"
+            " which this driver does not read",
             hint="MMCs up to 2 GiB work, and all SD cards",
         )
     if not by_blocks:
+        # Cards of 2 GiB state blocks of 1024 bytes and may read those by default.
         answer = exchange.command(Cmd.SET_BLOCKLEN, SECTOR)
         exchange.release()
         exchange.expect_ready(answer[0], "CMD16 (block length 512)")
@@ -133,6 +136,7 @@ def _enter_spi(exchange: Exchange) -> None:
 
 def _switch_crc_on(exchange: Exchange) -> bool:
     """Return whether the card checks CRCs from now on; a card that refuses is used without."""
+    # Sent before all else, so that noise in the later commands is detected by the card.
     answer = exchange.command(Cmd.CRC_ON_OFF, 1)
     exchange.release()
     return answer[0] & ~R1.IDLE == 0
@@ -144,6 +148,7 @@ def _check_voltage(exchange: Exchange) -> bool:
     for _ in range(_ANSWER_TRIES):
         answer = exchange.command(Cmd.SEND_IF_COND, CHECK_PATTERN, 4)
         exchange.release()
+        # No response may be noise; only "illegal command" shows a card of version 1.
         if answer[0] == 0xFF:
             continue
         if answer[0] & R1.ILLEGAL:
@@ -163,6 +168,7 @@ def _run_initialisation(exchange: Exchange, argument: int) -> bool:
     answer = exchange.app_command(Cmd.A_OP_COND, argument)
     exchange.release()
     if answer[0] != 0xFF and answer[0] & R1.ILLEGAL:
+        # Only an MMC does not know ACMD41; it is initialised by CMD1.
         _await_ready(exchange, "CMD1", lambda: exchange.command(Cmd.SEND_OP_COND)[0])
         return False
     if answer[0]:
@@ -171,6 +177,7 @@ def _run_initialisation(exchange: Exchange, argument: int) -> bool:
 
 
 def _await_ready(exchange: Exchange, name: str, ask: Callable[[], int]) -> None:
+    # Twice the limit of the specification: adapters add latency to each round.
     limit = 2 * INIT_LIMIT
     deadline = exchange.time.time() + limit
     r1 = 0xFF
@@ -235,6 +242,7 @@ def _kind(csd: Csd, *, mmc: bool, version2: bool, by_blocks: bool) -> CardKind:
         return CardKind.MMC
     if not by_blocks:
         return CardKind.SDSC_V2 if version2 else CardKind.SDSC_V1
+    # By capacity, since SDHC and SDXC share the version of the CSD.
     return CardKind.SDHC if csd.sectors <= CardKind.SDHC.limit else CardKind.SDXC
 
 
@@ -315,6 +323,7 @@ class SpiSdCard:
             return
         exchange = self._exchange
         what = f"erase of {count} sectors at sector {sector:#x}"
+        # The three commands must follow each other; any other one cancels the erase.
         steps = (
             (Cmd.ERASE_START, self._address(sector)),
             (Cmd.ERASE_END, self._address(sector + count - 1)),
@@ -324,6 +333,7 @@ class SpiSdCard:
             for number, argument in steps:
                 r1 = exchange.command(number, argument)[0]
                 exchange.expect_ready(r1, f"CMD{number:d}, {what}")
+            # The range may begin and end within an allocation unit.
             units = count // AU_SECTORS + 2
             exchange.wait_ready(what, ERASE_LIMIT * units)
         finally:
@@ -353,6 +363,7 @@ class SpiSdCard:
 
     def _restart(self, problem: SdError) -> None:
         """Initialise the card again; raises ``SdError`` if it is another card."""
+        # A write that went on to another card would destroy its contents.
         before = self.cid, self.sectors
         try:
             self._start()
@@ -364,6 +375,7 @@ class SpiSdCard:
     def _read_some(self, sector: int, view: memoryview) -> Outcome:
         """Read sectors until one fails."""
         exchange = self._exchange
+        # A single sector by CMD17: CMD18 would need a CMD12 as well.
         many = len(view) > SECTOR
         number = Cmd.READ_MULTI if many else Cmd.READ
         good = 0
@@ -377,10 +389,7 @@ class SpiSdCard:
                 good += 1
         except SdError as reason:
             problem = reason
-        if many:
-            exchange.command(Cmd.STOP)
-            exchange.wait_while(0x00, ERASE_LIMIT)
-        exchange.release()
+        self._end_transfer(stop=many)
         if problem is not None or sector + good == self.sectors:
             # A card that read ahead past its end keeps an error bit until CMD13; without this
             # the check after the next write would report it.
@@ -411,14 +420,20 @@ class SpiSdCard:
                 exchange.transfer(bytes([STOP_MULTI_WRITE, 0xFF]))
                 exchange.wait_ready(what)
             exchange.release()
+            # The data response only says that the block was received: CMD13 says if it was
+            # stored.
             self._check_status(what)
         except SdError as reason:
             problem = reason
-            if many:
-                exchange.command(Cmd.STOP)
-                exchange.wait_while(0x00, ERASE_LIMIT)
-            exchange.release()
+            self._end_transfer(stop=many)
         return good, self._with_status(problem)
+
+    def _end_transfer(self, *, stop: bool) -> None:
+        """Deselect the card; with ``stop`` end a transfer of many blocks first (CMD12)."""
+        if stop:
+            self._exchange.command(Cmd.STOP)
+            self._exchange.wait_while(0x00, ERASE_LIMIT)
+        self._exchange.release()
 
     def _send_block(self, token: int, block: memoryview, what: str) -> None:
         """Send one block and wait until it is written; raises ``SdError`` if it is rejected."""

@@ -116,6 +116,7 @@ class SpiSdSlave:
 
     def _run(self, limit: int) -> bytes:
         """Return some of the next bytes, at least one, without sending them."""
+        # In these states the next byte changes the state, so only one can be foreseen.
         if self._draining or self._controller.wanted or self._frame:
             return self._on_the_line(b"\xff")
         if not self._present or not self._selected:
@@ -131,11 +132,13 @@ class SpiSdSlave:
             if len(self._frame) == _FRAME:
                 self._execute()
             return sent
-        found = _NOT_HIGH.search(data, at)
-        if found is None:
+        # Hosts send 0xFF to read; only another byte can begin a command or a block. Long runs are
+        # answered at once, which makes reading as fast as the medium.
+        match = _NOT_HIGH.search(data, at)
+        if match is None:
             return self._outlet.send(len(data) - at)
-        if found.start() > at:
-            return self._outlet.send(found.start() - at)
+        if match.start() > at:
+            return self._outlet.send(match.start() - at)
         sent = self._outlet.send(1)
         byte = data[at]
         if byte & _START_MASK == _START:
@@ -148,11 +151,13 @@ class SpiSdSlave:
         frame = bytes(self._frame)
         self._frame.clear()
         faults = self.card.faults
+        # Real cards ignore commands before the 74 clocks; some need a select edge per command.
         if self._wake_clocks < WAKE_CLOCKS or (faults.needs_toggle and not self._fresh):
             return
         self._fresh = False
         if faults.flipped_commands > 0:
             faults.flipped_commands -= 1
+            # In the argument: a flip in the number could turn a read into a write.
             frame = frame[:4] + bytes([frame[4] ^ 1]) + frame[5:]
         self._controller.execute(frame)
         if faults.dip_after > 0:

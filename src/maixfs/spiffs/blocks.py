@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def mount(volume: Volume) -> None:
     """Fill ``volume`` from flash (docs/SPEC.md, section 7).
 
-    One block with a wrong magic is an erase that was cut short: it is erased again, or, on a
-    read-only mount, taken as empty. Two are -10025.
+    One block with a wrong magic is an erase that a power loss interrupted: it is erased again,
+    or taken as empty on a read-only mount. Two of them are -10025, as in the C.
     """
     geometry = volume.geometry
     check_magic_possible(geometry)
@@ -66,7 +66,11 @@ def _load_blocks(volume: Volume) -> int | None:
 
 
 def _next_erase_count(counts: list[int]) -> int:
-    """Return the count that the next erased block gets; half the range apart means wrapped."""
+    """Return the count for the next erased block.
+
+    Counts that are more than half the range apart mean that the counter wrapped; then the lowest
+    one is the newest.
+    """
     known = [count for count in counts if count != ondisk.ID_FREE]
     if not known:
         return 1
@@ -104,7 +108,7 @@ def _learn_index_pages(volume: Volume) -> None:
 def erase_block(volume: Volume, block: int) -> None:
     """Erase a block, then write its erase count and, last, its magic.
 
-    A block without magic is therefore one whose erase was cut short.
+    So a block without magic is one whose erase was interrupted.
     """
     geometry = volume.geometry
     volume.device.erase(geometry.base + block * geometry.block_size, geometry.block_size)
@@ -122,9 +126,10 @@ def erase_block(volume: Volume, block: int) -> None:
 
 
 def _count_after(count: int) -> int:
-    """Return the erase count after ``count``; one past the turning point, found at mount, goes on.
+    """Return the erase count after ``count``.
 
-    The C compares with the turning point only, in 16 bits.
+    It wraps at 0x8000. The C compares with that number only, in 16 bits, so that a higher count
+    found at mount goes on to 0xFFFF.
     """
     count = count + 1 & 0xFFFF
     return 0 if count == ondisk.ERASE_COUNT_WRAP else count
@@ -138,9 +143,9 @@ def _sign(device: NorDevice, geometry: Geometry, block: int, erase_count: int) -
 
 
 def erase_quick(volume: Volume, max_free_pages: int) -> bool:
-    """Erase the first block that holds only deleted and at most so many free pages.
+    """Erase the first block without live pages and with up to ``max_free_pages`` free ones.
 
-    Returns whether there was one. No file is touched.
+    Returns whether there was one. No file changes.
     """
     usable = volume.geometry.usable_pages
     for block in range(volume.geometry.blocks):

@@ -34,13 +34,15 @@ def append(volume: Volume, slot: Slot, offset: int, data: memoryview) -> None:
 
     Raises ``FullError``; what was written before the room ran out stays in the file.
     """
+    # SPIFFS has no holes: the C moves an offset past the end back to the end.
     offset = min(offset, slot.size)
+    # One page more than the data needs, for the index page that moves.
     gc.make_room(volume, len(data) + volume.geometry.data_size)
     _Append(volume, slot, offset).run(data)
 
 
 class _Append:
-    """One append: the index page at hand, and what was written so far."""
+    """One append; ``work`` is the content of the index page that is being filled."""
 
     def __init__(self, volume: Volume, slot: Slot, offset: int) -> None:
         self.volume = volume
@@ -61,6 +63,8 @@ class _Append:
             try:
                 page = self._write(span, in_page, data[written : written + take])
             except FullError as full:
+                # The pages that were written are listed before the error is raised: the C does
+                # so, and they would be lost otherwise.
                 failure = full
                 break
             ondisk.U16.pack_into(self.work, geometry.index_slot(span), page)
@@ -75,6 +79,7 @@ class _Append:
         volume = self.volume
         if not in_page:
             return append_data_page(volume, self.slot.object_id, span, data)
+        # The last page has room; its end is still erased and is programmed where it is.
         slot = volume.geometry.index_slot(span)
         page: int = ondisk.U16.unpack_from(self.work, slot)[0]
         check_data_page(volume, page, span)
@@ -82,7 +87,7 @@ class _Append:
         return page
 
     def _turn_to(self, index_span: int, written: int) -> None:
-        """Store the index page at hand, then load or create the next one."""
+        """Store the current index page, then load or create the next one."""
         slot = self.slot
         if written:
             self._store(self.offset + written)
@@ -114,7 +119,11 @@ class _Append:
         return page
 
     def _store(self, end: int) -> None:
-        """Store a full index page; the file now ends at ``end``."""
+        """Store the current index page; the file now ends at ``end``.
+
+        A further index page is programmed again where it is, because only erased entries change;
+        a header is, too, if the file was empty. Else the size changes, and the header moves.
+        """
         if self.index_span != 0:
             self._program_index_page()
             rewrite_header(
@@ -154,11 +163,11 @@ class _Append:
             self.index_page = self.slot.header_page
 
     def _program_in_place(self) -> bool:
-        """Program the index page at hand where it lies; tell whether that will do.
+        """Program the current index page in place; return whether its content is then right.
 
-        Bits that are 0 stay 0, so it does not where garbage collection listed pages that an
-        append without room had left, or where such an append stored size 0. (The C does not
-        look; the file is unreadable or empty then.)
+        Bits that are 0 stay 0. So it is wrong where garbage collection listed pages that an
+        append without room had left, or where such an append stored size 0. The C does not read
+        it back: the file is then unreadable or empty, and a faithful mount keeps that.
         """
         volume = self.volume
         volume.program(self.index_page, 0, self.work)
@@ -182,7 +191,7 @@ def modify(volume: Volume, slot: Slot, offset: int, data: memoryview) -> None:
 
 
 class _Modify:
-    """One overwrite: the index page at hand."""
+    """One overwrite; ``work`` is the content of the current index page."""
 
     def __init__(self, volume: Volume, slot: Slot) -> None:
         self.volume = volume
@@ -213,7 +222,7 @@ class _Modify:
             raise failure
 
     def _turn_to(self, index_span: int) -> None:
-        """Store the index page at hand, then load the next one."""
+        """Store the current index page, then load the next one."""
         slot = self.slot
         if self.index_span >= 0:
             self._store()
@@ -227,11 +236,16 @@ class _Modify:
         slot.cursor_page, slot.cursor_span = self.index_page, index_span
 
     def _replace(self, span: int, in_page: int, data: memoryview) -> None:
-        """Write a data page anew with ``data`` in it, delete the old one, list the new one."""
+        """Write a new data page with ``data`` in it, delete the old one, list the new one.
+
+        In this order one of the two is complete at every moment; the C deletes the old page
+        before the index lists the new one.
+        """
         volume, geometry = self.volume, self.volume.geometry
         entry = geometry.index_slot(span)
         old: int = ondisk.U16.unpack_from(self.work, entry)[0]
         if len(data) == geometry.data_size:
+            # As in the C, the old page is not checked where nothing of it is kept.
             new = replace_data_page(volume, self.slot.object_id, span, data)
         else:
             check_data_page(volume, old, span)
@@ -242,7 +256,7 @@ class _Modify:
         self.replaced = True
 
     def _merge(self, old: int, span: int, in_page: int, data: memoryview) -> int:
-        """Write a new page: what was before the data, what was behind it, then the data."""
+        """Write a new page in the C's order: what is before the data, what is behind, the data."""
         volume, geometry = self.volume, self.volume.geometry
         object_id = self.slot.object_id & ~ondisk.ID_INDEX
         new = allocate(volume, object_id, span, ondisk.FLAGS_OPEN)
@@ -263,10 +277,11 @@ class _Modify:
         return new
 
     def _store(self) -> None:
-        """Write the index page at hand to a new page.
+        """Write the current index page to a new page.
 
-        The old data pages are gone by now. Where room fails here the C leaves a file that cannot
-        be read; a careful volume takes one page of the spare blocks.
+        The old data pages are deleted by now. Where there is no page left, the C leaves a file
+        that cannot be read. A mount that is not faithful takes a page of the two spare blocks:
+        it frees the old index page at once.
         """
         try:
             self._move_index()
@@ -291,10 +306,10 @@ class _Modify:
 def truncate(volume: Volume, slot: Slot, new_size: int, *, exact: bool = False) -> None:
     """Cut a file to ``new_size`` bytes, not more than it has.
 
-    Where less than a page goes but the cut lies in an earlier page than the last byte, the last
-    page is shortened instead of the one that holds the cut; the C does so, and so do we
-    (docs/SPEC.md, section 5.5), unless ``exact`` asks for the right page. Raises ``FullError``
-    when there is no room for the new pages.
+    Where less than a page of bytes is cut off but the cut lies in an earlier page than the last
+    byte, the C shortens the last page instead of the page that holds the cut (docs/SPEC.md,
+    section 5.5). This does the same unless ``exact`` asks for the right page. Raises
+    ``FullError`` when there is no room for the new pages.
     """
     if slot.known_size == 0:
         return
@@ -305,7 +320,8 @@ def truncate(volume: Volume, slot: Slot, new_size: int, *, exact: bool = False) 
 def remove(volume: Volume, slot: Slot) -> None:
     """Remove the file of a descriptor; all its descriptors close.
 
-    First the header is marked, so that an interrupted removal shows. Needs no free page.
+    The header is marked first, so that a removal which power loss interrupts is not listed any
+    more. Needs no free page: a file can be removed from a full area.
     """
     volume.set_flags(slot.header_page, ondisk.FLAGS_REMOVING)
     volume.learn_again(slot.header_page)
@@ -343,9 +359,12 @@ class _Cut:
                 else:
                     self._shorten(page, span, new_size)
             except SpiffsError:
-                break  # a bad page: what was cut so far is stored, as the C does
+                # A bad page of a damaged file: the C ends here without an error, and stores what
+                # was cut off so far.
+                break
             span -= 1
-        if self.index_span >= 0 or self.removing:  # else making room found a shorter file
+        # Nothing was cut where making room already left a shorter file.
+        if self.index_span >= 0 or self.removing:
             self._store()
 
     def _goes_whole(self, span: int, new_size: int) -> bool:
@@ -355,7 +374,7 @@ class _Cut:
         return new_size == 0 or self.size - new_size >= data_size
 
     def _turn_to(self, index_span: int) -> None:
-        """Delete the index page at hand, whose range is gone, and load the one before."""
+        """Delete the current index page, which lists nothing any more; load the one before it."""
         volume, slot = self.volume, self.slot
         if self.index_span > 0:
             check_index_page(volume, slot.object_id, self.index_page, self.index_span)
@@ -376,6 +395,7 @@ class _Cut:
         try:
             check_data_page(self.volume, page, span)
         except SpiffsError as error:
+            # A page that is deleted already costs nothing: the C goes on.
             if error.code not in (Code.DELETED, Code.INDEX_REF_FREE):
                 raise
         else:
@@ -416,6 +436,7 @@ class _Cut:
     def _store_header(self) -> None:
         geometry, size = self.volume.geometry, self.size
         if size == 0:
+            # An erased size and table: the next write programs them in place.
             table = geometry.page_size - geometry.header_size
             self.work[geometry.header_size :] = b"\xff" * table
             size = ondisk.SIZE_UNDEFINED
@@ -432,8 +453,7 @@ class _Cut:
 def _addresses(volume: Volume, slot: Slot, span: int, count: int) -> list[int]:
     """Return the chip addresses of the data of ``count`` pages from data span ``span`` on.
 
-    Each page is checked before it is listed; a bad one raises the C's number, and then nothing
-    of the part is read.
+    Each page is checked first; a bad one raises the C's number before any data is read.
     """
     geometry, checked = volume.geometry, volume.checked
     page_size = geometry.page_size
@@ -466,7 +486,7 @@ def _extents(volume: Volume, slot: Slot, offset: int, length: int) -> list[tuple
 
 
 def _table(volume: Volume, slot: Slot, index_span: int) -> array[int]:
-    """Return the table of an index page of a file, decoded."""
+    """Return the decoded table of an index page of a file, from RAM if it was read before."""
     if index_span == 0:
         page = slot.header_page
     elif slot.cursor_span == index_span:
@@ -483,7 +503,7 @@ def _table(volume: Volume, slot: Slot, index_span: int) -> array[int]:
 
 
 def read(volume: Volume, slot: Slot, offset: int, length: int) -> bytes:
-    """Return a part of a file, not empty, that lies inside its size."""
+    """Return ``length`` bytes, at least one, that lie inside the size of the file."""
     volume.caches.spare = False
     window = volume.device.window()
     extents = _extents(volume, slot, offset, length)
@@ -494,7 +514,7 @@ def read(volume: Volume, slot: Slot, offset: int, length: int) -> bytes:
 
 
 def read_into(volume: Volume, slot: Slot, offset: int, buffer: memoryview) -> None:
-    """Fill ``buffer``, not empty, with a part of a file that lies inside its size."""
+    """Fill ``buffer``, at least one byte, with bytes that lie inside the size of the file."""
     volume.caches.spare = False
     window = volume.device.window()
     device_read = volume.device.read

@@ -99,7 +99,7 @@ def _write(volume: Volume, slot: Slot, data: Buffer) -> int:
 
 
 def _write_now(volume: Volume, slot: Slot, data: Buffer) -> int:
-    """Write as ``write`` does, but nothing waits in the cache; returns the length."""
+    """Write as ``_write`` does, but past the write cache; returns the length."""
     if not slot.flags & _WRONLY:
         raise spiffs_error(Code.NOT_WRITABLE)
     view = memoryview(data).cast("B")
@@ -118,7 +118,7 @@ def _cache_of(volume: Volume, slot: Slot) -> WriteCache | None:
 
 
 def _cache_for(volume: Volume, slot: Slot, offset: int, length: int) -> WriteCache | None:
-    """Return the cache page that takes a short write, ``None`` when there is none to be had."""
+    """Return the cache page for a short write, ``None`` when all are in use."""
     cache = slot.cache
     if cache is not None:
         if cache.takes(offset, length, volume.geometry.page_size):
@@ -129,7 +129,7 @@ def _cache_for(volume: Volume, slot: Slot, offset: int, length: int) -> WriteCac
 
 
 def _write_back(volume: Volume, slot: Slot, cache: WriteCache) -> None:
-    """Write a cache page to flash and give it back, also when the write fails."""
+    """Write a cache page to flash and free it, as in the C also when the write fails."""
     try:
         _write_through(volume, slot, cache.offset, memoryview(cache.data))
     finally:
@@ -158,7 +158,7 @@ def flush_slot(volume: Volume, slot: Slot) -> None:
 
 
 def _flush_quietly(volume: Volume, slot: Slot) -> None:
-    """Flush where the C ignores what comes of it."""
+    """Flush where the C ignores the result."""
     try:
         flush_slot(volume, slot)
     except SpiffsError:
@@ -191,7 +191,7 @@ def _seek(volume: Volume, slot: Slot, offset: int, whence: int) -> int:
 
 
 def _tell(volume: Volume, slot: Slot) -> int:
-    """Flush and return the offset (off after small writes in append mode, as in the C)."""
+    """Flush and return the offset; after small writes in append mode it is wrong, as in the C."""
     flush_slot(volume, slot)
     return slot.offset
 
@@ -218,7 +218,7 @@ def _read(volume: Volume, slot: Slot, length: int) -> bytes:
 
 
 def _read_into(volume: Volume, slot: Slot, buffer: memoryview) -> int:
-    """Fill ``buffer`` as far as the file goes; returns the number of bytes."""
+    """Read into ``buffer`` up to the end of the file; returns the number of bytes."""
     length = max(_readable(volume, slot, len(buffer)), 0)
     if length:
         content.read_into(volume, slot, slot.offset, buffer[:length])
@@ -227,9 +227,9 @@ def _read_into(volume: Volume, slot: Slot, buffer: memoryview) -> int:
 
 
 class Descriptor:
-    """An open file as the C has it: no buffering but the write cache, the C's error numbers.
+    """An open file as the C has it: no buffer but the write cache, the C's error numbers.
 
-    Dropping it writes nothing, as when power goes; ``close`` or ``flush`` does.
+    Dropping it without ``close`` or ``flush`` writes nothing, as when power is lost.
     """
 
     __slots__ = ("_serial", "_slot", "_volume", "name")
@@ -282,7 +282,7 @@ class Descriptor:
         return _write(self._volume, slot, data)
 
     def write_now(self, data: Buffer) -> int:
-        """Write ``data`` past the write cache: it is on flash when this returns its length."""
+        """Write ``data`` past the write cache, so that it is on flash; returns its length."""
         slot = self._live()
         self._volume.check_writable()
         return _write_now(self._volume, slot, data)
@@ -304,9 +304,9 @@ class Descriptor:
     def truncate(self, size: int, *, exact: bool = False) -> None:
         """Cut the file to ``size`` bytes; -10003 for more than it has.
 
-        The C's own cut can leave bytes behind the new end that mix with later ones, or a page
-        that garbage collection takes for a newer one (docs/SPEC.md, section 5.5); ``exact`` and
-        a careful mount do not.
+        The C's truncation can leave bytes behind the new end that mix with later ones, or a page
+        that garbage collection takes for a newer one (docs/SPEC.md, section 5.5). ``exact`` and
+        every mount that is not faithful avoid this.
         """
         slot = self._live()
         self._volume.check_writable()

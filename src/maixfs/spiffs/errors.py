@@ -1,7 +1,6 @@
 """SPIFFS error numbers and the exceptions that carry them.
 
-The numbers are those of the C implementation (docs/SPEC.md, section 9), so that a program that
-knows one knows the other.
+The numbers are those of the C implementation (docs/SPEC.md, section 9).
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ _SENTENCES = {
     Code.END_OF_OBJECT: "past the end of the file",
     Code.DELETED: "a page of this file is marked deleted",
     Code.NOT_FINALIZED: "a page of this file was never finished",
-    Code.NOT_INDEX: "a page that should be an index page is none",
+    Code.NOT_INDEX: "a page that should be an index page is not one",
     Code.OUT_OF_FILE_DESCS: "all file descriptors are in use",
     Code.FILE_CLOSED: "the file is closed",
     Code.FILE_DELETED: "the file was removed while it was open",
@@ -97,9 +96,9 @@ _SENTENCES = {
     Code.FILE_EXISTS: "the file exists",
     Code.NOT_A_FILE: "not a file",
     Code.RO_NOT_IMPL: "the file system is mounted read-only",
-    Code.RO_ABORTED_OPERATION: "an erase was cut short, and a read-only mount does not mend it",
-    Code.PROBE_TOO_FEW_BLOCKS: "fewer than three blocks to tell a geometry from",
-    Code.PROBE_NOT_A_FS: "no magics of a SPIFFS",
+    Code.RO_ABORTED_OPERATION: "an erase was interrupted, and a read-only mount cannot repeat it",
+    Code.PROBE_TOO_FEW_BLOCKS: "fewer than three blocks, too few to find a geometry",
+    Code.PROBE_NOT_A_FS: "no SPIFFS magic found",
     Code.NAME_TOO_LONG: "the name is too long",
     Code.SEEK_BOUNDS: "seek before the start of the file",
     Code.INTERNAL: "the state in RAM is not what it should be",

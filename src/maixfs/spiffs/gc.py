@@ -1,7 +1,7 @@
-"""Garbage collection: which block, what is moved out of it, when it is enough.
+"""Garbage collection: which block is erased, what is moved out of it, and when it ends.
 
-docs/SPEC.md, section 6. The choices are the C's to the last tie, because they decide where
-everything lands afterwards.
+See docs/SPEC.md, section 6. Every choice is the C's, ties included, because it decides where
+all later pages are placed.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _SPARE_BLOCKS = 2
 
 
 def make_room(volume: Volume, length: int) -> None:
-    """Collect garbage until ``length`` bytes can be written, if that is needed at all.
+    """Collect garbage until ``length`` bytes can be written; do nothing where they already can.
 
-    Raises ``FullError`` when the deleted pages would not give the room, or when the runs that
-    the geometry allows did not.
+    Raises ``FullError`` when there are not enough deleted pages, or when the runs that the
+    geometry allows did not free enough of them.
     """
     geometry = volume.geometry
     data_size = geometry.data_size
@@ -53,7 +53,7 @@ def make_room(volume: Volume, length: int) -> None:
         _collect(volume, _choose(volume, crammed=free <= 0))
         free = volume.free_pages()
         if before <= 0 and before == free:
-            break
+            break  # a run that freed nothing in a full area: the C gives up, and so must we
         if volume.free_blocks > _SPARE_BLOCKS and length <= free * data_size:
             break
     if length > free * data_size:
@@ -74,7 +74,7 @@ def _choose(volume: Volume, *, crammed: bool) -> int:
         count = volume.counts[block]
         score = count.deleted_before_free * _WEIGHT_DELETED
         score += count.used_before_free * _WEIGHT_USED
-        if not crammed:
+        if not crammed:  # in a full area the C does not level the wear
             score += _age(volume, block) * _WEIGHT_AGE
         if best_score is None or score > best_score:
             best, best_score = block, score
@@ -82,6 +82,7 @@ def _choose(volume: Volume, *, crammed: bool) -> int:
 
 
 def _age(volume: Volume, block: int) -> int:
+    """Return how many erases of the area ago the block was erased, across the counter's wrap."""
     count = volume.erase_counts[block]
     if volume.max_erase_count > count:
         return volume.max_erase_count - count
@@ -89,6 +90,10 @@ def _age(volume: Volume, block: int) -> int:
 
 
 def _collect(volume: Volume, block: int) -> None:
+    """Move everything out of a block and erase it.
+
+    The copies go into the two spare blocks: that is what these are kept for.
+    """
     with spare_blocks(volume):
         _empty(volume, block)
     count = volume.counts[block]
@@ -98,9 +103,9 @@ def _collect(volume: Volume, block: int) -> None:
 
 
 def _empty(volume: Volume, block: int) -> None:
-    """Move all that lives in ``block`` to free pages elsewhere."""
+    """Move all live pages of ``block`` to free pages elsewhere: data first, then index pages."""
     geometry = volume.geometry
-    if volume.free_block == block:
+    if volume.free_block == block:  # never copy into the block that is erased next
         volume.free_block, volume.free_entry = (block + 1) % geometry.blocks, 0
     first = block * geometry.pages_per_block + geometry.lookup_pages
     pages = range(first, first + geometry.usable_pages)
@@ -122,7 +127,7 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
     try:
         index_page = find_index_page(volume, index_id, span)
     except NotFoundError:
-        volume.delete_page(page)  # an orphan: no index page refers to it
+        volume.delete_page(page)  # no index page refers to it: a power loss came between
         return
     work = load_index_page(volume, index_id, index_page, span)
     for candidate in pages:
@@ -142,7 +147,7 @@ def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> N
         return
     entry = volume.geometry.index_slot(span)
     if not header.flags & ondisk.DELET:
-        # deleted on the page, not in the look-up: power was lost between the two
+        # Deleted on the page, but not in the look-up: one of the two writes was lost.
         volume.delete_page(page)
         new_page = ondisk.PAGE_NONE
     elif _is_leftover(volume, page, span, ondisk.U16.unpack_from(work, entry)[0]):
@@ -154,12 +159,12 @@ def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> N
 
 
 def _is_leftover(volume: Volume, page: int, span: int, listed: int) -> bool:
-    """Tell whether the index lists another live page of the file for the span of ``page``.
+    """Return whether the index lists another live page of the file for the span of ``page``.
 
-    Then ``page`` was left by an append that found no more room. (The C, and a volume that is not
-    careful, moves it and lists it instead, which gives the file old bytes.) Where the listed
-    page is no good, ``page`` is the one that a power loss in garbage collection left out of the
-    index.
+    Then ``page`` was left by an append that found no more room. The C and a faithful mount move
+    it and list it instead of the right page, which gives the file old bytes. Where the listed
+    page is not valid, ``page`` is the right one: a power loss in garbage collection came before
+    the index listed it.
     """
     if volume.faithful or listed == page or listed >= volume.geometry.pages:
         return False

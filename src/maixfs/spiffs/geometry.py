@@ -18,7 +18,7 @@ class Geometry:
     """Shape of a SPIFFS area; sizes in bytes (docs/SPEC.md, section 1).
 
     ``size`` may be 0 in a preset whose area has no usual size. Raises ``GeometryError`` when
-    the numbers cannot be: each message names the two that clash.
+    two numbers contradict each other; the message names both.
     """
 
     size: int
@@ -36,7 +36,7 @@ class Geometry:
     """Address of the area on its chip."""
     gc_max_runs: int = field(default=5, compare=False)
     copy_buffer: int = field(default=64, compare=False)
-    """Piece in which the C copies pages; it moves no byte elsewhere."""
+    """Bytes that the C copies at a time; the result on flash does not depend on it."""
 
     def __post_init__(self) -> None:
         for wrong, message in _contradictions(self):
@@ -90,7 +90,7 @@ class Geometry:
 
     @cached_property
     def total_bytes(self) -> int:
-        """What SPIFFS_info calls total: all but two blocks, plus one page."""
+        """The total of SPIFFS_info: all blocks but two, plus one page."""
         return ((self.blocks - 2) * self.usable_pages + 1) * self.data_size
 
     @cached_property
@@ -134,7 +134,7 @@ class Geometry:
         return self.base + page * self.page_size
 
     def is_lookup_page(self, page: int) -> bool:
-        """Tell whether a page holds look-up entries."""
+        """Return whether a page holds look-up entries."""
         return page % self.pages_per_block < self.lookup_pages
 
     def with_size(self, size: int) -> Geometry:
@@ -173,10 +173,10 @@ def _header_size(geometry: Geometry) -> int:
 
 
 def _contradictions(g: Geometry) -> list[tuple[bool, str]]:
-    """Return (is it so, what to say); the later ones hold only when the earlier are false."""
+    """Return (is wrong, message) pairs; each has a meaning only if none before it is wrong."""
     smallest = min(g.page_size, g.block_size, g.erase_size, g.name_length)
     if smallest <= 0 or g.size < 0 or g.meta_length < 0 or g.base < 0:
-        return [(True, "a geometry has no negative sizes, and none of 0")]
+        return [(True, "a size is 0 or negative")]
     per_block = g.block_size // g.page_size
     lookup_pages = max(1, per_block * 2 // g.page_size)
     used = _header_size(g)

@@ -12,7 +12,7 @@ from array import array
 from maixfs.record import Record, field
 
 ID_FREE = 0xFFFF
-"""Look-up entry of a page that was never written since its block was erased."""
+"""Look-up entry of a page that was not written since its block was erased."""
 ID_DELETED = 0x0000
 """Look-up entry of a deleted page."""
 ID_INDEX = 0x8000
@@ -46,7 +46,7 @@ FLAGS_INDEX_OPEN = 0xFF & ~(USED | INDEX)
 FLAGS_REMOVING = 0xFF & ~(USED | FINAL | INDEX | IXDELE)
 """Index header of a file that is being removed."""
 FLAGS_DELETE = 0xFF & ~(USED | DELET)
-"""What is programmed over the flags of a page to delete it, without looking at them."""
+"""What is programmed over the flags of a page to delete it, without reading them."""
 
 
 class PageHeader(Record):

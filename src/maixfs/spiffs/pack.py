@@ -1,9 +1,9 @@
-"""Lay files out as a SPIFFS area, page by page, with nothing to collect afterwards.
+"""Pack files into the image of a SPIFFS area without deleted pages.
 
-The result is what the C reads as its own work: each file is its index header, then its data
-pages, with every further index page in front of the data pages that it lists. Files follow each
-other through the blocks, so that the free blocks are all at the end and as many as can be.
-The same files in the same order give the same bytes.
+The C reads the result as an area of its own: each file is its index header, then its data pages,
+with every further index page in front of the data pages that it lists. Files follow each other
+through the blocks, so that as many blocks as possible stay free, all at the end. The same files
+in the same order give the same bytes. ``collect`` lists the files of a host folder for it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FilePages(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A file that wants room: its name as stored, its size in bytes."""
+    """A file to store: its name as stored, its size in bytes."""
 
     name: bytes
     size: int
@@ -105,11 +105,11 @@ def _does_not_fit(
 
 
 HOST_LITTER = frozenset({b".DS_Store", b".git", b"Thumbs.db", b"desktop.ini"})
-"""What hosts and version control leave in folders and no board has a use for."""
+"""What hosts and version control leave in folders and no board can use."""
 _MOST_ENTRIES = 4 * MOST_FILES
-"""No area could hold more, and somebody may ask for all of a disk."""
+"""No area can hold more; the folder may be a whole disk by mistake."""
 _MOST_LINKS = 1000
-"""Folders reached through links: links to folders with links can multiply without end."""
+"""Folders reached through links: links to folders with links can multiply endlessly."""
 _NAMES_SHOWN = 3
 
 _FOLDERS = "SPIFFS has no folders: these become part of names, which the firmware lists flat"
@@ -120,7 +120,7 @@ _CIRCLE = "left out, as they link to a folder that they are in"
 _SPECIAL = "left out, as they are neither files nor folders"
 _RAW = "not UTF-8, stored byte for byte"
 _OF_SPIFFS = (_FOLDERS, _EMPTY, _RAW)
-"""What does not matter to a file system with folders, and with names of text."""
+"""Warnings that do not apply to a file system with folders and text names."""
 
 
 class PackFile(NamedTuple):
@@ -132,7 +132,7 @@ class PackFile(NamedTuple):
 
 
 class PackPlan(NamedTuple):
-    """What a folder gives: its files in the order of their names' bytes, and what to know."""
+    """The files of a folder in the order of their names' bytes, and the warnings about it."""
 
     files: tuple[PackFile, ...]
     warnings: tuple[str, ...]
@@ -155,10 +155,10 @@ def collect(
     """Return the files of ``folder`` and of the folders in it, for ``pack``.
 
     A name is ``prefix`` and the path in the folder, with slashes; bytes that are not UTF-8 are
-    kept. The order depends on those bytes alone. Links are followed inside of the folder, and
-    out of it with ``follow_links``. What hosts litter (``HOST_LITTER``) is left out unless
-    ``everything`` is asked for. With ``real_folders`` they go where folders are, and nothing is
-    said of them. Raises ``UsageError`` for a folder that cannot be read.
+    kept. The order depends on those bytes alone. Links are followed inside the folder, and out
+    of it with ``follow_links``. ``HOST_LITTER`` is left out unless ``everything`` is true.
+    ``real_folders`` is for targets that have folders: no warnings about them. Raises
+    ``UsageError`` for a folder that cannot be read.
     """
     walk = _Walk(Path(folder), prefix.encode(), follow_links, everything)
     walk.run()
@@ -170,11 +170,11 @@ class _Folder(NamedTuple):
     path: bytes
     name: bytes
     above: tuple[bytes, ...]
-    """Real paths of this folder and those over it: a link to one of them is a circle."""
+    """Real paths of this folder and its parents: a link to one of them is a circle."""
 
 
 class _Walk:
-    """One walk through a folder. Paths are bytes, so that no locale has a say in names."""
+    """One walk through a folder. Paths are bytes, so that names do not depend on the locale."""
 
     def __init__(self, root: Path, prefix: bytes, follow_links: bool, everything: bool) -> None:
         self.files: list[PackFile] = []
@@ -188,7 +188,7 @@ class _Walk:
         self._notes: dict[str, list[bytes]] = {}
 
     def run(self) -> None:
-        """Visit every folder once for each way that leads to it."""
+        """Visit every folder once for each path that leads to it."""
         waiting = [_Folder(self._root, self._prefix, (self._root,))]
         while waiting:
             folder = waiting.pop()
@@ -207,7 +207,7 @@ class _Walk:
                     self._add(entry, name)
 
     def warnings(self, unsaid: tuple[str, ...]) -> tuple[str, ...]:
-        """Return one sentence for each kind of thing noticed, with the first few names."""
+        """Return one sentence for each kind of warning, with the first few names."""
         return tuple(
             _sentence(text, sorted(names))
             for text, names in self._notes.items()
@@ -229,7 +229,10 @@ class _Walk:
         return entries
 
     def _enter(self, folder: _Folder, entry: os.DirEntry[bytes], name: bytes) -> list[_Folder]:
-        """Return the folder to visit, or none. Junctions are no links to Python, so all ask."""
+        """Return the folder to visit, or nothing.
+
+        Python does not report junctions of Windows as links, so every folder is checked.
+        """
         real = os.path.realpath(entry.path)
         if not self._may_follow(real):
             self._note(_OUTSIDE, name)
@@ -264,7 +267,7 @@ class _Walk:
 
 
 def _is(question: Callable[[], bool]) -> bool:
-    """Return the answer; a link that leads to itself is nothing at all."""
+    """Return the answer; a link to itself, which cannot be followed, is neither."""
     try:
         return question()
     except OSError:
@@ -321,7 +324,7 @@ def pack(
 
 
 class _Writer:
-    """Puts one file after the other into the object pages of an area."""
+    """Writes files one after the other into the object pages of an area."""
 
     def __init__(self, area: memoryview, geometry: Geometry, pages: int) -> None:
         self._area = area
@@ -340,11 +343,11 @@ class _Writer:
             self._write_group(obj_id, index_span, first, min(end, pages.data_pages), data)
 
     def _write_header(self, obj_id: int, source: _Source, size: int) -> None:
-        """Program the index header but for its table.
+        """Write the index header without its table.
 
-        The C leaves its padding (bytes 5 to 7, and the one before an aligned table) as it finds
-        it on the stack; zero is as good, and the same each time. An empty file keeps its size
-        unwritten, because the first write programs the size in place.
+        The C leaves its padding (bytes 5 to 7, and the one before an aligned table) as it was on
+        the stack; here it is zero, so that the same files give the same image. The size of an
+        empty file stays erased, because the first write programs it in place.
         """
         start = self._pages[self._next] * self._geometry.page_size
         stored = size if size else ondisk.SIZE_UNDEFINED
@@ -379,7 +382,7 @@ class _Writer:
         self._write_data(obj_id, first, pages, data)
 
     def _write_data(self, obj_id: int, first: int, pages: array[int], data: memoryview) -> None:
-        # The loop of the whole packing: a small page leaves it two microseconds a turn.
+        # The inner loop of packing: no calls that can be avoided.
         area, page_size, room = self._area, self._geometry.page_size, self._geometry.data_size
         head, pack_head = ondisk.PageHeader.size, ondisk.PageHeader.struct.pack_into
         offset = first * room
@@ -392,7 +395,7 @@ class _Writer:
 
 
 def _object_pages(geometry: Geometry, count: int) -> array[int]:
-    """Return the first ``count`` page numbers that are no look-up pages."""
+    """Return the first ``count`` page numbers that are not look-up pages."""
     pages = array("H")
     for block in range(-(-count // geometry.usable_pages)):
         first = block * geometry.pages_per_block + geometry.lookup_pages
@@ -490,5 +493,5 @@ def _load(content: Content) -> memoryview:
 
 
 def _shown(name: bytes) -> str:
-    """Return a stored name for a person to read."""
+    """Return a stored name for a message."""
     return name.decode("utf-8", "backslashreplace")

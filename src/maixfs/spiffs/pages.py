@@ -27,7 +27,7 @@ _LIVE_INDEX = ondisk.DELET
 
 @contextmanager
 def spare_blocks(volume: Volume) -> Iterator[None]:
-    """Let pages be taken out of the two spare blocks: what moves there frees more elsewhere."""
+    """Allow pages to be taken from the two spare blocks: a move there frees more elsewhere."""
     volume.cleaning = True
     try:
         yield
@@ -137,7 +137,8 @@ def allocate(volume: Volume, object_id: int, span: int, flags: int) -> int:
 def append_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -> int:
     """Write a data page behind the end of a file; returns the page.
 
-    Its header says finished before the data is there: until the index lists it nobody looks.
+    Its header says "finished" before the data is programmed, as in the C: the page is not read
+    before the index lists it.
     """
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_DATA)
     volume.program(page, ondisk.PageHeader.size, data)
@@ -145,7 +146,11 @@ def append_data_page(volume: Volume, object_id: int, span: int, data: Buffer) ->
 
 
 def replace_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -> int:
-    """Write a data page that takes the place of another, and finish it; returns the page."""
+    """Write a data page that replaces another one; returns the page.
+
+    It is marked as finished last, so that a power loss never leaves two finished pages of which
+    one is incomplete.
+    """
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_OPEN)
     volume.program(page, ondisk.PageHeader.size, data)
     volume.set_flags(page, ondisk.FLAGS_DATA)
@@ -155,8 +160,9 @@ def replace_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -
 def move_index_page(volume: Volume, object_id: int, work: bytearray, source: int) -> int:
     """Write ``work``, the new content of index page ``source``, to a free page; delete source.
 
-    ``object_id`` carries bit 15. Returns the new page. Until the flags are programmed the new
-    page does not count; until the source is deleted both do.
+    ``object_id`` carries bit 15. Returns the new page. Until its flags are programmed the new
+    page does not count; from then until the source is deleted both do. The C writes in this
+    order, so that a power loss leaves at least one of them.
     """
     page = find_free(volume)
     was_final = not work[ondisk.FLAGS_OFFSET] & ondisk.FINAL
@@ -184,10 +190,10 @@ def copy_page(volume: Volume, object_id: int, source: int) -> int:
 
 
 def drop_data_page(volume: Volume, object_id: int, page: int) -> None:
-    """Delete a data page that the index of a file (``object_id``) lists, unless it is another's.
+    """Delete a data page that the index of a file (``object_id``) lists, if it is that file's.
 
-    Only the index of a damaged file lists such a page. The C deletes it all the same, and the
-    other file loses it.
+    Only a damaged index lists a page of another file. The C deletes it, and the other file loses
+    it. A faithful mount does not copy this loss.
     """
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
@@ -264,7 +270,7 @@ def _bad_index_reference(volume: Volume, page: int) -> SpiffsError:
 
 
 def _bad_page(volume: Volume, page: int, flags: int, *, data: bool) -> SpiffsError:
-    """Return what the C says first of a page that is not what the index needs."""
+    """Return the error that the C checks for first in a page that is not what it should be."""
     if flags & ondisk.USED:
         code = Code.IS_FREE
     elif not flags & ondisk.DELET:
@@ -288,8 +294,8 @@ def load_index_page(volume: Volume, object_id: int, page: int, span: int) -> byt
 def create_header(volume: Volume, object_id: int, name: bytes, meta: bytes | None) -> int:
     """Write the header of a new, empty file and return its page.
 
-    Its size and table stay erased, so that the first write needs no new page. Room was made
-    before. The three padding bytes are 0 (the C leaves what was on its stack).
+    Its size and table stay erased, so that the first write needs no new page. The caller made
+    room. The three padding bytes are 0; the C leaves what was on its stack.
     """
     geometry = volume.geometry
     entry = object_id | ondisk.ID_INDEX
@@ -330,10 +336,10 @@ def rewrite_header(
     meta: bytes | None = None,
     size: int = 0,
 ) -> int:
-    """Write the header at ``page``, changed, to a new page and return that.
+    """Write the header at ``page``, with changes, to a new page and return the new page.
 
     ``work`` is its content if the caller changed the table; ``name``, ``meta`` and ``size`` (0:
-    as it is) change those fields. All descriptors hear of it.
+    no change, as in the C) change those fields. All descriptors of the file are updated.
     """
     geometry = volume.geometry
     entry = object_id | ondisk.ID_INDEX

@@ -39,7 +39,7 @@ class BlockCounts:
         self._known: list[BlockCount | None] = [None] * geometry.blocks
 
     def touch(self, page: int) -> None:
-        """Say that the entry of ``page`` changed."""
+        """Note that the entry of ``page`` changed."""
         self._known[page // self._per_block] = None
 
     def __getitem__(self, block: int) -> BlockCount:
@@ -66,11 +66,11 @@ _MAX_ID = 0x7FFF
 
 
 class IdPool:
-    """Counts the pages that carry each id, and the finished headers of each.
+    """Chooses the id of a new file (docs/SPEC.md, section 4).
 
-    The C has a work buffer of one page for this. Where a bit per id fits, the smallest id that
-    no look-up entry carries is taken; else ids are counted in buckets, over finished headers only
-    (of files being removed too), and the first empty bucket gives its first id.
+    The C has a work buffer of one page for this. Where a bit per id fits into it, the smallest id
+    that no look-up entry carries is taken. Else ids are counted in buckets, over finished headers
+    only (those of files being removed too), and the first empty bucket gives its first id.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -133,28 +133,13 @@ class IdPool:
         return number
 
     def _choose_by_bucket(self, buckets: list[int]) -> int:
-        low, high, size = 1, self._max, self._bucket_size
-        while True:
-            fewest = min(buckets)
-            if fewest == size:
-                raise spiffs_error(Code.FULL, "object ids")
-            chosen = buckets.index(fewest)
-            if fewest == 0:
-                return low + chosen * size
-            low += chosen * size
-            high = low + size
-            if high - low <= self._buffer * 8:
-                return self._first_unused(low)
-            size = (high - low) // self._buffer
-            buckets = self._recount(low, high, size)
-
-    def _recount(self, low: int, high: int, size: int) -> list[int]:
-        buckets = [0] * self._buffer
-        for object_id, headers in self._headers.items():
-            bucket = (object_id - low) // size
-            if low <= object_id <= high and bucket < self._buffer:
-                buckets[bucket] += headers
-        return buckets
+        fewest = min(buckets)
+        if fewest == self._bucket_size:
+            raise spiffs_error(Code.FULL, "object ids")
+        first = 1 + buckets.index(fewest) * self._bucket_size
+        # The C counts again within a bucket of more ids than its buffer has bits. There are none:
+        # 32,767 ids in 64 buckets, those of the smallest page, are 511 each.
+        return self._first_unused(first) if fewest else first
 
     def _first_unused(self, low: int) -> int:
         for number in range(low, min(low + self._buffer * 8, _MAX_ID + 1)):
@@ -188,7 +173,13 @@ class DirEntry(NamedTuple):
 
 
 class ObjectIndex:
-    """Index pages in RAM."""
+    """Index pages in RAM, by (id, span) and by name.
+
+    By id and span the C looks for a live page whose header says so; by name and in listings it
+    looks for a visible header and does not compare its id (docs/SPEC.md, section 4). On a sound
+    file system both find the same page. A power loss can leave two; then the first one from the
+    search cursor on counts.
+    """
 
     def __init__(self, geometry: Geometry) -> None:
         self._name_end = ondisk.NAME_OFFSET + geometry.name_length
@@ -206,10 +197,10 @@ class ObjectIndex:
         """Goes up whenever a name appears or disappears; not where its header only moves."""
 
     def add(self, page: int, entry: int, raw: bytes) -> int | None:
-        """Take an index page in: its look-up entry and first ``header_size`` bytes.
+        """Add an index page: its look-up entry and its first ``header_size`` bytes.
 
-        Returns the object id if the page is a finished header, that of a file whose removal
-        did not come to its end included.
+        Returns the object id if the page is a finished header, also that of a file whose
+        removal was interrupted.
         """
         object_id, span, flags, _, size, kind = _unpack_header(raw)
         live = object_id == entry and flags & _LIVE_MASK == ondisk.DELET
@@ -242,7 +233,7 @@ class ObjectIndex:
         self.changes += 1
 
     def drop(self, page: int) -> int | None:
-        """Forget a page; returns what ``add`` returned for it."""
+        """Remove a page; returns what ``add`` returned for it."""
         key = self._keys.pop(page, None)
         if key is not None:
             _remove(self._by_span, key, page)
@@ -286,7 +277,7 @@ def _remove(index: dict[Key, list[int]], key: Key, page: int) -> None:
 
 
 class WriteCache:
-    """Bytes of one object that were written and have not reached flash."""
+    """Bytes of one object that were written but are not on flash yet."""
 
     __slots__ = ("data", "object_id", "offset")
 
@@ -301,12 +292,12 @@ class WriteCache:
         return self.offset + len(self.data)
 
     def takes(self, offset: int, length: int, page_size: int) -> bool:
-        """Tell whether a write can be merged: no gap, and within one page from the start."""
+        """Return whether a write can be merged: no gap, and within one page from the start."""
         start = self.offset
         return start <= offset <= self.end and offset + length <= start + page_size
 
     def put(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Merge a write that ``takes`` allowed."""
+        """Merge a write for which ``takes`` is true."""
         at = offset - self.offset
         self.data[at : at + len(data)] = data
 
@@ -328,21 +319,21 @@ class WriteCaches:
         the cache; and it is free when the page in it was deleted or its block erased.
         """
         self.pages: dict[int, WriteCache] = {}
-        """Cache pages in use; mostly none, which is the quick way out of a flush."""
+        """Cache pages in use; mostly empty, and then a flush ends at once."""
 
     def find(self, object_id: int) -> WriteCache | None:
         """Return the cache page of an object."""
         return self.pages.get(object_id)
 
     def allocate(self, object_id: int, offset: int) -> WriteCache | None:
-        """Return a fresh cache page, or ``None`` when all are taken by other objects."""
+        """Return a new cache page, or ``None`` when all are in use."""
         if self.limit is not None and len(self.pages) >= self.limit - (not self.spare):
             return None
         page = self.pages[object_id] = WriteCache(object_id, offset)
         return page
 
     def release(self, page: WriteCache) -> None:
-        """Give a cache page back; what it held is lost."""
+        """Free a cache page; its bytes are dropped."""
         if self.pages.get(page.object_id) is page:
             if len(self.pages) == self.limit:
                 self.spare = True  # all were taken, so that no read has one
@@ -408,8 +399,8 @@ class Slot:
     def take(self) -> None:
         """Open the slot.
 
-        A cache page that another file's descriptor left behind is not taken over (in the C it
-        can be, after a DIRECT descriptor, and then files mix).
+        The C keeps the cache page that the last user of the slot left, after a DIRECT
+        descriptor: then two files mix. This is not kept.
         """
         self.open = True
         self.cache = None
@@ -417,7 +408,12 @@ class Slot:
 
 
 class SlotTable:
-    """All descriptors: ``limit`` of them, or as many as are open when ``limit`` is ``None``."""
+    """All descriptors: ``limit`` of them, or as many as are needed where ``limit`` is ``None``.
+
+    A closed slot keeps the name's hash and the header page. Opening the same name again starts
+    the search there; where a power loss left two headers of one name, this decides which one is
+    found.
+    """
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
@@ -436,7 +432,7 @@ class SlotTable:
         return [slot for slot in self._slots if slot.object_id & ~ondisk.ID_INDEX == number]
 
     def take(self) -> Slot:
-        """Open the least remembered slot; raises -10007 when all are open."""
+        """Open the closed slot with the lowest score; raises -10007 when all are open."""
         closed = [slot for slot in self._slots if not slot.open]
         if not closed:
             closed = [self._grow()]
@@ -479,7 +475,7 @@ class SlotTable:
         return self._slots[-1]
 
     def renamed(self, old: bytes, new: bytes) -> None:
-        """Let slots that remember the old name remember the new one."""
+        """Make slots that remember the old name remember the new one."""
         old_hash, new_hash = name_hash(old), name_hash(new)
         for slot in self._slots:
             if slot.score > 0 and slot.hash == old_hash:

@@ -1,7 +1,7 @@
 """A mounted SPIFFS: its device, its state in RAM, and the programs that change both together.
 
-Look-up entries are mirrored in RAM, so no operation scans flash. The functions at the end tell
-open descriptors that an index page moved, that a size changed or that a file was removed.
+Look-up entries are mirrored in RAM, so that no operation scans flash. The functions at the end
+update open descriptors after an index page moved, a size changed or a file was removed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Volume:
     ) -> None:
         self.device = device
         self.geometry = geometry
-        # Bound once: these run some ten times for every page that is written.
+        # Bound once: these are called about ten times for each page that is written.
         self._read = device.read
         self._program = device.program
         self._base = geometry.base
@@ -60,7 +60,7 @@ class Volume:
         self.slots = SlotTable(max_files)
         self.caches = WriteCaches(cache_pages)
         self.checked: dict[int, int] = {}
-        """Span of each data page whose header was found good; others are looked at first."""
+        """Span of each data page whose header was checked; other pages are checked before use."""
         self.tables: dict[int, array[int]] = {}
         """Decoded tables of index pages, by page."""
         self.erase_counts = [ondisk.ID_FREE] * geometry.blocks
@@ -151,18 +151,22 @@ class Volume:
         self.caches.spare = False  # to find the page the C read look-up entries
         self._program(self.entry_address(page), ondisk.U16.pack(object_id))
         self.lookup[page] = object_id
-        self.checked.pop(page, None)  # a damaged file's index may list a free page
+        self.checked.pop(page, None)  # a damaged index may have listed this free page
         self.counts.touch(page)
         self.ids.take(object_id)
         self.allocated += 1
 
     def delete_page(self, page: int) -> None:
-        """Delete a page: first its look-up entry, then its flags, programmed blindly."""
+        """Delete a page: first its look-up entry, then its flags.
+
+        The flags are programmed without reading them, as in the C built with blind writes: a
+        driver that replaces bytes leaves 7E there (docs/SPEC.md, section 11.2).
+        """
         self._program(self.entry_address(page), b"\0\0")
         entry = self.lookup[page]
         self.lookup[page] = ondisk.ID_DELETED
         self.counts.touch(page)
-        if entry in _UNUSED:  # a damaged index lists a page that nobody has
+        if entry in _UNUSED:  # only a damaged index lists a page without an owner
             self.deleted += entry == ondisk.ID_FREE
         else:
             self.ids.give_back(entry)
@@ -175,7 +179,7 @@ class Volume:
         self.set_flags(page, ondisk.FLAGS_DELETE)
 
     def forget(self, page: int) -> None:
-        """Drop what RAM holds of a page."""
+        """Remove a page from the index and from all that is remembered about it."""
         self.checked.pop(page, None)
         self.tables.pop(page, None)
         number = self.index.drop(page)
@@ -183,14 +187,14 @@ class Volume:
             self.ids.header_gone(number)
 
     def learn(self, page: int) -> None:
-        """Take a new index page as it lies on flash into the index."""
+        """Add a new index page, as it is on flash, to the index."""
         raw = self._read(self._base + page * self._page_size, self.geometry.header_size)
         number = self.index.add(page, self.lookup[page], raw)
         if number is not None:
             self.ids.header_seen(number)
 
     def learn_again(self, page: int) -> None:
-        """Take an index page that was programmed in place into the index again."""
+        """Update the index after an index page was programmed in place."""
         index = self.index
         before, changes = index.visible.get(page), index.name_changes
         self.forget(page)
@@ -215,14 +219,14 @@ class Volume:
 def index_moved(
     volume: Volume, object_id: int, span: int, page: int, size: int | None = None
 ) -> None:
-    """Tell all descriptors of an object where its index page is now.
+    """Update all descriptors of an object after one of its index pages moved to ``page``.
 
     ``size`` is the size in a rewritten header (``None`` or 0: the size did not change).
     """
     for slot in volume.slots.of_object(object_id):
         if span == 0:
-            # The C passes over descriptors that were never opened by name, such as one opened by
-            # its page: it then goes on with the old header. A careful volume does not.
+            # The C skips descriptors that were never opened by name, such as one opened by its
+            # page: it goes on with the old header. Only a faithful mount keeps that.
             if slot.score == 0 and (volume.faithful or not slot.open):
                 continue
             slot.header_page = page
@@ -233,7 +237,7 @@ def index_moved(
 
 
 def index_gone(volume: Volume, object_id: int, span: int) -> None:
-    """Tell all descriptors of an object that an index page was deleted; span 0 closes them."""
+    """Update all descriptors of an object after an index page was deleted; span 0 closes them."""
     for slot in volume.slots.of_object(object_id):
         if span == 0:
             if slot.open and slot.cache is not None:
@@ -252,11 +256,11 @@ def _resized(volume: Volume, slot: Slot, size: int) -> None:
         end = max(end, cache.end)
     slot.offset = min(slot.offset, end)
     if cache is not None and cache.offset > end + 1:
-        release_cache(volume, cache)  # the file was cut before what waits to be written
+        release_cache(volume, cache)  # the file now ends before the cached bytes
 
 
 def release_cache(volume: Volume, cache: WriteCache) -> None:
-    """Give a cache page back and let no open descriptor point at it."""
+    """Free a cache page and remove it from all open descriptors."""
     for slot in volume.slots:
         if slot.open and slot.cache is cache:
             slot.cache = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Protocol
 
+from maixfs.errors import DeviceError
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import SectorError
@@ -169,6 +170,8 @@ class ProgramBlocks:
     def _block_size(self) -> int:
         try:
             size = self._ioctl(int(Ioctl.BLOCK_SIZE), 0)
+        except DeviceError:
+            raise  # the host's file under the program's device failed
         except Exception:  # v1.11 never asks, so that old devices may fail on this operation
             return SECTOR
         return size if type(size) is int and size > 0 else SECTOR

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from typing import Any
 
+from maixfs.errors import DeviceError
+
 Stat = tuple[int, int, int, int, int, int, int, int, int, int]
 """The result of ``stat`` and ``statvfs``."""
 
@@ -43,14 +45,17 @@ class NativeDriver(ABC):
 def import_stat(driver: Any, path: str) -> ImportStat:
     """Return what ``import`` finds at ``path`` of ``driver``.
 
-    Any exception of a program's ``stat`` means that nothing is there: MicroPython drops it.
+    Any exception of a program's ``stat`` means that nothing is there: MicroPython drops it. Only
+    ``DeviceError`` passes.
     A result that is not a 10-tuple is a ``ValueError``.
     """
     if isinstance(driver, NativeDriver):
         return driver.import_stat(path)
     try:
         entry = driver.stat(path)
-    except Exception:
+    except DeviceError:
+        raise  # the chip or its host file failed: nothing that a program's stat could mean
+    except Exception:  # resets and crashes of the board are not an Exception, and pass
         return ImportStat.NONE
     if len(entry) != 10:
         raise ValueError(f"requested length 10 but object has length {len(entry)}")

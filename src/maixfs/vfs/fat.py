@@ -165,7 +165,7 @@ class VfsFat(NativeDriver):
             raise fat_error(FResult.WRITE_PROTECTED)
         if fat is None:
             start = find_volume(self._device, self._part)
-            fat = FatCore(self._device, start, clock=self._now)
+            fat = FatCore(self._device, start, faithful=True, clock=self._now)
             self._fat = fat
         return fat
 
@@ -206,6 +206,8 @@ class VfsFat(NativeDriver):
 
         It is FAT12, FAT16 or, if the device is too large for them, FAT32 with a partition table.
         """
+        # The constructor looks for a file system first, as in v1.11: a device that fails to read
+        # cannot be formatted.
         volume = cls(bdev)
         with volume._request():
             volume._format(fat32=True)
@@ -281,6 +283,7 @@ class VfsFat(NativeDriver):
         letters = c_string(mode)
         flags = open_flags(letters)
         with self._request(path) as (raw,):
+            # f_open needs a writable volume for every flag but READ, also if nothing is written.
             fat = self._volume(write=flags not in (0, OpenFlag.READ))
             file = fat.open(raw, flags)
         if flags & OpenFlag.OPEN_ALWAYS:
@@ -299,6 +302,8 @@ class VfsFat(NativeDriver):
             self._remove(raw, folder=False)
 
     def _remove(self, raw: bytes, *, folder: bool) -> None:
+        # v1.11 looks at the entry before it removes it, so that a missing file or a wrong kind
+        # has its own number even on a read-only volume.
         if self._stat(raw).is_dir != folder:
             raise VfsError(Errno.ENOTDIR if folder else Errno.EISDIR)
         self._volume(write=True).remove(raw)
@@ -307,6 +312,7 @@ class VfsFat(NativeDriver):
         """Rename or move within the volume; an existing file of the new name is removed first."""
         with self._request(old, new) as (source, target):
             fat = self._volume(write=True)
+            # Checked before the rename: afterwards the folder cannot be found any more.
             orphans = self._orphans_folder(fat, source, target)
             try:
                 fat.rename(source, target, guarded=self.options.guarded)

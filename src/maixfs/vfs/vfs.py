@@ -98,11 +98,13 @@ class MountTable:
 
     def is_free(self, mount: Mount) -> bool:
         """Return True if ``mount``'s name leads to nothing, or only to a volume on ``/``."""
+        # A look-up compares whole path components from the left: "/a/below" collides with "/a".
         holder, _ = self.look_up(mount.name)
         return isinstance(holder, Place) or (holder.is_root and not mount.is_root)
 
     def insert(self, mount: Mount) -> None:
         """Put ``mount`` at the end, but before the one on ``/``."""
+        # A look-up takes the first match, and "/" matches every path: it has to stay last.
         before: Mount | None = None
         after = self.first
         while after is not None and not after.is_root:
@@ -256,12 +258,14 @@ class Vfs:
         if not arguments and self.profile.mount_lists:
             return [(mount.driver, mount.name) for mount in self._table]
         if len(arguments) < 2:
+            # Current releases crash with one argument: they do not count them any more.
             missing = 2 - len(arguments)
             raise TypeError(f"function missing {missing} required positional arguments")
         if len(arguments) > 2:
             raise TypeError("extra positional arguments given")
         fs, path = arguments
         name = c_string(path)
+        # A driver is known by its "mount" method; everything else counts as a block device.
         driver = fs if hasattr(fs, "mount") else self._block_driver(fs)
         driver.mount(readonly, mkfs)
         self._put(Mount(name, driver))
@@ -285,6 +289,7 @@ class Vfs:
     def open(self, file: Any, mode: Any = "r", buffering: int = -1, encoding: Any = None) -> Any:
         """Open a file; ``buffering`` and ``encoding`` are ignored, as on the board."""
         del encoding
+        # The only argument that v1.11 converts, and therefore checks, although it is not used.
         if not isinstance(buffering, int):
             raise TypeError("can't convert to int")
         place, path = self._find(file)
@@ -318,7 +323,7 @@ class Vfs:
             return "/"
         inside = _driver(current).getcwd()
         if isinstance(current, Place) or current.is_root:
-            return inside
+            return inside  # a driver on "/" returns the whole path
         text = c_string(inside)
         return current.name if text == "/" else current.name + text
 
@@ -354,6 +359,7 @@ class Vfs:
         """Rename within one mount; EPERM across two."""
         old_place, old_inside = self._find(old)
         new_place, new_inside = self._find(new)
+        # The entries are compared, not the drivers: one driver mounted twice is two mounts.
         if old_place is not new_place:
             raise VfsError(Errno.EPERM)
         return _driver(old_place).rename(old_inside, new_inside)

@@ -126,7 +126,7 @@ class Config:
         """Read the file; what is wrong with it is printed, a missing one is no error."""
         try:
             stream = self._open(CONFIG_PATH, "rb")
-        except PlainOSError:  # of the VFS or of a program; a chip that fails is another matter
+        except PlainOSError:  # the board's: an error of the chip's host file passes
             return False
         try:
             self._cache = ujson.load(stream)

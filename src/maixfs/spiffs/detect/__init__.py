@@ -1,8 +1,8 @@
-"""Find SPIFFS areas in an image or a dump, and tell their geometry.
+"""Find SPIFFS areas in an image or a dump, and their geometry.
 
-What is looked at: the magics of the blocks, whether look-up entries and page headers carry the
-same object ids, and whether the tables in the headers of files name the files' pages. An area
-without magic is looked for only where none with magic is found.
+The evidence: the magics of the blocks, look-up entries and page headers with the same object
+ids, and tables in the headers of files that list the files' pages. Areas without magic are
+searched only if no area with magic is found.
 """
 
 from __future__ import annotations
@@ -44,40 +44,40 @@ _LAYOUT_SHARE = {Source.TABLES: 1.0, Source.NAMES: 0.9, Source.PRESET: 0.8}
 
 
 class Detection(NamedTuple):
-    """An area that was found, and how sure that is.
+    """An area that was found, with a confidence from 0 to 1.
 
-    ``confidence`` is the product of three shares.
+    ``confidence`` is the product of three factors.
 
-    - Magics: 1 when at most one is wrong, as the C allows; 0.7 when more are, and it would not
-      mount; 0.6 without magic, where look-up entries had to tell the blocks; 0.3 where erase
-      counts are all there is. Up to half less, in proportion, where the image ends too early.
-    - Header layout: 1 when the tables of files name the files' pages with it, 0.9 when only
-      names tell, 0.8 when a preset was taken because there is nothing to see.
-    - Look-up entries: the share of those in use whose page carries the same object id, with one
-      that does added to both, because a single torn entry says little.
+    - Magics: 1 if at most one is wrong, as the C allows; 0.7 if more are, which the C does not
+      mount; 0.6 without magic, where look-up entries had to show the blocks; 0.3 where there are
+      only erase counts. Up to half of it less, in proportion, where the image ends too early.
+    - Header layout: 1 if the tables of files list the files' pages with it, 0.9 if only names
+      show it, 0.8 if a preset was taken because there are no files.
+    - Look-up entries: the share of used entries whose page carries the same object id, with one
+      agreeing entry added to both counts, because a single torn entry means little.
     """
 
     geometry: Geometry
     """``base`` is the address in the image."""
     confidence: float
     reasons: tuple[str, ...]
-    """Sentences about what was seen."""
+    """Sentences about the evidence."""
     preset: str | None
-    """Name of the preset that has the same format, wherever it lies and whatever its size."""
+    """Name of the preset with the same format, at any place and of any size."""
 
 
 def is_blank(image: bytes | bytearray | memoryview) -> bool:
-    """Tell whether every byte is FF, as erased flash is. Nothing at all is blank too."""
+    """Return whether every byte is FF, as in erased flash; also true for no bytes."""
     view = memoryview(image).cast("B")
     pieces = (bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
     return all(piece == _BLANK_PIECE[: len(piece)] for piece in pieces)
 
 
 def detect(image: bytes | bytearray | memoryview, *, base: int | None = None) -> list[Detection]:
-    """Return the SPIFFS areas in ``image``, the surest first; they do not overlap.
+    """Return the SPIFFS areas in ``image``, the highest confidence first; they do not overlap.
 
-    ``base`` asks for the area at this address alone. What is no SPIFFS gives an empty list;
-    nothing is raised, whatever the bytes are.
+    ``base`` limits the result to the area at this address. An image without SPIFFS gives an empty
+    list; no bytes raise an error.
     """
     if is_blank(image):
         return []
@@ -114,7 +114,7 @@ def _overlaps(area: Geometry, others: Iterable[Detection]) -> bool:
 
 
 def _examine(dump: Dump, area: Geometry) -> Detection | None:
-    """Return what an area turns out to be; ``None`` when its pages say that it is none."""
+    """Return what is known about an area; ``None`` if its pages contradict its look-up."""
     census = take_census(dump, area)
     fit = fit_tables(dump, area, census, possible_starts(area))
     settled = settle(dump, area, fit.base if fit else None)

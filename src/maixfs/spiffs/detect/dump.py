@@ -1,4 +1,4 @@
-"""Bytes of unknown origin: as columns for a search, and what the look-up of an area says."""
+"""The image that is searched: its words in columns, and the look-up entries of an area."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLANK = 0xFFFF
 class Dump:
     """An image to search: its bytes and its little-endian words, without a copy.
 
-    Only whole words count: an odd last byte is not seen.
+    An odd last byte is ignored.
     """
 
     def __init__(self, image: bytes | bytearray | memoryview) -> None:
@@ -30,7 +30,7 @@ class Dump:
         self._columns: dict[int, list[int]] = {}
 
     def column(self, offset: int) -> list[int]:
-        """Return the word ``offset`` bytes behind the start of each sector."""
+        """Return the word at ``offset`` bytes from the start of each sector."""
         if offset not in self._columns:
             self._columns[offset] = self.words[offset // 2 :: SECTOR // 2].tolist()
         return self._columns[offset]
@@ -40,7 +40,7 @@ class Dump:
         return bytes(self.view[address : address + length])
 
     def whole_blocks(self, geometry: Geometry) -> int:
-        """Return how many of an area's blocks lie in the image."""
+        """Return how many of the blocks of an area are inside the image."""
         return max(0, min(geometry.blocks, (self.size - geometry.base) // geometry.block_size))
 
 
@@ -53,7 +53,7 @@ def frame(
     magic: bool = True,
     length: bool = True,
 ) -> Geometry | None:
-    """Return a geometry whose header layout is still open, or ``None`` where there can be none."""
+    """Return a geometry without a header layout yet; ``None`` where the numbers are impossible."""
     try:
         return Geometry(
             size=blocks * block_size,
@@ -84,10 +84,10 @@ class Census(NamedTuple):
     agreeing: int
     """Of these, the ones whose page carries the same object id."""
     headers: tuple[int, ...]
-    """Index headers of files; so many as a judgement needs."""
+    """Index headers of files, at most 48 from all over the area."""
     data: dict[tuple[int, int], int]
     live: bool
-    """Whether headers and data are those of files that are there, or of deleted ones."""
+    """Whether headers and data are those of existing files; else they are of deleted ones."""
 
 
 class _Pages(NamedTuple):
@@ -99,10 +99,10 @@ class _Pages(NamedTuple):
 
 
 def take_census(dump: Dump, area: Geometry) -> Census:
-    """Return the census of an area as far as it lies in the image.
+    """Return the census of the part of an area that is inside the image.
 
-    Where there is no live file, the headers are those of deleted files whose pages are still
-    there.
+    Where there is no live file, the headers are those of deleted files whose pages are not
+    erased yet.
     """
     pages = _page_headers(dump, area)
     entries = _entries(dump, area)
@@ -140,7 +140,7 @@ def _page_headers(dump: Dump, area: Geometry) -> _Pages:
 
 
 def _entries(dump: Dump, area: Geometry) -> list[tuple[int, int]]:
-    """Return (page, look-up entry) for all that are not free."""
+    """Return (page, look-up entry) for all entries that are not free."""
     found: list[tuple[int, int]] = []
     count = min(area.usable_pages, area.lookup_pages * area.page_size // 2)
     blank = b"\xff" * (2 * count)
@@ -155,10 +155,11 @@ def _entries(dump: Dump, area: Geometry) -> list[tuple[int, int]]:
 
 
 def block_agreement(dump: Dump, area: Geometry, address: int) -> int:
-    """Return how many entries of a block agree with their pages, less twice those that do not.
+    """Return the entries of a block that agree with their pages, minus twice those that do not.
 
-    To agree, a page carries the entry's object id and flags of the entry's kind. A used page
-    under a free entry speaks against the block's size: it is in a block of its own.
+    A page agrees if it has the object id of the entry and flags of the same kind. A used page
+    with a free entry counts against the block size: with the right size the page would belong
+    to another block.
     """
     count = min(area.usable_pages, area.magic_offset // 2 + 1, _ENTRIES_COMPARED)
     entries = dump.words[address // 2 : address // 2 + count].tolist()
@@ -179,8 +180,8 @@ def block_agreement(dump: Dump, area: Geometry, address: int) -> int:
 def _dead(pages: _Pages, area: Geometry) -> tuple[list[int], list[int]]:
     """Return the header and data pages that deleted files left behind.
 
-    A deletion that replaced the flags by 7E took their kind with it: then the object id's
-    index bit and the span tell.
+    A driver that replaces bytes leaves 7E as the flags of a deleted page, which does not say
+    what the page was. Then the index bit of the object id and the span decide.
     """
     headers, data = [], []
     for page, (obj_id, flags) in enumerate(zip(pages.ids, pages.flags, strict=True)):
@@ -196,5 +197,5 @@ def _dead(pages: _Pages, area: Geometry) -> tuple[list[int], list[int]]:
 
 
 def _spread(pages: list[int]) -> list[int]:
-    """Return some of the pages, from all over the area."""
+    """Return at most 48 of the pages, evenly spread over the area."""
     return pages[:: max(1, -(-len(pages) // _MOST_HEADERS))]

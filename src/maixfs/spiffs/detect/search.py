@@ -1,7 +1,8 @@
 """Find areas by the magics of their blocks, or, without magic, by their look-up entries.
 
-With length, the magic of a block tells how many blocks there are from it to the end of its
-area: all magics of an area point at the same end. Without length they are all alike.
+A magic with length holds the number of blocks from its block to the end of the area, so all
+magics of an area give the same end. Magics without length are all equal. Without magic, a block
+may start where its first look-up entry and the first object page carry the same object id.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ _MOST_ENDS = 16
 
 
 class Marked(NamedTuple):
-    """An area that magics point out."""
+    """An area that was found by its magics."""
 
     magics: int
-    """How many of its magics were seen."""
+    """How many of its magics were found."""
     area: Geometry
 
 
@@ -56,13 +57,13 @@ class Raster(NamedTuple):
         return (ondisk.MAGIC ^ self.page_size) & 0xFFFF
 
     def most_blocks(self, stride: int) -> int:
-        """Return how many blocks of ``stride`` sectors an area can have at most."""
+        """Return the most blocks of ``stride`` sectors that an area can have."""
         return _MOST_PAGES * self.page_size // (stride * SECTOR)
 
 
 @cache
 def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
-    """Return every page size with its block sizes; with magic only where it has room."""
+    """Return every page size with its block sizes; with ``magic`` only those with room for it."""
     found = []
     for page_size in PAGE_SIZES:
         areas = [(stride, frame(0, 3, stride * SECTOR, page_size)) for stride in STRIDES]
@@ -76,7 +77,7 @@ def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
 
 
 def find_marked(dump: Dump) -> list[Marked]:
-    """Return the areas that magics point out, the ones with most magics first."""
+    """Return the areas found by magics, those with most magics first."""
     found = [*_with_length(dump), *_without_length(dump)]
     return sorted(found, key=lambda marked: (-marked.magics, marked.area.base))
 
@@ -84,7 +85,7 @@ def find_marked(dump: Dump) -> list[Marked]:
 def _with_length(dump: Dump) -> Iterator[Marked]:
     for raster in rasters():
         most, plain = raster.most_blocks(raster.strides[0]), raster.plain_magic
-        # Blank words drop out by themselves: no area has so many blocks.
+        # Blank words are left out by the limit: no area has that many blocks.
         left = {
             sector: blocks
             for sector, word in enumerate(dump.column(raster.magic_offset))
@@ -95,9 +96,9 @@ def _with_length(dump: Dump) -> Iterator[Marked]:
 
 
 def _ends(left: dict[int, int], raster: Raster, stride: int, dump: Dump) -> Iterator[Marked]:
-    """Yield an area for each end at which neighbours, or those next but one, agree.
+    """Yield an area for each end on which two blocks agree that are one or two strides apart.
 
-    ``left`` has the blocks left to the end, by sector, where the word there is a magic.
+    ``left`` is the number of blocks up to the end, by sector, where a word can be a magic.
     """
     most, other = raster.most_blocks(stride), left.get
     votes = Counter(
@@ -108,7 +109,7 @@ def _ends(left: dict[int, int], raster: Raster, stride: int, dump: Dump) -> Iter
     )
     for end, count in votes.most_common(_MOST_ENDS):
         members = sorted(n for sector, n in left.items() if sector + stride * n == end)
-        # One pair is chance in a big dump, but not when both numbers are this low.
+        # In a big dump one pair can be chance; hardly so if both numbers are this low.
         if count < 2 and members[-1] > 4:
             continue
         unseen = max(0, (end * SECTOR - dump.size) // (stride * SECTOR))
@@ -119,9 +120,9 @@ def _ends(left: dict[int, int], raster: Raster, stride: int, dump: Dump) -> Iter
 
 
 def _dense_top(members: list[int], unseen: int) -> int:
-    """Return the highest member with at least half of the places under it taken.
+    """Return the highest number of blocks of which at least half have a magic.
 
-    The lowest ``unseen`` places lie behind the end of the image.
+    The last ``unseen`` blocks are past the end of the image and count as if they had one.
     """
     dense = [n for rank, n in enumerate(members, 1) if 2 * rank >= n - unseen]
     return dense[-1] if dense else members[0]
@@ -145,7 +146,7 @@ def _without_length(dump: Dump) -> Iterator[Marked]:
 
 
 def _runs(hits: set[int], stride: int) -> list[list[int]]:
-    """Return the rows of sectors that are ``stride`` apart, two missing in a row at most."""
+    """Return rows of sectors that are ``stride`` apart; up to two in a row may be missing."""
     runs: list[list[int]] = []
     for sector in sorted(hits, key=lambda hit: (hit % stride, hit)):
         if (
@@ -171,7 +172,7 @@ class _Sown(NamedTuple):
 
 
 def find_unmarked(dump: Dump) -> list[Geometry]:
-    """Return the areas with files that may be there, the likeliest first."""
+    """Return areas without magic that hold files, the likeliest first."""
     grown = [pair for one in _sow(dump) for pair in _grow(dump, one)]
     return [area for _, area in sorted(grown, key=lambda pair: -pair[0])]
 
@@ -194,7 +195,7 @@ def _flags_of(entry: int) -> int:
 
 
 def _grow(dump: Dump, sown: _Sown) -> Iterator[tuple[int, Geometry]]:
-    """Yield (how much speaks for it, area) for each block size that may be."""
+    """Yield (score, area) for each possible block size."""
     for stride in sown.raster.strides if sown.starts else ():
         (residue, _), *_ = Counter(start % stride for start in sown.starts).most_common(1)
         starts = [start for start in sown.starts if start % stride == residue]
@@ -209,7 +210,7 @@ def _grow(dump: Dump, sown: _Sown) -> Iterator[tuple[int, Geometry]]:
 
 
 def _row(dump: Dump, area: Geometry) -> int:
-    """Return how many formatted blocks follow the area's first, used ones among them or not."""
+    """Return the number of formatted blocks after the first one; used blocks may lie between."""
     formatted = 0
     for block in range(1, _BLOCKS_COMPARED):
         address = area.base + block * area.block_size
@@ -221,9 +222,9 @@ def _row(dump: Dump, area: Geometry) -> int:
 
 
 def find_formatted(dump: Dump) -> list[Geometry]:
-    """Return the areas without magic and files: rows of blocks that have an erase count only.
+    """Return the areas without magic and without files: rows of blocks with an erase count only.
 
-    Page sizes share their place of the erase count: the presets' come first.
+    Several page sizes have the erase count at the same place; those of presets come first.
     """
     usual = [preset.page_size for preset in PRESETS.values()]
     found = [area for raster in rasters(magic=False) for area in _formatted(dump, raster)]
@@ -247,7 +248,7 @@ def _formatted(dump: Dump, raster: Raster) -> Iterator[Geometry]:
 
 
 _BLOCKS_LOST = 2
-"""Blocks in front of the first magic that tables may still speak of."""
+"""Blocks before the first magic to which tables may still refer."""
 _HIGHEST_ERASE_COUNT = 0x7FFF
 
 
@@ -259,7 +260,7 @@ def possible_starts(area: Geometry) -> list[int]:
 
 
 def settle(dump: Dump, area: Geometry, start: int | None) -> Geometry:
-    """Return the area from ``start``, where tables tell it, or from where it is likely to be."""
+    """Return the area from ``start`` if tables give one, else from its likely start."""
     if start is None:
         start = _likely_start(dump, area)
     end = _likely_end(dump, area, start)
@@ -278,10 +279,10 @@ def _likely_start(dump: Dump, area: Geometry) -> int:
 
 
 def _usual_start(dump: Dump, area: Geometry) -> int:
-    """Return the start of an area whose first block was lost without a trace.
+    """Return the start of an area whose first block was erased completely.
 
-    Nothing but the place speaks for such a block: an image that is this area and no more, or
-    the place of a preset's area.
+    Only its place shows that the block belongs to the area: the image holds nothing else, or
+    the area is where a preset has it.
     """
     before = area.base - area.block_size
     whole = before == 0 and dump.size - area.base - area.size < area.block_size
@@ -298,7 +299,7 @@ def _likely_end(dump: Dump, area: Geometry, start: int) -> int:
     if start == 0 and (not area.use_magic or rest < 2 * area.block_size):
         return max(end, dump.size - dump.size % area.block_size)
     if area.use_magic:
-        # Used blocks may be those of the next area, and the C allows one bad magic at most.
+        # A used block may belong to the next area; and the C mounts with one bad magic at most.
         return end + area.block_size if is_formatted(dump, area, end) else end
     while _is_block(dump, area, end):
         end += area.block_size
@@ -306,12 +307,12 @@ def _likely_end(dump: Dump, area: Geometry, start: int) -> int:
 
 
 def _is_block(dump: Dump, area: Geometry, address: int) -> bool:
-    """Tell whether a block of the area may be there, whatever its magic."""
+    """Return whether a block of the area can be at ``address``, whatever its magic."""
     return is_formatted(dump, area, address) or block_agreement(dump, area, address) > 0
 
 
 def is_formatted(dump: Dump, area: Geometry, address: int) -> bool:
-    """Tell whether a block has nothing in its look-up pages but an erase count."""
+    """Return whether the look-up pages of a block hold nothing but an erase count."""
     length = area.magic_offset + ondisk.BlockSignature.size
     lookup = dump.bytes_at(address, length)
     if len(lookup) < length:

@@ -1,9 +1,8 @@
-"""Tell from the headers of files how long names and meta are, and whether tables are aligned.
+"""Find the name length, the meta length and the table alignment from the headers of files.
 
-None of it is written down anywhere in an area (docs/SPEC.md, section 3.2). But the table of a
-header must name the pages that carry the file's object id and the right spans: that gives the
-size of the header, and where the area starts. Names are padded with zeros: that parts the name
-from the meta.
+An area does not store them (docs/SPEC.md, section 3.2). But the table of a header must list the
+pages that carry the file's object id and the right spans: that gives the size of the header, and
+the start of the area. Names are padded with zeros: that separates the name from the meta.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _C_DEFAULT = (32, 0, False)
 
 
 class Source(Enum):
-    """What the layout of headers was learnt from."""
+    """The evidence for a header layout."""
 
     TABLES = "tables of files"
     NAMES = "names of files"
@@ -36,7 +35,7 @@ class Source(Enum):
 
 
 class TableFit(NamedTuple):
-    """The header size and start of the area with which most tables name the right pages."""
+    """The header size and start of the area with which most tables list the right pages."""
 
     header_size: int
     base: int
@@ -44,7 +43,7 @@ class TableFit(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How headers are laid out."""
+    """The layout of index headers."""
 
     name_length: int
     meta_length: int
@@ -67,7 +66,7 @@ def fit_tables(
             files[fit] += 1
     if not weights:
         return None
-    # A long file fits again one block's entries later with the area one block earlier.
+    # A long file also fits with the area one block earlier, one block of entries later.
     header_size, base = min(weights, key=lambda fit: (-weights[fit], fit[0], -fit[1]))
     return TableFit(header_size, base, files[header_size, base])
 
@@ -115,7 +114,7 @@ def _words(page: bytes, offset: int) -> tuple[int, ...]:
 
 
 def read_layout(dump: Dump, area: Geometry, census: Census, header_size: int | None) -> Layout:
-    """Return the layout of headers, as far as the bytes tell; presets come first."""
+    """Return the layout that fits the headers; presets are preferred where several do."""
     pages = [page for page in _pages(dump, area, census) if _has_name(page)]
     least, most = _name_bounds(pages, header_size or area.page_size - _LEAST_TABLE)
     if header_size is not None:
@@ -130,12 +129,12 @@ def read_layout(dump: Dump, area: Geometry, census: Census, header_size: int | N
         if least <= preset[0] <= most <= preset[0] + 1 + preset[1]:
             return Layout(*preset, Source.NAMES)
     if most > 2 and (most - 1) & (most - 2) == 0 and least < most:
-        return Layout(most - 1, 0, True, Source.NAMES)  # one zero more: padding
+        return Layout(most - 1, 0, True, Source.NAMES)  # the table is aligned: one zero is padding
     return Layout(max(least, most), 0, False, Source.NAMES)
 
 
 def _name_bounds(pages: list[bytes], end: int) -> tuple[int, int]:
-    """Return the least and the most bytes that the name field can have."""
+    """Return the smallest and the largest possible length of the name field."""
     least, most = 1, max(1, end - ondisk.NAME_OFFSET)
     for page in pages:
         field = page[ondisk.NAME_OFFSET : end]
@@ -156,7 +155,7 @@ def _splits(header_size: int, least: int, most: int) -> Iterator[tuple[int, int,
 
 
 def _oddity(choice: tuple[int, int, bool], area: Geometry, most: int) -> tuple[int, ...]:
-    """Return a key that is smallest for the likeliest choice."""
+    """Return a sort key: the smallest belongs to the likeliest layout."""
     name_length, meta_length, aligned = choice
     presets = [(p.name_length, p.meta_length) for p in PRESETS.values()]
     usual = [(n, m) for n, m, _ in _nearest_presets(area)]
@@ -172,7 +171,7 @@ def _oddity(choice: tuple[int, int, bool], area: Geometry, most: int) -> tuple[i
 
 
 def _nearest_presets(area: Geometry) -> list[tuple[int, int, bool]]:
-    """Return the layouts of the presets with this page size, the most alike first."""
+    """Return the layouts of the presets with this page size, the most similar first."""
     alike = [preset for preset in PRESETS.values() if preset.page_size == area.page_size]
     alike.sort(
         key=lambda preset: (
@@ -188,7 +187,7 @@ def _possible(layout: tuple[int, int, bool], area: Geometry) -> bool:
 
 
 def with_layout(area: Geometry, layout: Layout) -> tuple[Geometry, str | None]:
-    """Return the area with its header layout, and the preset that has the same format."""
+    """Return the area with its header layout, and the name of the preset with that format."""
     whole = replace(
         area,
         name_length=layout.name_length,
