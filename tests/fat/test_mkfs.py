@@ -1,6 +1,6 @@
-"""New volumes: the bytes of FatFs and of mkfs.fat, and what cannot be made.
+"""New volumes: the bytes of FatFs and of mkfs.fat, and requests that are refused.
 
-The digests were made by FatFs R0.13c on cards of that many sectors.
+The digests come from FatFs R0.13c on cards of these sizes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def clock() -> tuple[int, int]:
 
 
 class Sparse(RamSectors):
-    """A card that knows which sectors are not zero, and counts what is written."""
+    """A card that records which sectors were written, and counts them."""
 
     def __init__(self, sectors: int) -> None:
         super().__init__(sectors)
@@ -78,7 +78,7 @@ class Sparse(RamSectors):
         (268435456, 32, None, "c3f76918eec6b47a"),
     ],
 )
-def test_the_layout_is_fatfss_byte_for_byte(sectors, fat_type, cluster_size, digest):
+def test_fatfs_layout_equals_fatfs_byte_for_byte(sectors, fat_type, cluster_size, digest):
     card = Sparse(sectors)
     format_volume(card, fat_type=fat_type, cluster_size=cluster_size, serial=SERIAL)
     assert card.digest() == digest
@@ -96,13 +96,13 @@ def test_the_layout_is_fatfss_byte_for_byte(sectors, fat_type, cluster_size, dig
         (268435456, "a4f9c3c149e9a26e"),
     ],
 )
-def test_what_the_board_makes_of_a_card_is_what_we_make(sectors, digest):
+def test_make_filesystem_equals_the_board(sectors, digest):
     card = Sparse(sectors)
     make_filesystem(card, clock=clock)
     assert card.digest() == digest
 
 
-def test_a_card_that_the_board_formatted_has_our_boot_sector():
+def test_boot_sector_equals_that_of_a_card_the_board_formatted():
     theirs = load_card("superfloppy_ff").read(0, 1)
     serial = read_geometry(theirs).serial
     card = RamSectors(81920)
@@ -150,13 +150,13 @@ SHAPES = {
 }
 
 
-def options(sectors: int, wishes: dict[str, object]) -> list[str]:
-    made = ["--invariant", "-h", str(wishes.get("hidden", 0))]
+def options(sectors: int, options: dict[str, object]) -> list[str]:
+    made = ["--invariant", "-h", str(options.get("hidden", 0))]
     for word, flag in (("fat_type", "-F"), ("fats", "-f"), ("label", "-n")):
-        made += [flag, str(wishes[word])] if word in wishes else []
-    if "cluster_size" in wishes:
-        made += ["-s", str(int(str(wishes["cluster_size"])) // SECTOR)]
-    if "geometry" in wishes:
+        made += [flag, str(options[word])] if word in options else []
+    if "cluster_size" in options:
+        made += ["-s", str(int(str(options["cluster_size"])) // SECTOR)]
+    if "geometry" in options:
         made += ["-g", "255/63"]
     return made
 
@@ -172,20 +172,20 @@ def without_text(content: bytes, made: FatGeometry) -> bytes:
 
 @pytest.mark.skipif(not has_mkfs_fat(), reason="mkfs.fat 4.2 is not installed")
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_layout_is_mkfs_fats_byte_for_byte(shape, tmp_path):
-    sectors, wishes = SHAPES[shape]
+def test_mkfs_fat_layout_equals_mkfs_fat_byte_for_byte(shape, tmp_path):
+    sectors, options = SHAPES[shape]
     card = RamSectors(sectors)
     made = format_volume(
         card,
         layout="mkfs.fat",
         serial=0x1234ABCD,
         clock=lambda: INVARIANT,
-        **{"hidden": 0, **wishes},  # type: ignore[arg-type]
+        **{"hidden": 0, **options},  # type: ignore[arg-type]
     )
     theirs = tmp_path / "card"
     with theirs.open("wb") as file:
         file.truncate(sectors * SECTOR)
-    run("mkfs.fat", *options(sectors, wishes), theirs)
+    run("mkfs.fat", *options(sectors, options), theirs)
     with theirs.open("rb") as file:
         head = file.read((made.fat_start + 1) * SECTOR)
         second = made.fat_start + made.fat_sectors
@@ -195,12 +195,12 @@ def test_the_layout_is_mkfs_fats_byte_for_byte(shape, tmp_path):
         root = file.read((1 + (made.root_sectors or made.sectors_per_cluster)) * SECTOR)
     ours = card.read(0, made.fat_start + 1)
     assert without_text(ours, made) == without_text(head, made)
-    assert ours != head  # the words, and nothing else
+    assert ours != head  # they differ in the text alone
     assert card.read(second - 1, 2) == middle
     assert card.read(made.root_start - 1, len(root) // SECTOR) == root
 
 
-def test_our_words_have_the_length_of_mkfs_fats():
+def test_boot_code_has_the_length_of_mkfs_fat():
     for _, code in DOSFS.boot.values():
         assert len(code) == 129
 
@@ -220,25 +220,25 @@ FORMATS = {
 
 @pytest.mark.skipif(None in TOOLS.values(), reason="dosfstools and mtools are not installed")
 @pytest.mark.parametrize("shape", FORMATS)
-def test_fsck_is_silent_and_mtools_reads_it(shape, tmp_path):
-    sectors, wishes = FORMATS[shape]
+def test_fsck_finds_nothing_and_mtools_reads_the_volume(shape, tmp_path):
+    sectors, options = FORMATS[shape]
     path = tmp_path / "card"
     with FileSectors.create(path, sectors) as card:
-        made = format_volume(card, **wishes)  # type: ignore[arg-type]
-    said = run("fsck.fat", "-n", path).splitlines()
-    assert len(said) == 2
-    assert said[1].endswith(f"/{made.clusters} clusters")
+        made = format_volume(card, **options)  # type: ignore[arg-type]
+    lines = run("fsck.fat", "-n", path).splitlines()
+    assert len(lines) == 2
+    assert lines[1].endswith(f"/{made.clusters} clusters")
     info = run("minfo", "-i", path)
     assert f'disk type="FAT{"32" if made.fat_type == 32 else ""}' in info
     listing = run("mdir", "-i", path)
-    label = str(wishes.get("label", "")).upper()
+    label = str(options.get("label", "")).upper()
     assert (f"is {label}" if label.isascii() and label else "Volume") in listing
 
 
-def test_the_same_call_writes_the_same_bytes():
-    def made(**wishes: object) -> str:
+def test_format_volume_with_serial_and_clock_is_reproducible():
+    def made(**options: object) -> str:
         card = Sparse(80 * MIB)
-        format_volume(card, 2048, clock=clock, label="SAME", **wishes)  # type: ignore[arg-type]
+        format_volume(card, 2048, clock=clock, label="SAME", **options)  # type: ignore[arg-type]
         return card.digest()
 
     assert made(serial=7) == made(serial=7)
@@ -246,7 +246,7 @@ def test_the_same_call_writes_the_same_bytes():
     assert made() != made()
 
 
-def test_a_volume_in_a_partition_leaves_what_lies_around_it():
+def test_format_volume_writes_inside_its_partition_only():
     card = RamSectors(80 * MIB, b"\xaa" * (60 * MIB * SECTOR))
     made = format_volume(card, 3000, 50 * MIB, fat_type=32, layout="mkfs.fat")
     assert made.hidden == 3000
@@ -260,7 +260,7 @@ def test_a_volume_in_a_partition_leaves_what_lies_around_it():
 
 
 @pytest.mark.parametrize("layout", ["fatfs", "mkfs.fat"])
-def test_boot_sector_and_fsinfo_have_copies(layout):
+def test_fat32_has_backups_of_boot_sector_and_fsinfo(layout):
     card = RamSectors(80 * MIB)
     made = format_volume(card, fat_type=32, layout=layout, label="COPY")
     assert card.read(0, 2) == card.read(6, 2)
@@ -269,7 +269,7 @@ def test_boot_sector_and_fsinfo_have_copies(layout):
     assert (made.fsinfo_sector, made.backup_sector, made.label) == (1, 6, "COPY")
 
 
-def test_the_label_is_in_the_root_too():
+def test_label_is_an_entry_of_the_root():
     card = RamSectors(16 * MIB)
     made = format_volume(card, label="größe 7", clock=clock)
     entry = card.read(made.root_start, 1)[:32]
@@ -280,14 +280,14 @@ def test_the_label_is_in_the_root_too():
     )
 
 
-def test_without_a_label_the_root_is_empty():
+def test_root_without_a_label_is_empty():
     card = RamSectors(16 * MIB)
     made = format_volume(card, label="   ")
     assert made.label == "NO NAME"
     assert not card.read(made.root_start, 1).strip(b"\0")
 
 
-def test_128_gib_are_formatted_without_writing_the_zeros():
+def test_format_of_128_gib_writes_few_sectors():
     card = Sparse(131072 * MIB)
     format_volume(card, 8192, fat_type=32, layout="mkfs.fat")
     assert card.written < 16
@@ -314,7 +314,7 @@ class Plain:
         self.card.sync()
 
 
-def test_a_device_that_only_writes_gets_the_same_volume():
+def test_device_without_zeroing_gets_the_same_volume():
     plain, quick = Plain(40 * MIB), RamSectors(40 * MIB)
     for card in (plain, quick):
         made = format_volume(card, fat_type=32, serial=3, layout="mkfs.fat")
@@ -322,33 +322,33 @@ def test_a_device_that_only_writes_gets_the_same_volume():
 
 
 @pytest.mark.parametrize(
-    ("sectors", "wishes", "words"),
+    ("sectors", "options"),
     [
-        (20, {}, "too few"),
-        (60, {"cluster_size": 4096}, "too few"),
-        (16 * MIB, {"fat_type": 32}, "too few for FAT32"),
-        (16 * MIB, {"fat_type": 32, "layout": "mkfs.fat"}, "cannot be FAT32"),
-        (100 * MIB, {"fat_type": 32, "cluster_size": 4096}, "too few for FAT32"),
-        (8192 * MIB, {"fat_type": 16}, "more than the 65525 of FAT16"),
-        (8192 * MIB, {"fat_type": 16, "layout": "mkfs.fat"}, "cannot be FAT16"),
-        (1024 * MIB, {"fat_type": 12}, "make FAT16, not FAT12"),
-        (2 * MIB, {"fat_type": 16, "cluster_size": 4096}, "make FAT12, not FAT16"),
-        (4120, {"cluster_size": 512}, "too few for FAT16 and too many for FAT12"),
-        (262144 * MIB, {"fat_type": 32, "cluster_size": 512}, "more than the 268435445 of FAT32"),
-        (96, {"layout": "mkfs.fat"}, "32 KiB"),
-        (2100000 * MIB, {}, "can count"),
+        (20, {}),
+        (60, {"cluster_size": 4096}),
+        (16 * MIB, {"fat_type": 32}),
+        (16 * MIB, {"fat_type": 32, "layout": "mkfs.fat"}),
+        (100 * MIB, {"fat_type": 32, "cluster_size": 4096}),
+        (8192 * MIB, {"fat_type": 16}),
+        (8192 * MIB, {"fat_type": 16, "layout": "mkfs.fat"}),
+        (1024 * MIB, {"fat_type": 12}),
+        (2 * MIB, {"fat_type": 16, "cluster_size": 4096}),
+        (4120, {"cluster_size": 512}),
+        (262144 * MIB, {"fat_type": 32, "cluster_size": 512}),
+        (96, {"layout": "mkfs.fat"}),
+        (2100000 * MIB, {}),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_limit(sectors, wishes, words):
+def test_impossible_volume_is_refused_before_anything_is_written(sectors, options):
     card = Sparse(sectors)
-    with pytest.raises(FatError, match=words) as caught:
-        format_volume(card, **wishes)
+    with pytest.raises(FatError) as caught:
+        format_volume(card, **options)
     assert caught.value.result is FResult.MKFS_ABORTED
     assert card.written == 0
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "options",
     [
         {"fat_type": 8},
         {"cluster_size": 1000},
@@ -363,21 +363,21 @@ def test_what_cannot_be_is_refused_with_the_limit(sectors, wishes, words):
         {"start": 21 * MIB},
     ],
 )
-def test_arguments_that_no_volume_has_are_refused(wishes):
+def test_arguments_out_of_range_raise_usage_error(options):
     with pytest.raises(UsageError):
-        format_volume(RamSectors(20 * MIB), **wishes)
+        format_volume(RamSectors(20 * MIB), **options)
 
 
 @pytest.mark.parametrize("label", ["twelve chars", "a/b", "x.y", "日本", " x", "tab\t", "a\x7f"])
-def test_labels_that_cannot_be_are_refused_before_anything_is_written(label):
+def test_invalid_label_is_refused_before_anything_is_written(label):
     card = Sparse(16 * MIB)
-    with pytest.raises(FatError, match="label") as caught:
+    with pytest.raises(FatError) as caught:
         format_volume(card, label=label)
     assert caught.value.result is FResult.INVALID_NAME
     assert card.written == 0
 
 
-def test_a_card_that_cannot_be_written_says_so():
+def test_read_only_card_raises_write_protected():
     card = RamSectors(16 * MIB)
     card.read_only = True
     for make in (format_volume, make_filesystem):
@@ -387,20 +387,26 @@ def test_a_card_that_cannot_be_written_says_so():
 
 
 class Failing(Plain):
+    good = 50
+
     def write(self, sector, data):
-        if sector > 50:
+        if sector > self.good:
             raise SectorError(f"sector {sector} is bad")
         super().write(sector, data)
 
 
-def test_a_card_that_fails_is_a_disk_error():
-    with pytest.raises(FatError, match="is bad") as caught:
-        format_volume(Failing(16 * MIB), layout="mkfs.fat")
+@pytest.mark.parametrize("good", [-1, 0, 50])
+def test_write_error_raises_disk_err(good):
+    card = Failing(16 * MIB)
+    card.good = good
+    with pytest.raises(FatError) as caught:
+        format_volume(card, layout="mkfs.fat")
     assert caught.value.result is FResult.DISK_ERR
+    assert isinstance(caught.value.__cause__, SectorError)
 
 
 @pytest.mark.parametrize("sectors", [1, 21, 49])
-def test_a_card_too_small_for_any_volume_is_refused(sectors):
+def test_make_filesystem_refuses_a_card_that_is_too_small(sectors):
     with pytest.raises(FatError) as caught:
         make_filesystem(RamSectors(sectors))
     assert caught.value.result is FResult.MKFS_ABORTED
@@ -413,7 +419,9 @@ def test_a_card_too_small_for_any_volume_is_refused(sectors):
     st.sampled_from([None, 1, 2]),
     st.sampled_from(["fatfs", "mkfs.fat"]),
 )
-def test_what_is_made_is_what_was_asked_for(sectors, fat_type, cluster_size, fats, layout):
+def test_volume_has_the_requested_type_size_and_fats(
+    sectors, fat_type, cluster_size, fats, layout
+):
     card = RamSectors(sectors)
     try:
         made = format_volume(

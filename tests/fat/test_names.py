@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from fat.cards import load_card
 from maixfs.fat import ondisk
 from maixfs.fat.codepage import (
+    oem_capitals,
     oem_or_marks,
     oem_to_unicode,
-    oem_upcase,
     unicode_to_oem,
     units,
     upcase,
@@ -173,7 +173,7 @@ def test_case_tables_equal_those_of_fatfs():
     assert hashlib.sha256(capitals).hexdigest() == (
         "d882b158e0ef06d39d74dc438e0b520f986dadae472fcfe63c7be8570948a97e"
     )
-    assert hashlib.sha256(oem_upcase(bytes(range(256)))).hexdigest() == (
+    assert hashlib.sha256(oem_capitals()).hexdigest() == (
         "b246758976e51bff0b067f4287f2bf3a93986e1cdd4387d1fa717a627192759a"
     )
 
@@ -311,7 +311,6 @@ def test_listed_name_outside_the_code_page_is_the_short_name():
     assert listed_name("Grüße.txt", b"GRE~1   TXT", 0) == "Grüße.txt".encode("cp437")
     assert listed_name("日本.txt", b"__~1    TXT", 24) == b"__~1.txt"
     assert listed_name("\ud83d.txt", b"_~1     TXT", 0) == b"_~1.TXT"
-    assert listed_name(None, b"A       TXT", 0) == b"A.TXT"
 
 
 def test_numbered_gives_the_tails_on_a_card_of_fatfs():

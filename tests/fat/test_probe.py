@@ -1,4 +1,4 @@
-"""What lies on a card: which volume FatFs takes, and why it does not take the others."""
+"""Probing: the volume that FatFs mounts, and what lies at other places."""
 
 from __future__ import annotations
 
@@ -16,32 +16,31 @@ from maixfs.sd import RamSectors, SectorError
 from maixfs.sd.mbr import Partition, make_mbr, read_mbr
 
 REFUSED = {
-    # Card, slot: kind, words of the reason.
-    ("bad_bpb", 1): ("FAT32", "BPB_SecPerClus is 3"),
-    ("exfat", 1): ("exFAT", "exFAT, and the board reads"),
-    ("extended", 2): ("partition table", "not of a FAT volume"),
-    ("few_clusters", 1): ("FAT32", "counts as FAT16"),
-    ("foreign_first", 1): ("blank", "nothing has been written"),
-    ("gpt", 1): ("GPT", "GPT, and the board reads"),
-    ("ntfs", 1): ("NTFS", "NTFS, and the board reads"),
+    # Card, slot: kind.
+    ("bad_bpb", 1): "FAT32",
+    ("exfat", 1): "exFAT",
+    ("extended", 2): "partition table",
+    ("few_clusters", 1): "FAT32",
+    ("foreign_first", 1): "blank",
+    ("gpt", 1): "GPT",
+    ("ntfs", 1): "NTFS",
 }
 WHOLE = {
-    "blank": ("blank", "nothing has been written"),
-    "no_55aa": ("partition table", "55 AA"),
-    "sector4096": ("FAT32", "BPB_BytsPerSec is 4096"),
+    "blank": "blank",
+    "no_55aa": "partition table",
+    "sector4096": "FAT32",
 }
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_every_partition_of_the_corpus_is_told_apart(name):
+def test_probe_volume_identifies_every_partition_of_the_corpus(name):
     card = load_card(name)
     for slot in read_mbr(card).used:
         found = probe_volume(card, slot.start, slot.sectors)
         assert found.start == slot.start
         if (name, slot.slot) in REFUSED:
-            kind, words = REFUSED[name, slot.slot]
-            assert found.kind == kind
-            assert words in str(found.why_not)
+            assert found.kind == REFUSED[name, slot.slot]
+            assert found.why_not
             assert found.fat is None
         else:
             assert found.why_not is None
@@ -53,19 +52,19 @@ def test_every_partition_of_the_corpus_is_told_apart(name):
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_cards_without_partitions_are_told_apart(name):
+def test_probe_volume_identifies_cards_without_partitions(name):
     found = probe_volume(load_card(name))
-    assert found.kind == WHOLE[name][0]
-    assert WHOLE[name][1] in str(found.why_not)
+    assert found.kind == WHOLE[name]
+    assert found.why_not
     assert found.hint
 
 
 @pytest.mark.parametrize("name", ["superfloppy", "superfloppy_ff"])
-def test_a_superfloppy_is_a_volume_but_not_to_a_board_that_asks_for_a_partition(name):
+def test_find_volume_refuses_a_superfloppy_if_a_partition_is_asked_for(name):
     card = load_card(name)
     assert probe_volume(card).why_not is None
     assert find_volume(card) == 0
-    with pytest.raises(FatError, match="no partition table") as caught:
+    with pytest.raises(FatError) as caught:
         find_volume(card, 1)
     assert "table" in str(caught.value.hint)
 
@@ -80,7 +79,7 @@ def mounts(card: RamSectors, part: int) -> bool:
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_fatfs_mounts_what_the_manifest_says(name):
+def test_find_volume_equals_fatfs_on_the_corpus(name):
     card, about = load_card(name), manifest(name)
     assert mounts(card, 0) == (about["oofatfs_whole_card_auto"]["mount"] == "ok")
     if name == "no_55aa":
@@ -96,14 +95,14 @@ def test_fatfs_mounts_what_the_manifest_says(name):
             assert find_volume(card, part) == good[part]
 
 
-def test_any_partition_is_the_first_good_one():
+def test_find_volume_takes_the_first_good_slot():
     assert find_volume(load_card("foreign_first")) == 18432
     assert find_volume(load_card("empty_first")) == 2048
     assert find_volume(load_card("part4")) == 2048
     assert find_volume(load_card("part4"), 3) == 165888
 
 
-def test_a_bad_boot_sector_in_the_first_good_slot_ends_the_search():
+def test_find_volume_ends_at_the_first_slot_with_fat_texts():
     """FatFs looks at the numbers only after it has settled on a partition."""
     card = load_card("part2")
     boot = bytearray(card.read(2048, 1))
@@ -113,7 +112,7 @@ def test_a_bad_boot_sector_in_the_first_good_slot_ends_the_search():
 
 
 @pytest.mark.parametrize("part", [-1, 5])
-def test_there_are_four_partitions(part):
+def test_find_volume_accepts_parts_0_to_4(part):
     with pytest.raises(UsageError):
         find_volume(RamSectors(8), part)
 
@@ -122,8 +121,12 @@ class Bad(RamSectors):
     """A card with sectors that cannot be read."""
 
     bad: frozenset[int] = frozenset()
+    head = False
+    """Reads of many sectors work all the same, as those of the first look at a volume."""
 
     def peek(self, sector, count):
+        if self.head and count > 1:
+            return super().peek(sector, count)
         if self.bad.intersection(range(sector, sector + count)):
             raise SectorError(f"sector {sector} cannot be read")
         return super().peek(sector, count)
@@ -138,16 +141,16 @@ def two_volumes() -> Bad:
     return card
 
 
-def test_a_slot_that_cannot_be_read_is_passed_by():
+def test_find_volume_goes_on_after_an_unreadable_slot():
     card = two_volumes()
     card.bad = frozenset({100})
     assert find_volume(card) == 20000
-    with pytest.raises(FatError, match="cannot be read") as caught:
+    with pytest.raises(FatError) as caught:
         find_volume(card, 1)
     assert caught.value.result is FResult.DISK_ERR
 
 
-def test_only_the_last_slot_makes_a_disk_error_of_it():
+def test_find_volume_raises_disk_err_for_the_last_slot_alone():
     card = two_volumes()
     card.bad = frozenset({100, 20000})
     with pytest.raises(FatError) as caught:
@@ -161,7 +164,7 @@ def test_only_the_last_slot_makes_a_disk_error_of_it():
     assert caught.value.result is FResult.DISK_ERR
 
 
-def test_a_card_that_cannot_be_read_at_all_is_a_disk_error():
+def test_find_volume_raises_disk_err_if_sector_0_is_unreadable():
     card = two_volumes()
     card.bad = frozenset({0})
     with pytest.raises(FatError) as caught:
@@ -170,31 +173,33 @@ def test_a_card_that_cannot_be_read_at_all_is_a_disk_error():
     assert probe_volume(card).kind == "unreadable"
 
 
-def test_types_and_lengths_of_partitions_do_not_matter():
+def test_find_volume_ignores_types_and_lengths_of_partitions():
     card = two_volumes()
-    made = [Partition(1, 0x83, 100, 1), Partition(2, 0x07, 20000, 1)]
-    card.write(0, make_mbr(made, disk_id=0))
+    slots = [Partition(1, 0x83, 100, 1), Partition(2, 0x07, 20000, 1)]
+    card.write(0, make_mbr(slots, disk_id=0))
     assert (find_volume(card), find_volume(card, 2)) == (100, 20000)
 
 
 @pytest.mark.parametrize("start", [0, 0xFFFFFFFF])
-def test_a_slot_that_leads_nowhere_has_no_volume(start):
+def test_find_volume_ignores_slots_without_a_valid_start(start):
     card = two_volumes()
     sector = bytearray(card.read(0, 1))
     sector[454:458] = start.to_bytes(4, "little")
     card.write(0, sector)
     assert find_volume(card) == 20000
-    with pytest.raises(FatError, match="partition 1"):
+    with pytest.raises(FatError) as caught:
         find_volume(card, 1)
+    assert caught.value.result is FResult.NO_FILESYSTEM
 
 
-def test_a_free_slot_and_an_empty_table_are_named():
+def test_find_volume_refuses_a_free_slot_and_an_empty_table():
     card = two_volumes()
-    with pytest.raises(FatError, match="partition 3 is free"):
-        find_volume(card, 3)
-    card.write(0, make_mbr([], disk_id=0))
-    with pytest.raises(FatError, match="no partition"):
-        find_volume(card)
+    for part, table in ((3, None), (0, [])):
+        if table is not None:
+            card.write(0, make_mbr(table, disk_id=0))
+        with pytest.raises(FatError) as caught:
+            find_volume(card, part)
+        assert caught.value.result is FResult.NO_FILESYSTEM
 
 
 @pytest.mark.parametrize(
@@ -221,7 +226,7 @@ def test_a_free_slot_and_an_empty_table_are_named():
         ("blank", 0, b""),
     ],
 )
-def test_other_things_are_known_by_their_magic(kind, offset, magic):
+def test_probe_volume_identifies_other_file_systems(kind, offset, magic):
     card = RamSectors(400)
     content = (bytes(offset) + magic).ljust(136 * 512, b"\0")
     card.write(200, content)
@@ -231,9 +236,9 @@ def test_other_things_are_known_by_their_magic(kind, offset, magic):
     assert found.hint
 
 
-def volume(fat_type: int, **wishes: object) -> RamSectors:
+def volume(fat_type: int, **options: object) -> RamSectors:
     card = RamSectors(80 << 11)
-    format_volume(card, fat_type=fat_type, serial=1, **wishes)  # type: ignore[arg-type]
+    format_volume(card, fat_type=fat_type, serial=1, **options)  # type: ignore[arg-type]
     return card
 
 
@@ -244,7 +249,7 @@ def change(card: RamSectors, sector: int, at: int, value: bytes) -> None:
 
 
 @pytest.mark.parametrize("fat_type", [12, 16, 32])
-def test_a_new_volume_is_clean(fat_type):
+def test_probe_volume_of_a_new_volume_is_clean(fat_type):
     card = volume(fat_type)
     found = probe_volume(card)
     assert found.kind == f"FAT{fat_type}"
@@ -263,7 +268,7 @@ def test_a_new_volume_is_clean(fat_type):
         (32, 32, 7, b"\xf3", DirtyMarks(fat=True, errors=True)),
     ],
 )
-def test_marks_of_an_unclean_end_are_seen(fat_type, sector, at, value, marks):
+def test_probe_volume_reports_marks_of_an_unclean_unmount(fat_type, sector, at, value, marks):
     card = volume(fat_type)
     change(card, sector, at, value)
     found = probe_volume(card)
@@ -271,19 +276,50 @@ def test_marks_of_an_unclean_end_are_seen(fat_type, sector, at, value, marks):
     assert found.why_not is None
 
 
-def test_fsinfo_is_believed_as_fatfs_believes_it():
+def test_probe_volume_reads_fsinfo_as_fatfs():
     card = volume(32)
     clusters = read_geometry(card.read(0, 1)).clusters
     assert probe_volume(card).fsinfo == FsInfoState(True, clusters - 1, 2, None)
     change(card, 1, 488, (clusters + 1).to_bytes(4, "little") + b"\xff\xff\xff\xff")
     assert probe_volume(card).fsinfo == FsInfoState(True, None, None, None)
     change(card, 1, 0, b"X")
-    assert "signatures" in str(probe_volume(card).fsinfo)
+    state = probe_volume(card).fsinfo
+    assert state is not None
+    assert state[:3] == (False, None, None)
+    assert state.why_not
     change(card, 0, 48, b"\2")
-    assert "BPB_FSInfo is 2" in str(probe_volume(card).fsinfo)
+    other = probe_volume(card).fsinfo
+    assert other is not None
+    assert other[:3] == (False, None, None)
+    assert other.why_not != state.why_not
 
 
-def test_the_copy_of_a_damaged_boot_sector_is_found():
+@pytest.mark.parametrize("fat_type", [16, 32])
+def test_probe_volume_goes_on_where_fat_and_fsinfo_are_unreadable(fat_type):
+    whole = volume(fat_type)
+    card = Bad(whole.sectors, whole.read(0, 64))
+    geometry = read_geometry(card.read(0, 1))
+    change(card, 0, 65 if fat_type == 32 else 37, b"\1")
+    card.bad = frozenset({1, geometry.fat_start})
+    card.head = True
+    found = probe_volume(card)
+    assert found.fat is not None
+    assert found.dirty == DirtyMarks(boot=True)
+    assert found.fsinfo is None or not found.fsinfo.used
+
+
+def test_probe_volume_names_the_type_in_the_texts_of_a_damaged_boot_sector():
+    for fat_type, layout, kind in (
+        (12, "mkfs.fat", "FAT12"),
+        (16, "mkfs.fat", "FAT16"),
+        (16, "fatfs", "FAT"),
+    ):
+        card = volume(fat_type, layout=layout)
+        change(card, 0, 13, b"\3")
+        assert probe_volume(card).kind == kind
+
+
+def test_probe_volume_reads_the_backup_of_a_damaged_boot_sector():
     card = volume(32, layout="mkfs.fat")
     change(card, 0, 13, b"\3")
     found = probe_volume(card)
@@ -294,15 +330,15 @@ def test_the_copy_of_a_damaged_boot_sector_is_found():
     assert probe_volume(card).backup is None
 
 
-def test_a_volume_without_its_words_is_named_and_refused():
+def test_probe_volume_names_the_type_of_a_volume_without_its_text():
     card = volume(16)
     change(card, 0, 54, b"\0\0\0")
     found = probe_volume(card)
     assert (found.kind, found.fat) == ("FAT16", None)
-    assert "not of a FAT volume" in str(found.why_not)
+    assert found.why_not
 
 
-def test_a_volume_longer_than_its_partition_and_card_says_by_how_much():
+def test_probe_volume_counts_sectors_past_partition_and_card():
     card = volume(16)
     assert probe_volume(card, 0, 80 << 11).past_partition == 0
     assert probe_volume(card, 0, 1000).past_partition == (80 << 11) - 1000
@@ -310,7 +346,7 @@ def test_a_volume_longer_than_its_partition_and_card_says_by_how_much():
     assert probe_volume(short).past_card == (80 << 11) - 3000
 
 
-def test_a_place_outside_the_card_is_unreadable():
+def test_probe_volume_outside_the_card_is_unreadable():
     assert probe_volume(RamSectors(8), 9).kind == "unreadable"
     assert probe_volume(RamSectors(8), -1).kind == "unreadable"
 
@@ -319,7 +355,7 @@ def test_a_place_outside_the_card_is_unreadable():
     st.lists(st.tuples(st.integers(0, 1023), st.binary(min_size=1, max_size=9)), max_size=8),
     st.sampled_from([12, 16, 32, 0]),
 )
-def test_nothing_on_a_card_raises(changes, fat_type):
+def test_probe_and_find_volume_raise_no_other_error_for_any_content(changes, fat_type):
     card = RamSectors(80 << 11)
     if fat_type:
         format_volume(card, fat_type=fat_type, serial=1)

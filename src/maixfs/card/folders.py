@@ -1,4 +1,4 @@
-"""Entries of a FAT directory as a looker-on sees them, with what is wrong about them."""
+"""Folders as an examiner reads them: files, label, and parts of names that belong to nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.names import read_long, short_text
+from maixfs.fat.entries import Slot, SlotKind, examine_slots, first_cluster
 
 # Plain numbers: arithmetic on flags takes ten times as long, and every entry needs it.
 _DIRECTORY = int(ondisk.Attribute.DIRECTORY)
-_VOLUME_ID = int(ondisk.Attribute.VOLUME_ID)
-_NOT_ARCHIVE = ~int(ondisk.Attribute.ARCHIVE)
 _DOT = b".          "
 _DOTDOT = b"..         "
 
@@ -20,7 +18,7 @@ class Item(NamedTuple):
     """A file or folder in a directory."""
 
     slot: int
-    """Which entry of its directory the short one is."""
+    """Index of its short entry in the directory."""
     name: str
     """Its long name, or the short one in the case that its bits say."""
     short: bytes
@@ -30,7 +28,7 @@ class Item(NamedTuple):
     times: tuple[int, int, int, int, int, int]
     """Write date and time, creation date, time and hundredths, date of the last access."""
     long_broken: bool = False
-    """Whether the entries of a long name before it are no good, so only the short one counts."""
+    """Whether the long name before it is damaged, so that only the short one counts."""
 
     @property
     def is_dir(self) -> bool:
@@ -39,7 +37,7 @@ class Item(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """What a directory holds."""
+    """Contents of a directory."""
 
     items: list[Item]
     label: bytes | None
@@ -53,78 +51,45 @@ class Folder(NamedTuple):
 
 
 def read_folder(data: bytes, fat_type: int) -> Folder:
-    """Return what the bytes of a directory say."""
-    reader = _Reader(fat_type)
-    for slot, start in enumerate(range(0, len(data), ondisk.ENTRY_SIZE)):
-        if data[start] == ondisk.ENTRY_END:
+    """Return the contents of a directory; never raises."""
+    wide = fat_type == 32
+    items: list[Item] = []
+    label: bytes | None = None
+    orphans = 0
+    dots: list[int | None] = [None, None]
+    for slot in examine_slots(data, parts=False):
+        kind, raw = slot.kind, slot.raw
+        if kind is SlotKind.FREE:
             break
-        reader.take(slot, data[start : start + ondisk.ENTRY_SIZE])
-    reader.drop_long()
-    dot, dotdot = (_dot_cluster(data, at, fat_type) for at in (0, 1))
-    return Folder(reader.items, reader.label, reader.orphans, dot, dotdot)
+        if kind is SlotKind.SHORT:
+            items.append(_item(slot, wide=wide))
+        elif kind is SlotKind.ORPHAN:
+            orphans += 1
+        elif kind is SlotKind.LABEL and label is None:
+            label = raw[: ondisk.NAME_LENGTH]
+    for at, name in enumerate((_DOT, _DOTDOT)):
+        start = at * ondisk.ENTRY_SIZE
+        if data[start : start + ondisk.NAME_LENGTH] == name:
+            dots[at] = first_cluster(data, start, wide=wide)
+    return Folder(items, label, orphans, *dots)
 
 
-class _Reader:
-    """Takes entry after entry, and joins the parts of long names."""
-
-    def __init__(self, fat_type: int) -> None:
-        self.items: list[Item] = []
-        self.label: bytes | None = None
-        self.orphans = 0
-        self._fat_type = fat_type
-        self._long: list[bytes] = []
-
-    def take(self, slot: int, raw: bytes) -> None:
-        attributes = raw[11] & ondisk.ATTR_LONG_NAME_MASK
-        if raw[0] == ondisk.ENTRY_FREE:
-            self.drop_long()
-        elif attributes == ondisk.ATTR_LONG_NAME:
-            if raw[0] & ondisk.LAST_LONG_ENTRY:
-                self.drop_long()
-            self._long.append(raw)
-        elif attributes & _NOT_ARCHIVE == _VOLUME_ID:
-            self.drop_long()
-            self.label = raw[:11] if self.label is None else self.label
-        elif raw[:1] == b".":  # FatFs passes over all of these
-            self.drop_long()
-        else:
-            self.items.append(self._item(slot, raw))
-            self._long.clear()
-
-    def drop_long(self) -> None:
-        """Count the parts of a long name that belong to nothing."""
-        self.orphans += len(self._long)
-        self._long.clear()
-
-    def _item(self, slot: int, raw: bytes) -> Item:
-        entry = ondisk.DirEntry.unpack(raw)
-        long = read_long(b"".join(self._long), entry.DIR_Name) if self._long else None
-        return Item(
-            slot,
-            long or short_text(entry.DIR_Name, entry.DIR_NTRes),
-            entry.DIR_Name,
-            entry.DIR_Attr & ondisk.ATTR_LONG_NAME_MASK,
-            entry.DIR_FileSize,
-            _cluster_of(entry, self._fat_type),
-            (
-                entry.DIR_WrtDate, entry.DIR_WrtTime,
-                entry.DIR_CrtDate, entry.DIR_CrtTime, entry.DIR_CrtTimeTenth,
-                entry.DIR_LstAccDate,
-            ),
-            bool(self._long) and long is None,
-        )  # fmt: skip
-
-
-def _cluster_of(entry: ondisk.DirEntry, fat_type: int) -> int:
-    high = entry.DIR_FstClusHI << 16 if fat_type == 32 else 0
-    return high | entry.DIR_FstClusLO
-
-
-def _dot_cluster(data: bytes, index: int, fat_type: int) -> int | None:
-    raw = data[index * ondisk.ENTRY_SIZE : (index + 1) * ondisk.ENTRY_SIZE]
-    if raw[:11] != (_DOT, _DOTDOT)[index]:
-        return None
-    return _cluster_of(ondisk.DirEntry.unpack(raw), fat_type)
+def _item(slot: Slot, *, wide: bool) -> Item:
+    # Unpacked at once: reading field by field takes twice as long, and cards have many files.
+    (
+        short, attributes, _, tenths, create_time, create_date, access_date, high,
+        write_time, write_date, low, size,
+    ) = slot.entry  # fmt: skip
+    return Item(
+        slot.number,
+        slot.name,
+        short,
+        attributes & ondisk.ATTR_LONG_NAME_MASK,
+        size,
+        high << 16 | low if wide else low,
+        (write_date, write_time, create_date, create_time, tenths, access_date),
+        slot.is_long_broken,
+    )
 
 
 def child(path: str, name: str) -> str:

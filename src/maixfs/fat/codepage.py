@@ -70,14 +70,9 @@ def unicode_to_oem(text: str) -> bytes | None:
         return None
 
 
-def oem_upcase(text: bytes) -> bytes:
-    """Return CP437 bytes in the upper case in which FatFs writes short names."""
-    return text.translate(oem_capitals())
-
-
 @cache
 def oem_capitals() -> bytes:
-    """Return FatFs's upper case of all 256 bytes.
+    """Return the upper case of all 256 bytes in which FatFs writes short names.
 
     A letter whose capital is not in CP437 loses its accent: ``\u00e2`` becomes ``A``.
     """

@@ -10,15 +10,15 @@ from __future__ import annotations
 import struct
 import time
 from codecs import utf_16_le_decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from enum import Enum
 from functools import lru_cache
 from itertools import compress
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from maixfs.fat import ondisk
-from maixfs.fat.codepage import unicode_to_oem
-from maixfs.fat.names import MAX_PARTS, read_long, short_oem, short_text
+from maixfs.fat.names import MAX_PARTS, listed_name, read_long, short_text
 from maixfs.fat.ondisk import (
     ATTR_LONG_NAME,
     ATTR_LONG_NAME_MASK,
@@ -124,8 +124,7 @@ class FatEntry(NamedTuple):
 
         That is the name in code page 437, or the short name if that lacks a character of it.
         """
-        oem = unicode_to_oem(self.name)
-        return short_oem(self.raw[:NAME_LENGTH], self.raw[_NT]) if oem is None else oem
+        return listed_name(self.name, self.raw[:NAME_LENGTH], self.raw[_NT])
 
     @property
     def short_name(self) -> str:
@@ -329,10 +328,11 @@ def _attribute_class(byte: int) -> int:
 _HEAD_CLASSES = bytes(map(_head_class, range(256)))
 _ATTRIBUTE_CLASSES = bytes(map(_attribute_class, range(256)))
 # m, T: part of a long name, and the part with bit 40h, which comes first. s: file or folder.
-# d: name that begins with a dot. v: label. o: label by one bit, file by another; FatFs lists it,
-# but does not find it. f: deleted. FatFs tests for E5 first, then for parts, then for the dot.
+# d: name that begins with a dot. v: label. o, w: label by one bit, file by another, and w with a
+# dot; FatFs lists o, but does not find it. f: deleted.
+# FatFs tests for E5 first, then for parts, then for the dot.
 # Columns: part, file, label, both. Rows: other first bytes, bit 40h, dot, E5.
-_LETTERS = b"msvoTsvomdvvffff".ljust(256, b"?")
+_LETTERS = b"msvoTsvomdvwffff".ljust(256, b"?")
 _IS_LONG = bytes(0xFF * (byte in _LONG_PARTS) for byte in range(256))
 _IS_START = bytes(LAST_LONG_ENTRY * (byte == _START) for byte in range(256))
 _IS_SHORT = bytes(byte not in _LONG_PARTS for byte in range(256))
@@ -547,3 +547,107 @@ def _cut_names(text: str, end: int, slots: list[int]) -> list[str] | None:
     names = [piece.rstrip("\0\uffff") for piece in pieces]
     filled = list(map(add, names, map(_FILLS.__getitem__, map(len, names))))
     return names if filled == pieces and "\0" not in "".join(names) else None
+
+
+# Reading to the end, for programs that look for damage
+
+
+class SlotKind(Enum):
+    """What a slot of a directory is."""
+
+    SHORT = "short entry"
+    LONG = "part of a long name"
+    BROKEN = "part of a damaged long name"
+    """Parts before a short entry that do not make up its long name."""
+    ORPHAN = "part without a short entry"
+    DOT = "dot entry"
+    """Any name that begins with a dot; FatFs does not list it."""
+    LABEL = "label"
+    DELETED = "deleted"
+    FREE = "free"
+    """The end mark, and all slots after it, whatever they contain."""
+
+
+class Slot(NamedTuple):
+    """A slot of a directory; its record is decoded when it is read."""
+
+    number: int
+    """Its index in the directory."""
+    kind: SlotKind
+    raw: bytes
+    first: int
+    """Slot where the parts of the same long name begin, sound or not; ``number`` without any."""
+    long: str | None = None
+    """Long name of a short entry; ``None`` without one, or where its parts are damaged."""
+
+    @property
+    def record(self) -> DirEntry | LongEntry:
+        """Fields of the slot; those of deleted and free slots by their attributes."""
+        attributes = self.raw[_ATTRIBUTES] & ATTR_LONG_NAME_MASK
+        kind = LongEntry if attributes == ATTR_LONG_NAME else DirEntry
+        return kind.unpack(self.raw)
+
+    @property
+    def entry(self) -> DirEntry:
+        """Fields of the slot as those of a short entry."""
+        return DirEntry.unpack(self.raw)
+
+    @property
+    def name(self) -> str:
+        """Long name of a short entry, or its short name in the case that its bits give."""
+        return self.long or short_text(self.raw[:NAME_LENGTH], self.raw[_NT])
+
+    @property
+    def is_long_broken(self) -> bool:
+        """Whether the parts before a short entry do not make up its long name."""
+        return self.first < self.number and self.long is None
+
+
+def examine_slots(data: bytes, *, parts: bool = True) -> Iterator[Slot]:
+    """Yield every slot of a directory in order, classified; never raises.
+
+    All parts between two entries are taken together, and a part with bit 40h starts anew, as in
+    FatFs. Bytes after the last whole slot are left out; without ``parts``, so are the parts that
+    a short entry follows.
+    """
+    count = len(data) // ENTRY_SIZE
+    reader = SlotReader(bytearray(data))
+    batch = reader.read()
+    longs = dict(zip(batch.slots, batch.longs, strict=True))
+    first = 0
+    for number, letter in enumerate(_letters(data[: reader.next * ENTRY_SIZE])):
+        if letter in _LONG_PARTS:
+            if letter == _START:
+                yield from _slots_between(data, first, number, SlotKind.ORPHAN)
+                first = number
+            continue
+        kind, at = _SLOT_KINDS[letter], number * ENTRY_SIZE
+        begin, long = number, None
+        if first < number and kind is not SlotKind.SHORT:
+            yield from _slots_between(data, first, number, SlotKind.ORPHAN)
+        elif first < number:
+            begin, long = first, longs[number] or None
+            if parts:
+                part = SlotKind.BROKEN if long is None else SlotKind.LONG
+                yield from _slots_between(data, first, number, part)
+        yield _new_slot(Slot, (number, kind, data[at : at + ENTRY_SIZE], begin, long))
+        first = number + 1
+    yield from _slots_between(data, first, reader.next, SlotKind.ORPHAN)
+    yield from _slots_between(data, reader.next, count, SlotKind.FREE)
+
+
+_new_slot = tuple.__new__
+_SLOT_KINDS = {
+    ord("s"): SlotKind.SHORT,
+    ord("o"): SlotKind.SHORT,
+    ord("d"): SlotKind.DOT,
+    ord("w"): SlotKind.DOT,
+    ord("v"): SlotKind.LABEL,
+    ord("f"): SlotKind.DELETED,
+}
+
+
+def _slots_between(data: bytes, first: int, end: int, kind: SlotKind) -> Iterator[Slot]:
+    for number in range(first, end):
+        raw = data[number * ENTRY_SIZE : (number + 1) * ENTRY_SIZE]
+        yield _new_slot(Slot, (number, kind, raw, first, None))

@@ -217,13 +217,13 @@ def short_text(short: bytes, nt: int) -> str:
     return name.decode("ascii" if name.isascii() else "cp437")
 
 
-def listed_name(long: str | None, short: bytes, nt: int) -> bytes:
+def listed_name(name: str, short: bytes, nt: int) -> bytes:
     """Return the name that the firmware lists.
 
-    That is the long name if code page 437 has all of its characters, else the short name.
+    That is ``name`` if code page 437 has all of its characters, else the short name.
     """
-    name = unicode_to_oem(long) if long else None
-    return name or short_oem(short, nt)
+    oem = unicode_to_oem(name)
+    return short_oem(short, nt) if oem is None else oem
 
 
 # Long names: entries of 13 UTF-16 units before the short entry, the last part first

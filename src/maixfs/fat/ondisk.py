@@ -130,8 +130,6 @@ class DirEntry(Record):
 ENTRY_SIZE = DirEntry.size
 NAME_LENGTH = 11
 """Bytes of a short name, and of a label."""
-BODY_LENGTH = 8
-"""Bytes of its body; the other three are the extension."""
 
 # Parts of a directory entry. They take where the *entry* starts in the buffer.
 ATTRIBUTES = DirEntry.part("DIR_Attr")
@@ -147,7 +145,6 @@ CLUSTER_HIGH = DirEntry.part("DIR_FstClusHI")
 WRITTEN = DirEntry.part("DIR_WrtTime", "DIR_WrtDate")
 CLUSTER_LOW = DirEntry.part("DIR_FstClusLO")
 LOW_AND_SIZE = DirEntry.part("DIR_FstClusLO", "DIR_FileSize")
-FILE_SIZE = DirEntry.part("DIR_FileSize")
 
 NT_LOWER_BASE = 0x08
 """Bit of DIR_NTRes: the body of the short name is shown in lower case."""
