@@ -9,7 +9,8 @@
     python3 dev.py setup    only make the environment
 
 Each one first makes .venv beside this file, or brings it up to date when pyproject.toml or
-requirements-dev.txt changed. Nothing is installed outside of it.
+requirements-dev.txt changed. Nothing is installed outside of it. demo needs no environment: it
+fetches two small packages into .venv/demo and runs the source as it is.
 """
 
 import sys
@@ -28,6 +29,7 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -39,9 +41,12 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "installed.json"
 PIP_LOG = VENV / "pip.log"
 BOARD = ROOT / "demo-board"
+LIBRARIES = VENV / "demo"
 
 PROJECT = ["--editable", "."]
 TOOLS = [*PROJECT, "--requirement", "requirements-dev.txt"]
+RUNNING = ("click", "tomli-w")
+"""The dependencies that `maixfs run` imports; numpy and rich are large, and it needs neither."""
 UNREACHABLE = ("connection", "timed out", "No matching distribution", "ProxyError", "resolve")
 LINTERS = [
     ["ruff", "check", "."],
@@ -69,19 +74,20 @@ def demo(arguments: list[str]) -> int:
     """Boot a board that lives in demo-board/ and run the documentation's program on it."""
     if set(arguments) - {"--fresh"}:
         return fail(f"demo knows only --fresh, not {' '.join(arguments)}")
-    prepare(PROJECT)
+    python, environment = runner()
     if "--fresh" in arguments and BOARD.exists():
         shutil.rmtree(BOARD)
     kept = BOARD.exists()
     line = ["run", "examples/hello_flash.py", "--board", BOARD.name]
     print(f"$ maixfs {' '.join(line)}", flush=True)
-    code = run([PYTHON, "-m", "maixfs", *line])
+    code = run([python, "-m", "maixfs", *line], environment=environment)
     if code != 0:
         return code
     program = (BIN / "maixfs").relative_to(ROOT)
     if kept:
         print("\nThe board was switched on again; its first listing shows that test.txt survived.")
-        print(f"Look at it yourself: {program} ls {BOARD.name}:/flash")
+        first = "" if BIN in python.parents else "python3 dev.py setup, then "
+        print(f"Look at it yourself: {first}{program} ls {BOARD.name}:/flash")
     else:
         print("\nA new board formatted its flash, wrote test.txt and is switched off again.")
         print("Run `python3 dev.py demo` once more: test.txt is still there.")
@@ -154,10 +160,40 @@ def prepare(wanted: list[str]) -> None:
         return
     if not runs(PYTHON):
         make_venv()
+    install(PYTHON, wanted)
+    STAMP.write_text(json.dumps({"state": state, "wanted": wanted}), encoding="utf-8")
+
+
+def runner() -> tuple[Path, dict[str, str]]:
+    """Return a Python that can run the source, and the variables that it needs.
+
+    That is the one of .venv where the project is installed. A fresh clone takes this one, with
+    the few packages of RUNNING beside it: making an environment takes ten times as long.
+    """
+    state = fingerprint()
+    stamp = read_stamp()
+    if stamp.get("state") == state and set(PROJECT) <= set(stamp.get("wanted", [])):
+        return PYTHON, {}
+    if importlib.util.find_spec("pip") is None:  # Debian's Python; an environment brings its own
+        prepare(PROJECT)
+        return PYTHON, {}
+    marker = LIBRARIES / "installed.txt"
+    if not marker.is_file() or marker.read_text(encoding="utf-8") != state:
+        shutil.rmtree(LIBRARIES, ignore_errors=True)
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        wanted = [line for line in project["dependencies"] if line.startswith(RUNNING)]
+        LIBRARIES.mkdir(parents=True)
+        install(Path(sys.executable), ["--target", str(LIBRARIES), *wanted])
+        marker.write_text(state, encoding="utf-8")
+    return Path(sys.executable), {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{LIBRARIES}"}
+
+
+def install(python: Path, wanted: list[str]) -> None:
+    """Run pip; leaves with one line on stderr where it fails."""
     print("dev.py: installing into .venv (only when something changed) ...", flush=True)
     environment = {"PIP_RETRIES": "2", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **os.environ}
     done = subprocess.run(
-        [PYTHON, "-m", "pip", "install", "--no-input", *wanted],
+        [python, "-m", "pip", "install", "--no-input", *wanted],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
@@ -167,7 +203,6 @@ def prepare(wanted: list[str]) -> None:
     PIP_LOG.write_bytes(done.stdout)
     if done.returncode != 0:
         sys.exit(f"dev.py: {explain(done.stdout.decode(errors='replace'))}")
-    STAMP.write_text(json.dumps({"state": state, "wanted": wanted}), encoding="utf-8")
 
 
 def read_stamp() -> dict[str, list[str] | str]:
@@ -220,11 +255,15 @@ def runs(python: Path) -> bool:
     return run([python, "-c", ""], quiet=True) == 0
 
 
-def run(line: list[str | Path], *, quiet: bool = False) -> int:
+def run(
+    line: list[str | Path], *, quiet: bool = False, environment: dict[str, str] | None = None
+) -> int:
     """Run a program in the project's folder and return its exit code."""
     sink = subprocess.DEVNULL if quiet else None
+    variables = {**os.environ, **(environment or {})}
     try:
-        return subprocess.call([str(word) for word in line], stdout=sink, stderr=sink)
+        words = [str(word) for word in line]
+        return subprocess.call(words, stdout=sink, stderr=sink, env=variables)
     except OSError as reason:
         return fail(f"cannot run {line[0]}: {reason.strerror}")
 

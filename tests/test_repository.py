@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+import grimp
 import pytest
 
 import maixfs
@@ -87,6 +89,24 @@ def test_modules_load_on_every_system(path: Path) -> None:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert not POSIX_ONLY & {name.partition(".")[0] for name in names}, node.lineno
+
+
+ACYCLIC = ("nor", "sd", "spiffs", "fat", "vfs", "host")
+
+
+def test_drivers_have_no_import_cycle() -> None:
+    """Not even one for the type checker: every module can be read after those that it names."""
+    graph = grimp.build_graph("maixfs", cache_dir=None)
+    waiting = {
+        module: set(graph.find_modules_directly_imported_by(module))
+        for module in graph.modules
+        if module.split(".")[1:2] and module.split(".")[1] in ACYCLIC
+    }
+    packages = {f"maixfs.{name}" for name in ACYCLIC}
+    waiting = {module: names for module, names in waiting.items() if module not in packages}
+    while free := {module for module, names in waiting.items() if not names & waiting.keys()}:
+        waiting = {module: names for module, names in waiting.items() if module not in free}
+    assert not waiting
 
 
 def test_nothing_is_left_for_later() -> None:
@@ -165,7 +185,7 @@ def dev(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name in ("VENV", "BIN", "PYTHON", "STAMP", "PIP_LOG"):
+    for name in ("VENV", "BIN", "PYTHON", "STAMP", "PIP_LOG", "LIBRARIES"):
         moved = tmp_path / getattr(module, name).relative_to(ROOT)
         monkeypatch.setattr(module, name, moved)
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -220,6 +240,59 @@ def test_dev_installs_again_only_when_something_changed(
     (dev.ROOT / "requirements-dev.txt").write_text("ruff\n")
     dev.prepare(dev.PROJECT)
     assert len(calls) == 3
+
+
+def test_demo_installs_only_what_running_needs(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(dev, "install", lambda _python, wanted: calls.append(wanted))
+    monkeypatch.setattr(dev.importlib.util, "find_spec", lambda name: name)
+    for _ in range(2):
+        python, environment = dev.runner()
+        assert python == Path(sys.executable)
+        assert str(dev.LIBRARIES) in environment["PYTHONPATH"]
+    assert [word.partition(">")[0] for word in calls[0][2:]] == list(dev.RUNNING)
+    assert len(calls) == 1
+    (dev.ROOT / "requirements-dev.txt").write_text("ruff\n")
+    dev.runner()
+    assert len(calls) == 2
+
+
+def test_demo_uses_the_environment_where_it_is_ready(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev.VENV.mkdir()
+    stamp = {"state": dev.fingerprint(), "wanted": dev.TOOLS}
+    dev.STAMP.write_text(json.dumps(stamp), encoding="utf-8")
+    monkeypatch.setattr(dev, "runs", lambda python: True)
+    assert dev.runner() == (dev.PYTHON, {})
+
+
+def test_demo_makes_an_environment_where_python_has_no_pip(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(dev.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(dev, "prepare", asked.append)
+    assert dev.runner() == (dev.PYTHON, {})
+    assert asked == [dev.PROJECT]
+
+
+def test_running_imports_only_what_the_demo_installs(tmp_path: Path) -> None:
+    code = """
+import sys
+for name in ("numpy", "rich", "PIL", "cryptography"):
+    sys.modules[name] = None
+from maixfs.__main__ import main
+sys.argv = ["maixfs", "run", sys.argv[1], "--board", sys.argv[2]]
+sys.exit(main())
+"""
+    program, board = ROOT / "examples" / "hello_flash.py", tmp_path / "board"
+    line = [sys.executable, "-c", code, str(program), str(board)]
+    shown = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.endswith("read: hello text\n")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from board.desk import Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardError
 from maixfs.card.make import new_card
 from maixfs.fat import FatCore
+from maixfs.host.locks import holder_of
 from maixfs.sd import RamSectors, SdCard
 from maixfs.sd.card import Faults
 
@@ -213,7 +214,7 @@ def test_a_board_whose_card_cannot_be_used_does_not_start(desk: Desk, trouble: s
         image.chmod(0o400)
     with pytest.raises(BoardError, match=r"new\.img"), desk.on():
         raise AssertionError("it must not start")
-    assert not (desk.folder / "board.pid").exists()
+    assert holder_of(desk.folder / "board.lock") is None
 
 
 def test_a_host_that_fails_is_told_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def test_a_script_is_not_kept_on_the_board(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read: No such file"), (b"x = 1 # \xe9\n", "is not UTF-8: byte 0xe9 at")],
+    [(None, "does not exist"), (b"x = 1 # \xe9\n", "is not UTF-8: byte 0xe9 at")],
 )
 def test_a_script_that_cannot_be_read(
     desk: Desk, tmp_path: Path, content: bytes | None, message: str

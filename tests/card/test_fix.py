@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.card import CardError, Fixed, ProofError, TakenError, examine, fix_card
+from maixfs.card import CardError, Fixed, ProofError, examine, fix_card
 from maixfs.card.bootsector import find_readable
 from maixfs.card.moves import plan_moves
 from maixfs.card.places import Place, Table, read_table
@@ -116,7 +116,7 @@ def test_damage_is_copied_and_told(unpacked: Unpacked, tmp_path: Path) -> None:
 
 def test_what_is_there_stays(unpacked: Unpacked, tmp_path: Path) -> None:
     (tmp_path / "new.img").write_bytes(b"precious")
-    with pytest.raises(TakenError):
+    with pytest.raises(FileExistsError):
         fix(unpacked("gpt"), tmp_path)
     with FileSectors.open(unpacked("exfat")) as card, pytest.raises(CardError):
         fix_card(card, tmp_path / "new.img", force=True)

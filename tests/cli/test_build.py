@@ -78,7 +78,7 @@ def test_what_is_no_file_is_never_replaced(run: Run) -> None:
     os.mkfifo("pipe")
     for verb in (["build", *PARTS], ["pack", "data"]):
         said = run(*verb, "-o", "pipe", "--force", code=1).stderr
-        assert "pipe is no ordinary file" in said
+        assert "pipe is not an ordinary file" in said
     assert Path("pipe").is_fifo()
 
 
@@ -108,7 +108,7 @@ def test_wrong_usage_is_told(run: Run) -> None:
     both = run("build", "recipe.toml", "-o", "x.bin", "--model", "face.kmodel", code=2)
     assert "write it into the recipe" in both.stderr
     assert (
-        "no.bin cannot be read" in run("build", "-o", "x", "--firmware", "no.bin", code=2).stderr
+        "no.bin does not exist" in run("build", "-o", "x", "--firmware", "no.bin", code=2).stderr
     )
 
 

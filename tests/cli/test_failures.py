@@ -23,7 +23,8 @@ from maixfs.cli.group import expanded, maixfs
 from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import DeviceError, ImageError, MaixfsError, UsageError
-from maixfs.target.draft import Draft
+from maixfs.host.drafts import Draft
+from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.target.spiffs.changing import SpiffsVolume
 from maixfs.target.target import Target
 
@@ -45,6 +46,15 @@ def wrapped(error: BaseException) -> RuntimeError:
     outer = RuntimeError("Error calling __set_name__")
     outer.__cause__ = error
     return outer
+
+
+def test_error_of_a_driver_is_not_taken_for_a_closed_pipe() -> None:
+    driver = spiffs_error(Code.NOT_READABLE)
+    driver.errno = errno.EINVAL
+    assert isinstance(driver, OSError)
+    assert not failures._pipe_closed(driver, windows=True)
+    assert failures._pipe_closed(OSError(errno.EINVAL, "Invalid argument"), windows=True)
+    assert not failures._pipe_closed(OSError(errno.EINVAL, "", "x.bin"), windows=True)
 
 
 @pytest.mark.parametrize(

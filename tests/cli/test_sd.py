@@ -12,7 +12,7 @@ import click
 import pytest
 
 from golden.extents import unpack_card
-from maixfs.board.cardlock import CardLock
+from maixfs.board.lock import CardLock
 from maixfs.card.fix import Fixed
 from maixfs.card.report import Finding, PartitionReport
 from maixfs.card.transfer import Transfer
@@ -301,15 +301,15 @@ def test_write_and_read(here: Path, run: Run, sd_json: ReadJson) -> None:
 def test_a_drive_is_not_written_unasked(
     here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from maixfs.card import HostDevice
+    from maixfs.host.drives import DriveFacts
 
     run("sd", "new", "4M", "card.img")
     Path("drive").write_bytes(bytes(4 << 20))
 
-    def look(path: Path) -> HostDevice:
-        return HostDevice(path, regular=False, removable=True)
+    def look(path: Path) -> DriveFacts:
+        return DriveFacts(path, regular=False, removable=True)
 
-    monkeypatch.setattr("maixfs.card.hostdevice.look_at_device", look)
+    monkeypatch.setattr("maixfs.host.drives.drive_facts", look)
     result = run("sd", "write", "card.img", "drive", code=2)
     assert "would be lost" in result.stderr and "--yes" in result.stderr
     assert Path("drive").read_bytes() == bytes(4 << 20)

@@ -14,14 +14,14 @@ from flash.test_compose import AREA, BOARD, CHIP, KRUX, MAIXPY, MODEL, PAYLOAD, 
 from maixfs.errors import MaixfsError
 from maixfs.flash.compose import build, plan
 from maixfs.flash.firmware import read_firmware, wrap
-from maixfs.flash.hostread import read_whole
-from maixfs.flash.ingredients import RecipeError, read_file, spiffs_piece
+from maixfs.flash.ingredients import RecipeError, read_ingredient, spiffs_piece
 from maixfs.flash.kfpkg import read_kfpkg
 from maixfs.flash.kmodel.reader import reverse_words
 from maixfs.flash.layout import find_layout, load_layout
 from maixfs.flash.pieces import Piece
 from maixfs.flash.recipe import read_recipe
 from maixfs.flash.split import RECIPE_NAME, Split, split
+from maixfs.host.files import read_file
 
 # Taking apart
 
@@ -179,9 +179,9 @@ def test_a_recipe_says_it_all(tmp_path: Path) -> None:
         ("", "names no files"),
         ("firmware = 7", "firmware is no table"),
         ('firmwear = "fw.bin"', "firmwear is no key here"),
-        ('firmware = "no.bin"', "no.bin cannot be read"),
+        ('firmware = "no.bin"', "no.bin does not exist"),
         ('layout = "moon"', "no layout called 'moon'"),
-        ('layout = "moon.toml"', "cannot be read"),
+        ('layout = "moon.toml"', "does not exist"),
         ("[[raw]]\nfile = 'fw.bin'", "raw: address is missing"),
         ("[[raw]]\nfile = 'fw.bin'\naddress = -1", "address is not from 0 to"),
         ("[[raw]]\nfile = 'fw.bin'\naddress = true", "address is no whole number"),
@@ -234,19 +234,19 @@ def test_links_out_of_a_packed_folder_are_followed_only_if_asked(tmp_path: Path)
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
     endless = Path("/dev/zero")
-    for read in (read_file, read_recipe, load_layout, read_kfpkg):
-        with pytest.raises(MaixfsError, match="cannot be read: it is a device"):
+    for read in (read_ingredient, read_recipe, load_layout, read_kfpkg):
+        with pytest.raises(MaixfsError, match="is neither a file nor a folder"):
             read(endless)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(RecipeError, match="it is a device or a pipe"):
-        read_file(tmp_path / "pipe")
+    with pytest.raises(RecipeError, match="is neither a file nor a folder"):
+        read_ingredient(tmp_path / "pipe")
 
 
 def test_files_have_a_bound(tmp_path: Path) -> None:
     (tmp_path / "large").write_bytes(bytes(0x100001))
     with pytest.raises(OSError, match="more than 1 MiB"):
-        read_whole(tmp_path / "large", 0x100000)
-    assert len(read_whole(tmp_path / "large", 0x100001)) == 0x100001
+        read_file(tmp_path / "large", 0x100000)
+    assert len(read_file(tmp_path / "large", 0x100001)) == 0x100001
 
 
 def test_a_layout_without_file_system_needs_an_address(tmp_path: Path) -> None:

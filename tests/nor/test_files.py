@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from maixfs.errors import ClosedError, ReadOnlyError
-from maixfs.nor import NorChip, NorError, NorImageError, find_part, hostfile
-from maixfs.nor.hostfile import MappedFile
+from maixfs.host import mapped
+from maixfs.nor import NorChip, NorError, NorImageError, find_part
 
 SIZE = 0x10000
 mapped_files_can_go = pytest.mark.skipif(
@@ -130,7 +130,7 @@ def test_write_protected_file_raises_permission_error(image, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
         return real(path, flags)
 
-    monkeypatch.setattr(hostfile.os, "open", guarded)
+    monkeypatch.setattr(os, "open", guarded)
     with pytest.raises(PermissionError) as caught:
         NorChip.open(image)
     assert isinstance(caught.value, NorError)
@@ -175,13 +175,13 @@ def test_missing_file_and_folder_raise_the_builtin_errors(tmp_path):
 
 def test_failed_open_releases_the_file(image, monkeypatch):
     maps = []
+    real = mapped.MappedFile.__init__
 
-    class Remembered(MappedFile):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **options)
-            maps.append(self)
+    def remember(self, path, **options):
+        real(self, path, **options)
+        maps.append(self)
 
-    monkeypatch.setattr("maixfs.nor.chip.MappedFile", Remembered)
+    monkeypatch.setattr(mapped.MappedFile, "__init__", remember)
     with pytest.raises(TypeError):
         NorChip.open(image, wear_path=5)
     assert maps[0]._map.closed

@@ -368,12 +368,12 @@ def test_unwritable_file_raises_permission_error(
 
 
 def test_failed_creation_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from maixfs.sd import hostfile
+    from maixfs.host import drafts
 
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(hostfile, "_mark_sparse", full)
+    monkeypatch.setattr(drafts, "_mark_sparse", full)
     with pytest.raises(SectorError) as caught:
         FileSectors.create(tmp_path / "card.img", 4)
     assert isinstance(caught.value, FullError)

@@ -1,4 +1,4 @@
-"""A chip with an area on it, and ways to look at it and to damage it without the driver."""
+"""A chip with an area on it, and ways to read and damage it without the driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEW = RW | CREAT | TRUNC
 class Area:
     """An area with the geometry ``geometry`` on a chip in RAM, behind the flash driver ``nor``.
 
-    It is formatted unless it is made with its content.
+    It is formatted unless ``content`` is given.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ def pattern(length: int, seed: int = 0) -> bytes:
 
 
 def ram_of(fs: SpiffsCore) -> dict[str, Any]:
-    """Return what the driver knows in RAM and a fresh scan finds again."""
+    """Return the driver's state in RAM that a fresh mount must find again."""
     volume = fs._volume
     # A chip that is busy with an erase drops the first program, which can be the erase count.
     counted = 0xFFFF not in volume.erase_counts

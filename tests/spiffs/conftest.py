@@ -1,4 +1,4 @@
-"""Areas to test on: every geometry behind the ideal driver, some behind the other two."""
+"""Areas for tests: every geometry with the ideal driver, some with the other two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometries to try things at: those of real boards, of SPIFFS' own tests, and odd ones."""
+"""Geometries for tests: those of real boards, those of SPIFFS' own tests, and unusual ones."""
 
 from __future__ import annotations
 

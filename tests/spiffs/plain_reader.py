@@ -95,7 +95,7 @@ def table_of(obj_id: int, pages: dict[int, Page], g: Geometry) -> list[int]:
 
 
 def audit(image: bytes, g: Geometry) -> None:
-    """Hold a packed area to the format: no page deleted, lost or shared, free ones blank."""
+    """Check a packed area: no page is deleted, lost or shared, and free pages are blank."""
     assert len(image) == g.size
     pages = object_pages(image, g)
     used = {number for number, page in pages.items() if page.entry != 0xFFFF}

@@ -105,7 +105,7 @@ WRONG_FILE_CALLS: dict[str, tuple[Callable[[Descriptor], object], type[Exception
 
 @pytest.mark.parametrize("call", WRONG_FILE_CALLS)
 def test_wrong_arguments_of_files_change_nothing(area: Area, call: str) -> None:
-    """What waits in the write cache goes on waiting, too."""
+    """The bytes in the write cache are not flushed either."""
     function, error = WRONG_FILE_CALLS[call]
     fs = area.mount()
     file = fs.open_descriptor("a", RW)

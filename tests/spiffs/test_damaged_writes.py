@@ -1,4 +1,4 @@
-"""Going on to write on a damaged area: other files stay as they are, and no RAM goes stale."""
+"""Writes on a damaged area leave other files unchanged and the state in RAM right."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ CHANGES: dict[str, Callable[[SpiffsCore], None]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_crossed_link_costs_the_other_file_nothing(change: str) -> None:
+def test_page_listed_by_two_files_is_kept_for_its_owner(change: str) -> None:
     area = area_with(a=A, b=B)
     for slot, page in enumerate(area.table(header_of(area, "b"))[:3]):
         area.poke_table(header_of(area, "a"), slot, page)
@@ -60,7 +60,7 @@ def test_a_crossed_link_costs_the_other_file_nothing(change: str) -> None:
 
 @pytest.mark.parametrize("entry", [0xFFFF, 0], ids=["free", "deleted"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_pages_that_nobody_claimed_can_be_let_go(change: str, entry: int) -> None:
+def test_listed_pages_without_an_owner_can_be_dropped(change: str, entry: int) -> None:
     area = area_with(a=A, b=B)
     for page in area.table(header_of(area, "a"))[:3]:
         area.poke_entry(page, entry)
@@ -75,7 +75,7 @@ def test_pages_that_nobody_claimed_can_be_let_go(change: str, entry: int) -> Non
     assert area.mount().statvfs()[:5] == room[:5]
 
 
-def test_an_index_that_points_nowhere_is_overwritten() -> None:
+def test_index_entry_out_of_range_can_be_overwritten() -> None:
     area = area_with(a=A, b=B)
     header = header_of(area, "a")
     for slot, page in enumerate([0xFFFF, 0, GEOMETRY.pages]):
@@ -85,8 +85,8 @@ def test_an_index_that_points_nowhere_is_overwritten() -> None:
     assert contents(area.mount()) == {"a": bytes(3 * D), "b": B}
 
 
-def test_a_new_file_on_a_free_page_that_an_index_lists() -> None:
-    """What was found good before is looked at again, and the new file keeps its page."""
+def test_new_file_takes_a_free_page_that_an_index_lists() -> None:
+    """A page that was checked before is checked again, and the new file keeps its page."""
     area = area_with(a=A)
     page = area.table(header_of(area, "a"))[1]
     area.poke_entry(page, 0xFFFF)
@@ -110,7 +110,7 @@ def test_a_listed_page_is_overwritten_by_its_own_file() -> None:
     assert area.table(fs.stat("a").page)[0] == page
 
 
-def test_an_erased_page_is_looked_at_again() -> None:
+def test_erased_page_is_checked_again() -> None:
     area = area_with(a=pattern(14 * D))
     with area.mount() as fs, fs.open_descriptor("a", W | APPEND) as file:
         file.write(b"the header moves to the next block")
@@ -122,7 +122,7 @@ def test_an_erased_page_is_looked_at_again() -> None:
     assert code_of(get, fs, "a") == -10012
 
 
-def test_a_removal_that_a_bad_page_ends_hides_the_file_and_keeps_its_descriptor() -> None:
+def test_removal_ended_by_a_bad_page_hides_the_file_and_keeps_the_descriptor() -> None:
     area = area_with(a=A, b=B)
     area.poke_flags(area.table(header_of(area, "a"))[0], 0xFF)
     fs = area.mount(max_files=2)
@@ -134,8 +134,8 @@ def test_a_removal_that_a_bad_page_ends_hides_the_file_and_keeps_its_descriptor(
     assert contents(area.mount()) == {"b": B}
 
 
-def test_ids_of_files_being_removed_are_not_given_out() -> None:
-    """In an area too large for a bit per id, ids are counted in groups of ten."""
+def test_ids_of_files_being_removed_are_not_chosen() -> None:
+    """In an area with more ids than bits, ids are counted in buckets of ten."""
     geometry = Geometry(0x170000, 0x1000, 256, meta_length=4)
     area = Area(geometry)
     with area.mount() as fs:
@@ -148,7 +148,7 @@ def test_ids_of_files_being_removed_are_not_given_out() -> None:
     assert [entry.object_id for entry in fs.scandir()] == [1, 21, 31]
 
 
-def test_a_direct_descriptor_leaves_no_cache_behind() -> None:
+def test_slot_of_a_direct_descriptor_has_no_old_cache_page() -> None:
     fs = Area(GEOMETRY).mount(max_files=2)
     first = fs.open_descriptor("a", NEW)
     first.write(b"cached")
@@ -171,8 +171,8 @@ def test_a_direct_descriptor_leaves_no_cache_behind() -> None:
         ([0x8005, 3, *[1] * 6], 2),
     ],
 )
-def test_erase_counts_go_round(counts: list[int], next_count: int) -> None:
-    """Half the range apart means that the count went round; else the next is the highest + 1."""
+def test_erase_counts_wrap(counts: list[int], next_count: int) -> None:
+    """Counts half the range apart mean a wrap; else the next count is the highest + 1."""
     area = Area(GEOMETRY)
     for block, count in enumerate(counts):
         area.poke(block * 0x1000 + 254, struct.pack("<H", count))

@@ -1,4 +1,4 @@
-"""How many descriptors there are, and what several of them on one file see of each other."""
+"""Descriptors: their number, several of them on one file, the write cache, opening by page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SMALL = Geometry(0x10000, 0x1000, 256)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5])
-def test_a_limited_number_of_descriptors(limit: int) -> None:
+def test_opening_more_files_than_descriptors_is_refused(limit: int) -> None:
     fs = Area(SMALL).mount(max_files=limit)
     files = [fs.open_descriptor(f"{number}", NEW) for number in range(limit)]
     assert [file.number for file in files] == list(range(1, limit + 1))
@@ -28,7 +28,7 @@ def test_a_limited_number_of_descriptors(limit: int) -> None:
     assert fs.open_descriptor("y", NEW).number == 1
 
 
-def test_as_many_descriptors_as_asked_for(area: Area) -> None:
+def test_descriptors_are_unlimited_by_default(area: Area) -> None:
     fs = area.mount()
     count = min(40, (area.geometry.blocks - 2) * area.geometry.usable_pages // 4)
     files = [fs.open_descriptor(f"{number}", NEW) for number in range(count)]
@@ -39,7 +39,7 @@ def test_as_many_descriptors_as_asked_for(area: Area) -> None:
     assert contents(fs) == {f"{number}": b"%d" % number for number in range(count)}
 
 
-def test_failed_openings_cost_no_descriptor() -> None:
+def test_failed_open_frees_its_descriptor() -> None:
     fs = Area(SMALL).mount(max_files=1)
     put(fs, "a", b"1")
     for _ in range(3):
@@ -51,7 +51,7 @@ def test_failed_openings_cost_no_descriptor() -> None:
     assert get(fs, "a") == b"1"
 
 
-def test_an_old_handle_does_not_reach_a_new_file() -> None:
+def test_old_descriptor_does_not_reach_a_new_file() -> None:
     fs = Area(SMALL).mount(max_files=1)
     old = fs.open_descriptor("a", NEW)
     old.close()
@@ -62,7 +62,7 @@ def test_an_old_handle_does_not_reach_a_new_file() -> None:
     assert not new.closed
 
 
-def test_a_reader_sees_what_a_writer_wrote(fs: SpiffsCore) -> None:
+def test_reader_sees_flushed_writes(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     writer, reader = fs.open_descriptor("a", RW | APPEND), fs.open_descriptor("a", R)
     assert reader.read() == b"12345"
@@ -73,10 +73,10 @@ def test_a_reader_sees_what_a_writer_wrote(fs: SpiffsCore) -> None:
     assert reader.read() == b"12345678"
 
 
-def test_a_reader_of_an_empty_file_sees_the_first_bytes_once_they_are_flushed(
+def test_reader_of_an_empty_file_sees_the_first_flush(
     fs: SpiffsCore,
 ) -> None:
-    """Reading a file that has no size yet does not even look into the cache."""
+    """Reading a file that has no size yet does not flush the cache."""
     writer, reader = fs.open_descriptor("a", NEW), fs.open_descriptor("a", R)
     writer.write(b"123")
     assert reader.read() == b""
@@ -95,7 +95,7 @@ def test_two_writers_share_one_cache_page(fs: SpiffsCore) -> None:
     assert get(fs, "a") == b"abcdEF"
 
 
-def test_emptying_through_another_descriptor(fs: SpiffsCore) -> None:
+def test_truncation_is_seen_by_other_descriptors(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     reader = fs.open_descriptor("a", R)
     reader.read(4)
@@ -106,7 +106,7 @@ def test_emptying_through_another_descriptor(fs: SpiffsCore) -> None:
     assert reader.read() == b"6789"
 
 
-def test_files_grow_side_by_side(fs: SpiffsCore) -> None:
+def test_interleaved_writes_keep_files_apart(fs: SpiffsCore) -> None:
     names = "abc"
     files = [fs.open_descriptor(name, NEW) for name in names]
     expected = dict.fromkeys(names, b"")
@@ -150,7 +150,7 @@ CACHE_STEPS: dict[str, tuple[Callable[[SpiffsCore], object], bool]] = {
     "a removal and an open": (lambda fs: (fs.remove("c"), get(fs, "b")), False),
     "a block erased by hand": (lambda fs: (put(fs, "c", b""), fs.gc_quick(31)), True),
 }
-"""What comes between two short writes, and whether the second may have the last cache page.
+"""The call between two short writes, and whether the second one waits in the last cache page.
 
 The answers are those of the C, compiled for this geometry.
 """
@@ -192,7 +192,7 @@ def test_reading_nothing_flushes_a_new_file(fs: SpiffsCore) -> None:
     assert (file.read(0), file.size) == (b"", 2)
 
 
-def test_dropping_everything_is_a_power_loss(area: Area) -> None:
+def test_dropped_descriptor_writes_nothing(area: Area) -> None:
     fs = area.mount()
     file = fs.open_descriptor("a", NEW)
     file.write(b"flushed ")
@@ -202,7 +202,7 @@ def test_dropping_everything_is_a_power_loss(area: Area) -> None:
     assert contents(area.mount()) == {"a": b"flushed "}
 
 
-def test_unmounting_flushes_open_files(area: Area) -> None:
+def test_unmount_flushes_open_files(area: Area) -> None:
     fs = area.mount()
     files = [fs.open_descriptor(name, NEW) for name in "ab"]
     for file in files:
@@ -214,7 +214,7 @@ def test_unmounting_flushes_open_files(area: Area) -> None:
     assert not fs.mounted
 
 
-def test_a_close_that_finds_no_room_leaves_the_descriptor_open() -> None:
+def test_close_without_room_leaves_the_descriptor_open() -> None:
     """As in the C; the bytes are gone, so that the second close succeeds."""
     fs = Area(Geometry(0x4000, 0x1000, 256)).mount(max_files=2)
     waiting = fs.open_descriptor("a", NEW)

@@ -1,4 +1,4 @@
-"""Detection: the geometry of images, dumps and damaged areas, and nothing where nothing is."""
+"""Detection: the geometry of images, dumps and damaged areas; nothing in other bytes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def break_magic(image: bytes, g: Geometry, *blocks: int) -> bytes:
 
 
 @every_case
-def test_golden_images(case: SpiffsCase) -> None:
+def test_golden_images_are_detected(case: SpiffsCase) -> None:
     found = only(case.image)
     assert found.geometry == case.geometry
     config = case.manifest["config_name"].split("-")[0]
@@ -71,13 +71,13 @@ def test_golden_images(case: SpiffsCase) -> None:
 
 
 @every_case
-def test_golden_images_after_their_check(case: SpiffsCase) -> None:
+def test_golden_images_are_detected_after_their_check(case: SpiffsCase) -> None:
     if case.after_check is not None:
         assert only(case.after_check).geometry == case.geometry
 
 
 @every_case
-def test_confidence_says_what_was_seen(case: SpiffsCase) -> None:
+def test_confidence_matches_the_evidence(case: SpiffsCase) -> None:
     found = only(case.image)
     readable = any(file["size"] for file in case.manifest["files"] or ())
     if case.manifest["mount_result"]:
@@ -89,7 +89,7 @@ def test_confidence_says_what_was_seen(case: SpiffsCase) -> None:
 
 
 @every_case
-def test_golden_images_inside_of_a_dump(case: SpiffsCase) -> None:
+def test_golden_images_are_detected_inside_a_dump(case: SpiffsCase) -> None:
     base = 0x1000 * (len(case.name) + 3)
     fill = b"\xff" if len(case.name) % 2 else b"\0"
     found = only(embedded(case.image, base, fill=fill, after=b"text " * 999))
@@ -101,7 +101,7 @@ def test_golden_images_inside_of_a_dump(case: SpiffsCase) -> None:
 
 
 @pytest.mark.parametrize("case", WITH_LENGTH, ids=[case.name for case in WITH_LENGTH])
-def test_golden_images_cut_short(case: SpiffsCase) -> None:
+def test_golden_images_are_detected_when_cut_short(case: SpiffsCase) -> None:
     g = case.geometry
     found = only(case.image[: len(case.image) * 2 // 3 + 77])
     assert found.geometry == g
@@ -112,7 +112,7 @@ def test_golden_images_cut_short(case: SpiffsCase) -> None:
 
 
 @every_geometry
-def test_areas_with_files(name: str) -> None:
+def test_areas_with_files_are_detected(name: str) -> None:
     g = GEOMETRIES[name]
     found = only(area_of(g)).geometry
     assert found.header_size == g.header_size
@@ -123,7 +123,7 @@ def test_areas_with_files(name: str) -> None:
 
 
 @every_geometry
-def test_areas_inside_of_a_dump(name: str) -> None:
+def test_areas_are_detected_inside_a_dump(name: str) -> None:
     g = GEOMETRIES[name]
     found = only(embedded(area_of(g), 0x7000, after=b"\xff" * g.block_size)).geometry
     assert (found.base, found.size) == (0x7000, g.size)
@@ -132,7 +132,7 @@ def test_areas_inside_of_a_dump(name: str) -> None:
 
 
 @every_geometry
-def test_empty_areas(name: str) -> None:
+def test_empty_areas_are_detected(name: str) -> None:
     g = GEOMETRIES[name]
     found = only(bytes(pack([], g)))
     assert found.confidence <= 0.8
@@ -143,7 +143,7 @@ def test_empty_areas(name: str) -> None:
 
 
 @every_geometry
-def test_areas_with_empty_files_only(name: str) -> None:
+def test_areas_with_empty_files_only_are_detected(name: str) -> None:
     g = GEOMETRIES[name]
     found = only(bytes(pack([("/a", b""), ("/b.txt", b"")], g)))
     assert 0.5 < found.confidence <= 0.9
@@ -166,7 +166,7 @@ def many_shapes() -> list[Geometry]:
 
 
 @pytest.mark.parametrize("g", many_shapes(), ids=lambda g: f"{g.page_size}-{g.block_size:#x}")
-def test_blocks_and_pages_of_many_sizes(g: Geometry) -> None:
+def test_block_and_page_sizes_are_detected(g: Geometry) -> None:
     assert only(area_of(g)).geometry == g
 
 
@@ -181,7 +181,9 @@ def test_blocks_and_pages_of_many_sizes(g: Geometry) -> None:
         (256, 4, True),
     ],
 )
-def test_lengths_of_names_and_meta(name_length: int, meta_length: int, aligned: bool) -> None:
+def test_name_and_meta_lengths_are_detected(
+    name_length: int, meta_length: int, aligned: bool
+) -> None:
     g = Geometry(
         0x40000,
         0x1000,
@@ -196,7 +198,7 @@ def test_lengths_of_names_and_meta(name_length: int, meta_length: int, aligned: 
 # Places, sizes, several areas
 
 
-def test_the_usual_place_in_a_flash_dump() -> None:
+def test_maixpy_area_is_detected_in_a_flash_dump() -> None:
     flash = bytearray(b"\xff" * 0x1000000)
     flash[: 1 << 20] = random.Random(5).randbytes(1 << 20)
     flash[0xD00000:] = area_of(MAIXPY)
@@ -206,7 +208,7 @@ def test_the_usual_place_in_a_flash_dump() -> None:
     assert found.confidence == 1
 
 
-def test_two_areas_in_a_dump() -> None:
+def test_two_areas_in_a_dump_are_detected() -> None:
     dump = embedded(area_of(IDF), 0x3000, after=b"\0" * 0x5000 + area_of(MAIXPY))
     found = detect(dump)
     bases = {0x3000: IDF, 0x8000 + IDF.size: MAIXPY}
@@ -215,20 +217,20 @@ def test_two_areas_in_a_dump() -> None:
         assert d.geometry == replace(bases[d.geometry.base], base=d.geometry.base)
 
 
-def test_areas_side_by_side_stay_apart() -> None:
+def test_adjacent_areas_are_detected_separately() -> None:
     dump = b"".join([area_of(IDF), area_of(ESP8266), area_of(IDF)])
     starts = [0, IDF.size, IDF.size + ESP8266.size]
     assert sorted(d.geometry.base for d in detect(dump)) == starts
 
 
-def test_one_base_asked_for() -> None:
+def test_base_limits_the_detection_to_one_area() -> None:
     dump = embedded(area_of(IDF), 0x3000, after=area_of(IDF))
     assert [d.geometry.base for d in detect(dump, base=0x3000)] == [0x3000]
     assert detect(dump, base=0) == []
 
 
-def test_stale_blocks_of_a_shifted_area_do_not_win() -> None:
-    """An area was formatted again 64 KiB further on: some old magics are left in front."""
+def test_old_blocks_of_a_shifted_area_are_not_preferred() -> None:
+    """An area was formatted again 64 KiB higher; some old magics are left before it."""
     new = area_of(MAIXPY)
     dump = area_of(MAIXPY)[:0x10000] + new
     (found, *_) = detect(dump)
@@ -241,7 +243,7 @@ def test_stale_blocks_of_a_shifted_area_do_not_win() -> None:
 @pytest.mark.parametrize("g", [MAIXPY, IDF, ESP8266], ids=["maixpy", "esp-idf", "esp8266"])
 @pytest.mark.parametrize("base", [0, 0x13000])
 @pytest.mark.parametrize("place", ["first", "second", "last"])
-def test_one_magic_lost(g: Geometry, base: int, place: str) -> None:
+def test_area_with_one_lost_magic_is_detected(g: Geometry, base: int, place: str) -> None:
     block = {"first": 0, "second": 1, "last": g.blocks - 1}[place]
     after = b"\0" * 3 * g.block_size if base else b""
     found = only(embedded(break_magic(area_of(g), g, block), base, fill=b"\0", after=after))
@@ -251,15 +253,15 @@ def test_one_magic_lost(g: Geometry, base: int, place: str) -> None:
 
 
 @pytest.mark.parametrize("base", [0, MAIXPY.base])
-def test_a_first_block_erased_whole(base: int) -> None:
-    """Nothing is left of the block, but the place tells: all of an image, or a preset's."""
+def test_area_with_an_erased_first_block_is_detected(base: int) -> None:
+    """The block is blank, but the place shows it: a whole image, or the place of a preset."""
     area = bytearray(pack([], MAIXPY))
     area[: MAIXPY.block_size] = b"\xff" * MAIXPY.block_size
     assert only(embedded(bytes(area), base)).geometry == replace(MAIXPY, base=base)
 
 
 @pytest.mark.parametrize("base", [0, 0x9000])
-def test_no_magic_and_no_table_but_formatted_blocks_around(base: int) -> None:
+def test_formatted_blocks_show_an_area_without_magic_and_tables(base: int) -> None:
     g = GEOMETRIES["no-magic"]
     area = bytearray(pack([("/a", b""), ("/b", b"")], g))
     first, third = area[: g.block_size], area[2 * g.block_size : 3 * g.block_size]
@@ -269,7 +271,7 @@ def test_no_magic_and_no_table_but_formatted_blocks_around(base: int) -> None:
     assert found.geometry.size >= g.size
 
 
-def test_tables_tell_where_an_area_starts() -> None:
+def test_tables_give_the_start_of_an_area() -> None:
     files = {"/a": bytes(40 * 4091)}  # from the first block to the second
     packed = pack({"/0": bytes(30 * 4091), **files}, MAIXPY)
     packed[: MAIXPY.block_size] = b"\xff" * MAIXPY.block_size
@@ -278,28 +280,28 @@ def test_tables_tell_where_an_area_starts() -> None:
 
 
 @pytest.mark.parametrize("g", [MAIXPY, IDF, ESP8266], ids=["maixpy", "esp-idf", "esp8266"])
-def test_two_magics_lost(g: Geometry) -> None:
+def test_area_with_two_lost_magics_has_less_confidence(g: Geometry) -> None:
     found = only(break_magic(area_of(g), g, 2, 5))
     assert found.geometry == replace(g, base=0)
     assert found.confidence == 0.7
     assert "2 magics are wrong: the firmware would not mount it" in found.reasons
 
 
-def test_a_torn_first_create_is_no_reason_to_reject() -> None:
+def test_area_with_a_torn_first_create_is_detected() -> None:
     area = bytearray(pack([], MAIXPY))
     area[0:2] = b"\x01\x80"  # claimed, but the page was never written
     assert only(bytes(area)).geometry == replace(MAIXPY, base=0)
 
 
-def test_other_tools_write_no_erase_counts_and_zero_meta() -> None:
+def test_images_of_other_tools_are_detected() -> None:
     area = bytearray(pack([(n, c, bytes(4)) for n, c, _ in some_files(IDF)], IDF))
     for at in range(IDF.magic_offset + 2, IDF.size, IDF.block_size):
         area[at : at + 2] = b"\xff\xff"
     assert only(bytes(area)).geometry == IDF
 
 
-def test_old_bytes_in_free_pages_do_no_harm() -> None:
-    """Blocks that a board believed to be erased, but were not beyond their first sector."""
+def test_old_bytes_in_free_pages_do_not_disturb_detection() -> None:
+    """Blocks of which the erase reached the first sector only."""
     area = bytearray(area_of(MAIXPY))
     stale = area[0x1000:0x9000]
     for block in range(10, 20):
@@ -341,16 +343,16 @@ NOTHING = {
 
 
 @pytest.mark.parametrize("image", NOTHING.values(), ids=NOTHING.keys())
-def test_what_is_no_spiffs(image: bytes) -> None:
+def test_foreign_images_are_not_taken_for_spiffs(image: bytes) -> None:
     assert detect(image) == []
 
 
-def test_two_blocks_are_no_area() -> None:
+def test_two_blocks_are_not_an_area() -> None:
     assert detect(area_of(MAIXPY)[-2 * MAIXPY.block_size :]) == []
 
 
 @given(st.binary(max_size=3 * 4096))
-def test_no_bytes_raise(image: bytes) -> None:
+def test_detection_never_raises_on_random_bytes(image: bytes) -> None:
     assert isinstance(detect(image), list)
     assert is_blank(image) == (image.count(0xFF) == len(image))
 
@@ -361,7 +363,9 @@ def test_no_bytes_raise(image: bytes) -> None:
     st.lists(st.tuples(st.integers(0, 0xFFFF), st.binary(min_size=1, max_size=300)), max_size=12),
     st.integers(0, 0x10000),
 )
-def test_damage_never_raises(name: str, damage: list[tuple[int, bytes]], length: int) -> None:
+def test_detection_never_raises_on_damaged_areas(
+    name: str, damage: list[tuple[int, bytes]], length: int
+) -> None:
     image = bytearray(area_of(GEOMETRIES[name]))
     for at, data in damage:
         image[at % len(image) : at % len(image) + len(data)] = data
@@ -375,7 +379,7 @@ def test_damage_never_raises(name: str, damage: list[tuple[int, bytes]], length:
 @given(
     st.sampled_from([128, 256, 4096]), st.integers(0, 0xFFFF), st.binary(min_size=5, max_size=5)
 )
-def test_one_page_repeated_never_raises(page_size: int, word: int, head: bytes) -> None:
+def test_detection_never_raises_on_repeated_pages(page_size: int, word: int, head: bytes) -> None:
     page = (head + word.to_bytes(2, "little") * page_size)[:page_size]
     assert isinstance(detect(page * (0x40000 // page_size)), list)
 
@@ -383,14 +387,14 @@ def test_one_page_repeated_never_raises(page_size: int, word: int, head: bytes) 
 # Kinds of input, and what is printed
 
 
-def test_blank_means_erased() -> None:
+def test_blank_images_are_erased_ones() -> None:
     assert is_blank(b"")
     assert is_blank(memoryview(b"\xff" * 70000))
     assert not is_blank(b"\xff" * 70000 + b"\xfe")
     assert not is_blank(bytearray(1))
 
 
-def test_images_of_any_kind(tmp_path: Path) -> None:
+def test_detection_takes_any_buffer(tmp_path: Path) -> None:
     area = area_of(IDF)
     path = tmp_path / "image.bin"
     path.write_bytes(area + b"!")
@@ -403,14 +407,14 @@ def test_images_of_any_kind(tmp_path: Path) -> None:
         mapped.close()  # fails while anything still looks at it
 
 
-def test_looking_changes_nothing() -> None:
+def test_detection_does_not_change_the_image() -> None:
     area = bytearray(break_magic(area_of(MAIXPY), MAIXPY, 0))
     before = bytes(area)
     detect(area)
     assert area == before
 
 
-def test_the_flags_that_make_the_same() -> None:
+def test_detected_geometry_gives_tool_flags() -> None:
     found = only(area_of(IDF)).geometry
     assert found.spiffsgen_flags() == (
         "0x40000 DIR IMAGE --page-size 256 --block-size 4096 --obj-name-len 32 --meta-len 4"
@@ -419,7 +423,7 @@ def test_the_flags_that_make_the_same() -> None:
     assert "--no-magic-len" in only(area_of(ESP8266)).geometry.spiffsgen_flags()
 
 
-def test_reasons_read_as_sentences() -> None:
+def test_reasons_are_sentences() -> None:
     assert only(area_of(MAIXPY)).reasons == (
         "24 of 24 blocks carry their magic",
         "20 of 20 look-up entries agree with their pages",

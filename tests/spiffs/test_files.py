@@ -1,4 +1,4 @@
-"""What an open file does, with the C's numbers, on every kind of area."""
+"""Operations on open files, with the C's numbers, on every kind of area."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from spiffs.areas import (
 
 
 def lengths(fs: SpiffsCore) -> list[int]:
-    """Return lengths around everything that has a border."""
+    """Return file lengths around every limit of the layout."""
     d, page = fs.geometry.data_size, fs.geometry.page_size
     return [1, 2, d - 1, d, d + 1, page, page + 1, 2 * d, 3 * d - 1, 5 * d + 7]
 
 
-def test_files_of_every_length(area: Area, fs: SpiffsCore) -> None:
+def test_files_of_every_length_read_back(area: Area, fs: SpiffsCore) -> None:
     for number, length in enumerate(lengths(fs)):
         put(fs, "f", pattern(length, number))
         assert get(fs, "f") == pattern(length, number)
@@ -41,7 +41,7 @@ def test_files_of_every_length(area: Area, fs: SpiffsCore) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 64, 251, 4096])
-def test_files_written_piece_by_piece(fs: SpiffsCore, step: int) -> None:
+def test_files_written_in_pieces_read_back(fs: SpiffsCore, step: int) -> None:
     data = pattern(min(300 * step, 5 * fs.geometry.data_size))
     with fs.open_descriptor("f", NEW) as file:
         for at in range(0, len(data), step):
@@ -50,7 +50,7 @@ def test_files_written_piece_by_piece(fs: SpiffsCore, step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 100, 5000])
-def test_files_read_piece_by_piece(fs: SpiffsCore, step: int) -> None:
+def test_files_can_be_read_in_pieces(fs: SpiffsCore, step: int) -> None:
     data = pattern(min(100 * step, 5 * fs.geometry.data_size))
     put(fs, "f", data)
     with fs.open_descriptor("f", R) as file:
@@ -60,7 +60,7 @@ def test_files_read_piece_by_piece(fs: SpiffsCore, step: int) -> None:
         assert file.readinto(bytearray(9)) == 0
 
 
-def test_reading_into_a_buffer(fs: SpiffsCore) -> None:
+def test_readinto_fills_a_buffer(fs: SpiffsCore) -> None:
     data = pattern(2 * fs.geometry.data_size)
     put(fs, "f", data)
     buffer = bytearray(len(data) + 5)
@@ -70,7 +70,7 @@ def test_reading_into_a_buffer(fs: SpiffsCore) -> None:
     assert buffer == data + bytes(5)
 
 
-def test_overwriting_any_part(fs: SpiffsCore) -> None:
+def test_overwrites_at_any_offset_read_back(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     data = bytearray(pattern(4 * d + 9))
     put(fs, "f", data)
@@ -86,7 +86,7 @@ def test_overwriting_any_part(fs: SpiffsCore) -> None:
         assert get(fs, "f") == bytes(data)
 
 
-def test_writing_across_the_end(fs: SpiffsCore) -> None:
+def test_write_across_the_end_extends_the_file(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     put(fs, "f", pattern(d + 10))
     with fs.open_descriptor("f", RW) as file:
@@ -95,7 +95,7 @@ def test_writing_across_the_end(fs: SpiffsCore) -> None:
     assert get(fs, "f") == pattern(d + 10)[: d - 5] + pattern(2 * d, 1)
 
 
-def test_appending(fs: SpiffsCore) -> None:
+def test_append_extends_the_file(fs: SpiffsCore) -> None:
     data = b""
     for number, length in enumerate(lengths(fs)[:6]):
         with fs.open_descriptor("f", W | CREAT | APPEND) as file:
@@ -115,7 +115,7 @@ def test_append_ignores_the_offset(fs: SpiffsCore) -> None:
         assert file.read() == b"1234567"
 
 
-def test_cutting(fs: SpiffsCore) -> None:
+def test_truncate_shortens_the_file(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     for keep in (0, 1, d - 1, d, d + 1, 2 * d, 4 * d, 4 * d + 3):
         put(fs, "f", pattern(4 * d + 3))
@@ -129,7 +129,7 @@ def test_cutting(fs: SpiffsCore) -> None:
 
 
 @pytest.mark.parametrize("faithful", [True, False])
-def test_exact_cuts_take_more_bytes(area: Area, faithful: bool) -> None:
+def test_exact_truncation_allows_more_writes(area: Area, faithful: bool) -> None:
     fs = area.mount(faithful=faithful)
     d = area.geometry.data_size
     for keep in (0, 5, d - 1, d, 2 * d - 20, 2 * d, 2 * d + 1):
@@ -143,7 +143,7 @@ def test_exact_cuts_take_more_bytes(area: Area, faithful: bool) -> None:
         assert fs.statvfs().allocated == used - 3 + -(-keep // d)
 
 
-def test_emptying_keeps_the_id(fs: SpiffsCore) -> None:
+def test_truncation_to_0_keeps_the_id(fs: SpiffsCore) -> None:
     put(fs, "f", pattern(3000))
     put(fs, "g", b"other")
     before = fs.stat("f").object_id
@@ -154,7 +154,7 @@ def test_emptying_keeps_the_id(fs: SpiffsCore) -> None:
         assert get(fs, "f") == b""
 
 
-def test_seeking(fs: SpiffsCore) -> None:
+def test_seek_sets_the_offset_as_the_c_does(fs: SpiffsCore) -> None:
     size = 2 * fs.geometry.data_size
     put(fs, "f", pattern(size))
     with fs.open_descriptor("f", R) as file:
@@ -175,7 +175,9 @@ def test_seeking(fs: SpiffsCore) -> None:
     ("flags", "read", "write"),
     [(R, 0, -10021), (W, -10022, 0), (RW, 0, 0), (OpenFlag(0), -10022, -10021)],
 )
-def test_direction(fs: SpiffsCore, flags: OpenFlag, read: int, write: int) -> None:
+def test_access_flags_decide_what_is_allowed(
+    fs: SpiffsCore, flags: OpenFlag, read: int, write: int
+) -> None:
     put(fs, "f", b"12345")
     with fs.open_descriptor("f", flags) as file:
         assert code_of(file.read, 1) == read
@@ -185,7 +187,7 @@ def test_direction(fs: SpiffsCore, flags: OpenFlag, read: int, write: int) -> No
         assert code_of(file.truncate, 2) == write
 
 
-def test_opening(fs: SpiffsCore) -> None:
+def test_open_flags_decide_what_is_created(fs: SpiffsCore) -> None:
     assert code_of(fs.open_descriptor, "f", R) == -10002
     assert code_of(fs.open_descriptor, "f", W | TRUNC) == -10002
     assert code_of(fs.open_descriptor, "f", W | EXCL) == -10002
@@ -198,7 +200,7 @@ def test_opening(fs: SpiffsCore) -> None:
     assert get(fs, "f") == b"kept"
 
 
-def test_direct_writes_are_on_flash_at_once(area: Area, fs: SpiffsCore) -> None:
+def test_direct_writes_bypass_the_cache(area: Area, fs: SpiffsCore) -> None:
     file = fs.open_descriptor("f", NEW | DIRECT)
     file.write(b"direct")
     assert get(area.mount(read_only=True), "f") == b"direct"
@@ -217,7 +219,7 @@ def test_short_writes_wait_for_a_flush(area: Area, fs: SpiffsCore) -> None:
     assert get(area.mount(read_only=True), "f") == b"waiting " * 5
 
 
-def test_writes_of_no_bytes_change_nothing(area: Area, fs: SpiffsCore) -> None:
+def test_empty_writes_change_nothing(area: Area, fs: SpiffsCore) -> None:
     put(fs, "f", b"12345")
     put(fs, "g", b"other")
     before = area.image
@@ -229,7 +231,7 @@ def test_writes_of_no_bytes_change_nothing(area: Area, fs: SpiffsCore) -> None:
     assert area.image == before
 
 
-def test_what_does_not_fit_is_refused_and_costs_nothing(area: Area) -> None:
+def test_write_that_does_not_fit_keeps_other_files(area: Area) -> None:
     fs = area.mount(faithful=False)
     put(fs, "kept", pattern(3 * fs.geometry.data_size))
     with pytest.raises(FullError) as caught:
@@ -240,8 +242,8 @@ def test_what_does_not_fit_is_refused_and_costs_nothing(area: Area) -> None:
     assert get(fs, "f") == b""
 
 
-def test_the_largest_file_in_one_write(area: Area, fs: SpiffsCore) -> None:
-    """All but two blocks, and one page; headers on the way and a page for meta need room too."""
+def test_largest_file_fits_in_one_write(area: Area, fs: SpiffsCore) -> None:
+    """All blocks but two, plus one page; index pages need room too."""
     g = area.geometry
     room = (g.blocks - 2) * g.usable_pages
     data_pages = room - 2

@@ -1,4 +1,4 @@
-"""Garbage collection: what moves out of a block, and what open descriptors learn of it."""
+"""Garbage collection: pages that move out of a block, and updates of open descriptors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of areas: what follows from the numbers, and which numbers contradict each other."""
+"""Geometries: derived numbers, and numbers that contradict each other."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ MAIXPY, IDF = PRESETS["maixpy"], PRESETS["esp-idf"].with_size(0x100000)
         ({"base": 0x800}, "base 0x800 is not at an erase unit"),
     ],
 )
-def test_numbers_that_contradict_each_other(changes: dict[str, Any], message: str) -> None:
+def test_contradictory_geometries_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(GeometryError, match=message) as caught:
         replace(IDF, **changes)
     assert isinstance(caught.value, UsageError)
 
 
-def test_limits_that_are_allowed() -> None:
+def test_extreme_geometries_are_allowed() -> None:
     assert replace(IDF, size=0x3000).blocks == 3
     assert replace(IDF, size=0xFFF000).pages == 0xFFF0
     assert replace(IDF, name_length=237).header_entries == 1
@@ -60,7 +60,7 @@ def test_limits_that_are_allowed() -> None:
         (Geometry(0x200000, 0x20000, 256), 16, 512, 4, 251, 45, 105, 124),
     ],
 )
-def test_what_follows_from_the_numbers(
+def test_derived_numbers_are_right(
     geometry: Geometry,
     blocks: int,
     per_block: int,
@@ -78,7 +78,7 @@ def test_what_follows_from_the_numbers(
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_every_data_span_has_one_place(name: str) -> None:
+def test_every_data_span_has_one_index_slot(name: str) -> None:
     g = GEOMETRIES[name]
     spans = range(g.header_entries + 3 * g.index_entries)
     places = [(g.index_span(span), g.index_slot(span)) for span in spans]
@@ -91,20 +91,20 @@ def test_every_data_span_has_one_place(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_pages_of_look_up_entries(name: str) -> None:
+def test_look_up_pages_hold_their_entries(name: str) -> None:
     g = GEOMETRIES[name]
     lookups = [page for page in range(g.pages) if g.is_lookup_page(page)]
     assert len(lookups) == g.blocks * g.lookup_pages
     assert g.page_address(g.pages) == g.base + g.size
 
 
-def test_magics() -> None:
+def test_magic_depends_on_page_size_and_block() -> None:
     assert [MAIXPY.magic(0), MAIXPY.magic(23)] == [0x1531, 0x1528]
     assert IDF.magic(0) == 0x0529
     assert PRESETS["esp8266"].magic(0) == PRESETS["esp8266"].magic(99) == 0x0429
 
 
-def test_flags_of_the_tools_that_make_such_images() -> None:
+def test_tool_flags_describe_the_geometry() -> None:
     assert "-s 0x300000 -p 4096 -b 131072" in MAIXPY.mkspiffs_flags()
     assert "-DSPIFFS_OBJ_NAME_LEN=128" in MAIXPY.mkspiffs_flags()
     flags = IDF.spiffsgen_flags()
@@ -117,8 +117,8 @@ def test_flags_of_the_tools_that_make_such_images() -> None:
     assert bare.spiffsgen_flags().endswith(" --no-magic --no-magic-len")
 
 
-def test_what_a_geometry_is_compared_by() -> None:
-    """The C's collection runs and copy buffer are not part of the shape."""
+def test_geometries_compare_by_format() -> None:
+    """The C's collection runs and copy buffer are not part of the format."""
     assert replace(IDF, gc_max_runs=99, copy_buffer=1) == IDF
     assert hash(replace(IDF, gc_max_runs=99)) == hash(IDF)
     assert replace(IDF, base=0x1000) != IDF

@@ -1,4 +1,4 @@
-"""Any sequence of operations gives what a dictionary of bytes gives."""
+"""Any sequence of operations gives the same results as a dictionary of bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEEDS = st.integers(0, 0xFFFF)
 
 
 class Files(RuleBasedStateMachine):
-    """Files by name against a dictionary; a full file system loses no byte of another file."""
+    """Files by name, compared with a dictionary; a full area loses no byte of another file."""
 
     geometry = GEOMETRIES["smallest"]
     nor = "ideal"
@@ -177,7 +177,7 @@ class Files(RuleBasedStateMachine):
 
 
 class Handles(RuleBasedStateMachine):
-    """Open files that share a file: the write cache shows in nothing but the time of a flush."""
+    """Descriptors of one file: the write cache changes nothing but the time of a write."""
 
     @initialize()
     def start(self) -> None:
@@ -245,12 +245,12 @@ class Handles(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("nor", ["ideal", "literal"])
 @pytest.mark.parametrize("shape", GEOMETRIES)
-def test_files_are_a_dictionary(shape: str, nor: str) -> None:
+def test_file_system_behaves_like_a_dictionary(shape: str, nor: str) -> None:
     machine = type("Machine", (Files,), {"geometry": GEOMETRIES[shape], "nor": nor})
     run_state_machine_as_test(machine, settings=settings(max_examples=12, stateful_step_count=25))
 
 
-def test_handles_share_a_file() -> None:
+def test_descriptors_of_one_file_see_the_same_content() -> None:
     run_state_machine_as_test(Handles, settings=settings(max_examples=20, stateful_step_count=30))
 
 

@@ -1,4 +1,4 @@
-"""Mounting: aborted erases, what is no SPIFFS, areas that do not fit, mounts that never write."""
+"""Mounting: interrupted erases, foreign images, areas that do not fit, read-only mounts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILES = {"a": pattern(700), "b": pattern(3000, 1), "c": b""}
 
 
 class Watcher:
-    """Counts what a chip is asked to do."""
+    """Counts programs and erases of a chip."""
 
     def __init__(self, chip: NorChip) -> None:
         self.reads = self.bytes_read = 0
@@ -42,11 +42,11 @@ def fill(area: Area) -> None:
 
 
 def erased_block(area: Area) -> int:
-    """Return a block in which no file has a page: the one whose erase is cut short."""
+    """Return a block without live pages, whose erase is interrupted."""
     return area.geometry.blocks - 1
 
 
-def test_a_sound_area_is_mounted_without_a_write(area: Area) -> None:
+def test_mounting_a_sound_area_writes_nothing(area: Area) -> None:
     fill(area)
     watcher = Watcher(area.chip)
     fs = area.mount()
@@ -56,12 +56,12 @@ def test_a_sound_area_is_mounted_without_a_write(area: Area) -> None:
     assert fs.aborted_block is None
 
 
-def test_mounting_twice_gives_the_same(area: Area) -> None:
+def test_mounting_twice_gives_the_same_state(area: Area) -> None:
     fill(area)
     assert ram_of(area.mount()) == ram_of(area.mount()) == ram_of(area.mount(read_only=True))
 
 
-def test_an_aborted_erase_is_done_again(signed_area: Area) -> None:
+def test_interrupted_erase_is_repeated_at_mount(signed_area: Area) -> None:
     area = signed_area
     fill(area)
     block, g = erased_block(area), area.geometry
@@ -73,7 +73,7 @@ def test_an_aborted_erase_is_done_again(signed_area: Area) -> None:
     assert area.mount().aborted_block is None
 
 
-def test_a_reader_takes_an_aborted_erase_as_an_empty_block(signed_area: Area) -> None:
+def test_read_only_mount_takes_an_interrupted_erase_as_empty(signed_area: Area) -> None:
     area = signed_area
     fill(area)
     before = area.mount().statvfs()
@@ -87,7 +87,7 @@ def test_a_reader_takes_an_aborted_erase_as_an_empty_block(signed_area: Area) ->
     assert area.image == image
 
 
-def test_two_blocks_without_magic_are_no_file_system(signed_area: Area) -> None:
+def test_two_blocks_without_magic_do_not_mount(signed_area: Area) -> None:
     area = signed_area
     g = area.geometry
     for block in (0, g.blocks - 1):
@@ -108,8 +108,8 @@ NO_FILE_SYSTEMS: dict[str, Callable[[int], bytes]] = {
 
 
 @pytest.mark.parametrize("kind", NO_FILE_SYSTEMS)
-def test_what_is_no_spiffs(area: Area, kind: str) -> None:
-    """With magic: -10025. Without there is nothing to tell by, and reading stays bounded."""
+def test_foreign_images_are_not_taken_for_spiffs(area: Area, kind: str) -> None:
+    """With magic: -10025. Without magic the mount succeeds, and reading stays bounded."""
     area.poke(0, NO_FILE_SYSTEMS[kind](area.geometry.size))
     image = area.image
     watcher = Watcher(area.chip)
@@ -125,8 +125,8 @@ def test_what_is_no_spiffs(area: Area, kind: str) -> None:
     assert area.image == image
 
 
-def test_any_image_mounts_without_magic() -> None:
-    """1,000 pages of noise as an area without magic: errors and listings, nothing else."""
+def test_any_image_mounts_if_magics_are_off() -> None:
+    """1,000 pages of noise as an area without magic give listings and SPIFFS errors only."""
     geometry = Geometry(0x8000, 0x1000, 256, use_magic=False, use_magic_length=False)
     for seed in range(30):
         area = Area(geometry, content=random.Random(seed).randbytes(geometry.size))
@@ -143,7 +143,7 @@ def read_page(fs: SpiffsCore, page: int) -> bytes:
         return file.read(100_000)
 
 
-def test_an_area_that_is_longer_than_its_chip() -> None:
+def test_area_longer_than_its_chip_is_refused() -> None:
     device = make_driver("ideal", NorChip.in_memory(SMALL.size))
     for geometry in (SMALL.with_size(0x9000), Geometry(0x8000, 0x1000, 256, base=0x1000)):
         with pytest.raises(SpiffsError, match="ends behind the chip") as caught:
@@ -151,7 +151,7 @@ def test_an_area_that_is_longer_than_its_chip() -> None:
         assert caught.value.code == -10024
 
 
-def test_a_chip_may_be_longer_than_the_area() -> None:
+def test_chip_may_be_longer_than_the_area() -> None:
     chip = NorChip.in_memory(0x20000, content=b"\x5a" * 0x20000)
     device = make_driver("ideal", chip)
     geometry = Geometry(0x8000, 0x1000, 256, base=0x9000)
@@ -163,18 +163,18 @@ def test_a_chip_may_be_longer_than_the_area() -> None:
     assert around == b"\x5a" * len(around)
 
 
-def test_a_geometry_without_a_size_mounts_nothing() -> None:
+def test_geometry_without_a_size_does_not_mount() -> None:
     device = make_driver("ideal", NorChip.in_memory(SMALL.size))
     assert code_of(SpiffsCore, device, SMALL.with_size(0)) == -10024
 
 
-def test_erase_units_must_be_the_chips() -> None:
+def test_erase_unit_must_match_the_chip() -> None:
     device = make_driver("ideal", NorChip.in_memory(0x8000))
     geometry = Geometry(0x8000, 0x800, 256, erase_size=0x800)
     assert code_of(SpiffsCore, device, geometry) == -10024
 
 
-def test_look_up_entries_that_leave_no_room_for_the_magic() -> None:
+def test_geometry_without_room_for_the_magic_does_not_mount() -> None:
     geometry = Geometry(0x20000, 0x8000, 256)
     area = Area(SMALL.with_size(0x20000))
     assert code_of(SpiffsCore.format, area.device, geometry) == -10028
@@ -183,7 +183,7 @@ def test_look_up_entries_that_leave_no_room_for_the_magic() -> None:
 
 
 @pytest.mark.parametrize("name", ["name", "/name", "n" * 31])
-def test_a_name_field_without_its_zero(name: str) -> None:
+def test_name_field_without_a_zero_is_read_to_its_end(name: str) -> None:
     area = Area(SMALL)
     with area.mount() as fs:
         put(fs, name, b"1")
@@ -198,7 +198,7 @@ def test_a_name_field_without_its_zero(name: str) -> None:
 # A read-only mount
 
 
-def test_reading_writes_nothing(area: Area) -> None:
+def test_read_calls_write_nothing(area: Area) -> None:
     fill(area)
     watcher = Watcher(area.chip)
     fs = area.mount(read_only=True)
@@ -216,7 +216,7 @@ def test_reading_writes_nothing(area: Area) -> None:
     assert not watcher.writes
 
 
-def test_a_reader_refuses_to_write(area: Area) -> None:
+def test_read_only_mount_refuses_writes(area: Area) -> None:
     fill(area)
     watcher = Watcher(area.chip)
     fs = area.mount(read_only=True)
@@ -236,7 +236,7 @@ def test_a_reader_refuses_to_write(area: Area) -> None:
     assert contents(fs) == FILES
 
 
-def test_formatting_starts_anew(area: Area) -> None:
+def test_format_empties_the_area(area: Area) -> None:
     fill(area)
     SpiffsCore.format(area.device, area.geometry)
     fs = area.mount()
@@ -246,7 +246,7 @@ def test_formatting_starts_anew(area: Area) -> None:
     assert get(fs, "a") == b"1"
 
 
-def test_the_signature_of_each_block(area: Area) -> None:
+def test_format_signs_every_block(area: Area) -> None:
     g = area.geometry
     for block in range(g.blocks):
         at = block * g.block_size + g.magic_offset

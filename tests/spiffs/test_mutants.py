@@ -1,4 +1,4 @@
-"""Damaged areas: nothing but SpiffsError comes of them, and no operation reads without end."""
+"""Damaged areas raise nothing but SpiffsError, and no operation reads endlessly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = [0, 1, 250, 251, 252, 0x7FFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFF
 
 
 class Counting(IdealDriver):
-    """Counts reads; there is no window to read past it."""
+    """Counts reads; without a window every read is counted."""
 
     reads = 0
 
@@ -35,7 +35,7 @@ class Counting(IdealDriver):
 
 
 class Damage:
-    """Ways to damage an area, at places that mean something."""
+    """Ways to damage an area at places with a meaning."""
 
     def __init__(self, area: Area, chance: random.Random) -> None:
         self.area = area
@@ -141,7 +141,7 @@ class Damage:
 
 
 def used_area(geometry: Geometry) -> bytes:
-    """Return an area with history: files of all kinds, deleted pages, several erase counts."""
+    """Return a used area: files of all kinds, deleted pages, several erase counts."""
     area = Area(geometry)
     with area.mount() as fs:
         for number in range(8):
@@ -176,7 +176,7 @@ def read_name(fs: SpiffsCore, name: bytes) -> None:
 
 
 def work_on(fs: SpiffsCore, chance: random.Random) -> None:
-    """Change every file, and the whole; whatever is refused is refused."""
+    """Change every file and collect garbage; errors of SPIFFS are allowed."""
     for entry in list(fs.scandir())[:8]:
         action = chance.randrange(6)
         name = entry.raw_name
@@ -204,7 +204,7 @@ def change(fs: SpiffsCore, name: bytes, action: int, where: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [*range(300), 7257])
-def test_a_damaged_area(seed: int) -> None:
+def test_damaged_area_raises_only_spiffs_errors(seed: int) -> None:
     chance = random.Random(seed)
     geometry = GEOMETRIES[seed % len(GEOMETRIES)]
     area = Area(geometry, content=IMAGES[seed % len(GEOMETRIES)])
@@ -228,8 +228,8 @@ def test_a_damaged_area(seed: int) -> None:
     assert code_of(Area(geometry, content=area.image).mount) in (0, -10025)
 
 
-def test_damage_is_seen() -> None:
-    """The mutants are worth their time: many files in them cannot be read."""
+def test_damage_makes_files_unreadable() -> None:
+    """The damage matters: many files cannot be read any more."""
     failures = 0
     for seed in range(60):
         area = Area(GEOMETRIES[0], content=IMAGES[0])
@@ -240,7 +240,7 @@ def test_damage_is_seen() -> None:
 
 
 @pytest.mark.parametrize("geometry", range(len(GEOMETRIES)))
-def test_without_damage_all_is_sound(geometry: int) -> None:
+def test_undamaged_image_reads_without_error(geometry: int) -> None:
     fs = Area(GEOMETRIES[geometry], content=IMAGES[geometry]).mount()
     assert len(fs.listdir()) > 4
     assert not any(code_of(read_page, fs, entry.page) for entry in fs.scandir())

@@ -1,4 +1,4 @@
-"""Everything that works on names: stat, listings, create, rename, remove, meta."""
+"""Calls on names: stat, listings, create, rename, remove, meta, unmount."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ODD_NAMES = [
 ]
 
 
-def test_stat_says_what_the_listing_says(area: Area, fs: SpiffsCore) -> None:
+def test_stat_and_listing_agree(area: Area, fs: SpiffsCore) -> None:
     put(fs, "/a", pattern(1000))
     fs.create("/b")
     a, b = fs.stat("/a"), fs.stat("/b")
@@ -53,7 +53,7 @@ def test_any_bytes_are_a_name(name: bytes) -> None:
     assert contents(fs) == {"renamed": b"content", "neighbour": b"other"}
 
 
-def test_the_longest_name(fs: SpiffsCore) -> None:
+def test_longest_name_is_stored(fs: SpiffsCore) -> None:
     longest = "n" * (fs.geometry.name_length - 1)
     put(fs, longest, b"content")
     put(fs, longest[:-1] + "m", b"other")
@@ -63,7 +63,7 @@ def test_the_longest_name(fs: SpiffsCore) -> None:
     assert get(fs, longest) == b"content"
 
 
-def test_names_that_are_too_long(fs: SpiffsCore) -> None:
+def test_too_long_names_are_refused(fs: SpiffsCore) -> None:
     limit = fs.geometry.name_length
     put(fs, "a", b"kept")
     for name in ("n" * limit, "ü" * (limit // 2), "n" * 5000):
@@ -75,7 +75,7 @@ def test_names_that_are_too_long(fs: SpiffsCore) -> None:
     assert contents(fs) == {"a": b"kept"}
 
 
-def test_names_with_a_zero_byte(fs: SpiffsCore) -> None:
+def test_names_with_a_zero_byte_are_not_found(fs: SpiffsCore) -> None:
     put(fs, "a", b"kept")
     for name in ("a\0", "\0", b"a\0b"):
         for call in (fs.stat, fs.remove, fs.create, fs.exists):
@@ -85,13 +85,13 @@ def test_names_with_a_zero_byte(fs: SpiffsCore) -> None:
     assert contents(fs) == {"a": b"kept"}
 
 
-def test_create(fs: SpiffsCore) -> None:
+def test_create_makes_an_empty_file_once(fs: SpiffsCore) -> None:
     fs.create("a")
     assert code_of(fs.create, "a") == -10023
     assert contents(fs) == {"a": b""}
 
 
-def test_the_smallest_free_id_is_given_out(fs: SpiffsCore) -> None:
+def test_new_file_gets_the_smallest_free_id(fs: SpiffsCore) -> None:
     for name in "abcd":
         fs.create(name)
     fs.remove("b")
@@ -102,7 +102,7 @@ def test_the_smallest_free_id_is_given_out(fs: SpiffsCore) -> None:
     assert [fs.stat(name).object_id for name in "adefg"] == [1, 4, 2, 3, 5]
 
 
-def test_rename(area: Area, fs: SpiffsCore) -> None:
+def test_rename_keeps_content_and_refuses_taken_names(area: Area, fs: SpiffsCore) -> None:
     put(fs, "a", pattern(2000))
     put(fs, "b", b"other")
     before = fs.stat("a")
@@ -114,7 +114,7 @@ def test_rename(area: Area, fs: SpiffsCore) -> None:
     assert contents(fs) == contents(area.mount()) == {"c": pattern(2000), "b": b"other"}
 
 
-def test_an_open_file_keeps_its_descriptor_through_a_rename(fs: SpiffsCore) -> None:
+def test_descriptor_stays_open_through_a_rename(fs: SpiffsCore) -> None:
     with fs.open_descriptor("a", NEW) as file:
         file.write(b"before, ")
         file.flush()
@@ -123,7 +123,7 @@ def test_an_open_file_keeps_its_descriptor_through_a_rename(fs: SpiffsCore) -> N
     assert contents(fs) == {"b": b"before, after"}
 
 
-def test_remove(area: Area, fs: SpiffsCore) -> None:
+def test_remove_deletes_one_file(area: Area, fs: SpiffsCore) -> None:
     put(fs, "a", pattern(3 * fs.geometry.data_size))
     put(fs, "b", b"other")
     free = fs.statvfs()
@@ -163,7 +163,7 @@ def test_removing_needs_no_free_page(area: Area) -> None:
     assert "a" not in fs.listdir()
 
 
-def test_removing_while_listing(fs: SpiffsCore) -> None:
+def test_files_can_be_removed_while_listing(fs: SpiffsCore) -> None:
     names = [f"f{number}" for number in range(9)]
     for name in names:
         put(fs, name, name.encode())
@@ -173,7 +173,7 @@ def test_removing_while_listing(fs: SpiffsCore) -> None:
     assert fs.listdir() == []
 
 
-def test_files_that_come_and_go_while_listing(fs: SpiffsCore) -> None:
+def test_listing_follows_changes(fs: SpiffsCore) -> None:
     for number in range(6):
         fs.create(f"f{number}")
     seen = []
@@ -186,7 +186,7 @@ def test_files_that_come_and_go_while_listing(fs: SpiffsCore) -> None:
     assert seen == ["f0", "f1", "f3", "f5", "g", "new"]
 
 
-def test_meta(area: Area, fs: SpiffsCore) -> None:
+def test_meta_is_stored_and_checked(area: Area, fs: SpiffsCore) -> None:
     length = area.geometry.meta_length
     put(fs, "a", pattern(700))
     fs.create("b", meta=bytes(range(length)))
@@ -205,7 +205,7 @@ def test_meta(area: Area, fs: SpiffsCore) -> None:
     assert get(fs, "a") == pattern(700)
 
 
-def test_many_files(area: Area, fs: SpiffsCore) -> None:
+def test_many_files_are_listed_and_found(area: Area, fs: SpiffsCore) -> None:
     """Half of the object pages hold empty files; listing and look-up find each."""
     count = (area.geometry.blocks - 2) * area.geometry.usable_pages // 2
     count = min(count, 200)
@@ -217,7 +217,7 @@ def test_many_files(area: Area, fs: SpiffsCore) -> None:
     assert all(fs.stat(f"/{number}") == listed[number] for number in range(count))
 
 
-def test_entries_are_plain_tuples() -> None:
+def test_entry_fields_are_in_the_documented_order() -> None:
     assert DirEntry._fields[:5] == ("name", "raw_name", "object_id", "type", "size")
 
 

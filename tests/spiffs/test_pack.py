@@ -1,4 +1,4 @@
-"""Packing: what is laid out reads back, page by page, at every geometry."""
+"""Packing: packed files read back, page by page, at every geometry."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def edges(g: Geometry) -> list[int]:
 
 
 def fitting(sizes: list[int], g: Geometry) -> list[int]:
-    """Return the sizes from the first on that the area has room for."""
+    """Return the leading sizes for which the area has room."""
     room, chosen = page_capacity(g), []
     for size in sizes:
         room -= file_pages(size, g).total
@@ -60,7 +60,7 @@ def file_sets(draw: st.DrawFn, g: Geometry) -> list[tuple[bytes, bytes]]:
 @every_geometry
 @settings(max_examples=12)
 @given(data=st.data())
-def test_files_read_back_as_they_were(geometry: Geometry, data: st.DataObject) -> None:
+def test_packed_files_read_back_unchanged(geometry: Geometry, data: st.DataObject) -> None:
     files = data.draw(file_sets(geometry))
     image = bytes(pack(files, geometry))
     assert [(f.name, f.content) for f in read_files(image, geometry)] == files
@@ -97,7 +97,7 @@ def mounted(image: bytes, g: Geometry) -> SpiffsCore:
 
 
 @every_geometry
-def test_the_driver_reads_it_and_writes_on(geometry: Geometry) -> None:
+def test_driver_reads_and_changes_a_packed_area(geometry: Geometry) -> None:
     sizes = fitting([size for size in edges(geometry) if size < 40 * geometry.data_size], geometry)
     files = {f"/{k}": content(size, k) for k, size in enumerate(sizes)}
     with mounted(bytes(pack(files, geometry)), geometry) as fs:
@@ -114,7 +114,7 @@ def test_the_driver_reads_it_and_writes_on(geometry: Geometry) -> None:
                 assert file.read() == data
 
 
-def test_a_full_area_takes_a_file_when_another_goes() -> None:
+def test_full_packed_area_takes_a_file_after_a_removal() -> None:
     files = {f"/{k}": content(9 * 4091, k) for k in range(68)}
     with mounted(bytes(pack(files, MAIXPY)), MAIXPY) as fs:
         with pytest.raises(FullError), fs.open("/new", "wb") as file:
@@ -142,18 +142,18 @@ def test_same_input_gives_same_bytes(geometry: Geometry) -> None:
     assert pack(files, geometry) == pack(dict(files), geometry)
 
 
-def test_the_base_address_moves_nothing() -> None:
+def test_base_address_does_not_change_the_image() -> None:
     files = {"/a": content(5000)}
     assert pack(files, replace(IDF, base=0x10000)) == pack(files, IDF)
 
 
 def test_an_empty_file_keeps_its_size_unwritten() -> None:
-    # The first write programs the size in place: a zero there could never become anything.
+    # The first write programs the size in place: a zero there could not be changed any more.
     image = pack({"/empty": b""}, MAIXPY)
     assert image[0x1000 + 8 : 0x1000 + 12] == b"\xff" * 4
 
 
-def test_unknown_bytes_of_the_header_are_zero() -> None:
+def test_padding_of_the_header_is_zero() -> None:
     image = pack({"/a": b"x"}, MAIXPY)
     assert image[0x1000 + 5 : 0x1000 + 8] == bytes(3)
     assert image[0x1000 + 141] == 0
@@ -178,7 +178,7 @@ def test_sixty_files_of_two_mebibytes_fit_the_maixpy_area() -> None:
     assert sum(image[at : at + 2] == b"\xff\xff" for at in starts) > 3
 
 
-def test_what_does_not_fit_is_counted_and_named() -> None:
+def test_files_that_do_not_fit_are_counted_and_named() -> None:
     sizes = {"/small": 10, "/huge": 2_000_000, "/big": 900_000, "/b": 4091, "/c": 1, "/d": 0}
     with pytest.raises(FullError) as caught:
         pack({name: bytes(size) for name, size in sizes.items()}, MAIXPY)
@@ -221,12 +221,12 @@ def test_more_files_than_object_ids() -> None:
 
 
 @pytest.mark.parametrize("name", ["", b"", "/a\0b", b"\0", "/\ud800"])
-def test_names_that_cannot_be_stored(name: str | bytes) -> None:
+def test_names_that_cannot_be_stored_are_refused(name: str | bytes) -> None:
     with pytest.raises(UsageError):
         pack([(name, b"")], MAIXPY)
 
 
-def test_the_length_of_a_name_counts_bytes() -> None:
+def test_name_length_is_counted_in_bytes() -> None:
     pack({"/" + "n" * 126: b""}, MAIXPY)
     for name in ("/" + "n" * 127, "/" + "é" * 64):
         with pytest.raises(SpiffsError) as caught:
@@ -234,7 +234,7 @@ def test_the_length_of_a_name_counts_bytes() -> None:
         assert caught.value.code is Code.NAME_TOO_LONG
 
 
-def test_undecodable_host_names_come_back_as_bytes() -> None:
+def test_host_names_that_are_not_utf8_are_kept_as_bytes() -> None:
     image = bytes(pack({b"/caf\xe9".decode("utf-8", "surrogateescape"): b""}, MAIXPY))
     assert [f.name for f in read_files(image, MAIXPY)] == [b"/caf\xe9"]
 
@@ -256,29 +256,29 @@ def test_geometries_without_room_are_refused(impossible: Geometry) -> None:
         pack({}, impossible)
 
 
-def test_entries_that_outgrow_their_pages_make_no_geometry() -> None:
+def test_look_up_entries_past_their_pages_are_refused() -> None:
     with pytest.raises(GeometryError, match="192 look-up entries do not fit 1 pages"):
         Geometry(0x60000, 0xC000, 256)
 
 
-def test_a_vanished_file_is_named(tmp_path: Path) -> None:
+def test_missing_host_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gone"):
         pack({"/gone": tmp_path / "gone"}, MAIXPY)
 
 
-def test_a_folder_is_no_content(tmp_path: Path) -> None:
+def test_folder_as_content_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(UsageError, match="folder"):
         pack({"/folder": folder}, MAIXPY)
 
 
-def test_a_file_that_grows_meanwhile_is_refused(
+def test_host_file_that_grows_while_packing_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x")
-    monkeypatch.setattr(Path, "read_bytes", lambda _: bytes(5000))
+    monkeypatch.setattr("maixfs.spiffs.pack.read_file", lambda _: bytes(5000))
     with pytest.raises(UsageError, match="changed while it was read"):
         pack({"/log": path}, MAIXPY)
 
@@ -412,7 +412,7 @@ class TestLinks:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
-def test_host_names_that_are_no_text(tmp_path: Path) -> None:
+def test_collect_keeps_host_names_that_are_not_text(tmp_path: Path) -> None:
     try:
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")).write_bytes(b"1")
     except OSError:
@@ -424,7 +424,7 @@ def test_host_names_that_are_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this host has no pipes")
-def test_pipes_are_left_out(tmp_path: Path) -> None:
+def test_collect_leaves_out_pipes(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     plan = collect(tmp_path)
     assert plan.files == ()
@@ -433,7 +433,7 @@ def test_pipes_are_left_out(tmp_path: Path) -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.text(max_size=40), st.binary(max_size=40)), max_size=8))
-def test_whatever_the_names_only_our_errors_leave(files: list[tuple[str, bytes]]) -> None:
+def test_pack_raises_only_maixfs_errors(files: list[tuple[str, bytes]]) -> None:
     g = GEOMETRIES["smallest"]
     try:
         image = bytes(pack(files, g))

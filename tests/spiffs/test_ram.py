@@ -1,4 +1,4 @@
-"""What the driver keeps in RAM is at all times what a fresh scan of the flash finds."""
+"""The driver's state in RAM is always the one that a fresh scan of the flash gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAMES = ["a", "b", "c", "d", "/long/name"]
 
 
 class Worker:
-    """Does one thing after another; what is refused is refused."""
+    """Runs random operations; errors of SPIFFS are allowed."""
 
     def __init__(self, area: Area, seed: int, *, faithful: bool) -> None:
         self.area = area
@@ -97,8 +97,8 @@ def test_ram_and_flash_agree(area: Area, faithful: bool) -> None:
         assert ram_of(worker.fs) == ram_of(area.mount(read_only=True))
 
 
-def test_they_agree_in_areas_with_more_ids_than_bits() -> None:
-    """Where ids are counted in groups, the counts of the groups are right too."""
+def test_ram_and_flash_agree_with_more_ids_than_bits() -> None:
+    """Ids are counted in buckets there, and these counts must be right too."""
     area = Area(IDF.with_size(0x170000))
     worker = Worker(area, 3, faithful=True)
     for number in range(300):

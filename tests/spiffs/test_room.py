@@ -1,4 +1,4 @@
-"""How much room there is, how garbage is collected, and how evenly blocks wear."""
+"""Reported room, garbage collection, and wear of blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spiffs.areas import NEW, Area, code_of, contents, pattern, put
 SMALL = Geometry(0x8000, 0x1000, 256)
 
 
-def test_an_empty_area(area: Area, fs: SpiffsCore) -> None:
+def test_empty_area_reports_its_room(area: Area, fs: SpiffsCore) -> None:
     g = area.geometry
     info, room = fs.info(), fs.statvfs()
     assert info == (((g.blocks - 2) * g.usable_pages + 1) * g.data_size, 0)
@@ -25,12 +25,12 @@ def test_an_empty_area(area: Area, fs: SpiffsCore) -> None:
     ("preset", "size", "total"),
     [("maixpy", 0x300000, 2_794_153), ("esp-idf", 0x100000, 956_561)],
 )
-def test_the_totals_that_the_c_gives(preset: str, size: int, total: int) -> None:
+def test_total_is_that_of_the_c(preset: str, size: int, total: int) -> None:
     area = Area(PRESETS[preset].with_size(size))
     assert area.mount().info().total == total
 
 
-def test_used_pages_are_counted_whole(fs: SpiffsCore) -> None:
+def test_used_bytes_are_whole_pages(fs: SpiffsCore) -> None:
     d = fs.geometry.data_size
     put(fs, "a", b"1")
     assert fs.info().used == 2 * d
@@ -43,7 +43,7 @@ def test_used_pages_are_counted_whole(fs: SpiffsCore) -> None:
     assert room.allocated + room.deleted + room.free == room.pages
 
 
-def test_collecting_makes_deleted_pages_free(area: Area, fs: SpiffsCore) -> None:
+def test_collection_frees_deleted_pages(area: Area, fs: SpiffsCore) -> None:
     g = area.geometry
     kept = pattern(2 * g.data_size, 1)
     put(fs, "kept", kept)
@@ -59,14 +59,14 @@ def test_collecting_makes_deleted_pages_free(area: Area, fs: SpiffsCore) -> None
     assert contents(fs) == contents(area.mount()) == {"kept": kept}
 
 
-def test_more_than_all_room_cannot_be_collected(fs: SpiffsCore) -> None:
+def test_collecting_more_than_the_area_holds_is_refused(fs: SpiffsCore) -> None:
     put(fs, "f", b"1")
     before = fs._volume.device.read(fs.geometry.base, 64)
     assert code_of(fs.gc, fs.geometry.size) == -10001
     assert fs._volume.device.read(fs.geometry.base, 64) == before
 
 
-def test_a_quick_collection_takes_a_block_of_deleted_pages(area: Area, fs: SpiffsCore) -> None:
+def test_quick_collection_erases_a_block_of_deleted_pages(area: Area, fs: SpiffsCore) -> None:
     g = area.geometry
     assert code_of(fs.gc_quick) == -10029
     put(fs, "f", pattern((g.usable_pages - 1) * g.data_size))
@@ -80,7 +80,7 @@ def test_a_quick_collection_takes_a_block_of_deleted_pages(area: Area, fs: Spiff
     assert contents(fs) == {"kept": b"1"}
 
 
-def test_a_quick_collection_may_spare_free_pages() -> None:
+def test_quick_collection_accepts_free_pages_up_to_a_limit() -> None:
     fs = Area(SMALL).mount()
     put(fs, "f", pattern(500))
     fs.remove("f")
@@ -91,7 +91,7 @@ def test_a_quick_collection_may_spare_free_pages() -> None:
 
 @pytest.mark.parametrize("nor", ["ideal", "literal"])
 def test_blocks_wear_evenly(nor: str) -> None:
-    """One file is rewritten for ever beside one that never changes; all blocks take part."""
+    """One file is rewritten beside one that never changes; all blocks are erased."""
     area = Area(SMALL, nor)
     fs = area.mount()
     put(fs, "still", still := pattern(3000))
@@ -103,8 +103,8 @@ def test_blocks_wear_evenly(nor: str) -> None:
     assert contents(area.mount()) == {"still": still, "busy": pattern(800, 999)}
 
 
-def test_a_full_area_lives_on(area: Area) -> None:
-    """Fill it, see it refuse, take one file away, write again; twice over."""
+def test_full_area_can_be_used_after_removals(area: Area) -> None:
+    """Fill the area until a write is refused, remove a file, write again; twice."""
     g = replace(area.geometry, gc_max_runs=100)
     fs = SpiffsCore(area.device, g, faithful=False)
     piece = max(g.size // 40, 2 * g.data_size)
@@ -128,7 +128,7 @@ def test_a_full_area_lives_on(area: Area) -> None:
     assert contents(area.mount()) == files | {"last": pattern(piece)}
 
 
-def test_tiny_files_fill_all_pages_but_those_of_two_blocks() -> None:
+def test_small_files_fill_all_blocks_but_two() -> None:
     fs = Area(SMALL).mount()
     count = 0
     while not code_of(fs.open_descriptor, f"{count}", NEW):

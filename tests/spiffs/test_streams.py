@@ -1,4 +1,4 @@
-"""Python's io stack over a file: what ``open`` of Python would do."""
+"""Python's io stack over a SPIFFS file behaves as over a file of the host."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def size(fs: SpiffsCore) -> int:
     return fs.geometry.data_size
 
 
-def test_text_goes_in_and_out(fs: SpiffsCore) -> None:
+def test_text_streams_read_back_what_was_written(fs: SpiffsCore) -> None:
     with fs.open("poem", "w", newline="") as file:
         assert file.write(POEM) == len(POEM)
     assert get(fs, "poem") == POEM.encode()
@@ -43,7 +43,7 @@ def test_text_goes_in_and_out(fs: SpiffsCore) -> None:
         assert "thr??e" in file.read().replace("\ufffd", "?")
 
 
-def test_bytes_go_in_and_out(fs: SpiffsCore, size: int) -> None:
+def test_binary_streams_read_back_what_was_written(fs: SpiffsCore, size: int) -> None:
     data = pattern(5 * size)
     with fs.open("b", "wb") as file:
         assert file.write(data) == len(data)
@@ -58,7 +58,7 @@ def test_bytes_go_in_and_out(fs: SpiffsCore, size: int) -> None:
 
 
 @pytest.mark.parametrize("buffering", [0, 1, 16, -1])
-def test_buffering_changes_nothing_but_speed(fs: SpiffsCore, size: int, buffering: int) -> None:
+def test_buffering_does_not_change_the_content(fs: SpiffsCore, size: int, buffering: int) -> None:
     data = pattern(2 * size + 7)
     with fs.open("b", "wb", -1 if buffering == 1 else buffering) as file:
         for at in range(0, len(data), 50):
@@ -87,7 +87,7 @@ def test_modes_that_python_refuses_are_refused(fs: SpiffsCore, mode: str) -> Non
     assert fs.listdir() == []
 
 
-def test_exclusive_creation(fs: SpiffsCore) -> None:
+def test_mode_x_creates_a_new_file_only(fs: SpiffsCore) -> None:
     with fs.open("a", "xb") as file:
         file.write(b"first")
     with pytest.raises(FileExistsError):
@@ -95,13 +95,13 @@ def test_exclusive_creation(fs: SpiffsCore) -> None:
     assert get(fs, "a") == b"first"
 
 
-def test_a_missing_file_is_pythons_own_error(fs: SpiffsCore) -> None:
+def test_missing_file_raises_file_not_found_error(fs: SpiffsCore) -> None:
     for mode in ("r", "r+b"):
         with pytest.raises(FileNotFoundError):
             fs.open("a", mode)
 
 
-def test_appending_starts_at_the_end_and_stays_there(fs: SpiffsCore, size: int) -> None:
+def test_append_mode_writes_at_the_end(fs: SpiffsCore, size: int) -> None:
     put(fs, "a", pattern(size + 18))
     with fs.open("a", "ab") as file:
         assert file.tell() == size + 18
@@ -116,7 +116,7 @@ def test_appending_starts_at_the_end_and_stays_there(fs: SpiffsCore, size: int) 
 
 @pytest.mark.parametrize("buffering", [0, 16, -1])
 @pytest.mark.parametrize("mode", ["r+b", "w+b", "a+b"])
-def test_streams_do_what_files_of_the_host_do(
+def test_streams_behave_like_host_files(
     fs: SpiffsCore, size: int, tmp_path: Path, mode: str, buffering: int
 ) -> None:
     chance = random.Random(f"{mode}{buffering}")
@@ -165,7 +165,7 @@ ACTIONS: list[Callable[[IO[bytes], int], object]] = [
 ]
 
 
-def test_update_in_place(fs: SpiffsCore, size: int) -> None:
+def test_mode_r_plus_overwrites_in_place(fs: SpiffsCore, size: int) -> None:
     data = bytearray(pattern(4 * size))
     put(fs, "a", data)
     with fs.open("a", "r+b") as file:
@@ -193,7 +193,7 @@ def test_a_seek_past_the_end_stops_at_the_end(fs: SpiffsCore) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 150, -1, -20])
 def test_bytes_after_a_cut_are_those_written_after_it(fs: SpiffsCore, size: int, cut: int) -> None:
-    """Also where the C's own cut would leave old bytes behind the end."""
+    """Also where the C's truncation would leave old bytes behind the end."""
     for pages, more in [(1, 0), (1, 160), (2, 0), (3, 150), (3, size - 1)]:
         data = pattern(pages * size + more)
         keep = min(pages * size + cut, len(data))
@@ -205,7 +205,7 @@ def test_bytes_after_a_cut_are_those_written_after_it(fs: SpiffsCore, size: int,
         assert get(fs, "a") == data[:keep] + b"\xff" * 300
 
 
-def test_cutting_at_the_offset(fs: SpiffsCore) -> None:
+def test_truncate_without_size_cuts_at_the_offset(fs: SpiffsCore) -> None:
     with fs.open("a", "w+b") as file:
         file.write(b"0123456789")
         file.seek(4)
@@ -216,8 +216,8 @@ def test_cutting_at_the_offset(fs: SpiffsCore) -> None:
 
 
 @pytest.mark.parametrize("size", [-1, 6, 1 << 40])
-def test_cuts_that_are_none(size: int) -> None:
-    """A file cannot be made longer by cutting it; nothing has a negative size."""
+def test_truncate_past_the_end_is_refused(size: int) -> None:
+    """Truncation cannot make a file longer, and a size cannot be negative."""
     fs = Area(Geometry(0x8000, 0x1000, 256)).mount()
     put(fs, "a", b"12345")
     with fs.open("a", "r+b", 0) as file:
@@ -225,7 +225,7 @@ def test_cuts_that_are_none(size: int) -> None:
     assert get(fs, "a") == b"12345"
 
 
-def test_the_wrong_direction(fs: SpiffsCore) -> None:
+def test_streams_refuse_the_wrong_direction(fs: SpiffsCore) -> None:
     put(fs, "a", b"12345")
     with fs.open("a", "rb") as file:
         assert (file.readable(), file.writable(), file.seekable()) == (True, False, True)
@@ -237,7 +237,7 @@ def test_the_wrong_direction(fs: SpiffsCore) -> None:
             file.read()
 
 
-def test_a_closed_stream_says_so(fs: SpiffsCore) -> None:
+def test_closed_stream_raises_value_error(fs: SpiffsCore) -> None:
     file = fs.open("a", "wb", 0)
     file.close()
     file.close()
@@ -246,7 +246,7 @@ def test_a_closed_stream_says_so(fs: SpiffsCore) -> None:
         file.write(b"1")
 
 
-def test_a_stream_outlives_its_mount_in_peace(fs: SpiffsCore) -> None:
+def test_stream_can_be_closed_after_the_unmount(fs: SpiffsCore) -> None:
     file = fs.open("a", "wb", 0)
     file.write(b"flushed by the unmount")
     fs.unmount()
@@ -254,7 +254,7 @@ def test_a_stream_outlives_its_mount_in_peace(fs: SpiffsCore) -> None:
     assert file.closed
 
 
-def test_a_stream_that_could_not_flush_is_closed_all_the_same() -> None:
+def test_stream_is_closed_even_if_its_flush_fails() -> None:
     fs = Area(Geometry(0x4000, 0x1000, 256)).mount(max_files=1)
     file = fs.open("a", "wb")
     file.write(b"x" * 30_000)
@@ -264,7 +264,7 @@ def test_a_stream_that_could_not_flush_is_closed_all_the_same() -> None:
     put(fs, "b", b"the descriptor is free")
 
 
-def test_flush_brings_everything_to_flash() -> None:
+def test_flush_writes_everything_to_flash() -> None:
     area = Area(Geometry(0x8000, 0x1000, 256))
     fs = area.mount()
     file = fs.open("a", "w")
@@ -276,7 +276,7 @@ def test_flush_brings_everything_to_flash() -> None:
         assert get(area.mount(read_only=True), "b") == b"unbuffered"
 
 
-def test_a_stream_and_a_descriptor_on_one_file(fs: SpiffsCore) -> None:
+def test_stream_and_descriptor_share_a_file(fs: SpiffsCore) -> None:
     descriptor = fs.open_descriptor("a", NEW)
     descriptor.write(b"one ")
     with fs.open("a", "ab", 0) as file:
@@ -286,6 +286,6 @@ def test_a_stream_and_a_descriptor_on_one_file(fs: SpiffsCore) -> None:
     assert get(fs, "a") == b"one TWO three"
 
 
-def test_the_name_is_that_of_the_file(fs: SpiffsCore) -> None:
+def test_stream_name_is_the_file_name(fs: SpiffsCore) -> None:
     with fs.open("/a", "wb", 0) as file:
         assert file.name == "/a"

@@ -1,4 +1,4 @@
-"""A full file system loses nothing: not the file at hand, not later what was written after."""
+"""A careful mount of a full file system loses no file, neither the written one nor later ones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ GEOMETRY = Geometry(0x8000, 0x1000, 256)
 D = GEOMETRY.data_size
 
 
-def test_an_overwrite_for_which_there_is_just_no_room_for_the_index() -> None:
-    """The last free pages lie where the free cursor does not come by: the spare block helps."""
+def test_overwrite_without_room_for_the_index_uses_a_spare_block() -> None:
+    """The free cursor does not reach the last free pages; a page of a spare block is used."""
     area = Area(GEOMETRY)
     with area.mount(faithful=False) as fs:
         put(fs, "a", pattern(9036))
@@ -39,7 +39,7 @@ def test_an_overwrite_for_which_there_is_just_no_room_for_the_index() -> None:
 
 
 def leave_page(area: Area, page: int, object_id: int, span: int) -> None:
-    """Lay a data page down that no index lists, as an append does that finds no more room."""
+    """Write a data page that no index lists, as an append without room leaves it."""
     area.poke_entry(page, object_id)
     area.poke(page * 256, struct.pack("<HHB", object_id, span, 0xFC) + b"?" * D)
 
@@ -51,7 +51,7 @@ def collect_all(fs: SpiffsCore) -> None:
 
 
 @pytest.mark.parametrize("page", [9, 40, 100], ids=["before", "behind", "far"])
-def test_collecting_does_not_bring_back_what_an_index_no_longer_lists(page: int) -> None:
+def test_collection_drops_pages_that_the_index_does_not_list(page: int) -> None:
     area = Area(GEOMETRY)
     with area.mount(faithful=False) as fs:
         put(fs, "a", pattern(5 * D))
@@ -66,7 +66,7 @@ def test_collecting_does_not_bring_back_what_an_index_no_longer_lists(page: int)
     assert fs.statvfs().allocated == 6
 
 
-def test_collecting_mends_an_index_that_lists_a_deleted_page() -> None:
+def test_collection_lists_a_live_page_in_place_of_a_deleted_one() -> None:
     """What a power loss during garbage collection leaves: moved pages that no index lists."""
     area = Area(GEOMETRY)
     with area.mount(faithful=False) as fs:
@@ -84,7 +84,7 @@ def test_collecting_mends_an_index_that_lists_a_deleted_page() -> None:
 
 
 class Filler:
-    """Appends, overwrites, replaces and removes at random until far beyond full."""
+    """Appends, overwrites, replaces and removes at random, long after the area is full."""
 
     def __init__(self, area: Area, seed: int) -> None:
         self.area = area
@@ -148,7 +148,7 @@ class Filler:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_was_written_stays_whatever_was_refused(seed: int) -> None:
+def test_written_bytes_stay_after_refused_writes(seed: int) -> None:
     filler = Filler(Area(GEOMETRY), seed)
     for _ in range(150):
         filler.step()
@@ -156,8 +156,8 @@ def test_what_was_written_stays_whatever_was_refused(seed: int) -> None:
 
 
 @pytest.mark.parametrize("nor", ["ideal", "literal"])
-def test_an_empty_file_takes_its_first_bytes_whatever_its_table_holds(nor: str) -> None:
-    """Collecting lists a page that an append left; the next first write goes over that entry."""
+def test_first_write_succeeds_despite_old_table_entries(nor: str) -> None:
+    """Collection lists a page that an append left; the first write programs over that entry."""
     area = Area(GEOMETRY, nor)
     with area.mount(faithful=False) as fs:
         fs.create("a")
@@ -176,7 +176,7 @@ def test_an_empty_file_takes_its_first_bytes_whatever_its_table_holds(nor: str) 
     assert contents(area.mount(faithful=False)) == {"a": pattern(3 * D, 2), "c": pattern(7, 1)}
 
 
-def test_a_further_index_page_takes_entries_whatever_it_holds() -> None:
+def test_append_succeeds_despite_old_index_page_entries() -> None:
     area = Area(GEOMETRY.with_size(0x10000))
     first = GEOMETRY.header_entries
     with area.mount(faithful=False) as fs:
@@ -188,7 +188,7 @@ def test_a_further_index_page_takes_entries_whatever_it_holds() -> None:
     assert contents(area.mount(faithful=False)) == {"a": pattern((first + 1) * D) + b"+" * D}
 
 
-def test_a_size_stored_as_0_does_not_keep_a_file_empty() -> None:
+def test_first_write_succeeds_despite_a_stored_size_of_0() -> None:
     area = Area(GEOMETRY)
     with area.mount(faithful=False) as fs:
         fs.create("a")

@@ -13,6 +13,7 @@ import pytest
 from maixfs.board import Board, BoardBusyError, BoardConfigError, BoardError
 from maixfs.board.lock import BoardLock
 from maixfs.errors import UsageError
+from maixfs.host.locks import holder_of
 from maixfs.nor import NorImageError, WearCounts
 from maixfs.spiffs import PRESETS
 from maixfs.target import Kind, NoFileSystemError, TargetError, make_image, open_target
@@ -55,29 +56,18 @@ def test_the_lock_of_a_process_that_died_is_free(board: Place) -> None:
         "BoardLock(Path(sys.argv[1])).__enter__(); os._exit(0)"
     )
     subprocess.run([sys.executable, "-c", code, str(board.host)], check=True)
-    assert (board.host / "board.pid").exists()
+    assert holder_of(board.host / "board.lock")
     with open_target(board.host) as target:
         assert target.holder is None
     with open_target(board.host, writable=True) as target:
         target.write("/flash/main.py", b"new")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the host cannot be asked there")
-def test_a_holder_that_left_no_number_is_another_process(board: Place) -> None:
+def test_holder_without_a_number_is_reported_as_zero(board: Place) -> None:
     with BoardLock(board.host):
-        (board.host / "board.pid").unlink()
+        (board.host / "board.lock").write_bytes(b"")
         with open_target(board.host) as target:
             assert target.holder == 0
-
-
-def test_where_locks_cannot_be_asked_for_the_number_is_believed(
-    board: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with BoardLock(board.host):
-        monkeypatch.setattr(sys, "platform", "win32")
-        assert board_holder(board.host) == os.getpid()
-        monkeypatch.undo()
-    assert board_holder(board.host) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its locks are of another kind")
@@ -90,7 +80,7 @@ def test_a_host_without_locks(board: Place, monkeypatch: pytest.MonkeyPatch) -> 
     with BoardLock(board.host):
         monkeypatch.setattr(fcntl, "flock", no_locks)
         assert board_holder(board.host) == os.getpid()
-        (board.host / "board.pid").unlink()
+        (board.host / "board.lock").write_bytes(b"")
         assert board_holder(board.host) is None
         monkeypatch.undo()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from maixfs.card.errors import CardError
-from maixfs.card.hostdevice import HostDevice
+from maixfs.host.drives import DriveFacts
 from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
 from maixfs.target import (
@@ -33,7 +33,7 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = make_card(folder / "sdz", 16)
     (folder / "note.txt").write_bytes(b"note")
-    for module in ("target.hostfile", "target.source", "sd.journal"):
+    for module in ("host.files", "target.source", "sd.journal"):
         monkeypatch.setattr(
             f"maixfs.{module}.is_drive",
             lambda path: path.is_file() and path.stat().st_size > 1 << 20,
@@ -70,8 +70,8 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
 
 
 def test_a_drive_in_use_is_left_alone(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = HostDevice(drive, regular=False, in_use=("/media/card",))
-    monkeypatch.setattr("maixfs.card.hostdevice.look_at_device", lambda _path: facts)
+    facts = DriveFacts(drive, regular=False, in_use=("/media/card",))
+    monkeypatch.setattr("maixfs.host.drives.drive_facts", lambda _path: facts)
     with pytest.raises(CardError, match="is in use: /media/card"):
         open_target(drive, writable=True, drives=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.errors import UsageError
+from maixfs.errors import NotFoundError, UsageError
 from maixfs.spiffs import PRESETS
 from maixfs.target import (
     Action,
@@ -159,7 +159,7 @@ def test_all_files_or_none(board: Place, data: Path) -> None:
     (data / "src" / "long").write_bytes(b"x")
     plan = plan_copy(["src"], f"{board.host}:/flash", recursive=True)
     (data / "src" / "sub" / "two.py").unlink()
-    with pytest.raises(MissingError):
+    with pytest.raises(FileNotFoundError):
         apply(plan)
     assert names_in(board) == OLD
     assert litter(board.host) == []
@@ -202,7 +202,7 @@ def test_progress_counts_bytes(board: Place, data: Path) -> None:
         (["note.txt"], "copy.txt", False, UsageError, "neither side is in a target"),
         (["src"], "@/new", False, TargetError, "src is a folder"),
         (["@/lib"], "out", False, TargetError, "/flash/lib is a folder"),
-        (["none"], "@/x", False, MissingError, "none does not exist"),
+        (["none"], "@/x", False, FileNotFoundError, "none does not exist"),
         (["*.none"], "@/x", False, MissingError, "no file matches"),
         (["@/none"], "out", False, MissingError, "no such file"),
         (["@/*.none"], "out", False, MissingError, "no file matches"),
@@ -210,7 +210,7 @@ def test_progress_counts_bytes(board: Place, data: Path) -> None:
         (["note.txt", "src/one.py"], "@/main.py", False, TargetError, "is a file, not a folder"),
         (["src"], "@/main.py", True, TargetError, "is a file, not a folder"),
         (["note.txt"], "@/main.py/", False, TargetError, "is a file, not a folder"),
-        (["note.txt"], "board:/x", False, MissingError, "board does not exist"),
+        (["note.txt"], "board:/x", False, FileNotFoundError, "board does not exist"),
         (["@/lib/a.py", "@/main.py"], "new", False, TargetError, "is no folder: several"),
         (["@/lib"], "note.txt", True, TargetError, "is a file, not a folder"),
         (["src/one.py", "sub/one.py"], "@/", False, UsageError, "would both become"),
@@ -239,7 +239,7 @@ def test_what_cannot_be_copied(
 
 
 def test_a_missing_target_comes_with_the_way_to_make_one(data: Path) -> None:
-    with pytest.raises(MissingError) as caught:
+    with pytest.raises(NotFoundError) as caught:
         plan_copy(["note.txt"], "new.img:/")
     assert (
         caught.value.hint is not None and "maixfs sd new SIZE new.img a card" in caught.value.hint

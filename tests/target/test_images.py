@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.errors import UsageError
+from maixfs.errors import DeviceError, UsageError
+from maixfs.host.files import OccupiedError
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
 from maixfs.target import (
     FitError,
     Kind,
     TakenError,
-    TargetError,
     make_image,
     open_target,
     pack_folder,
@@ -70,9 +70,9 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
     make_image(out, SMALL)
     assert not make_image(out, SMALL).changed
     out.write_bytes(b"mine")
-    with pytest.raises(TakenError, match="exists already") as caught:
+    with pytest.raises(OccupiedError) as caught:
         make_image(out, SMALL)
-    assert caught.value.hint == "--force replaces it"
+    assert caught.value.replaceable
     assert out.read_bytes() == b"mine"
     assert make_image(out, SMALL, force=True).changed
     assert out.stat().st_size == SMALL.size
@@ -120,7 +120,7 @@ def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> N
     assert first.sha256 == second.sha256
     assert not pack_folder(folder, tmp_path / "a.img", SMALL).changed
     (folder / "more").write_bytes(b"more")
-    with pytest.raises(TakenError):
+    with pytest.raises(FileExistsError):
         pack_folder(folder, tmp_path / "a.img", SMALL)
     assert pack_folder(folder, tmp_path / "a.img", SMALL, force=True).changed
 
@@ -173,9 +173,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_out_of_reach(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match="cannot be written"):
+    with pytest.raises(DeviceError, match="cannot be written"):
         pack_folder(folder, tmp_path / "none" / "out.img", SMALL)
-    with pytest.raises(TakenError, match="is a folder"):
+    with pytest.raises(OccupiedError, match="is a folder"):
         pack_folder(folder, folder, SMALL, force=True)
 
 

@@ -82,7 +82,7 @@ def test_opening_for_a_change_that_does_not_come_writes_nothing(place: Place) ->
         assert target.commit() is None
     after = snapshot(place.host.parent)
     for name in before:
-        if Path(name).is_file():
+        if Path(name).is_file() and Path(name).name != "board.lock":
             assert after[name] == before[name]
 
 

@@ -107,7 +107,7 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL)
     folder = tmp_path / "out"
     folder.write_bytes(b"a file")
-    with pytest.raises(TargetError, match="is in the way"):
+    with pytest.raises(FileExistsError, match="is in the way"):
         unpack_all(place, folder, force=True)
     folder.unlink()
     (folder / "main.py").mkdir(parents=True)

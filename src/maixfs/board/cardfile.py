@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.board.cardlock import CardLock
 from maixfs.board.config import BoardConfig
 from maixfs.board.errors import BoardError
-from maixfs.board.lock import BoardLock
+from maixfs.board.lock import BoardLock, CardLock
 from maixfs.board.sdconfig import CARD_NAME, SdConfig, image_name
 from maixfs.errors import MaixfsError
+from maixfs.host.files import is_protected
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.journal import finish
 from maixfs.sd.media import FileSectors
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
 
 PathLike = str | os.PathLike[str]
-
-_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-
 
 OnFailure = Callable[[SectorError], object]
 
@@ -179,10 +175,8 @@ def opened_card(
     is missing, write-protected or no image of a card and ``BoardBusyError`` where another board
     uses it.
     """
-    with suppress(OSError):
-        # Asked here and not left to the host: an administrator may write every file.
-        if not read_only and not path.stat().st_mode & _WRITABLE:
-            raise BoardError(f"{path} is write-protected", hint="insert it read-only")
+    if not read_only and is_protected(path):
+        raise BoardError(f"{path} is write-protected", hint="insert it read-only")
     try:
         sectors = CardImage(path, read_only=read_only, on_failure=on_failure)
     except SectorError as reason:

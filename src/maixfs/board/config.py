@@ -30,17 +30,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from maixfs.board import firmware
-from maixfs.board.errors import BoardConfigError, BoardError
+from maixfs.board.errors import BoardConfigError, BoardError, as_board_error
 from maixfs.board.sdconfig import SdConfig
 from maixfs.board.tables import GEOMETRY_KEYS, Table, one_of, read_bytes, read_geometry
-from maixfs.errors import UsageError
+from maixfs.errors import DeviceError, UsageError
+from maixfs.host.drafts import write_file
+from maixfs.host.files import read_file
 from maixfs.nor.chip import DEFAULT_SIZE, MAX_SIZE
 from maixfs.nor.drivers import DRIVERS
 from maixfs.nor.errors import NorError
@@ -118,15 +119,15 @@ class BoardConfig:
         """
         path = Path(folder) / CONFIG_NAME
         try:
-            text = path.read_bytes().decode()
+            text = read_file(path).decode()
         except FileNotFoundError:
             raise BoardError(
                 f"{folder} is no board: it has no {CONFIG_NAME}", hint=f"maixfs new {folder}"
             ) from None
         except UnicodeDecodeError as reason:
             raise BoardConfigError(f"{path} is no text: {reason.reason}") from reason
-        except OSError as reason:
-            raise BoardError(f"{path} cannot be read: {reason.strerror}") from reason
+        except DeviceError as error:
+            raise BoardError(str(error), hint=error.hint) from error
         try:
             return cls.parse(text)
         except BoardConfigError as error:
@@ -189,15 +190,18 @@ class BoardConfig:
 
         Raises ``BoardError`` where the host refuses.
         """
-        draft = self.save_draft(folder)
-        with _written(draft.with_name(CONFIG_NAME), draft) as path:
-            draft.replace(path)
+        with as_board_error():
+            write_file(Path(folder) / CONFIG_NAME, (self.dump().encode(),))
+        with suppress(OSError):
+            (Path(folder) / DRAFT_NAME).unlink(missing_ok=True)
 
-    def save_draft(self, folder: str | os.PathLike[str]) -> Path:
-        """Write what ``save`` writes into a file beside ``board.toml``; return its path."""
-        with _written(Path(folder) / DRAFT_NAME, Path(folder) / DRAFT_NAME) as draft:
-            draft.write_bytes(self.dump().encode())
-        return draft
+    def save_draft(self, folder: str | os.PathLike[str]) -> None:
+        """Write what ``save`` writes into a file beside ``board.toml``: the board is half made.
+
+        ``save`` removes it. Raises ``BoardError``.
+        """
+        with as_board_error():
+            write_file(Path(folder) / DRAFT_NAME, (self.dump().encode(),), durable=False)
 
     def _spiffs(self) -> dict[str, Any]:
         """Return the shortest table that says the geometry."""
@@ -211,16 +215,6 @@ class BoardConfig:
             find(name)
         except (NorError, UsageError) as reason:
             raise BoardConfigError(f"{key}: {reason}", hint=reason.hint) from reason
-
-
-@contextmanager
-def _written(path: Path, draft: Path) -> Iterator[Path]:
-    """Turn the host's refusal to write ``path`` into an error; the draft goes then."""
-    try:
-        yield path
-    except OSError as reason:
-        draft.unlink(missing_ok=True)
-        raise BoardError(f"{path} cannot be written: {reason.strerror}") from reason
 
 
 def usual_part(size: int) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from maixfs.errors import ImageError, MaixfsError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from maixfs.errors import DeviceError, ImageError, MaixfsError
 
 
 class BoardError(MaixfsError):
@@ -22,3 +25,15 @@ class BoardBusyError(BoardError):
     def __init__(self, message: str, pid: int | None, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.pid = pid
+
+
+@contextmanager
+def as_board_error(hint: str | None = None) -> Iterator[None]:
+    """Raise what is wrong with a file or a device of the board as ``BoardError``.
+
+    ``hint`` is what to do unless the error says that itself.
+    """
+    try:
+        yield
+    except DeviceError as error:
+        raise BoardError(str(error), hint=error.hint or hint) from error

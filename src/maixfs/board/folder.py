@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 
 from maixfs.board.cardfile import make_card
 from maixfs.board.config import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
-from maixfs.board.errors import BoardError
+from maixfs.board.errors import BoardError, as_board_error
 from maixfs.board.lock import LOCK_NAME, BoardLock
 from maixfs.board.sdconfig import CARD_NAME
+from maixfs.host.drafts import clear_drafts, write_file
+from maixfs.host.files import is_protected, make_folder, read_file
 from maixfs.nor.chip import NorChip
-from maixfs.nor.errors import NorError
 
 _BLANK = (0xFF, 0x00)
-_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def create_folder(
@@ -29,10 +27,8 @@ def create_folder(
     """
     _refuse(folder)
     is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as reason:
-        raise BoardError(f"{folder} cannot be made: {reason.strerror}") from reason
+    with as_board_error():
+        make_folder(folder)
     try:
         with BoardLock(folder):
             _make(folder, config, dump, card_size)
@@ -51,6 +47,7 @@ def _make(folder: Path, config: BoardConfig, dump: bytes, card_size: int | None)
     own = [] if card_size is None else [card]  # what is there without our doing stays
     if own and card.exists() and not half_made:
         raise _taken(card)
+    clear_drafts(folder)
     try:
         config.save_draft(folder)  # from here on it is half made
         if half_made:
@@ -85,10 +82,8 @@ def _remove(*paths: Path) -> None:
 
 def read_dump(path: Path) -> bytes:
     """Return the bytes of a flash dump; raises ``BoardError``."""
-    try:
-        return path.read_bytes()
-    except OSError as reason:
-        raise BoardError(f"{path} cannot be read: {reason.strerror}") from reason
+    with as_board_error():
+        return read_file(path)
 
 
 def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> NorChip:
@@ -98,13 +93,11 @@ def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> 
     chip's size, and for wear counts that are not this chip's.
     """
     path = folder / FLASH_NAME
-    with suppress(OSError):
-        # Asked here and not left to the host: an administrator may write every file.
-        if not read_only and not path.stat().st_mode & _WRITABLE:
-            raise BoardError(
-                f"{path} is write-protected", hint="a board writes its flash when it starts"
-            )
-    try:
+    if not read_only and is_protected(path):
+        raise BoardError(
+            f"{path} is write-protected", hint="a board writes its flash when it starts"
+        )
+    with as_board_error():
         return NorChip.open(
             path,
             read_only=read_only,
@@ -112,8 +105,6 @@ def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> 
             size=config.flash_size,
             wear_path=folder / WEAR_NAME,
         )
-    except NorError as reason:
-        raise BoardError(str(reason), hint=reason.hint) from reason
 
 
 def keep_area(folder: Path, area: bytes) -> Path | None:
@@ -129,17 +120,8 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
     path = folder / f"spiffs-{sha256(area).hexdigest()[:12]}.bin"
     if path.exists():
         return path
-    draft = path.with_suffix(".new")
-    try:
-        with draft.open("wb") as stream:
-            stream.write(area)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-    except OSError as reason:
-        draft.unlink(missing_ok=True)
-        raise BoardError(
-            f"{path} cannot be written: {reason.strerror}",
-            hint="the old contents of /flash are to be kept there before they are formatted",
-        ) from reason
+    clear_drafts(folder)
+    hint = "the old contents of /flash are to be kept there before they are formatted"
+    with as_board_error(hint):
+        write_file(path, (area,))
     return path

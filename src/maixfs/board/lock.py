@@ -1,47 +1,44 @@
-"""One process at a time has a board powered on."""
+"""Locks of a board's folder and of a card's image: one user at a time.
+
+Two boards with one flash or one card would destroy its file system.
+"""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from maixfs.board.errors import BoardBusyError, BoardError
 from maixfs.board.interrupts import held
+from maixfs.errors import DeviceError
+from maixfs.host.locks import FileLock, LockedError, SidecarLock
 
 LOCK_NAME = "board.lock"
-HOLDER_NAME = "board.pid"
 
 _PATIENCE = 0.1
-"""Seconds: who only asks whether a board is on has the lock for a moment."""
+"""Seconds: whoever only asks whether a board is on has the lock for a moment."""
 
 
 class BoardLock:
     """The right to write a board's folder, for as long as this object is entered.
 
-    The host's own file lock does the work, so the lock of a process that died is free again;
-    the number of the holder lies beside it for those who are refused.
+    The lock file holds the number of the process, for those who are refused.
     """
 
     def __init__(self, folder: Path) -> None:
-        from filelock import FileLock
-
         self._folder = folder
-        self._lock = FileLock(folder / LOCK_NAME, timeout=_PATIENCE, thread_local=False)
+        self._lock = SidecarLock(folder / LOCK_NAME, wait=_PATIENCE)
 
     def __enter__(self) -> BoardLock:
         """Take the lock; raises ``BoardBusyError`` where another has it."""
-        from filelock import Timeout
-
         try:
-            self._lock.acquire(poll_interval=_PATIENCE / 10)
-        except Timeout:
-            raise self._busy() from None
-        except OSError as reason:
-            raise BoardError(f"{self._folder} cannot be locked: {reason.strerror}") from reason
-        with suppress(OSError):  # a full disk: who is refused is told no number then
-            (self._folder / HOLDER_NAME).write_text(f"{os.getpid()}\n", encoding="ascii")
+            self._lock.acquire()
+        except LockedError as error:
+            raise self._busy(error.pid) from None
+        except DeviceError as error:
+            message = f"{self._folder} cannot be locked: {error}"
+            raise BoardError(message, hint=error.hint) from error
         return self
 
     def __exit__(
@@ -51,12 +48,9 @@ class BoardLock:
         _trace: TracebackType | None,
     ) -> None:
         with held():  # a Ctrl-C here would leave the number, or the lock itself
-            with suppress(OSError):  # somebody reads it, or the folder is gone
-                (self._folder / HOLDER_NAME).unlink()
             self._lock.release()
 
-    def _busy(self) -> BoardBusyError:
-        pid = holder_of(self._folder)
+    def _busy(self, pid: int | None) -> BoardBusyError:
         who = "another process" if pid is None else f"process {pid}"
         who += " (this one)" if pid == os.getpid() else ""
         return BoardBusyError(
@@ -66,10 +60,26 @@ class BoardLock:
         )
 
 
-def holder_of(folder: Path) -> int | None:
-    """Return the process that wrote its number last, ``None`` where there is none to read."""
-    try:
-        text = (folder / HOLDER_NAME).read_text(encoding="ascii")
-        return int(text)
-    except (OSError, ValueError):
-        return None
+class CardLock:
+    """The right to use the card in ``path`` until ``release``: alone, or with others to read it.
+
+    The image itself is locked, so that a lock file is not needed beside every card. Raises
+    ``BoardBusyError`` where another has it and ``BoardError`` for a file that cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self._lock = FileLock(path, shared=read_only)
+        try:
+            self._lock.acquire()
+        except LockedError:
+            raise BoardBusyError(
+                f"{path} is in use: it is in the slot of a board that is on, or being written",
+                None,
+                hint="a card is in one slot at a time: switch that board off, or copy the image",
+            ) from None
+        except DeviceError as error:
+            raise BoardError(str(error), hint=error.hint) from error
+
+    def release(self) -> None:
+        """Release the card; releasing twice is allowed."""
+        self._lock.release()

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.board.errors import BoardError
+from maixfs.board.errors import BoardError, as_board_error
 from maixfs.board.runtime import Runtime
 from maixfs.board.signals import BoardCrashError, BoardReset
 from maixfs.board.times import ModelLoad, StorageTime
+from maixfs.host.files import read_file
 from maixfs.nor.errors import NorError
 from maixfs.vfs import ImportStat
 
@@ -46,10 +47,8 @@ def read_script(script: Path | str) -> bytes:
     if isinstance(script, str) and not _is_path(script):
         return script.encode("utf-8", "surrogatepass")
     path = Path(script)
-    try:
-        source = path.read_bytes()
-    except OSError as reason:
-        raise BoardError(f"{path} cannot be read: {reason.strerror}") from reason
+    with as_board_error():
+        source = read_file(path)
     try:
         source.decode()
     except UnicodeDecodeError as reason:

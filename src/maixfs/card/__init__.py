@@ -15,9 +15,8 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.card.doctor import examine, examine_slot
-    from maixfs.card.errors import CardError, ProofError, TakenError
+    from maixfs.card.errors import CardError, ProofError
     from maixfs.card.fix import Fixed, fix_card
-    from maixfs.card.hostdevice import HostDevice, look_at_device
     from maixfs.card.make import (
         NewCard,
         NewPartition,
@@ -33,19 +32,16 @@ __all__ = [
     "CardReport",
     "Finding",
     "Fixed",
-    "HostDevice",
     "NewCard",
     "NewPartition",
     "PartitionReport",
     "PartitionWish",
     "ProofError",
     "Severity",
-    "TakenError",
     "Transfer",
     "examine",
     "examine_slot",
     "fix_card",
-    "look_at_device",
     "new_card",
     "read_card",
     "write_card",
@@ -56,9 +52,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "doctor": ("examine", "examine_slot"),
-        "errors": ("CardError", "ProofError", "TakenError"),
+        "errors": ("CardError", "ProofError"),
         "fix": ("Fixed", "fix_card"),
-        "hostdevice": ("HostDevice", "look_at_device"),
         "make": ("NewCard", "NewPartition", "PartitionWish", "new_card", "write_card_layout"),
         "report": ("CardReport", "Finding", "PartitionReport", "Severity"),
         "transfer": ("Transfer", "read_card", "write_card"),

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-
 from maixfs.errors import MaixfsError
 
 
 class CardError(MaixfsError):
     """A card cannot be made, converted or copied; the message says why."""
-
-
-class TakenError(CardError, FileExistsError):
-    """There is a file of that name already."""
-
-    errno = errno.EEXIST
 
 
 class ProofError(CardError):

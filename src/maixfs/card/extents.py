@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from maixfs.card.fattable import FatTable
 from maixfs.card.report import Progress
+from maixfs.host.files import HostFile
 from maixfs.sd.device import SECTOR, SectorDevice
-from maixfs.sd.hostfile import HostFile
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
 

@@ -14,7 +14,7 @@ from maixfs.card.extents import Extent, copy_extents, data_extents, free_extents
 from maixfs.card.fattable import FatTable
 from maixfs.card.layout import read_layout
 from maixfs.card.moves import How, Move, Plan, plan_moves
-from maixfs.card.outfile import new_image, refuse_taken
+from maixfs.card.outfile import new_image
 from maixfs.card.patch import patch_volume
 from maixfs.card.places import Table, read_table
 from maixfs.card.prove import Proof, prove_same, prove_sectors
@@ -22,6 +22,7 @@ from maixfs.card.rebuild import rebuild
 from maixfs.card.report import CardReport, Progress, Severity
 from maixfs.card.tables import write_table
 from maixfs.card.volume import VolumeReader
+from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 
 DAMAGE = frozenset(
@@ -76,7 +77,7 @@ def fix_card(
     nothing to convert or what is there cannot be, ``ProofError`` where a file came out
     different; then there is no new image.
     """
-    refuse_taken(destination, force=force)
+    refuse_occupied(destination, force=force)
     before = examine(source, card=card)
     _refuse_hopeless(before)
     table = read_table(source)

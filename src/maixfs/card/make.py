@@ -74,8 +74,9 @@ def new_card(
 
     ``serial`` is the number of the disk, from which the volumes' serial numbers follow: with one
     the same call writes the same bytes. Without, it is random. ``superfloppy`` makes one volume
-    without a partition table, which no board mounts when it starts. Raises ``TakenError``
-    where a file is there already (unless ``force``), ``UsageError``, ``CardError``, ``FatError``.
+    without a partition table, which no board mounts when it starts. Raises
+    ``OccupiedError`` where a file is there already (unless ``force``), ``DeviceError`` where the
+    host refuses, ``UsageError``, ``CardError``, ``FatError``.
     """
     sectors, odd = divmod(size, SECTOR)
     if odd or sectors < 1:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.card.errors import CardError, ProofError
 from maixfs.card.extents import PIECE, Extent, any_data, data_extents, pieces_of
-from maixfs.card.hostdevice import HostDevice, look_at_device, refuse_unlikely
-from maixfs.card.outfile import new_image, refuse_taken
+from maixfs.card.outfile import new_image
 from maixfs.card.report import Progress
 from maixfs.card.used import used_extents
+from maixfs.host.drives import DriveFacts, drive_facts, drop_cache, reread_partitions
+from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget, opened_finished
 from maixfs.sd.media import FileSectors
+
+LARGEST = 256 << 30
+"""Bytes of a drive that is still likely to be a card."""
 
 
 class Transfer(NamedTuple):
@@ -40,13 +42,14 @@ def write_card(
     used_only: bool = False,
     force: bool = False,
     progress: Progress | None = None,
-    look: Callable[[Path], HostDevice] = look_at_device,
+    look: Callable[[Path], DriveFacts] = drive_facts,
 ) -> Transfer:
     """Write an image to a drive (an ordinary file may stand in for one), and read it back.
 
     With ``used_only`` free clusters of FAT volumes are left as they are on the drive: writing
-    takes as long as the files do. Raises ``CardError`` for a drive that is in use, unlikely to
-    be meant (unless ``force``) or too small; ``ProofError`` where something else comes back.
+    takes as long as the files do. Raises ``DeviceError`` for a drive that cannot be opened,
+    ``CardError`` for one that is in use, unlikely to be meant (unless ``force``) or too small;
+    ``ProofError`` where something else comes back.
     """
     facts = look(device)
     with opened_finished(image) as source:
@@ -67,10 +70,10 @@ def write_card(
                 digest.update(data)
                 done = _tell(progress, "write", done + len(data), total)
             drive.sync()
-        _forget(device)
+        drop_cache(device)
         with FileSectors.open(device) as drive:
             _prove(drive, extents, digest.hexdigest(), total, progress)
-        _reread_table(device)
+        reread_partitions(device)
     size = source.sectors * SECTOR
     return Transfer(str(image), str(device), size, total, digest.hexdigest())
 
@@ -88,7 +91,7 @@ def read_card(
     With ``used_only`` free clusters are not read; they are zero in the image. ``force`` replaces
     an image that is there. Raises ``CardError``, ``ProofError``.
     """
-    refuse_taken(image, force=force)
+    refuse_occupied(image, force=force)
     with opened_finished(device) as drive:
         extents = _extents(drive, used_only)
         total = _bytes(extents)
@@ -101,10 +104,43 @@ def read_card(
                 digest.update(data)
                 done = _tell(progress, "read", done + len(data), total)
             copy.sync()
-            _forget(copy.path)
+            drop_cache(copy.path)
             _prove(copy, extents, digest.hexdigest(), total, progress)
         size = drive.sectors * SECTOR
     return Transfer(str(device), str(image), size, total, digest.hexdigest())
+
+
+def refuse_unlikely(
+    device: DriveFacts, size: int, *, largest: int = LARGEST, force: bool = False
+) -> None:
+    """Raise ``CardError`` for a drive that must not be written, or is unlikely to be meant.
+
+    What is in use is refused with ``force``, too.
+    """
+    if device.in_use:
+        raise CardError(
+            f"{device.path} is in use: {', '.join(device.in_use)}",
+            hint="unmount it first; nothing was written",
+        )
+    if force or device.regular:
+        return
+    hint = "look twice whether this is the card; --force writes to it"
+    if device.partition_of:
+        raise CardError(
+            f"{device.path} is one partition of {device.partition_of}, and this is a whole card",
+            hint=f"name {device.partition_of}; --force writes to the partition",
+        )
+    if not device.removable:
+        known = "is no removable drive" if device.removable is False else "may be built in"
+        raise CardError(f"{device.path} {known}{_called(device)}", hint=hint)
+    if size > largest:
+        raise CardError(
+            f"{device.path} has {size} bytes, more than a card has{_called(device)}", hint=hint
+        )
+
+
+def _called(device: DriveFacts) -> str:
+    return f" ({device.model})" if device.model else ""
 
 
 def _extents(device: SectorDevice, used_only: bool) -> list[Extent]:
@@ -159,32 +195,3 @@ def _tell(progress: Progress | None, phase: str, done: int, total: int) -> int:
 def _size_of(device: Path) -> int:
     with FileSectors.open(device) as drive:
         return drive.sectors * SECTOR
-
-
-def _forget(path: Path) -> None:
-    """Have the host drop its copy of what was written, so that the medium itself is read."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(handle)
-
-
-def _reread_table(path: Path) -> None:
-    """Have Linux look at the new partition table of a drive; elsewhere it is put in again."""
-    if not path.is_block_device():
-        return
-    try:
-        import fcntl
-    except ImportError:
-        return
-    again = 0x125F  # BLKRRPART of linux/fs.h
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            fcntl.ioctl(handle, again)
-        finally:
-            os.close(handle)

@@ -72,7 +72,7 @@ def _failed(screen: Screen, reason: Exception) -> int:
         return _error(screen, FAILED, reason.format_message())
     if isinstance(reason, MaixfsError):
         code = WRONG_USAGE if isinstance(reason, UsageError) else FAILED
-        return _error(screen, code, str(reason), reason.hint)
+        return _error(screen, code, str(reason), _hint_of(reason))
     if isinstance(reason, OSError) and reason.strerror:
         # All files that maixfs opens are named in errors of its own or here; stdout has no name.
         place = os.fspath(reason.filename) if reason.filename else "the output cannot be written"
@@ -80,6 +80,15 @@ def _failed(screen: Screen, reason: Exception) -> int:
     if isinstance(reason, MemoryError):
         return _error(screen, FAILED, "out of memory")
     return _bug(screen, reason)
+
+
+def _hint_of(reason: MaixfsError) -> str | None:
+    """Return the hint of an error, as the option that follows it where there is one."""
+    from maixfs.host.files import OccupiedError
+
+    if isinstance(reason, OccupiedError) and reason.replaceable:
+        return "--force replaces it"
+    return reason.hint
 
 
 def _wrong_usage(screen: Screen, reason: click.UsageError) -> int:
@@ -140,12 +149,13 @@ def _said(
     return code
 
 
-def _pipe_closed(reason: Exception) -> bool:
+def _pipe_closed(reason: Exception, *, windows: bool = os.name == "nt") -> bool:
+    if isinstance(reason, MaixfsError):  # a driver's EINVAL has nothing to do with stdout
+        return False
     if isinstance(reason, BrokenPipeError):
         return True
-    # Windows reports a closed pipe as EINVAL without a file name. Errors of maixfs can have both
-    # too (a wrong address on a chip), and have a message to show.
-    if os.name != "nt" or not isinstance(reason, OSError) or isinstance(reason, MaixfsError):
+    # Windows reports a closed pipe as EINVAL, and names no file.
+    if not windows or not isinstance(reason, OSError):
         return False
     return reason.errno == errno.EINVAL and reason.filename is None
 

@@ -13,12 +13,12 @@ from maixfs.fat.openflag import OpenFlag
 from maixfs.filesystem import (
     Entry,
     FileSystem,
-    OpenMode,
     StatVfs,
     is_folder,
     not_folder,
     parent_of,
 )
+from maixfs.streams import OpenMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

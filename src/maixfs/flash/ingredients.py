@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.errors import UsageError
-from maixfs.flash.hostread import read_whole
+from maixfs.errors import DeviceError, UsageError
 from maixfs.flash.layout import Layout
 from maixfs.flash.pieces import Piece, firmware_piece
+from maixfs.host.files import read_file
 from maixfs.nor.device import blank
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ class RecipeError(UsageError):
     """A recipe, or a file that it names, cannot be used."""
 
 
-def read_file(path: Path) -> bytes:
+def read_ingredient(path: Path) -> bytes:
     """Return the bytes of a file; raises ``RecipeError``."""
     try:
-        return read_whole(path, MOST_FILE)
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror}") from error
+        return read_file(path, MOST_FILE)
+    except DeviceError as error:
+        raise RecipeError(str(error), hint=error.hint) from error
 
 
 def load_firmware(path: Path, address: int = 0, *, dio: bool = False) -> Piece:
     """Return a firmware, with header and hash; raises ``FirmwareError`` for what is none."""
-    return firmware_piece(path.name, read_file(path), address, dio=dio)
+    return firmware_piece(path.name, read_ingredient(path), address, dio=dio)
 
 
 def model_piece(path: Path, address: int = 0, *, reverse: bool = False) -> Piece:
@@ -46,7 +46,7 @@ def model_piece(path: Path, address: int = 0, *, reverse: bool = False) -> Piece
 
     What cannot be read as a model is taken, too: it may be an encrypted one.
     """
-    return Piece(path.name, "model", address, _turned(read_file(path), reverse))
+    return Piece(path.name, "model", address, _turned(read_ingredient(path), reverse))
 
 
 def _turned(data: bytes, reverse: bool) -> bytes:
@@ -57,7 +57,7 @@ def _turned(data: bytes, reverse: bool) -> bytes:
 
 def data_piece(path: Path, address: int, *, reverse: bool = False) -> Piece:
     """Return a file as it is, whatever it may be, or with the bytes of each word reversed."""
-    data = _turned(read_file(path), reverse)
+    data = _turned(read_ingredient(path), reverse)
     return Piece(path.name, "blank" if data == blank(len(data)) else "data", address, data)
 
 
@@ -87,7 +87,7 @@ def spiffs_piece(
     """
     place = _spiffs_place(path, layout) if address is None else address
     if is_image:
-        return Piece(path.name, "spiffs", place, read_file(path)), ()
+        return Piece(path.name, "spiffs", place, read_ingredient(path)), ()
     home = layout.region_at(place)
     chosen = home.spiffs_geometry() if home is not None and not geometry else None
     shape = chosen or _preset(geometry or _DEFAULT_GEOMETRY)

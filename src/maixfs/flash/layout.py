@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.errors import UsageError
-from maixfs.flash.hostread import read_whole
+from maixfs.errors import DeviceError, UsageError
+from maixfs.host.files import read_file
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
@@ -154,9 +154,9 @@ def load_layout(path: str | Path) -> Layout:
 
     file = Path(path)
     try:
-        table = tomllib.loads(read_whole(file, MOST_LAYOUT).decode("utf-8"))
-    except OSError as error:
-        raise LayoutError(f"{file}: cannot be read: {error.strerror}") from error
+        table = tomllib.loads(read_file(file, MOST_LAYOUT).decode("utf-8"))
+    except DeviceError as error:
+        raise LayoutError(str(error), hint=error.hint) from error
     except (ValueError, RecursionError) as error:  # TOML errors and UTF-8 errors are ValueErrors
         raise LayoutError(f"{file}: no TOML: {error}") from error
     from maixfs.flash.layoutfile import make_layout

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maixfs.errors import DeviceError
 from maixfs.flash.compose import DEFAULT_LAYOUT
-from maixfs.flash.hostread import read_whole
 from maixfs.flash.ingredients import (
     RecipeError,
     data_piece,
@@ -33,6 +33,7 @@ from maixfs.flash.ingredients import (
 from maixfs.flash.layout import Layout, find_layout, load_layout, preset_names
 from maixfs.flash.pieces import Piece
 from maixfs.flash.recipefile import RecipeTable
+from maixfs.host.files import read_file
 
 MOST_RECIPE = 1 << 20
 """Bytes of a recipe; MOST_PIECES tables take less."""
@@ -69,9 +70,9 @@ def read_recipe(path: str | Path) -> Recipe:
 
     file = Path(path)
     try:
-        table = tomllib.loads(read_whole(file, MOST_RECIPE).decode("utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{file} cannot be read: {error.strerror}") from error
+        table = tomllib.loads(read_file(file, MOST_RECIPE).decode("utf-8"))
+    except DeviceError as error:
+        raise RecipeError(str(error), hint=error.hint) from error
     except (ValueError, RecursionError) as error:  # TOML errors and UTF-8 errors are ValueErrors
         raise RecipeError(f"{file} is no TOML: {error}") from error
     return make_recipe(table, file.parent, source=str(file))

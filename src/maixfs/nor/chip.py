@@ -19,12 +19,17 @@ from __future__ import annotations
 import errno
 import os
 from operator import index
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
+from maixfs.host.drafts import write_file
+from maixfs.host.mapped import MappedFile
 from maixfs.nor.device import (
     BLOCK32,
     BLOCK64,
+    BUFFERS,
+    CHUNK,
     ERASED,
     PAGE,
     SECTOR,
@@ -37,6 +42,8 @@ from maixfs.nor.device import (
     program_cells,
 )
 from maixfs.nor.errors import (
+    FILE_ERRORS,
+    NorError,
     NorImageError,
     closed,
     invalid,
@@ -44,7 +51,6 @@ from maixfs.nor.errors import (
     nor_error,
     out_of_range,
 )
-from maixfs.nor.hostfile import MappedFile, create_file
 from maixfs.nor.wear import WearCounts
 
 if TYPE_CHECKING:
@@ -185,7 +191,7 @@ class NorChip:
         is accepted. Raises ``NorError`` for a file that is missing or may not be written and
         ``NorImageError`` for one of a wrong size.
         """
-        file = MappedFile(path, read_only=read_only)
+        file = MappedFile(path, read_only=read_only, errors=FILE_ERRORS)
         try:
             _check_size(len(file), part, str(path), size)
             wear = _open_wear(wear_path, len(file), read_only=read_only)
@@ -211,7 +217,8 @@ class NorChip:
         """
         # All arguments are checked first: a file that is too short or too long must not be left.
         size, first = _checked_size(size, part, content, str(path))
-        create_file(path, size, first)
+        rest = (blank(min(CHUNK, size - at)) for at in range(len(first), size, CHUNK))
+        write_file(Path(path), (first, *rest), replace=False, base=NorError)
         return cls.open(path, part=part, size=size, wear_path=wear_path)
 
     @property
@@ -288,7 +295,7 @@ class NorChip:
         Raises ``NorError`` (EINVAL) if ``data`` crosses the end of its page. Silicon wraps to
         the start of the page; here that is always a mistake of the caller.
         """
-        if type(data) is not bytes:
+        if type(data) not in BUFFERS:
             data = octets(data)
         if address % PAGE + len(data) > PAGE:
             address = index(address)
@@ -345,7 +352,7 @@ class NorChip:
 
     def program(self, address: int, data: Buffer) -> None:
         """Program any number of bytes, page by page, with a wait after each."""
-        if type(data) is not bytes:
+        if type(data) not in BUFFERS:
             data = octets(data)
         if self._writes_plainly and 0 <= address <= self.size - len(data):
             # Without clock and observers the pages make no difference: one AND for all of them.

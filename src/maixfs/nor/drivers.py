@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from maixfs.nor.chip import Cause, NorChip
 from maixfs.nor.clock import DeviceClock
-from maixfs.nor.device import PAGE, SECTOR, Buffer, NorDevice, needs_erase, octets
+from maixfs.nor.device import BUFFERS, PAGE, SECTOR, Buffer, NorDevice, needs_erase, octets
 from maixfs.nor.errors import invalid, misaligned
 
 
@@ -62,7 +62,7 @@ class LiteralDriver(IdealDriver):
 
     def program(self, address: int, data: Buffer) -> None:
         """Replace the bytes at ``address``; each sector with a bit that must rise is erased."""
-        if type(data) is not bytes:
+        if type(data) not in BUFFERS:
             data = octets(data)
         length = len(data)
         offset = address % SECTOR

@@ -18,6 +18,7 @@ import errno
 from operator import index
 
 from maixfs.errors import ClosedError, DeviceError, ImageError, combined, error_class
+from maixfs.host.errors import ErrorTypes
 
 
 class NorError(DeviceError):
@@ -33,14 +34,13 @@ class NorImageError(NorError, ImageError):
         super().__init__(message, errno=errno, hint=hint)
 
 
+FILE_ERRORS = ErrorTypes(failed=NorError, unfit=NorImageError)
+"""What the files of a chip raise."""
+
+
 def nor_error(message: str, number: int, *, hint: str | None = None) -> NorError:
     """Return the error for errno ``number``, of the builtin class that CPython has for it."""
     return error_class(NorError, number)(message, errno=number, hint=hint)
-
-
-def host_error(message: str, reason: OSError, *, hint: str | None = None) -> NorError:
-    """Return the error for a file of the host, with the host's errno (EIO if it gave none)."""
-    return nor_error(message, reason.errno or errno.EIO, hint=hint)
 
 
 def invalid(message: str, *, hint: str | None = None) -> NorError:
@@ -71,8 +71,3 @@ def misaligned(address: int, length: int, unit: int) -> NorError:
         f"an erase of 0x{length:X} bytes at 0x{address:06X} is not aligned to 0x{unit:X}",
         hint=f"erase whole units of {unit // 1024} KiB",
     )
-
-
-def printable(reason: OSError) -> str:
-    """Return the host's words for an error, without the path."""
-    return reason.strerror or str(reason)

@@ -13,8 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 
-from maixfs.nor.errors import NorImageError
-from maixfs.nor.hostfile import MappedFile, create_file
+from maixfs.host.drafts import write_file
+from maixfs.host.mapped import MappedFile
+from maixfs.nor.errors import FILE_ERRORS, NorError, NorImageError
 from maixfs.record import Record, field
 
 _MAGIC = b"MAIXWEAR"
@@ -65,8 +66,9 @@ class WearCounts:
             if read_only:  # inspecting writes nothing
                 return cls(sectors)
             header = WearHeader(_MAGIC, _VERSION, sectors).pack()
-            create_file(path, 0, header + bytes(sectors * _COUNTER))
-        file = MappedFile(path, read_only=read_only)
+            counts = (header, bytes(sectors * _COUNTER))
+            write_file(Path(path), counts, replace=False, base=NorError)
+        file = MappedFile(path, read_only=read_only, errors=FILE_ERRORS)
         try:
             _check_header(file, sectors)
         except NorImageError:

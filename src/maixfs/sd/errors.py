@@ -10,6 +10,7 @@ import errno
 from operator import index
 
 from maixfs.errors import ClosedError, DeviceError, ImageError, combined, error_class
+from maixfs.host.errors import ErrorTypes
 
 
 class SectorError(DeviceError):
@@ -22,6 +23,10 @@ class SdError(SectorError):
 
 class CardImageError(SectorError, ImageError):
     """The file that holds a card's sectors is damaged or of another kind."""
+
+
+FILE_ERRORS = ErrorTypes(failed=SectorError, unfit=CardImageError)
+"""What the file of a card raises."""
 
 
 def sector_error(message: str, number: int, *, hint: str | None = None) -> SectorError:

@@ -22,11 +22,12 @@ from struct import Struct
 from typing import BinaryIO, NamedTuple
 from zlib import crc32
 
+from maixfs.host.drafts import sync_folder
+from maixfs.host.drives import is_drive
+from maixfs.host.locks import try_lock
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError, host_error, sector_error
-from maixfs.sd.hostfile import is_drive
-from maixfs.sd.hostlock import sync_folder, try_lock
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
 

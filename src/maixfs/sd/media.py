@@ -9,29 +9,28 @@ Each is a ``SectorDevice`` with a method ``zero``, which is cheap for sectors ne
 
 from __future__ import annotations
 
-import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from operator import index
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from maixfs.host.drafts import create_sparse
+from maixfs.host.files import HostFile
 from maixfs.sd.device import SECTOR, Buffer, sectors_in, write_zeros
 from maixfs.sd.errors import (
+    FILE_ERRORS,
     CardImageError,
     SectorError,
-    closed_error,
     invalid_size,
     out_of_card,
     read_only_error,
-    sector_error,
 )
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
-
-    from maixfs.sd.hostfile import HostFile
 
 CHUNK = 1 << 16
 """Bytes of the pieces in which memory is allocated and zeros are written to files."""
@@ -268,14 +267,7 @@ class FileSectors(Medium):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = True) -> None:
-        # Imported here: cards in memory need no files of the host.
-        from maixfs.sd.hostfile import HostFile
-
-        self._closed = False
-        try:
-            self._file: HostFile = HostFile(path, read_only=read_only)
-        except SectorError as reason:
-            raise _with_errno(reason) from reason.__cause__
+        self._file = HostFile(path, read_only=read_only, sector_size=SECTOR, errors=FILE_ERRORS)
         self.path = self._file.path
         try:
             self.note = _odd_size(self._file, read_only=read_only)
@@ -292,14 +284,9 @@ class FileSectors(Medium):
     @classmethod
     def create(cls, path: str | os.PathLike[str], sectors: int) -> Self:
         """Create a new image, all zero; an existing file is an error. Raises ``SectorError``."""
-        from maixfs.sd.hostfile import create_sparse
-
         if index(sectors) <= 0:
             raise invalid_size(sectors)
-        try:
-            create_sparse(path, sectors * SECTOR)
-        except SectorError as reason:
-            raise _with_errno(reason) from reason.__cause__
+        create_sparse(Path(path), sectors * SECTOR, base=SectorError)
         return cls(path, read_only=False)
 
     def __str__(self) -> str:
@@ -308,45 +295,26 @@ class FileSectors(Medium):
     @property
     def block_device(self) -> bool:
         """Whether this is a block device of the host, not a regular file."""
-        try:
-            return self._file.block_device
-        except SectorError as reason:
-            raise self._failed(reason) from reason.__cause__
+        return self._file.block_device
 
     def peek(self, sector: int, count: int) -> bytes:
         """Return sectors without checking the bounds."""
-        try:
-            return self._file.read(sector * SECTOR, count * SECTOR)
-        except SectorError as reason:
-            raise self._failed(reason) from reason.__cause__
+        return self._file.read(sector * SECTOR, count * SECTOR)
 
     def sync(self) -> None:
         """Return when the host has written everything to its disk."""
-        if self.read_only:
-            return
-        if self._closed:
-            raise closed_error(self)
-        try:
+        if not self.read_only:
             self._file.sync()
-        except SectorError as reason:
-            raise self._failed(reason) from reason.__cause__
 
     def close(self) -> None:
         """Close the file; every later read or write raises ``ClosedError``."""
-        self._closed = True
         self._file.close()
 
     def _load(self, offset: int, view: memoryview) -> None:
-        try:
-            self._file.readinto(offset, view)
-        except SectorError as reason:
-            raise self._failed(reason) from reason.__cause__
+        self._file.readinto(offset, view)
 
     def _store(self, offset: int, view: memoryview) -> None:
-        try:
-            self._file.write(offset, view)
-        except SectorError as reason:
-            raise self._failed(reason) from reason.__cause__
+        self._file.write(offset, view)
 
     def _clear(self, offset: int, end: int) -> None:
         """Write zeros over the data of a range; holes of the file are zero already."""
@@ -354,30 +322,10 @@ class FileSectors(Medium):
             for at in range(start, stop, CHUNK):
                 self._store(at, _ZEROS[: stop - at])
 
-    def _failed(self, reason: SectorError) -> SectorError:
-        """Return the error that the user of this card gets for one of its file."""
-        return closed_error(self) if self._closed else _with_errno(reason)
-
 
 def _bytes_of(data: Buffer) -> memoryview:
     view = memoryview(data)
     return view if view.format == "B" and view.ndim == 1 else view.cast("B")
-
-
-def _with_errno(reason: SectorError) -> SectorError:
-    """Return a host file's error with the errno of its cause, as the builtin that fits it.
-
-    The words and the hint of the host file stay: they name the path and the sector.
-    """
-    cause = reason.__cause__
-    if isinstance(cause, ValueError):
-        # A path with a null byte cannot be the name of a file.
-        return SectorError(str(reason), errno=errno.EINVAL, hint=reason.hint)
-    if isinstance(cause, OSError) and cause.errno is not None:
-        return sector_error(str(reason), cause.errno, hint=reason.hint)
-    if isinstance(cause, IsADirectoryError):
-        return sector_error(str(reason), errno.EISDIR, hint=reason.hint)
-    return reason
 
 
 def _odd_size(file: HostFile, *, read_only: bool) -> str | None:

@@ -9,7 +9,6 @@ from maixfs.errors import FileSystemError, NotEmptyError
 from maixfs.filesystem import (
     Entry,
     FileSystem,
-    OpenMode,
     StatVfs,
     is_folder,
     no_entry,
@@ -21,6 +20,7 @@ from maixfs.spiffs.core import SpiffsCore
 from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
 from maixfs.spiffs.state import DirEntry
+from maixfs.streams import OpenMode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from maixfs.errors import UsageError
+from maixfs.errors import DeviceError, UsageError
+from maixfs.host.files import read_file, status_of
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.geometry import Geometry, GeometryError
@@ -478,18 +479,18 @@ def _size_of(content: Content) -> int:
     if not isinstance(content, Path):
         return memoryview(content).nbytes
     try:
-        return content.stat().st_size
-    except OSError as error:
-        raise UsageError(f"{content}: {error.strerror}") from error
+        return status_of(content).st_size
+    except DeviceError as error:
+        raise UsageError(str(error), hint=error.hint) from error
 
 
 def _load(content: Content) -> memoryview:
     if not isinstance(content, Path):
         return memoryview(bytes(content))
     try:
-        return memoryview(content.read_bytes())
-    except OSError as error:
-        raise UsageError(f"{content}: {error.strerror}") from error
+        return memoryview(read_file(content))
+    except DeviceError as error:
+        raise UsageError(str(error), hint=error.hint) from error
 
 
 def _shown(name: bytes) -> str:

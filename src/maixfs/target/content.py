@@ -1,11 +1,16 @@
-"""What is to be written into a file: bytes, or a stream that has them."""
+"""What is to be written into a file: bytes, a file of the host, or another stream."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+
+from maixfs.host.errors import not_opened
+from maixfs.host.files import open_for_reading, status_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,6 +70,24 @@ class Content(NamedTuple):
                     return False
                 if not piece:
                     return True
+
+
+def host_content(path: Path) -> Content:
+    """Return what is in a host's file; raises ``DeviceError``, also when it is opened."""
+    status = status_of(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise not_opened(path, IsADirectoryError())
+    return Content(status.st_size, lambda: open_for_reading(path), local_time(status.st_mtime))
+
+
+def local_time(seconds: float) -> datetime | None:
+    """Return a host's time stamp as this computer's clock showed it; ``None`` where it cannot."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromtimestamp(seconds)
+    except (OSError, OverflowError, ValueError):
+        return None
 
 
 class _Watched(io.RawIOBase):

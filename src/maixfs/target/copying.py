@@ -6,13 +6,14 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import NamedTuple
 
+from maixfs.host.drafts import clear_drafts
+from maixfs.host.files import make_folder
 from maixfs.target.address import TargetPath
 from maixfs.target.content import PIECE
 from maixfs.target.copyplan import Action, CopyPlan, CopyStep
-from maixfs.target.draft import clear_drafts
 from maixfs.target.records import Progress, Where, Written
 from maixfs.target.sessions import Sessions
-from maixfs.target.unpacking import counted, make_folder, write_host
+from maixfs.target.unpacking import counted, write_host
 
 
 class Copied(NamedTuple):

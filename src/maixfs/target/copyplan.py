@@ -10,9 +10,9 @@ from typing import NamedTuple
 from maixfs.errors import UsageError
 from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
+from maixfs.target.content import host_content
 from maixfs.target.copysource import Item, Place, Ways, find_items
 from maixfs.target.errors import TakenError, TargetError, UnreadableError
-from maixfs.target.hostfile import host_content
 from maixfs.target.hostnames import HostNames
 from maixfs.target.names import Parts
 from maixfs.target.records import Where

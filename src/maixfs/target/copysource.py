@@ -7,10 +7,10 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
 
+from maixfs.host.files import status_of
 from maixfs.spiffs.pack import collect
 from maixfs.target.address import TargetPath, parse_target
 from maixfs.target.errors import MissingError, TargetError
-from maixfs.target.hostfile import look_at
 from maixfs.target.names import Parts, show
 from maixfs.target.records import Entry
 from maixfs.target.sessions import Sessions
@@ -91,7 +91,7 @@ def find_items(
 
 
 def _on_host(path: Path, recursive: bool, contents_only: bool, ways: Ways) -> Found:
-    status = look_at(path)
+    status = status_of(path)
     if path.is_dir():
         if not recursive:
             raise TargetError(f"{path} is a folder", hint="-r copies it with all that is in it")
@@ -107,7 +107,7 @@ def _host_folder(path: Path, contents_only: bool, ways: Ways) -> Found:
     items = []
     for file in plan.files:
         way = tuple(show(part) for part in file.name.split(b"/"))
-        size = look_at(file.content).st_size
+        size = status_of(file.content).st_size
         items.append(Item(TargetPath(file.content), size, True, base + way, way))
     folders: list[Parts] = [()] if base else []
     folders += (tuple(show(part) for part in inner.split(b"/")) for inner in plan.folders)

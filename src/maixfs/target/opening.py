@@ -46,8 +46,9 @@ def open_target(
     copy of this moment (``holder`` is the process). With it a board is locked until ``close``,
     and drives of the host (block devices) are refused unless ``drives`` allows them.
 
-    Raises ``MissingError``, ``NoFileSystemError``, ``AmbiguousError``, ``TargetError`` for a
-    file that cannot be read or may not be written; ``BoardError`` and its kin for boards.
+    Raises ``DeviceError`` (``FileNotFoundError``, ``PermissionError`` ...) for a file that is
+    missing, cannot be read or may not be written; ``MissingError``, ``NoFileSystemError``,
+    ``AmbiguousError``; ``BoardError`` and its kin for boards.
     """
     place = _place_of(target)
     source = find_source(place.host, writable=writable, drives=drives)
@@ -114,7 +115,7 @@ def _open_board(
 
 
 def is_card(place: TargetPath, where: Where) -> bool:
-    """Tell whether a place is on a card that is no board's; raises ``MissingError``."""
+    """Tell whether a place is on a card that is no board's; raises ``DeviceError``."""
     source = find_source(place.host, writable=False)
     return source.config is None and _is_card(source, place, where)
 
@@ -125,8 +126,8 @@ def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
         return True
     if where.is_spiffs:
         return False
+    from maixfs.host.files import read_start
     from maixfs.target.foreign import begins_like_card
-    from maixfs.target.hostfile import read_start
 
     return source.size > _LARGEST_FLASH or begins_like_card(read_start(source.file, 512))
 

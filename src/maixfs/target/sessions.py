@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 
+from maixfs.errors import NotFoundError
 from maixfs.spiffs import Geometry
 from maixfs.target.address import TargetPath
-from maixfs.target.content import Content
-from maixfs.target.errors import AmbiguousError, MissingError
-from maixfs.target.hostfile import host_content
+from maixfs.target.content import Content, host_content
+from maixfs.target.errors import AmbiguousError
 from maixfs.target.opening import open_target
 from maixfs.target.records import Kind, Where
 from maixfs.target.target import Target
@@ -73,7 +73,7 @@ class Sessions:
             return open_target(
                 place, writable, where.geometry, base=where.base, drives=self._where.drives
             )
-        except MissingError as error:
+        except NotFoundError as error:
             if is_goal and not place.host.exists():
                 host = place.host
                 error.hint = (

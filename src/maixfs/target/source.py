@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.sd.hostfile import is_drive
+from maixfs.host.drives import is_drive, size_of
+from maixfs.host.files import Stamp, refuse_protected, status_of
+from maixfs.host.locks import locked_by
 from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import Stamp, look_at, reason_of, refuse_protected
 
 if TYPE_CHECKING:
     from maixfs.board.config import BoardConfig
@@ -20,7 +20,6 @@ _CONFIG_NAME = "board.toml"
 _FLASH_NAME = "flash.bin"
 _BOARD_FILES = frozenset((_FLASH_NAME, "sd.img"))
 _WEAR_NAME = "wear.bin"
-_LOCK_NAME = "board.lock"
 
 
 class Source(NamedTuple):
@@ -42,7 +41,7 @@ class Source(NamedTuple):
         """Bytes of ``file``."""
         if not self.is_device:
             return self.stamp.size
-        return _size_of_drive(self.file)
+        return size_of(self.file)
 
     @property
     def wear_file(self) -> Path | None:
@@ -53,17 +52,17 @@ class Source(NamedTuple):
 def find_source(host: Path, *, writable: bool, drives: bool = False) -> Source:
     """Look at a host path; nothing is opened but a board's ``board.toml``.
 
-    Block devices may be read, and written where ``drives`` says so. Raises ``MissingError`` for
-    nothing, ``BoardError`` for a folder that is no board, and ``TargetError`` for what is no file
-    or, with ``writable``, may not be written.
+    Block devices may be read, and written where ``drives`` says so. Raises ``DeviceError`` for
+    what is missing, is not a file or, with ``writable``, may not be written, ``TargetError`` for
+    a drive without ``drives``, and ``BoardError`` for a folder that is not a board.
     """
-    status = look_at(host, devices=True)
+    status = status_of(host, devices=True)
     folder, config, file = None, None, host
     if stat.S_ISDIR(status.st_mode):
         from maixfs.board.config import BoardConfig
 
         folder, config, file = host, BoardConfig.load(host), host / _FLASH_NAME
-        status = look_at(file)
+        status = status_of(file)
     else:
         folder = _board_of(Path(os.path.realpath(host)))
     is_device = is_drive(file)
@@ -81,17 +80,10 @@ def _refuse_drive(host: Path, drives: bool) -> None:
             f"{host} is a drive of this computer: it is only read",
             hint=f"--drive writes to it; or: maixfs sd read {host} IMAGE, then maixfs sd write",
         )
-    from maixfs.card.hostdevice import look_at_device, refuse_unlikely
+    from maixfs.card.transfer import refuse_unlikely
+    from maixfs.host.drives import drive_facts
 
-    refuse_unlikely(look_at_device(host), _size_of_drive(host))
-
-
-def _size_of_drive(host: Path) -> int:
-    try:
-        with host.open("rb") as stream:
-            return stream.seek(0, os.SEEK_END)
-    except OSError as error:
-        raise TargetError(f"{host} cannot be opened: {reason_of(error)}") from error
+    refuse_unlikely(drive_facts(host), size_of(host))
 
 
 def _board_of(file: Path) -> Path | None:
@@ -116,25 +108,8 @@ def locked(source: Source) -> AbstractContextManager[object]:
 def board_holder(folder: Path) -> int | None:
     """Return the process that has a board powered on; 0 where that is not known.
 
-    ``None`` says that nobody has it. Nothing is written: where the host has no lock that can be
-    asked for (Windows), the number that the holder left is believed.
+    ``None`` says that nobody has it. Nothing is written.
     """
-    from maixfs.board.lock import holder_of
+    from maixfs.board.lock import LOCK_NAME
 
-    if sys.platform == "win32":
-        return holder_of(folder)
-    try:
-        handle = os.open(folder / _LOCK_NAME, os.O_RDONLY)
-    except OSError:
-        return None
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return holder_of(folder) or 0
-    except OSError:  # a file system that has no such locks
-        return holder_of(folder)
-    finally:
-        os.close(handle)
-    return None
+    return locked_by(folder / LOCK_NAME)

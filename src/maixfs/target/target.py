@@ -129,8 +129,8 @@ class Target(TargetView):
     def commit(self, progress: Progress | None = None) -> Written | None:
         """Put the changes into the host's files, each in one step; ``None`` where there are none.
 
-        Returns the proof of the last one. Raises ``TargetError`` where the host refuses; that
-        file is then as it was.
+        Returns the proof of the last one. Raises ``DeviceError`` where the host refuses, and
+        ``TargetError`` where another program changed the file; it is then as it was.
         """
         written = self.commit_all(progress)
         return written[-1] if written else None

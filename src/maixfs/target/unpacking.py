@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.target.content import Content
-from maixfs.target.draft import clear_drafts, put_file
-from maixfs.target.errors import MissingError, TakenError, TargetError, UnreadableError
-from maixfs.target.hostfile import host_content, reason_of
+from maixfs.errors import DeviceError
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import make_folder
+from maixfs.target.content import Content, host_content
+from maixfs.target.errors import TakenError, TargetError, UnreadableError
 from maixfs.target.hostnames import HostNames
 from maixfs.target.records import Entries, Entry, Progress, Written
 from maixfs.target.target import Target
@@ -127,8 +130,8 @@ def write_host(place: Path, content: Content, root: Path | None) -> Written:
 
     A time that comes with the content is given to the file.
 
-    Raises ``TargetError`` where the host refuses, or where a link leads out of ``root``
-    (``None``: links are followed).
+    Raises ``DeviceError`` where the host refuses, ``TargetError`` where a link leads out of
+    ``root`` (``None``: links are followed), and what reading the content raises.
     """
     if _holds(place, content):
         return Written(str(place), content.size, content.sha256(), False)
@@ -142,10 +145,10 @@ def write_host(place: Path, content: Content, root: Path | None) -> Written:
 
 
 def _holds(place: Path, content: Content) -> bool:
-    try:
-        return place.is_file() and content.same(host_content(place))
-    except (MissingError, OSError):
-        return False
+    # A file that may not be read is replaced like one that differs. Nothing is caught here: an
+    # error of the content's own medium would look like a file that differs.
+    readable = place.is_file() and os.access(place, os.R_OK)
+    return readable and content.same(host_content(place))
 
 
 def _refuse_links(place: Path, root: Path) -> None:
@@ -153,14 +156,27 @@ def _refuse_links(place: Path, root: Path) -> None:
         raise TargetError(f"{place} leads out of {root} by a link: nothing was written there")
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder of the host and those above it; raises ``TargetError``."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise TargetError(f"{folder} is in the way: a file is where a folder is needed") from None
-    except OSError as error:
-        raise TargetError(f"{folder} cannot be made: {reason_of(error)}") from error
+def put_file(path: Path, content: Content) -> str:
+    """Write a file of the host, whole or not at all; return its SHA-256.
+
+    A time that comes with the content is given to the file. Raises ``DeviceError`` where the
+    host refuses, and what reading the content raises.
+    """
+    digest = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        for piece in content.pieces():
+            digest.update(piece)
+            yield piece
+
+    with Draft(path, durable=False) as draft:
+        draft.write(pieces())
+        if content.modified is not None:
+            seconds = content.modified.timestamp()
+            with suppress(OSError, OverflowError):
+                os.utime(draft.file, (seconds, seconds))
+        draft.finish()
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -168,7 +184,7 @@ def counted(written: list[Written]) -> Iterator[None]:
     """Have an error say how many files were written before it."""
     try:
         yield
-    except TargetError as error:
+    except (TargetError, DeviceError) as error:
         done = sum(file.changed for file in written)
         if done:
             before = f"{done} {'file is' if done == 1 else 'files are'} written already"

@@ -117,7 +117,7 @@ def wrap_verb(
     """
     from maixfs.flash import FirmwareError, verify, wrap
     from maixfs.flash.banner import begins_like_payload
-    from maixfs.target.hostfile import read_file
+    from maixfs.host.files import read_file
 
     payload = read_file(program)
     try:
@@ -184,7 +184,7 @@ def _read_key(text: str) -> bytes:
             return parse_key(text)
         except FirmwareError as error:
             raise WrongUsage(f"--key: {error}", hint="or @FILE with 16 bytes") from error
-    from maixfs.target.hostfile import read_file
+    from maixfs.host.files import read_file
 
     data = read_file(Path(text[1:]))
     return data if len(data) == KEY_SIZE else parse_key(data.decode("ascii", "replace").strip())

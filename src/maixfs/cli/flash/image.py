@@ -78,9 +78,9 @@ class RawImage(NamedTuple):
 def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
     """Map an image for reading; says so where a running board may be changing it.
 
-    Raises ``UsageError`` for a card, ``MissingError`` and ``TargetError`` as the host has it.
+    Raises ``UsageError`` for a card, ``DeviceError`` for a file that cannot be read.
     """
-    from maixfs.target.hostfile import read_file
+    from maixfs.host.files import read_file
     from maixfs.target.source import board_holder, find_source
     from maixfs.target.spiffs.medium import map_file
 

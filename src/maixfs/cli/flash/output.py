@@ -17,19 +17,13 @@ if TYPE_CHECKING:
 def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Written:
     """Write a file; the very same content is left alone.
 
-    Raises ``TakenError`` for another file that is there, unless ``force`` replaces it, for what
-    is no file in any case, and ``TargetError`` where the host refuses.
+    Raises ``OccupiedError`` for another file that is there, unless ``force`` replaces it, for
+    what is not a file in any case, and ``DeviceError`` where the host refuses.
     """
+    from maixfs.host import files
     from maixfs.target import Written
-    from maixfs.target.draft import Draft, clear_drafts
-    from maixfs.target.hostfile import refuse_taken, same_content
 
-    proof = Written(str(out), len(data), hashlib.sha256(data).hexdigest(), True)
-    if same_content(out, (data,)):
-        return proof._replace(changed=False)
-    refuse_taken(out, force=force)
-    clear_drafts(out.resolve().parent)
-    with Progress(screen, rates=True) as progress, Draft(out) as draft:
-        draft.write((data,), len(data), progress)
-        draft.finish()
-    return proof
+    digest = hashlib.sha256(data).hexdigest()
+    with Progress(screen, rates=True) as progress:
+        changed = files.write_new(out, (data,), force=force, progress=progress)
+    return Written(str(out), len(data), digest, changed)

@@ -90,7 +90,7 @@ def write_verb(screen: Screen, image: str, address: int, file: Path, force: bool
     overwritten unless forced. The image is replaced in one step; a board's is only written
     while it is off.
     """
-    from maixfs.target.hostfile import read_file
+    from maixfs.host.files import read_file
 
     data = read_file(file)
     check_alignment("address", address)

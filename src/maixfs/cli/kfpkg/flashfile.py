@@ -7,11 +7,11 @@ from pathlib import Path
 
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
+from maixfs.host.files import read_file
 from maixfs.nor import Buffer
 from maixfs.nor.device import SECTOR
 from maixfs.target.errors import TargetError
 from maixfs.target.foreign import begins_like_card
-from maixfs.target.hostfile import read_file
 from maixfs.target.records import Written
 from maixfs.target.source import Source, find_source, locked
 from maixfs.target.spiffs.editmedium import EditMedium
@@ -24,7 +24,8 @@ _CARD_SECTOR = 512
 def read_flash(host: Path) -> bytes:
     """Return the flash of a dump or a board.
 
-    Raises ``TargetError`` for what is missing, larger than any flash, or a card.
+    Raises ``DeviceError`` for what is missing, ``TargetError`` for what is larger than any
+    flash, or a card.
     """
     return _checked(find_source(host, writable=False))
 
@@ -46,7 +47,7 @@ def change_flash(screen: Screen, host: Path, old: Buffer, new: Buffer) -> Writte
     """Write ``new`` in the place of ``old`` into a dump or a board's flash, in one step.
 
     Sectors that differ are erased and programmed, so that a board's wear counts go on. Raises
-    ``TargetError`` where the flash is no longer ``old``, or where the host refuses.
+    ``TargetError`` where the flash is no longer ``old``, ``DeviceError`` where the host refuses.
     """
     source = find_source(host, writable=True)
     digest = hashlib.sha256(new).hexdigest()

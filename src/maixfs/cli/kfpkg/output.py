@@ -7,13 +7,13 @@ from pathlib import Path
 
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
-from maixfs.target.content import Content
-from maixfs.target.draft import clear_drafts
+from maixfs.host.drafts import clear_drafts
+from maixfs.host.files import make_folder
+from maixfs.target.content import Content, host_content
 from maixfs.target.errors import TakenError
-from maixfs.target.hostfile import host_content
 from maixfs.target.hostnames import HostNames
 from maixfs.target.records import Written
-from maixfs.target.unpacking import make_folder, write_host
+from maixfs.target.unpacking import write_host
 
 
 def host_names(names: list[str]) -> dict[str, str]:
@@ -29,7 +29,7 @@ def write_folder(
     """Write files into a folder, by their names in it; equal ones are left alone.
 
     Raises ``TakenError`` where a file is there that differs, before anything is written, and
-    ``TargetError`` where the host refuses or a link leads out of the folder.
+    ``DeviceError`` where the host refuses, ``TargetError`` where a link leads out of the folder.
     """
     contents = {folder / name: Content.of(data) for name, data in files.items()}
     for place, content in contents.items():

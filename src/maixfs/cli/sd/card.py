@@ -53,7 +53,7 @@ def held(path: Path, *, alone: bool = False) -> Iterator[None]:
 
     Raises ``BoardBusyError`` where it is in the slot of a board that is on.
     """
-    from maixfs.board.cardlock import CardLock
+    from maixfs.board.lock import CardLock
 
     lock = CardLock(path, read_only=not alone)
     try:

@@ -45,12 +45,12 @@ def write_verb(
     """DEVICE is the drive that the card is in, as /dev/sdb; a file that is there may stand in for
     one. A drive that is mounted is refused. What was written is read back and compared.
     """
-    from maixfs.card.hostdevice import look_at_device
     from maixfs.card.transfer import write_card
+    from maixfs.host.drives import drive_facts
 
     source = card_path(image)
     refuse_itself(source, device)
-    if not yes and not look_at_device(device).regular:
+    if not yes and not drive_facts(device).regular:
         _ask(screen, device)
     with held(source), held(device, alone=True), Progress(screen, rates=True) as progress:
         done = write_card(source, device, used_only=used, force=force, progress=progress)

@@ -118,8 +118,8 @@ def _mend(
 def _copy(screen: Screen, there: TargetPath, goal: Path) -> None:
     """Put a copy of the image beside it; raises ``TakenError`` for a place that is taken."""
     from maixfs.cli.flash.output import write_new
+    from maixfs.host.files import read_file
     from maixfs.target.errors import TakenError
-    from maixfs.target.hostfile import read_file
 
     if goal.exists():
         raise TakenError(f"{goal} is there already", hint="name a file that is not")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from posixpath import dirname, join
 
+from maixfs.errors import DeviceError
 from maixfs.flash.banner import begins_like_payload
-from maixfs.flash.hostread import read_whole
 from maixfs.flash.kfpkg.archive import MOST_TOTAL, Archive, safe_name
 from maixfs.flash.kfpkg.errors import KfpkgError
 from maixfs.flash.kfpkg.flashlist import ListEntry, read_list
 from maixfs.flash.kfpkg.package import LIST_NAME, Package, Part
+from maixfs.host.files import read_file
 from maixfs.nor import Buffer
 
 MOST_PACKAGE = 128 << 20
@@ -57,9 +58,9 @@ def _parse(data: bytes) -> Package:
 
 def _load(path: Path) -> bytes:
     try:
-        return read_whole(path, MOST_PACKAGE)
-    except OSError as error:
-        raise KfpkgError(f"{path} cannot be read: {error.strerror}") from error
+        return read_file(path, MOST_PACKAGE)
+    except DeviceError as error:
+        raise KfpkgError(str(error), hint=error.hint) from error
 
 
 def _list_place(archive: Archive) -> str:

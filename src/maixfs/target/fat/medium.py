@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from maixfs.host.files import Stamp, status_of
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import Journal, as_finished, finish, journal_of
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
 from maixfs.target.errors import MissingError, TargetError
-from maixfs.target.hostfile import Stamp, look_at
 from maixfs.target.records import Progress, Written
 
 
@@ -36,7 +36,7 @@ class CardMedium:
                 self._stack.enter_context(alone(file))
                 with _host_told():
                     finish(file)
-                self._stamp = Stamp.of(look_at(file, devices=True))
+                self._stamp = Stamp.of(status_of(file, devices=True))
             self._below = self._stack.enter_context(open_sectors(file))
             self.device: SectorDevice = self._seen()
         except BaseException:
@@ -66,7 +66,7 @@ class CardMedium:
         overlay = self.overlay
         if not len(overlay):
             return None
-        if Stamp.of(look_at(self.file, devices=True)) != self._stamp:
+        if Stamp.of(status_of(self.file, devices=True)) != self._stamp:
             raise TargetError(
                 f"{self.file} was changed by another program meanwhile; nothing was written",
                 hint="run the command again",
@@ -92,7 +92,7 @@ class CardMedium:
             raise
         journal.close()
         overlay.clear()
-        self._stamp = Stamp.of(look_at(self.file, devices=True))
+        self._stamp = Stamp.of(status_of(self.file, devices=True))
         sectors = sum(count for _, count in runs)
         return Written(str(self.file), sectors * SECTOR, digest, True, sectors=sectors)
 
@@ -156,7 +156,7 @@ def settle(file: Path) -> bool:
 @contextmanager
 def alone(file: Path) -> Iterator[None]:
     """Have a card for oneself, against boards too; raises ``BoardBusyError``."""
-    from maixfs.board.cardlock import CardLock
+    from maixfs.board.lock import CardLock
 
     lock = CardLock(file, read_only=False)
     try:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.fat import FatError
+from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.sd.errors import SectorError
 from maixfs.target.errors import NoFileSystemError, TargetError
 from maixfs.target.fat.changing import FatVolume
 from maixfs.target.fat.medium import CardMedium, no_image
 from maixfs.target.fat.partition import Partition, find_partition, find_partitions
-from maixfs.target.hostfile import Stamp, look_at, refuse_protected
 from maixfs.target.paths import Mount
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_board_card(source: Source, *, writable: bool) -> list[FatVolume]:
         return []
     if not image.exists():
         raise no_image(image, source.folder)
-    status = look_at(image, devices=True)
+    status = status_of(image, devices=True)
     if writable and config.read_only:
         raise TargetError(
             f"{image}: this board's card is write-protected", hint="board.toml says so, under [sd]"

@@ -15,17 +15,17 @@ from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.entries import Clock, pack_time
 from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.spiffs.pack import collect
-from maixfs.target.content import Content
-from maixfs.target.draft import Draft, clear_drafts
+from maixfs.target.content import Content, host_content
 from maixfs.target.errors import FitError, TargetError
 from maixfs.target.fat.fitting import LARGEST_FILE, too_large
 from maixfs.target.fat.medium import alone
 from maixfs.target.fat.names import from_datetime
-from maixfs.target.hostfile import host_content, refuse_taken
 from maixfs.target.names import show
 from maixfs.target.records import Progress
 
@@ -93,9 +93,9 @@ def pack_card(
     """Write a card image that holds the files of a folder: the same files give the same bytes.
 
     All times are 1980-01-01, or what ``SOURCE_DATE_EPOCH`` says; with ``keep_times`` those of
-    the files. Raises ``FitError``, ``TakenError`` where ``out`` holds something else and
+    the files. Raises ``FitError``, ``OccupiedError`` where ``out`` holds something else and
     ``force`` is not given, ``UsageError`` for names that a card cannot have and a folder that
-    cannot be read, ``TargetError`` where ``out`` cannot be written.
+    cannot be read, ``DeviceError`` where ``out`` cannot be written.
     """
     tell = progress or _silent
     tell("collect", 0, 1)
@@ -104,13 +104,13 @@ def pack_card(
     shape = _sized(shape or CardShape(), tree, folder, clock)
     clear_drafts(out.resolve().parent)
     with Draft(out) as draft:
-        draft.make(shape.size or 0)
+        draft.make_sparse(shape.size or 0)
         with FileSectors.open(draft.file, read_only=False) as device:
             geometry, taken = _fill(device, shape, tree, clock, keep_times, tell)
             device.sync()
         changed = not _same(draft.file, out)
         if changed:
-            refuse_taken(out, force=force)
+            refuse_occupied(out, force=force)
             with alone(out) if out.is_file() else nullcontext():
                 draft.finish()
         forget(Path(os.path.realpath(out)))
@@ -276,7 +276,7 @@ def _same(one: Path, other: Path) -> bool:
         if one.stat().st_size != other.stat().st_size:
             return False
         return host_content(one).same(host_content(other))
-    except (OSError, TargetError):
+    except OSError:  # of the host: both are its files
         return False
 
 

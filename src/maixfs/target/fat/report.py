@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.card.doctor import examine
 from maixfs.card.report import CardReport
+from maixfs.host.files import Stamp, status_of
 from maixfs.sd.device import SECTOR
 from maixfs.target.fat.medium import CardMedium
-from maixfs.target.hostfile import Stamp, look_at
 from maixfs.target.records import Kind
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def summarize_card(place: TargetPath, progress: Progress | None = None) -> CardS
 
 def summarize_file(file: Path, name: str, progress: Progress | None = None) -> CardSummary:
     """Look through the card in a file; ``name`` is how the user calls it."""
-    medium = CardMedium(file, Stamp.of(look_at(file, devices=True)), writable=False)
+    medium = CardMedium(file, Stamp.of(status_of(file, devices=True)), writable=False)
     try:
         report = examine(medium.device, card=str(file), progress=progress)
         return CardSummary(name, medium.device.sectors * SECTOR, report)

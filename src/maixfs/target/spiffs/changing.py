@@ -94,7 +94,7 @@ class SpiffsVolume(SpiffsView):
     def save(self, progress: Progress | None) -> Written | None:
         """Put the bytes into the host's file in one step; ``None`` where nothing changed.
 
-        Raises ``TargetError`` where the host refuses; the file is then as it was.
+        Raises ``DeviceError`` where the host refuses; the file is then as it was.
         """
         editor, medium = self._editor, self.medium
         if editor is None or not editor.changed or not medium.writable:

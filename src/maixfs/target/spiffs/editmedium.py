@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Literal
 
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.nor import IdealDriver, NorChip, NorDevice, WearCounts
 from maixfs.nor.device import SECTOR
-from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TargetError
-from maixfs.target.hostfile import Stamp, look_at, read_file
 from maixfs.target.records import Progress
 from maixfs.target.source import Source
 from maixfs.target.spiffs.medium import check_size, map_file, read_wear
@@ -77,11 +77,11 @@ class EditMedium:
     def save(self, progress: Progress | None = None) -> None:
         """Put the bytes in the place of the host's file, in one step.
 
-        Raises ``TargetError`` where the host refuses, or where somebody else changed the file
-        since it was read; the old file is then as it was.
+        Raises ``DeviceError`` where the host refuses, ``TargetError`` where somebody else changed
+        the file since it was read; the old file is then as it was.
         """
         path = self.source.file
-        if Stamp.of(look_at(path)) != self.source.stamp:
+        if Stamp.of(status_of(path)) != self.source.stamp:
             raise TargetError(
                 f"{path} was changed by another program meanwhile; nothing was written",
                 hint="run the command again",
@@ -93,7 +93,7 @@ class EditMedium:
             flash.finish()
             if wear is not None:
                 wear.finish()
-        self.source = self.source._replace(stamp=Stamp.of(look_at(path)))
+        self.source = self.source._replace(stamp=Stamp.of(status_of(path)))
         self.erases = [0] * len(self.erases)
         self.wear = read_wear(self.source, self.size)
 

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maixfs.errors import UsageError
+from maixfs.host.files import write_new
 from maixfs.nor import Buffer
 from maixfs.nor.device import CHUNK, blank
 from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
-from maixfs.target.draft import Draft, clear_drafts
 from maixfs.target.errors import TakenError
 from maixfs.target.foreign import is_all
-from maixfs.target.hostfile import refuse_taken, same_content
 from maixfs.target.records import Progress, Written
 from maixfs.target.source import find_source, locked
 from maixfs.target.spiffs.editmedium import EditMedium
@@ -34,9 +33,9 @@ def make_image(
     A new image holds the area alone, or with ``flash_size`` a blank flash of so many bytes
     around it. In a board's folder, and in a file that is large enough to be a whole flash, the
     area is formatted and all else stays; unless it is blank that takes ``force``, as does
-    replacing any other file. Raises ``TakenError`` where ``force`` is missing, ``GeometryError``
-    for a geometry without size, ``UsageError`` for one that is not the board's, ``TargetError``
-    where the host refuses.
+    replacing any other file. Raises ``TakenError`` or ``OccupiedError`` (both are
+    ``FileExistsError``) where ``force`` is missing, ``GeometryError`` for a geometry without
+    size, ``UsageError`` for one that is not the board's, ``DeviceError`` where the host refuses.
     """
     if out.is_dir() or _is_flash(out, geometry, flash_size):
         return _format_within(out, geometry, force, progress)
@@ -61,15 +60,8 @@ def write_image(
     for piece in pieces:
         digest.update(piece)
     size = sum(map(len, pieces))
-    proof = Written(str(out), size, digest.hexdigest(), True)
-    if same_content(out, pieces):
-        return proof._replace(changed=False)
-    refuse_taken(out, force=force)
-    clear_drafts(out.resolve().parent)
-    with Draft(out) as draft:
-        draft.write(pieces, size, progress)
-        draft.finish()
-    return proof
+    changed = write_new(out, pieces, force=force, progress=progress)
+    return Written(str(out), size, digest.hexdigest(), changed)
 
 
 def _flash(area: bytearray, geometry: Geometry, flash_size: int) -> Iterator[Buffer]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maixfs.flash.imagedevice import ImageDevice
-from maixfs.nor import NorDevice, NorError, WearCounts
+from maixfs.host.files import read_file
+from maixfs.host.mapped import MappedFile
+from maixfs.nor import NorDevice, WearCounts
 from maixfs.nor.device import SECTOR
-from maixfs.nor.hostfile import MappedFile
 from maixfs.target.errors import NoFileSystemError, TargetError
-from maixfs.target.hostfile import read_file
 from maixfs.target.source import Source
 
 if TYPE_CHECKING:
@@ -55,11 +55,8 @@ class ReadMedium:
 
 
 def map_file(source: Source) -> MappedFile:
-    """Map a target's file for reading; raises ``TargetError``."""
-    try:
-        return MappedFile(source.file, read_only=True)
-    except NorError as error:
-        raise TargetError(str(error), hint=error.hint) from error
+    """Map a target's file for reading; raises ``DeviceError``."""
+    return MappedFile(source.file, read_only=True)
 
 
 def check_size(source: Source, size: int) -> None:

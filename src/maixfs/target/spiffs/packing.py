@@ -45,9 +45,9 @@ def pack_folder(
     """Write an image that holds the files of a folder: the same files give the same bytes.
 
     ``whole_flash`` puts the area at its place in a blank flash of 16 MiB, or of so many bytes.
-    Raises ``FitError`` (how many pages too many, the largest files), ``TakenError`` where ``out``
-    holds something else and ``force`` is not given, ``UsageError`` for names that cannot be
-    stored and a folder that cannot be read, ``TargetError`` where ``out`` cannot be written.
+    Raises ``FitError`` (how many pages too many, the largest files), ``OccupiedError`` where
+    ``out`` holds something else and ``force`` is not given, ``UsageError`` for names that cannot
+    be stored and a folder that cannot be read, ``DeviceError`` where ``out`` cannot be written.
     """
     tell = progress or _silent
     tell("collect", 0, 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from maixfs.errors import DeviceError
 from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
-from maixfs.target.errors import MissingError, TargetError
+from maixfs.target.errors import TargetError
 from maixfs.target.records import Finding, Kind
 from maixfs.target.spiffs.firmware import Firmware, read_firmware, written_outside
 from maixfs.target.spiffs.health import examine
@@ -135,12 +136,14 @@ def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
     from maixfs.target.fat.medium import no_image
     from maixfs.target.fat.report import summarize_file
 
-    try:
-        return summarize_file(image, str(image)), []
-    except MissingError:
-        error: TargetError = no_image(image, source.folder)
-    except TargetError as reason:
-        error = reason
+    error: TargetError | DeviceError
+    if image.exists():
+        try:
+            return summarize_file(image, str(image)), []
+        except (TargetError, DeviceError) as reason:
+            error = reason
+    else:
+        error = no_image(image, source.folder)
     return None, [Finding("card", True, str(error), hint=error.hint)]
 
 

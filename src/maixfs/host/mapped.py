@@ -1,0 +1,103 @@
+"""A file of the host, mapped into memory: what is written to the map is in the file at once.
+
+The map survives a killed process and a dropped object, as flash survives a power-off. A file
+that another program cuts short while it is mapped cannot be guarded against: the host stops the
+process that touches the missing part. ``check`` reports such a file before it is flushed.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from pathlib import Path
+
+from maixfs.host.errors import DEFAULT_TYPES, ErrorTypes, host_error, not_opened, reason_of
+
+
+class MappedFile:
+    """An existing file of the host as bytes that can be written in place.
+
+    ``cells`` is the whole file, writable unless ``read_only``. Raises ``errors.failed`` for a
+    file that cannot be opened that way and ``errors.unfit`` for an empty one.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        read_only: bool = False,
+        errors: ErrorTypes = DEFAULT_TYPES,
+    ) -> None:
+        self.path = Path(path)
+        self.read_only = read_only
+        self._errors = errors
+        flags = (os.O_RDONLY if read_only else os.O_RDWR) | getattr(os, "O_BINARY", 0)
+        try:
+            handle = os.open(self.path, flags)
+        except (OSError, ValueError) as reason:
+            raise self._not_opened(reason) from reason
+        try:
+            status = os.fstat(handle)
+            access = mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE
+            self._map = mmap.mmap(handle, 0, access=access)
+        except ValueError as reason:  # mmap's answer to a file of no bytes
+            hint = "a flash image has the size of its chip"
+            raise host_error(
+                self.path, "is empty", errno.EINVAL, hint=hint, base=errors.unfit
+            ) from reason
+        except OSError as reason:
+            raise self._not_opened(reason) from reason
+        finally:
+            os.close(handle)
+        self._identity = (status.st_dev, status.st_ino)
+        self.cells = memoryview(self._map)
+
+    def __len__(self) -> int:
+        return len(self._map)
+
+    def check(self) -> None:
+        """Raise unless the path still leads to the mapped file, in its size.
+
+        Raises ``errors.failed`` for a file that was removed or replaced, ``errors.unfit`` for
+        one that another program cut or extended.
+        """
+        failed, unfit = self._errors
+        try:
+            status = self.path.stat()
+        except OSError as reason:
+            hint = "what was written since is lost with it unless it was moved, not deleted"
+            raise host_error(
+                self.path, f"is gone: {reason_of(reason)}", reason, hint=hint, base=failed
+            ) from reason
+        if (status.st_dev, status.st_ino) != self._identity:
+            hint = "what was written since went to the old file"
+            what = "was replaced by another file while it was in use"
+            raise host_error(self.path, what, errno.EIO, hint=hint, base=failed)
+        if status.st_size != len(self._map):
+            sizes = f"from {len(self._map)} to {status.st_size} bytes"
+            what = f"was cut or grown {sizes} while it was in use"
+            raise host_error(self.path, what, errno.EIO, base=unfit)
+
+    def flush(self) -> None:
+        """Have the host write the map to its disk; raises as ``check`` does."""
+        self.check()
+        if self.read_only:
+            return
+        try:
+            self._map.flush()
+        except OSError as reason:
+            what = f"cannot be written: {reason_of(reason)}"
+            raise host_error(self.path, what, reason, base=self._errors.failed) from reason
+
+    def close(self) -> None:
+        """Release the file; views that others still hold keep their bytes until they go too."""
+        self.cells.release()
+        try:
+            self._map.close()
+        except BufferError:
+            return
+
+    def _not_opened(self, reason: OSError | ValueError) -> Exception:
+        base = self._errors.failed
+        return not_opened(self.path, reason, read_only=self.read_only, base=base)

@@ -1,0 +1,254 @@
+"""Python's streams over a driver's open file: modes, the unbuffered stream, buffers and text."""
+
+from __future__ import annotations
+
+import io
+import os
+from functools import lru_cache
+from operator import index
+from typing import IO, Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from maixfs.errors import UsageError
+
+TextMode: TypeAlias = Literal[
+    "r", "r+", "+r", "rt", "tr", "rt+", "r+t", "w", "w+", "wt", "tw", "wt+", "w+t",
+    "a", "a+", "at", "ta", "at+", "a+t", "x", "x+", "xt", "tx", "xt+", "x+t",
+]  # fmt: skip
+BinaryMode: TypeAlias = Literal[
+    "rb", "br", "rb+", "r+b", "+rb", "wb", "bw", "wb+", "w+b", "ab", "ba", "ab+", "a+b",
+    "xb", "bx", "xb+", "x+b",
+]  # fmt: skip
+
+_BUFFER_SIZE = 65536
+"""Bytes that a binary stream buffers: a few pages of flash, a few clusters of a card."""
+
+
+class OpenMode(NamedTuple):
+    """A mode of ``open``, taken apart."""
+
+    reads: bool
+    writes: bool
+    creates: bool
+    """A missing file is made (w, a, x)."""
+    truncates: bool
+    exclusive: bool
+    appends: bool
+    binary: bool
+
+
+@lru_cache(maxsize=64)
+def parse_mode(mode: str) -> OpenMode:
+    """Take a mode of ``open`` apart; raises ``UsageError`` where CPython raises ValueError."""
+    letters = set(mode)
+    kinds = letters & set("rwax")
+    if len(letters) != len(mode) or letters - set("rwax+bt") or len(kinds) != 1:
+        raise UsageError(f"invalid mode: {mode!r}", hint="one of r, w, a, x; with + and b or t")
+    if {"b", "t"} <= letters:
+        raise UsageError("can't have text and binary mode at once")
+    kind = kinds.pop()
+    updates = "+" in letters
+    return OpenMode(
+        reads=kind == "r" or updates,
+        writes=kind != "r" or updates,
+        creates=kind != "r",
+        truncates=kind == "w",
+        exclusive=kind == "x",
+        appends=kind == "a",
+        binary="b" in letters,
+    )
+
+
+class NativeFile(Protocol):
+    """An open file of a driver: reads and writes at offsets inside the file or at its end."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the mount was abandoned: what is written now goes nowhere."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+
+    def readinto_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` from ``offset``, at most ``size``; returns the number of bytes."""
+
+    def write_at(self, offset: int, data: memoryview) -> int:
+        """Write ``data`` at ``offset``, at most ``size``; returns the number of bytes.
+
+        Raises ``FullError`` where not a single byte fits.
+        """
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to ``size`` bytes, less than it has."""
+
+    def sync(self) -> None:
+        """Write what the driver holds of the file in RAM to the medium."""
+
+    def close(self) -> None:
+        """Write everything and give the descriptor back."""
+
+
+_ZEROS = bytes(_BUFFER_SIZE)
+
+
+class RawFile(io.RawIOBase):
+    """A driver's file as Python's unbuffered stream, as on a POSIX host.
+
+    Drivers have no holes and cannot seek past the end: a position there is kept here, and the
+    gap is filled with zeros by the write that needs it.
+    """
+
+    def __init__(self, file: NativeFile, name: str, mode: OpenMode) -> None:
+        super().__init__()
+        self._file = file
+        self._mode = mode
+        self._position = file.size if mode.appends else 0
+        self.name = name
+
+    def readable(self) -> bool:
+        """Return whether the mode allows reading."""
+        return self._mode.reads
+
+    def writable(self) -> bool:
+        """Return whether the mode allows writing."""
+        return self._mode.writes
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        self._check_closed()
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Move the position and return it; raises ``UsageError`` below 0 or for another whence."""
+        self._check_closed()
+        if whence == os.SEEK_CUR:
+            offset = self._position + index(offset)
+        elif whence == os.SEEK_END:
+            offset = self._file.size + index(offset)
+        elif whence != os.SEEK_SET:
+            raise UsageError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+        if index(offset) < 0:
+            raise UsageError(f"negative seek position {offset}")
+        self._position = offset
+        return offset
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill ``buffer`` from the position on; returns the number of bytes, 0 at the end."""
+        self._check_closed()
+        if not self._mode.reads:
+            raise io.UnsupportedOperation("not readable")
+        view = memoryview(buffer).cast("B")
+        left = self._file.size - self._position
+        if left <= 0 or not view:
+            return 0
+        count = self._file.readinto_at(self._position, view[:left])
+        self._position += count
+        return count
+
+    def readall(self) -> bytes:
+        """Return everything from the position to the end."""
+        self._check_closed()
+        if not self._mode.reads:
+            raise io.UnsupportedOperation("not readable")
+        data = bytearray(max(self._file.size - self._position, 0))
+        count = self.readinto(data)
+        return bytes(data) if count == len(data) else bytes(data[:count])
+
+    def write(self, data: Any, /) -> int:
+        """Write ``data`` at the position, or at the end in an append mode; returns the bytes."""
+        self._check_closed()
+        if not self._mode.writes:
+            raise io.UnsupportedOperation("not writable")
+        view = memoryview(data).cast("B")
+        if not view or self._file.lost:
+            return len(view)
+        if self._mode.appends:
+            self._position = self._file.size
+        self._fill_to(self._position)
+        count = self._file.write_at(self._position, view)
+        self._position += count
+        return count
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Make the file ``size`` bytes long (the position unless given), with zeros if longer."""
+        self._check_closed()
+        if not self._mode.writes:
+            raise io.UnsupportedOperation("truncate")
+        size = self._position if size is None else index(size)
+        if size < 0:
+            raise UsageError(f"negative size {size}")
+        if size < self._file.size:
+            self._file.truncate(size)
+        else:
+            self._fill_to(size)
+        return size
+
+    def _fill_to(self, end: int) -> None:
+        size = self._file.size
+        while size < end:
+            size += self._file.write_at(size, memoryview(_ZEROS)[: end - size])
+
+    def flush(self) -> None:
+        """Write what the driver holds of the file to the medium."""
+        super().flush()
+        if self._mode.writes and not self._file.lost:
+            self._file.sync()
+
+    def close(self) -> None:
+        """Write everything and close; the stream is closed also where writing fails."""
+        if self.closed:
+            return
+        try:
+            if not self._file.lost:
+                self._file.close()
+        finally:
+            self._mode = self._mode._replace(writes=False)
+            super().close()
+
+    def _check_closed(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+
+def text_options(
+    mode: OpenMode, buffering: int, encoding: str | None, errors: str | None, newline: str | None
+) -> tuple[str, str | None, str | None] | None:
+    """Return the options of a text stream, ``None`` for a binary one; raises as ``open`` does."""
+    if mode.binary:
+        if encoding is not None or errors is not None or newline is not None:
+            raise UsageError("binary mode doesn't take encoding, errors or newline")
+        return None
+    if buffering == 0:
+        raise UsageError("can't have unbuffered text I/O")
+    if newline not in (None, "", "\n", "\r", "\r\n"):
+        raise UsageError(f"illegal newline value: {newline!r}")
+    encoding = encoding or "utf-8"
+    "".encode(encoding, errors or "strict")  # an unknown encoding raises before the file opens
+    return encoding, errors, newline
+
+
+def python_stream(
+    raw: io.RawIOBase,
+    mode: OpenMode,
+    buffering: int,
+    text: tuple[str, str | None, str | None] | None,
+) -> IO[Any]:
+    """Put Python's buffered and text streams on top of an unbuffered one."""
+    if buffering == 0:
+        return raw  # type: ignore[return-value]
+    size = buffering if buffering > 1 else _BUFFER_SIZE
+    buffered: Any
+    if mode.reads and mode.writes:
+        buffered = io.BufferedRandom(raw, size)
+    elif mode.writes:
+        buffered = io.BufferedWriter(raw, size)
+    else:
+        buffered = io.BufferedReader(raw, size)
+    if text is None:
+        return buffered  # type: ignore[no-any-return]
+    encoding, errors, newline = text
+    return io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)
