@@ -79,11 +79,6 @@ class FreeSpace:
         """Whether ``free`` is a count."""
         return self.free <= self._clusters
 
-    @property
-    def changed(self) -> bool:
-        """Whether FSInfo is to be written."""
-        return self._changed and self._used
-
     def took(self, count: int, last: int) -> None:
         """Note that ``count`` clusters were taken, ``last`` the last of them."""
         if self.free <= self._clusters:

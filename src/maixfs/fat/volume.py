@@ -83,10 +83,6 @@ class Volume:
         if self._read_only or self.sectors.device.read_only:
             raise fat_error(FResult.WRITE_PROTECTED)
 
-    def sector_of(self, cluster: int) -> int:
-        """Return the first sector of a valid cluster."""
-        return self.base + cluster * self.geometry.sectors_per_cluster
-
     def remember_path(self, path: str, cluster: int) -> None:
         """Note which folder ``path`` leads to."""
         if len(self.paths) >= _MOST_PATHS:
