@@ -5,7 +5,8 @@
     python3 dev.py cuts spiffs/maix/overwrite@cut42.half  one cut, as a failing test names it
 
 ``spiffs-set`` and ``fat-set`` are recordings of the C, ``fat-own`` are the scripts of fat-set run
-with our driver, ``spiffs`` and ``fat`` are single operations. A line has the cuts that were
+with our driver, ``spiffs`` and ``fat`` are single operations, ``fat-faithful`` the same in the
+order of FatFs, of which only closed files are judged. A line has the cuts that were
 tried, the different states among them, the cuts that lost a file that was closed and not in
 flight, and the cuts with anything else that must not be. Exit code 1 where a line is not as it
 should be: then the first cuts that are wrong follow.
@@ -122,14 +123,14 @@ def spiffs_operation(area: str, name: str, step: int) -> Iterator[Count]:
     yield count
 
 
-def fat_operation(kind: str, name: str, step: int) -> Iterator[Count]:
+def fat_operation(kind: str, name: str, step: int, *, faithful: bool = False) -> Iterator[Count]:
     """Cut an operation of a FAT volume after each sector."""
-    recording = fat_operations.record(kind, name)
+    recording = fat_operations.record(kind, name, faithful=faithful)
     judge = fat_operations.Judge(name, recording)
-    count = Count(f"fat/{kind}/{name}")
+    count = Count(f"{'fat-faithful' if faithful else 'fat'}/{kind}/{name}")
     for cut, new in every(recording.cuts(), step, count):
         if new:
-            wrong = judge.faults(cut) + judge.works(cut)
+            wrong = judge.lost(cut) if faithful else judge.faults(cut) + judge.works(cut)
             count.bad += bool(wrong)
             count.wrong += [f"{count.name}@{cut.label}: {fault}" for fault in wrong]
     yield count
@@ -154,6 +155,10 @@ def runs() -> Iterator[tuple[str, Callable[[int], Iterator[Count]]]]:
                 f"fat/{kind}/{name}",
                 lambda step, kind=kind, name=name: fat_operation(kind, name, step),
             )
+            yield (
+                f"fat-faithful/{kind}/{name}",
+                lambda step, kind=kind, name=name: fat_operation(kind, name, step, faithful=True),
+            )
 
 
 def one_cut(identifier: str) -> list[str]:
@@ -164,9 +169,10 @@ def one_cut(identifier: str) -> list[str]:
     if kind == "spiffs":
         recording = spiffs_operations.record(where, name)
         return spiffs_operations.Judge(where, name, recording).judge(recording.cut(label))[0]
-    if kind == "fat":
-        written = fat_operations.record(where, name)
-        return fat_operations.Judge(name, written).faults(written.cut(label))
+    if kind in ("fat", "fat-faithful"):
+        written = fat_operations.record(where, name, faithful=kind != "fat")
+        judge = fat_operations.Judge(name, written)
+        return (judge.faults if kind == "fat" else judge.lost)(written.cut(label))
     if kind == "spiffs-set":
         areas = spiffs_sets.load(where)
         cut = areas.recording.cut(label)

@@ -338,10 +338,10 @@ def rename_held(fat: FatCore) -> None:
         fat.write_bytes("/a/f2", text(500, 11))
 
 
-def record(kind: str, name: str) -> SectorRecording:
+def record(kind: str, name: str, *, faithful: bool = False) -> SectorRecording:
     """Run an operation on the card of a kind and return what was written."""
     recorder = SectorRecorder(SnapshotSectors(card(kind).copy()))
-    fat = FatCore(recorder, clock=lambda: NOW)
+    fat = FatCore(recorder, faithful=faithful, clock=lambda: NOW)
     with recorder.cause(name):
         OPERATIONS[name].run(fat)
         fat.close()
@@ -359,6 +359,15 @@ class Judge:
         self.quiet = {
             path: data for path, data in self.before.items() if self.after.get(path) == data
         }
+
+    def lost(self, cut: SectorCut) -> list[str]:
+        """Return the closed files that the operation does not touch and that a cut cost."""
+        found = read_volume(SnapshotSectors(cut.state))
+        if isinstance(found, str):
+            return [f"the volume does not mount: {found}"]
+        return [
+            f"{path!r} is lost" for path, data in self.quiet.items() if found.get(path) != data
+        ]
 
     def faults(self, cut: SectorCut) -> list[str]:
         """Return everything that is wrong with the card after a cut."""
@@ -401,8 +410,8 @@ class Judge:
             if whole is not None and whole.startswith(data):
                 return []
         if old is not None and new is not None and len(data) in (len(old), len(new)):
-            pairs = zip(data, old.ljust(len(data)), new.ljust(len(data)), strict=False)
-            if all(byte in (was, will) for byte, was, will in pairs):
+            places = range(len(data))
+            if all(data[at] in (*old[at : at + 1], *new[at : at + 1]) for at in places):
                 return []
         return [f"{path!r} has other bytes"]
 

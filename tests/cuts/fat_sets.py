@@ -21,7 +21,7 @@ from maixfs.sd import (
 from maixfs.snapshot import Snapshot
 
 SETS = sorted(path.parent.name for path in (DATA / "fatcuts").glob("*/manifest.json"))
-NOW = (0x5CA6, 0x3904)
+NOW = (0x5CA6, 0x3905)
 """2026-05-06 07:08:10, the time of the recordings, as date and time of a FAT entry."""
 _DEPTH = 8
 _LARGEST = 1 << 24
@@ -63,11 +63,11 @@ class FatSet(RecordedSet):
         """Return what our driver reads; a word where it does not mount."""
         return read_volume(SnapshotSectors(state), self.start)
 
-    def replay(self) -> FatSet:
+    def replay(self, *, faithful: bool = False) -> FatSet:
         """Return the set with what our driver writes for the same script in place of FatFs."""
         ours = FatSet(self.name)
         recorder = SectorRecorder(SnapshotSectors(self.recording.initial.copy()))
-        fat = FatCore(recorder, self.start, clock=lambda: NOW)
+        fat = FatCore(recorder, self.start, faithful=faithful, clock=lambda: NOW)
         ours.recording, ours.owners = recorder.recording, []
         for number, line in enumerate(self.lines):
             with recorder.cause(line.text):

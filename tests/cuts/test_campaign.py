@@ -35,6 +35,7 @@ def test_all_operations_and_sets_have_a_run() -> None:
         ("spiffs/maix/overwrite@cut3.half", []),
         ("fat/fat16/remove@cut0.1", []),
         ("spiffs-set/maixpy512@cut20000.none", ["the file in flight: old"]),
+        ("fat-faithful/fat16/remove@cut0.1", []),
         ("fat-set/fat16@cut0.1", ["the file in flight: old"]),
         ("fat-own/fat16@cut0.0", ["the file in flight: old"]),
     ],

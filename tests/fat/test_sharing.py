@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fat.volumes import every_kind, faults, mount, new_card
-from maixfs.fat import FatError, FResult, OpenFlag
+from fat.volumes import NOW, every_kind, faults, mount, new_card
+from maixfs.fat import FatCore, FatError, FResult, OpenFlag
 from maixfs.sd import RamSectors
 
 READ, WRITE, EMPTY = OpenFlag.READ, OpenFlag.WRITE, OpenFlag.CREATE_ALWAYS
@@ -217,3 +217,30 @@ def test_closing_the_volume_closes_its_files(kind: str) -> None:
     assert all(file.closed for file in files)
     assert faults(card) == []
     assert [entry.size for entry in mount(card).scandir()] == [0, 700, 1400, 2800]
+
+
+def test_reader_keeps_its_clusters_when_another_file_object_empties_the_file() -> None:
+    """FatFs reads on up to the first link that is gone; the error then stays with the file."""
+    card = new_card("fat16")
+    fat = FatCore(card, clock=lambda: NOW, faithful=True)
+    size = fat.geometry.cluster_size
+    data = bytes(range(256)) * (size * 3 // 256)
+    fat.write_bytes("/f", data)
+    at_start, inside = fat.open("/f"), fat.open("/f")
+    inside.seek(size + 100)
+    with fat.open("/f", OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS) as writer:
+        buffer = bytearray(50)
+        assert at_start.readinto(buffer) == 50
+        assert at_start.read(size - 50) == data[50:size]
+        assert bytes(buffer) == data[:50]
+        assert inside.read(size - 100) == data[size + 100 : 2 * size]
+        for reader in (at_start, inside):
+            with pytest.raises(FatError) as caught:
+                reader.read(1)
+            assert caught.value.result == FResult.INT_ERR
+            with pytest.raises(FatError):
+                reader.seek(0)
+            reader.close()
+        writer.write(b"new")
+    assert fat.read_bytes("/f") == b"new"
+    assert faults(card) == []

@@ -171,7 +171,6 @@ def test_two_writers_are_not_locked(board: FatBoard) -> None:
     assert board.vfs.listdir() == []
 
 
-@pytest.mark.xfail(strict=True, reason="the core takes the clusters from all open files at once")
 def test_reader_of_a_truncated_file_reads_the_old_first_cluster(board: FatBoard) -> None:
     """FatFs empties entry and FAT; a reader has its own copy of size and first cluster."""
     board.write("f", b"o" * 1500)

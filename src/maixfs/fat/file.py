@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from maixfs.fat.arguments import byte_view, writable_view
 from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.node import Node
+from maixfs.fat.node import FreedNode, Node
 from maixfs.fat.ondisk import AFTER_NT, Attribute
 from maixfs.fat.openflag import OpenFlag
 from maixfs.sd.device import SECTOR
@@ -231,6 +231,16 @@ class FatFile:
         """
         self._nameless = True
 
+    def stay_behind(self, node: object) -> None:
+        """Go on reading the clusters that another open file of ``node`` is about to free.
+
+        A reader of FatFs has its own copy of size and first cluster, so it still reads that
+        cluster, whatever becomes of it, and fails where it follows a link that is gone. A writer
+        would write into clusters that are not the file's: it shares the emptied chain instead.
+        """
+        if self.node is node and not self._flags & _WRITE:
+            self.node = FreedNode(self.node, self._position)
+
     def sync(self) -> None:
         """Record size and time in the entry, and write everything to the card."""
         volume = self.node.volume
@@ -350,6 +360,9 @@ def _empty(directory: Directory, item: Item) -> None:
     first = directory.first_cluster(item)
     directory.empty(item, *volume.clock())
     if first:
+        if item.node is not None and volume.writer.faithful:
+            for file in [file for file in volume.files if isinstance(file, FatFile)]:
+                file.stay_behind(item.node)
         if item.node is None:
             volume.allocator.free_chain(first)
         else:

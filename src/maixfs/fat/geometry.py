@@ -212,8 +212,7 @@ def examine_boot_sector(sector: bytes) -> BootReport:
     root = boot.BPB_RootEntCnt * ondisk.ENTRY_SIZE // SECTOR
     system = boot.BPB_RsvdSecCnt + boot.BPB_NumFATs * fat_sectors + root
     clusters = max(total - system, 0) // (boot.BPB_SecPerClus or 1)
-    limits = {12: ondisk.FAT12_CLUSTERS, 16: ondisk.FAT16_CLUSTERS, 32: ondisk.FAT32_CLUSTERS}
-    kind = next((kind for kind, most in limits.items() if 0 < clusters <= most), 0)
+    kind = _type_of(clusters)
     faults = [*_text_faults(sector), *_field_faults(boot), *_size_faults(total, system, clusters)]
     if kind:
         faults += _type_faults(boot, wide, kind)
@@ -221,6 +220,14 @@ def examine_boot_sector(sector: bytes) -> BootReport:
     return BootReport(
         boot, Extension16.unpack(padded), wide, fat_sectors, total, clusters, kind, tuple(faults)
     )
+
+
+def _type_of(clusters: int) -> int:
+    if not 0 < clusters <= ondisk.FAT32_CLUSTERS:
+        return 0
+    if clusters <= ondisk.FAT12_CLUSTERS:
+        return 12
+    return 16 if clusters <= ondisk.FAT16_CLUSTERS else 32
 
 
 def _text_faults(sector: bytes) -> Iterator[BootFault]:

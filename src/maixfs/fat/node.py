@@ -43,11 +43,11 @@ class Node:
     )  # fmt: skip
 
     def __init__(
-        self, volume: Volume, directory: Directory, item: Item, first: int, size: int
+        self, volume: Volume, directory: Directory | None, item: Item, first: int, size: int
     ) -> None:
         self.volume = volume
         self._writer = volume.writer
-        self.directory: Directory | None = directory
+        self.directory = directory
         self.item = item
         self.chain = Chain(volume.allocator, first)
         self.high = size
@@ -414,3 +414,26 @@ class Node:
             self.unsaved = False
             self._writer.unsaved.pop(self, None)
         self.sector = _NO_SECTOR
+
+
+class FreedNode(Node):
+    """What a reader has of a file that another open file emptied: clusters that were freed.
+
+    ``chain`` is followed through the FAT as it is now, from the old first cluster, or from the
+    one that ``position`` has reached. The node has no entry, records nothing and frees nothing.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, node: Node, position: int) -> None:
+        first = node.chain.first
+        super().__init__(node.volume, None, node.item, first, node.high)
+        if position > self._size:
+            self.chain.take_over(node.chain, self.clusters_for(position))
+        node.release()
+
+    def take(self) -> None:
+        """Count nothing: the entry has no open file in this node."""
+
+    def release(self) -> None:
+        """Free nothing: the clusters are no longer the file's."""

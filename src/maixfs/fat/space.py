@@ -467,6 +467,12 @@ class Chain:
             self._add(cluster, table.run_from(cluster, count - self.length + _LOOK_AHEAD))
         return self.length
 
+    def take_over(self, other: Chain, count: int) -> None:
+        """Know the first ``count`` clusters as ``other`` knows them, whatever the FAT says now."""
+        while self.length < min(count, other.length):
+            first, row = other.locate(self.length)
+            self._add(first, min(row, count - self.length))
+
     @property
     def last(self) -> int:
         """The last cluster that is known; there must be one."""

@@ -472,18 +472,18 @@ class SpiffsCore:
 
     def _flags(self, flags: int) -> int:
         """Return the flags as a plain number; raises -10032 for a change on a read-only mount."""
-        number = check_int(flags, "flags")
+        number = int(flags) if isinstance(flags, int) else check_int(flags, "flags")
         if not 0 <= number <= _ALL_FLAGS:
             raise UsageError(f"flags {number:#x}: SPIFFS has flags up to {_ALL_FLAGS:#x}")
-        if number & _CHANGING:
+        if number & _CHANGING and self._volume.read_only:
             self._volume.check_writable()
         return number
 
     def _raw(self, name: Name) -> bytes:
         """Return a name as stored; raises -10036 for a long one, -10002 for a zero byte in it."""
         raw = _encoded(name)
-        limit = self._volume.geometry.name_length - 1
-        if len(raw) > limit:
+        if len(raw) >= self._volume.geometry.name_length:
+            limit = self._volume.geometry.name_length - 1
             raise spiffs_error(
                 Code.NAME_TOO_LONG,
                 f"{_shown(raw)}: {len(raw)} bytes",

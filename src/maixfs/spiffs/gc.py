@@ -122,7 +122,7 @@ def _empty(volume: Volume, block: int) -> None:
 def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> None:
     """Move all data pages of the block that share an index page with ``page``."""
     geometry = volume.geometry
-    span = geometry.index_span(volume.read_header(page).span_ix)
+    span = geometry.index_span(volume.read_header(page)[1])
     index_id = object_id | ondisk.ID_INDEX
     try:
         index_page = find_index_page(volume, index_id, span)
@@ -141,12 +141,11 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
 
 
 def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> None:
-    header = volume.read_header(page)
-    span = header.span_ix
+    _, span, flags = volume.read_header(page)
     if volume.geometry.index_span(span) != index_span:
         return
     entry = volume.geometry.index_slot(span)
-    if not header.flags & ondisk.DELET:
+    if not flags & ondisk.DELET:
         # Deleted on the page, but not in the look-up: one of the two writes was lost.
         volume.delete_page(page)
         new_page = ondisk.PAGE_NONE
@@ -178,10 +177,10 @@ def _is_leftover(volume: Volume, page: int, span: int, listed: int) -> bool:
 
 
 def _move_index(volume: Volume, page: int, entry: int) -> None:
-    header = volume.read_header(page)
-    if header.flags & ondisk.DELET:
+    _, span, flags = volume.read_header(page)
+    if flags & ondisk.DELET:
         new_page = copy_page(volume, entry, page)
-        index_moved(volume, entry, header.span_ix, new_page)
+        index_moved(volume, entry, span, new_page)
     else:
         volume.delete_page(page)
-        index_gone(volume, entry, header.span_ix)
+        index_gone(volume, entry, span)

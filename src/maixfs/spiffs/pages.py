@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SPARE_BLOCKS = 2
 _unpack_header = ondisk.PageHeader.struct.unpack_from
 _pack_header = ondisk.PageHeader.struct.pack
+_pack_index_header = ondisk.IndexHeader.struct.pack_into
+_PADDING = bytes(3)
 _STATE = ondisk.USED | ondisk.FINAL | ondisk.DELET | ondisk.INDEX
 _LIVE_DATA = ondisk.DELET | ondisk.INDEX
 _LIVE_INDEX = ondisk.DELET
@@ -77,7 +79,8 @@ def find_index_page(volume: Volume, object_id: int, span: int) -> int:
     pages = volume.index.pages_of(object_id, span)
     volume.caches.spare = True
     if not pages:
-        volume.caches.spare = _search_ends_at_index_page(volume)
+        if volume.caches.limit is not None:
+            volume.caches.spare = _search_ends_at_index_page(volume)
         raise spiffs_error(Code.NOT_FOUND, f"index page {span} of object {object_id:#x}")
     return _first_from_cursor(volume, pages)
 
@@ -90,7 +93,8 @@ def find_name(volume: Volume, name: bytes) -> int:
     pages = volume.index.pages_named(name)
     volume.caches.spare = True
     if not pages:
-        volume.caches.spare = _search_ends_at_index_page(volume)
+        if volume.caches.limit is not None:
+            volume.caches.spare = _search_ends_at_index_page(volume)
         raise spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
     return _first_from_cursor(volume, pages)
 
@@ -101,8 +105,6 @@ def _search_ends_at_index_page(volume: Volume) -> bool:
     The C reads headers past its cache. It starts at the search cursor, goes once round, and reads
     the block of the cursor to its end again unless the cursor was at the block's start.
     """
-    if volume.caches.limit is None:
-        return False
     geometry = volume.geometry
     block, in_block = divmod(volume.search_page, geometry.pages_per_block)
     if in_block <= geometry.lookup_pages:
@@ -302,8 +304,8 @@ def create_header(volume: Volume, object_id: int, name: bytes, meta: bytes | Non
     page = find_free(volume)
     volume.claim(page, entry)
     header = bytearray(geometry.header_size)
-    ondisk.IndexHeader.struct.pack_into(
-        header, 0, entry, 0, ondisk.FLAGS_INDEX, bytes(3), ondisk.SIZE_UNDEFINED, ondisk.TYPE_FILE
+    _pack_index_header(
+        header, 0, entry, 0, ondisk.FLAGS_INDEX, _PADDING, ondisk.SIZE_UNDEFINED, ondisk.TYPE_FILE
     )
     put_name(header, name, geometry.name_length)
     meta_start = ondisk.NAME_OFFSET + geometry.name_length

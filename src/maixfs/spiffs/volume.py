@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _UNUSED = (ondisk.ID_FREE, ondisk.ID_DELETED)
 _PAGE_HEADER_SIZE = ondisk.PageHeader.size
+_unpack_page_header = ondisk.PageHeader.struct.unpack
 _INDEX_HEADER_SIZE = ondisk.IndexHeader.size
 _BYTES = [bytes((value,)) for value in range(256)]
 
@@ -108,11 +109,15 @@ class Volume:
         self.caches.spare = False
         return bytearray(self._read(self._base + page * size, size))
 
-    def read_header(self, page: int) -> ondisk.PageHeader:
-        """Return the page header of an object page."""
+    def read_header(self, page: int) -> tuple[int, int, int]:
+        """Return object id, span and flags from the page header of an object page.
+
+        A plain tuple, as this runs for every page that is written.
+        """
         self.caches.spare = False
         raw = self._read(self._base + page * self._page_size, _PAGE_HEADER_SIZE)
-        return ondisk.PageHeader.unpack(raw)
+        header: tuple[int, int, int] = _unpack_page_header(raw)
+        return header
 
     def read_index_header(self, page: int) -> ondisk.IndexHeader:
         """Return the fixed fields of an object index header."""
