@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _READ = OpenFlag.READ
 _WRITE_NEW = OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS
+_FLAGS_END = 0x40
+"""One past the highest combination of ``OpenFlag``."""
 _MOST_SECTORS = 0xFFFFFFFF
 """Sector numbers are 32 bits wide."""
 _ALL_ATTRIBUTES = 0x27
@@ -144,7 +146,9 @@ class FatCore:
 
     def open(self, path: Path, flags: int = _READ) -> FatFile:
         """Open or create a file with FatFs's flags; ``operations.open_file`` says the errors."""
-        return operations.open_file(self._volume, path, open_flags(flags))
+        # Most callers pass a plain number; the check of anything else costs as much as a look-up.
+        plain = flags if type(flags) is int and 0 <= flags < _FLAGS_END else open_flags(flags)
+        return operations.open_file(self._volume, path, plain)
 
     def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
         """Open a file by the slot of its short entry in the folder at cluster ``folder``."""

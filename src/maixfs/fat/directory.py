@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from maixfs.fat.codepage import upcase
-from maixfs.fat.entries import Item, Items, SlotReader, make_entry
+from maixfs.fat.entries import Item, Items, SlotReader, first_cluster, make_entry
 from maixfs.fat.errors import FatError, FResult, fat_error, full_error
 from maixfs.fat.names import long_entries, numbered
 from maixfs.fat.ondisk import (
@@ -401,20 +401,17 @@ class Directory:
 
     def extent(self, item: Item) -> tuple[int, int]:
         """Return first cluster (0: no cluster) and size of an item."""
-        return self._extent_at(item.slot)
-
-    def _extent_at(self, slot: int) -> tuple[int, int]:
-        high, _, _, low, size = EXTENT.unpack(self.data, slot * ENTRY_SIZE)
+        high, _, _, low, size = EXTENT.unpack(self.data, item.slot * ENTRY_SIZE)
         return (high << 16 | low if self.volume.wide else low), size
 
     def first_cluster(self, item: Item) -> int:
         """Return the first cluster of an item; 0: no cluster."""
-        return self._extent_at(item.slot)[0]
+        return first_cluster(self.data, item.slot * ENTRY_SIZE, wide=self.volume.wide)
 
     def parent(self) -> int:
         """Return the first cluster of the folder above, as the second slot says."""
         self.load(2)
-        return self._extent_at(1)[0]
+        return first_cluster(self.data, ENTRY_SIZE, wide=self.volume.wide)
 
     def has_parent_entry(self) -> bool:
         """Return True if the second slot is the ``..`` entry, as far as FatFs looks."""
@@ -538,7 +535,8 @@ class Directory:
         A write of the window that fails in between leaves the sectors that follow as they were.
         """
         writer, data = self._writer, self.data
-        at, start, end = slot * ENTRY_SIZE, slot * ENTRY_SIZE, slot * ENTRY_SIZE + len(entries)
+        at = start = slot * ENTRY_SIZE
+        end = start + len(entries)
         while at < end:
             sector = at // SECTOR
             stop = min(end, (sector + 1) * SECTOR)

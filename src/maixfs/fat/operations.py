@@ -351,7 +351,8 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
             folder.load(2)
     else:
         attributes |= _ARCHIVE
-    rest = AFTER_NT.pack(*AFTER_NT.unpack(directory.data, item.slot * ENTRY_SIZE))
+    at = item.slot * ENTRY_SIZE + AFTER_NT.offset
+    rest = bytes(directory.data[at : at + AFTER_NT.size])
     made = place.directory.register(place.name, attributes, rest)
     if folder is not None or not _in_one_sector(directory, item, place.directory, made):
         # The deletion of the old entry may share a sector with a part of the new one, or with
@@ -372,9 +373,8 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
 
 def _in_one_sector(directory: Directory, item: Item, target: Directory, made: Item) -> bool:
     """Return True if one sector holds all slots of both items: they change together then."""
-    each = SECTOR // ENTRY_SIZE
-    slots = (item.first, item.slot, made.first, made.slot)
-    return directory is target and len({slot // each for slot in slots}) == 1
+    first, last = min(item.first, made.first), max(item.slot, made.slot)
+    return directory is target and first * ENTRY_SIZE // SECTOR == last * ENTRY_SIZE // SECTOR
 
 
 def _check_outside(volume: Tree, cluster: int, target: int, new: Path) -> None:
