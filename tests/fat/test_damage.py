@@ -309,3 +309,91 @@ def test_faulty_writes_leave_what_waits_in_ram(*, faithful: bool) -> None:
     assert fat.read_bytes("/f")[:11] == b"!" * 10 + b"f"
     fat.close()
     assert faults(device.card) == []
+
+
+@both_orders
+def test_folder_with_a_break_far_behind_lists_all_before_it(*, faithful: bool) -> None:
+    card = new_card("fat16")
+    with FatCore(card, clock=lambda: NOW) as fat:
+        fat.mkdir("/d")
+        for number in range(240):
+            fat.write_bytes(f"/d/{number}", b"")
+    link(card, clusters(card, "/d")[2], 0)
+    fat = FatCore(card, faithful=faithful)
+    entries = fat.scandir("/d")
+    names = [next(entries).name for _ in range(3 * 64 - 2)]
+    assert names[-1] == "189"
+    assert code(lambda: next(entries)) is FResult.INT_ERR
+
+
+@pytest.mark.parametrize("kind", ["fat12", "fat16", "fat32"])
+@pytest.mark.parametrize("after", range(14))
+def test_interrupted_operations_leave_a_sound_card_in_fatfs_order(kind: str, after: int) -> None:
+    """A card that refuses writes for a while; what waits in the window is written later."""
+    device = Recorder(new_card(kind))
+    fat = FatCore(device, faithful=True, clock=lambda: NOW)
+    fat.mkdir("/d")
+    for number in range(13):
+        fat.write_bytes(f"/d/{number}", b"x" * 600)
+    device.refuse_after = after
+    steps: list[Call] = [
+        lambda core: core.rename("/d/3", "/d/" + "a long name " * 9),
+        lambda core: core.write_bytes("/d/" + "n" * 200, b"y" * 1500),
+        lambda core: core.remove("/d/4"),
+    ]
+    for step in steps:
+        try:
+            step(fat)
+        except FatError as error:
+            assert error.result is FResult.DISK_ERR
+    device.refuse_after = None
+    fat.sync()
+    kept = FatCore(device.card)
+    for number in (0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12):
+        assert kept.read_bytes(f"/d/{number}") == b"x" * 600
+
+
+@pytest.mark.parametrize("kind", ["fat12", "fat16", "fat32"])
+def test_folder_on_a_full_volume_does_not_grow(kind: str) -> None:
+    card = new_card(kind)
+    with FatCore(card, faithful=True, clock=lambda: NOW) as fat:
+        fat.mkdir("/d")
+        each = fat.geometry.cluster_size // ENTRY_SIZE
+        for number in range(each - 2):
+            fat.write_bytes(f"/d/{number}", b"")
+        fat.write_bytes("/fill", bytes(fat.free_clusters() * fat.geometry.cluster_size))
+        fat.open("/waits", WRITE | EMPTY)
+        assert code(lambda: fat.write_bytes("/d/one more", b"")) is FResult.DENIED
+        assert len(list(fat.scandir("/d"))) == each - 2
+    assert faults(card) == []
+
+
+def test_listing_looks_at_the_fat_between_clusters_in_fatfs_order() -> None:
+    device = Recorder(new_card("fat32"))
+    fat = FatCore(device, faithful=True, clock=lambda: NOW)
+    fat.mkdir("/d")
+    for number in range(40):
+        fat.open(f"/d/{number}", WRITE | EMPTY).close()
+    listing = fat.scandir("/d")
+    for _ in range(13):
+        next(listing)
+    fat.open("/d/0", WRITE | EMPTY)  # waits in the first cluster of the folder
+    device.calls.clear()
+    next(listing)  # the last entry of that cluster: f_readdir goes on to the next one
+    assert len(device.calls) == 1
+    fat.abandon()
+
+
+def test_label_that_begins_like_a_deleted_entry_is_read() -> None:
+    card = new_card("fat16")
+    with FatCore(card, clock=lambda: NOW) as fat:
+        fat.set_label("SLABEL")
+        root = fat.geometry.root_start
+    raw = bytearray(card.read(root, 1))
+    raw[0] = 0x05  # stands for E5, which is free for a slot and a sigma in code page 437
+    card.write(root, raw)
+    with FatCore(card, clock=lambda: NOW) as fat:
+        assert fat.label == "σLABEL"
+        fat.set_label("")
+        assert fat.label == ""
+    assert faults(card) == []

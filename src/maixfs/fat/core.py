@@ -1,4 +1,4 @@
-"""The file system: mount, and everything that works on paths."""
+"""The native core: a mounted FAT volume with FatFs's calls, flags and results."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _READ = OpenFlag.READ
 _WRITE_NEW = OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS
+_FLAGS_END = 0x40
+"""One past the highest combination of ``OpenFlag``."""
 _MOST_SECTORS = 0xFFFFFFFF
 """Sector numbers are 32 bits wide."""
 _ALL_ATTRIBUTES = 0x27
@@ -41,12 +43,15 @@ class FatCore:
     A path of ``bytes`` is the firmware's, in code page 437; one of ``str`` is Unicode. Both know
     the current directory. Operations raise ``FatError`` with FatFs's number in ``result``.
 
-    What lands on the card is what FatFs leaves there, but for what it would destroy: files and
-    folders whose chains loop come to an end, a folder is not moved into itself, files that are
-    removed or shortened while they are open do not write where they own nothing, and a sector
-    that is filled for a part only has zeros in the rest. A directory is read once and then
-    kept in RAM; FAT and directories go to the card at the end of each operation and when a file
-    is synced or closed.
+    The card gets the bytes that FatFs leaves there, except where FatFs would destroy something:
+    a chain that loops ends, a folder is not moved into itself, a file that is removed or cut while
+    it is open does not write to clusters that it has lost, and a sector that is written in part
+    has zeros in the rest (docs/SPEC.md, section 23).
+
+    With ``faithful`` the sectors are also written in FatFs's order and calls, so that a power cut
+    leaves a state that a board can leave. Without it, the default, changes are written at the end
+    of an operation in an order that loses no closed file at any cut. A folder is read once and
+    then kept in RAM.
     """
 
     def __init__(
@@ -83,7 +88,7 @@ class FatCore:
 
     @property
     def mounted(self) -> bool:
-        """Whether the mount has not ended."""
+        """Whether the volume is mounted."""
         return self._volume.mounted
 
     def __enter__(self) -> FatCore:
@@ -102,7 +107,7 @@ class FatCore:
             self._volume.writer.write_all()
 
     def close(self) -> None:
-        """End the mount: close every open file, write what is not on the card."""
+        """Close every open file, write all changes and end the mount."""
         volume = self._volume
         if not volume.mounted:
             return
@@ -113,17 +118,18 @@ class FatCore:
         volume.abandon()
 
     def abandon(self) -> None:
-        """End the mount as when power goes: nothing is written."""
+        """End the mount without writing anything, as a power cut does."""
         self._volume.abandon()
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold back what operations record, for many of them in a row: ``with fat.held():``.
+        """Delay the writes of FAT and folders while many operations run: ``with fat.held():``.
 
-        File data goes to the card at once, directories and the FAT when the block ends, also by
-        an error, or when clusters that were freed are taken again. If power goes before that,
-        the card is whole, as it was before the block or after a part of it: files that were
-        written and closed may be missing. ``sync`` and ``close`` of the volume write at once.
+        File data is written at once, FAT and folders when the block ends (also by an error), when
+        freed clusters are taken again and before a rename deletes the old name. A power cut before
+        that leaves a sound volume that contains a part of the block's changes: files that were
+        written and closed in it may be missing. ``sync`` and ``close`` of the volume write at
+        once. With ``faithful`` nothing is delayed.
         """
         volume = self._volume
         volume.check_mounted()
@@ -140,7 +146,9 @@ class FatCore:
 
     def open(self, path: Path, flags: int = _READ) -> FatFile:
         """Open or create a file with FatFs's flags; ``operations.open_file`` says the errors."""
-        return operations.open_file(self._volume, path, open_flags(flags))
+        # Most callers pass a plain number; the check of anything else costs as much as a look-up.
+        plain = flags if type(flags) is int and 0 <= flags < _FLAGS_END else open_flags(flags)
+        return operations.open_file(self._volume, path, plain)
 
     def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
         """Open a file by the slot of its short entry in the folder at cluster ``folder``."""
@@ -165,9 +173,9 @@ class FatCore:
             return file.read_all()
 
     def write_bytes(self, path: Path, data: Buffer) -> None:
-        """Make a file with this content, or give it to the one that is there.
+        """Create a file with this content, or replace the content of the existing one.
 
-        Raises ``DENIED`` (``FullError``) when it does not fit; what fitted stays.
+        Raises ``DENIED`` (ENOSPC) when it does not fit; the part that fits stays.
         """
         view = byte_view(data)
         with self.open(path, _WRITE_NEW) as file:
@@ -177,7 +185,7 @@ class FatCore:
     # Names
 
     def stat(self, path: Path) -> FatEntry:
-        """Return what is said of a file or folder; of the root, what MicroPython says.
+        """Return the entry of a file or folder; for the root, the values MicroPython gives.
 
         Raises ``NO_FILE``, ``NO_PATH``, ``INVALID_NAME``.
         """
@@ -188,7 +196,7 @@ class FatCore:
         return directory.entry(item)
 
     def exists(self, path: Path) -> bool:
-        """Tell whether there is a file or folder of that path."""
+        """Return True if a file or folder has that path."""
         self._volume.check_mounted()
         try:
             place = follow(self._volume, path)
@@ -228,17 +236,17 @@ class FatCore:
     def rename(self, old: Path, new: Path, *, guarded: bool = True) -> None:
         """Rename or move a file or folder; see ``operations.rename`` for the errors.
 
-        Not ``guarded``, it does as FatFs does: a folder can be moved into itself, and is lost,
-        and a file that is open is under its new name what it was on the card, and no more.
+        With ``guarded=False`` it does as FatFs does: a folder can be moved into itself and is
+        lost, and a file that is open keeps under its new name the state that is on the card.
         """
         operations.rename(self._volume, old, new, guarded=guarded)
 
     def remove_tree(self, path: Path) -> int:
-        """Remove a file, or a folder with all that is in it; returns how many entries."""
+        """Remove a file, or a folder with its whole content; return the number of entries."""
         return operations.remove_tree(self._volume, path)
 
     def set_attributes(self, path: Path, value: int, mask: int = _ALL_ATTRIBUTES) -> None:
-        """Set read-only, hidden, system and archive, those of them that are in ``mask``."""
+        """Set those of read-only, hidden, system and archive that are in ``mask``."""
         number(value, "attributes", 0xFF)
         number(mask, "mask", 0xFF)
         operations.set_attributes(self._volume, path, value, mask)
@@ -273,7 +281,7 @@ class FatCore:
     # The whole
 
     def info(self) -> VolumeInfo:
-        """Return size and room; free clusters as FatFs knows them, right or wrong."""
+        """Return size and free space; free clusters as FSInfo gives them, right or wrong."""
         volume, geometry = self._volume, self._volume.geometry
         volume.check_mounted()
         return VolumeInfo(
@@ -288,8 +296,8 @@ class FatCore:
     def free_clusters(self, *, scan: bool = False) -> int:
         """Return the number of free clusters (f_getfree).
 
-        FSInfo is believed, and the FAT counted only if that says nothing, or with ``scan``;
-        a count that was wrong is mended with the next write to the card.
+        FSInfo is trusted, as FatFs does; the FAT is counted only if FSInfo has no count, or with
+        ``scan``. A wrong count is corrected on the card with the next write.
         """
         volume = self._volume
         volume.check_mounted()
@@ -298,7 +306,7 @@ class FatCore:
         return volume.space.free
 
     def count_free(self) -> int:
-        """Count the free clusters in the FAT, whatever FSInfo says, and leave that as it is."""
+        """Count the free clusters in the FAT; FSInfo is neither used nor changed."""
         self._volume.check_mounted()
         return self._volume.table.count_free()
 

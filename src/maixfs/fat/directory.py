@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from maixfs.fat.codepage import upcase
-from maixfs.fat.entries import Item, Items, SlotReader, make_entry
+from maixfs.fat.entries import Item, Items, SlotReader, first_cluster, make_entry
 from maixfs.fat.errors import FatError, FResult, fat_error, full_error
 from maixfs.fat.names import long_entries, numbered
 from maixfs.fat.ondisk import (
@@ -125,7 +125,7 @@ class Directory:
         self._long = NameIndex[str]()
         self._short = NameIndex[bytes]()
         self._first_fit: dict[int, int] = {}
-        """For so many slots in a row, or more: no room begins before this one."""
+        """Number of free slots in a row: the first slot where so many can begin."""
         self._tails: dict[bytes, int] = {}
         """Short names without their number, and how many numbers are taken from 1 on."""
         self._clusters: list[int] = []
@@ -241,7 +241,7 @@ class Directory:
             order += listed
 
     def load(self, slots: int) -> None:
-        """Have the first so many slots in RAM; raises ``INT_ERR`` where there are fewer."""
+        """Read at least ``slots`` slots; raises ``INT_ERR`` if the folder has fewer."""
         while len(self.data) < slots * ENTRY_SIZE:
             if not self._load():
                 raise fat_error(FResult.INT_ERR, f"the folder at cluster {self.cluster:#x}")
@@ -269,7 +269,7 @@ class Directory:
     # Names
 
     def _index(self) -> None:
-        """Take the names of new entries into the indexes; listings do without."""
+        """Add the names of new entries to the indexes. Listings do not need them."""
         data, longs = self.data, self.items.longs
         slots = self._unindexed
         if len(slots) == 1:  # a file that was just made
@@ -400,21 +400,18 @@ class Directory:
         return self.data[item.slot * ENTRY_SIZE + _ATTRIBUTES]
 
     def extent(self, item: Item) -> tuple[int, int]:
-        """Return first cluster (0 if there is none) and size of an item."""
-        return self._extent_at(item.slot)
-
-    def _extent_at(self, slot: int) -> tuple[int, int]:
-        high, _, _, low, size = EXTENT.unpack(self.data, slot * ENTRY_SIZE)
+        """Return first cluster (0: no cluster) and size of an item."""
+        high, _, _, low, size = EXTENT.unpack(self.data, item.slot * ENTRY_SIZE)
         return (high << 16 | low if self.volume.wide else low), size
 
     def first_cluster(self, item: Item) -> int:
-        """Return the first cluster of an item, 0 if there is none."""
-        return self._extent_at(item.slot)[0]
+        """Return the first cluster of an item; 0: no cluster."""
+        return first_cluster(self.data, item.slot * ENTRY_SIZE, wide=self.volume.wide)
 
     def parent(self) -> int:
         """Return the first cluster of the folder above, as the second slot says."""
         self.load(2)
-        return self._extent_at(1)[0]
+        return first_cluster(self.data, ENTRY_SIZE, wide=self.volume.wide)
 
     def has_parent_entry(self) -> bool:
         """Return True if the second slot is the ``..`` entry, as far as FatFs looks."""
@@ -425,7 +422,7 @@ class Directory:
         return bool(self.data[item.slot * ENTRY_SIZE + _ATTRIBUTES] & _DIRECTORY)
 
     def entry(self, item: Item) -> FatEntry:
-        """Return what is said of an item."""
+        """Return the decoded entry of an item."""
         entry = item.entry
         if entry is None:
             entry = item.entry = make_entry(
@@ -523,28 +520,37 @@ class Directory:
         count = len(entries) // ENTRY_SIZE
         first = self._room_for(count)
         slot = first + count - 1
-        writer, sector, last = self._writer, first // _PER_SECTOR, slot // _PER_SECTOR
-        if writer.waiting:
+        if self._writer.waiting:
             self._pass(0, slot)
-            writer.change_folder(self, sector)
-        start = first * ENTRY_SIZE
-        self.data[start : start + len(entries)] = entries
-        writer.folder_changed(self, sector)
-        while sector < last:
-            sector += 1
-            writer.change_folder(self, sector)
-            writer.folder_changed(self, sector)
+        self._fill(first, entries)
         self._first_fit[count] = first + count
         label = entries[-ENTRY_SIZE + _ATTRIBUTES] & _VOLUME_ID
         item = Item(slot, first, long, found=not label, listed=not label)
         self._place(item)
         return item
 
-    def _place(self, item: Item) -> None:
-        """Take a new item in, and what its writing over the old end uncovers.
+    def _fill(self, slot: int, entries: bytes) -> None:
+        """Write entries from ``slot`` on, sector by sector.
 
-        Where the slots after the end were not all free, room may have been found beyond it:
-        such an entry is not found again, as in FatFs.
+        A write of the window that fails in between leaves the sectors that follow as they were.
+        """
+        writer, data = self._writer, self.data
+        at = start = slot * ENTRY_SIZE
+        end = start + len(entries)
+        while at < end:
+            sector = at // SECTOR
+            stop = min(end, (sector + 1) * SECTOR)
+            if writer.waiting:
+                writer.change_folder(self, sector)
+            data[at:stop] = entries[at - start : stop - start]
+            writer.folder_changed(self, sector)
+            at = stop
+
+    def _place(self, item: Item) -> None:
+        """Register a new item, and the entries behind the old end that it makes visible.
+
+        Where the slots after the end were not all free, FatFs may find room beyond the end. Such
+        an entry is never found again; kept, because the board does the same.
         """
         reader = self._reader
         if item.first > reader.next:

@@ -45,14 +45,15 @@ _ARCHIVE = int(Attribute.ARCHIVE)
 class FatFile:
     """A file that ``FatCore.open`` opened.
 
-    As in FatFs, each open file knows its own size: a reader keeps the size of its opening, and
-    of two writers the last to close decides what the entry says. All of them share the
-    clusters and the sector in RAM, so that none writes where the file has nothing.
-    After ``DISK_ERR`` or ``INT_ERR`` reading, writing and seeking go on failing with it;
-    ``sync`` and ``close`` still record what there is.
+    As in FatFs, each open file has its own size: a reader keeps the size of its opening, and of
+    two writers the last one to close decides the size in the entry. All of them share the
+    clusters and the sector in RAM, so that none writes to clusters that the file has lost.
+    After ``DISK_ERR`` or ``INT_ERR``, reading, writing and seeking fail with the same error
+    (FatFs's sticky error flag); ``sync`` and ``close`` still record the file.
 
-    Raises ``INVALID_OBJECT`` after ``close`` and when the volume is gone, ``DENIED`` for what
-    it was not opened for.
+    ``partial`` is the sector that was read or written in part last (FatFs's fp->sect), 0 at first.
+    Raises ``INVALID_OBJECT`` after ``close`` and after the end of the mount, ``DENIED`` for an
+    access that its flags do not allow.
     """
 
     __slots__ = (
@@ -76,12 +77,12 @@ class FatFile:
 
     @property
     def closed(self) -> bool:
-        """Whether the file was closed, or its volume is gone."""
+        """Whether the file was closed or its volume is no longer mounted."""
         return self._closed or not self.node.volume.mounted
 
     @property
     def size(self) -> int:
-        """Bytes of the file, as this open file knows it."""
+        """Bytes of the file, as seen by this open file."""
         return self._size
 
     @property
@@ -107,7 +108,7 @@ class FatFile:
             self._error = error.result
 
     def read(self, count: int = -1) -> bytes:
-        """Return up to ``count`` bytes, or all that is left; fewer at the end.
+        """Return up to ``count`` bytes, by default all up to the end of the file.
 
         Raises ``INT_ERR`` where the chain ends before the file does, ``DISK_ERR``.
         """
@@ -131,7 +132,7 @@ class FatFile:
         return self.read()
 
     def readinto(self, buffer: bytearray | memoryview) -> int:
-        """Fill ``buffer``; returns how many bytes there were."""
+        """Fill ``buffer`` from the position on; return the number of bytes read."""
         self._check(_READ)
         view = writable_view(buffer)
         count = min(len(view), self._size - self._position)
@@ -146,7 +147,10 @@ class FatFile:
         return count
 
     def write(self, data: Buffer) -> int:
-        """Write ``data``; returns how many bytes, fewer when the volume or the file is full."""
+        """Write ``data``; return the number of bytes written, fewer when the volume is full.
+
+        A file ends at 4 GiB - 1: more is cut off, as FatFs does.
+        """
         self._check(_WRITE)
         view = memoryview(data) if type(data) is bytes else byte_view(data)
         position = self._position
@@ -163,11 +167,12 @@ class FatFile:
         return count
 
     def seek(self, position: int) -> int:
-        """Go to ``position``, counted from the start; returns where the file is then.
+        """Move to ``position``, counted from the start; return the new position.
 
-        Beyond the end, a file opened for writing grows, with what the clusters held before,
-        as far as there is room; another one stays at its end. Raises ``INVALID_PARAMETER`` for
-        a negative position, ``INT_ERR`` where the chain is shorter.
+        Beyond the end, a file opened for writing grows as far as there is room, and shows what
+        the clusters contained before (FatFs does not clear them); a reader stops at the end.
+        Raises ``INVALID_PARAMETER`` for a negative position, ``INT_ERR`` where the chain is
+        shorter than that.
         """
         self._check()
         position = index(position)
@@ -219,10 +224,10 @@ class FatFile:
             raise
 
     def lose_name(self) -> None:
-        """Record no size from now on.
+        """Record nothing in the entry from now on.
 
-        That is what becomes of a file in FatFs whose entry moves. What it has beyond the size
-        that its entry says is freed with the last open file of that entry.
+        FatFs writes the size of an open file that was renamed into the deleted entry. The
+        clusters beyond the size in the new entry are freed with the last open file of it.
         """
         self._nameless = True
 
@@ -248,7 +253,7 @@ class FatFile:
             self._modified = False
 
     def close(self) -> None:
-        """``sync``, and let the file go; closing twice is no error.
+        """Record the file and close it; closing twice is not an error.
 
         If it raises, the file is still open and can be closed again.
         """
@@ -259,7 +264,7 @@ class FatFile:
         self.drop()
 
     def drop(self) -> None:
-        """Let the file go without recording anything, as f_open does that fails half-way."""
+        """Close the file without recording anything."""
         self._closed = True
         del self.node.volume.files[self]
         self.node.release()
@@ -346,7 +351,11 @@ def _new_file(date: int, time: int) -> bytes:
 
 
 def _empty(directory: Directory, item: Item) -> None:
-    """Take size, clusters and attributes from a file; the hole is where allocation goes on."""
+    """Take size, clusters and attributes from a file.
+
+    FatFs continues its search for free clusters at the first one of the old chain, so that a file
+    that is written again gets its old place; it does not do this when a file is removed.
+    """
     volume = directory.volume
     first = directory.first_cluster(item)
     directory.empty(item, *volume.clock())

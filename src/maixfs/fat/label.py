@@ -77,8 +77,6 @@ def set_label(volume: Tree, text: str) -> None:
     volume.check_writable()
     raw = label_bytes(text)
     named = bool(raw.strip())
-    if raw[0] == ENTRY_FREE:
-        raw = bytes((ENTRY_KANJI_E5,)) + raw[1:]
     directory = volume.directory(0)
     slot = directory.find_label()
     date, time = volume.clock()

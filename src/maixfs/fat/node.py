@@ -30,11 +30,11 @@ class Handle(Protocol):
 
 
 class Node:
-    """A file that is open once or more often.
+    """A file with one or more open files.
 
-    One sector of it may be in RAM, ``sector`` of the volume in ``_held``; with ``unsaved`` it
-    is newer than the card's. ``high`` is the size that any of the open files has given it.
-    A file that was removed meanwhile has no ``directory`` any more.
+    One sector of it may be in RAM: ``sector`` of the volume, in ``_held``; with ``unsaved`` it is
+    newer than the card's. ``high`` is the largest size that an open file has given it.
+    ``directory`` is ``None`` once the file was removed.
     """
 
     __slots__ = (
@@ -71,9 +71,11 @@ class Node:
                 self.directory.pins += 1
 
     def release(self) -> None:
-        """Count one less; with the last one, free what belongs to nobody.
+        """Count one open file less; with the last one, free clusters that no entry needs.
 
-        That is the chain of a file that was removed, or what its chain has beyond its size.
+        These are the chain of a file that was removed, and clusters beyond the recorded size.
+        FatFs frees the chain when the file is removed, and later writes through the open file
+        then damage other files.
         """
         self.opens -= 1
         if self.opens:
@@ -91,7 +93,7 @@ class Node:
             self._trim()
 
     def _trim(self) -> None:
-        """Free what other open files took beyond the size that was recorded last."""
+        """Free clusters that other open files took beyond the size that was recorded last."""
         directory = self.directory
         if directory is None or not self.chain.first:
             return
@@ -141,7 +143,7 @@ class Node:
         return size
 
     def record_cut(self) -> None:
-        """Have the entry say no more than what was left when clusters were freed last."""
+        """Limit the size in the entry to what was left when clusters were freed last."""
         directory = self.directory
         if directory is not None:
             entry = directory.entry(self.item)
@@ -291,7 +293,7 @@ class Node:
             offset = at & _LOW
             sector, row = self._span(at)
             if offset or end - at < SECTOR:
-                # At the growing edge there is nothing to keep: FatFs does not read it either.
+                # FatFs does not read a sector at the growing edge either: it has no content.
                 self._hold(sector, load=offset > 0 or at < self.high)
                 count = min(SECTOR - offset, end - at)
                 self._held[offset : offset + count] = view[at - start : at - start + count]

@@ -106,7 +106,7 @@ def follow(volume: Tree, path: Path) -> Place:
                 if index < last:
                     raise fat_error(FResult.NO_PATH, shown(path))
                 return Place(directory, None, name)
-            # The root has no dot entries: whoever asks for them stays where he is.
+            # The root has no dot entries. FatFs stays in the folder where it looks for them.
             if index == last:
                 return Place(directory, None, None)
             continue
@@ -165,7 +165,7 @@ def find_slot(volume: Tree, folder: int, slot: int) -> tuple[Directory, Item]:
 
 
 def find_directory(volume: Tree, path: Path) -> Directory:
-    """Return the folder that ``path`` names; raises ``NO_PATH`` if there is none."""
+    """Return the folder that ``path`` names; raises ``NO_PATH`` if it does not exist."""
     place = follow(volume, path)
     if place.name is None:
         return place.directory
@@ -253,10 +253,10 @@ def _lay_out(volume: Tree, cluster: int, parent: int, date: int, time: int) -> N
 def remove(volume: Tree, path: Path) -> None:
     """Remove a file or an empty folder (f_unlink).
 
-    A file that is open lives on for those who have it open. Raises ``NO_FILE``, ``NO_PATH``,
-    ``INVALID_NAME`` for the root and dots, ``DENIED`` for what is read-only, not empty or the
-    current directory, ``WRITE_PROTECTED``; ``INT_ERR`` for a damaged chain, whose entry is
-    gone then all the same.
+    A file that is open stays readable and writable through its open files. Raises ``NO_FILE``,
+    ``NO_PATH``, ``INVALID_NAME`` for the root and dots, ``DENIED`` for an entry that is read-only,
+    not empty (ENOTEMPTY) or the current folder, ``WRITE_PROTECTED``; ``INT_ERR`` for a damaged
+    chain, after the entry was removed.
     """
     volume.check_writable()
     _remove(volume, *find_named(volume, path), path)
@@ -299,10 +299,10 @@ def _check_empty(volume: Tree, cluster: int, path: Path) -> None:
 def rename(volume: Tree, old: Path, new: Path, *, guarded: bool = True) -> None:
     """Give a file or folder another name or place (f_rename).
 
-    Open files follow it. Not ``guarded``, the entry stays as it was on the card, and they have
-    no name from then on (``FatFile.lose_name``).
+    Open files follow it. With ``guarded=False`` they lose it, as in FatFs: they record nothing
+    from then on (``FatFile.lose_name``).
 
-    ``new`` must not exist, but may be the same name in other letters. Raises ``NO_FILE``,
+    ``new`` must not exist, but may be the same name in other case. Raises ``NO_FILE``,
     ``NO_PATH``, ``INVALID_NAME``, ``EXIST``, ``DENIED`` without room in the folder,
     ``WRITE_PROTECTED``; if ``guarded``, ``INVALID_PARAMETER`` for a folder that would come to
     lie in itself, which FatFs does, and loses it.
@@ -351,7 +351,8 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
             folder.load(2)
     else:
         attributes |= _ARCHIVE
-    rest = AFTER_NT.pack(*AFTER_NT.unpack(directory.data, item.slot * ENTRY_SIZE))
+    at = item.slot * ENTRY_SIZE + AFTER_NT.offset
+    rest = bytes(directory.data[at : at + AFTER_NT.size])
     made = place.directory.register(place.name, attributes, rest)
     if folder is not None or not _in_one_sector(directory, item, place.directory, made):
         # The deletion of the old entry may share a sector with a part of the new one, or with
@@ -372,9 +373,8 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
 
 def _in_one_sector(directory: Directory, item: Item, target: Directory, made: Item) -> bool:
     """Return True if one sector holds all slots of both items: they change together then."""
-    each = SECTOR // ENTRY_SIZE
-    slots = (item.first, item.slot, made.first, made.slot)
-    return directory is target and len({slot // each for slot in slots}) == 1
+    first, last = min(item.first, made.first), max(item.slot, made.slot)
+    return directory is target and first * ENTRY_SIZE // SECTOR == last * ENTRY_SIZE // SECTOR
 
 
 def _check_outside(volume: Tree, cluster: int, target: int, new: Path) -> None:
@@ -498,9 +498,9 @@ def walk(volume: Tree, path: Path) -> Iterator[tuple[str, FatEntry]]:
 def remove_tree(volume: Tree, path: Path) -> int:
     """Remove a file, or a folder with everything in it; returns how many entries that were.
 
-    All is looked at before anything changes: raises ``DENIED`` where something is read-only or
-    the current directory. Damage in the tree stops nothing; what cannot be reached is left to
-    a check of the volume. Files that are open live on for those who have them open.
+    Everything is checked before anything changes: raises ``DENIED`` if an entry is read-only or
+    the current folder. Damage in the tree does not stop the removal; clusters that cannot be
+    reached are left to a check of the volume. Open files stay usable.
     """
     volume.check_writable()
     directory, item = find_named(volume, path)

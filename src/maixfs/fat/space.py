@@ -41,12 +41,12 @@ _LOOK_AHEAD = 64
 
 
 class FreeSpace:
-    """Number of free clusters and where the last one was taken.
+    """Number of free clusters and the cluster that was taken last (FSInfo).
 
-    ``free`` is believed as it was found, right or wrong, if it can be right at all; beyond the
-    number of clusters it means that nobody knows. ``last`` is the cluster that was taken last,
-    and the search for the next one begins after it. ``moved`` says that clusters were taken or
-    freed since the last ``flush``.
+    ``free`` is trusted as the card gives it, right or wrong, unless it is larger than the number
+    of clusters: then it is unknown. FatFs does so, and says that a volume is full when a wrong
+    count reaches 0. The search for a free cluster begins after ``last``. ``moved``: clusters were
+    taken or freed since the last ``flush``.
     """
 
     __slots__ = ("_changed", "_clusters", "_data", "_sectors", "_used", "free", "last", "moved")
@@ -63,7 +63,7 @@ class FreeSpace:
             self._load()
 
     def _load(self) -> None:
-        """Take over what the sector says; one that cannot be read is never written."""
+        """Load the counts; a sector that cannot be read is never written, as in FatFs."""
         try:
             sector = self._sectors.read(_FSINFO_SECTOR, 1)
         except FatError:
@@ -413,11 +413,11 @@ def _joined(first: int, runs: list[Run]) -> list[Run]:
 
 
 class Chain:
-    """The clusters from ``first`` on; 0 if there is none yet.
+    """The clusters of a file as runs, from cluster ``first`` on; 0: no cluster yet.
 
-    Clusters are counted from 0 in the order of the file. ``length`` of them are known, and
-    ``ended`` says that there are no more; ``grown`` says that some were added. A chain that
-    loops is followed as far as it is asked for, which the size of a file bounds.
+    Clusters are counted from 0 in the order of the file. ``length`` of them are known so far;
+    ``ended``: these are all; ``grown``: some were added. A chain that loops is followed up to the
+    requested index only, so the size of a file is the bound.
     """
 
     __slots__ = ("_allocator", "_heads", "_starts", "ended", "first", "grown", "length")

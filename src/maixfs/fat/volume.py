@@ -27,7 +27,7 @@ class OpenFile(Protocol):
         """Record the file in its entry."""
 
     def close(self) -> None:
-        """Record the file and let it go."""
+        """Record the file and close it."""
 
 
 class Volume:

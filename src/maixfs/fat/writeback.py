@@ -222,8 +222,8 @@ class SafeOrder(WriteBack):
     def settle(self) -> None:
         """Write FAT and folders, before what was freed is taken, or the other way round.
 
-        Nothing on the card leads to a freed cluster then. The FAT may follow later where whole
-        chains were freed: nobody owns them, whatever of it is on the card.
+        Nothing on the card leads to a freed cluster then. Where whole chains were freed, the FAT
+        may be written later: no entry leads to them, however much of the FAT is on the card.
         """
         allocator = self._allocator
         if self.fresh:
