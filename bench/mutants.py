@@ -133,11 +133,13 @@ def shown(mutant: Mutant, changed: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("packages", nargs="*", choices=[*TESTS, []], default=list(TESTS))
+    parser.add_argument("packages", nargs="*", default=list(TESTS), help=", ".join(TESTS))
     parser.add_argument("--sample", type=int, default=60, help="mutants of each; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
+    if unknown := set(options.packages) - TESTS.keys():
+        parser.error(f"no package {', '.join(sorted(unknown))}: {', '.join(TESTS)}")
     with tempfile.TemporaryDirectory() as folder:
         projects: Queue[Path] = Queue()
         for number in range(options.jobs):
