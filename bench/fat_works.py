@@ -166,6 +166,9 @@ def file_works() -> list[Work]:
     def full() -> FatCore:
         return kept.get("many") or kept.setdefault("many", create(mounted(), 2000))
 
+    def cold() -> FatCore:
+        return FatCore(full().device, START)
+
     def sixty_four() -> FatCore:
         return kept.get("64") or kept.setdefault("64", write_big(mounted(), 64))
 
@@ -175,6 +178,7 @@ def file_works() -> list[Work]:
         many(2000),
         many(8000),
         Work("list_2000", "list 2,000 with stat", 5, full, list_all),
+        Work("list_2000_cold", "the same, the first listing after a mount", 10, cold, list_all),
         Work("read_random_2000", "open and read the 2,000 at random", 60, full, read_at_random),
         Work("tree_in", "3,000 files / 64 MiB into 50 folders", 300, mounted, copy_tree),
         Work("tree_delete", "delete them", 60, lambda: copy_tree(mounted()), delete_tree),
