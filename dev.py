@@ -6,6 +6,7 @@
     python3 dev.py lint     style, types and import floors; what the tests do not see
     python3 dev.py bench    the benchmark table; further arguments go to bench/run.py
     python3 dev.py cuts     power cuts at every operation that is recorded, for some ten minutes
+    python3 dev.py mutants  change the drivers in many places, one by one; do the tests notice?
     python3 dev.py setup    only make the environment
 
 Each one first makes .venv beside this file, or brings it up to date when pyproject.toml or
@@ -45,6 +46,7 @@ LIBRARIES = VENV / "demo"
 
 PROJECT = ["--editable", "."]
 TOOLS = [*PROJECT, "--requirement", "requirements-dev.txt"]
+MUTATION = [*TOOLS, "cosmic-ray==8.7.0"]
 RUNNING = ("click", "tomli-w")
 """The dependencies that `maixfs run` imports; numpy and rich are large, and it needs neither."""
 UNREACHABLE = ("connection", "timed out", "No matching distribution", "ProxyError", "resolve")
@@ -130,6 +132,12 @@ def cuts(arguments: list[str]) -> int:
     return run([PYTHON, "bench/power_cuts.py", *arguments])
 
 
+def mutants(arguments: list[str]) -> int:
+    """Run the tests of the drivers against mutants of them and print the survivors."""
+    prepare(MUTATION)
+    return run([PYTHON, "bench/mutants.py", *arguments])
+
+
 def setup(arguments: list[str]) -> int:
     """Make the environment and say where it is."""
     if arguments:
@@ -145,6 +153,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lint": lint,
     "bench": bench,
     "cuts": cuts,
+    "mutants": mutants,
     "setup": setup,
 }
 

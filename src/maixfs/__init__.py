@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from maixfs.spiffs.geometry import Geometry
     from maixfs.target import Target
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def open(  # noqa: A001 - as in ``shelve.open``, ``tarfile.open``
