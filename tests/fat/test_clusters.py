@@ -58,7 +58,7 @@ def table_of(card: RamSectors) -> tuple[Table, FatGeometry]:
 @every_kind
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("nibble", [0x00, 0xA0])
-def test_runs_are_what_the_entries_are(
+def test_run_lengths_match_the_entries(
     kind: str, seed: int, nibble: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = new_card(kind)
@@ -85,7 +85,7 @@ def test_runs_are_what_the_entries_are(
 
 
 @every_kind
-def test_a_run_is_linked_at_once(kind: str) -> None:
+def test_link_run_links_every_cluster(kind: str) -> None:
     card = new_card(kind)
     table = table_of(card)[0]
     table.link_run(5, 700)
@@ -105,7 +105,7 @@ def chain_of(fat: FatCore, path: str) -> list[int]:
 
 
 @every_kind
-def test_the_next_cluster_is_taken(kind: str) -> None:
+def test_chain_grows_into_the_next_cluster(kind: str) -> None:
     fat = mount(new_card(kind))
     each = fat.geometry.cluster_size
     for name, count in (("a", 3), ("b", 2), ("c", 4)):
@@ -123,7 +123,7 @@ def test_the_next_cluster_is_taken(kind: str) -> None:
 
 
 @every_kind
-def test_the_search_goes_around(kind: str) -> None:
+def test_search_for_a_free_cluster_wraps_around(kind: str) -> None:
     card = new_card(kind)
     fat = mount(card)
     each = fat.geometry.cluster_size
@@ -145,7 +145,7 @@ def noted(card: RamSectors) -> tuple[int, int]:
     return free, last
 
 
-def test_fsinfo_is_believed_and_can_be_mended() -> None:
+def test_wrong_fsinfo_count_is_used_until_a_scan() -> None:
     card = new_card("fat32")
     raw = bytearray(card.read(1, 1))
     raw[488:492] = (5).to_bytes(4, "little")
@@ -163,7 +163,7 @@ def test_fsinfo_is_believed_and_can_be_mended() -> None:
     assert faults(card) == []
 
 
-def test_a_count_that_cannot_be_is_not_believed() -> None:
+def test_impossible_fsinfo_count_is_ignored() -> None:
     card = new_card("fat32")
     raw = bytearray(card.read(1, 1))
     raw[488:496] = b"\xff" * 8
@@ -180,7 +180,7 @@ def test_a_count_that_cannot_be_is_not_believed() -> None:
     assert noted(card)[0] == fat.geometry.clusters - 1
 
 
-def test_fsinfo_without_its_marks_is_written_again() -> None:
+def test_fsinfo_without_signatures_is_rewritten() -> None:
     card = new_card("fat32")
     card.write(1, bytes(SECTOR))
     fat = mount(card)
@@ -191,7 +191,7 @@ def test_fsinfo_without_its_marks_is_written_again() -> None:
     assert card.read(1, 1)[:4] == b"RRaA"
 
 
-def test_fsinfo_elsewhere_is_not_touched() -> None:
+def test_fsinfo_in_another_sector_is_not_written() -> None:
     card = new_card("fat32")
     boot = bytearray(card.read(0, 1))
     boot[48:50] = (2).to_bytes(2, "little")
@@ -204,7 +204,7 @@ def test_fsinfo_elsewhere_is_not_touched() -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1, 0x0FFFFFF0, 69999])
-def test_a_root_that_is_nowhere(first: int) -> None:
+def test_invalid_root_cluster_is_int_err(first: int) -> None:
     card = new_card("fat32")
     boot = bytearray(card.read(0, 1))
     boot[44:48] = first.to_bytes(4, "little")
@@ -217,7 +217,7 @@ def test_a_root_that_is_nowhere(first: int) -> None:
 
 
 @every_kind
-def test_a_card_that_is_cut_short(kind: str) -> None:
+def test_card_that_ends_early_is_disk_err(kind: str) -> None:
     card = new_card(kind)
     with mount(card) as fat:
         fat.write_bytes("/f", b"x" * 5000)
@@ -227,7 +227,7 @@ def test_a_card_that_is_cut_short(kind: str) -> None:
     assert caught.value.result is FResult.DISK_ERR
 
 
-def test_what_is_no_volume() -> None:
+def test_mount_refuses_other_sectors() -> None:
     for card, start, result in (
         (RamSectors(100), 0, FResult.NO_FILESYSTEM),
         (RamSectors(100), 100, FResult.DISK_ERR),
@@ -237,7 +237,7 @@ def test_what_is_no_volume() -> None:
         assert caught.value.result is result
 
 
-def test_counting_leaves_fsinfo_as_it_is() -> None:
+def test_count_free_leaves_fsinfo_unchanged() -> None:
     card = new_card("fat32")
     info = card.read(1, 1)
     card.write(1, info[:488] + (77).to_bytes(4, "little") + info[492:])

@@ -112,7 +112,7 @@ every_step = pytest.mark.parametrize("step", STEPS)
 
 @every_kind
 @every_step
-def test_a_card_that_refuses_writes_for_a_while(kind: str, step: str) -> None:
+def test_refused_writes_are_made_up_for(kind: str, step: str) -> None:
     for after in range(60):
         card = prepared(kind)
         device = Failing(card)
@@ -137,9 +137,7 @@ def test_a_card_that_refuses_writes_for_a_while(kind: str, step: str) -> None:
 @every_kind
 @every_step
 @pytest.mark.parametrize("error", [SectorError, ProgramError])
-def test_a_card_that_cannot_be_read_for_a_while(
-    kind: str, step: str, error: type[Exception]
-) -> None:
+def test_failed_reads_leave_the_card_sound(kind: str, step: str, error: type[Exception]) -> None:
     for after in range(60):
         card = prepared(kind)
         device = Failing(card, error)
@@ -166,7 +164,7 @@ def test_a_card_that_cannot_be_read_for_a_while(
 
 @every_kind
 @every_step
-def test_power_that_goes(kind: str, step: str) -> None:
+def test_power_cut_leaves_closed_files(kind: str, step: str) -> None:
     """No cluster gets two owners, no entry leads to a free cluster, nobody else is touched."""
     for after in range(60):
         card = prepared(kind)
@@ -188,7 +186,7 @@ def test_power_that_goes(kind: str, step: str) -> None:
         assert mount(card).read_bytes("/kept") == b"k" * 3000
 
 
-def test_reading_fails_and_listing_goes_on() -> None:
+def test_listing_continues_after_a_failed_read() -> None:
     card = prepared("fat32")
     device = Failing(card)
     fat = FatCore(device)
@@ -207,7 +205,7 @@ def test_reading_fails_and_listing_goes_on() -> None:
     assert fat.read_bytes("/kept") == b"k" * 3000
 
 
-def test_what_could_not_be_written_is_written_later() -> None:
+def test_unwritten_changes_are_written_later() -> None:
     card = prepared("fat32")
     device = Failing(card)
     fat = FatCore(device)
@@ -226,7 +224,7 @@ def test_what_could_not_be_written_is_written_later() -> None:
     assert mount(card).read_bytes("/f") == b"x" * 100
 
 
-def test_closing_writes_only_what_changed() -> None:
+def test_close_writes_only_changes() -> None:
     card = prepared("fat32")
     device = Failing(card)
     fat = FatCore(device)

@@ -25,7 +25,7 @@ def fat(request: pytest.FixtureRequest) -> FatCore:
     return mount(new_card(request.param))
 
 
-def test_what_is_written_is_read(fat: FatCore) -> None:
+def test_written_content_is_read_back(fat: FatCore) -> None:
     content = bytes(range(256)) * 50
     with fat.open("/a.bin", WRITE | EMPTY) as file:
         assert file.write(content[:700]) == 700
@@ -44,7 +44,9 @@ def test_what_is_written_is_read(fat: FatCore) -> None:
 
 @pytest.mark.parametrize("at", [0, 1, 511, 512, 513, 1500, 4095, 5000])
 @pytest.mark.parametrize("count", [1, 2, 511, 512, 513, 1024, 2000])
-def test_overwriting_anywhere(fat: FatCore, at: int, count: int) -> None:
+def test_overwrite_at_any_position_changes_only_that_range(
+    fat: FatCore, at: int, count: int
+) -> None:
     content = bytearray(b"0123456789" * 500)
     fat.write_bytes("/f", content)
     with fat.open("/f", READ | WRITE) as file:
@@ -56,7 +58,7 @@ def test_overwriting_anywhere(fat: FatCore, at: int, count: int) -> None:
     assert fat.read_bytes("/f") == content
 
 
-def test_flags(fat: FatCore) -> None:
+def test_open_flags_give_the_results_of_fatfs(fat: FatCore) -> None:
     refused(FResult.NO_FILE, fat.open, "/f")
     refused(FResult.NO_FILE, fat.open, "/f", READ | WRITE)
     fat.open("/f", WRITE | NEW).close()
@@ -78,7 +80,7 @@ def test_flags(fat: FatCore) -> None:
         refused(FResult.DENIED, file.write, b"a")
 
 
-def test_what_is_no_file(fat: FatCore) -> None:
+def test_open_refuses_folders_and_missing_paths(fat: FatCore) -> None:
     fat.mkdir("/d")
     for path, flags, result in (
         ("/d", READ, FResult.NO_FILE),
@@ -101,7 +103,7 @@ def test_what_is_no_file(fat: FatCore) -> None:
     refused(FResult.DENIED, fat.remove, "/f")
 
 
-def test_a_closed_file(fat: FatCore) -> None:
+def test_closed_file_raises_invalid_object(fat: FatCore) -> None:
     file = fat.open("/f", WRITE | EMPTY)
     file.close()
     file.close()
@@ -118,7 +120,7 @@ def test_a_closed_file(fat: FatCore) -> None:
 
 
 @every_kind
-def test_seeking(kind: str) -> None:
+def test_seek_stops_or_grows_at_the_end(kind: str) -> None:
     card = new_card(kind)
     fat = mount(card)
     fat.write_bytes("/f", b"x" * 3000)
@@ -136,7 +138,7 @@ def test_seeking(kind: str) -> None:
     assert faults(card) == []
 
 
-def test_seeking_fills_the_card_and_no_more(fat: FatCore) -> None:
+def test_seek_beyond_a_full_card_stops_at_its_end(fat: FatCore) -> None:
     free = fat.free_clusters()
     with fat.open("/f", WRITE | EMPTY) as file:
         most = free * fat.geometry.cluster_size
@@ -148,7 +150,7 @@ def test_seeking_fills_the_card_and_no_more(fat: FatCore) -> None:
 
 @every_kind
 @pytest.mark.parametrize("size", [0, 1, 512, 2048, 2049, 5999, 6000])
-def test_truncating(kind: str, size: int) -> None:
+def test_truncate_frees_clusters_beyond_the_position(kind: str, size: int) -> None:
     card = new_card(kind)
     fat = mount(card)
     content = bytes(range(250)) * 24
@@ -164,7 +166,7 @@ def test_truncating(kind: str, size: int) -> None:
 
 
 @every_kind
-def test_a_full_card_keeps_what_is_there(kind: str) -> None:
+def test_full_card_keeps_existing_files(kind: str) -> None:
     card = new_card(kind)
     fat = mount(card)
     fat.write_bytes("/kept", b"k" * 4000)
@@ -185,7 +187,7 @@ def test_a_full_card_keeps_what_is_there(kind: str) -> None:
     assert faults(card) == []
 
 
-def test_four_gibibytes_are_too_much() -> None:
+def test_file_ends_below_4_gibibytes() -> None:
     from maixfs.fat import format_volume
 
     card = RamSectors(5 << 21)
@@ -199,7 +201,7 @@ def test_four_gibibytes_are_too_much() -> None:
         assert file.read() == b"x" * 15
 
 
-def test_times_and_attributes() -> None:
+def test_times_and_attributes_are_stored() -> None:
     now = [pack_time(2024, 2, 29, 13, 30, 42)]
     fat = FatCore(new_card(), clock=lambda: now[0])
     fat.write_bytes("/f", b"1")
@@ -228,7 +230,7 @@ def test_times_and_attributes() -> None:
     assert (folder.create_date, folder.create_time, folder.access_date) == (0, 0, 0)
 
 
-def test_opening_for_writing_writes_nothing() -> None:
+def test_open_for_writing_writes_no_sector() -> None:
     card = new_card()
     fat = mount(card)
     fat.write_bytes("/old", b"x" * 5000)
@@ -241,7 +243,7 @@ def test_opening_for_writing_writes_nothing() -> None:
     assert mount(card).read_bytes("/old") == b"x" * 5000
 
 
-def test_a_mount_that_only_reads() -> None:
+def test_read_only_mount_refuses_changes() -> None:
     card = new_card()
     mount(card).write_bytes("/f", b"x")
     fat = FatCore(card, read_only=True)

@@ -33,7 +33,7 @@ def slots(fat: FatCore, path: str = "/") -> list[int]:
     return [entry.slot for entry in fat.scandir(path)]
 
 
-def test_the_first_room_that_is_large_enough_is_taken(fat: FatCore) -> None:
+def test_new_entry_takes_the_first_free_slots_that_fit(fat: FatCore) -> None:
     for name in ("A", "three slots take that.x", "B", "C", "D"):
         fat.write_bytes(name, b"")
     base = slots(fat)[0]
@@ -52,7 +52,7 @@ def test_the_first_room_that_is_large_enough_is_taken(fat: FatCore) -> None:
 
 
 @every_kind
-def test_folders_grow(kind: str) -> None:
+def test_folder_grows_by_clusters(kind: str) -> None:
     card = new_card(kind)
     with mount(card) as fat:
         fat.mkdir("/d")
@@ -73,7 +73,7 @@ def test_folders_grow(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["fat12", "fat16"])
-def test_a_full_root_keeps_what_it_has(kind: str) -> None:
+def test_full_root_refuses_and_keeps_entries(kind: str) -> None:
     card = new_card(kind)
     with mount(card) as fat:
         many = fat.geometry.root_entries
@@ -94,7 +94,7 @@ def test_a_full_root_keeps_what_it_has(kind: str) -> None:
     assert faults(card) == []
 
 
-def test_a_folder_has_65536_slots_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_is_full_at_65536_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     from maixfs.fat import directory
 
     monkeypatch.setattr(directory, "MAX_DIRECTORY", 2 * SECTOR)
@@ -109,7 +109,7 @@ def test_a_folder_has_65536_slots_at_most(monkeypatch: pytest.MonkeyPatch) -> No
     assert faults(card) == []
 
 
-def test_numbers_in_short_names(fat: FatCore) -> None:
+def test_short_names_get_numbers(fat: FatCore) -> None:
     for number in range(9):
         fat.write_bytes(f"/A long file name {number}.text", bytes([number]))
     short = [entry.short_name for entry in fat.scandir()]
@@ -121,7 +121,7 @@ def test_numbers_in_short_names(fat: FatCore) -> None:
     assert fat.stat("/A long file name of another kind.text").short_name == "ALONGF~3.TEX"
 
 
-def test_both_views_of_a_name(fat: FatCore) -> None:
+def test_bytes_and_str_paths_name_the_same_file(fat: FatCore) -> None:
     fat.write_bytes("/Größe.txt", b"1")
     fat.write_bytes("/日本語.txt", b"2")
     fat.write_bytes(b"/caf\x82", b"3")
@@ -137,7 +137,7 @@ def test_both_views_of_a_name(fat: FatCore) -> None:
     assert fat.read_bytes("/LOW.txt") == b"4"
 
 
-def test_mkdir(fat: FatCore) -> None:
+def test_mkdir_results(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("d/e")
     for path, result in (
@@ -154,7 +154,7 @@ def test_mkdir(fat: FatCore) -> None:
     assert names(fat, "/d/.") == names(fat, "/d/e/..") == ["e"]
 
 
-def test_removing(fat: FatCore) -> None:
+def test_remove_results(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.write_bytes("/d/f", b"x")
     fat.mkdir("/d/e")
@@ -180,7 +180,7 @@ def test_removing(fat: FatCore) -> None:
     assert names(fat) == []
 
 
-def test_renaming(fat: FatCore) -> None:
+def test_rename_results(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("/d/e")
     fat.write_bytes("/f", b"f")
@@ -208,14 +208,14 @@ def test_renaming(fat: FatCore) -> None:
     assert fat.read_bytes("/d/inner") == b"i"
 
 
-def test_a_folder_is_lost_in_itself_if_that_is_wanted(fat: FatCore) -> None:
+def test_unguarded_rename_loses_a_folder_in_itself(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("/d/e")
     fat.rename("/d", "/d/e/f", guarded=False)
     assert names(fat) == []
 
 
-def test_the_current_folder(fat: FatCore) -> None:
+def test_chdir_and_getcwd_results(fat: FatCore) -> None:
     fat.mkdir("/One folder")
     fat.mkdir("/One folder/two")
     assert fat.getcwd() == b"/"
@@ -233,7 +233,7 @@ def test_the_current_folder(fat: FatCore) -> None:
     refused(FResult.NO_PATH, fat.chdir, "/One folder/two/f")
 
 
-def test_stat(fat: FatCore) -> None:
+def test_stat_returns_the_entry(fat: FatCore) -> None:
     root = fat.stat("/")
     assert (root.is_dir, root.write_date) == (True, 0x2821)
     refused(FResult.INVALID_NAME, fat.stat, ".")
@@ -244,7 +244,7 @@ def test_stat(fat: FatCore) -> None:
     refused(FResult.NO_PATH, fat.scandir, "/x")
 
 
-def test_a_listing_while_entries_come_and_go(fat: FatCore) -> None:
+def test_listing_continues_while_entries_change(fat: FatCore) -> None:
     for name in "ABCDEF":
         fat.write_bytes(name, b"")
     seen = []
@@ -259,7 +259,7 @@ def test_a_listing_while_entries_come_and_go(fat: FatCore) -> None:
     assert seen == ["A", "B", "H", "D", "E", "F", "I"]
 
 
-def test_a_walk_is_bounded(fat: FatCore) -> None:
+def test_walk_enters_each_folder_once(fat: FatCore) -> None:
     fat.mkdir("/d")
     fat.mkdir("/d/e")
     fat.write_bytes("/d/e/f", b"x")
@@ -286,7 +286,7 @@ def test_labels_are_not_listed(fat: FatCore) -> None:
 
 
 @every_kind
-def test_long_names_that_are_damaged(kind: str) -> None:
+def test_damaged_long_names_show_the_short_name(kind: str) -> None:
     """A part that does not belong there makes the short name count; removing frees all of it."""
     card = new_card(kind)
     with mount(card) as fat:
@@ -311,7 +311,7 @@ def _root(fat: FatCore) -> int:
     return (geometry.data_start + first * geometry.sectors_per_cluster) * SECTOR
 
 
-def test_a_name_that_is_there_twice() -> None:
+def test_first_of_two_equal_names_is_found() -> None:
     """The first on the card counts; when it is gone, the other one does."""
     card = new_card("fat32")
     with mount(card) as fat:
@@ -332,7 +332,7 @@ def test_a_name_that_is_there_twice() -> None:
     assert faults(card) == []
 
 
-def test_entries_are_as_fatfs_writes_them() -> None:
+def test_entries_have_the_fields_that_fatfs_writes() -> None:
     card = new_card("fat32")
     with mount(card) as fat:
         fat.mkdir("/d")
@@ -349,7 +349,7 @@ def test_entries_are_as_fatfs_writes_them() -> None:
     assert faults(card) == []
 
 
-def test_places_instead_of_a_new_name(fat: FatCore) -> None:
+def test_rename_to_a_folder_itself_is_refused(fat: FatCore) -> None:
     fat.set_label("")
     fat.mkdir("first")
     in_slot_0 = next(fat.scandir()).slot == 0
@@ -360,7 +360,7 @@ def test_places_instead_of_a_new_name(fat: FatCore) -> None:
         refused(expected, fat.rename, "first", start)
 
 
-def test_a_name_is_looked_at_before_its_folder_is() -> None:
+def test_invalid_name_is_refused_before_its_folder_is_read() -> None:
     card = new_card("fat16")
     fat = mount(card)
     fat.mkdir("/d")
@@ -374,7 +374,7 @@ def test_a_name_is_looked_at_before_its_folder_is() -> None:
     refused(FResult.INT_ERR, fat.stat, "/d/ab")
 
 
-def test_a_new_folder_is_not_made_in_the_root() -> None:
+def test_mkdir_refuses_the_cluster_of_the_root() -> None:
     card = new_card("fat32")
     fat = mount(card)
     fat.write_bytes("/f", b"f")

@@ -149,7 +149,7 @@ def our_tree(fs: FatCore) -> Tree:
 
 
 @pytest.mark.parametrize("volume", VOLUMES)
-def test_ours_is_clean_and_read_by_mtools(volume: str, tmp_path: Path) -> None:
+def test_our_card_is_clean_for_fsck_and_mtools(volume: str, tmp_path: Path) -> None:
     sectors, wishes = VOLUMES[volume]
     image = tmp_path / "card.img"
     with FileSectors.create(image, sectors) as card:
@@ -196,7 +196,7 @@ def fill(fs: FatCore, path: str) -> bytes:
     [(12, 4 * MIB, []), (16, 32 * MIB, ["-f", "1"]), (32, 80 * MIB, ["-s", "2"])],
     ids=["fat12", "fat16", "fat32"],
 )
-def test_theirs_is_read_and_written_by_us(
+def test_cards_of_other_tools_are_read_and_written(
     kind: int, sectors: int, more: list[str], tmp_path: Path
 ) -> None:
     image, source = tmp_path / "card.img", tmp_path / "source"

@@ -16,7 +16,7 @@ def card(request: pytest.FixtureRequest) -> RamSectors:
     return new_card(request.param)
 
 
-def test_the_last_to_close_decides(card: RamSectors) -> None:
+def test_last_writer_to_close_sets_the_size(card: RamSectors) -> None:
     fat = mount(card)
     first, second = fat.open("/f", WRITE | EMPTY), fat.open("/f", WRITE | EMPTY)
     first.write(b"a" * 4)
@@ -42,7 +42,7 @@ def test_clusters_beyond_the_last_size_are_freed(card: RamSectors) -> None:
     assert faults(card) == []
 
 
-def test_a_reader_keeps_its_size(card: RamSectors) -> None:
+def test_reader_keeps_the_size_of_its_opening(card: RamSectors) -> None:
     fat = mount(card)
     writer = fat.open("/f", WRITE | EMPTY)
     writer.write(b"x" * 600)
@@ -54,7 +54,7 @@ def test_a_reader_keeps_its_size(card: RamSectors) -> None:
     assert fat.open("/f").read() == b"x" * 600
 
 
-def test_readers_see_what_is_written_in_their_size(card: RamSectors) -> None:
+def test_reader_sees_changes_within_its_size(card: RamSectors) -> None:
     fat = mount(card)
     fat.write_bytes("/f", b"." * 3000)
     with fat.open("/f") as reader, fat.open("/f", READ | WRITE) as writer:
@@ -69,7 +69,7 @@ def test_readers_see_what_is_written_in_their_size(card: RamSectors) -> None:
             assert at == 2000 or room[at : at + 4] == b"abcd"
 
 
-def test_a_file_that_is_removed_lives_on_for_who_has_it(card: RamSectors) -> None:
+def test_removed_file_stays_usable_while_open(card: RamSectors) -> None:
     fat = mount(card)
     free = fat.free_clusters()
     fat.write_bytes("/f", b"x" * 3000)
@@ -89,7 +89,7 @@ def test_a_file_that_is_removed_lives_on_for_who_has_it(card: RamSectors) -> Non
     assert faults(card) == []
 
 
-def test_a_name_that_is_taken_again_is_another_file(card: RamSectors) -> None:
+def test_new_file_of_a_removed_name_is_separate(card: RamSectors) -> None:
     fat = mount(card)
     old = fat.open("/f", WRITE | EMPTY)
     old.write(b"old")
@@ -103,7 +103,7 @@ def test_a_name_that_is_taken_again_is_another_file(card: RamSectors) -> None:
     assert faults(card) == []
 
 
-def test_a_file_that_is_renamed_takes_its_readers_along(card: RamSectors) -> None:
+def test_renamed_file_keeps_its_open_files(card: RamSectors) -> None:
     fat = mount(card)
     fat.mkdir("/d")
     file = fat.open("/f", READ | WRITE | EMPTY)
@@ -118,7 +118,7 @@ def test_a_file_that_is_renamed_takes_its_readers_along(card: RamSectors) -> Non
     assert faults(card) == []
 
 
-def test_a_file_that_is_renamed_as_fatfs_does_it_stays_what_it_was(card: RamSectors) -> None:
+def test_unguarded_rename_keeps_the_recorded_state(card: RamSectors) -> None:
     fat = mount(card)
     free = fat.count_free()
     fat.write_bytes("/old", b"o" * 700)
@@ -143,7 +143,7 @@ def test_a_file_that_is_renamed_as_fatfs_does_it_stays_what_it_was(card: RamSect
     assert mount(card).count_free() == free
 
 
-def test_a_file_without_a_name_and_one_with_its_new_name(card: RamSectors) -> None:
+def test_file_after_unguarded_rename_is_separate_from_a_new_opening(card: RamSectors) -> None:
     fat = mount(card)
     old = fat.open("/old", WRITE | EMPTY)
     old.write(b"x" * 5000)
@@ -157,7 +157,7 @@ def test_a_file_without_a_name_and_one_with_its_new_name(card: RamSectors) -> No
     assert faults(card) == []
 
 
-def test_emptied_under_a_reader(card: RamSectors) -> None:
+def test_reader_of_an_emptied_file_reads_nothing(card: RamSectors) -> None:
     fat = mount(card)
     fat.write_bytes("/f", b"x" * 5000)
     reader, writer = fat.open("/f"), fat.open("/f", READ | WRITE)
@@ -178,7 +178,7 @@ def test_emptied_under_a_reader(card: RamSectors) -> None:
     assert faults(card) == []
 
 
-def test_shortened_under_a_writer(card: RamSectors) -> None:
+def test_writer_of_a_cut_file_stays_sound(card: RamSectors) -> None:
     fat = mount(card)
     fat.write_bytes("/f", b"x" * 9000)
     long, short = fat.open("/f", READ | WRITE), fat.open("/f", READ | WRITE)
@@ -194,7 +194,7 @@ def test_shortened_under_a_writer(card: RamSectors) -> None:
     assert faults(card) == []
 
 
-def test_emptied_while_its_only_writer_has_more(card: RamSectors) -> None:
+def test_writer_of_an_emptied_file_stays_sound(card: RamSectors) -> None:
     fat = mount(card)
     first, second = fat.open("/f", WRITE | EMPTY), fat.open("/f", READ | WRITE)
     second.write(b"x" * 11395)

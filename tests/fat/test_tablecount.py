@@ -30,7 +30,9 @@ def tables() -> dict[str, list[int]]:
 
 @pytest.mark.parametrize("few", [0, 1 << 40])
 @pytest.mark.parametrize("kind", tables())
-def test_fat32(kind: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_entries_of_fat32_are_counted(
+    kind: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = tables()[kind]
     monkeypatch.setattr(fat_table, "_FEW", few)
     monkeypatch.setattr(fat_table, "sys", SimpleNamespace(modules={}))
@@ -39,7 +41,7 @@ def test_fat32(kind: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", tables())
-def test_numpy_is_used_where_it_is_loaded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numpy_counts_the_same(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fat_table, "sys", SimpleNamespace(modules={"numpy": None}))
     table = tables()[kind]
     raw = memoryview(struct.pack(f"<{len(table)}I", *table))
@@ -47,7 +49,7 @@ def test_numpy_is_used_where_it_is_loaded(kind: str, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("kind", tables())
-def test_fat16(kind: str) -> None:
+def test_free_entries_of_fat16_are_counted(kind: str) -> None:
     table = [entry & 0xFFFF for entry in tables()[kind]]
     raw = memoryview(struct.pack(f"<{len(table)}H", *table))
     assert FreeCounter(2).count(raw) == table.count(0)

@@ -55,7 +55,7 @@ def create(fs: FatCore, first: int, count: int) -> None:
             file.write(b"x" * 1024)
 
 
-def test_a_new_file_costs_five_writes_however_many_there_are(card: Counted) -> None:
+def test_new_file_costs_five_writes_in_any_folder(card: Counted) -> None:
     fs = FatCore(card)
     fs.mkdir("/many")
     create(fs, 0, 100)
@@ -70,7 +70,7 @@ def test_a_new_file_costs_five_writes_however_many_there_are(card: Counted) -> N
     assert abs(card.writes - early[1]) < 30
 
 
-def test_opening_reads_a_folder_once(card: Counted) -> None:
+def test_open_reads_a_folder_once(card: Counted) -> None:
     with FatCore(card) as fs:
         fs.mkdir("/many")
         create(fs, 0, 600)
@@ -88,7 +88,7 @@ def test_opening_reads_a_folder_once(card: Counted) -> None:
     assert card.reads == card.writes == 0
 
 
-def test_seeking_back_follows_no_chain_again(card: Counted) -> None:
+def test_seek_back_reads_no_fat_sector(card: Counted) -> None:
     fs = FatCore(card)
     with fs.open("/a", NEW) as one, fs.open("/b", NEW) as other:
         for _ in range(300):
@@ -105,7 +105,7 @@ def test_seeking_back_follows_no_chain_again(card: Counted) -> None:
         assert (card.reads, card.writes) == (0, 500)
 
 
-def test_a_large_file_is_written_and_read_in_large_pieces(card: Counted) -> None:
+def test_large_file_is_transferred_in_large_pieces(card: Counted) -> None:
     fs = FatCore(card)
     with fs.open("/big", NEW) as file:
         for _ in range(64):
