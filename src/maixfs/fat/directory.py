@@ -51,6 +51,8 @@ _PLAIN_NUMBERS = 5
 _FIRST_READ = 8
 """Sectors read at once: few for a look at a small folder, twice as many each time after that."""
 _MOST_READ = 64
+_LISTED_AT_ONCE = 256
+"""Entries of a listing for which one copy of the order is made."""
 _MOST_DIRECTORIES = 256
 """Folders kept in RAM; those in use are kept in any case."""
 _ATTRIBUTES = ATTRIBUTES.offset
@@ -126,6 +128,8 @@ class Directory:
         self._short = NameIndex[bytes]()
         self._first_fit: dict[int, int] = {}
         """Number of free slots in a row: the first slot where so many can begin."""
+        self._entries: dict[int, FatEntry] = {}
+        """Decoded entries by slot, until something in the slot changes."""
         self._tails: dict[bytes, int] = {}
         """Short names without their number, and how many numbers are taken from 1 on."""
         self._clusters: list[int] = []
@@ -359,7 +363,7 @@ class Directory:
     def list_items(self) -> Iterator[Item]:
         """Yield the entries that FatFs lists; they may come and go meanwhile."""
         items = self.items
-        return (items[slot] for slot in self._list_slots(ahead=False))
+        return (items[slot] for slot in self._list_slots(0, ahead=False))
 
     def list_entries(self, *, ahead: bool = False) -> Iterator[FatEntry]:
         """Yield the same entries decoded, each as it is when it is asked for.
@@ -367,12 +371,37 @@ class Directory:
         ``ahead``: FatFs goes to the slot after an entry before it returns that (f_readdir).
         """
         longs, data, folder, wide = self.items.longs, self.data, self.cluster, self.volume.wide
-        for slot in self._list_slots(ahead=ahead):
+        entries, writer, order, at, seen = (
+            self._entries,
+            self._writer,
+            self._order,
+            0,
+            self.changes,
+        )
+        while not writer.waiting:
+            # The same as below, at half the cost: most listings have no sector to report.
+            for slot in order[at : at + _LISTED_AT_ONCE]:
+                entry = entries.get(slot)
+                if entry is None:
+                    entry = entries[slot] = make_entry(
+                        data, slot, longs[slot], folder=folder, wide=wide
+                    )
+                yield entry
+                at += 1
+                if self.changes != seen:
+                    seen = self.changes
+                    at = bisect_right(order, slot)
+                    break
+                if writer.waiting:
+                    break
+            if at >= len(order) and not writer.waiting and not self._read_on():
+                return
+        for slot in self._list_slots(at, ahead=ahead):
             yield make_entry(data, slot, longs[slot], folder=folder, wide=wide)
 
-    def _list_slots(self, *, ahead: bool) -> Iterator[int]:
-        order, at, seen = self._order, 0, self.changes
-        writer, reached = self._writer, 0
+    def _list_slots(self, at: int, *, ahead: bool) -> Iterator[int]:
+        order, seen = self._order, self.changes
+        writer, reached = self._writer, order[at - 1] + 1 if at else 0
         while True:
             while at < len(order):
                 slot = order[at]
@@ -423,9 +452,9 @@ class Directory:
 
     def entry(self, item: Item) -> FatEntry:
         """Return the decoded entry of an item."""
-        entry = item.entry
+        entry = self._entries.get(item.slot)
         if entry is None:
-            entry = item.entry = make_entry(
+            entry = self._entries[item.slot] = make_entry(
                 self.data, item.slot, item.long or "", folder=self.cluster, wide=self.volume.wide
             )
         return entry
@@ -439,9 +468,7 @@ class Directory:
             writer.change_folder(self, sector)
         part.pack_into(self.data, slot * ENTRY_SIZE, *values)
         writer.folder_changed(self, sector)
-        item = self.items.get(slot)
-        if item is not None:
-            item.entry = None
+        self._entries.pop(slot, None)
 
     def put_raw(self, slot: int, entry: bytes) -> None:
         """Put bytes into a slot, from its start on."""
@@ -449,6 +476,7 @@ class Directory:
         self._writer.change_folder(self, sector)
         start = slot * ENTRY_SIZE
         self.data[start : start + len(entry)] = entry
+        self._entries.pop(slot, None)
         self._writer.folder_changed(self, sector)
 
     def put_cluster(self, slot: int, cluster: int) -> None:
@@ -481,7 +509,7 @@ class Directory:
             data[at + _ATTRIBUTES] |= _ARCHIVE
         TAIL.pack_into(data, at, 0, high, time, date, first & 0xFFFF, size)
         writer.folder_changed(self, sector)
-        item.entry = None
+        self._entries.pop(slot, None)
 
     def empty(self, item: Item, date: int, time: int) -> None:
         """Take size, clusters and attributes from a file that is created again."""
@@ -568,6 +596,7 @@ class Directory:
 
     def _add(self, item: Item) -> None:
         """Take in a file that was just written."""
+        self._entries.pop(item.slot, None)  # of a removed file: it can still be asked for
         self.items.add_item(item)
         self._unindexed.append(item.slot)
         if not self._order or item.slot > self._order[-1]:
@@ -627,6 +656,7 @@ class Directory:
         self._index()
         self.volume.paths.clear()
         slot = item.slot
+        self._entries.pop(slot, None)
         if slot not in self.items.longs:
             return  # written beyond the end, and never found
         self.items.drop(slot)

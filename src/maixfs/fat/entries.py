@@ -92,6 +92,8 @@ class FatEntry(NamedTuple):
     """The 32 bytes of its short entry."""
     wide: bool
     """Whether DIR_FstClusHI counts: on FAT32 only."""
+    size: int
+    """Bytes of the file; 0 for folders. Decoded at once: nearly every listing needs it."""
     slot: int
     """Index of its short entry in its folder; -1 for the root."""
     folder: int
@@ -106,12 +108,6 @@ class FatEntry(NamedTuple):
     def attributes(self) -> int:
         """Bits of ``Attribute``."""
         return self.raw[_ATTRIBUTES]
-
-    @property
-    def size(self) -> int:
-        """Bytes of the file; 0 for folders."""
-        size: int = _SIZE.unpack(self.raw)[0]
-        return size
 
     @property
     def cluster(self) -> int:
@@ -179,11 +175,12 @@ def first_cluster(raw: bytes | bytearray, at: int = 0, *, wide: bool) -> int:
 _ROOT_DATE = 0x2821
 """2000-01-01: MicroPython's date of the root, which has no entry of its own."""
 _ROOT_RAW = DirEntry(b"", _DIRECTORY, 0, 0, 0, 0, 0, 0, 0, _ROOT_DATE, 0, 0).pack()
-ROOT = FatEntry("", _ROOT_RAW, wide=True, slot=-1, folder=0)
+ROOT = FatEntry("", _ROOT_RAW, wide=True, size=0, slot=-1, folder=0)
 """What ``FatCore.stat`` returns for the root."""
 
 
 _RAW = struct.Struct(f"{ENTRY_SIZE}s")
+_new_tuple = tuple.__new__
 
 
 def make_entry(data: bytearray, slot: int, long: str, *, folder: int, wide: bool) -> FatEntry:
@@ -194,7 +191,7 @@ def make_entry(data: bytearray, slot: int, long: str, *, folder: int, wide: bool
     (raw,) = _RAW.unpack_from(data, slot * ENTRY_SIZE)
     name = long or short_text(raw[:NAME_LENGTH], raw[_NT])
     # The constructor takes four times as long, and every listing is made of this.
-    return tuple.__new__(FatEntry, (name, raw, wide, slot, folder))
+    return _new_tuple(FatEntry, (name, raw, wide, _SIZE.unpack(raw)[0], slot, folder))
 
 
 class OpenFile(Protocol):
@@ -216,10 +213,10 @@ class Item:
     ``first`` is the slot from which on removing it marks slots as deleted: the last start of a
     long name before it, sound or not, as FatFs does. ``long`` is the long name if it is sound.
     ``found`` and ``listed``: FatFs finds it by name, and lists it; the dot entries are found
-    only. ``entry`` is its decoded entry until a slot of it is written, ``node`` the open file.
+    only. ``node`` is the open file.
     """
 
-    __slots__ = ("entry", "first", "found", "listed", "long", "node", "slot")
+    __slots__ = ("first", "found", "listed", "long", "node", "slot")
 
     def __init__(
         self, slot: int, first: int, long: str | None, *, found: bool = True, listed: bool = True
@@ -229,7 +226,6 @@ class Item:
         self.long = long
         self.found = found
         self.listed = listed
-        self.entry: FatEntry | None = None
         self.node: OpenFile | None = None
 
 
