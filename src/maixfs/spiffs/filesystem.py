@@ -379,6 +379,8 @@ class _SpiffsFile:
 
     @property
     def size(self) -> int:
+        # A descriptor of the core may have left bytes in the cache, which the size leaves out.
+        self._descriptor.flush()
         return self._descriptor.size
 
     def read_at(self, offset: int, size: int) -> bytes:
