@@ -217,4 +217,4 @@ def test_class_attributes_that_are_not_declared_as_fields_are_kept() -> None:
         value: int = field("B")
 
     assert (Marked.magic, Marked.limit, Marked.size) == (b"MARK", 5, 1)
-    assert Marked(value=3) == (3,)  # type: ignore[call-arg]
+    assert Marked(value=3) == (3,)
