@@ -16,7 +16,17 @@ import tempfile
 from pathlib import Path
 
 from timing import ProcessCost, reference_times, time_process, time_work
-from works import WIDE, Work, create_files, filled, fresh, pack_files, read_files, works
+from works import (
+    WIDE,
+    Work,
+    as_filesystem,
+    create_files,
+    filled,
+    fresh,
+    pack_files,
+    read_files,
+    works,
+)
 
 FOR_EVER = float("inf")
 
@@ -84,7 +94,7 @@ def print_growth(runs: int) -> None:
 
 def growth_works(count: int) -> list[Work]:
     """Return creating, listing and reading of ``count`` small files."""
-    stock = filled(count, 64, WIDE)
+    stock = as_filesystem(filled(count, 64, WIDE))
     return [
         Work("", "", 0, lambda: fresh(WIDE), lambda fs: create_files(fs, count, b"x" * 64)),
         Work("", "", 0, lambda: stock, lambda fs: list(fs.scandir())),

@@ -52,7 +52,7 @@ class MaixfsOSError(MaixfsError, OSError):
     def __reduce__(self) -> tuple[object, ...]:
         # Combined classes have no name in a module: pickle their parts.
         parts = getattr(type(self), "_parts", (type(self), None))
-        return _rebuild, (parts, str(self.strerror), self.errno, self.__dict__)
+        return _rebuild, (parts, str(self.strerror), self.errno, self.filename, self.__dict__)
 
 
 class DeviceError(MaixfsOSError):
@@ -159,11 +159,14 @@ def _rebuild(
     parts: tuple[type[MaixfsOSError], type[MaixfsError] | None],
     message: str,
     errno: int,
+    filename: object,
     state: dict[str, object],
 ) -> MaixfsOSError:
     """Make a pickled error again."""
     kind = combined(*parts)
     error = kind.__new__(kind)
     OSError.__init__(error, errno, message)
+    if filename is not None:
+        error.filename = filename
     error.__dict__.update(state)
     return error

@@ -84,7 +84,8 @@ class Part:
 class Record(tuple[Any, ...]):
     """Base of all records; see the head of this module.
 
-    ``size`` is in bytes, ``fields`` are the declared fields, ``struct`` the whole record's.
+    ``size`` is in bytes, ``fields`` are the declared fields, ``struct`` the whole record's. A
+    field cannot have the name of an attribute of this class (``TypeError``).
     """
 
     __slots__ = ()
@@ -94,6 +95,14 @@ class Record(tuple[Any, ...]):
 
     def __init_subclass__(cls) -> None:
         fields = tuple(_lay_out(cls))
+        # Fields are properties of the class: one of these names would hide a method, or be
+        # replaced by ``size``, ``fields`` or ``struct`` below.
+        reserved = Record.__annotations__.keys() | vars(Record).keys()
+        for declared in fields:
+            if declared.name in reserved:
+                raise TypeError(
+                    f"{cls.__name__}.{declared.name}: records use this name themselves"
+                )
         for index, declared in enumerate(fields):
             setattr(cls, declared.name, property(itemgetter(index), doc=declared.meaning))
         cls.fields = fields
@@ -104,7 +113,7 @@ class Record(tuple[Any, ...]):
         """Make a record from the values of all its fields, by position or by name."""
         names = [declared.name for declared in cls.fields]
         given = dict(zip(names, values, strict=False)) | named
-        if len(values) > len(names) or given.keys() != set(names):
+        if len(values) + len(named) != len(names) or given.keys() != set(names):
             raise TypeError(f"{cls.__name__} takes {', '.join(names)}")
         return tuple.__new__(cls, [given[name] for name in names])
 

@@ -69,6 +69,9 @@ class NativeFile(Protocol):
     def size(self) -> int:
         """Bytes of the file."""
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``offset``, all of them inside the file."""
+
     def readinto_at(self, offset: int, buffer: memoryview) -> int:
         """Fill ``buffer`` from ``offset``, at most ``size``; returns the number of bytes."""
 
@@ -154,9 +157,12 @@ class RawFile(io.RawIOBase):
         self._check_closed()
         if not self._mode.reads:
             raise io.UnsupportedOperation("not readable")
-        data = bytearray(max(self._file.size - self._position, 0))
-        count = self.readinto(data)
-        return bytes(data) if count == len(data) else bytes(data[:count])
+        left = self._file.size - self._position
+        if left <= 0:
+            return b""
+        data = self._file.read_at(self._position, left)
+        self._position += len(data)
+        return data
 
     def write(self, data: Any, /) -> int:
         """Write ``data`` at the position, or at the end in an append mode; returns the bytes."""
@@ -206,7 +212,8 @@ class RawFile(io.RawIOBase):
             if not self._file.lost:
                 self._file.close()
         finally:
-            self._mode = self._mode._replace(writes=False)
+            if self._mode.writes:
+                self._mode = self._mode._replace(writes=False)  # no flush of a file that is gone
             super().close()
 
     def _check_closed(self) -> None:

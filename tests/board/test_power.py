@@ -14,7 +14,7 @@ from maixfs import board
 from maixfs.board import BoardError
 from maixfs.board.signals import BoardOffError
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
+from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
 
 
 def test_the_vfs_from_python(desk: Desk) -> None:
@@ -183,8 +183,8 @@ def test_a_board_that_is_off_says_so(desk: Desk) -> None:
 def test_other_programs_read_what_a_board_wrote(desk: Desk) -> None:
     desk.run("with open('a', 'w') as f: f.write('data')")
     with NorChip.open(desk.folder / "flash.bin", read_only=True) as chip:
-        fs = SpiffsCore(make_driver("ideal", chip), SMALL, read_only=True)
-        assert fs.open("/a").read() == "data"
+        fs = Spiffs(make_driver("ideal", chip), SMALL, read_only=True)
+        assert fs.read_text("/a") == "data"
 
 
 def test_a_board_can_be_watched(desk: Desk) -> None:

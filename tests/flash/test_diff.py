@@ -17,7 +17,7 @@ from maixfs.flash.diff import compare_images
 from maixfs.flash.differences import Change, PartDiff, Reason
 from maixfs.flash.firmware import wrap
 from maixfs.nor import IdealDriver, NorChip
-from maixfs.spiffs import PRESETS, Geometry, SpiffsCore
+from maixfs.spiffs import PRESETS, Geometry, OpenFlag, SpiffsCore
 from maixfs.spiffs.pack import pack
 
 from .imageparts import chip, krux
@@ -29,6 +29,7 @@ GEOMETRIES = {
     "esp-idf": replace(PRESETS["esp-idf"], base=0x40000, size=0x40000),
 }
 SIZE = 0x100000
+NEW = OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY
 FILES = {"/main.py": b"print(1)\n", "/lib/a.py": b"A = 1\n" * 2000, "/empty": b""}
 
 
@@ -52,7 +53,7 @@ def worked(image: bytes, geometry: Geometry, work: Callable[[SpiffsCore], object
 
 
 def write(fs: SpiffsCore, path: str, data: bytes) -> None:
-    with fs.open(path, "wb") as file:
+    with fs.open_descriptor(path, NEW) as file:
         file.write(data)
 
 

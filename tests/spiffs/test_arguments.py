@@ -27,7 +27,6 @@ def area() -> Area:
 NAMES: list[Any] = [3, None, ["a"], ("a",), 1.5, memoryview(b"a"), object()]
 CALLS_BY_NAME: dict[str, Callable[[SpiffsCore, Any], object]] = {
     "open_descriptor": lambda fs, name: fs.open_descriptor(name, NEW),
-    "open": lambda fs, name: fs.open(name, "wb"),
     "create": lambda fs, name: fs.create(name),
     "stat": lambda fs, name: fs.stat(name),
     "find": lambda fs, name: fs.find(name),

@@ -249,7 +249,6 @@ def test_every_call_after_the_unmount_is_a_closed_error(fs: SpiffsCore) -> None:
         (fs.rename, "a", "b"),
         (fs.set_meta, "a", bytes(fs.geometry.meta_length)),
         (fs.open_descriptor, "a", W),
-        (fs.open, "a", "rb"),
         (fs.open_page, page),
         (fs.remove_page, page),
         (fs.rename_page, page, "c"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from maixfs.errors import ExistsError, FullError, MaixfsError, UsageError
 from maixfs.nor import NorChip, make_driver
-from maixfs.spiffs import SpiffsCore
+from maixfs.spiffs import Spiffs
 from maixfs.spiffs.errors import Code, SpiffsError
 from maixfs.spiffs.geometry import Geometry, GeometryError
 from maixfs.spiffs.pack import FilePages, collect, file_pages, pack, page_capacity, pages_needed
@@ -90,10 +90,10 @@ def test_a_full_area_leaves_two_empty_blocks(geometry: Geometry) -> None:
         pack([*files, ("/one-more", b"")], geometry)
 
 
-def mounted(image: bytes, g: Geometry) -> SpiffsCore:
+def mounted(image: bytes, g: Geometry) -> Spiffs:
     chip = NorChip.in_memory(g.base + g.size)
     chip.program(g.base, image)
-    return SpiffsCore(make_driver("ideal", chip), g)
+    return Spiffs(make_driver("ideal", chip), g)
 
 
 @every_geometry
@@ -101,7 +101,7 @@ def test_driver_reads_and_changes_a_packed_area(geometry: Geometry) -> None:
     sizes = fitting([size for size in edges(geometry) if size < 40 * geometry.data_size], geometry)
     files = {f"/{k}": content(size, k) for k, size in enumerate(sizes)}
     with mounted(bytes(pack(files, geometry)), geometry) as fs:
-        assert {entry.name: entry.size for entry in fs.scandir()} == {
+        assert {entry.path: entry.size for entry in fs.scandir()} == {
             name: len(data) for name, data in files.items()
         }
         files["/0"] += b"more"
@@ -110,22 +110,19 @@ def test_driver_reads_and_changes_a_packed_area(geometry: Geometry) -> None:
         fs.remove("/1")
         del files["/1"]
         for name, data in files.items():
-            with fs.open(name, "rb") as file:
-                assert file.read() == data
+            assert fs.read_bytes(name) == data
 
 
 def test_full_packed_area_takes_a_file_after_a_removal() -> None:
     files = {f"/{k}": content(9 * 4091, k) for k in range(68)}
     with mounted(bytes(pack(files, MAIXPY)), MAIXPY) as fs:
-        with pytest.raises(FullError), fs.open("/new", "wb") as file:
-            file.write(files["/5"])
+        with pytest.raises(FullError):
+            fs.write_bytes("/new", files["/5"])
         fs.remove("/5")
-        with fs.open("/new", "wb") as file:
-            file.write(files["/5"])
+        fs.write_bytes("/new", files["/5"])
         files["/new"] = files.pop("/5")
         for name, data in files.items():
-            with fs.open(name, "rb") as file:
-                assert file.read() == data
+            assert fs.read_bytes(name) == data
 
 
 @every_geometry

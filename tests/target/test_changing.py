@@ -22,7 +22,7 @@ def stored(place: Place) -> dict[bytes, bytes]:
     host = place.host / "flash.bin" if place.host.is_dir() else place.host
     chip = NorChip.in_memory(content=host.read_bytes())
     fs = SpiffsCore(IdealDriver(chip), place.geometry, read_only=True)
-    return {file.raw_name: fs.open(file.raw_name, "rb").read() for file in fs.scandir()}
+    return {file.raw_name: fs.open_page(file.page).read() for file in fs.scandir()}
 
 
 def test_what_is_written_is_there_afterwards(place: Place) -> None:

@@ -172,6 +172,10 @@ class _File:
     def size(self) -> int:
         return self._file.size
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        self._go(offset)
+        return self._file.read(size)
+
     def readinto_at(self, offset: int, buffer: memoryview) -> int:
         self._go(offset)
         return self._file.readinto(buffer)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from bisect import bisect_right
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.errors import NotFoundError, UsageError
 from maixfs.spiffs import content, gc
 from maixfs.spiffs.blocks import erase_quick, format_area, mount
-from maixfs.spiffs.descriptor import Descriptor, OpenFlag, check_int, flush_slot, open_stream
+from maixfs.spiffs.descriptor import Descriptor, OpenFlag, check_int, flush_slot
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
-from maixfs.spiffs.flags import parse_mode
 from maixfs.spiffs.geometry import Geometry
 from maixfs.spiffs.pages import check_index_header, create_header, find_name, rewrite_header
 from maixfs.spiffs.volume import Volume
@@ -226,26 +225,6 @@ class SpiffsCore:
         slot.object_id = volume.lookup[page]
         slot.flags = flags
         check_index_header(volume, page, flags_found, slot.object_id, span)
-
-    def open(
-        self,
-        name: Name,
-        mode: str = "r",
-        buffering: int = -1,
-        encoding: str | None = None,
-        errors: str | None = None,
-        newline: str | None = None,
-    ) -> IO[Any]:
-        """Open a file as Python's ``open`` does, with its modes and its io objects."""
-        flags, binary = parse_mode(mode)
-        if buffering == 0 and not binary:
-            raise ValueError("can't have unbuffered text I/O")
-        return open_stream(
-            self.open_descriptor(name, flags),
-            flags,
-            buffering,
-            None if binary else (encoding or "utf-8", errors, newline),
-        )
 
     def create(self, name: Name, meta: bytes | None = None) -> None:
         """Create an empty file; raises -10023 when the name is taken."""

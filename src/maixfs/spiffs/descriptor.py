@@ -1,11 +1,10 @@
-"""An open file: the C's descriptor with its write cache, and Python's io stack on top of it."""
+"""An open file: the C's descriptor with its write cache."""
 
 from __future__ import annotations
 
-import io
 import os
 from enum import IntFlag
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.spiffs import content, ondisk
@@ -328,113 +327,3 @@ class Descriptor:
     def __exit__(self, *_: object) -> None:
         if not self.closed:
             self.close()
-
-
-_BUFFER_SIZE = 65536
-_BUFFERS: dict[int, Any] = {
-    _RDONLY: io.BufferedReader,
-    _WRONLY: io.BufferedWriter,
-    _RDWR: io.BufferedRandom,
-}
-
-
-class RawFile(io.RawIOBase):
-    """A descriptor as Python's raw stream; seeks past the end stop at the end."""
-
-    def __init__(self, descriptor: Descriptor, *, readable: bool, writable: bool) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._readable = readable
-        self._writable = writable
-        self.name = descriptor.name
-
-    def readable(self) -> bool:
-        """Whether the mode allows reading."""
-        return self._readable
-
-    def writable(self) -> bool:
-        """Whether the mode allows writing."""
-        return self._writable
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readinto(self, buffer: Buffer) -> int:  # type: ignore[override]
-        """Fill ``buffer`` from the offset on; returns the number of bytes."""
-        return self._descriptor.readinto(memoryview(buffer))
-
-    def readall(self) -> bytes:
-        """Return all that follows."""
-        return self._descriptor.read()
-
-    def write(self, data: Buffer) -> int:  # type: ignore[override]
-        """Write ``data`` and return its length.
-
-        Python buffers above this stream, and its ``flush`` does not reach below: so nothing is
-        left to the write cache of SPIFFS.
-        """
-        return self._descriptor.write_now(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Set the offset and return it; SPIFFS files have no holes, so the end is the limit."""
-        descriptor = self._descriptor
-        if whence == os.SEEK_END:
-            descriptor.flush()
-            offset += descriptor.size
-        elif whence == os.SEEK_CUR:
-            offset += descriptor.tell()
-        if offset < 0:
-            raise ValueError(f"negative seek position {offset}")
-        descriptor.flush()
-        return descriptor.seek(min(offset, descriptor.size))
-
-    def tell(self) -> int:
-        """Return the offset."""
-        return self._descriptor.tell()
-
-    def truncate(self, size: int | None = None) -> int:
-        """Cut the file to ``size`` bytes (the offset when ``None``)."""
-        size = self._descriptor.tell() if size is None else size
-        self._descriptor.truncate(size, exact=True)
-        return size
-
-    def flush(self) -> None:
-        """Write what the cache holds for other descriptors of the file."""
-        if self._writable and not self._descriptor.closed:
-            self._descriptor.flush()
-
-    def close(self) -> None:
-        """Flush and close."""
-        if self.closed:
-            return
-        try:
-            if not self._descriptor.closed:
-                self._descriptor.close()
-        finally:
-            super().close()
-
-
-def open_stream(
-    descriptor: Descriptor,
-    flags: int,
-    buffering: int,
-    text: tuple[str, str | None, str | None] | None,
-) -> IO[Any]:
-    """Return Python's io objects over a descriptor.
-
-    ``buffering`` is that of ``open``; ``text`` is (encoding, errors, newline), ``None`` for a
-    binary stream.
-    """
-    access = int(flags) & _RDWR
-    raw = RawFile(descriptor, readable=access != _WRONLY, writable=access != _RDONLY)
-    if flags & _APPEND:
-        raw.seek(0, os.SEEK_END)  # Python's own files stand at the end then
-    if buffering == 0:
-        return raw  # type: ignore[return-value]
-    size = buffering if buffering > 1 else _BUFFER_SIZE
-    buffered: Any = _BUFFERS[access](raw, size)
-    if text is None:
-        return buffered  # type: ignore[no-any-return]
-    encoding, errors, newline = text
-    return io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)

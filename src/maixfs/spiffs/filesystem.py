@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from maixfs.errors import FileSystemError, NotEmptyError
+from maixfs.errors import FileSystemError, NameTooLongError, NotEmptyError, NotFoundError
 from maixfs.filesystem import (
     Entry,
     FileSystem,
@@ -100,9 +101,9 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     def _find(self, path: str) -> DirEntry | None:
         """Return the file of a path, whether its name has the leading slash or not."""
-        names = (_raw(path), _raw(path)[1:])
-        found = (self.core.find(name) for name in names if name)
-        return next((entry for entry in found if entry is not None), None)
+        name = _raw(path)
+        found = self.core.find(name)
+        return self.core.find(name[1:]) if found is None and len(name) > 1 else found
 
     def _resolve(self, target: str | SpiffsEntry) -> DirEntry:
         """Return the file of a path or an entry; raises for a folder and for what is not there."""
@@ -112,7 +113,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             return self._current(target.native, target.path)
         found = self._find(target)
         if found is None:
-            raise is_folder(target) if self._has_folder(target) else self._missing(target)
+            raise self._no_file(target)
         return found
 
     def _current(self, entry: DirEntry, path: str) -> DirEntry:
@@ -126,6 +127,9 @@ class Spiffs(FileSystem[DirEntry | None]):
         if not same:
             raise no_entry(path)
         return (exact or same)[0]
+
+    def _no_file(self, path: str) -> FileSystemError:
+        return is_folder(path) if self._has_folder(path) else self._missing(path)
 
     def _missing(self, path: str) -> FileSystemError:
         above = self._file_above(path)
@@ -200,20 +204,29 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     def _open(self, target: str | SpiffsEntry, mode: OpenMode) -> _SpiffsFile:
         flags = _flags(mode)
-        if isinstance(target, str) and mode.creates and self._find(target) is None:
-            if mode.exclusive and self._has_folder(target):
-                raise spiffs_error(Code.FILE_EXISTS, target)
+        if mode.exclusive and not isinstance(target, str):
+            raise spiffs_error(Code.FILE_EXISTS, target.path)
+        if not isinstance(target, str):
+            return _SpiffsFile(self.core, self._open_entry(self._resolve(target), flags))
+        if not mode.creates:
+            # Most paths are the name of a file: one search instead of two.
+            try:
+                return _SpiffsFile(self.core, self.core.open_descriptor(_raw(target), flags))
+            except (NotFoundError, NameTooLongError):
+                pass
+        found = self._find(target)
+        if mode.exclusive and (found is not None or self._has_folder(target)):
+            raise spiffs_error(Code.FILE_EXISTS, target)
+        if found is not None:
+            return _SpiffsFile(self.core, self.core.open_descriptor(found.raw_name, flags))
+        if mode.creates:
             return self._create(target, flags)
-        if mode.exclusive:
-            raise spiffs_error(
-                Code.FILE_EXISTS, target if isinstance(target, str) else target.path
-            )
-        found = self._resolve(target)
-        if self.core.find(found.raw_name) == found:
-            descriptor = self.core.open_descriptor(found.raw_name, flags)
-        else:  # the second of two headers of one name
-            descriptor = self.core.open_page(found.page, flags)
-        return _SpiffsFile(self.core, descriptor)
+        raise self._no_file(target)
+
+    def _open_entry(self, entry: DirEntry, flags: int) -> Descriptor:
+        if self.core.find(entry.raw_name) == entry:
+            return self.core.open_descriptor(entry.raw_name, flags)
+        return self.core.open_page(entry.page, flags)  # the second of two headers of one name
 
     def _create(self, path: str, flags: int) -> _SpiffsFile:
         self._check_room_for(path)
@@ -366,7 +379,13 @@ class _SpiffsFile:
 
     @property
     def size(self) -> int:
+        # A descriptor of the core may have left bytes in the cache, which the size leaves out.
+        self._descriptor.flush()
         return self._descriptor.size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        self._descriptor.seek(offset)
+        return self._descriptor.read(size)
 
     def readinto_at(self, offset: int, buffer: memoryview) -> int:
         self._descriptor.seek(offset)
@@ -387,6 +406,7 @@ class _SpiffsFile:
             self._descriptor.close()
 
 
+@lru_cache(maxsize=32)  # arithmetic on IntFlag costs as much as the rest of an open
 def _flags(mode: OpenMode) -> int:
     flags = OpenFlag(0)
     for wanted, flag in (

@@ -130,7 +130,9 @@ class Editor:
         file = fs.open_descriptor(name, flags)
         file.write(data)
         file.close()
-        if fs.open(name, "rb").read() != data:
+        with fs.open_descriptor(name, OpenFlag.RDONLY) as file:
+            stored = file.read()
+        if stored != data:
             raise TargetError(
                 f"{self._label(name)} reads back differently after it was written",
                 hint="the file system is damaged; unpack it and pack it anew",
