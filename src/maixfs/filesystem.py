@@ -336,6 +336,11 @@ class FileSystem(ABC, Generic[Native]):
         """
         target = self._target(top)
         self._check_open()
+        return self._walk(target)
+
+    def _walk(
+        self, target: str | Entry[Native]
+    ) -> Iterator[tuple[str, list[Entry[Native]], list[Entry[Native]]]]:
         stack = [target]
         while stack:
             target = stack.pop()
@@ -349,8 +354,7 @@ class FileSystem(ABC, Generic[Native]):
         """Yield the entries whose path matches; ``**`` stands for any folders."""
         _check_type("pattern", pattern, str)
         self._check_open()
-        parts = [part for part in pattern.split("/") if part not in ("", ".")]
-        yield from self._glob("/", parts)
+        return self._glob("/", [part for part in pattern.split("/") if part not in ("", ".")])
 
     def _glob(self, folder: str | Entry[Native], parts: list[str]) -> Iterator[Entry[Native]]:
         if not parts:
@@ -391,9 +395,9 @@ class FileSystem(ABC, Generic[Native]):
             missing.append(target)
             target = parent_of(target)
         if not self.isdir(target):
-            raise not_folder(target) if missing else _exists(target)
+            raise not_folder(target) if missing else already_there(target)
         if not missing and not exist_ok:
-            raise _exists(target)
+            raise already_there(target)
         for folder in reversed(missing):
             self._mkdir(folder)
 
@@ -552,7 +556,8 @@ def _matcher(pattern: str) -> Callable[[str], object]:
     return re.compile(translate(pattern)).match
 
 
-def _exists(path: str) -> ExistsError:
+def already_there(path: str) -> ExistsError:
+    """Return the error for a path that must not exist."""
     return ExistsError(f"{path}: there is something of this name already", errno=errno.EEXIST)
 
 

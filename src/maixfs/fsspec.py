@@ -13,14 +13,14 @@ from __future__ import annotations
 import errno
 import io
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from maixfs.errors import (
     ExistsError,
     FileSystemError,
     ImageError,
-    MaixfsError,
     NotFoundError,
     UsageError,
 )
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
     from maixfs.spiffs.geometry import Geometry
 
+_PATIENCE = 0.5
+"""Seconds for which another user of an image is waited for."""
 _PIECE = 1 << 20
 """Bytes that are copied in one go."""
 
@@ -76,7 +78,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if mode not in ("r", "r+"):
             raise UsageError(f"invalid mode: {mode!r}", hint="r or r+")
         self.mode = mode
-        self._devices: list[Any] = []
+        self._resources = ExitStack()
         self._mounts: dict[str, FileSystem[Any]]
         if fs is not None:
             self._mounts = {"": fs}
@@ -89,10 +91,10 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 content = _fetch(fo, target_protocol, target_options)
                 self._mounts = self._mount_content(content, geometry)
         except BaseException:
-            self._release()
+            self._resources.close()
             raise
         if not self._mounts:
-            self._release()
+            self._resources.close()
             raise ImageError(f"{fo} holds neither a SPIFFS nor a FAT volume that can be mounted")
 
     # The image
@@ -100,16 +102,30 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def _mount_file(self, path: str, geometry: Geometry | None) -> dict[str, FileSystem[Any]]:
         from maixfs.nor import NorChip
         from maixfs.sd import FileSectors
+        from maixfs.sd.journal import as_finished, finish
 
         read_only = self.mode == "r"
-        card = self._keep(FileSectors.open(path, read_only=True))
-        if geometry is None and _volumes(card):
-            card.close()
-            return _mount_card(self._keep(FileSectors.open(path, read_only=read_only)), read_only)
-        card.close()
+        self._lock(Path(path), read_only=read_only)
+        if not read_only:
+            finish(Path(path))  # what a killed process left half written
+        with FileSectors.open(path, read_only=True) as card:
+            is_card = geometry is None and bool(volumes_of(as_finished(Path(path), card)))
+        if is_card:
+            card = self._keep(FileSectors.open(path, read_only=read_only))
+            return _mount_card(as_finished(Path(path), card), read_only=read_only)
         return _mount_flash(
             self._keep(NorChip.open(path, read_only=read_only)), geometry, read_only=read_only
         )
+
+    def _lock(self, path: Path, *, read_only: bool) -> None:
+        """Keep other writers out: of the file, and of the board whose flash or card it is."""
+        from maixfs.board import Board
+        from maixfs.board.lock import BoardLock
+        from maixfs.host.locks import FileLock
+
+        if not read_only and Board.exists(path.parent):
+            self._resources.enter_context(BoardLock(path.parent))
+        self._resources.enter_context(FileLock(path, shared=read_only, wait=_PATIENCE))
 
     def _mount_content(
         self, content: bytes, geometry: Geometry | None
@@ -124,25 +140,20 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         card = RamSectors(
             max(len(content) // SECTOR, 1), content[: len(content) // SECTOR * SECTOR]
         )
-        if geometry is None and _volumes(card):
-            return _mount_card(card, True)
+        if geometry is None and volumes_of(card):
+            return _mount_card(card, read_only=True)
         return _mount_flash(NorChip.in_memory(content=content), geometry, read_only=True)
 
     def _keep(self, device: Any) -> Any:
-        self._devices.append(device)
+        self._resources.callback(device.close)
         return device
-
-    def _release(self) -> None:
-        for device in self._devices:
-            device.close()
-        self._devices.clear()
 
     def close(self) -> None:
         """Unmount what was mounted here, after writing everything, and release the image."""
         if "" not in self._mounts:
             for mount in self._mounts.values():
                 mount.close()
-        self._release()
+        self._resources.close()
 
     def __enter__(self) -> MaixfsFileSystem:
         return self
@@ -346,24 +357,30 @@ def _fetch(
     return cast("bytes", system.cat_file(path))
 
 
-def _volumes(card: SectorDevice) -> dict[str, int]:
+def volumes_of(card: SectorDevice) -> dict[str, int]:
     """Return the first sectors of the FAT volumes of a card by the names that a board mounts."""
-    from maixfs.fat import find_volume
+    from maixfs.fat import FatError, FResult, find_volume
 
     found: dict[str, int] = {}
     for part in range(5):
-        with suppress(MaixfsError):
+        try:
             start = find_volume(card, part)
-            if start not in found.values():
-                name = "sd" if not found else f"sd{len(found) + 1}"
-                found[name] = start
+        except FatError as error:
+            if error.result != FResult.NO_FILESYSTEM:
+                raise  # a card that cannot be read is no card without volumes
+            continue
+        if start not in found.values():
+            name = "sd" if not found else f"sd{len(found) + 1}"
+            found[name] = start
     return found
 
 
-def _mount_card(card: SectorDevice, read_only: bool) -> dict[str, FileSystem[Any]]:
+def _mount_card(card: SectorDevice, *, read_only: bool) -> dict[str, FileSystem[Any]]:
     from maixfs.fat import Fat
 
-    return {name: Fat(card, start, read_only=read_only) for name, start in _volumes(card).items()}
+    return {
+        name: Fat(card, start, read_only=read_only) for name, start in volumes_of(card).items()
+    }
 
 
 def _mount_flash(

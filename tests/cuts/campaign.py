@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from cuts import fat_operations, fat_sets, spiffs_operations, spiffs_sets
 from cuts.scripts import Verdict
+from maixfs.errors import UsageError
 from maixfs.nor import NorCut
 from maixfs.sd import SectorCut
 
@@ -195,7 +196,10 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     cuts = [name for name in chosen.names if "@" in name]
     for identifier in cuts:
-        print(identifier, *one_cut(identifier), sep="\n  ")
+        try:
+            print(identifier, *one_cut(identifier), sep="\n  ")
+        except UsageError as error:
+            parser.error(f"{identifier}: {error}")
     starts = tuple(name for name in chosen.names if "@" not in name)
     if cuts and not starts:
         return 0

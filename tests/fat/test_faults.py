@@ -205,6 +205,23 @@ def test_listing_continues_after_a_failed_read() -> None:
     assert fat.read_bytes("/kept") == b"k" * 3000
 
 
+def test_tree_is_not_removed_while_its_folders_cannot_be_read() -> None:
+    card = prepared("fat32")
+    with mount(card) as fat:
+        fat.mkdir("/d/below")
+        fat.write_bytes("/d/below/unseen", b"u" * 700)
+    device = Failing(card)
+    fat = FatCore(device)
+    list(fat.scandir("/d"))
+    device.reads = 0
+    with pytest.raises(FatError) as caught:
+        fat.remove_tree("/d")
+    assert caught.value.result is FResult.DISK_ERR
+    device.mend()
+    assert fat.read_bytes("/d/below/unseen") == b"u" * 700
+    assert faults(card) == []
+
+
 def test_unwritten_changes_are_written_later() -> None:
     card = prepared("fat32")
     device = Failing(card)

@@ -9,12 +9,16 @@ import fsspec
 import pytest
 from fsspec.tests import abstract
 
+from maixfs.board import Board
+from maixfs.board.errors import BoardBusyError
 from maixfs.errors import ImageError, ReadOnlyError, UsageError
-from maixfs.fat import Fat, format_volume
-from maixfs.fsspec import MaixfsFileSystem
+from maixfs.fat import Fat, FatError, FResult, format_volume
+from maixfs.fsspec import MaixfsFileSystem, volumes_of
 from maixfs.nor import NorChip, make_driver
-from maixfs.sd import FileSectors, RamSectors
+from maixfs.sd import FileSectors, RamSectors, SectorError
+from maixfs.sd.journal import Journal, journal_of
 from maixfs.sd.mbr import make_mbr, plan_partitions
+from maixfs.sd.overlay import Overlay
 from maixfs.spiffs import PRESETS, Spiffs
 from maixfs.spiffs.geometry import Geometry
 
@@ -183,3 +187,56 @@ def test_image_without_a_volume_is_refused_and_left_alone(tmp_path: Path) -> Non
 def test_wrong_arguments_are_a_usage_error(arguments: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         MaixfsFileSystem(**arguments)
+
+
+def test_second_writer_of_an_image_is_refused(tmp_path: Path) -> None:
+    card_image(tmp_path / "card.img")
+    path = str(tmp_path / "card.img")
+    with MaixfsFileSystem(path, mode="r+") as fs:
+        for mode in ("r", "r+"):
+            with pytest.raises(BlockingIOError):
+                MaixfsFileSystem(path, mode=mode)
+        fs.pipe("/sd/a", b"a")
+    with MaixfsFileSystem(path) as one, MaixfsFileSystem(path) as other:
+        assert one.cat("/sd/a") == other.cat("/sd/a") == b"a"
+
+
+def test_flash_of_a_running_board_is_not_written(tmp_path: Path) -> None:
+    Board.create(tmp_path / "board")
+    image = str(tmp_path / "board" / "flash.bin")
+    with Board.open(tmp_path / "board"), pytest.raises(BoardBusyError):
+        MaixfsFileSystem(image, mode="r+")
+    with MaixfsFileSystem(image, mode="r+") as fs:
+        fs.pipe("/flash/new", b"new")
+    with Board.open(tmp_path / "board") as board:
+        assert "new" in board.uos.listdir("/flash")
+
+
+def test_card_with_a_pending_journal_is_read_as_finished_and_finished_before_a_write(
+    tmp_path: Path,
+) -> None:
+    card_image(tmp_path / "card.img")
+    path = tmp_path / "card.img"
+    with FileSectors.open(path) as below:
+        changed = Overlay(below)
+        with Fat(changed, 2048) as fs:
+            fs.write_text("/which.txt", "changed")
+        journal = Journal(path)
+        journal.write(changed, below, list(changed.runs()), None)
+        journal.leave()
+    with MaixfsFileSystem(str(path)) as images:
+        assert images.cat("/sd/which.txt") == b"changed"
+    assert journal_of(path).exists()
+    with MaixfsFileSystem(str(path), mode="r+") as images:
+        assert images.cat("/sd/which.txt") == b"changed"
+    assert not journal_of(path).exists()
+
+
+def test_card_that_cannot_be_read_is_a_device_error(tmp_path: Path) -> None:
+    class Broken(RamSectors):
+        def read(self, sector: int, count: int) -> bytes:
+            raise SectorError("sector 0 cannot be read")
+
+    with pytest.raises(FatError) as caught:
+        volumes_of(Broken(4))
+    assert caught.value.result == FResult.DISK_ERR

@@ -7,7 +7,7 @@ something ends with ``writer.flush()``, where FatFs calls sync_fs.
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat.codepage import oem_to_unicode
@@ -514,6 +514,16 @@ def remove_tree(volume: Tree, path: Path) -> int:
     return len(found)
 
 
+@contextmanager
+def _passing_damage() -> Iterator[None]:
+    """Pass over damaged chains and folders, but not over a card that fails."""
+    try:
+        yield
+    except FatError as error:
+        if error.result != FResult.INT_ERR:
+            raise
+
+
 def _gather(
     volume: Tree, directory: Directory, item: Item, about: str
 ) -> list[tuple[Directory, Item]]:
@@ -529,7 +539,7 @@ def _gather(
         if entry.cluster == volume.cwd:
             raise fat_error(FResult.DENIED, about, f"{entry.name} is the current directory")
         seen.add(entry.cluster)
-        with suppress(FatError):
+        with _passing_damage():
             below = volume.directory(entry.cluster)
             found.extend((below, other) for other in below.list_items())
     return found
@@ -538,7 +548,7 @@ def _gather(
 def _above(volume: Tree, cluster: int) -> set[int]:
     """Return a folder and those above it, as far as they can be found."""
     seen = {0, volume.geometry.root_cluster}
-    with suppress(FatError):
+    with _passing_damage():
         while cluster not in seen:
             seen.add(cluster)
             cluster = volume.directory(cluster).parent()
@@ -553,5 +563,5 @@ def _let_go(volume: Tree, item: Item, entry: FatEntry) -> None:
     if entry.is_dir:
         volume.forget_directory(entry.cluster)
     if entry.cluster:
-        with suppress(FatError):
+        with _passing_damage():
             volume.allocator.free_chain(entry.cluster)

@@ -11,6 +11,7 @@ from maixfs.filesystem import (
     Entry,
     FileSystem,
     StatVfs,
+    already_there,
     is_folder,
     no_entry,
     not_folder,
@@ -265,7 +266,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             refuse("SPIFFS has no folders, and this one was opened without them")
         self._check_name(path + "/x")
         if self._find(path) is not None or self._has_folder(path):
-            raise spiffs_error(Code.FILE_EXISTS, path)
+            raise already_there(path)
         if not self._has_folder(parent_of(path)):
             raise self._missing(path)
         self._empty.add(path)
