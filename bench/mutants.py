@@ -33,8 +33,8 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 ROOT = Path(__file__).parent.parent
 TESTS = {
-    "spiffs": ["tests/spiffs", "tests/filesystem", "tests/cuts", "tests/golden", "tests/vfs"],
-    "fat": ["tests/fat", "tests/filesystem", "tests/cuts", "tests/golden", "tests/vfs"],
+    "spiffs": ["tests/spiffs", "tests/golden/test_spiffs.py", "tests/filesystem", "tests/cuts"],
+    "fat": ["tests/fat", "tests/golden/test_fat.py", "tests/filesystem", "tests/cuts"],
     "vfs": ["tests/vfs", "tests/golden", "tests/board"],
 }
 """What may kill a mutant of each package, the tests that fail soonest first."""
