@@ -2,7 +2,7 @@
 
     python3 dev.py cuts                                   everything; takes some ten minutes
     python3 dev.py cuts --every 20 spiffs-set fat         each 20th cut of the names that start so
-    python3 dev.py cuts spiffs/maix/overwrite@cut42.half  one cut, as a failing test names it
+    python3 dev.py cuts spiffs/maix/overwrite@cut8.half  one cut, as a failing test names it
 
 ``spiffs-set`` and ``fat-set`` are recordings of the C, ``fat-own`` are the scripts of fat-set run
 with our driver, ``spiffs`` and ``fat`` are single operations, ``fat-faithful`` the same in the
