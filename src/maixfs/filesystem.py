@@ -114,7 +114,7 @@ class FileSystem(ABC, Generic[Native]):
     """
 
     def __init__(self) -> None:
-        self._streams: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[RawFile] = weakref.WeakSet()
 
     # Primitives that a driver supplies. Paths are normalised: absolute, no trailing slash.
 
@@ -171,6 +171,10 @@ class FileSystem(ABC, Generic[Native]):
     @abstractmethod
     def _abandon(self) -> None:
         """End the mount and write nothing; what open files write afterwards goes nowhere."""
+
+    def _identity(self, entry: Entry[Native]) -> object:
+        """Return what tells a folder from all others, ``None`` where there can be no circle."""
+        return None
 
     def gc(self, length: int = 0) -> None:
         """Collect garbage until ``length`` bytes can be written at once, where the file system
@@ -237,7 +241,7 @@ class FileSystem(ABC, Generic[Native]):
         name = target if isinstance(target, str) else target.path
         raw = RawFile(self._open(target, parsed), name, parsed)
         stream = python_stream(raw, parsed, buffering, text)
-        self._streams.add(stream)
+        self._streams.add(raw)
         return stream
 
     # Whole files
@@ -303,10 +307,11 @@ class FileSystem(ABC, Generic[Native]):
         return entry is not None and entry.is_dir
 
     def _peek(self, path: PathLike) -> Entry[Native] | None:
-        target = normalise(path)
         self._check_open()
         try:
-            return self._stat(target)
+            return self._stat(normalise(path))
+        except ValueError:
+            return None  # a null character, or one that has no bytes on this medium
         except FileSystemError as error:
             # As os.path.exists: a path that cannot be is not there. Damage is still an error.
             if error.errno in _ABSENT:
@@ -341,9 +346,14 @@ class FileSystem(ABC, Generic[Native]):
     def _walk(
         self, target: str | Entry[Native]
     ) -> Iterator[tuple[str, list[Entry[Native]], list[Entry[Native]]]]:
-        stack = [target]
+        stack, seen = [target], set[object]()
         while stack:
             target = stack.pop()
+            if isinstance(target, Entry) and (identity := self._identity(target)) is not None:
+                # On a damaged medium a folder may contain itself, or one above it.
+                if identity in seen:
+                    continue
+                seen.add(identity)
             entries = list(self._scandir(target))
             folders = [entry for entry in entries if entry.is_dir]
             path = target if isinstance(target, str) else target.path
@@ -361,18 +371,20 @@ class FileSystem(ABC, Generic[Native]):
             return
         head, rest = parts[0], parts[1:]
         if head == "**":
+            while rest[:1] == ["**"]:
+                rest = rest[1:]
             yield from self._glob(folder, rest or ["*"])
-        matches = _matcher("*" if head == "**" else head)
+            for _, folders, _ in self._walk(folder):
+                for below in folders:
+                    yield from self._glob(below, rest or ["*"])
+            return
+        matches = _matcher(head)
         for entry in list(self._scandir(folder)):
-            if not matches(entry.name):
-                continue
-            if head == "**":
-                if entry.is_dir:
-                    yield from self._glob(entry, parts)
-            elif not rest:
-                yield entry
-            elif entry.is_dir:
-                yield from self._glob(entry, rest)
+            if matches(entry.name):
+                if not rest:
+                    yield entry
+                elif entry.is_dir:
+                    yield from self._glob(entry, rest)
 
     # Changing
 
@@ -413,7 +425,7 @@ class FileSystem(ABC, Generic[Native]):
         target = self._target(path)
         self._check_open()
         self._check_writable(target)
-        if target == "/":
+        if _is_root(target):
             raise _root("removed")
         self._rmdir(target)
 
@@ -446,7 +458,7 @@ class FileSystem(ABC, Generic[Native]):
         self._check_open()
         self._check_writable(old)
         path = old if isinstance(old, str) else old.path
-        if new == "/" or old == "/":
+        if new == "/" or _is_root(old):
             raise _root("moved or replaced")
         if new == path and isinstance(old, str):
             self._stat(path)
@@ -465,8 +477,7 @@ class FileSystem(ABC, Generic[Native]):
         """Flush every open stream and write everything that is held in RAM."""
         self._check_open()
         for stream in list(self._streams):
-            if not stream.closed and stream.writable():
-                stream.flush()
+            stream.flush_all()
         if not self.read_only:
             self._sync()
 
@@ -478,14 +489,16 @@ class FileSystem(ABC, Generic[Native]):
         """
         if self.closed:
             return
-        failure: BaseException | None = None
-        for stream in list(self._streams):
-            try:
-                stream.close()
-            except (FileSystemError, ClosedError) as error:
-                failure = failure or error
-        self._streams.clear()
-        self._close()
+        failure: Exception | None = None
+        try:
+            for stream in list(self._streams):
+                try:
+                    stream.close_all()
+                except (OSError, ValueError) as error:
+                    failure = failure or error
+        finally:
+            self._streams.clear()
+            self._close()
         if failure is not None:
             raise failure
 
@@ -495,7 +508,7 @@ class FileSystem(ABC, Generic[Native]):
             return
         self._abandon()
         for stream in list(self._streams):
-            stream.close()
+            stream.close_all()
         self._streams.clear()
 
     def __enter__(self) -> Self:
@@ -568,6 +581,10 @@ def not_folder(path: str) -> NotFolderError:
 
 def _root(verb: str) -> FileSystemError:
     return FileSystemError(f"/: the root cannot be {verb}", errno=errno.EBUSY)
+
+
+def _is_root(target: object) -> bool:
+    return target == "/" or (isinstance(target, Entry) and target.is_dir and target.path == "/")
 
 
 def no_entry(path: str) -> NotFoundError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import weakref
 from functools import lru_cache
 from operator import index
 from typing import IO, Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from maixfs.errors import UsageError
+from maixfs.errors import FileSystemError, UsageError, combined
 
 TextMode: TypeAlias = Literal[
     "r", "r+", "+r", "rt", "tr", "rt+", "r+t", "w", "w+", "wt", "tw", "wt+", "w+t",
@@ -69,6 +71,9 @@ class NativeFile(Protocol):
     def size(self) -> int:
         """Bytes of the file."""
 
+    def check_room(self, size: int) -> None:
+        """Raise ``FullError`` or EFBIG if the file can certainly not grow to ``size`` bytes."""
+
     def read_at(self, offset: int, size: int) -> bytes:
         """Return ``size`` bytes from ``offset``, all of them inside the file."""
 
@@ -107,6 +112,9 @@ class RawFile(io.RawIOBase):
         self._mode = mode
         self._position = file.size if mode.appends else 0
         self.name = name
+        self.layers: tuple[weakref.ref[Any], ...] = ()
+        """The streams on top of this one, the outermost first; they live as long as their user
+        wants, and a program may detach them from one another."""
 
     def readable(self) -> bool:
         """Return whether the mode allows reading."""
@@ -135,7 +143,9 @@ class RawFile(io.RawIOBase):
         elif whence != os.SEEK_SET:
             raise UsageError(f"invalid whence ({whence}, should be 0, 1 or 2)")
         if index(offset) < 0:
-            raise UsageError(f"negative seek position {offset}")
+            # An OSError as on the host, where zipfile relies on it; a ValueError too.
+            kind = combined(FileSystemError, UsageError)
+            raise kind(f"negative seek position {offset}", errno=errno.EINVAL)
         self._position = offset
         return offset
 
@@ -195,6 +205,8 @@ class RawFile(io.RawIOBase):
 
     def _fill_to(self, end: int) -> None:
         size = self._file.size
+        if size < end:
+            self._file.check_room(end)  # before the medium is filled with zeros for nothing
         while size < end:
             size += self._file.write_at(size, memoryview(_ZEROS)[: end - size])
 
@@ -215,6 +227,26 @@ class RawFile(io.RawIOBase):
             if self._mode.writes:
                 self._mode = self._mode._replace(writes=False)  # no flush of a file that is gone
             super().close()
+
+    def _open_layers(self) -> list[Any]:
+        """Return the streams on top that are open and still have something below them."""
+        layers = [layer for layer in (ref() for ref in self.layers) if layer is not None]
+        return [layer for layer in layers if _is_open(layer)]
+
+    def flush_all(self) -> None:
+        """Flush this stream and those on top of it, the outermost first."""
+        for stream in (*self._open_layers(), *(() if self.closed else (self,))):
+            if stream.writable():
+                stream.flush()
+
+    def close_all(self) -> None:
+        """Close this stream and those on top of it; the first error is raised afterwards."""
+        try:
+            for stream in self._open_layers():
+                if _is_open(stream):
+                    stream.close()
+        finally:
+            self.close()
 
     def _check_closed(self) -> None:
         if self.closed:
@@ -239,7 +271,7 @@ def text_options(
 
 
 def python_stream(
-    raw: io.RawIOBase,
+    raw: RawFile,
     mode: OpenMode,
     buffering: int,
     text: tuple[str, str | None, str | None] | None,
@@ -256,6 +288,17 @@ def python_stream(
     else:
         buffered = io.BufferedReader(raw, size)
     if text is None:
+        raw.layers = (weakref.ref(buffered),)
         return buffered  # type: ignore[no-any-return]
     encoding, errors, newline = text
-    return io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)
+    wrapper = io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)
+    raw.layers = (weakref.ref(wrapper), weakref.ref(buffered))
+    return wrapper
+
+
+def _is_open(stream: Any) -> bool:
+    """Return True unless a stream is closed or what was below it was detached."""
+    try:
+        return not stream.closed
+    except ValueError:
+        return False

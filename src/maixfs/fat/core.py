@@ -154,6 +154,12 @@ class FatCore:
         """Open a file by the slot of its short entry in the folder at cluster ``folder``."""
         return operations.open_slot(self._volume, folder, slot, open_flags(flags))
 
+    def entry_at(self, folder: int, slot: int) -> FatEntry:
+        """Return the entry in a slot of the folder at cluster ``folder``; raises ``NO_FILE``."""
+        self._volume.check_mounted()
+        directory, item = operations.find_slot(self._volume, folder, slot)
+        return directory.entry(item)
+
     def remove_entry(self, folder: int, slot: int) -> None:
         """Remove a file or an empty folder by its slot."""
         operations.remove_slot(self._volume, folder, slot)

@@ -90,6 +90,12 @@ class FatFile:
         """Whether ``sync`` has something to record."""
         return self._modified
 
+    def follow_size(self) -> None:
+        """Take the size that other open files of the entry have given it, as a host does."""
+        if self._size != self.node.high:
+            self._size = self.node.high
+            self._modified = self._modified or bool(self._flags & _WRITE)
+
     def tell(self) -> int:
         """Return the position."""
         return self._position

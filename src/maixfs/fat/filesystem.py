@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import TYPE_CHECKING
 
+from maixfs.errors import FileSystemError
 from maixfs.fat.core import FatCore
 from maixfs.fat.entries import FatEntry, unpack_time
-from maixfs.fat.errors import FResult, fat_error, full_error
+from maixfs.fat.errors import FatError, FResult, fat_error, full_error
+from maixfs.fat.file import MAX_SIZE
 from maixfs.fat.ondisk import MAX_LONG_NAME
 from maixfs.fat.openflag import OpenFlag
 from maixfs.filesystem import (
@@ -15,6 +18,7 @@ from maixfs.filesystem import (
     FileSystem,
     StatVfs,
     is_folder,
+    no_entry,
     not_folder,
     parent_of,
 )
@@ -52,6 +56,7 @@ class Fat(FileSystem[FatEntry]):
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
+        self._faithful = faithful
         self.core = FatCore(device, start, read_only=read_only, faithful=faithful, clock=clock)
 
     @property
@@ -84,14 +89,38 @@ class Fat(FileSystem[FatEntry]):
         return _entry(parent_of(path), self._native(path))
 
     def _native(self, target: str | Entry[FatEntry]) -> FatEntry:
-        return self.core.stat(_checked(target)) if isinstance(target, str) else target.native
+        """Return the native entry as it is now.
+
+        An ``Entry`` names a slot. Once its file is removed the slot may hold another one, or the
+        cluster of its folder may hold data: what does not have its name is not its file.
+        """
+        if isinstance(target, str):
+            return self.core.stat(_checked(target))
+        known = target.native
+        if not isinstance(known, FatEntry):
+            raise TypeError("this entry is of another kind of file system")
+        if known.slot < 0:
+            return known
+        try:
+            current = self.core.entry_at(known.folder, known.slot)
+        except FatError as error:
+            raise (no_entry(target.path) if error.result != FResult.DISK_ERR else error) from error
+        if (current.name, current.short_name, current.is_dir) != (
+            known.name, known.short_name, known.is_dir,
+        ):  # fmt: skip
+            raise no_entry(target.path)
+        return current
 
     def _scandir(self, target: str | Entry[FatEntry]) -> Iterator[Entry[FatEntry]]:
         if isinstance(target, str):
             return _entries(target, self.core.scandir(_checked(target)))
-        if not target.is_dir:
-            return _entries(target.path, self.core.scandir(_checked(target.path)))
-        return _entries(target.path, self.core.scandir_folder(target.native.cluster))
+        native = self._native(target)
+        if not native.is_dir:
+            raise not_folder(target.path)
+        return _entries(target.path, self.core.scandir_folder(native.cluster))
+
+    def _identity(self, entry: Entry[FatEntry]) -> object:
+        return entry.native.cluster
 
     # Changing
 
@@ -100,11 +129,14 @@ class Fat(FileSystem[FatEntry]):
         if mode.exclusive and (not isinstance(target, str) or self._peek(target) is not None):
             # FatFs would call a folder DENIED.
             raise fat_error(FResult.EXIST, target if isinstance(target, str) else target.path)
+        if target == "/":
+            raise is_folder("/")
         if isinstance(target, str):
             file = self.core.open(_checked(target), flags)
         else:
-            file = self.core.open_entry(target.native.folder, target.native.slot, flags)
-        return _File(self.core, file)
+            native = self._native(target)
+            file = self.core.open_entry(native.folder, native.slot, flags)
+        return _File(self.core, file, shares_size=not self._faithful)
 
     def _mkdir(self, path: str) -> None:
         self.core.mkdir(_checked(path))
@@ -131,9 +163,11 @@ class Fat(FileSystem[FatEntry]):
             raise is_folder(target)
         if native.is_dir:
             raise not_folder(target)
+        # The name as it is spelled: it fits into the slots that the old file gives back.
+        folder = "" if parent_of(new) == "/" else parent_of(new)
         with self.core.held():
             self.core.remove_entry(occupant.native.folder, occupant.native.slot)
-            self.core.rename_entry(native.folder, native.slot, new)
+            self.core.rename_entry(native.folder, native.slot, f"{folder}/{occupant.name}")
 
     # The whole
 
@@ -158,11 +192,16 @@ class Fat(FileSystem[FatEntry]):
 
 
 class _File:
-    """A ``FatFile`` as ``RawFile`` needs it."""
+    """A ``FatFile`` as ``RawFile`` needs it.
 
-    def __init__(self, core: FatCore, file: FatFile) -> None:
+    FatFs lets each open file have its own idea of the size, and the last one to close wins. With
+    ``shares_size`` all of them see what any of them wrote, as on a host.
+    """
+
+    def __init__(self, core: FatCore, file: FatFile, *, shares_size: bool) -> None:
         self._core = core
         self._file = file
+        self._shares_size = shares_size
 
     @property
     def lost(self) -> bool:
@@ -170,9 +209,23 @@ class _File:
 
     @property
     def size(self) -> int:
+        if self._shares_size:
+            self._file.follow_size()
         return self._file.size
 
+    def check_room(self, size: int) -> None:
+        geometry = self._core.geometry
+        if size > MAX_SIZE:
+            message = f"{self._file.name}: a file on FAT has at most {MAX_SIZE} bytes"
+            raise FileSystemError(message, errno=errno.EFBIG)
+        needed = -(-size // geometry.cluster_size) - -(-self.size // geometry.cluster_size)
+        if needed > self._core.free_clusters():
+            raise full_error(self._file.name, f"{needed} free clusters are needed")
+
     def read_at(self, offset: int, size: int) -> bytes:
+        geometry = self._core.geometry
+        if size > geometry.clusters * geometry.cluster_size:
+            raise fat_error(FResult.INT_ERR, self._file.name, "the size exceeds the volume")
         self._go(offset)
         return self._file.read(size)
 
@@ -196,9 +249,13 @@ class _File:
         self._file.truncate()
 
     def sync(self) -> None:
+        if self._shares_size:
+            self._file.follow_size()
         self._file.sync()
 
     def close(self) -> None:
+        if self._shares_size:
+            self._file.follow_size()
         self._file.close()
 
 

@@ -279,6 +279,11 @@ class SpiffsCore:
         raw = _encoded(name)
         return volume.index.visible[find_name(volume, raw)] if self._has(raw) else None
 
+    def count_named(self, name: Name) -> int:
+        """Return how many headers have a name: a power cut can leave two."""
+        self._volume.check_mounted()
+        return len(self._volume.index.pages_named(_encoded(name)))
+
     def exists(self, name: Name) -> bool:
         """Return whether there is a file of that name; raises -10036 for a long name."""
         self._volume.check_mounted()

@@ -111,6 +111,8 @@ class Spiffs(FileSystem[DirEntry | None]):
         if not isinstance(target, str):
             if target.native is None:
                 raise is_folder(target.path)
+            if not isinstance(target.native, DirEntry):
+                raise TypeError("this entry is of another kind of file system")
             return self._current(target.native, target.path)
         found = self._find(target)
         if found is None:
@@ -186,7 +188,8 @@ class Spiffs(FileSystem[DirEntry | None]):
     def _list(self, top: str) -> Iterator[SpiffsEntry]:
         prefix = top if top == "/" else top + "/"
         seen: set[str] = set()
-        for entry in self.core.scandir():
+        # All at once: a header that moves while its folder is listed would be met again.
+        for entry in list(self.core.scandir()):
             path = _path_of(entry)
             folder = _folder_of(path) if self._folders else "/"
             if folder == top:
@@ -225,9 +228,10 @@ class Spiffs(FileSystem[DirEntry | None]):
         raise self._no_file(target)
 
     def _open_entry(self, entry: DirEntry, flags: int) -> Descriptor:
-        if self.core.find(entry.raw_name) == entry:
+        if self.core.count_named(entry.raw_name) == 1:
             return self.core.open_descriptor(entry.raw_name, flags)
-        return self.core.open_page(entry.page, flags)  # the second of two headers of one name
+        # Of two headers of one name an open by name takes the one that a descriptor remembers.
+        return self.core.open_page(entry.page, flags)
 
     def _create(self, path: str, flags: int) -> _SpiffsFile:
         self._check_room_for(path)
@@ -384,7 +388,16 @@ class _SpiffsFile:
         self._descriptor.flush()
         return self._descriptor.size
 
+    def check_room(self, size: int) -> None:
+        usage, data_size = self._core.statvfs(), self._core.geometry.data_size
+        needed = -(-size // data_size) - -(-self.size // data_size)
+        if needed > usage.free + usage.deleted:
+            raise spiffs_error(Code.FULL, f"{self._descriptor.name}: {needed} pages are needed")
+
     def read_at(self, offset: int, size: int) -> bytes:
+        geometry = self._core.geometry
+        if size > geometry.pages * geometry.data_size:
+            raise spiffs_error(Code.INDEX_REF_INVALID, f"{self._descriptor.name}: {size} bytes")
         self._descriptor.seek(offset)
         return self._descriptor.read(size)
 
