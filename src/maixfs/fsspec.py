@@ -14,6 +14,7 @@ import errno
 import io
 import os
 from contextlib import ExitStack, suppress
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -236,7 +237,12 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
             raise is_folder(path)
         if mode[0] != "r":
             volume.makedirs(parent_of(inside), exist_ok=True)  # as fsspec's object stores
-        if autocommit or mode == "rb":
+        if mode[0] == "r":
+            # fsspec's transactions hold back new files only.
+            stream: Any = volume.open(inside, mode)
+            stream.size = volume.stat(inside).size  # what cat_file and read_block look for
+            return stream
+        if autocommit:
             return volume.open(inside, mode)
         if "x" in mode and volume.exists(inside):
             raise ExistsError(f"{path}: the file exists", errno=errno.EEXIST)
@@ -249,6 +255,9 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
             self.makedirs(path2, exist_ok=True)
             return
         target, path = self._on_volume(path2)
+        same = source is target and target.exists(path)
+        if same and target.stat(path).native == source.stat(inside).native:
+            return  # opening it for writing would empty what is to be read
         target.makedirs(parent_of(path), exist_ok=True)
         with source.open(inside, "rb") as reader, target.open(path, "wb") as writer:
             while piece := reader.read(_PIECE):
@@ -256,7 +265,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def mv(self, path1: str, path2: str, recursive: bool = False, **options: Any) -> None:
         """Move a file or a folder; within one volume nothing is copied."""
-        if isinstance(path1, str) and isinstance(path2, str) and not path1.endswith("*"):
+        if isinstance(path1, str) and isinstance(path2, str) and not has_magic(path1):
             source, old = self._find(path1)
             target, new = self._find(path2)
             if source is not None and source is target:
@@ -284,8 +293,11 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Make a folder and those above it."""
-        volume, inside = self._on_volume(path)
-        volume.makedirs(inside, exist_ok=exist_ok)
+        volume, inside = self._find(path)
+        if volume is not None:
+            volume.makedirs(inside, exist_ok=exist_ok)
+        elif not exist_ok:
+            raise ExistsError(f"{path}: the folder exists", errno=errno.EEXIST)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
@@ -324,6 +336,7 @@ class _Deferred(io.BytesIO):
 
     def commit(self) -> None:
         """Write the content to the volume."""
+        self.close()
         self._volume.write_bytes(self._path, self._content)
 
     def discard(self) -> None:

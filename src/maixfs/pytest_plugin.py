@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from maixfs.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -86,8 +88,13 @@ def maixfs_board(tmp_path: Path, maixfs_folder: Path | None) -> Iterator[Board]:
 
 
 def _files_of(folder: Path | None) -> Iterator[tuple[str, bytes]]:
-    """Yield path (from ``/``) and contents of every file below a folder, in order of names."""
+    """Yield path (from ``/``) and contents of every file below a folder, in order of names.
+
+    Raises ``UsageError`` where there is no such folder: a wrong path must not pass for empty.
+    """
     if folder is not None:
+        if not Path(folder).is_dir():
+            raise UsageError(f"{folder} is no folder")
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file():
                 yield f"/{path.relative_to(folder).as_posix()}", path.read_bytes()
@@ -130,10 +137,7 @@ def _tree(tree: Any, only: str) -> dict[str, bytes]:
     if isinstance(tree, str | os.PathLike):
         files = dict(_files_of(Path(tree)))
     elif hasattr(tree, "items"):
-        files = {
-            "/" + path.lstrip("/"): data.encode() if isinstance(data, str) else bytes(data)
-            for path, data in tree.items()
-        }
+        files = {"/" + path.lstrip("/"): _content(path, data) for path, data in tree.items()}
     elif hasattr(tree, "uos"):
         files = dict(_board_files(tree, "/"))
     else:
@@ -148,6 +152,14 @@ def _tree(tree: Any, only: str) -> dict[str, bytes]:
         for path, data in files.items()
         if below in ("/", path) or path.startswith(below + "/")
     }
+
+
+def _content(path: str, data: Any) -> bytes:
+    if isinstance(data, str):
+        return data.encode()
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"{path}: bytes or text expected, not {type(data).__name__}")
+    return bytes(data)
 
 
 def _board_files(board: Board, folder: str) -> Iterator[tuple[str, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -13,6 +14,7 @@ from maixfs.board import Board
 from maixfs.board.errors import BoardBusyError
 from maixfs.errors import ImageError, ReadOnlyError, UsageError
 from maixfs.fat import Fat, FatError, FResult, format_volume
+from maixfs.filesystem import FileSystem
 from maixfs.fsspec import MaixfsFileSystem, volumes_of
 from maixfs.nor import NorChip, make_driver
 from maixfs.sd import FileSectors, RamSectors, SectorError
@@ -240,3 +242,57 @@ def test_card_that_cannot_be_read_is_a_device_error(tmp_path: Path) -> None:
     with pytest.raises(FatError) as caught:
         volumes_of(Broken(4))
     assert caught.value.result == FResult.DISK_ERR
+
+
+@pytest.fixture
+def image(fs: FileSystem[Any]) -> MaixfsFileSystem:
+    """Return each kind of file system as fsspec sees it."""
+    return MaixfsFileSystem(fs=fs)
+
+
+def test_copy_of_a_file_onto_itself_keeps_it(image: MaixfsFileSystem) -> None:
+    image.pipe("/a", b"a" * 5000)
+    image.cp_file("/a", "/a")
+    image.cp("/a", "/a")
+    assert image.cat("/a") == b"a" * 5000
+
+
+def test_end_and_blocks_of_a_file_are_found(image: MaixfsFileSystem) -> None:
+    image.pipe("/a", b"one\ntwo\nthree\n")
+    assert image.cat_file("/a", start=-6) == b"three\n"
+    assert image.cat_file("/a", start=4, end=-6) == b"two\n"
+    assert image.read_block("/a", 1, 5, delimiter=b"\n") == b"two\n"
+    assert image.read_block("/a", 4, None) == b"two\nthree\n"
+
+
+def test_update_in_a_transaction_is_written_at_once(image: MaixfsFileSystem) -> None:
+    image.pipe("/a", b"old content")
+    with image.transaction, image.open("/a", "r+b") as file:
+        file.write(b"new")
+    assert image.cat("/a") == b"new content"
+
+
+def test_file_left_open_in_a_transaction_is_stored(image: MaixfsFileSystem) -> None:
+    with image.transaction:
+        file = image.open("/a", "wb")
+        file.write(b"content")
+    assert image.cat("/a") == b"content"
+    assert file.closed
+
+
+def test_move_of_a_pattern_moves_every_match(image: MaixfsFileSystem) -> None:
+    image.pipe({"/a1": b"1", "/a2": b"2", "/b1": b"3"})
+    image.makedirs("/into", exist_ok=True)
+    image.mv("/a?", "/into/")
+    assert image.cat("/into/a1") == b"1"
+    assert image.cat("/into/a2") == b"2"
+    assert image.exists("/b1")
+    assert not image.exists("/a1")
+
+
+def test_root_of_an_image_exists_already(tmp_path: Path) -> None:
+    card_image(tmp_path / "card.img")
+    with MaixfsFileSystem(str(tmp_path / "card.img"), mode="r+") as fs:
+        fs.makedirs("/", exist_ok=True)
+        with pytest.raises(FileExistsError):
+            fs.makedirs("/")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from maixfs.errors import UsageError
+from maixfs.pytest_plugin import assert_tree
 
 pytest_plugins = ["pytester"]
 
@@ -52,3 +57,13 @@ def test_fixtures_hold_the_folder_and_a_difference_names_every_file(
     result.stdout.fnmatch_lines(
         ["*missing: /none", "*unexpected: /extra", "*different: /main.py: 8 bytes*byte 0x6 on*"]
     )
+
+
+def test_folder_that_is_not_there_is_no_empty_tree(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        assert_tree(tmp_path / "wrong", {})
+
+
+def test_content_that_is_neither_bytes_nor_text_is_refused() -> None:
+    with pytest.raises(TypeError):
+        assert_tree({"/a": b""}, {"/a": 0})  # type: ignore[dict-item]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Callable
 
 import pytest
 
-from maixfs.spiffs import Geometry, SpiffsCore
+from maixfs.errors import DamagedError
+from maixfs.spiffs import Code, Geometry, SpiffsCore
 from spiffs.areas import APPEND, DIRECT, NEW, RW, Area, W, code_of, contents, get, pattern, put
 
 GEOMETRY = Geometry(0x8000, 0x1000, 256)
@@ -183,3 +185,22 @@ def test_erase_counts_wrap(counts: list[int], next_count: int) -> None:
     fs.gc_quick(0)
     after = next_count + 1 & 0xFFFF
     assert fs.statvfs().max_erase_count == (0 if after == 0x8000 else after)
+
+
+def test_file_without_one_of_its_index_pages_is_damaged_and_not_absent() -> None:
+    area = Area(Geometry(0x20000, 0x1000, 256))
+    with area.mount() as fs:
+        put(fs, "a", pattern(0x10000, 1))
+    with area.mount(read_only=True) as fs:
+        lookup = fs._volume.lookup
+        header = fs.stat("a").page
+        extra = next(
+            page for page, entry in enumerate(lookup) if entry == lookup[header] and page != header
+        )
+    area.poke_entry(extra, 0)
+    with area.mount() as fs:
+        with pytest.raises(DamagedError) as caught:
+            get(fs, "a")
+        assert not isinstance(caught.value, FileNotFoundError)
+        assert caught.value.native == Code.NOT_FOUND
+        assert caught.value.errno == errno.EIO

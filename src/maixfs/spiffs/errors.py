@@ -144,7 +144,9 @@ class SpiffsError(FileSystemError):
     code: Code
 
     def __init__(self, message: str, *, code: Code, hint: str | None = None) -> None:
-        super().__init__(message, errno=_ERRNO.get(code, errno.EIO), hint=hint)
+        damaged = isinstance(self, DamagedError)
+        number = errno.EIO if damaged else _ERRNO.get(code, errno.EIO)
+        super().__init__(message, errno=number, hint=hint)
         self.code = code
         self.native = int(code)
 
@@ -165,3 +167,9 @@ def spiffs_error(code: Code, about: str = "", *, hint: str | None = None) -> Spi
     """Return the exception for ``code``; ``about`` is a name or an address for the message."""
     sentence = _SENTENCES[code]
     return _class_of(code)(f"{about}: {sentence}" if about else sentence, code=code, hint=hint)
+
+
+def missing_page(about: str) -> SpiffsError:
+    """Return the exception for a page that a file needs and nobody lists."""
+    message = f"{about}: the page is missing"
+    return combined(SpiffsError, DamagedError)(message, code=Code.NOT_FOUND)

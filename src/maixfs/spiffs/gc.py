@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maixfs.errors import NotFoundError
+from maixfs.errors import DamagedError
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.blocks import erase_block
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
@@ -126,7 +126,9 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
     index_id = object_id | ondisk.ID_INDEX
     try:
         index_page = find_index_page(volume, index_id, span)
-    except NotFoundError:
+    except DamagedError as error:
+        if error.native != Code.NOT_FOUND:
+            raise
         volume.delete_page(page)  # no index page refers to it: a power loss came between
         return
     work = load_index_page(volume, index_id, index_page, span)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.blocks import erase_quick
-from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
+from maixfs.spiffs.errors import Code, SpiffsError, missing_page, spiffs_error
 from maixfs.spiffs.volume import index_moved
 
 if TYPE_CHECKING:
@@ -74,14 +74,15 @@ def _first_free(volume: Volume) -> int:
 def find_index_page(volume: Volume, object_id: int, span: int) -> int:
     """Return the live index page of an object (id with bit 15) and leave the search there.
 
-    Raises ``NotFoundError`` when there is none.
+    Raises ``DamagedError`` with the C's code for "not found" when there is none: the file is
+    there, and a program that catches ``FileNotFoundError`` must not take it for absent.
     """
     pages = volume.index.pages_of(object_id, span)
     volume.caches.spare = True
     if not pages:
         if volume.caches.limit is not None:
             volume.caches.spare = _search_ends_at_index_page(volume)
-        raise spiffs_error(Code.NOT_FOUND, f"index page {span} of object {object_id:#x}")
+        raise missing_page(f"index page {span} of object {object_id:#x}")
     return _first_from_cursor(volume, pages)
 
 
