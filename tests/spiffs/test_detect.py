@@ -427,7 +427,7 @@ def test_reasons_are_sentences() -> None:
     assert only(area_of(MAIXPY)).reasons == (
         "24 of 24 blocks carry their magic",
         "20 of 20 look-up entries agree with their pages",
-        "told by the tables of files, 4 of them: name length 128, meta length 0",
+        "derived from the tables of files, 4 of them: name length 128, meta length 0",
     )
     assert only(bytes(pack([], IDF))).reasons[-1] == (
         "no file tells, taken from esp-idf: name length 32, meta length 4"

@@ -322,7 +322,7 @@ class TestCollect:
             (tmp_path / name).mkdir()
         plan = collect(tmp_path)
         assert plan.files == ()
-        assert "empty folders leave no trace: /a/, /b/, /c/ and 1 more" in plan.warnings
+        assert "empty folders are not stored: /a/, /b/, /c/ and 1 more" in plan.warnings
 
     def test_host_litter_stays_behind(self, tmp_path: Path) -> None:
         (tmp_path / ".git").mkdir()
@@ -330,7 +330,9 @@ class TestCollect:
             (tmp_path / name).write_bytes(b"")
         plan = collect(tmp_path)
         assert [file.name for file in plan.files] == [b"/.hidden"]
-        assert plan.warnings == ("left out, as no board has a use for them: /.DS_Store, /.git",)
+        assert plan.warnings == (
+            "left out: files of the host or of version control: /.DS_Store, /.git",
+        )
         assert len(collect(tmp_path, everything=True).files) == 3
 
     def test_names_too_long_are_found(self, tmp_path: Path) -> None:

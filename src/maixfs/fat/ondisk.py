@@ -55,7 +55,7 @@ class Extension32(Record):
     """What follows in the boot sector of FAT32."""
 
     BPB_FATSz32: int = field("I", "sectors of a FAT", at=EXTENSION_OFFSET)
-    BPB_ExtFlags: int = field("H", "mirroring; FatFs takes no notice")
+    BPB_ExtFlags: int = field("H", "mirroring; ignored by FatFs")
     BPB_FSVer: int = field("H", "0")
     BPB_RootClus: int = field("I", "first cluster of the root")
     BPB_FSInfo: int = field("H", "sector of FSInfo: 1")

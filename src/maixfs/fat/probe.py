@@ -57,7 +57,7 @@ def _forced(card: VolumeSectors, slot: Partition, *, superfloppy: bool) -> int:
     if superfloppy:
         raise _no_volume(
             "the card has no partition table: its one volume starts at sector 0",
-            "the board looks into partitions only; make the card anew with a table",
+            "the board looks into partitions only; repartition the card with an MBR",
         )
     raise _no_volume(_refusal(slot))
 

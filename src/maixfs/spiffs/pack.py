@@ -106,7 +106,7 @@ def _does_not_fit(
 
 
 HOST_LITTER = frozenset({b".DS_Store", b".git", b"Thumbs.db", b"desktop.ini"})
-"""What hosts and version control leave in folders and no board can use."""
+"""Files and folders of the host or of version control, which a board cannot use."""
 _MOST_ENTRIES = 4 * MOST_FILES
 """No area can hold more; the folder may be a whole disk by mistake."""
 _MOST_LINKS = 1000
@@ -114,8 +114,8 @@ _MOST_LINKS = 1000
 _NAMES_SHOWN = 3
 
 _FOLDERS = "SPIFFS has no folders: these become part of names, which the firmware lists flat"
-_EMPTY = "empty folders leave no trace"
-_LITTER = "left out, as no board has a use for them"
+_EMPTY = "empty folders are not stored"
+_LITTER = "left out: files of the host or of version control"
 _OUTSIDE = "left out, as they link to outside of the folder"
 _CIRCLE = "left out, as they link to a folder that they are in"
 _SPECIAL = "left out, as they are neither files nor folders"
@@ -268,7 +268,7 @@ class _Walk:
 
 
 def _is(question: Callable[[], bool]) -> bool:
-    """Return the answer; a link to itself, which cannot be followed, is neither."""
+    """Return the answer; a link that cannot be followed is neither a file nor a folder."""
     try:
         return question()
     except OSError:

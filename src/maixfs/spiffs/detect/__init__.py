@@ -15,8 +15,8 @@ from maixfs.spiffs.detect.search import (
     find_formatted,
     find_marked,
     find_unmarked,
+    fix_bounds,
     possible_starts,
-    settle,
 )
 from maixfs.spiffs.detect.shape import (
     Layout,
@@ -117,17 +117,17 @@ def _examine(dump: Dump, area: Geometry) -> Detection | None:
     """Return what is known about an area; ``None`` if its pages contradict its look-up."""
     census = take_census(dump, area)
     fit = fit_tables(dump, area, census, possible_starts(area))
-    settled = settle(dump, area, fit.base if fit else None)
-    if settled != area:
-        census = take_census(dump, settled)
-        fit = fit or fit_tables(dump, settled, census, [settled.base])
+    fixed = fix_bounds(dump, area, fit.base if fit else None)
+    if fixed != area:
+        census = take_census(dump, fixed)
+        fit = fit or fit_tables(dump, fixed, census, [fixed.base])
     agreement = (census.agreeing + 1) / (census.used + 1)
     if agreement < 0.5:
         return None
-    layout = read_layout(dump, settled, census, fit.header_size if fit else None)
-    if not settled.use_magic and census.used and layout.source is Source.PRESET:
+    layout = read_layout(dump, fixed, census, fit.header_size if fit else None)
+    if not fixed.use_magic and census.used and layout.source is Source.PRESET:
         return None
-    geometry, preset = with_layout(settled, layout)
+    geometry, preset = with_layout(fixed, layout)
     magics, sentences = _judge_magics(dump, geometry, census)
     confidence = round(magics * _LAYOUT_SHARE[layout.source] * agreement, 3)
     sentences += _census_sentences(census)
@@ -139,7 +139,7 @@ def _judge_magics(dump: Dump, area: Geometry, census: Census) -> tuple[float, li
     seen = dump.whole_blocks(area)
     if not area.use_magic:
         share = _NO_MAGIC if census.used else _NO_MAGIC_NO_FILES
-        return share, ["no magic: the blocks are told by their look-up pages alone"]
+        return share, ["no magic: blocks are recognised by their look-up pages alone"]
     words = dump.words[(area.base + area.magic_offset) // 2 :: area.block_size // 2]
     magics = words[:seen].tolist()
     wrong = [block for block, magic in enumerate(magics) if magic != area.magic(block)]
@@ -171,5 +171,5 @@ def _layout_sentence(
         return f"no file tells, taken from {preset or 'the nearest preset'}: {lengths}"
     whose = "files" if census.live else "deleted files"
     if layout.source is Source.NAMES or fit is None:
-        return f"told by the names of {whose} alone: {lengths}"
-    return f"told by the tables of {whose}, {fit.files} of them: {lengths}"
+        return f"derived from the names of {whose} alone: {lengths}"
+    return f"derived from the tables of {whose}, {fit.files} of them: {lengths}"
