@@ -13,13 +13,13 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FatError, FResult, fat_error
+from maixfs.fat.geometry import is_boot_sector
 from maixfs.fat.ondisk import (
     FSI_COUNTS,
     FSI_LEAD_SIG,
     FSI_STRUC_SIG,
     FSI_TRAIL_SIG,
     FSI_UNKNOWN,
-    SIGNATURE_OFFSET,
     FsInfo,
 )
 from maixfs.fat.table import END_OF_CHAIN, check_link
@@ -70,8 +70,10 @@ class FreeSpace:
             return
         self._used = True
         info = FsInfo.unpack(sector)
-        signed = sector[SIGNATURE_OFFSET:] == b"\x55\xaa"
-        if signed and (info.FSI_LeadSig, info.FSI_StrucSig) == (FSI_LEAD_SIG, FSI_STRUC_SIG):
+        if is_boot_sector(sector) and (info.FSI_LeadSig, info.FSI_StrucSig) == (
+            FSI_LEAD_SIG,
+            FSI_STRUC_SIG,
+        ):
             self.free, self.last = info.FSI_Free_Count, info.FSI_Nxt_Free
 
     @property
