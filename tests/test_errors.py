@@ -38,9 +38,15 @@ from maixfs.fat.errors import fat_error, full_error
 from maixfs.host.errors import host_error
 from maixfs.nor.errors import NorError, NorImageError, nor_error
 from maixfs.nor.errors import closed as chip_closed
-from maixfs.sd.errors import SdError, SectorError, closed_error, sector_error
+from maixfs.sd.errors import SdError, SectorError, sector_error
 from maixfs.spiffs import Code, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
+
+
+def card_closed() -> SectorError:
+    """Return the error of a card whose file was closed."""
+    return combined(SectorError, ClosedError)("card.img is closed", errno=errno.EBADF)
+
 
 FAMILY = [
     kind
@@ -175,7 +181,7 @@ PICKLED: dict[str, Callable[[], MaixfsError]] = {
     "chip, closed": chip_closed,
     "chip, image": lambda: NorImageError("3 bytes"),
     "card": lambda: error_class(SdError, errno.EROFS)("locked", errno=errno.EROFS, hint="slide"),
-    "card, closed": lambda: closed_error("card.img"),
+    "card, closed": card_closed,
     "host": lambda: host_error(FLASH_FILE, "is missing", errno.ENOENT, base=NorError),
 }
 
@@ -318,8 +324,7 @@ def test_fat_denied_has_the_errno_of_its_cause(
 
 @pytest.mark.parametrize(
     "error",
-    [spiffs_error(Code.NOT_MOUNTED), fat_error(FResult.NOT_ENABLED), chip_closed(),
-     closed_error("card.img")],
+    [spiffs_error(Code.NOT_MOUNTED), fat_error(FResult.NOT_ENABLED), chip_closed(), card_closed()],
     ids=["spiffs", "fat", "chip", "card"],
 )  # fmt: skip
 def test_use_after_close_is_a_value_error_with_ebadf(error: MaixfsOSError) -> None:

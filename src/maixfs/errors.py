@@ -74,11 +74,11 @@ class ClosedError(MaixfsError, ValueError):
 
 
 class NotFoundError(FileSystemError, FileNotFoundError):
-    """There is nothing of that path (ENOENT)."""
+    """The path does not exist (ENOENT)."""
 
 
 class ExistsError(FileSystemError, FileExistsError):
-    """There is something of that path already (EEXIST)."""
+    """The path already exists (EEXIST)."""
 
 
 class IsFolderError(FileSystemError, IsADirectoryError):

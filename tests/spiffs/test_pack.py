@@ -16,7 +16,15 @@ from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import Spiffs
 from maixfs.spiffs.errors import Code, SpiffsError
 from maixfs.spiffs.geometry import Geometry, GeometryError
-from maixfs.spiffs.pack import FilePages, collect, file_pages, pack, page_capacity, pages_needed
+from maixfs.spiffs.pack import (
+    FilePages,
+    PackWarning,
+    collect,
+    file_pages,
+    pack,
+    page_capacity,
+    pages_needed,
+)
 from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
 from spiffs.plain_reader import audit, object_pages, read_files
 
@@ -308,10 +316,7 @@ class TestCollect:
         assert names == ["/Z", "/a.py", "/a/b/c.txt", "/a/z.py", "/b.py", "/ä"]
         image = bytes(pack(plan.files, MAIXPY))
         assert all(b"/" + f.content == f.name for f in read_files(image, MAIXPY))
-        assert plan.warnings == (
-            "SPIFFS has no folders: these become part of names, which the firmware lists flat:"
-            " /a/, /a/b/",
-        )
+        assert plan.warnings == (PackWarning("folders", (b"/a/", b"/a/b/")),)
 
     def test_names_without_a_slash(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(b"")
@@ -322,7 +327,9 @@ class TestCollect:
             (tmp_path / name).mkdir()
         plan = collect(tmp_path)
         assert plan.files == ()
-        assert "empty folders leave no trace: /a/, /b/, /c/ and 1 more" in plan.warnings
+        names = (b"/a/", b"/b/", b"/c/", b"/d/")
+        assert PackWarning("empty-folder", names) in plan.warnings
+        assert "/c/ and 1 more" in str(PackWarning("empty-folder", names))
 
     def test_host_litter_stays_behind(self, tmp_path: Path) -> None:
         (tmp_path / ".git").mkdir()
@@ -330,7 +337,7 @@ class TestCollect:
             (tmp_path / name).write_bytes(b"")
         plan = collect(tmp_path)
         assert [file.name for file in plan.files] == [b"/.hidden"]
-        assert plan.warnings == ("left out, as no board has a use for them: /.DS_Store, /.git",)
+        assert plan.warnings == (PackWarning("host-file", (b"/.DS_Store", b"/.git")),)
         assert len(collect(tmp_path, everything=True).files) == 3
 
     def test_names_too_long_are_found(self, tmp_path: Path) -> None:
@@ -374,8 +381,7 @@ class TestLinks:
         (folder / "file").symlink_to(folder.parent / "outside" / "secret")
         (folder / "dir").symlink_to(folder.parent / "outside")
         assert self.names(folder) == ["/lib/m.py"]
-        (warning,) = [w for w in collect(folder).warnings if "outside" in w]
-        assert warning.endswith(": /dir/, /file")
+        assert PackWarning("outside", (b"/dir/", b"/file")) in collect(folder).warnings
         assert self.names(folder, follow_links=True) == ["/dir/secret", "/file", "/lib/m.py"]
 
     def test_another_drive_is_outside(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,7 +422,8 @@ def test_collect_keeps_host_names_that_are_not_text(tmp_path: Path) -> None:
         pytest.skip("this file system wants text")
     plan = collect(tmp_path)
     assert [file.name for file in plan.files] == [b"/caf\xe9"]
-    assert plan.warnings == ("not UTF-8, stored byte for byte: /caf\\xe9",)
+    assert plan.warnings == (PackWarning("not-utf8", (b"/caf\xe9",)),)
+    assert r"/caf\xe9" in str(plan.warnings[0])
     assert [f.content for f in read_files(bytes(pack(plan.files, MAIXPY)), MAIXPY)] == [b"1"]
 
 
@@ -425,7 +432,7 @@ def test_collect_leaves_out_pipes(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     plan = collect(tmp_path)
     assert plan.files == ()
-    assert plan.warnings == ("left out, as they are neither files nor folders: /pipe",)
+    assert plan.warnings == (PackWarning("special", (b"/pipe",)),)
 
 
 @settings(max_examples=30)

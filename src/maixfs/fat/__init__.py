@@ -1,4 +1,4 @@
-"""FAT12, FAT16 and FAT32 as FatFs has them on the board.
+"""FAT12, FAT16 and FAT32 as FatFs implements them on the board.
 
     from maixfs.fat import FatCore, find_volume, format_volume
 

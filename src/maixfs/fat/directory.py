@@ -1,8 +1,9 @@
 """Folders: slots in RAM, read from the card as far as they were needed.
 
-Names are found in indexes, and free slots by where none is free before, so that what an
-operation costs does not grow with the folder. FatFs scans a folder from its start each time; where
-its window waits, the sectors that the scan would pass are reported to the volume's ``writer``.
+Names are found in indexes, and free slots by the first slot that can be free, so that the cost of
+an operation does not grow with the folder. FatFs scans a folder from its start each time; while
+its window holds a pending sector, the sectors that such a scan passes are reported to the volume's
+``writer``.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Directory:
         self._long = NameIndex[str]()
         self._short = NameIndex[bytes]()
         self._first_fit: dict[int, int] = {}
-        """Number of free slots in a row: the first slot where so many can begin."""
+        """Number of consecutive free slots: the first slot where such a run can begin."""
         self._entries: dict[int, FatEntry] = {}
         """Decoded entries by slot, until something in the slot changes."""
         self._tails: dict[bytes, int] = {}
@@ -202,7 +203,7 @@ class Directory:
         return len(self._clusters) * self.volume.cluster_size >= MAX_DIRECTORY
 
     def _read_on(self) -> bool:
-        """Read more entries; ``False`` when there are none any more."""
+        """Read more entries; returns ``False`` at the end of the folder."""
         reader = self._reader
         if reader.ended:
             return False
@@ -266,7 +267,7 @@ class Directory:
             writer.visit_others()
 
     def _pass_all(self, start: int = 0) -> None:
-        """Report a scan from ``start`` to where FatFs sees the end: a free slot or no more."""
+        """Report a scan from ``start`` to the end that FatFs sees: a free slot or the last one."""
         reader = self._reader
         self._pass(start, reader.next if reader.ended else len(self.data) // ENTRY_SIZE)
 
@@ -734,7 +735,7 @@ class Tree(Volume):
                 del self._directories[cluster]
 
     def forget_directory(self, cluster: int) -> None:
-        """Drop a folder that is no more, and what of it was not written."""
+        """Drop a removed folder and its unwritten sectors."""
         directory = self._directories.pop(cluster, None)
         if directory is not None:
             self.writer.drop_folder(directory)

@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from itertools import compress
 from operator import add
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from maixfs.fat import ondisk
 from maixfs.fat.names import MAX_PARTS, listed_name, read_long, short_text
@@ -32,15 +32,12 @@ from maixfs.fat.ondisk import (
     LongEntry,
 )
 
-if TYPE_CHECKING:
-    pass
-
 _DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _ATTRIBUTES = DirEntry.offset_of("DIR_Attr")
 _NT = DirEntry.offset_of("DIR_NTRes")
-_SIZE = struct.Struct(f"<{DirEntry.offset_of('DIR_FileSize')}xI")
+_SIZE = DirEntry.part("DIR_FileSize").struct_of_record()
 
 # Dates and times: local time, in steps of two seconds
 
@@ -436,7 +433,7 @@ def _read_slowly(
 ) -> list[str]:
     """Return the long names of ``slots``: of few ones, or with damage; add to ``firsts``.
 
-    FatFs starts anew at each part with bit 40h, so that parts before the last such part stay
+    FatFs starts again at each part with bit 40h, so that parts before the last such part stay
     when the file is removed.
     """
     names = []
@@ -602,7 +599,7 @@ class Slot(NamedTuple):
 def examine_slots(data: bytes, *, parts: bool = True) -> Iterator[Slot]:
     """Yield every slot of a directory in order, classified; never raises.
 
-    All parts between two entries are taken together, and a part with bit 40h starts anew, as in
+    All parts between two entries are taken together, and a part with bit 40h starts again, as in
     FatFs. Bytes after the last whole slot are left out; without ``parts``, so are the parts that
     a short entry follows.
     """

@@ -84,7 +84,8 @@ _ERRNO: dict[FResult, int] = {
 }
 """The errno that CPython gives for the same mistake on the host; for all others EIO.
 
-FatFs says DENIED for four mistakes that the host tells apart: whoever raises it names the errno.
+FatFs returns DENIED for four mistakes that have different errnos on the host: the caller that
+raises it passes the errno.
 """
 
 _KINDS = {
@@ -98,7 +99,7 @@ class FatError(FileSystemError):
     """A FAT operation failed; ``result`` is the number that FatFs gives (``native`` too).
 
     ``errno`` and the builtin that it also is (``FileNotFoundError`` for NO_FILE and so on) follow
-    from the result, where whoever raises it does not know better.
+    from the result, unless the caller passes another errno.
     """
 
     result: FResult

@@ -1,4 +1,4 @@
-"""An open file, as FatFs has it: own position and size, errors that stay; and how it is opened."""
+"""An open file, as in FatFs: own position and size, errors that stay; and how it is opened."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ class FatFile:
 
 
 def lose_name(node: OpenEntry) -> None:
-    """Have the open files of ``node`` record nothing any more."""
+    """Stop the open files of ``node`` from updating its entry."""
     for file in cast("Node", node).volume.files:
         if isinstance(file, FatFile) and file.node is node:
             file.lose_name()

@@ -56,11 +56,6 @@ class FatGeometry(NamedTuple):
         return self.clusters + 2
 
     @property
-    def has_root(self) -> bool:
-        """Whether the first cluster of the root is valid; FatFs checks it at the first look-up."""
-        return self.fat_type != 32 or 2 <= self.root_cluster < self.n_fatent
-
-    @property
     def fat_start(self) -> int:
         """First sector of the first FAT."""
         return self.reserved
@@ -94,7 +89,7 @@ class VolumeInfo(NamedTuple):
     """Bytes."""
     clusters: int
     free: int | None
-    """Free clusters as FSInfo has them; ``None`` if they were not counted."""
+    """Free clusters according to FSInfo; ``None`` if they were not counted."""
     label: str
     serial: int
 
@@ -107,11 +102,6 @@ class VolumeInfo(NamedTuple):
     def total_bytes(self) -> int:
         """Bytes of all clusters."""
         return self.clusters * self.cluster_size
-
-    @property
-    def free_bytes(self) -> int | None:
-        """Bytes of the free clusters."""
-        return None if self.free is None else self.free * self.cluster_size
 
 
 class BootFault(NamedTuple):
@@ -138,7 +128,7 @@ class BootReport(NamedTuple):
     clusters: int
     """0 where they cannot be computed."""
     fat_type: int
-    """12, 16 or 32 as FatFs counts clusters; 0 where their number is wrong."""
+    """12, 16 or 32 as FatFs counts clusters; 0 if the cluster count is invalid."""
     faults: tuple[BootFault, ...]
     """In the order in which FatFs finds them: it refuses the volume at the first one."""
 

@@ -353,7 +353,7 @@ _FLOPPIES = {
 
 _GIB = 1 << 21
 _SIZES_32 = ((32 * _GIB, 64), (16 * _GIB, 32), (8 * _GIB, 16), (260 << 11, 8), (0, 1))
-"""Sectors of the volume above which FAT32 starts with so many sectors in a cluster.
+"""(volume sectors, sectors per cluster) with which FAT32 starts above that volume size.
 
 These are the limits of Microsoft's format command.
 """
@@ -427,7 +427,7 @@ def _misfit_dosfs(request: Request) -> FatError:
 
 
 def _attempt(request: Request, shape: _Shape, fat_type: int, size: int) -> Layout | None:
-    """Return the layout with ``size`` sectors in a cluster, ``None`` if their number is wrong."""
+    """Return the layout with ``size`` sectors per cluster; ``None`` if it has too few or many."""
     limits, fats = _LIMITS[fat_type], request.fats or 2
     unit = size if request.sectors > _UNALIGNED else 1
     reserved = _aligned(32 if fat_type == 32 else 1, unit)

@@ -232,7 +232,10 @@ MAX_PARTS = 20
 """Parts of the longest name: 255 units and the closing 0."""
 _PART = 2 * ondisk.LONG_UNITS
 _FILLER = "\uffff" * (ondisk.LONG_UNITS - 1)
-_PIECES = [struct.Struct("10s12s4s" * count) for count in range(MAX_PARTS + 1)]
+_PIECE_CODES = "".join(
+    declared.code for declared in LongEntry.fields if declared.name.startswith("LDIR_Name")
+)
+_PIECES = [struct.Struct(_PIECE_CODES * count) for count in range(MAX_PARTS + 1)]
 """Indexed by the number of parts: their text, which each part holds in three fields."""
 _ORDERS = [bytes((order,)) for order in range(ondisk.LAST_LONG_ENTRY + MAX_PARTS + 1)]
 _MIDDLES = [bytes((ondisk.ATTR_LONG_NAME, 0, check)) for check in range(256)]

@@ -380,7 +380,7 @@ class Node:
     # The sector in RAM
 
     def _hold(self, sector: int, *, load: bool = True) -> None:
-        """Have a sector in RAM: the card's, or zeros."""
+        """Load a sector into the buffer, from the card or as zeros."""
         if sector == self.sector:
             return
         self.save()
@@ -433,7 +433,7 @@ class FreedNode(Node):
         node.release()
 
     def take(self) -> None:
-        """Count nothing: the entry has no open file in this node."""
+        """Do nothing: this node is not registered in the folder."""
 
     def release(self) -> None:
-        """Free nothing: the clusters are no longer the file's."""
+        """Do nothing: the clusters no longer belong to the file."""

@@ -55,7 +55,7 @@ class Extension32(Record):
     """What follows in the boot sector of FAT32."""
 
     BPB_FATSz32: int = field("I", "sectors of a FAT", at=EXTENSION_OFFSET)
-    BPB_ExtFlags: int = field("H", "mirroring; FatFs takes no notice")
+    BPB_ExtFlags: int = field("H", "mirroring; ignored by FatFs")
     BPB_FSVer: int = field("H", "0")
     BPB_RootClus: int = field("I", "first cluster of the root")
     BPB_FSInfo: int = field("H", "sector of FSInfo: 1")
@@ -179,6 +179,21 @@ MAX_LONG_NAME = 255
 """Most UTF-16 units of a long name."""
 MAX_DIRECTORY = 0x200000
 """Most bytes of a directory: 65,536 entries."""
+
+
+class Reserved16(Record):
+    """The first two entries of a FAT of FAT16, which belong to no cluster."""
+
+    FAT_0: int = field("H", "BPB_Media in the low byte, else ones")
+    FAT_1: int = field("H", "8000: cleanly shut down; 4000: no disk errors")
+
+
+class Reserved32(Record):
+    """The first two entries of a FAT of FAT32, which belong to no cluster."""
+
+    FAT_0: int = field("I", "BPB_Media in the low byte, else ones")
+    FAT_1: int = field("I", "08000000: cleanly shut down; 04000000: no disk errors")
+
 
 FAT32_MASK = 0x0FFFFFFF
 """The upper four bits of a FAT32 entry are kept as they are."""

@@ -47,9 +47,8 @@ _DEPTH = 4096
 class Place(NamedTuple):
     """Where a path ended.
 
-    ``item`` is what it names, ``None`` if there is nothing of that name in ``directory``, or if
-    the path names the directory itself from within (``/``, an empty path, dots at the root):
-    then ``name`` is ``None`` too.
+    ``item`` is the entry, ``None`` if ``directory`` does not contain the name. Both ``item`` and
+    ``name`` are ``None`` if the path is ``/`` or empty, or ends in dots at the root.
     """
 
     directory: Directory
@@ -358,7 +357,7 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
         # The deletion of the old entry may share a sector with a part of the new one, or with
         # something that waits longer. Nothing of it may land before the new entry is complete.
         try:
-            volume.writer.settle()
+            volume.writer.flush_metadata()
         except BaseException:
             place.directory.remove(made)
             raise

@@ -13,8 +13,9 @@ from maixfs.errors import UsageError
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, is_boot_sector, is_fat, read_geometry
-from maixfs.fat.ondisk import Extension16, Extension32, FsInfo
+from maixfs.fat.ondisk import Extension16, Extension32, FsInfo, Reserved16, Reserved32
 from maixfs.fat.sectors import VolumeSectors
+from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
 from maixfs.sd.gpt import GPT_SIGNATURE
@@ -57,7 +58,7 @@ def _forced(card: VolumeSectors, slot: Partition, *, superfloppy: bool) -> int:
     if superfloppy:
         raise _no_volume(
             "the card has no partition table: its one volume starts at sector 0",
-            "the board looks into partitions only; make the card anew with a table",
+            "the board looks into partitions only; repartition the card with an MBR",
         )
     raise _no_volume(_refusal(slot))
 
@@ -221,14 +222,14 @@ _CLEAN = {16: (0x8000, 0x4000), 32: (0x08000000, 0x04000000)}
 def _dirty(device: SectorDevice, start: int, fat: FatGeometry, head: bytes) -> DirtyMarks:
     extension = Extension32 if fat.fat_type == 32 else Extension16
     mark = bool(extension.unpack(head).BS_Reserved1 & ondisk.BOOT_DIRTY)
-    if fat.fat_type not in _CLEAN:
+    if fat.fat_type == 12:
         return DirtyMarks(boot=mark)
     try:
         table = device.read(start + fat.fat_start, 1)
     except SectorError:
         return DirtyMarks(boot=mark)
-    size = fat.fat_type // 8
-    entry = int.from_bytes(table[size : 2 * size], "little")
+    record = Reserved32 if fat.fat_type == 32 else Reserved16
+    entry = record.unpack(table).FAT_1
     clean, sound = _CLEAN[fat.fat_type]
     return DirtyMarks(boot=mark, fat=not entry & clean, errors=not entry & sound)
 
@@ -319,24 +320,33 @@ _MAGICS = (
 PROBE_SECTORS = 136
 """Sectors from the start of a volume that contain all of them."""
 
-_EXT_MAGIC = 1024 + 56
-_EXT_COMPATIBLE = 1024 + 92
-_EXT_INCOMPATIBLE = 1024 + 96
-_EXT_JOURNAL, _EXT_EXTENTS = 4, 0x40
+
+class ExtSuperblock(Record):
+    """The fields of the superblock of ext2, ext3 and ext4 that identify it."""
+
+    s_magic: int = field("H", "EF53", at=56)
+    s_feature_compat: int = field("I", "04: has a journal", at=92)
+    s_feature_incompat: int = field("I", "40: files use extents")
+
+
+_EXT_OFFSET = 1024
+"""Offset of the superblock in the volume."""
+_EXT_MAGIC, _EXT_JOURNAL, _EXT_EXTENTS = 0xEF53, 0x04, 0x40
 
 
 def foreign_kind(head: bytes) -> str | None:
     """Return the kind of file system that starts with ``head``, ``None`` for FAT and unknown."""
-    if head[_EXT_MAGIC : _EXT_MAGIC + 2] == b"\x53\xef":
-        return _ext_kind(head)
+    if len(head) >= _EXT_OFFSET + ExtSuperblock.size:
+        superblock = ExtSuperblock.unpack(head, _EXT_OFFSET)
+        if superblock.s_magic == _EXT_MAGIC:
+            return _ext_kind(superblock)
     for kind, offset, magic in _MAGICS:
         if head[offset : offset + len(magic)] == magic:
             return kind
     return None
 
 
-def _ext_kind(head: bytes) -> str:
-    if int.from_bytes(head[_EXT_INCOMPATIBLE : _EXT_INCOMPATIBLE + 4], "little") & _EXT_EXTENTS:
+def _ext_kind(superblock: ExtSuperblock) -> str:
+    if superblock.s_feature_incompat & _EXT_EXTENTS:
         return "ext4"
-    journal = int.from_bytes(head[_EXT_COMPATIBLE : _EXT_COMPATIBLE + 4], "little") & _EXT_JOURNAL
-    return "ext3" if journal else "ext2"
+    return "ext3" if superblock.s_feature_compat & _EXT_JOURNAL else "ext2"

@@ -13,13 +13,13 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FatError, FResult, fat_error
+from maixfs.fat.geometry import is_boot_sector
 from maixfs.fat.ondisk import (
     FSI_COUNTS,
     FSI_LEAD_SIG,
     FSI_STRUC_SIG,
     FSI_TRAIL_SIG,
     FSI_UNKNOWN,
-    SIGNATURE_OFFSET,
     FsInfo,
 )
 from maixfs.fat.table import END_OF_CHAIN, check_link
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Run = tuple[int, int]
 """First cluster and number of clusters that lie one after the other."""
 _FSINFO_SECTOR = 1
-"""Where FSInfo is; FatFs takes no notice of one elsewhere."""
+"""Sector of FSInfo; FatFs ignores FSInfo in any other sector."""
 _LOOK_AHEAD = 64
 """Clusters by which a run is followed further than was asked for."""
 
@@ -70,8 +70,10 @@ class FreeSpace:
             return
         self._used = True
         info = FsInfo.unpack(sector)
-        signed = sector[SIGNATURE_OFFSET:] == b"\x55\xaa"
-        if signed and (info.FSI_LeadSig, info.FSI_StrucSig) == (FSI_LEAD_SIG, FSI_STRUC_SIG):
+        if is_boot_sector(sector) and (info.FSI_LeadSig, info.FSI_StrucSig) == (
+            FSI_LEAD_SIG,
+            FSI_STRUC_SIG,
+        ):
             self.free, self.last = info.FSI_Free_Count, info.FSI_Nxt_Free
 
     @property
@@ -113,23 +115,23 @@ class Allocator:
     cluster is freed, and a chain is on the card before something leads back to it.
 
     With ``freed`` the table has given clusters back since it was written last, and taken none;
-    with ``shortened`` some of them from the end of chains that go on. ``settle`` writes entries
-    and table to the card in the order that this asks for.
+    with ``shortened`` some of them from the end of chains that go on. ``flush_metadata`` writes
+    entries and table to the card in the order that this asks for.
     """
 
-    __slots__ = ("freed", "settle", "shortened", "space", "table")
+    __slots__ = ("flush_metadata", "freed", "shortened", "space", "table")
 
-    def __init__(self, table: Table, space: FreeSpace, settle: Callable[[], None]) -> None:
+    def __init__(self, table: Table, space: FreeSpace, flush_metadata: Callable[[], None]) -> None:
         self.table = table
         self.space = space
-        self.settle = settle
+        self.flush_metadata = flush_metadata
         self.freed = False
         self.shortened = False
 
     def start(self, count: int) -> list[Run]:
         """Begin a chain of ``count`` clusters; returns its runs, shorter or none when full."""
         if self.freed:
-            self.settle()
+            self.flush_metadata()
         first = self._find(self._hint() or 1) if count and self.space.free else 0
         if not first:
             return []
@@ -141,7 +143,7 @@ class Allocator:
     def grow(self, last: int, count: int) -> list[Run]:
         """Add ``count`` clusters to the chain that ends in ``last``; returns the new runs."""
         if self.freed:
-            self.settle()
+            self.flush_metadata()
         table, runs = self.table, list[Run]()
         while count > 0 and self.space.free:
             first = last + 1 if last + 1 < table.count else 2
@@ -151,7 +153,7 @@ class Allocator:
                     break
             run = self._take(first, count)
             if first < last:
-                self._settle_run(first)
+                self._flush_run(first)
             table.put(last, first)
             if runs and sum(runs[-1]) == first:
                 runs[-1] = (runs[-1][0], runs[-1][1] + run[1])
@@ -161,13 +163,13 @@ class Allocator:
             count -= run[1]
         return runs
 
-    def _settle_run(self, first: int) -> None:
-        """Have a run on the card before a chain leads back to it, or give it up.
+    def _flush_run(self, first: int) -> None:
+        """Write a run before a lower cluster links to it; release it if that fails.
 
-        The table goes to the card from its end: what leads on comes by itself after the run.
+        The table is written from its end: a link to a higher cluster needs no such care.
         """
         try:
-            self.settle()
+            self.flush_metadata()
         except BaseException:
             self._release(first)
             raise
@@ -208,7 +210,7 @@ class Allocator:
             raise fat_error(FResult.INT_ERR, f"a chain starts at cluster {cluster:#x}")
         try:
             if self.table.dirty and not self.freed:
-                self.settle()
+                self.flush_metadata()
         finally:
             if previous:
                 self.table.put(previous, END_OF_CHAIN)
@@ -247,14 +249,15 @@ class WindowAllocator(Allocator):
     """Takes and frees clusters one by one, and looks at FAT entries in FatFs's order.
 
     ``window`` learns of each look and of each change before the next one, so that what it writes
-    in between has the content that FatFs would write. Nothing is settled: FatFs frees clusters
-    before the entry that owned them is on the card, and links a cluster before it is filled.
+    in between has the content that FatFs would write. ``flush_metadata`` does nothing: FatFs frees
+    clusters before the entry that owned them is on the card, and links a cluster before it is
+    filled.
     """
 
     __slots__ = ("_fat_start", "_window")
 
     def __init__(self, table: Table, space: FreeSpace, window: Window, fat_start: int) -> None:
-        super().__init__(table, space, _settle_nothing)
+        super().__init__(table, space, _flush_nothing)
         self._window = window
         self._fat_start = fat_start
 
@@ -401,7 +404,7 @@ def _is_one(cluster: int) -> FatError:
     return fat_error(FResult.INT_ERR, f"cluster {cluster:#x}", "its entry is 1")
 
 
-def _settle_nothing() -> None:
+def _flush_nothing() -> None:
     """Write nothing."""
 
 
@@ -468,7 +471,7 @@ class Chain:
         return self.length
 
     def take_over(self, other: Chain, count: int) -> None:
-        """Know the first ``count`` clusters as ``other`` knows them, whatever the FAT says now."""
+        """Copy the first ``count`` clusters from ``other`` without reading the FAT."""
         while self.length < min(count, other.length):
             first, row = other.locate(self.length)
             self._add(first, min(row, count - self.length))

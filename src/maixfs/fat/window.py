@@ -33,7 +33,10 @@ class Window:
         self._index = 0
 
     def visit(self, sector: int) -> None:
-        """Have ``sector`` in the window (move_window): write what waits, unless it is that."""
+        """Move the window to ``sector`` (move_window).
+
+        Writes the pending sector if it is another one.
+        """
         if self.waiting and self.waiting != sector:
             self.write_out()
 

@@ -45,7 +45,7 @@ class OpenData(Protocol):
         """Write the sector in RAM if it is newer than the card's."""
 
     def record_cut(self) -> None:
-        """Have the entry say no more than what the chain still has."""
+        """Limit the size in the entry to the length of the chain."""
 
 
 _Key = tuple[Folder, int]
@@ -122,9 +122,9 @@ class WriteBack(ABC):
 
     @abstractmethod
     def clear_cluster(self, folder: Folder, first: int) -> None:
-        """Have the cluster of zeros that begins at sector ``first`` of a folder on the card.
+        """Write the zeroed cluster at sector ``first`` of a folder.
 
-        It does not need to be there before something leads to it.
+        It is written at the latest before an entry or the FAT refers to it.
         """
 
     def data_changed(self, data: OpenData) -> None:
@@ -148,7 +148,7 @@ class WriteBack(ABC):
     # Writing
 
     @abstractmethod
-    def settle(self) -> None:
+    def flush_metadata(self) -> None:
         """Write what must be on the card before the next change, where the order asks for it."""
 
     @abstractmethod
@@ -169,8 +169,8 @@ class SafeOrder(WriteBack):
     """
 
     def allocator(self) -> Allocator:
-        """Return the allocator, which settles before freed clusters are taken again."""
-        self._allocator = Allocator(self.table, self.space, self.settle)
+        """Return the allocator, which flushes metadata before freed clusters are taken again."""
+        self._allocator = Allocator(self.table, self.space, self.flush_metadata)
         return self._allocator
 
     def visit(self, sector: int) -> None:
@@ -196,7 +196,7 @@ class SafeOrder(WriteBack):
         self.dirty[folder, index] = None
 
     def clear_cluster(self, folder: Folder, first: int) -> None:
-        """Have the cluster written before anything leads there."""
+        """Note that the cluster is written before anything refers to it."""
         self.fresh.extend((folder, first + n) for n in range(self._sectors_per_cluster))
 
     def flush(self) -> None:
@@ -215,11 +215,11 @@ class SafeOrder(WriteBack):
         allocator = self._allocator
         if allocator.freed:
             allocator.shortened = True
-        self.settle()
+        self.flush_metadata()
         self.space.flush()
         self.sectors.sync()
 
-    def settle(self) -> None:
+    def flush_metadata(self) -> None:
         """Write FAT and folders, before what was freed is taken, or the other way round.
 
         Nothing on the card leads to a freed cluster then. Where whole chains were freed, the FAT
@@ -362,8 +362,8 @@ class FatFsOrder(Window, WriteBack):
         super().forget()
         self.waiting = 0
 
-    def settle(self) -> None:
-        """Write nothing: FatFs does not care what a cut would leave."""
+    def flush_metadata(self) -> None:
+        """Write nothing: FatFs has no safe order."""
 
     def flush(self) -> None:
         """Write the window and FSInfo (sync_fs)."""

@@ -102,7 +102,8 @@ def _areas(image: FlashImage) -> Iterator[Finding]:
         geometry = area.geometry
         place = f"the SPIFFS at {geometry.base:#x}"
         if area.confidence < _SURE:
-            yield Finding("unsure", False, f"{place}: {'; '.join(area.reasons)}", geometry.base)
+            text = f"{place}: {'; '.join(map(str, area.reasons))}"
+            yield Finding("unsure", False, text, geometry.base)
         if homes and (geometry.base, geometry.size) not in [(r.start, r.size) for r in homes]:
             text = (
                 f"{place} ({geometry.size:#x} bytes) is not where the firmware looks: {homes[0]}"

@@ -94,13 +94,15 @@ def spiffs_piece(
     from maixfs.spiffs.geometry import GeometryError
     from maixfs.spiffs.pack import collect, pack
 
-    found = collect(path, follow_links=follow_links)
+    plan = collect(path, follow_links=follow_links)
     try:
-        made = replace(shape, base=place, size=size or shape.size)
+        area = replace(shape, base=place, size=size or shape.size)
     except GeometryError as error:
         raise RecipeError(f"{path}: {error}", hint=error.hint) from error
-    image = bytes(pack(found.files, made, spare_blocks=spare_blocks))
-    return Piece(f"{path.resolve().name}.bin", "spiffs", place, image), found.warnings
+    image = bytes(pack(plan.files, area, spare_blocks=spare_blocks))
+    return Piece(f"{path.resolve().name}.bin", "spiffs", place, image), tuple(
+        map(str, plan.warnings)
+    )
 
 
 def _spiffs_place(path: Path, layout: Layout) -> int:

@@ -1,7 +1,7 @@
 """New files of the host that appear whole or not at all.
 
 The content is written to a draft beside the place that it will take, brought to the disk, and
-renamed: whoever opens the path sees the old file or the new one. Drafts have names of the
+renamed: a process that opens the path sees the old file or the new one. Drafts have names of the
 program's own and are locked while they are written, so that those of killed processes are
 recognised and removed (``clear_drafts``).
 """
@@ -137,7 +137,7 @@ class Draft:
         return stream
 
     def _close(self) -> None:
-        """Close the draft, which also ends its lock; what is buffered is on its way out."""
+        """Close the draft, which also ends its lock; buffered data is discarded."""
         if self._stream is not None:
             with suppress(OSError):
                 self._stream.close()
@@ -187,7 +187,7 @@ def clear_drafts(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the host keep new names in a folder; hosts that cannot be asked (Windows) do so."""
+    """Sync a folder so that new names are durable; Windows cannot be asked for this."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -226,7 +226,7 @@ def _rename_to_free(draft: Path, place: Path) -> None:
 
 
 def _mark_sparse(handle: int) -> None:
-    """Have NTFS store holes without clusters; other file systems do that unasked."""
+    """Make NTFS store holes without clusters; other file systems do so by default."""
     if os.name == "nt":
         from maixfs.host.drives import set_sparse_on_windows
 

@@ -80,7 +80,7 @@ def drive_size(handle: int) -> int:
 
 
 def drop_cache(path: Path) -> None:
-    """Have the host drop its copy of a file, so that the medium itself is read; if it can."""
+    """Discard the host's cached pages of a file, where supported: reads then use the medium."""
     if not hasattr(os, "posix_fadvise"):
         return
     with suppress(OSError):
@@ -92,7 +92,7 @@ def drop_cache(path: Path) -> None:
 
 
 def reread_partitions(path: Path) -> None:
-    """Have Linux read the new partition table of a drive; elsewhere it is put in again."""
+    """Make Linux read the new partition table of a drive; other systems need it re-inserted."""
     if sys.platform != "linux" or not path.is_block_device():
         return
     import fcntl
@@ -107,7 +107,7 @@ def reread_partitions(path: Path) -> None:
 
 
 def set_sparse_on_windows(handle: int) -> None:
-    """Have NTFS store holes of an open file without clusters."""
+    """Make NTFS store holes of an open file without clusters."""
     if sys.platform == "win32":
         import ctypes
         import msvcrt

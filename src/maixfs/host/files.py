@@ -321,7 +321,7 @@ class HostFile:
     def _failed(self, offset: int, what: str, reason: OSError | ValueError) -> DeviceError:
         base = self._errors.failed
         if self._handle < 0:
-            # A ValueError too, as io has it for closed files.
+            # A ValueError too, as in io for closed files.
             kind = combined(base, ClosedError)
             return kind(f"{self.path} is closed", errno=errno.EBADF)
         message = f"cannot be {what} at {self._place(offset)}: {reason_of(reason)}"

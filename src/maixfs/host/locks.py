@@ -34,7 +34,7 @@ _FAR = 1 << 62
 """The byte that Windows locks. It lies behind the end of every file, because Windows refuses
 others to read and write what is locked."""
 _RETRIES = 8
-"""How often a lock is taken anew because the file was replaced meanwhile."""
+"""Attempts to take a lock on a file that is replaced meanwhile."""
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -152,7 +152,7 @@ class SidecarLock(FileLock):
 
 
 def sidecar_of(path: str | os.PathLike[str]) -> Path:
-    """Return where the lock of a file lies that is replaced whole: beside it, hidden."""
+    """Return the path of the hidden lock file beside ``path``."""
     real = Path(os.path.realpath(path))
     return real.with_name(f".{real.name}.maixfs-lock")
 

@@ -80,7 +80,7 @@ class MappedFile:
             raise host_error(self.path, what, errno.EIO, base=unfit)
 
     def flush(self) -> None:
-        """Have the host write the map to its disk; raises as ``check`` does."""
+        """Write the map to the host's disk (msync); raises as ``check`` does."""
         self.check()
         if self.read_only:
             return

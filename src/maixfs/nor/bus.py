@@ -87,7 +87,7 @@ STATUS_LOCK = 0x01
 """SRL: the registers cannot be written until the next power-on."""
 QUAD_ENABLE = 0x02
 LOCK_SECURITY = 0x38
-"""LB1 to LB3: security registers locked for good; once set, never cleared."""
+"""LB1 to LB3: security registers locked permanently; once set, never cleared."""
 LOCK_SECURITY_SHIFT = 2
 """LB of security register n is bit n + 2."""
 COMPLEMENT = 0x40

@@ -132,7 +132,7 @@ class NorChip:
     line at 0).
 
     Operations raise ``NorError``: EINVAL for addresses outside the chip, EROFS for a change of a
-    read-only chip, and a ``ClosedError`` after ``close``. Data that is no buffer raises
+    read-only chip, and a ``ClosedError`` after ``close``. Data that is not a buffer raises
     ``TypeError``. Nothing has changed then. An exception of an observer passes through.
     """
 
@@ -396,7 +396,7 @@ class NorChip:
             raise invalid("replace() needs a chip without clock and observers")
         old = self._cells[address:end]
         erased = needs_erase(old, data)
-        old[:] = data  # TypeError for what is no buffer, before a byte changes
+        old[:] = data  # TypeError if not a buffer, before a byte changes
         if erased:
             self.wear.add(address // SECTOR)
         return erased
@@ -504,7 +504,7 @@ class NorChip:
     # Files
 
     def flush(self) -> None:
-        """Have the host write image and wear counts to its disk; raises ``NorError``."""
+        """Write image and wear counts to the host's disk; raises ``NorError``."""
         self._check(0, 0)
         # The image first: if the host fails in between, a count is too low and no data is lost.
         if self._file is not None:

@@ -55,7 +55,7 @@ def closed() -> NorError:
 
 def out_of_range(address: int, length: int, size: int) -> NorError:
     """Return the error for an operation that leaves a chip of ``size`` bytes (EINVAL)."""
-    address, length = index(address), index(length)  # TypeError for what is no integer
+    address, length = index(address), index(length)  # TypeError if not an integer
     if address < 0 or length < 0:
         return invalid(f"address {address} and length {length} must not be negative")
     return invalid(

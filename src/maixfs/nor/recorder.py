@@ -91,7 +91,7 @@ def _most(change: Change) -> Patches | None:
 
 
 def _sector(change: Change) -> Patches | None:
-    """A driver that rewrites sectors has erased them and programmed nothing yet."""
+    """The rewritten sector is erased and not yet programmed."""
     if not change.rewrites:
         return None
     start = change.operation.address // SECTOR * SECTOR

@@ -165,7 +165,7 @@ def _factor_code(factor: int) -> int:
 
 
 def _time_code(microseconds: int, units: tuple[int, ...]) -> int:
-    """Return a time, rounded up, as the table has it: the unit's code above count less one."""
+    """Return a time, rounded up, as the table stores it: the unit's code above count less one."""
     for code, unit in enumerate(units):
         count = -(-microseconds // unit)
         if count <= _COUNTS:
@@ -207,7 +207,7 @@ def _decode(table: BasicTable, *, has_times: bool) -> Sfdp:
     sizes = [1 << kind.exponent if 0 < kind.exponent <= _MAX_EXPONENT else 0 for kind in types]
     erases = {size: kind.opcode for size, kind in zip(sizes, types, strict=True) if size}
     if bits % 8 or not bits or not erases:
-        raise NorImageError(f"the chip's SFDP makes no sense (density 0x{table.density:08X})")
+        raise NorImageError(f"the chip's SFDP is invalid (density 0x{table.density:08X})")
     if not has_times:
         return Sfdp(bits // 8, PAGE, erases, {}, {})
     typical, maximum = _decode_times(table, sizes)

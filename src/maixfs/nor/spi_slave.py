@@ -138,7 +138,7 @@ class StatusRegisters:
 
 
 class SecurityRegisters:
-    """Security registers 1 to 3 of 256 bytes, erased; LB bits in ``status`` lock them for good.
+    """Security registers 1 to 3 of 256 bytes, erased; LB bits in ``status`` lock them permanently.
 
     An address outside of them reads as 0xFF and changes nothing.
     """

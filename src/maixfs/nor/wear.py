@@ -110,7 +110,7 @@ class WearCounts:
         row.pack_into(self._cells, offset, *[min(count + 1, _LIMIT) for count in counts])
 
     def flush(self) -> None:
-        """Have the host write the file to its disk; raises ``NorError`` if it is gone."""
+        """Write the file to the host's disk; raises ``NorError`` if it is gone."""
         if self._file is not None:
             self._file.flush()
 

@@ -113,7 +113,11 @@ _TRAN_UNITS = (10_000, 100_000, 1_000_000, 10_000_000)
 _TRAN_FACTORS = (0, 10, 12, 13, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 70, 80)
 
 
-def pack_register(fields: Fields, values: Mapping[str, int], size: int = 16) -> bytes:
+REGISTER_BYTES = 16
+"""Size of CSD and CID."""
+
+
+def pack_register(fields: Fields, values: Mapping[str, int], size: int = REGISTER_BYTES) -> bytes:
     """Return a register of ``size`` bytes with ``values`` in their bits and zero elsewhere."""
     number = 0
     for name, value in values.items():
@@ -232,8 +236,8 @@ def parse_cid(raw: bytes, *, mmc: bool = False) -> Cid:
 
 
 def _check_length(register: str, raw: bytes) -> None:
-    if len(raw) != 16:
-        raise SdError(f"a {register} has 16 bytes, this one {len(raw)}")
+    if len(raw) != REGISTER_BYTES:
+        raise SdError(f"a {register} has {REGISTER_BYTES} bytes, this one {len(raw)}")
 
 
 def _number_of(text: str, size: int) -> int:

@@ -97,6 +97,8 @@ class R2(IntFlag):
     OUT_OF_RANGE = 128
 
 
+CRC_BYTES = 2
+"""Size of the CRC16 after a block."""
 START_BLOCK = 0xFE
 START_MULTI_WRITE = 0xFC
 STOP_MULTI_WRITE = 0xFD
@@ -146,6 +148,12 @@ def frame(command: int, argument: int = 0) -> bytes:
     # Always with its CRC: a card that does not check it ignores it.
     head = bytes([0x40 | command]) + argument.to_bytes(4, "big")
     return head + bytes([crc7(head) << 1 | 1])
+
+
+def parse_frame(data: bytes) -> tuple[int, int, bool]:
+    """Return the command number, the argument, and whether the CRC7 of six bytes is right."""
+    intact = data[5] == crc7(data[:5]) << 1 | 1
+    return data[0] & 0x3F, int.from_bytes(data[1:5], "big"), intact
 
 
 def explain_r1(value: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from operator import index
 
-from maixfs.errors import ClosedError, DeviceError, ImageError, combined, error_class
+from maixfs.errors import DeviceError, ImageError, error_class
 from maixfs.host.errors import ErrorTypes
 
 
@@ -66,11 +66,6 @@ def invalid_size(sectors: int) -> SectorError:
 def read_only_error(medium: object) -> SectorError:
     """Return the error for a write to a read-only medium (EROFS)."""
     return sector_error(f"{medium} is read-only", errno.EROFS)
-
-
-def closed_error(medium: object) -> SectorError:
-    """Return the error for a medium that is used after ``close``: a ``ClosedError`` too."""
-    return combined(SectorError, ClosedError)(f"{medium} is closed", errno=errno.EBADF)
 
 
 def _invalid(message: str, *, hint: str | None = None) -> SectorError:

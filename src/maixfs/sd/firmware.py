@@ -15,11 +15,12 @@ from __future__ import annotations
 from operator import index
 
 from maixfs.sd.bus import GuardedBus, SdBus
-from maixfs.sd.card import CSD_V1, CSD_V2, unpack_register
+from maixfs.sd.card import CSD_V1, CSD_V2, REGISTER_BYTES, unpack_register
 from maixfs.sd.clock import FAST_HZ, INIT_HZ, SECOND, byte_time
 from maixfs.sd.commands import (
     ACCEPTED,
     CHECK_PATTERN,
+    CRC_BYTES,
     HIGH_CAPACITY,
     RESPONSE_MASK,
     START_BLOCK,
@@ -222,8 +223,8 @@ class FirmwareSdCard:
         if token != START_BLOCK:
             self._end()
             raise SdError(f"{what}: the card {explain_token(token)}")
-        # The last two bytes are the CRC, which is ignored.
-        raw = self._transfer(b"\xff" * 18)[:16]
+        # The firmware reads the CRC after the register and ignores it.
+        raw = self._transfer(b"\xff" * (REGISTER_BYTES + CRC_BYTES))[:REGISTER_BYTES]
         self._end()
         return raw
 

@@ -32,9 +32,7 @@ class PartitionEntry(Record):
     """A slot of the partition table; sectors are counted from the start of the card."""
 
     status: int = field("B", "80: active; 00")
-    chs_first: bytes = field(
-        "3s", "head, sector | cylinder 9:8 << 6, cylinder 7:0; nobody reads it"
-    )
+    chs_first: bytes = field("3s", "head, sector | cylinder 9:8 << 6, cylinder 7:0; not used")
     type: int = field("B", "00: the slot is free; FatFs looks for nothing else in it")
     chs_last: bytes = field(
         "3s", "the same for the last sector; FE FF FF where it is out of reach"

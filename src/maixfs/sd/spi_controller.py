@@ -13,6 +13,7 @@ from maixfs.sd.card import AU_SECTORS, OCR_VOLTAGES, CardKind, SdCard
 from maixfs.sd.clock import SdClock
 from maixfs.sd.commands import (
     ACCEPTED,
+    CRC_BYTES,
     CRC_REJECTED,
     HIGH_CAPACITY,
     POWERED_UP,
@@ -26,8 +27,8 @@ from maixfs.sd.commands import (
     TOKEN_RANGE,
     WRITE_FAILED,
     Cmd,
-    crc7,
     crc16,
+    parse_frame,
 )
 from maixfs.sd.device import SECTOR, zero_sectors
 from maixfs.sd.errors import SectorError
@@ -258,7 +259,6 @@ class CardStore:
 
 Transfer: TypeAlias = Literal["none", "one", "many"]
 Handler: TypeAlias = Callable[[int], None]
-_CRC_BYTES = 2
 _NO_ERROR = R1(0)
 # Commands that are legal in one state only; ERASE_RESET and ILLEGAL follow from these sets.
 _WHILE_IDLE = {Cmd.GO_IDLE, Cmd.SEND_OP_COND, Cmd.SEND_IF_COND, Cmd.APP, Cmd.READ_OCR}
@@ -335,7 +335,7 @@ class CardController:
         start = START_BLOCK if self._writing == "one" else START_MULTI_WRITE
         if byte == start:
             self._block.clear()
-            self.wanted = SECTOR + _CRC_BYTES
+            self.wanted = SECTOR + CRC_BYTES
         elif byte == STOP_MULTI_WRITE and self._writing == "many":
             self._writing = "none"
             # One byte passes before the card signals busy after the stop token.
@@ -357,8 +357,7 @@ class CardController:
 
     def execute(self, frame: bytes) -> None:
         """Execute a command of six bytes."""
-        command, argument = frame[0] & 0x3F, int.from_bytes(frame[1:5], "big")
-        intact = frame[5] == crc7(frame[:5]) << 1 | 1
+        command, argument, intact = parse_frame(frame)
         # A busy card ignores everything but the reset.
         if self._outlet.busy and command != Cmd.GO_IDLE:
             return
@@ -440,7 +439,7 @@ class CardController:
 
     def _send_register(self, data: bytes, extra: bytes = b"") -> None:
         self._answer(extra=extra)
-        block = bytes([START_BLOCK]) + data + crc16(data).to_bytes(_CRC_BYTES, "big")
+        block = bytes([START_BLOCK]) + data + crc16(data).to_bytes(CRC_BYTES, "big")
         self._outlet.prepare(lambda: block, self.card.timing.register_access)
 
     # Initialisation
@@ -542,7 +541,7 @@ class CardController:
             # After an error token the transfer is over, although the host still sends CMD12.
             self._outlet.finish()
             return bytes([token])
-        check = crc16(data).to_bytes(_CRC_BYTES, "big")
+        check = crc16(data).to_bytes(CRC_BYTES, "big")
         if self.card.faults.flipped_reads > 0:
             self.card.faults.flipped_reads -= 1
             data = _flip(data)
@@ -592,7 +591,7 @@ class CardController:
         if self.card.faults.flipped_writes > 0:
             self.card.faults.flipped_writes -= 1
             data = _flip(data)
-        if self._crc_on and check != crc16(data).to_bytes(_CRC_BYTES, "big"):
+        if self._crc_on and check != crc16(data).to_bytes(CRC_BYTES, "big"):
             return CRC_REJECTED
         return self._store.save(self._position, data)
 

@@ -56,7 +56,7 @@ def _readable(volume: Volume, slot: Slot, length: int) -> int:
     """Flush the cache and return how many of ``length`` bytes can be read at the offset.
 
     Negative: all that follow. A file that never reached flash has nothing to read, and its
-    cache stays, unless 0 bytes are asked for: so the C decides it.
+    cache stays, unless 0 bytes are asked for, as in the C.
     """
     if not slot.flags & _RDONLY:
         raise spiffs_error(Code.NOT_READABLE)
@@ -226,7 +226,7 @@ def _read_into(volume: Volume, slot: Slot, buffer: memoryview) -> int:
 
 
 class Descriptor:
-    """An open file as the C has it: no buffer but the write cache, the C's error numbers.
+    """An open file as in the C: no buffer but the write cache, the C's error numbers.
 
     Dropping it without ``close`` or ``flush`` writes nothing, as when power is lost.
     """

@@ -251,7 +251,7 @@ class Spiffs(FileSystem[DirEntry | None]):
     def _note(self, path: str, step: int, before: int) -> None:
         """Keep the counts up to date after one name came or went; ``before`` is from before it.
 
-        Counting anew at each change would make many small files cost their square.
+        Recounting after every change would make n files cost n².
         """
         if self._counted == before and self.core.name_changes == before + 1:
             self._count(path, step)

@@ -41,8 +41,6 @@ FLAGS_DATA = 0xFF & ~(USED | FINAL)
 """Data page, finished."""
 FLAGS_INDEX = 0xFF & ~(USED | FINAL | INDEX)
 """Index page, finished."""
-FLAGS_INDEX_OPEN = 0xFF & ~(USED | INDEX)
-"""Index page, being written."""
 FLAGS_REMOVING = 0xFF & ~(USED | FINAL | INDEX | IXDELE)
 """Index header of a file that is being removed."""
 FLAGS_DELETE = 0xFF & ~(USED | DELET)

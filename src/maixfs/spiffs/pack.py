@@ -106,22 +106,40 @@ def _does_not_fit(
 
 
 HOST_LITTER = frozenset({b".DS_Store", b".git", b"Thumbs.db", b"desktop.ini"})
-"""What hosts and version control leave in folders and no board can use."""
+"""Files and folders of the host or of version control, which a board cannot use."""
 _MOST_ENTRIES = 4 * MOST_FILES
 """No area can hold more; the folder may be a whole disk by mistake."""
 _MOST_LINKS = 1000
 """Folders reached through links: links to folders with links can multiply endlessly."""
 _NAMES_SHOWN = 3
 
-_FOLDERS = "SPIFFS has no folders: these become part of names, which the firmware lists flat"
-_EMPTY = "empty folders leave no trace"
-_LITTER = "left out, as no board has a use for them"
-_OUTSIDE = "left out, as they link to outside of the folder"
-_CIRCLE = "left out, as they link to a folder that they are in"
-_SPECIAL = "left out, as they are neither files nor folders"
-_RAW = "not UTF-8, stored byte for byte"
-_OF_SPIFFS = (_FOLDERS, _EMPTY, _RAW)
+_WARNINGS = {
+    "folders": "SPIFFS has no folders: these become part of names, which the firmware lists flat",
+    "empty-folder": "empty folders are not stored",
+    "host-file": "left out: files of the host or of version control",
+    "outside": "left out, as they link to outside of the folder",
+    "circle": "left out, as they link to a folder that they are in",
+    "special": "left out, as they are neither files nor folders",
+    "not-utf8": "not UTF-8, stored byte for byte",
+}
+_OF_SPIFFS = frozenset({"folders", "empty-folder", "not-utf8"})
 """Warnings that do not apply to a file system with folders and text names."""
+
+
+class PackWarning(NamedTuple):
+    """A kind of problem in a folder, with all names that have it; ``str`` is a sentence."""
+
+    key: str
+    """``folders``, ``empty-folder``, ``host-file``, ``outside``, ``circle``, ``special`` or
+    ``not-utf8``."""
+    names: tuple[bytes, ...]
+    """As they would be stored, in the order of their bytes; folders end in a slash."""
+
+    def __str__(self) -> str:
+        shown = (name.decode("utf-8", "backslashreplace") for name in self.names[:_NAMES_SHOWN])
+        more = len(self.names) - _NAMES_SHOWN
+        sentence = f"{_WARNINGS[self.key]}: {', '.join(shown)}"
+        return sentence + (f" and {more} more" if more > 0 else "")
 
 
 class PackFile(NamedTuple):
@@ -136,7 +154,8 @@ class PackPlan(NamedTuple):
     """The files of a folder in the order of their names' bytes, and the warnings about it."""
 
     files: tuple[PackFile, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[PackWarning, ...]
+    """One for each kind."""
     folders: tuple[bytes, ...] = ()
     """Names of the folders in it, in the order of their bytes."""
 
@@ -163,8 +182,8 @@ def collect(
     """
     walk = _Walk(Path(folder), prefix.encode(), follow_links, everything)
     walk.run()
-    said = walk.warnings(_OF_SPIFFS if real_folders else ())
-    return PackPlan(tuple(sorted(walk.files)), said, tuple(sorted(walk.folders)))
+    warnings = walk.warnings(_OF_SPIFFS if real_folders else frozenset())
+    return PackPlan(tuple(sorted(walk.files)), warnings, tuple(sorted(walk.folders)))
 
 
 class _Folder(NamedTuple):
@@ -197,22 +216,22 @@ class _Walk:
             if folder.path != self._root:
                 self.folders.append(folder.name.rstrip(b"/"))
             if not entries and folder.path != self._root:
-                self._note(_EMPTY, folder.name)
+                self._note("empty-folder", folder.name)
             for entry in entries:
                 name = folder.name + entry.name
                 if entry.name in self._ignored:
-                    self._note(_LITTER, name)
+                    self._note("host-file", name)
                 elif _is(entry.is_dir):
                     waiting += self._enter(folder, entry, name + b"/")
                 else:
                     self._add(entry, name)
 
-    def warnings(self, unsaid: tuple[str, ...]) -> tuple[str, ...]:
-        """Return one sentence for each kind of warning, with the first few names."""
+    def warnings(self, ignored: frozenset[str]) -> tuple[PackWarning, ...]:
+        """Return a warning for each kind that occurred and is not in ``ignored``."""
         return tuple(
-            _sentence(text, sorted(names))
-            for text, names in self._notes.items()
-            if text not in unsaid
+            PackWarning(key, tuple(sorted(names)))
+            for key, names in self._notes.items()
+            if key not in ignored
         )
 
     def _scan(self, folder: _Folder) -> list[os.DirEntry[bytes]]:
@@ -236,24 +255,24 @@ class _Walk:
         """
         real = os.path.realpath(entry.path)
         if not self._may_follow(real):
-            self._note(_OUTSIDE, name)
+            self._note("outside", name)
         elif real in folder.above:
-            self._note(_CIRCLE, name)
+            self._note("circle", name)
         else:
-            self._note(_FOLDERS, name)
+            self._note("folders", name)
             self._links += entry.is_symlink()
             return [_Folder(real, name, (*folder.above, real))]
         return []
 
     def _add(self, entry: os.DirEntry[bytes], name: bytes) -> None:
         if not _is(entry.is_file):
-            self._note(_SPECIAL, name)
+            self._note("special", name)
         elif entry.is_symlink() and not self._may_follow(os.path.realpath(entry.path)):
-            self._note(_OUTSIDE, name)
+            self._note("outside", name)
         else:
             self.files.append(PackFile(name, Path(os.fsdecode(entry.path))))
             if name.decode("utf-8", "ignore").encode() != name:
-                self._note(_RAW, name)
+                self._note("not-utf8", name)
 
     def _may_follow(self, real: bytes) -> bool:
         if self._follow_links:
@@ -263,22 +282,16 @@ class _Walk:
         except ValueError:  # another drive
             return False
 
-    def _note(self, text: str, name: bytes) -> None:
-        self._notes.setdefault(text, []).append(name)
+    def _note(self, key: str, name: bytes) -> None:
+        self._notes.setdefault(key, []).append(name)
 
 
 def _is(question: Callable[[], bool]) -> bool:
-    """Return the answer; a link to itself, which cannot be followed, is neither."""
+    """Return the answer; a link that cannot be followed is neither a file nor a folder."""
     try:
         return question()
     except OSError:
         return False
-
-
-def _sentence(text: str, names: list[bytes]) -> str:
-    shown = ", ".join(name.decode("utf-8", "backslashreplace") for name in names[:_NAMES_SHOWN])
-    more = len(names) - _NAMES_SHOWN
-    return f"{text}: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 Content: TypeAlias = bytes | bytearray | memoryview | Path

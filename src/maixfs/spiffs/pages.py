@@ -72,7 +72,7 @@ def _first_free(volume: Volume) -> int:
 
 
 def find_index_page(volume: Volume, object_id: int, span: int) -> int:
-    """Return the live index page of an object (id with bit 15) and leave the search there.
+    """Return the live index page of an object (id with bit 15) and store it as the search cursor.
 
     Raises ``DamagedError`` with the C's code for "not found" when there is none: the file is
     there, and a program that catches ``FileNotFoundError`` must not take it for absent.
@@ -101,7 +101,7 @@ def find_name(volume: Volume, name: bytes) -> int:
 
 
 def _search_ends_at_index_page(volume: Volume) -> bool:
-    """Return whether a search in vain reads a page header after the last look-up page.
+    """Return True if an unsuccessful search reads a header after the last look-up page.
 
     The C reads headers past its cache. It starts at the search cursor, goes once round, and reads
     the block of the cursor to its end again unless the cursor was at the block's start.
@@ -233,7 +233,7 @@ def check_index_page(volume: Volume, object_id: int, page: int, span: int) -> No
 def check_index_header(
     volume: Volume, page: int, flags: int, object_id: int, span_error: int
 ) -> None:
-    """Raise the C's number unless ``page`` has the flags of a live index page and its id one's.
+    """Raise the C's number unless ``page`` is a live index page, by its flags and object id.
 
     ``span_error`` is 0 if the page carries the span that it should have.
     """

@@ -112,7 +112,7 @@ def _host_folder(path: Path, contents_only: bool, ways: Ways) -> Found:
     folders: list[Parts] = [()] if base else []
     folders += (tuple(show(part) for part in inner.split(b"/")) for inner in plan.folders)
     found = (Item(TargetPath(path), 0, True, base + way, way) for way in folders)
-    return Found(items, True, plan.warnings, tuple(found))
+    return Found(items, True, tuple(map(str, plan.warnings)), tuple(found))
 
 
 def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:

@@ -102,7 +102,7 @@ def without_errno_attribute() -> Iterator[None]:
 
 
 class PlainOSError(OSError):
-    """``OSError`` as MicroPython has it: only ``args``, of any number and type.
+    """``OSError`` as in MicroPython: only ``args``, of any number and type.
 
     ``str()`` of one number gives ``[Errno 2] ENOENT`` (the bare number if ``uerrno`` has no
     name for it), ``repr()`` gives ``OSError(2,)``.
@@ -150,7 +150,7 @@ def _rebuild(number: int) -> VfsError:
 
 
 class PlainTimeoutError(PlainOSError):
-    """``TimeoutError`` as MicroPython has it: an ``OSError`` with another name."""
+    """``TimeoutError`` as in MicroPython: an ``OSError`` with another name."""
 
 
 # Programs print type(error).__name__, and tracebacks print the module too: both have to show

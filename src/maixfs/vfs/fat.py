@@ -364,7 +364,7 @@ class VfsFat(NativeDriver):
         return entry
 
     def import_stat(self, path: str) -> ImportStat:
-        """Return what ``import`` finds; the root is nothing."""
+        """Return what ``import`` finds; return ``NONE`` for the root."""
         try:
             entry = self._stat(encode(c_string(path)))
         except FAILURES:

@@ -73,7 +73,7 @@ def profile_of(name: str) -> Profile:
 # Quirks
 
 OnQuirk = Callable[[str, str], None]
-"""Called with a key and one sentence for a person."""
+"""Called with a key and one sentence for the user."""
 
 SENTENCES: dict[str, str] = {
     "rename-onto-itself": (

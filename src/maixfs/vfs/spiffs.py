@@ -451,7 +451,7 @@ class VfsSpiffs(NativeDriver):
         free = (info.total - info.used) % (1 << 32) // block
         return (block, block, info.total // block, free, free, 0, 0, 0, 0, geometry.name_length)
 
-    # Directories: there are none
+    # Directories: SPIFFS does not have them
 
     def ilistdir(self, path: object = "", /) -> Iterator[tuple[Any, int, int, int]]:
         """Iterate over all files, whatever the path, as (name, mode, 0, size).

@@ -112,7 +112,9 @@ def _report_on(screen: Screen, there: TargetPath, facts: ChipFacts) -> Report | 
         screen.note(str(error))
         return None
     return report._replace(
-        confidence=area.confidence, reasons=area.reasons, preset=area.preset or report.preset
+        confidence=area.confidence,
+        reasons=tuple(map(str, area.reasons)),
+        preset=area.preset or report.preset,
     )
 
 

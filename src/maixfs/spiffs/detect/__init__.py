@@ -15,8 +15,8 @@ from maixfs.spiffs.detect.search import (
     find_formatted,
     find_marked,
     find_unmarked,
+    fix_bounds,
     possible_starts,
-    settle,
 )
 from maixfs.spiffs.detect.shape import (
     Layout,
@@ -28,7 +28,7 @@ from maixfs.spiffs.detect.shape import (
 )
 from maixfs.spiffs.geometry import Geometry
 
-__all__ = ["Detection", "detect", "is_blank"]
+__all__ = ["Detection", "Reason", "detect", "is_blank"]
 
 _MOST_EXAMINED = 32
 _MOST_UNMARKED = 8
@@ -41,6 +41,20 @@ _MAGICS_BROKEN = 0.7
 _NO_MAGIC = 0.6
 _NO_MAGIC_NO_FILES = 0.3
 _LAYOUT_SHARE = {Source.TABLES: 1.0, Source.NAMES: 0.9, Source.PRESET: 0.8}
+
+
+class Reason(NamedTuple):
+    """Evidence for or against an area; ``str`` is a sentence."""
+
+    key: str
+    """``magics``, ``no-magic``, ``no-length``, ``one-magic-wrong``, ``magics-wrong``,
+    ``cut-short``, ``empty``, ``entries``, ``preset``, ``names`` or ``tables``."""
+    text: str
+    numbers: tuple[int, ...] = ()
+    """The numbers in it: counts, block numbers, name length and meta length."""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Detection(NamedTuple):
@@ -60,8 +74,7 @@ class Detection(NamedTuple):
     geometry: Geometry
     """``base`` is the address in the image."""
     confidence: float
-    reasons: tuple[str, ...]
-    """Sentences about the evidence."""
+    reasons: tuple[Reason, ...]
     preset: str | None
     """Name of the preset with the same format, at any place and of any size."""
 
@@ -82,34 +95,36 @@ def detect(image: bytes | bytearray | memoryview, *, base: int | None = None) ->
     if is_blank(image):
         return []
     dump = Dump(image)
-    found = (
+    detections = (
         _examine_all(dump, [marked.area for marked in find_marked(dump)])
         or _examine_all(dump, find_unmarked(dump)[:_MOST_UNMARKED])
         or _examine_all(dump, find_formatted(dump))
     )
-    found.sort(key=lambda one: (-one.confidence, one.geometry.base))
+    detections.sort(key=lambda detection: (-detection.confidence, detection.geometry.base))
     chosen: list[Detection] = []
-    for one in found:
-        if base in (None, one.geometry.base) and not _overlaps(one.geometry, chosen):
-            chosen.append(one)
+    for detection in detections:
+        geometry = detection.geometry
+        if base in (None, geometry.base) and not _overlaps(geometry, chosen):
+            chosen.append(detection)
     return chosen
 
 
 def _examine_all(dump: Dump, areas: list[Geometry]) -> list[Detection]:
-    found: list[Detection] = []
+    detections: list[Detection] = []
     tries = _MOST_EXAMINED
     for area in areas:
-        if tries and not _overlaps(area, [one for one in found if one.confidence >= _SURE]):
+        sure = (detection for detection in detections if detection.confidence >= _SURE)
+        if tries and not _overlaps(area, sure):
             tries -= 1
             detection = _examine(dump, area)
             if detection:
-                found.append(detection)
-    return found
+                detections.append(detection)
+    return detections
 
 
 def _overlaps(area: Geometry, others: Iterable[Detection]) -> bool:
     end = area.base + area.size
-    spans = ((one.geometry.base, one.geometry.size) for one in others)
+    spans = ((other.geometry.base, other.geometry.size) for other in others)
     return any(area.base < base + size and base < end for base, size in spans)
 
 
@@ -117,59 +132,70 @@ def _examine(dump: Dump, area: Geometry) -> Detection | None:
     """Return what is known about an area; ``None`` if its pages contradict its look-up."""
     census = take_census(dump, area)
     fit = fit_tables(dump, area, census, possible_starts(area))
-    settled = settle(dump, area, fit.base if fit else None)
-    if settled != area:
-        census = take_census(dump, settled)
-        fit = fit or fit_tables(dump, settled, census, [settled.base])
+    fixed = fix_bounds(dump, area, fit.base if fit else None)
+    if fixed != area:
+        census = take_census(dump, fixed)
+        fit = fit or fit_tables(dump, fixed, census, [fixed.base])
     agreement = (census.agreeing + 1) / (census.used + 1)
     if agreement < 0.5:
         return None
-    layout = read_layout(dump, settled, census, fit.header_size if fit else None)
-    if not settled.use_magic and census.used and layout.source is Source.PRESET:
+    layout = read_layout(dump, fixed, census, fit.header_size if fit else None)
+    if not fixed.use_magic and census.used and layout.source is Source.PRESET:
         return None
-    geometry, preset = with_layout(settled, layout)
-    magics, sentences = _judge_magics(dump, geometry, census)
+    geometry, preset = with_layout(fixed, layout)
+    magics, reasons = _judge_magics(dump, geometry, census)
     confidence = round(magics * _LAYOUT_SHARE[layout.source] * agreement, 3)
-    sentences += _census_sentences(census)
-    sentences.append(_layout_sentence(layout, census, fit, preset))
-    return Detection(geometry, confidence, tuple(sentences), preset)
+    reasons.append(_census_reason(census))
+    reasons.append(_layout_reason(layout, census, fit, preset))
+    return Detection(geometry, confidence, tuple(reasons), preset)
 
 
-def _judge_magics(dump: Dump, area: Geometry, census: Census) -> tuple[float, list[str]]:
+def _judge_magics(dump: Dump, area: Geometry, census: Census) -> tuple[float, list[Reason]]:
     seen = dump.whole_blocks(area)
     if not area.use_magic:
         share = _NO_MAGIC if census.used else _NO_MAGIC_NO_FILES
-        return share, ["no magic: the blocks are told by their look-up pages alone"]
+        text = "no magic: blocks are recognised by their look-up pages alone"
+        return share, [Reason("no-magic", text)]
     words = dump.words[(area.base + area.magic_offset) // 2 :: area.block_size // 2]
     magics = words[:seen].tolist()
     wrong = [block for block, magic in enumerate(magics) if magic != area.magic(block)]
     share = _MAGICS_SOUND if len(wrong) < 2 else _MAGICS_BROKEN
-    sentences = [f"{seen - len(wrong)} of {area.blocks} blocks carry their magic"]
+    right = seen - len(wrong)
+    text = f"{right} of {area.blocks} blocks carry their magic"
+    reasons = [Reason("magics", text, (right, area.blocks))]
     if not area.use_magic_length:
-        sentences.append("the magic holds no length: the size is that of the row of blocks")
+        text = "the magic holds no length: the size is that of the row of blocks"
+        reasons.append(Reason("no-length", text))
     if len(wrong) == 1:
-        sentences.append(f"block {wrong[0]} carries none, as after an erase that was cut short")
+        text = f"block {wrong[0]} carries none, as after an erase that was cut short"
+        reasons.append(Reason("one-magic-wrong", text, (wrong[0],)))
     elif wrong:
-        sentences.append(f"{len(wrong)} magics are wrong: the firmware would not mount it")
+        text = f"{len(wrong)} magics are wrong: the firmware would not mount it"
+        reasons.append(Reason("magics-wrong", text, (len(wrong),)))
     if seen < area.blocks:
         share *= (1 + seen / area.blocks) / 2
-        sentences.append(f"the image ends after {seen} of {area.blocks} blocks")
-    return share, sentences
+        text = f"the image ends after {seen} of {area.blocks} blocks"
+        reasons.append(Reason("cut-short", text, (seen, area.blocks)))
+    return share, reasons
 
 
-def _census_sentences(census: Census) -> list[str]:
+def _census_reason(census: Census) -> Reason:
     if not census.used:
-        return ["no page is in use"]
-    return [f"{census.agreeing} of {census.used} look-up entries agree with their pages"]
+        return Reason("empty", "no page is in use")
+    text = f"{census.agreeing} of {census.used} look-up entries agree with their pages"
+    return Reason("entries", text, (census.agreeing, census.used))
 
 
-def _layout_sentence(
+def _layout_reason(
     layout: Layout, census: Census, fit: TableFit | None, preset: str | None
-) -> str:
+) -> Reason:
+    numbers = (layout.name_length, layout.meta_length)
     lengths = f"name length {layout.name_length}, meta length {layout.meta_length}"
     if layout.source is Source.PRESET:
-        return f"no file tells, taken from {preset or 'the nearest preset'}: {lengths}"
+        text = f"no file shows it, taken from {preset or 'the nearest preset'}: {lengths}"
+        return Reason("preset", text, numbers)
     whose = "files" if census.live else "deleted files"
     if layout.source is Source.NAMES or fit is None:
-        return f"told by the names of {whose} alone: {lengths}"
-    return f"told by the tables of {whose}, {fit.files} of them: {lengths}"
+        return Reason("names", f"derived from the names of {whose} alone: {lengths}", numbers)
+    text = f"derived from the tables of {whose}, {fit.files} of them: {lengths}"
+    return Reason("tables", text, numbers)

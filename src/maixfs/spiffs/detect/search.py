@@ -259,7 +259,7 @@ def possible_starts(area: Geometry) -> list[int]:
     return [start for start in starts if start >= 0]
 
 
-def settle(dump: Dump, area: Geometry, start: int | None) -> Geometry:
+def fix_bounds(dump: Dump, area: Geometry, start: int | None) -> Geometry:
     """Return the area from ``start`` if tables give one, else from its likely start."""
     if start is None:
         start = _likely_start(dump, area)

@@ -7,7 +7,7 @@ the start of the area. Names are padded with zeros: that separates the name from
 
 from __future__ import annotations
 
-import struct
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -104,13 +104,12 @@ def _entry(address: int | None, base: int, area: Geometry) -> int:
     return ondisk.PAGE_NONE if address is None else (address - base) // area.page_size
 
 
-def _agreeing(words: tuple[int, ...], expected: list[int]) -> int:
+def _agreeing(words: array[int], expected: list[int]) -> int:
     return sum(word == entry for word, entry in zip(words, expected, strict=False))
 
 
-def _words(page: bytes, offset: int) -> tuple[int, ...]:
-    count = (min(len(page), _LONGEST_HEADER) - offset) // 2
-    return struct.unpack_from(f"<{count}H", page, offset)
+def _words(page: bytes, offset: int) -> array[int]:
+    return ondisk.u16_array(page[offset:_LONGEST_HEADER])
 
 
 def read_layout(dump: Dump, area: Geometry, census: Census, header_size: int | None) -> Layout:

@@ -130,7 +130,7 @@ def pack_card(
 
 def _collect(folder: Path, out: Path, follow_links: bool) -> _Tree:
     plan = collect(folder, prefix="", follow_links=follow_links, real_folders=True)
-    files, warnings = [], plan.warnings
+    files, warnings = [], tuple(map(str, plan.warnings))
     for file in plan.files:
         if out.exists() and file.content.exists() and file.content.samefile(out):
             warnings += (f"left out, as it is what is being written: {out}",)

@@ -53,7 +53,7 @@ def pack_folder(
     tell("collect", 0, 1)
     plan = collect(folder, follow_links=follow_links)
     files = [file for file in plan.files if not _is_output(file, out)]
-    warnings = plan.warnings
+    warnings = tuple(map(str, plan.warnings))
     if len(files) < len(plan.files):
         warnings += (f"left out, as it is what is being written: {out}",)
     _refuse_long(files, geometry)

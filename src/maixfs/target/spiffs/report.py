@@ -115,7 +115,7 @@ def make_report(target: SpiffsView) -> Report:
         geometry=geometry,
         preset=detection.preset if detection else _preset_of(geometry),
         confidence=detection.confidence if detection else None,
-        reasons=detection.reasons if detection else (),
+        reasons=tuple(map(str, detection.reasons)) if detection else (),
         room=target.room(),
         block_erases=_block_erases(image, geometry),
         sector_erases=_sector_erases(target),
