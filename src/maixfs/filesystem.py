@@ -114,6 +114,7 @@ class FileSystem(ABC, Generic[Native]):
     """
 
     def __init__(self) -> None:
+        # Weak, so that a stream that the program dropped is closed by Python and not kept here.
         self._streams: weakref.WeakSet[RawFile] = weakref.WeakSet()
 
     # Primitives that a driver supplies. Paths are normalised: absolute, no trailing slash.
@@ -233,6 +234,7 @@ class FileSystem(ABC, Generic[Native]):
         _check_type("mode", mode, str)
         _check_type("buffering", buffering, int)
         parsed = parse_mode(mode)
+        # Every argument is checked before the driver may create or empty a file.
         text = text_options(parsed, buffering, encoding, errors, newline)
         target = self._target(file)
         self._check_open()
@@ -267,6 +269,8 @@ class FileSystem(ABC, Generic[Native]):
         Returns the number of bytes. Raises ``FullError`` where not all of them fit.
         """
         view = _bytes_view(data)
+        # Without a buffer: one write lets the driver see the whole length, and SPIFFS makes room
+        # once.
         with self.open(file, "wb", buffering=0) as stream:
             return _write_all(stream, view)
 
@@ -346,6 +350,8 @@ class FileSystem(ABC, Generic[Native]):
     def _walk(
         self, target: str | Entry[Native]
     ) -> Iterator[tuple[str, list[Entry[Native]], list[Entry[Native]]]]:
+        # A stack, not recursion: folders may be nested deeper than Python's calls. It is filled
+        # after the yield, so that folders which the caller took out are skipped.
         stack, seen = [target], set[object]()
         while stack:
             target = stack.pop()
@@ -354,6 +360,8 @@ class FileSystem(ABC, Generic[Native]):
                 if identity in seen:
                     continue
                 seen.add(identity)
+            # A whole folder before its entries are given out, because the caller may change it
+            # meanwhile.
             entries = list(self._scandir(target))
             folders = [entry for entry in entries if entry.is_dir]
             path = target if isinstance(target, str) else target.path
@@ -373,6 +381,7 @@ class FileSystem(ABC, Generic[Native]):
         if head == "**":
             while rest[:1] == ["**"]:
                 rest = rest[1:]
+            # No folder at all is a match for ``**`` too.
             yield from self._glob(folder, rest or ["*"])
             for _, folders, _ in self._walk(folder):
                 for below in folders:
@@ -406,6 +415,7 @@ class FileSystem(ABC, Generic[Native]):
         while target != "/" and not self.exists(target):
             missing.append(target)
             target = parent_of(target)
+        # Nothing is made before the whole way was looked at.
         if not self.isdir(target):
             raise not_folder(target) if missing else already_there(target)
         if not missing and not exist_ok:
@@ -437,6 +447,7 @@ class FileSystem(ABC, Generic[Native]):
         top = self._stat(target) if isinstance(target, str) else target
         if not top.is_dir:
             raise not_folder(top.path)
+        # Backwards, so that every folder is empty when its turn comes.
         for _, folders, files in [*self.walk(top)][::-1]:
             for entry in files:
                 self._remove(entry)
@@ -460,9 +471,12 @@ class FileSystem(ABC, Generic[Native]):
         path = old if isinstance(old, str) else old.path
         if new == "/" or _is_root(old):
             raise _root("moved or replaced")
+        # ``os.rename`` of a name onto itself succeeds and changes nothing, but the file must
+        # exist.
         if new == path and isinstance(old, str):
             self._stat(path)
             return
+        # FatFs would do it and lose the folder with all that is in it.
         if new.startswith(path + "/"):
             if not (self._stat(path) if isinstance(old, str) else old).is_dir:
                 raise not_folder(path)
@@ -491,6 +505,7 @@ class FileSystem(ABC, Generic[Native]):
             return
         failure: Exception | None = None
         try:
+            # Streams first: their buffers need a mount to be written to.
             for stream in list(self._streams):
                 try:
                     stream.close_all()
@@ -498,6 +513,7 @@ class FileSystem(ABC, Generic[Native]):
                     failure = failure or error
         finally:
             self._streams.clear()
+            # Also after a failure: other files have bytes to be written too.
             self._close()
         if failure is not None:
             raise failure
@@ -506,6 +522,7 @@ class FileSystem(ABC, Generic[Native]):
         """End the mount as when the power goes: nothing is written, open streams are closed."""
         if self.closed:
             return
+        # Before the streams: what their buffers hold must not reach the medium.
         self._abandon()
         for stream in list(self._streams):
             stream.close_all()

@@ -43,6 +43,7 @@ def parse_mode(mode: str) -> OpenMode:
     """Take a mode of ``open`` apart; raises ``UsageError`` where CPython raises ValueError."""
     letters = set(mode)
     kinds = letters & set("rwax")
+    # As CPython checks it: no letter twice, and exactly one of r, w, a, x.
     if len(letters) != len(mode) or letters - set("rwax+bt") or len(kinds) != 1:
         raise UsageError(f"invalid mode: {mode!r}", hint="one of r, w, a, x; with + and b or t")
     if {"b", "t"} <= letters:
@@ -110,6 +111,7 @@ class RawFile(io.RawIOBase):
         super().__init__()
         self._file = file
         self._mode = mode
+        # CPython seeks to the end at opening too, so that tell is right before the first write.
         self._position = file.size if mode.appends else 0
         self.name = name
         self.layers: tuple[weakref.ref[Any], ...] = ()
@@ -142,6 +144,7 @@ class RawFile(io.RawIOBase):
             offset = self._file.size + index(offset)
         elif whence != os.SEEK_SET:
             raise UsageError(f"invalid whence ({whence}, should be 0, 1 or 2)")
+        # No limit upwards: a position past the end costs nothing until something is written there.
         if index(offset) < 0:
             # An OSError as on the host, where zipfile relies on it; a ValueError too.
             kind = combined(FileSystemError, UsageError)
@@ -180,8 +183,11 @@ class RawFile(io.RawIOBase):
         if not self._mode.writes:
             raise io.UnsupportedOperation("not writable")
         view = memoryview(data).cast("B")
+        # After a power cut buffers are flushed when they are closed; their bytes go nowhere, and
+        # an error would hide what ended the mount.
         if not view or self._file.lost:
             return len(view)
+        # At each write, as O_APPEND does it: another stream may have made the file longer.
         if self._mode.appends:
             self._position = self._file.size
         self._fill_to(self._position)
@@ -200,6 +206,7 @@ class RawFile(io.RawIOBase):
         if size < self._file.size:
             self._file.truncate(size)
         else:
+            # Neither SPIFFS nor FAT has holes, so the zeros are written and take room.
             self._fill_to(size)
         return size
 
@@ -281,6 +288,7 @@ def python_stream(
         return raw  # type: ignore[return-value]
     size = buffering if buffering > 1 else _BUFFER_SIZE
     buffered: Any
+    # The classes that ``open`` uses; they keep one position for reading and writing.
     if mode.reads and mode.writes:
         buffered = io.BufferedRandom(raw, size)
     elif mode.writes:

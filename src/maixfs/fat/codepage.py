@@ -42,6 +42,7 @@ def upcase(text: str) -> str:
 
     Each UTF-16 unit is mapped to one unit; pairs of surrogates stay as they are.
     """
+    # ASCII needs no table, and nearly every name is ASCII.
     return text.upper() if text.isascii() else text.translate(_capitals())
 
 
@@ -77,6 +78,7 @@ def oem_capitals() -> bytes:
     A letter whose capital is not in CP437 loses its accent: ``\u00e2`` becomes ``A``.
     """
     table = bytes(_oem_capital(byte) for byte in range(256))
+    # The exceptions are kept: a short name with another byte would not be found by the board.
     return bytes(_OEM_TWISTED.get(byte, capital) for byte, capital in enumerate(table))
 
 

@@ -103,6 +103,7 @@ class FatCore:
         """Record every open file, and write everything to the card."""
         self._volume.check_mounted()
         if not self._volume.read_only:
+            # Sizes of open files first: what is written next includes their entries.
             self._volume.sync_files()
             self._volume.writer.write_all()
 
@@ -112,6 +113,8 @@ class FatCore:
         if not volume.mounted:
             return
         if not volume.read_only:
+            # An open file may have clusters that no entry counts; closing it records or frees
+            # them.
             volume.close_files()
             if volume.writer.changed:
                 volume.writer.write_all()
@@ -138,6 +141,8 @@ class FatCore:
         try:
             yield
         finally:
+            # Also after an error: what RAM holds is a whole number of operations, and only the
+            # card is behind.
             writer.holds -= 1
             if not writer.holds and volume.mounted and writer.changed:
                 writer.write_all()
@@ -207,6 +212,7 @@ class FatCore:
         try:
             place = follow(self._volume, path)
         except FatError as error:
+            # Damage is not absence: the caller must see it.
             if error.result in (FResult.NO_PATH, FResult.INVALID_NAME):
                 return False
             raise
@@ -225,6 +231,7 @@ class FatCore:
     def _entries(self, directory: Directory) -> Iterator[FatEntry]:
         for entry in directory.list_entries(ahead=True):
             yield entry
+            # The caller may have ended the mount between two entries.
             self._volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:
@@ -307,6 +314,8 @@ class FatCore:
         """
         volume = self._volume
         volume.check_mounted()
+        # A wrong count in FSInfo is believed, as on the board: it reports a full volume then, and
+        # this must show the same.
         if scan or not volume.space.known:
             volume.space.counted(volume.count_free())
         return volume.space.free

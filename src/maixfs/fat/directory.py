@@ -145,6 +145,7 @@ class Directory:
     # Reading
 
     def _enter(self, cluster: int) -> None:
+        # FatFs mounts a volume with such a root, and fails at the first look into it.
         if not 2 <= cluster < self.volume.table.count:
             raise fat_error(
                 FResult.INT_ERR, f"a folder at cluster {cluster:#x}", "there is no such cluster"
@@ -194,6 +195,8 @@ class Directory:
         """Go to the next cluster; a folder ends where it comes back, and at its greatest size."""
         last = self._clusters[-1]
         link = check_link(self.volume.table.get(last), last)
+        # FatFs follows a chain that loops until the folder has its greatest size, and lists the
+        # same names again and again. Here it ends where it comes back.
         if link >= self.volume.table.count or link in self._seen or self._is_longest():
             return False
         self._enter(link)
@@ -283,6 +286,7 @@ class Directory:
             if longs[slot]:
                 self._long.add(upcase(longs[slot]), slot)
             return
+        # Names are needed to find one, not to list them; they are decoded all at once.
         starts = [slot * ENTRY_SIZE for slot in slots]
         self._short.add_all([bytes(data[at : at + NAME_LENGTH]) for at in starts], slots)
         named = {slot: long for slot in slots if (long := longs[slot])}
@@ -304,7 +308,9 @@ class Directory:
             if self._unindexed:
                 self._index()
             slot = longs.get(key, _NOWHERE)
+            # A short name that lost something stands for many names, so FatFs does not compare it.
             if not name.lossy:
+                # Long or short, the first match on the card wins: damaged folders have several.
                 slot = min(slot, shorts.get(name.short, _NOWHERE))
             if slot != _NOWHERE:
                 if self._writer.waiting:
@@ -465,6 +471,8 @@ class Directory:
     def put(self, slot: int, part: Part, *values: object) -> None:
         """Put values into the fields of a slot."""
         writer, sector = self._writer, slot // _PER_SECTOR
+        # Before the change: FatFs's window writes another sector out first, and that must not have
+        # this change in it.
         if writer.waiting:
             writer.change_folder(self, sector)
         part.pack_into(self.data, slot * ENTRY_SIZE, *values)
@@ -502,12 +510,15 @@ class Directory:
         """
         slot, data, writer = item.slot, self.data, self._writer
         at, sector = slot * ENTRY_SIZE, slot // _PER_SECTOR
+        # On FAT12 and FAT16 other systems keep data of their own in the upper half.
         high = first >> 16 if self.volume.wide else CLUSTER_HIGH.unpack(data, at)[0]
         date, time = stamp
         if writer.waiting:
             writer.change_folder(self, sector)
+        # f_sync sets it each time: it tells a backup that the file changed.
         if archive:
             data[at + _ATTRIBUTES] |= _ARCHIVE
+        # The 0 is DIR_LstAccDate: f_sync clears the date of access that other systems keep there.
         TAIL.pack_into(data, at, 0, high, time, date, first & 0xFFFF, size)
         writer.folder_changed(self, sector)
         self._entries.pop(slot, None)
@@ -519,6 +530,7 @@ class Directory:
         self.put(slot, CREATED, time, date)
         if self.volume.wide:
             self.put(slot, CLUSTER_HIGH, 0)
+        # The times of writing and access stay until the next sync, as in f_open.
         self.put(slot, LOW_AND_SIZE, 0, 0)
 
     def visit_slot(self, slot: int) -> None:
@@ -533,6 +545,8 @@ class Directory:
         """
         if name is None or name.dot:
             raise fat_error(FResult.INVALID_NAME)
+        # A short name that lost nothing needs no number: whatever has the same short name is the
+        # same name, and was found.
         short = self.numbered_short(name) if name.lossy else name.short
         entry = short + bytes((attributes, name.nt)) + rest
         if not name.needs_long:
@@ -544,6 +558,7 @@ class Directory:
 
         Raises ``DENIED`` when the folder cannot grow any more.
         """
+        # FatFs has read the whole folder by now: it looked for the name.
         while self._read_on():
             pass
         count = len(entries) // ENTRY_SIZE
@@ -551,6 +566,8 @@ class Directory:
         slot = first + count - 1
         if self._writer.waiting:
             self._pass(0, slot)
+        # The short entry last: without it, parts of a long name belong to nothing, so a cut
+        # between two sectors leaves no name that is half made.
         self._fill(first, entries)
         self._first_fit[count] = first + count
         label = entries[-ENTRY_SIZE + _ATTRIBUTES] & _VOLUME_ID
@@ -607,12 +624,15 @@ class Directory:
 
     def _room_for(self, count: int) -> int:
         """Return the first of ``count`` free slots in a row; the folder grows where it must."""
+        # FatFs tries every slot from the first one on. No room lies before the slot that is
+        # remembered, so starting there finds the same place.
         slot = self._first_fit.get(count, -1)
         if slot < 0:
             smaller = (room for size, room in self._first_fit.items() if size < count)
             slot = max(smaller, default=0)
         free, data = 0, self.data
         at = slot * ENTRY_SIZE
+        # Nearly always: the slots after the last entry were never used.
         if data[at : at + count * ENTRY_SIZE : ENTRY_SIZE] == _UNUSED[count]:
             self._first_fit[count] = slot
             return slot
@@ -631,6 +651,8 @@ class Directory:
         volume = self.volume
         if self._writer.waiting:
             self._pass(0, len(self.data) // ENTRY_SIZE)
+        # A chain that loops has no end to be made longer. FatFs goes round it until the folder has
+        # its greatest size, and refuses then.
         if self._fixed or self._is_longest() or self._loops():
             raise full_error("the folder", "no room for another entry")
         runs = volume.allocator.grow(self._clusters[-1], 1)
@@ -645,6 +667,7 @@ class Directory:
     def add_cluster(self) -> None:
         """Make the newest cluster zeros."""
         index = len(self.data) // SECTOR
+        # Zeros, because a first byte of 0 ends a folder: old contents would be listed.
         self.data += bytes(self.volume.cluster_size)
         self._writer.clear_cluster(self, index)
 
@@ -655,6 +678,7 @@ class Directory:
 
     def _drop(self, item: Item) -> None:
         self._index()
+        # Paths that were remembered may lead through this entry.
         self.volume.paths.clear()
         slot = item.slot
         self._entries.pop(slot, None)
@@ -668,6 +692,7 @@ class Directory:
         if item.listed:
             del self._order[bisect_left(self._order, slot)]
         self.changes += 1
+        # A number that was taken may be free again.
         self._tails.clear()
 
     def free_slots(self, first: int, last: int) -> None:
@@ -689,6 +714,7 @@ class Directory:
                 writer.change_folder(self, sector)
             data[slot * ENTRY_SIZE] = ENTRY_FREE
             writer.folder_changed(self, sector)
+        # Free slots before these make a longer row with them, of use up to the longest name.
         start = first
         while start and first - start < _LONGEST_SET and self._is_free(start - 1):
             start -= 1
@@ -731,6 +757,7 @@ class Tree(Volume):
         writer = self.writer
         busy = {id(folder) for folder, _ in (*writer.dirty, *writer.fresh)}
         for cluster, directory in list(self._directories.items())[: _MOST_DIRECTORIES // 2]:
+            # What has open files or unwritten sectors is newer than the card.
             if not directory.pins and id(directory) not in busy:
                 del self._directories[cluster]
 

@@ -55,6 +55,7 @@ def pack_time(
         return 1 << 5 | 1, 0
     if year > _LAST_YEAR:
         year, month, day, hour, minute, second = _LAST_YEAR, 12, 31, 23, 59, 58
+    # Seconds are halved and the rest dropped: the field has five bits.
     date = year - _FIRST_YEAR << 9 | month << 5 | day
     return date, hour << 11 | minute << 5 | min(second, 59) // 2
 
@@ -165,6 +166,7 @@ def first_cluster(raw: bytes | bytearray, at: int = 0, *, wide: bool) -> int:
 
     FAT12 and FAT16 use the lower half alone: old systems keep other data in the upper half.
     """
+    # One unpack of adjacent fields: this runs for every entry of a walk.
     high, _, _, low, _ = ondisk.EXTENT.unpack(raw, at)
     return int(high << 16 | low if wide else low)
 
@@ -284,6 +286,7 @@ class Items(dict[int, Item]):
 
     def __missing__(self, slot: int) -> Item:
         long = self.longs[slot]
+        # A sound name fills its parts in order, so its first slot follows from its length.
         item = self[slot] = Item(
             slot,
             self._firsts.get(slot, slot - -(-len(long) // LONG_UNITS)),
@@ -364,6 +367,7 @@ class SlotReader:
         batch = Batch()
         at, stop = self.next, len(self.data) // ENTRY_SIZE
         end = self.data[at * ENTRY_SIZE : stop * ENTRY_SIZE : ENTRY_SIZE].find(ondisk.ENTRY_END)
+        # The first 0 ends a folder, as in FatFs, whatever lies behind it.
         if end >= 0:
             self.ended = True
             stop = at + end
@@ -391,6 +395,7 @@ def _read_block(block: bytes, start: int, batch: Batch) -> int:
     if names is None:
         names = _read_slowly(block, whole, start, slots, batch.firsts)
     _emit(batch, kinds, slots, names)
+    # The long name of the next entry may begin in this block, and is needed whole.
     pending = letters.rfind(_START, len(whole))
     return start + (pending if pending >= 0 else len(letters))
 
@@ -608,6 +613,7 @@ def examine_slots(data: bytes, *, parts: bool = True) -> Iterator[Slot]:
     batch = reader.read()
     longs = dict(zip(batch.slots, batch.longs, strict=True))
     first = 0
+    # The letters of the reader, so that a slot is never judged otherwise here than by the driver.
     for number, letter in enumerate(_letters(data[: reader.next * ENTRY_SIZE])):
         if letter in _LONG_PARTS:
             if letter == _START:

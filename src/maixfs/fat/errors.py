@@ -112,6 +112,7 @@ class FatError(FileSystemError):
         errno: int | None = None,
         hint: str | None = None,
     ) -> None:
+        # DENIED stands for several mistakes: where it is raised, the reason is known.
         number = _ERRNO.get(result, _EIO) if errno is None else errno
         super().__init__(message, errno=number, hint=hint)
         self.result = result
@@ -134,6 +135,7 @@ def fat_error(
     ``about`` is a path or an address for the message, ``what`` replaces the usual sentence where
     more is known, ``errno`` the usual errno.
     """
+    # ClosedError and DamagedError say more than an errno would.
     if result in _KINDS:
         kind = combined(FatError, _KINDS[result])
     else:

@@ -103,6 +103,8 @@ class FatFile:
     def _check(self, flag: int = 0) -> None:
         if self._closed or not self.node.volume.mounted:
             raise fat_error(FResult.INVALID_OBJECT, self.name)
+        # As in FatFs: after a failure the place in the chain is not certain, and going on could
+        # write to another file's cluster.
         if self._error is not None:
             raise fat_error(self._error, self.name)
         if flag and not self._flags & flag:
@@ -160,6 +162,7 @@ class FatFile:
         self._check(_WRITE)
         view = memoryview(data) if type(data) is bytes else byte_view(data)
         position = self._position
+        # f_write cuts in silence too; the count that it returns is all the caller learns.
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
         try:
@@ -169,6 +172,7 @@ class FatFile:
             raise
         self._position = position = position + count
         self._size = max(self._size, position)
+        # Also for no bytes at all: f_write marks the file, and the next sync changes its time.
         self._modified = True
         return count
 
@@ -185,6 +189,8 @@ class FatFile:
         if position < 0:
             raise fat_error(FResult.INVALID_PARAMETER, self.name, f"no position {position}")
         position = min(position, MAX_SIZE)
+        # FatFs clips a reader and lets a writer grow: a wrong seek there costs the program a
+        # larger file.
         if position > self._size and not self._flags & _WRITE:
             position = self._size
         if position:
@@ -196,6 +202,8 @@ class FatFile:
         self._position = position
         if position > self._size:
             self._size = position
+            # What lies below this is loaded before a part of a sector is written: FatFs shows old
+            # contents of the card there, and does not clear them.
             self.node.high = max(self.node.high, position)
             self._modified = True
         return position
@@ -211,6 +219,7 @@ class FatFile:
             return position
         if self._flags & _WRITE:
             return min(position, node.stretch(position))
+        # Raises where the chain is shorter than the size says; f_lseek walks it and fails there.
         node.chain.locate(node.clusters_for(position) - 1)
         return position
 
@@ -221,6 +230,7 @@ class FatFile:
             return
         self._size = self._position
         self._modified = True
+        # The entry under the new name still counts these clusters as its own.
         if self._nameless:
             return
         try:
@@ -255,6 +265,7 @@ class FatFile:
         if self._modified:
             if not self._nameless:
                 self._size = self.node.record(self._size)
+            # The entry is complete in RAM; the writer decides which sector goes first.
             volume.writer.flush()
             self._modified = False
 
@@ -309,8 +320,11 @@ def open_found(
     else:
         item, modified = _existing(directory, item, flags, about), False
     first, size = directory.extent(item)
+    # One node for all open files of an entry. In FatFs each copies first cluster and size, and so
+    # goes on with a chain that another one has cut or freed.
     node: Any = item.node or Node(directory.volume, directory, item, first, size)
     file = FatFile(node, flags, size, about, modified=modified)
+    # Once, at opening, as in f_open: after a seek the program writes elsewhere.
     if flags & _AT_END and size:
         try:
             file.seek(size)
@@ -337,6 +351,7 @@ def _create(
     """Return the entry to open, and whether it is new or was emptied."""
     if item is None:
         return directory.register(new, _ARCHIVE, _new_file(*directory.volume.clock())), True
+    # f_open refuses a folder and a read-only file before it looks at CREATE_NEW.
     attributes = directory.attributes(item)
     if attributes & _DIRECTORY:
         raise fat_error(FResult.DENIED, about, "this is a folder", errno=errno.EISDIR)
@@ -364,6 +379,8 @@ def _empty(directory: Directory, item: Item) -> None:
     """
     volume = directory.volume
     first = directory.first_cluster(item)
+    # The entry lets go of its chain before the clusters are freed: they may soon be another
+    # file's. f_open has the same order.
     directory.empty(item, *volume.clock())
     if first:
         if item.node is not None and volume.writer.faithful:
@@ -374,4 +391,5 @@ def _empty(directory: Directory, item: Item) -> None:
         else:
             item.node.empty()
         directory.visit_slot(item.slot)
+        # The hole is used again at once, so a file that is saved often stays in its place.
         volume.space.last = first - 1

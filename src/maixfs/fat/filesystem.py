@@ -145,6 +145,7 @@ class Fat(FileSystem[FatEntry]):
         native = self._native(target)
         if native.is_dir:
             raise is_folder(target if isinstance(target, str) else target.path)
+        # FatFs has one call for files and folders; Python's verbs tell them apart.
         self.core.remove_entry(native.folder, native.slot)
 
     def _rmdir(self, target: str | Entry[FatEntry]) -> None:
@@ -156,6 +157,8 @@ class Fat(FileSystem[FatEntry]):
     def _rename(self, source: str | Entry[FatEntry], target: str, *, replace: bool) -> None:
         native, new = self._native(source), _checked(target)
         occupant = self._peek(target) if replace else None
+        # Slot and folder: another case of the same name is the same entry, and nothing is
+        # replaced.
         if occupant is None or occupant.native[-2:] == native[-2:]:
             self.core.rename_entry(native.folder, native.slot, new)
             return
@@ -165,6 +168,8 @@ class Fat(FileSystem[FatEntry]):
             raise not_folder(target)
         # The name as it is spelled: it fits into the slots that the old file gives back.
         folder = "" if parent_of(new) == "/" else parent_of(new)
+        # Together, or the removal would be on the card long before the new name. A cut can still
+        # leave the target missing; the file itself has one of its names at every moment.
         with self.core.held():
             self.core.remove_entry(occupant.native.folder, occupant.native.slot)
             self.core.rename_entry(native.folder, native.slot, f"{folder}/{occupant.name}")
@@ -236,6 +241,7 @@ class _File:
     def write_at(self, offset: int, data: memoryview) -> int:
         self._go(offset)
         written = self._file.write(data)
+        # A stream of Python would try for ever where nothing is written and nothing raised.
         if not written:
             raise full_error(self._file.name, "no free cluster")
         return written
@@ -292,6 +298,7 @@ def _seconds(native: FatEntry) -> float | None:
     """Return the time of the last write, which FAT stores as local time."""
     if not native.write_date:
         return None
+    # The host's time zone is as good a guess as any: the card does not store one.
     try:
         return time.mktime((*unpack_time(native.write_date, native.write_time), 0, 0, -1))
     except (OverflowError, ValueError):

@@ -53,6 +53,7 @@ class FatGeometry(NamedTuple):
     @property
     def n_fatent(self) -> int:
         """Entries of the FAT: valid cluster numbers are 2 to ``n_fatent`` - 1."""
+        # Entries 0 and 1 belong to no cluster.
         return self.clusters + 2
 
     @property
@@ -152,6 +153,7 @@ def is_fat(sector: bytes) -> bool:
     return is_boot_sector(sector) and sector[:1] in _JUMPS and has_fat_text(sector)
 
 
+# E8 is a call and no jump; FatFs accepts it, so a card with it mounts on the board.
 _JUMPS = (b"\xeb", b"\xe9", b"\xe8")
 _TEXT_16 = Extension16.offset_of("BS_FilSysType")
 _TEXT_32 = Extension32.offset_of("BS_FilSysType")
@@ -196,14 +198,18 @@ def examine_boot_sector(sector: bytes) -> BootReport:
     """
     padded = sector.ljust(SECTOR, b"\0")
     boot, wide = BootSector.unpack(padded), Extension32.unpack(padded)
+    # The 16-bit field wins where it is not 0, on FAT32 too: FatFs does not tell the types apart by
+    # it.
     fat_sectors = boot.BPB_FATSz16 or wide.BPB_FATSz32
     total = boot.BPB_TotSec16 or boot.BPB_TotSec32
     # In FatFs this sum wraps at 32 bits. FATs of such a size are damage; they are refused here.
     root = boot.BPB_RootEntCnt * ondisk.ENTRY_SIZE // SECTOR
     system = boot.BPB_RsvdSecCnt + boot.BPB_NumFATs * fat_sectors + root
+    # A field of 0 is reported below; here it must not divide.
     clusters = max(total - system, 0) // (boot.BPB_SecPerClus or 1)
     kind = _type_of(clusters)
     faults = [*_text_faults(sector), *_field_faults(boot), *_size_faults(total, system, clusters)]
+    # In FatFs's order: the first fault is what its mount stops at.
     if kind:
         faults += _type_faults(boot, wide, kind)
         faults += _fat_faults(kind, clusters, fat_sectors)
@@ -213,6 +219,8 @@ def examine_boot_sector(sector: bytes) -> BootReport:
 
 
 def _type_of(clusters: int) -> int:
+    # The number of clusters alone decides, and FatFs's limits are one above the specification's.
+    # Kept: on such a volume the board reads entries in this width.
     if not 0 < clusters <= ondisk.FAT32_CLUSTERS:
         return 0
     if clusters <= ondisk.FAT12_CLUSTERS:
@@ -291,6 +299,7 @@ def _type_faults(boot: BootSector, wide: Extension32, fat_type: int) -> Iterator
 
 def _fat_faults(fat_type: int, clusters: int, fat_sectors: int) -> Iterator[BootFault]:
     needed = fat_sectors_for(fat_type, clusters)
+    # Else the last entries would lie in the second FAT or in the root.
     if fat_sectors < needed:
         what = f"a FAT of {fat_sectors} sectors is too short, {clusters} clusters need {needed}"
         yield BootFault("fat size", fat_sectors, what)

@@ -67,6 +67,7 @@ def read_label(volume: Tree) -> str:
     if slot is None:
         return ""
     raw = directory.short_of(slot)
+    # E5 itself would mark the slot as deleted, so 05 stands for it.
     if raw[0] == ENTRY_KANJI_E5:
         raw = bytes((ENTRY_FREE,)) + raw[1:]
     return oem_to_unicode(raw).rstrip(" ")
@@ -88,6 +89,7 @@ def set_label(volume: Tree, text: str) -> None:
         directory.put(slot, WRITTEN, time, date)
     elif slot is not None:
         directory.free_slots(slot, slot)
+    # The root first: systems show that label, and the copy in the boot sector is for tools.
     volume.writer.flush()
     _set_boot_label(volume, raw if named else NO_LABEL)
 
@@ -97,9 +99,11 @@ def _set_boot_label(volume: Tree, raw: bytes) -> None:
     geometry = volume.geometry
     kind = Extension32 if volume.wide else Extension16
     for sector in {0, geometry.backup_sector}:
+        # A damaged number of the backup may lead into a FAT.
         if sector >= geometry.reserved:
             continue
         boot = bytearray(volume.sectors.read(sector, 1))
+        # Without this mark the same bytes are boot code.
         if kind.unpack(boot).BS_BootSig == HAS_LABEL and is_boot_sector(bytes(boot)):
             kind.part("BS_VolLab").pack_into(boot, 0, raw)
             volume.sectors.write(sector, boot)

@@ -125,10 +125,11 @@ def _check_place(device: SectorDevice, start: int, sectors: int) -> None:
 def _write(
     device: SectorDevice, start: int, layout: Layout, style: Style, boot: bytes, root: bytes
 ) -> None:
-    """Write FATs and root first, so that a new boot sector never leads to an old FAT."""
+    """Write FATs and root, then the boot sector."""
     volume = VolumeSectors(device, start)
     if style.clears_reserved:
         _zero(volume, 0, layout.reserved)
+    # Before the boot sector: it must not lead to an old FAT and an old root after a cut.
     head = bytes((layout.media,)) + style.fat_heads[layout.fat_type]
     for number in range(layout.fats):
         first = layout.reserved + number * layout.fat_sectors
@@ -138,6 +139,7 @@ def _write(
     _zero(volume, layout.root_start + 1, layout.root_sectors - 1)
     if layout.fat_type == 32:
         for at, sector in enumerate((boot, fsinfo_sector(layout))):
+            # The backup first: until the boot sector is there the card has no new volume.
             volume.write(_BACKUP_SECTOR + at, sector)
             volume.write(at, sector)
     else:
@@ -146,6 +148,7 @@ def _write(
 
 
 def _zero(volume: VolumeSectors, sector: int, count: int) -> None:
+    # A device that has a quick way to zeros uses it: the FATs of a large card are many MiB.
     try:
         zero_sectors(volume.device, volume.start + sector, count)
     except SectorError as error:
@@ -227,6 +230,8 @@ def make_filesystem(device: SectorDevice, *, clock: Clock | None = None) -> FatG
     ``format_volume`` does.
     """
     date, time = (clock or host_clock)()
+    # FatFs takes the serial number from the clock, which on a board begins anew at each boot: two
+    # cards can have the same one.
     serial = date << 16 | time
     _check_place(device, 0, device.sectors)
     try:
@@ -241,6 +246,7 @@ def make_filesystem(device: SectorDevice, *, clock: Clock | None = None) -> FatG
 def _format_32(device: SectorDevice, serial: int) -> FatGeometry:
     if device.sectors <= _FIRST_TRACK:
         raise aborted(f"a card of {device.sectors} sectors is too small for FAT")
+    # The volume before the table that leads to it.
     geometry = format_volume(device, _FIRST_TRACK, fat_type=32, serial=serial)
     # FatFs lets the cylinder overflow on large cards. Systems ignore it; it is kept so that the
     # bytes are those of the board.

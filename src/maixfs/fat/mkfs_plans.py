@@ -205,6 +205,8 @@ def _layout_16(request: Request, size: int) -> Layout:
     FatFs decides the type before it subtracts FATs and root from the volume, so that a volume
     near the border gets FATs of the larger type.
     """
+    # All sectors, FATs and root included; FatFs lays them out for this number and counts again at
+    # mount.
     clusters = request.sectors // size
     if clusters > ondisk.FAT12_CLUSTERS:
         fat_type, fat_bytes = 16, clusters * 2 + 4
@@ -245,6 +247,7 @@ def _too_few(clusters: int, size: int) -> FatError:
 
 
 def _laid_out(request: Request, fat_type: int, size: int, reserved: int, fat_bytes: int) -> Layout:
+    # FatFs makes a single FAT: half the writes, and no copy to repair from.
     fats = request.fats or 1
     fat_sectors = -(-fat_bytes // SECTOR)
     entries = 0 if fat_type == 32 else _ROOT_ENTRIES
@@ -429,6 +432,8 @@ def _misfit_dosfs(request: Request) -> FatError:
 def _attempt(request: Request, shape: _Shape, fat_type: int, size: int) -> Layout | None:
     """Return the layout with ``size`` sectors per cluster; ``None`` if it has too few or many."""
     limits, fats = _LIMITS[fat_type], request.fats or 2
+    # mkfs.fat aligns the areas of larger volumes to clusters, so that no cluster crosses an erase
+    # unit of the card.
     unit = size if request.sectors > _UNALIGNED else 1
     reserved = _aligned(32 if fat_type == 32 else 1, unit)
     root = _aligned(-(-shape.root_entries * ondisk.ENTRY_SIZE // SECTOR), unit)

@@ -93,6 +93,8 @@ _DOTS = {
 
 def make_name(component: bytes | str) -> NewName:
     """Convert a component of a path; raises ``FatError`` (``INVALID_NAME``)."""
+    # The firmware's bytes end at a control character; a str that has one is a mistake of the
+    # caller.
     if isinstance(component, bytes):
         component = _until_control(oem_to_unicode(component))
     return _convert(component)

@@ -102,6 +102,7 @@ class Node:
         if keep >= self.chain.length and first == self.chain.first:
             return
         entry = directory.entry(self.item)
+        # No entry has counted these, so the entry's size and time stay as they were recorded.
         self.chain.cut(keep)
         stamp = entry.write_date, entry.write_time
         directory.record(self.item, self.chain.first, size, stamp)
@@ -132,6 +133,7 @@ class Node:
         """
         if self._writer.shortened:
             self._writer.shortened.pop(self, None)
+        # FatFs would record its own old size, and the entry would claim clusters that are free.
         if self._shrunk:
             size = min(size, self.chain.reach(self.clusters_for(size)) * self._size)
         if self.directory is not None:
@@ -175,6 +177,7 @@ class Node:
         """
         chain, writer, shift = self.chain, self._writer, self._shift
         last, at = target - 1 >> shift, max(position - 1, 0) >> shift
+        # Backwards the chain has no links: f_lseek starts at the first cluster again.
         if at > last:
             at = 0
         known = chain.reach(last + 1)
@@ -198,6 +201,8 @@ class Node:
         if self.opens > 1:
             self._shrunk = True
         self.high = min(self.high, size)
+        # Until this size is on the card the clusters must not be taken: an older entry there would
+        # share them.
         shortened = self._writer.shortened
         self._cut = min(self._cut, size) if self in shortened else size
         shortened[self] = None
@@ -211,6 +216,7 @@ class Node:
 
     def _span(self, at: int) -> tuple[int, int]:
         """Return the sector of byte ``at``, and how many sectors lie there in a row."""
+        # Sectors in a row are read and written in one call: a card answers each call slowly.
         shift = self._shift
         cluster, run = self.chain.locate(at >> shift)
         within = (at & self._size - 1) >> 9
@@ -249,6 +255,7 @@ class Node:
             else:
                 row = min(row, count >> 9)
                 piece = self.volume.sectors.read(sector, row)
+                # What a program wrote it must read, also where the card is still older.
                 if self.unsaved and sector <= self.sector < sector + row:
                     piece = self._patched(piece, self.sector - sector)
             pieces.append(piece)
@@ -300,7 +307,10 @@ class Node:
                 self._mark_unsaved()
             else:
                 count = min(row, end - at >> 9) * SECTOR
+                # Straight to the card, past all that waits: no entry on the card leads to new
+                # clusters yet, and a rewrite is what the program asked for.
                 self.volume.sectors.write(sector, view[at - start : at - start + count])
+                # The sector in RAM is older than what was just written over it.
                 if sector <= self.sector < sector + (count >> 9):
                     self.discard()
             at += count
@@ -384,6 +394,7 @@ class Node:
         if sector == self.sector:
             return
         self.save()
+        # First none: where the read fails, the old content must not pass for the new sector's.
         self.sector = _NO_SECTOR
         self._held = bytearray(self.volume.sectors.read(sector, 1) if load else SECTOR)
         self.sector = sector
@@ -404,6 +415,7 @@ class Node:
         del index
         if self.unsaved:
             self.volume.sectors.write(self.sector, self._held)
+            # After the write: a sector that the card refused stays for another try.
             self.unsaved = False
             self._writer.unsaved.pop(self, None)
 

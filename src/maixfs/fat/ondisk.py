@@ -81,6 +81,8 @@ class FsInfo(Record):
     FSI_LeadSig: int = field("I", "41615252")
     FSI_StrucSig: int = field("I", "61417272", at=484)
     FSI_Free_Count: int = field("I", "free clusters, or FFFFFFFF")
+    # The specification means the next cluster to try; FatFs stores the one it took last, and
+    # searches after it. Both work as a hint.
     FSI_Nxt_Free: int = field("I", "last cluster that was taken, or FFFFFFFF")
     FSI_TrailSig: int = field("I", "AA550000", at=508)
 
@@ -119,6 +121,7 @@ class DirEntry(Record):
     DIR_CrtTimeTenth: int = field("B", "hundredths of two seconds")
     DIR_CrtTime: int = field("H", "hours << 11 | minutes << 5 | seconds / 2")
     DIR_CrtDate: int = field("H", "years since 1980 << 9 | month << 5 | day")
+    # FatFs writes 0 here with every sync, and never a date.
     DIR_LstAccDate: int = field("H", "date of the last access")
     DIR_FstClusHI: int = field("H", "first cluster, upper half")
     DIR_WrtTime: int = field("H", "time of the last write")
@@ -167,6 +170,7 @@ class LongEntry(Record):
     LDIR_Type: int = field("B", "0")
     LDIR_Chksum: int = field("B", "checksum of the short name")
     LDIR_Name2: bytes = field("12s", "six units")
+    # At the place of a cluster number: old systems that know no long names must find none.
     LDIR_FstClusLO: int = field("H", "0")
     LDIR_Name3: bytes = field("4s", "two units; a 0 ends the name, FFFF fills up")
 

@@ -95,6 +95,8 @@ def follow(volume: Tree, path: Path) -> Place:
     cluster = 0 if absolute else volume.cwd
     last = len(names) - 1
     for index, component in enumerate(names):
+        # The name before its folder, as in FatFs: a bad name is INVALID_NAME also where the folder
+        # could not be read.
         name = make_name(component)
         directory = volume.directory(cluster)
         item = directory.find(name)
@@ -216,10 +218,13 @@ def make_folder(volume: Tree, path: Path) -> None:
         raise full_error(shown(path), "no free cluster for the folder")
     cluster = runs[0][0]
     try:
+        # Complete before an entry leads to it: a cut here costs a cluster, while an entry first
+        # would show old contents as files.
         _lay_out(volume, cluster, place.directory.cluster, date, time)
         rest = _folder_fields(volume, cluster, date, time)
         place.directory.register(place.name, _DIRECTORY, rest)
     except BaseException:
+        # f_mkdir gives the cluster back too where the entry finds no room.
         volume.forget_directory(cluster)
         volume.allocator.free_chain(cluster)
         raise
@@ -244,6 +249,8 @@ def _lay_out(volume: Tree, cluster: int, parent: int, date: int, time: int) -> N
     volume.forget_directory(cluster)
     directory = volume.directory(cluster)
     directory.add_cluster()
+    # The folder above a first level is 0, on FAT32 too, where the root has a cluster number: every
+    # system expects that.
     for slot, (dots, target) in enumerate(((b".", cluster), (b"..", parent))):
         fields = _folder_fields(volume, target, date, time)
         directory.put_raw(slot, dots.ljust(NAME_LENGTH) + bytes((_DIRECTORY, 0)) + fields)
@@ -274,6 +281,8 @@ def _remove(volume: Tree, directory: Directory, item: Item, path: Path) -> None:
         raise fat_error(FResult.DENIED, shown(path), "this is read-only")
     if entry.is_dir:
         _check_empty(volume, entry.cluster, path)
+    # The entry before its chain: a cut in between leaves clusters that nothing leads to, and they
+    # only cost room until a check frees them. Freed first, they could be in two files.
     directory.remove(item)
     try:
         if item.node is not None:
@@ -283,6 +292,7 @@ def _remove(volume: Tree, directory: Directory, item: Item, path: Path) -> None:
                 volume.forget_directory(entry.cluster)
             volume.allocator.free_chain(entry.cluster)
     finally:
+        # Also where the chain is damaged: the entry is gone, and the rest of it stays lost.
         volume.writer.flush()
 
 
@@ -323,6 +333,7 @@ def _rename(volume: Tree, directory: Directory, item: Item, new: Path, *, guarde
         if place.name is None or (place.item is not None and place.item is not item):
             at_start = not split_path(new).names and place.directory is directory
             raise fat_error(_taken(item, at_start=at_start), shown(new))
+        # FatFs does not look: the folder would be cut off from the root with all that is in it.
         if guarded and directory.is_folder(item) and place.directory is not directory:
             _check_outside(volume, directory.first_cluster(item), place.directory.cluster, new)
         if not guarded and item.node is not None:
@@ -344,14 +355,18 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
     """Write the new entry, let the folder know what is above it, remove the old entry."""
     attributes = directory.attributes(item)
     folder = None
+    # Read before anything changes: a folder whose dot entries are damaged stays where it is.
     if attributes & _DIRECTORY:
         if place.directory is not directory:
             folder = volume.directory(directory.first_cluster(item))
             folder.load(2)
     else:
+        # f_rename marks a file as changed, and leaves its times.
         attributes |= _ARCHIVE
     at = item.slot * ENTRY_SIZE + AFTER_NT.offset
     rest = bytes(directory.data[at : at + AFTER_NT.size])
+    # New entry first, old one last: a cut shows two names of one chain, which a check reports, and
+    # not none.
     made = place.directory.register(place.name, attributes, rest)
     if folder is not None or not _in_one_sector(directory, item, place.directory, made):
         # The deletion of the old entry may share a sector with a part of the new one, or with
@@ -363,6 +378,7 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
             raise
     if folder is not None:
         folder.visit_slot(1)
+        # FatFs looks at one byte; what is no dot entry stays.
         if folder.has_parent_entry():
             folder.put_cluster(1, place.directory.cluster)
     if item.node is not None:
@@ -378,6 +394,7 @@ def _in_one_sector(directory: Directory, item: Item, target: Directory, made: It
 
 def _check_outside(volume: Tree, cluster: int, target: int, new: Path) -> None:
     """Raise if the folder at ``target`` is the one at ``cluster``, or lies in it."""
+    # Up by the dot entries, with a bound: on a damaged card they can lead in a circle.
     for _ in range(_DEPTH):
         if target == cluster:
             raise fat_error(
@@ -393,6 +410,7 @@ def set_attributes(volume: Tree, path: Path, value: int, mask: int) -> None:
     """Set the attributes in ``mask`` to those of ``value`` (f_chmod)."""
     volume.check_writable()
     directory, item = find_named(volume, path)
+    # Folder and label are what an entry is; f_chmod cannot change them.
     mask &= _SETTABLE
     attributes = value & mask | directory.attributes(item) & ~mask
     directory.put(item.slot, ATTRIBUTES, attributes)
@@ -422,6 +440,7 @@ def change_directory(volume: Tree, path: Path) -> None:
     """Make a folder the current one (f_chdir); raises ``NO_PATH``."""
     volume.check_mounted()
     place = follow(volume, path)
+    # Relative paths that were remembered began at the old one.
     volume.paths.clear()
     if place.name is None:
         volume.cwd = place.directory.cluster
@@ -489,6 +508,7 @@ def walk(volume: Tree, path: Path) -> Iterator[tuple[str, FatEntry]]:
         name = f"{base}/{entry.name}"
         yield name, entry
         volume.check_mounted()
+        # Folders that lead back up would have no end.
         if entry.is_dir and entry.cluster not in seen:
             seen.add(entry.cluster)
             stack.append((name, volume.directory(entry.cluster).list_entries()))
@@ -504,6 +524,8 @@ def remove_tree(volume: Tree, path: Path) -> int:
     volume.check_writable()
     directory, item = find_named(volume, path)
     found = _gather(volume, directory, item, shown(path))
+    # The top entry first: nothing can reach the rest any more, so it may be freed in any order and
+    # a cut leaves lost clusters only.
     directory.remove(item)
     try:
         for holder, inner in found:
@@ -538,6 +560,8 @@ def _gather(
         if entry.cluster == volume.cwd:
             raise fat_error(FResult.DENIED, about, f"{entry.name} is the current directory")
         seen.add(entry.cluster)
+        # What cannot be read is not freed: lost clusters are harmless, freeing a chain that is
+        # another file's is not.
         with _passing_damage():
             below = volume.directory(entry.cluster)
             found.extend((below, other) for other in below.list_items())

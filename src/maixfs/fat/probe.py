@@ -46,6 +46,8 @@ def find_volume(device: SectorDevice, part: int = 0) -> int:
     superfloppy = is_fat(sector)
     if superfloppy and part == 0:
         return 0
+    # Types and lengths are not looked at: a Linux type or a partition past the card's end mounts
+    # on the board.
     slots = list(read_slots(sector))
     if part:
         return _forced(card, slots[part - 1], superfloppy=superfloppy)
@@ -55,6 +57,7 @@ def find_volume(device: SectorDevice, part: int = 0) -> int:
 def _forced(card: VolumeSectors, slot: Partition, *, superfloppy: bool) -> int:
     if _leads_to_fat(card, slot):
         return slot.start
+    # Here FatFs reads boot code as a table; as a rule that is zeros, and no slot is used.
     if superfloppy:
         raise _no_volume(
             "the card has no partition table: its one volume starts at sector 0",
@@ -177,6 +180,7 @@ def probe_volume(device: SectorDevice, start: int = 0, sectors: int | None = Non
 def _refused(start: int, head: bytes, error: FatError) -> Probe:
     if is_fat(head[:SECTOR]):
         kind, why_not = _kind_in_words(head), str(error)
+    # Before the partition table: NTFS and exFAT end in 55 AA too.
     elif (foreign := foreign_kind(head)) is not None:
         kind, why_not = foreign, f"{foreign}, and the board reads FAT12, FAT16 and FAT32 only"
     else:
@@ -188,6 +192,7 @@ def _refused(start: int, head: bytes, error: FatError) -> Probe:
 
 def _head(device: SectorDevice, start: int) -> bytes:
     """Return up to ``PROBE_SECTORS`` sectors of a volume, fewer where the card ends."""
+    # One read, because a card answers each one slowly.
     return device.read(start, max(1, min(PROBE_SECTORS, device.sectors - start)))
 
 
@@ -220,6 +225,7 @@ _CLEAN = {16: (0x8000, 0x4000), 32: (0x08000000, 0x04000000)}
 
 
 def _dirty(device: SectorDevice, start: int, fat: FatGeometry, head: bytes) -> DirtyMarks:
+    # The board neither sets nor clears these, so they tell of the last PC.
     extension = Extension32 if fat.fat_type == 32 else Extension16
     mark = bool(extension.unpack(head).BS_Reserved1 & ondisk.BOOT_DIRTY)
     if fat.fat_type == 12:
@@ -264,6 +270,8 @@ def _table_kind(head: bytes) -> str | None:
 
 def _hidden_fat(head: bytes) -> str | None:
     """Return the type of a FAT volume that FatFs rejects for its marks alone."""
+    # With jump, text and signature put in, do the numbers make sense? Then only the marks are
+    # damaged.
     marked = bytearray(head[:SECTOR])
     marked[:1] = b"\xeb"
     marked[_TYPE : _TYPE + 3] = b"FAT"

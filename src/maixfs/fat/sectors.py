@@ -26,6 +26,8 @@ class VolumeSectors:
 
     def read(self, sector: int, count: int) -> bytes:
         """Return ``count`` sectors."""
+        # Only a device's own error: what a program's block device raises must reach the program
+        # unchanged, as on the board.
         try:
             return self.device.read(self.start + sector, count)
         except SectorError as error:

@@ -68,8 +68,11 @@ class FreeSpace:
             sector = self._sectors.read(_FSINFO_SECTOR, 1)
         except FatError:
             return
+        # Before the signatures are judged: FatFs repairs a damaged sector with its next change, as
+        # long as the boot sector names it.
         self._used = True
         info = FsInfo.unpack(sector)
+        # FatFs tests the upper half of the last signature only.
         if is_boot_sector(sector) and (info.FSI_LeadSig, info.FSI_StrucSig) == (
             FSI_LEAD_SIG,
             FSI_STRUC_SIG,
@@ -83,6 +86,7 @@ class FreeSpace:
 
     def took(self, count: int, last: int) -> None:
         """Note that ``count`` clusters were taken, ``last`` the last of them."""
+        # A count that is not known stays so until somebody counts.
         if self.free <= self._clusters:
             self.free -= count
         self.last = last
@@ -90,6 +94,8 @@ class FreeSpace:
 
     def gave(self, count: int) -> None:
         """Note that ``count`` clusters were freed."""
+        # FatFs leaves a count that is already at its largest; it would pass for unknown above
+        # that.
         if count and self.free < self._clusters:
             self.free = min(self.free + count, self._clusters)
             self._changed = self.moved = True
@@ -97,11 +103,14 @@ class FreeSpace:
     def counted(self, free: int) -> None:
         """Note that the FAT has ``free`` free entries."""
         self.free = free
+        # Not ``moved``: a better count alone is no reason to write to a card.
         self._changed = True
 
     def flush(self) -> None:
         """Write the sector if it is in use and something changed: the whole of it."""
         if self._changed and self._used:
+            # Made anew as in sync_fs, zeros between the fields: what another system kept there is
+            # lost.
             FSI_COUNTS.pack_into(self._data, 0, self.free & FSI_UNKNOWN, self.last & FSI_UNKNOWN)
             self._sectors.write(_FSINFO_SECTOR, bytes(self._data))
             self._changed = False
@@ -130,8 +139,12 @@ class Allocator:
 
     def start(self, count: int) -> list[Run]:
         """Begin a chain of ``count`` clusters; returns its runs, shorter or none when full."""
+        # A freed cluster may be taken now. The entry that had it must be gone from the card first,
+        # or a cut leaves it in two files.
         if self.freed:
             self.flush_metadata()
+        # FatFs begins after the last cluster taken, or at 2 without one. A count of 0 ends it here
+        # without a look at the FAT, even where FSInfo is wrong: the board does the same.
         first = self._find(self._hint() or 1) if count and self.space.free else 0
         if not first:
             return []
@@ -146,12 +159,16 @@ class Allocator:
             self.flush_metadata()
         table, runs = self.table, list[Run]()
         while count > 0 and self.space.free:
+            # The neighbour first, which keeps a file in one piece; only then after the hint.
             first = last + 1 if last + 1 < table.count else 2
             if table.get(first):
                 first = self._find(self._hint() or last)
                 if not first:
                     break
             run = self._take(first, count)
+            # The FAT goes to the card from its end, so a run behind ``last`` lands before its
+            # link. One in front of it would land after, and the link would lead into free
+            # clusters.
             if first < last:
                 self._flush_run(first)
             table.put(last, first)
@@ -176,6 +193,7 @@ class Allocator:
 
     def _hint(self) -> int:
         last = self.space.last
+        # A hint from the card may be anything: FatFs ignores one that is no cluster.
         return last if 2 <= last < self.table.count else 0
 
     def _find(self, after: int) -> int:
@@ -183,6 +201,7 @@ class Allocator:
         table, next_one = self.table, after + 1
         if 2 <= next_one < table.count and not table.get(next_one):
             return next_one
+        # Around the end once, so that a hint behind the only free cluster finds it too.
         return table.find_free(max(next_one, 2), table.count) or table.find_free(2, next_one)
 
     def _take(self, first: int, count: int) -> Run:
@@ -209,10 +228,13 @@ class Allocator:
         if not 2 <= cluster < self.table.count:
             raise fat_error(FResult.INT_ERR, f"a chain starts at cluster {cluster:#x}")
         try:
+            # Chains that grew are written downwards and freed ones upwards; what has grown goes
+            # first.
             if self.table.dirty and not self.freed:
                 self.flush_metadata()
         finally:
             if previous:
+                # The end before what is cut off, so that no chain leads into a free cluster.
                 self.table.put(previous, END_OF_CHAIN)
                 self.shortened = True
             self.freed = True
@@ -225,6 +247,7 @@ class Allocator:
         try:
             while cluster < table.count:
                 link = table.get(cluster)
+                # A loop comes back to a cluster that is free by now, and ends there.
                 if link == 0:
                     break
                 if link == 1:
@@ -285,6 +308,7 @@ class WindowAllocator(Allocator):
         """Begin a chain of ``count`` clusters; returns its runs, shorter or none when full."""
         if not count or not self.space.free:
             return []
+        # Both allocators find the same cluster; here the looks on the way can write the window.
         first = self._search(self._hint() or 1)
         if not first:
             return []
@@ -314,11 +338,14 @@ class WindowAllocator(Allocator):
 
         Taking these is seen on the card only when the sector of the FAT that waits is written.
         """
+        # create_chain begins with the link of the last cluster.
         self._look(last)
         first = self._next_for(last) if self.space.free else 0
         if not first:
             return []
         self._put(first, END_OF_CHAIN)
+        # End mark first, link second: where a cut comes between their sectors, the cluster is
+        # lost, and no chain leads into a free one.
         self._put(last, first)
         self.space.took(1, first)
         return [(first, 1 + self._take_more(first, count - 1))]
@@ -337,6 +364,8 @@ class WindowAllocator(Allocator):
         length = table.free_run(last + 1, min(count, table.per_sector))
         while length and table.places(last + length) != place:
             length -= 1
+        # The same entries as one by one, and the same sector is written: many times faster for
+        # large files.
         if length:
             table.link_run(last + 1, length)
             table.put(last, last + 1)
@@ -345,6 +374,7 @@ class WindowAllocator(Allocator):
 
     def _next_for(self, last: int) -> int:
         """Return the free cluster that a chain ending in ``last`` grows into, or 0."""
+        # After the last cluster of the volume the first one counts as its neighbour.
         first = last + 1 if last + 1 < self.table.count else 2
         if not self._look(first):
             return first
@@ -442,6 +472,7 @@ class Chain:
         if index >= self.length and self.reach(index + 1) <= index:
             about = f"the chain from cluster {self.first:#x}"
             raise fat_error(FResult.INT_ERR, about, f"ends after {self.length} clusters")
+        # Most files lie in one run.
         if len(self._heads) == 1:
             return self._heads[0] + index, self.length - index
         at = bisect_right(self._starts, index) - 1
@@ -464,9 +495,12 @@ class Chain:
             else:
                 last = self.last
                 cluster = check_link(table.get(last), last)
+                # Any number past the last cluster ends a chain in FatFs, the mark of a bad cluster
+                # and rubbish too.
                 if cluster >= table.count:
                     self.ended = True
                     break
+            # A little further than asked for: reads come in order, and a run costs one comparison.
             self._add(cluster, table.run_from(cluster, count - self.length + _LOOK_AHEAD))
         return self.length
 
@@ -524,6 +558,8 @@ class Chain:
         """Free all clusters but the first ``keep``."""
         if keep == 0:
             first = self.first
+            # Forgotten before it is freed: a failure in between must not leave a way to free
+            # clusters.
             self._reset(0)
             self._allocator.free_chain(first)
             return
@@ -532,6 +568,7 @@ class Chain:
         last, _ = self.locate(keep - 1)
         link = check_link(self._allocator.look(last), last)
         self._shorten(keep)
+        # A file whose chain ends here already has nothing to free, whatever its size says.
         if link < self._allocator.table.count:
             self._allocator.free_chain(link, last)
 

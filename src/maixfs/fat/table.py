@@ -115,6 +115,9 @@ class Table(ABC):
         dirty = self._dirty
         if not dirty:
             return
+        # From the end backwards: most chains lead upwards, so what a chain grew by is on the card
+        # before its link. Freed clusters ask for the other way: the new end before what it cut
+        # off.
         for sector in sorted(dirty, reverse=not upwards) if len(dirty) > 1 else list(dirty):
             self.save_sector(sector)
 
@@ -122,8 +125,11 @@ class Table(ABC):
         """Write one sector to all FATs, the first one first."""
         write, place, data = self._sectors.write, self._start + sector, self._content(sector)
         write(place, data)
+        # FatFs reads the first FAT alone, so that one decides after a cut between the two. The
+        # second is for other systems, and is never compared.
         if self._copies == 2:
             write(place + self._length, data)
+        # Clean only when both have it: a failed write is tried again as a whole.
         self._dirty.pop(sector, None)
 
     def forget(self) -> None:
@@ -158,6 +164,7 @@ class PagedTable(Table):
         number = cluster >> self._shift
         page = self._pages.get(number) or self._load(number)
         low, mask = cluster & self._low, self._mask
+        # The specification reserves the upper four bits, and FatFs keeps them.
         page[low] = value & mask | page[low] & ~mask
         self._dirty[cluster >> self._sector_shift] = None
 
@@ -171,6 +178,8 @@ class PagedTable(Table):
         cluster = start
         while cluster < stop:
             number = cluster >> self._shift
+            # A search through a full card reads the whole FAT; single pages would take a call
+            # each.
             page = self._pages.get(number) or self._load(number, _AHEAD)
             base = number << self._shift
             end = min(stop - base, len(page))
@@ -181,6 +190,7 @@ class PagedTable(Table):
         return 0
 
     def _zero_in(self, number: int, page: array[int], start: int, stop: int) -> int:
+        # With upper bits set a free entry is not 0 as a whole, so each one is masked.
         if number in self._odd:
             mask = self._mask
             return next((at for at in range(start, stop) if not page[at] & mask), -1)
@@ -220,6 +230,7 @@ class PagedTable(Table):
             page = self._pages.get(number) or self._load(number)
             low = start & self._low
             here = min(len(page) - low, last - start)
+            # Entry by entry only where there are upper bits to be kept.
             if number in self._odd:
                 for cluster in range(start, start + here):
                     self.put(cluster, cluster + 1)
@@ -268,6 +279,8 @@ class PagedTable(Table):
         counter = FreeCounter(self._size)
         piece = 2048  # sectors: 1 MiB
         room = bytearray(piece * SECTOR)
+        # f_getfree counts from entry 0 on FAT16 and FAT32. Neither of the two is ever 0 on a sound
+        # volume; on a damaged one the board is off by them.
         free, left, sector = 0, self.count, 0
         while left > 0:
             length = min(piece, -(-left // self.per_sector))
@@ -290,6 +303,7 @@ class PagedTable(Table):
 
     def _load(self, number: int, ahead: int = 1) -> array[int]:
         """Load a page, and with ``ahead`` those after it that are not there."""
+        # The FAT of a large card would take more RAM than programs expect.
         if len(self._pages) >= _MOST_PAGES:
             self._drop_clean()
         pages = 1
@@ -305,6 +319,8 @@ class PagedTable(Table):
         return self._pages[number]
 
     def _keep(self, number: int, raw: bytes) -> None:
+        # Hardly any card uses the upper bits. Without them whole pages are searched and compared
+        # in C.
         if self._size == 4 and max(raw[3::4]) > FAT32_MASK >> 24:
             self._odd.add(number)
         self._pages[number] = page = array(self._code, raw)
@@ -312,6 +328,7 @@ class PagedTable(Table):
             page.byteswap()
 
     def _drop_clean(self) -> None:
+        # Pages that changed exist here alone.
         changed = {sector // _PAGE_SECTORS for sector in self._dirty}
         for number in [number for number in self._pages if number not in changed]:
             del self._pages[number]
@@ -350,6 +367,8 @@ class Table12(Table):
         else:
             raw[at] = value & 0xFF
             raw[at + 1] = raw[at + 1] & 0xF0 | value >> 8
+        # An entry can cross a sector's end; a cut between the two writes then damages it, on the
+        # board as well.
         self._dirty[at // SECTOR] = None
         self._dirty[(at + 1) // SECTOR] = None
 
@@ -380,6 +399,7 @@ class Table12(Table):
 
     def count_free(self) -> int:
         """Count the free entries."""
+        # Not entries 0 and 1: FatFs's loop for FAT12 begins at 2.
         return sum(not self.get(cluster) for cluster in range(2, self.count))
 
     def _load(self) -> bytearray:
@@ -400,6 +420,8 @@ def open_table(sectors: VolumeSectors, geometry: FatGeometry) -> Table:
 
 def check_link(value: int, cluster: int) -> int:
     """Return the link ``value`` of ``cluster``; raises ``INT_ERR`` for 0 and 1."""
+    # FatFs stops here with INT_ERR. A free cluster in a chain may be somebody else's soon, so
+    # going on is no option.
     if value < 2:
         what = "is free" if value == 0 else "holds 1"
         raise fat_error(
@@ -434,6 +456,7 @@ class FreeCounter:
             return 0
         if self._size == 2:
             return array("H", raw).count(0)
+        # Loading numpy pays only for a large FAT without long rows of equal entries.
         self._mixed += _LANES
         if self._mixed > _FEW:
             return _count_in_numpy(raw)

@@ -52,6 +52,7 @@ class Volume:
         self.wide = geometry.fat_type == 32
         self.cluster_size = geometry.cluster_size
         self.cluster_shift = geometry.cluster_size.bit_length() - 1
+        # Cluster numbers begin at 2, so that sector = base + cluster * size needs no subtraction.
         self.base = geometry.data_start - 2 * geometry.sectors_per_cluster
         """Sector where cluster 0 would start."""
         self.table = open_table(self.sectors, geometry)
@@ -69,6 +70,7 @@ class Volume:
     @property
     def read_only(self) -> bool:
         """Whether the mount or the card refuses writes."""
+        # Asked each time: a card's switch can be moved while it is mounted.
         return self._read_only or self.sectors.device.read_only
 
     def check_mounted(self) -> None:
@@ -85,6 +87,7 @@ class Volume:
 
     def remember_path(self, path: str, cluster: int) -> None:
         """Note which folder ``path`` leads to."""
+        # Programs use few folders; a bound is enough, and which one is dropped does not matter.
         if len(self.paths) >= _MOST_PATHS:
             self.paths.clear()
         self.paths[path] = cluster
@@ -93,6 +96,8 @@ class Volume:
         """Count the free clusters, looking at the whole FAT as f_getfree does."""
         writer = self.writer
         if writer.waiting:
+            # f_getfree reads the FAT through the window, so asking for free space can write a
+            # sector.
             writer.visit(self.geometry.fat_start)
             if self.table.count > self.table.per_sector:
                 writer.visit_others()

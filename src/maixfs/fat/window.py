@@ -53,11 +53,13 @@ class Window:
         """Write what waits (sync_window); it goes on waiting if that fails."""
         if self.waiting and self._saver is not None:
             self._saver.save_sector(self._index)
+            # After the write: a sector that the card refused is tried again, as in sync_window.
             self.waiting = 0
             self._saver = None
 
     def drop(self, sector: int, count: int) -> None:
         """Forget what waits if it is one of ``count`` sectors that were just written."""
+        # Its content is older than what went past the window to the same place.
         if sector <= self.waiting < sector + count:
             self.waiting = 0
             self._saver = None

@@ -209,13 +209,19 @@ class SafeOrder(WriteBack):
 
     def write_all(self) -> None:
         """Write what changed, FSInfo last."""
+        # Data first: nothing on the card leads to it yet, and afterwards everything that leads
+        # there finds it complete.
         if self.unsaved:
             for data in list(self.unsaved):
                 data.save_sector(0)
         allocator = self._allocator
+        # At the end of an operation the FAT is written in any case; within one it may wait for
+        # more.
         if allocator.freed:
             allocator.shortened = True
         self.flush_metadata()
+        # It only counts: a cut before this line leaves numbers that are one operation old, which
+        # harms nothing and which a check corrects.
         self.space.flush()
         self.sectors.sync()
 
@@ -229,13 +235,17 @@ class SafeOrder(WriteBack):
         if self.fresh:
             self._write_fresh()
         if allocator.freed:
+            # Sizes go down on the card before their clusters are free.
             for data in list(self.shortened):
                 data.record_cut()
+            # Entries let go before the FAT does: a cut in between leaves lost clusters. They cost
+            # room until a check frees them, and no data.
             self._write_dirty()
             if allocator.shortened:
                 self.table.flush(upwards=True)
             allocator.freed = allocator.shortened = False
         else:
+            # Here chains only grew: the chain is there before the name that leads to it.
             self.table.flush()
             self._write_dirty()
 
@@ -335,11 +345,15 @@ class FatFsOrder(Window, WriteBack):
 
     def change_folder(self, folder: Folder, index: int) -> None:
         """Write what waits unless it is the sector that changes."""
+        # One sector is all that FatFs holds: a change elsewhere writes this one out, however
+        # little of the operation is done.
         self.visit(folder.sector_of(index))
 
     def folder_changed(self, folder: Folder, index: int) -> None:
         """Let the sector wait."""
         self.dirty[folder, index] = None
+        # Not written yet, as on the board: an entry stays in RAM while its file's data goes to the
+        # card.
         self.hold(folder.sector_of(index), folder, index)
 
     def clear_cluster(self, folder: Folder, first: int) -> None:
@@ -374,6 +388,7 @@ class FatFsOrder(Window, WriteBack):
         self.write_out()
         if self.dirty or self.unsaved or self.table.dirty:
             self._write_rest()
+        # sync_fs: window, FSInfo, then the card is asked to finish.
         self.space.flush()
         self.sectors.sync()
 

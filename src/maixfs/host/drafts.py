@@ -55,6 +55,8 @@ class Draft:
         try:
             if not replace and os.path.lexists(path):
                 raise exists_already(path, base)
+            # A link stays a link: the draft lies beside the file itself, on its file system, where
+            # a rename is one step.
             self._place = Path(os.path.realpath(path))
         except ValueError as error:  # a zero byte
             raise not_opened(path, error, base=base) from error
@@ -94,6 +96,8 @@ class Draft:
                     progress("write", done, total)
         try:
             stream.flush()
+            # Before the rename: a host that loses power may keep the new name without the new
+            # bytes.
             if self._durable:
                 os.fsync(stream.fileno())
         except OSError as error:
@@ -114,6 +118,8 @@ class Draft:
             self._close()
         try:
             if self._replace:
+                # While the draft has its own name: the file must not appear with another mode,
+                # even for a moment.
                 with suppress(FileNotFoundError):
                     self._draft.chmod(stat.S_IMODE(self._place.stat().st_mode))
                 self._draft.replace(self._place)
@@ -123,22 +129,28 @@ class Draft:
             raise exists_already(self.path, self._base) from error
         except OSError as error:
             raise self._failed(error) from error
+        # The rename lies in the folder. Without this the host can lose it with its power, and the
+        # old file is back after "done" was reported.
         if self._durable:
             sync_folder(self._place.parent)
 
     def _created(self) -> BinaryIO:
+        # O_EXCL: a file or a link that somebody put under this name is not written through.
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         try:
             stream = os.fdopen(os.open(self._draft, flags, 0o666), "wb")
         except OSError as error:
             raise self._failed(error) from error
         self._stream = stream
+        # For ``clear_drafts`` of other processes, which removes drafts that nobody has locked.
         try_lock(stream.fileno())
         return stream
 
     def _close(self) -> None:
         """Close the draft, which also ends its lock; buffered data is discarded."""
         if self._stream is not None:
+            # What mattered was flushed in ``write``; an error now belongs to a draft that is given
+            # up.
             with suppress(OSError):
                 self._stream.close()
 

@@ -58,6 +58,7 @@ def size_of(path: Path) -> int:
     """Return the bytes of a drive or a file; raises ``DeviceError``."""
     try:
         with path.open("rb") as stream:
+            # ``stat`` gives 0 for a drive; its end is found by a seek, except on macOS.
             return stream.seek(0, os.SEEK_END) or drive_size(stream.fileno())
     except (OSError, ValueError) as error:
         raise not_opened(path, error) from error
@@ -83,6 +84,8 @@ def drop_cache(path: Path) -> None:
     """Discard the host's cached pages of a file, where supported: reads then use the medium."""
     if not hasattr(os, "posix_fadvise"):
         return
+    # Only advice: where the host keeps its copy, a comparison reads what was written instead of
+    # what the card has.
     with suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -98,6 +101,7 @@ def reread_partitions(path: Path) -> None:
     import fcntl
 
     again = 0x125F  # BLKRRPART of linux/fs.h
+    # Linux refuses while a partition is in use, and goes on with the old table.
     with suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -128,6 +132,7 @@ def set_sparse_on_windows(handle: int) -> None:
 def _linux_facts(path: Path, root: Path) -> DriveFacts:
     name = Path(os.path.realpath(path)).name
     block = root / "sys/class/block"
+    # By the device tree and not by names: mmcblk0p1 and sda1 are formed in different ways.
     place = Path(os.path.realpath(block / name))
     whole = place.parent.name if (place / "partition").exists() else None
     drive = place.parent if whole else place
@@ -150,6 +155,7 @@ def _removable(drive: Path) -> bool:
 
 
 def _mounts(parts: list[Path], root: Path) -> Iterator[str]:
+    # Device numbers, because a drive has many names: links by id, by label, by path.
     numbers = {_line(part / "dev") for part in parts} - {""}
     for line in _text(root / "proc/self/mountinfo").splitlines():
         words = line.split()

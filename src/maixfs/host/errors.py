@@ -43,10 +43,12 @@ def host_error(
     if isinstance(reason, int):
         number = reason
     elif isinstance(reason, OSError):
+        # Some errors of Python's own have no number.
         number = reason.errno or errno.EIO
     else:
         number = errno.EINVAL
     error = error_class(base, number)(f"{path} {what}", errno=number, hint=hint)
+    # As the builtin errors have it, for callers that print it themselves.
     error.filename = str(path)
     return error
 
@@ -77,6 +79,7 @@ def _opening_hint(reason: OSError, *, read_only: bool) -> str | None:
         if read_only:
             return "give yourself the right to read it"
         return "give yourself the right to write it, or open it read-only"
+    # What Linux answers to O_EXCL for a drive that is mounted.
     if reason.errno == errno.EBUSY:
         return "it is mounted, or another program has it: unmount all its partitions first"
     return None

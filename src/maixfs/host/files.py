@@ -63,6 +63,8 @@ def is_protected(path: Path, status: os.stat_result | None = None) -> bool:
         status = status or path.stat()
     except OSError:
         return False
+    # ``access`` alone says yes to root, who would then change a file that was marked as not to be
+    # changed.
     return not status.st_mode & _MAY_WRITE or not os.access(path, os.W_OK)
 
 
@@ -91,6 +93,7 @@ def refuse_occupied(path: Path, *, force: bool) -> None:
 
     ``force`` allows a file to be replaced; folders, devices and pipes never are.
     """
+    # Replacing a device or a pipe by rename would leave a plain file in its place.
     if path.exists() and not path.is_file():
         what = "is a folder" if path.is_dir() else "is not an ordinary file"
     elif not force and os.path.lexists(path):
@@ -121,6 +124,7 @@ def read_file(path: Path, most: int | None = None) -> bytes:
     """
     if most is not None:
         status_of(path)
+    # One byte more than allowed shows a file that is too large without reading it whole.
     data = read_start(path, -1 if most is None else most + 1)
     if most is not None and len(data) > most:
         what = f"cannot be read: it has more than {most >> 20} MiB"
@@ -158,6 +162,8 @@ def write_new(
 
     ``force`` allows another file to be replaced. Raises ``OccupiedError``, ``DeviceError``.
     """
+    # Nothing is written for equal content: its time stays, and build tools do not take it for
+    # changed.
     if same_content(path, pieces):
         return False
     refuse_occupied(path, force=force)
@@ -208,6 +214,7 @@ class HostFile:
             raise not_opened(
                 self.path, reason, read_only=read_only, base=errors.failed
             ) from reason
+        # ``pread`` needs no file position, which threads would share. Windows lacks it.
         positional = hasattr(os, "pread") and hasattr(os, "pwrite")
         self._read: Callable[[int, int], bytes] = self._pread if positional else self._seek_read
         self._write: Callable[[memoryview, int], int] = (
@@ -225,6 +232,7 @@ class HostFile:
     def read(self, offset: int, length: int) -> bytes:
         """Return ``length`` bytes."""
         data = self._read_some(offset, length)
+        # A host may return less than was asked for: Linux gives 2 GiB at most, network files less.
         if len(data) == length:
             return data
         pieces = [data]
@@ -245,6 +253,7 @@ class HostFile:
                 count = os.preadv(self._handle, [buffer[done:]], offset + done)
             except OSError as reason:
                 raise self._failed(offset + done, "read", reason) from reason
+            # The end of the file: it was as long as ``size`` when it was opened.
             if not count:
                 raise self._cut_short(offset + done)
             done += count
@@ -285,6 +294,8 @@ class HostFile:
 
     def close(self) -> None:
         """Release the file; closing twice is allowed."""
+        # Cleared first: the host may give this number to another file at once, and a second close
+        # would hit that.
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)

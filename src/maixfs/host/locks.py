@@ -97,6 +97,8 @@ class FileLock:
         for _ in range(_RETRIES):
             handle = self._open()
             try:
+                # First the lock, then the comparison: between opening and locking another process
+                # may have put a new file in place, and a lock on the old one keeps nobody out.
                 locked = try_lock(handle, shared=self.shared)
                 if locked and _leads_to(self.path, handle):
                     self._handle, handle = handle, -1
@@ -130,6 +132,7 @@ class SidecarLock(FileLock):
         super().acquire()
         if not self.shared:
             with suppress(OSError):  # a full disk: the lock counts, only its holder is not named
+                # After the lock was taken: an earlier number may be longer than this one.
                 os.ftruncate(self._handle, 0)
                 os.write(self._handle, b"%d\n" % os.getpid())
         return self
@@ -143,6 +146,8 @@ class SidecarLock(FileLock):
 
     def _open(self) -> int:
         try:
+            # Never removed afterwards: a process that has it open would lock a file that the next
+            # one does not see.
             return os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
         except (OSError, ValueError) as reason:
             raise not_opened(self.path, reason, read_only=False) from reason
@@ -181,6 +186,8 @@ def locked_by(path: Path) -> int | None:
         shared = sys.platform != "win32"
         if not try_lock(handle, shared=shared):
             return holder_of(path) or 0
+        # A real lock answers yes both times; on a file system without locks the second answer is
+        # no.
         return None if try_lock(handle, shared=shared, unknown=False) else holder_of(path)
     finally:
         os.close(handle)
@@ -192,6 +199,7 @@ def try_lock(handle: int, *, shared: bool = False, unknown: bool = True) -> bool
     ``unknown`` is the answer on a file system that has no locks.
     """
     if sys.platform == "win32":
+        # msvcrt has exclusive locks only: a reader that took one would keep other readers out.
         return shared or _try_on_windows(handle)
     import fcntl
 
@@ -200,6 +208,7 @@ def try_lock(handle: int, *, shared: bool = False, unknown: bool = True) -> bool
     except BlockingIOError:
         return False
     except OSError:
+        # Some network file systems have none; the caller decides what that means.
         return unknown
     return True
 

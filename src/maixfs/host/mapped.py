@@ -38,6 +38,7 @@ class MappedFile:
         except (OSError, ValueError) as reason:
             raise self._not_opened(reason) from reason
         try:
+            # Of the handle and not of the path, which may lead elsewhere by now.
             status = os.fstat(handle)
             access = mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE
             self._map = mmap.mmap(handle, 0, access=access)
@@ -49,6 +50,7 @@ class MappedFile:
         except OSError as reason:
             raise self._not_opened(reason) from reason
         finally:
+            # The map has a handle of its own.
             os.close(handle)
         self._identity = (status.st_dev, status.st_ino)
         self.cells = memoryview(self._map)
@@ -74,6 +76,8 @@ class MappedFile:
             hint = "what was written since went to the old file"
             what = "was replaced by another file while it was in use"
             raise host_error(self.path, what, errno.EIO, hint=hint, base=failed)
+        # Touching a page past the end of the file kills the process with SIGBUS, which no ``try``
+        # catches. Asking first cannot exclude it, but covers files that were cut earlier.
         if status.st_size != len(self._map):
             sizes = f"from {len(self._map)} to {status.st_size} bytes"
             what = f"was cut or grown {sizes} while it was in use"
@@ -96,6 +100,7 @@ class MappedFile:
         try:
             self._map.close()
         except BufferError:
+            # Somebody has a view of the bytes; the map goes with the last one.
             return
 
     def _not_opened(self, reason: OSError | ValueError) -> Exception:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maixfs.nor.chip import NorChip, NorEvent
     from maixfs.nor.device import Buffer, NorDevice
 
+# The bits that a torn short program has not reached.
 _HALF_BYTE = 0x0F
 _SHORT = 8
 """Longest program, in bytes, that is torn bit by bit: look-up entries, flags and magics."""
@@ -85,6 +86,7 @@ def _half(change: Change) -> Patches | None:
 def _most(change: Change) -> Patches | None:
     """All bytes of a program but the last; of two bytes that is the half already."""
     length = len(change.new)
+    # An erase has no order of bytes, so it is torn in halves alone.
     if change.operation.kind == "erase" or length == 2:
         return None
     return _first(change, length - 1)
@@ -94,6 +96,8 @@ def _sector(change: Change) -> Patches | None:
     """The rewritten sector is erased and not yet programmed."""
     if not change.rewrites:
         return None
+    # Of all sectors that the program touches: the K210's driver erases each before it programs it,
+    # and what else lay there is gone too.
     start = change.operation.address // SECTOR * SECTOR
     end = change.operation.address + len(change.new)
     return [(address, blank(SECTOR)) for address in range(start, end, SECTOR)]
@@ -103,6 +107,7 @@ def _bits(change: Change) -> Patches | None:
     """The upper four bits of each byte of a short program: cells differ in speed."""
     if change.operation.kind == "erase" or change.rewrites or len(change.new) > _SHORT:
         return None
+    # Bits that were 0 stay 0; of those to be cleared the lower four are not reached.
     pairs = zip(change.old, change.new, strict=True)
     torn = bytes(old & (new | _HALF_BYTE) for old, new in pairs)
     return [(change.operation.address, torn)]
@@ -140,6 +145,7 @@ def _mixed(change: Change) -> Patches | None:
     """Half of the bits of a program landed."""
     if change.operation.kind == "erase" or change.rewrites:
         return None
+    # One large number instead of a loop over bytes: every operation of a recording is torn.
     torn = int.from_bytes(change.new, "little") | int.from_bytes(b"\x55" * len(change.new))
     torn &= int.from_bytes(change.old, "little")
     return [(change.operation.address, torn.to_bytes(len(change.new), "little"))]
@@ -212,6 +218,7 @@ class NorRecording(Recording[NorOperation]):
         elif self.literal:
             state.write(operation.address, operation.data)
         else:
+            # NOR clears bits only; the C relies on that where it programs a page in place.
             old = state.read(operation.address, operation.length)
             state.write(operation.address, and_bytes(old, operation.data))
 
@@ -228,11 +235,14 @@ class NorRecording(Recording[NorOperation]):
         state = self.initial.copy()
         for index, operation in enumerate(self.operations):
             if selected is None or selected(index):
+                # From the state before it: what a cut leaves depends on what lay there.
                 change = self._change(state, operation)
                 for name, tear in tears.items():
                     patches = tear(change)
                     if patches is not None:
                         yield NorCut(index, name, _patched(state, patches))
+            # Once for each operation: replaying from the start for every cut would take quadratic
+            # time.
             self.play(state, operation)
         yield NorCut(len(self.operations), "none", state)
 
@@ -264,6 +274,8 @@ class NorRecording(Recording[NorOperation]):
         new = and_bytes(old, operation.data)
         if not self.literal:
             return Change(operation, old, new, state, rewrites=False)
+        # The driver rewrites a sector only where a bit must rise; elsewhere a cut tears a plain
+        # program.
         return Change(operation, old, operation.data, state, rewrites=new != operation.data)
 
 
@@ -294,6 +306,7 @@ class NorRecorder:
         self.current_cause: str | None = None
         literal = isinstance(device, LiteralDriver)
         if isinstance(device, SnapshotFlash):
+            # Copied without reading it: most of a snapshot may be one byte repeated.
             contents, literal = device.snapshot.copy(), device.literal
         else:
             contents = Snapshot.of(device.read(0, device.size))
@@ -341,6 +354,7 @@ class NorRecorder:
         return cause
 
     def _record(self, operation: NorOperation) -> None:
+        # Nothing can be torn in an operation of no bytes.
         if operation.length:
             self.recording.operations.append(operation)
 
@@ -365,6 +379,8 @@ class ChipRecorder:
 
     def after(self, chip: NorChip, event: NorEvent) -> None:
         """Record a command unless it was a read or was ignored."""
+        # A chip that is busy ignores commands; under the board's driver that happens to most
+        # erases.
         if event.kind != "read" and not event.dropped and event.length:
             kind: Literal["program", "erase"] = event.kind
             operation = NorOperation(kind, event.address, event.length, event.data, event.cause)

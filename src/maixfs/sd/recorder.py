@@ -73,8 +73,10 @@ class SectorRecording(Recording[SectorOperation]):
     def cuts(self) -> Iterator[SectorCut]:
         """Yield the initial state, and then the card after each sector that was written."""
         state = self.initial.copy()
+        # The card before the first write is a state that a cut can leave, too.
         yield SectorCut(0, 0, state.copy())
         for index, operation in enumerate(self.operations):
+            # Between sectors only: a card replaces a sector as a whole, unlike flash.
             for landed in range(1, operation.sectors + 1):
                 _land(state, operation, landed - 1)
                 yield SectorCut(index, landed, state.copy())
@@ -89,6 +91,7 @@ class SectorRecording(Recording[SectorOperation]):
         firm = self.initial.copy()
         pending: list[tuple[int, bytes]] = []
         for index, operation in enumerate(self.operations):
+            # A sync is the only promise of order that a card with a cache makes.
             if operation.kind == "sync":
                 for sector, data in pending:
                     firm.write(sector * SECTOR, data)
@@ -97,6 +100,8 @@ class SectorRecording(Recording[SectorOperation]):
                 pending.append(_sector_of(operation, landed - 1))
                 if len(pending) > 1:
                     state = firm.copy()
+                    # Seeded by the place of the cut: a label finds its state again without the
+                    # others.
                     chance = random.Random(f"{seed} {index} {landed}")
                     for sector, data in pending:
                         if chance.random() < 0.5:
@@ -146,6 +151,7 @@ def _contents(device: SectorDevice) -> Snapshot:
     contents = Snapshot(device.sectors * SECTOR)
     for start in range(0, device.sectors, _CHUNK):
         data = device.read(start, min(_CHUNK, device.sectors - start))
+        # A snapshot keeps zeros without memory, and most of a card is zeros.
         if data.strip(b"\0"):
             contents.write(start * SECTOR, data)
     return contents
@@ -187,6 +193,7 @@ class SectorRecorder:
 
     def sync(self) -> None:
         """Return when everything written is on the medium, and record that."""
+        # Recorded only where the device could do it: a failed sync promises nothing.
         self.device.sync()
         self.recording.operations.append(SectorOperation("sync", cause=self.current_cause))
 

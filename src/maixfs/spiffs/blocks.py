@@ -24,9 +24,12 @@ def mount(volume: Volume) -> None:
     check_magic_possible(geometry)
     _check_device(volume)
     unsigned = _load_blocks(volume)
+    # Before the unsigned block is erased: that block gets this count and raises it, as in the C.
     volume.max_erase_count = _next_erase_count(volume.erase_counts)
     if unsigned is not None:
         volume.aborted_block = unsigned
+        # A cut erase leaves any bits in the look-up. No page of the block is live: garbage
+        # collection moves everything out before it erases.
         _take_as_empty(volume, unsigned)
         if not volume.read_only:
             erase_block(volume, unsigned)
@@ -59,6 +62,8 @@ def _load_blocks(volume: Volume) -> int | None:
         magic = volume.load_block(block)
         if not geometry.use_magic or magic == geometry.magic(block):
             continue
+        # Erases come one after the other, so a power cut leaves one block without magic at most.
+        # Two mean another geometry or other data.
         if unsigned is not None:
             raise spiffs_error(Code.NOT_A_FS, f"blocks {unsigned} and {block} have no magic")
         unsigned = block
@@ -71,6 +76,7 @@ def _next_erase_count(counts: list[int]) -> int:
     Counts that are more than half the range apart mean that the counter wrapped; then the lowest
     one is the newest.
     """
+    # FFFF is a block that was erased and not signed: its age is not known.
     known = [count for count in counts if count != ondisk.ID_FREE]
     if not known:
         return 1
@@ -90,8 +96,10 @@ def _count(volume: Volume) -> None:
     geometry, lookup = volume.geometry, volume.lookup
     free = lookup.count(ondisk.ID_FREE)
     lookup_pages = geometry.blocks * geometry.lookup_pages
+    # The mirror has look-up pages as deleted, so that no search for a free page finds them.
     volume.deleted = lookup.count(ondisk.ID_DELETED) - lookup_pages
     volume.allocated = geometry.pages - lookup_pages - free - volume.deleted
+    # The C decides by the first entry alone whether a block is free.
     firsts = lookup[geometry.lookup_pages :: geometry.pages_per_block]
     volume.free_blocks = firsts.count(ondisk.ID_FREE)
 
@@ -106,12 +114,11 @@ def _learn_index_pages(volume: Volume) -> None:
 
 
 def erase_block(volume: Volume, block: int) -> None:
-    """Erase a block, then write its erase count and, last, its magic.
-
-    So a block without magic is one whose erase was interrupted.
-    """
+    """Erase a block, then write its erase count and, last, its magic."""
     geometry = volume.geometry
     volume.device.erase(geometry.base + block * geometry.block_size, geometry.block_size)
+    # Also for a block that was free before: the C counts it again, and its rule of two empty
+    # blocks is wrong until the next mount (docs/SPEC.md, section 6.4).
     volume.free_blocks += 1
     _sign(volume.device, geometry, block, volume.max_erase_count)
     volume.max_erase_count = _count_after(volume.max_erase_count)
@@ -137,6 +144,8 @@ def _count_after(count: int) -> int:
 
 def _sign(device: NorDevice, geometry: Geometry, block: int, erase_count: int) -> None:
     address = geometry.base + block * geometry.block_size + geometry.magic_offset
+    # The magic goes last: it says that erase and count are complete, and its absence is the only
+    # trace of a cut that the next mount looks for.
     device.program(address + ondisk.ERASE_COUNT.offset, ondisk.ERASE_COUNT.pack(erase_count))
     if geometry.use_magic:
         device.program(address, ondisk.MAGIC_WORD.pack(geometry.magic(block)))
@@ -151,6 +160,8 @@ def erase_quick(volume: Volume, max_free_pages: int) -> bool:
     for block in range(volume.geometry.blocks):
         count = volume.counts[block]
         if count.free <= max_free_pages and count.deleted + count.free == usable:
+            # The first match is taken, whatever its age: the C levels wear in full collections
+            # only.
             volume.deleted -= count.deleted
             erase_block(volume, block)
             return True
@@ -164,6 +175,7 @@ def format_area(device: NorDevice, geometry: Geometry) -> None:
     """
     check_magic_possible(geometry)
     for block in range(geometry.blocks):
+        # Every block starts at count 0 again: the C forgets the wear before a format.
         device.erase(geometry.base + block * geometry.block_size, geometry.block_size)
         _sign(device, geometry, block, 0)
 

@@ -89,6 +89,8 @@ class _Append:
     def _turn_to(self, index_span: int, written: int) -> None:
         """Store the current index page, then load or create the next one."""
         slot = self.slot
+        # Stored before the next index page is made: a cut later in a long append loses only what
+        # comes after this page.
         if written:
             self._store(self.offset + written)
             slot.size = self.offset + written
@@ -102,8 +104,12 @@ class _Append:
 
     def _next_index_page(self, index_span: int, *, fresh: bool) -> int:
         volume, slot, geometry = self.volume, self.slot, self.volume.geometry
+        # The C decides by the size whether the index page exists: a file may end exactly where an
+        # index page does.
         last = geometry.index_span((slot.size - 1) // geometry.data_size)
         if fresh or index_span > last:
+            # Finished from the start, and its table is programmed later: nobody reads it before
+            # the header has a size that needs it.
             page = allocate(volume, slot.object_id, index_span, ondisk.FLAGS_INDEX)
             volume.learn(page)
             self.work = bytearray(b"\xff" * geometry.page_size)
@@ -125,6 +131,8 @@ class _Append:
         a header is, too, if the file was empty. Else the size changes, and the header moves.
         """
         if self.index_span != 0:
+            # Index page first, size second: a cut in between leaves the old size and pages that
+            # are not read. The size changes with each append, and so each costs a header page.
             self._program_index_page()
             rewrite_header(
                 self.volume, self.slot, self.slot.object_id, self.slot.header_page, size=end
@@ -139,6 +147,7 @@ class _Append:
         slot.size = end
         slot.cursor_page, slot.cursor_span = self.index_page, max(self.index_span, 0)
         self._store(end)
+        # A header that moves tells the other descriptors its size. This one stayed in its place.
         if self.index_span == 0 and self.offset == 0:
             index_moved(self.volume, slot.object_id, 0, self.index_page, end)
 
@@ -170,6 +179,8 @@ class _Append:
         it back: the file is then unreadable or empty, and a faithful mount keeps that.
         """
         volume = self.volume
+        # The whole page, not the entries that changed: programming 1 over a 0 bit changes nothing
+        # on NOR, and the C does it without a look at what is there.
         volume.program(self.index_page, 0, self.work)
         volume.learn_again(self.index_page)
         return volume.faithful or volume.read_page(self.index_page) == self.work
@@ -217,6 +228,7 @@ class _Modify:
             in_page = 0
             span += 1
             written += take
+        # Also after a failure: the pages replaced so far are deleted and must be listed.
         self._store()
         if failure is not None:
             raise failure
@@ -236,11 +248,7 @@ class _Modify:
         slot.cursor_page, slot.cursor_span = self.index_page, index_span
 
     def _replace(self, span: int, in_page: int, data: memoryview) -> None:
-        """Write a new data page with ``data`` in it, delete the old one, list the new one.
-
-        In this order one of the two is complete at every moment; the C deletes the old page
-        before the index lists the new one.
-        """
+        """Write a new data page with ``data`` in it, delete the old one, list the new one."""
         volume, geometry = self.volume, self.volume.geometry
         entry = geometry.index_slot(span)
         old: int = ondisk.U16.unpack_from(self.work, entry)[0]
@@ -250,6 +258,8 @@ class _Modify:
         else:
             check_data_page(volume, old, span)
             new = self._merge(old, span, in_page, data)
+        # New before old, so that one of them is complete at every moment. But the C deletes the
+        # old page before the index lists the new one: after a cut here the file cannot be read.
         if new != old:  # a damaged index may list a page that was free
             drop_data_page(volume, self.slot.object_id, old)
         ondisk.U16.pack_into(self.work, entry, new)
@@ -273,6 +283,7 @@ class _Modify:
             if behind < geometry.data_size:
                 volume.program(new, start + behind, content[behind:])
         volume.program(new, start + in_page, data)
+        # Last, so that a page with a part of the bytes never counts as finished.
         volume.set_flags(new, ondisk.FLAGS_DATA)
         return new
 
@@ -313,16 +324,15 @@ def truncate(volume: Volume, slot: Slot, new_size: int, *, exact: bool = False) 
     """
     if slot.known_size == 0:
         return
+    # One page for the header that moves, one for the data page that is shortened.
     gc.make_room(volume, volume.geometry.data_size * 2)
     _Cut(volume, slot, exact=exact).run(new_size)
 
 
 def remove(volume: Volume, slot: Slot) -> None:
-    """Remove the file of a descriptor; all its descriptors close.
-
-    The header is marked first, so that a removal which power loss interrupts is not listed any
-    more. Needs no free page: a file can be removed from a full area.
-    """
+    """Remove the file of a descriptor; all its descriptors close. Needs no free page."""
+    # Marked first: a removal that is cut is not listed any more. What it had not deleted yet stays
+    # allocated; nothing in the firmware frees it.
     volume.set_flags(slot.header_page, ondisk.FLAGS_REMOVING)
     volume.learn_again(slot.header_page)
     _Cut(volume, slot, removing=True).run(0)
@@ -347,6 +357,7 @@ class _Cut:
     def run(self, new_size: int) -> None:
         geometry = self.volume.geometry
         span = max(self.size - 1, 0) // geometry.data_size
+        # From the end, so that the size stored on the way is that of what is left.
         while self.size > new_size:
             if geometry.index_span(span) != self.index_span:
                 self._turn_to(geometry.index_span(span))
@@ -371,6 +382,8 @@ class _Cut:
         data_size = self.volume.geometry.data_size
         if self.exact:
             return span * data_size >= new_size
+        # The C compares lengths, not pages: less than a page of bytes is always cut from the last
+        # page, also where the new end lies in the page before, which keeps its old bytes.
         return new_size == 0 or self.size - new_size >= data_size
 
     def _turn_to(self, index_span: int) -> None:
@@ -380,6 +393,8 @@ class _Cut:
             check_index_page(volume, slot.object_id, self.index_page, self.index_span)
             volume.delete_page(self.index_page)
             index_gone(volume, slot.object_id, self.index_span)
+            # A removal leaves the header as it is: moving it takes a free page, and a file must be
+            # removable from a full area.
             if not self.removing:
                 rewrite_header(volume, slot, slot.object_id, slot.header_page, size=self.size)
             slot.size = self.size
@@ -411,6 +426,8 @@ class _Cut:
         start = ondisk.PageHeader.size
         source, target = volume.page_address(page) + start, volume.page_address(new) + start
         volume.copy(source, target, new_size % geometry.data_size)
+        # The old page goes before the new one is final, as in the C: a cut between the two leaves
+        # neither, and the file cannot be read.
         if new != page:
             drop_data_page(volume, object_id, page)
         volume.set_flags(new, ondisk.FLAGS_DATA)
@@ -465,6 +482,8 @@ def _addresses(volume: Volume, slot: Slot, span: int, count: int) -> list[int]:
         first = geometry.first_span(index_span)
         pages = _table(volume, slot, index_span)[span - first : end - first]
         spans = range(span, span + len(pages))
+        # One comparison of lists instead of a call for each page: after the first read all of them
+        # were checked.
         if len(pages) == 1 or list(map(checked.get, pages)) != list(spans):
             for page, expected in zip(pages, spans, strict=True):
                 check_data_page(volume, page, expected)
@@ -487,6 +506,8 @@ def _extents(volume: Volume, slot: Slot, offset: int, length: int) -> list[tuple
 
 def _table(volume: Volume, slot: Slot, index_span: int) -> array[int]:
     """Return the decoded table of an index page of a file, from RAM if it was read before."""
+    # The cursor saves a search, and on a damaged area it decides which of two pages is read: the C
+    # goes on with the one that it used last.
     if index_span == 0:
         page = slot.header_page
     elif slot.cursor_span == index_span:

@@ -29,6 +29,7 @@ _TRUNC = int(OpenFlag.TRUNC)
 _NEW_ONLY = int(OpenFlag.CREAT | OpenFlag.EXCL)
 _CHANGING = int(OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY)
 _ALL_FLAGS = 0x7F
+# SPIFFS_open_by_page has one number, -10031, for all that a page without a header can be.
 _NO_HEADER = (
     Code.IS_FREE,
     Code.DELETED,
@@ -157,6 +158,7 @@ class SpiffsCore:
             if slot.open:  # flushing one file may have closed another
                 with contextlib.suppress(SpiffsError):
                     flush_slot(self._volume, slot)
+                # Also where the flush failed: after the mount no descriptor is of use.
                 slot.open = False
         self._volume.end_mount()
 
@@ -186,6 +188,8 @@ class SpiffsCore:
         raw = self._raw(name)
         flags = self._flags(flags)
         slot, search_from = volume.slots.take_for(raw)
+        # A descriptor that had this name starts the search at its old header, as in the C. Where a
+        # power loss left two headers of one name, this decides which one opens.
         if search_from is not None:
             volume.search_page = search_from
         try:
@@ -201,6 +205,7 @@ class SpiffsCore:
         except NotFoundError:
             if not flags & _CREAT:
                 raise
+            # As in the C, TRUNC does not count for a file that CREAT made.
             page = self._create(name, None)
             flags &= ~_TRUNC
         else:
@@ -208,6 +213,8 @@ class SpiffsCore:
                 raise spiffs_error(Code.FILE_EXISTS, _shown(name))
         self._load(slot, page, flags)
         if flags & _TRUNC:
+            # The old bytes go before the first new one is written: a program that is cut after
+            # this has lost them. SPIFFS replaces no file in one step.
             content.truncate(self._volume, slot, 0)
         slot.offset = 0
 
@@ -236,6 +243,7 @@ class SpiffsCore:
         self._create(raw, meta)
 
     def _create(self, name: bytes, meta: bytes | None) -> int:
+        # Before the collection, as in the C: ids that it frees count from the next file on.
         object_id = self._volume.ids.choose()
         gc.make_room(self._volume, self._volume.geometry.data_size)
         return create_header(self._volume, object_id, name, meta)
@@ -255,6 +263,9 @@ class SpiffsCore:
             page = order[at]
             yield index.visible[page]
             at += 1
+            # The order is sorted anew. The C's listing has a place on flash as its cursor, so it
+            # goes on behind the last page: a file that moved back is not listed, one that moved on
+            # is, again.
             if index.changes != seen:
                 self._volume.check_mounted()
                 order, seen = index.in_order(), index.changes
@@ -269,6 +280,7 @@ class SpiffsCore:
         volume = self._volume
         volume.check_mounted()
         entry = volume.index.visible[find_name(volume, self._raw(name))]
+        # SPIFFS_stat reads the header again, through its cache, which then keeps that page.
         volume.caches.spare = False
         return entry
 
@@ -321,6 +333,7 @@ class SpiffsCore:
         with self._spare_slot() as slot:
             self._load(slot, page, 0)
             self._rewrite(slot, name=raw_new)
+        # The C renames the hash in its descriptors too, so the next open finds this header first.
         self._volume.slots.renamed(raw_old, raw_new)
 
     def set_meta(self, name: Name, meta: bytes) -> None:
@@ -376,6 +389,7 @@ class SpiffsCore:
         """
         self.check_writable()
         page, raw_new = check_int(page, "page"), self._raw(new)
+        # A taken name is allowed: this is how one of two headers with the same name gets another.
         known = self._volume.index.visible.get(page)
         with self._spare_slot() as slot:
             self._load_page(slot, page, 0)
@@ -385,6 +399,7 @@ class SpiffsCore:
 
     def _load_page(self, slot: Slot, page: int, flags: int) -> None:
         geometry = self._volume.geometry
+        # The C checks for look-up pages alone, and reads behind the area for a large number.
         if not 0 <= page < geometry.pages or geometry.is_lookup_page(page):
             raise spiffs_error(Code.NOT_A_FILE, f"page {page}")
         try:
@@ -398,6 +413,8 @@ class SpiffsCore:
         self, slot: Slot, *, name: bytes | None = None, meta: bytes | None = None
     ) -> None:
         volume, page = self._volume, slot.header_page
+        # Without a check for room, as in the C: garbage collection does not run for a rename,
+        # which fails with -10001 where fewer than two blocks are free.
         rewrite_header(volume, slot, slot.object_id, page, name=name, meta=meta)
         slot.open = False
 
@@ -408,6 +425,8 @@ class SpiffsCore:
         try:
             yield slot
         except SpiffsError:
+            # The call itself closes the slot when it succeeds. A removal that ends early does not,
+            # and the C keeps the descriptor in use: with two of them on a board that soon matters.
             slot.open = False
             raise
 
@@ -473,6 +492,7 @@ class SpiffsCore:
                 f"{_shown(raw)}: {len(raw)} bytes",
                 hint=f"this file system takes names of up to {limit} bytes",
             )
+        # A name ends at its zero byte in C, so no file can have such a name.
         if b"\0" in raw:
             raise spiffs_error(Code.NOT_FOUND, f"{_shown(raw)}: a name has no zero byte")
         return raw

@@ -60,6 +60,8 @@ def _readable(volume: Volume, slot: Slot, length: int) -> int:
     """
     if not slot.flags & _RDONLY:
         raise spiffs_error(Code.NOT_READABLE)
+    # The C tests the size before it flushes, so a new file reads as empty although bytes wait in
+    # its cache.
     if slot.size == ondisk.SIZE_UNDEFINED and length:
         return 0
     if volume.caches.pages:
@@ -78,12 +80,16 @@ def _write(volume: Volume, slot: Slot, data: Buffer) -> int:
         raise spiffs_error(Code.NOT_WRITABLE)
     view = memoryview(data).cast("B")
     if slot.flags & _APPEND:
+        # The size on flash, without what waits in the cache: after small appends tell is wrong in
+        # the C, and so here.
         slot.offset = slot.known_size
     offset = slot.offset
     cache = _cache_of(volume, slot)
     if slot.flags & _APPEND and cache is not None:
         offset = max(offset, cache.end)
     if not slot.flags & _DIRECT:
+        # The limit is a page, not the room for data in one: a flush writes up to 4096 bytes on a
+        # board, and so its pieces do not end with data pages of 4091.
         if len(view) < volume.geometry.page_size:
             cache = _cache_for(volume, slot, offset, len(view))
             if cache is not None:
@@ -91,6 +97,7 @@ def _write(volume: Volume, slot: Slot, data: Buffer) -> int:
                 slot.offset += len(view)
                 return len(view)
         elif cache is not None:
+            # Older bytes first: flushed later they would go over these.
             _write_back(volume, slot, cache)
     _write_through(volume, slot, offset, view)
     slot.offset += len(view)
@@ -132,12 +139,14 @@ def _write_back(volume: Volume, slot: Slot, cache: WriteCache) -> None:
     try:
         _write_through(volume, slot, cache.offset, memoryview(cache.data))
     finally:
+        # The bytes of a flush that failed are lost with the cache page, as in the C.
         release_cache(volume, cache)
 
 
 def _write_through(volume: Volume, slot: Slot, offset: int, data: memoryview) -> None:
     """Overwrite what lies inside the file, append the rest."""
     if slot.size != ondisk.SIZE_UNDEFINED and offset < slot.size:
+        # Two operations with a check for room each: where the append fails, the overwrite stays.
         inside = min(slot.size - offset, len(data))
         if inside:
             content.modify(volume, slot, offset, data[:inside])
@@ -178,9 +187,12 @@ def _seek(volume: Volume, slot: Slot, offset: int, whence: int) -> int:
     if offset < 0:
         raise spiffs_error(Code.SEEK_BOUNDS, f"offset {offset}")
     if offset > size:
+        # The C moves to the end before it refuses, and MaixPy does not raise that error.
         slot.offset = size
         raise spiffs_error(Code.END_OF_OBJECT, f"offset {offset} of {size}")
     geometry = volume.geometry
+    # Looked for now and not by the next read: on a damaged file the seek fails, as in the C. The
+    # byte before the offset counts, because an index page may end exactly there.
     index_span = geometry.index_span(max(offset - 1, 0) // geometry.data_size)
     if slot.cursor_span != index_span:
         slot.cursor_page = find_index_page(volume, slot.object_id, index_span)
@@ -203,6 +215,7 @@ def _truncate(volume: Volume, slot: Slot, size: int, *, exact: bool) -> None:
     if not 0 <= size <= slot.known_size:
         raise spiffs_error(Code.END_OF_OBJECT, f"size {size} of {slot.known_size}")
     if size != slot.known_size:
+        # Library users get the page that they named; only a faithful mount cuts the wrong one.
         content.truncate(volume, slot, size, exact=exact or not volume.faithful)
 
 
@@ -241,6 +254,7 @@ class Descriptor:
 
     def _live(self) -> Slot:
         slot = self._slot
+        # Slots are used again: an old handle must not reach the file that has its slot now.
         if slot.open and slot.serial == self._serial:
             return slot
         code = Code.FILE_CLOSED if self._volume.mounted else Code.NOT_MOUNTED
@@ -318,6 +332,8 @@ class Descriptor:
     def close(self) -> None:
         """Flush and close; when the flush fails the descriptor stays open, as in the C."""
         slot = self._live()
+        # Before the slot closes: a board has two descriptors, and a close that finds no room keeps
+        # one of them until the next mount.
         flush_slot(self._volume, slot)
         slot.open = False
 

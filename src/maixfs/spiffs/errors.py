@@ -131,6 +131,7 @@ _ERRNO: dict[Code, int] = {
 }
 """The errno that CPython gives for the same mistake on the host; for all others EIO."""
 
+# ValueError too, as CPython raises it for a file that is closed.
 _CLOSED = (Code.NOT_MOUNTED, Code.FILE_CLOSED, Code.FILE_DELETED, Code.BAD_DESCRIPTOR)
 
 
@@ -158,6 +159,7 @@ def _class_of(code: Code) -> type[SpiffsError]:
     kind: type[MaixfsError] | None = None
     if code in _CLOSED:
         kind = ClosedError
+    # What no mistake of the caller explains is damage: the host has EIO for it.
     elif code not in _ERRNO:
         kind = DamagedError
     return combined(SpiffsError, kind) if kind else error_class(SpiffsError, _ERRNO[code])

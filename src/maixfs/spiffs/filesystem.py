@@ -102,6 +102,7 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     def _find(self, path: str) -> DirEntry | None:
         """Return the file of a path, whether its name has the leading slash or not."""
+        # The board stores names with the slash, so that form wins.
         name = _raw(path)
         found = self.core.find(name)
         return self.core.find(name[1:]) if found is None and len(name) > 1 else found
@@ -126,6 +127,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             for other in self.core.scandir()
             if other.object_id == entry.object_id and other.raw_name == entry.raw_name
         ]
+        # Of two headers with one id and name, the page says which one was meant.
         exact = [other for other in same if other.page == entry.page]
         if not same:
             raise no_entry(path)
@@ -192,6 +194,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         for entry in list(self.core.scandir()):
             path = _path_of(entry)
             folder = _folder_of(path) if self._folders else "/"
+            # Folders exist in names alone: each appears where its first file does.
             if folder == top:
                 yield _file(path, entry)
             elif folder.startswith(prefix):
@@ -235,6 +238,7 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     def _create(self, path: str, flags: int) -> _SpiffsFile:
         self._check_room_for(path)
+        # The counts are brought up to date only if this call is the one change since.
         before = self.core.name_changes
         descriptor = self.core.open_descriptor(_raw(path), flags)
         self._note(path, 1, before)
@@ -268,6 +272,7 @@ class Spiffs(FileSystem[DirEntry | None]):
     def _mkdir(self, path: str) -> None:
         if not self._folders:
             refuse("SPIFFS has no folders, and this one was opened without them")
+        # A folder that no name fits into would be of no use; the limit counts the whole path.
         self._check_name(path + "/x")
         if self._find(path) is not None or self._has_folder(path):
             raise already_there(path)
@@ -291,6 +296,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         if path in self._counts() or any(other.startswith(path + "/") for other in self._empty):
             raise NotEmptyError(f"{path}: the folder is not empty", errno=errno.ENOTEMPTY)
         self._empty.discard(path)
+        # It may have been the only entry in its folder, which must not vanish with it.
         self._keep(parent_of(path))
 
     def _rename(self, source: str | SpiffsEntry, target: str, *, replace: bool) -> None:
@@ -308,7 +314,8 @@ class Spiffs(FileSystem[DirEntry | None]):
             raise spiffs_error(Code.CONFLICTING_NAME, target)
         if occupant is None:
             self._check_room_for(target)
-        # Before the old file goes: power may be lost between the two.
+        # Before the old file goes: power may be lost between the two, and then both have the
+        # name. Removing first, as MaixPy's layer does, can leave neither.
         self.core.rename_page(found.page, _raw(target))
         if occupant is not None:
             self.core.remove_page(self._current(occupant, target).page)
@@ -326,6 +333,8 @@ class Spiffs(FileSystem[DirEntry | None]):
             for entry in self.core.scandir()
             if _path_of(entry).startswith(old + "/")
         ]
+        # All names before the first rename: SPIFFS has no transaction, and a name that is too long
+        # would leave half of the folder behind.
         for _, path in moves:
             self._check_name(path)
         for entry, path in moves:
@@ -410,6 +419,7 @@ class _SpiffsFile:
         return self._descriptor.write_now(data)
 
     def truncate(self, size: int) -> None:
+        # Python promises the bytes before ``size``; the C's mistake is for its own calls.
         self._descriptor.truncate(size, exact=True)
 
     def sync(self) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from maixfs.spiffs.volume import Volume
 
 # Weights of the score of a block (docs/SPEC.md, section 6).
+# One erase of age weighs as much as ten deleted pages: full blocks are moved only because they are
+# old. It levels wear, and an area can be full although deleted pages would be enough.
 _WEIGHT_DELETED = 5
 _WEIGHT_USED = -1
 _WEIGHT_AGE = 50
@@ -43,9 +45,12 @@ def make_room(volume: Volume, length: int) -> None:
     geometry = volume.geometry
     data_size = geometry.data_size
     free = volume.free_pages()
+    # With three free blocks left collection runs for every write, however empty the area is: that
+    # costs wear, and is kept because it moves every later page.
     if volume.free_blocks > _ENOUGH_BLOCKS and length < free * data_size:
         return
     needed = -(-length // data_size)
+    # Even the best collection would not help, so nothing is erased for it.
     if needed > free + volume.deleted:
         raise _full(volume, needed, free)
     for _ in range(geometry.gc_max_runs):
@@ -96,6 +101,7 @@ def _collect(volume: Volume, block: int) -> None:
     """
     with spare_blocks(volume):
         _empty(volume, block)
+    # Erased after all moves: a cut in the erase loses nothing, and the mount repeats it.
     count = volume.counts[block]
     volume.deleted -= count.deleted
     volume.allocated -= volume.geometry.usable_pages - count.deleted - count.free
@@ -109,6 +115,8 @@ def _empty(volume: Volume, block: int) -> None:
         volume.free_block, volume.free_entry = (block + 1) % geometry.blocks, 0
     first = block * geometry.pages_per_block + geometry.lookup_pages
     pages = range(first, first + geometry.usable_pages)
+    # Data first: its index page changes with it and moves then, out of this block too. Index pages
+    # that are still here afterwards list no data of this block and are copied as they are.
     for page in pages:
         entry = volume.lookup[page]
         if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED) and not entry & ondisk.ID_INDEX:
@@ -131,10 +139,14 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
             raise
         volume.delete_page(page)  # no index page refers to it: a power loss came between
         return
+    # Raises for a header that is not live and ends the collection, as in the C: without a right
+    # index the data could not be listed anywhere.
     work = load_index_page(volume, index_id, index_page, span)
     for candidate in pages:
         if volume.lookup[candidate] == object_id:
             _move_data(volume, candidate, span, work)
+    # Written once for all of them, after the old pages are gone. A cut before this line leaves a
+    # file unreadable that nobody was writing; its pages still carry id and span.
     if span == 0:
         rewrite_header(volume, None, index_id, index_page, work=work)
     else:
@@ -145,6 +157,7 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
 def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> None:
     _, span, flags = volume.read_header(page)
     if volume.geometry.index_span(span) != index_span:
+        # Another index page lists it: it is moved in a turn of its own.
         return
     entry = volume.geometry.index_slot(span)
     if not flags & ondisk.DELET:

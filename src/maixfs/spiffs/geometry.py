@@ -34,6 +34,7 @@ class Geometry:
     """Index tables start at an even offset (SPIFFS_ALIGNED_OBJECT_INDEX_TABLES)."""
     base: int = 0
     """Address of the area on its chip."""
+    # Not part of the shape: any of these values reads the same area.
     gc_max_runs: int = field(default=5, compare=False)
     copy_buffer: int = field(default=64, compare=False)
     """Bytes that the C copies at a time; the result on flash does not depend on it."""
@@ -107,6 +108,8 @@ class Geometry:
     def magic(self, block: int) -> int:
         """Return the magic that ``block`` carries."""
         value = ondisk.MAGIC ^ self.page_size
+        # With the distance from the end in it, the magics of the first blocks tell the area's
+        # size.
         if self.use_magic_length:
             value ^= self.blocks - block
         return value & 0xFFFF
@@ -169,6 +172,7 @@ class Geometry:
 
 def _header_size(geometry: Geometry) -> int:
     size = ondisk.NAME_OFFSET + geometry.name_length + geometry.meta_length
+    # 16-bit entries at even offsets; nothing ever sets the byte that this adds.
     return size + 1 & ~1 if geometry.aligned_tables else size
 
 
@@ -199,10 +203,12 @@ def _contradictions(g: Geometry) -> list[tuple[bool, str]]:
             f"area size {g.size:#x} is not a multiple of the block size {g.block_size:#x}",
         ),
         (
+            # Two blocks always stay empty, so the third is the first that can hold a file.
             0 < g.size < 3 * g.block_size,
             f"area size {g.size:#x} is under three blocks of {g.block_size:#x}",
         ),
         (
+            # Page numbers have 16 bits, and FFFF in a table means no page.
             g.size // g.page_size > 0xFFFF,
             f"area size {g.size:#x} has more than 65535 pages of {g.page_size:#x}",
         ),
@@ -230,6 +236,7 @@ PRESETS: dict[str, Geometry] = {
         block_size=0x1000,
         page_size=0x100,
         name_length=32,
+        # The time of the last write, by default (SPIFFS_USE_MTIME).
         meta_length=4,
         gc_max_runs=10,
         copy_buffer=256,
@@ -240,6 +247,7 @@ PRESETS: dict[str, Geometry] = {
         block_size=0x2000,
         page_size=0x100,
         name_length=32,
+        # So a magic of this project does not tell the size of its area.
         use_magic_length=False,
         aligned_tables=True,
     ),

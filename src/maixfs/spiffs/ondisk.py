@@ -28,7 +28,8 @@ ERASE_COUNT_WRAP = 0x8000
 TYPE_FILE = 1
 """The only object type that is ever written."""
 
-# Flags of a page are active low.
+# Flags of a page are active low: clearing a bit sets the flag, so that no flag needs an erase.
+# A reader must test single bits: how a deleted page looks depends on the driver of the chip.
 USED = 0x01
 FINAL = 0x02
 INDEX = 0x04
@@ -61,6 +62,7 @@ class IndexHeader(Record):
     obj_id: int = field("H", "object id with bit 15")
     span_ix: int = field("H", "0")
     flags: int = field("B", "F8 when live")
+    # The C's compiler aligns the size here; the bytes between hold whatever was on its stack.
     _align: bytes = field("3s", "not defined; copied along")
     file_size: int = field("I", "bytes of the file; FFFFFFFF before the first write")
     type: int = field("B", "1 = file")

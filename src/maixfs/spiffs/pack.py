@@ -50,6 +50,7 @@ class Measured(NamedTuple):
 def file_pages(size: int, geometry: Geometry) -> FilePages:
     """Return the pages that a file of ``size`` bytes takes."""
     data = -(-size // geometry.data_size)
+    # An empty file has its header, and no page of data.
     return FilePages(data, geometry.index_span(data - 1) + 1 if data else 1)
 
 
@@ -83,6 +84,7 @@ def lay_out(files: list[Measured], geometry: Geometry, spare_blocks: int) -> lis
 
 def owners(obj_id: int, pages: FilePages, geometry: Geometry) -> Iterator[int]:
     """Yield the look-up entries of a file: each index page, then the data pages it lists."""
+    # Each index page before its data: the order in which one long append of the C leaves them.
     for index_span in range(pages.index_pages):
         yield obj_id | ondisk.ID_INDEX
         first, end = geometry.first_span(index_span), geometry.first_span(index_span + 1)
@@ -183,6 +185,7 @@ def collect(
     walk = _Walk(Path(folder), prefix.encode(), follow_links, everything)
     walk.run()
     warnings = walk.warnings(_OF_SPIFFS if real_folders else frozenset())
+    # By bytes: the image must not depend on the host's order of names or on its locale.
     return PackPlan(tuple(sorted(walk.files)), warnings, tuple(sorted(walk.folders)))
 
 
@@ -209,6 +212,7 @@ class _Walk:
 
     def run(self) -> None:
         """Visit every folder once for each path that leads to it."""
+        # A list, not recursion: a folder can be deeper than Python's stack.
         waiting = [_Folder(self._root, self._prefix, (self._root,))]
         while waiting:
             folder = waiting.pop()
@@ -237,6 +241,7 @@ class _Walk:
     def _scan(self, folder: _Folder) -> list[os.DirEntry[bytes]]:
         try:
             with os.scandir(folder.path) as found:
+                # The host's order is not defined, and warnings name the first few.
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
             raise UsageError(f"{os.fsdecode(folder.path)}: {error.strerror}") from error
@@ -256,6 +261,7 @@ class _Walk:
         real = os.path.realpath(entry.path)
         if not self._may_follow(real):
             self._note("outside", name)
+        # Only a folder in itself has no end; one that two links lead to is packed twice.
         elif real in folder.above:
             self._note("circle", name)
         else:
@@ -324,9 +330,11 @@ def pack(
     _check_geometry(geometry)
     pairs = files.items() if isinstance(files, Mapping) else files
     sources = [_source(item, geometry) for item in pairs]
+    # Everything is refused before the first byte is laid out.
     _refuse_twins(sources)
     measured = [Measured(source.name, _size_of(source.content)) for source in sources]
     layout = lay_out(measured, geometry, spare_blocks)
+    # Erased where nothing is written, so that the board can program there.
     image = bytearray(b"\xff") * geometry.size
     with memoryview(image) as area:
         _stamp_blocks(area, geometry)
@@ -349,6 +357,8 @@ class _Writer:
     def write_file(self, obj_id: int, source: _Source, pages: FilePages) -> None:
         g = self._geometry
         data = _load(source.content)
+        # Sizes were taken before contents were read: a host file that grew since would run into
+        # the pages of the next one.
         if file_pages(len(data), g) != pages:
             raise UsageError(f"{_shown(source.name)}: the file changed while it was read")
         self._write_header(obj_id, source, len(data))
@@ -360,10 +370,10 @@ class _Writer:
         """Write the index header without its table.
 
         The C leaves its padding (bytes 5 to 7, and the one before an aligned table) as it was on
-        the stack; here it is zero, so that the same files give the same image. The size of an
-        empty file stays erased, because the first write programs it in place.
+        the stack; here it is zero, so that the same files give the same image.
         """
         start = self._pages[self._next] * self._geometry.page_size
+        # A stored 0 could not become a size without an erase.
         stored = size if size else ondisk.SIZE_UNDEFINED
         fields = (
             obj_id | ondisk.ID_INDEX,
@@ -389,6 +399,7 @@ class _Writer:
         self._next += 1 + end - first
         if index_span:
             at = index_page * g.page_size
+            # Its padding stays FF, as where the C makes such a page.
             fields = (obj_id | ondisk.ID_INDEX, index_span, ondisk.FLAGS_INDEX)
             ondisk.PageHeader.struct.pack_into(self._area, at, *fields)
         at = index_page * g.page_size + g.index_slot(first)
@@ -403,6 +414,7 @@ class _Writer:
         for span, page in enumerate(pages, first):
             at = page * page_size
             pack_head(area, at, obj_id, span, ondisk.FLAGS_DATA)
+            # Behind the end of the file FF stays: the board's next append is programmed there.
             piece = data[offset : offset + room]
             area[at + head : at + head + len(piece)] = piece
             offset += room
@@ -421,12 +433,14 @@ def _stamp_blocks(area: memoryview, geometry: Geometry) -> None:
     """Write what a format leaves in each block: the erase count 0 and the magic."""
     for block in range(geometry.blocks):
         at = block * geometry.block_size + geometry.magic_offset
+        # All blocks of one age: the board's first collection chooses by what they hold.
         ondisk.ERASE_COUNT.pack_into(area, at, 0)
         if geometry.use_magic:
             ondisk.MAGIC_WORD.pack_into(area, at, geometry.magic(block))
 
 
 def _write_lookup(area: memoryview, geometry: Geometry, layout: list[FilePages]) -> None:
+    # Entries of a block lie together, and the magic behind them must stay.
     entries = array("H")
     for obj_id, pages in enumerate(layout, 1):
         entries.extend(owners(obj_id, pages, geometry))
@@ -471,6 +485,7 @@ def _stored_name(name: str | bytes, geometry: Geometry) -> bytes:
         raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else bytes(name)
     except UnicodeEncodeError as error:
         raise UsageError(f"{name!r} cannot be written as UTF-8") from error
+    # The firmware's listing ends at an empty name and hides all files behind it.
     if not raw or b"\0" in raw:
         raise UsageError(f"{_shown(raw)!r} is no name for a file: it is empty or has a zero byte")
     if len(raw) >= geometry.name_length:
@@ -481,6 +496,7 @@ def _stored_name(name: str | bytes, geometry: Geometry) -> bytes:
 
 
 def _refuse_twins(sources: list[_Source]) -> None:
+    # The board would open one of the two and list both.
     seen: set[bytes] = set()
     for source in sources:
         if source.name in seen:

@@ -43,6 +43,8 @@ def find_free(volume: Volume) -> int:
     Two blocks stay empty: outside of garbage collection this erases a fully deleted block when
     fewer are, and raises ``FullError`` when there is none.
     """
+    # Garbage collection needs free pages for what it moves out of a block. Without two blocks that
+    # nobody else may take, a full area could never be cleaned again.
     if not volume.cleaning and volume.free_blocks < _SPARE_BLOCKS:
         erase_quick(volume, 0)
         if volume.free_blocks < _SPARE_BLOCKS:
@@ -51,6 +53,8 @@ def find_free(volume: Volume) -> int:
     geometry = volume.geometry
     block, in_block = divmod(page, geometry.pages_per_block)
     entry = in_block - geometry.lookup_pages
+    # Kept in RAM alone, as in the C: a mount starts at 0 and fills the holes in front first. So
+    # the same writes with a remount between them lie elsewhere.
     volume.free_block, volume.free_entry = block, entry + 1
     if entry == 0:
         volume.free_blocks -= 1
@@ -61,6 +65,7 @@ def _first_free(volume: Volume) -> int:
     geometry, lookup = volume.geometry, volume.lookup
     start = volume.free_block * geometry.pages_per_block
     start += geometry.lookup_pages + volume.free_entry
+    # Deleted entries do not count: their bits cannot rise again before the block is erased.
     try:
         return lookup.index(ondisk.ID_FREE, start)
     except ValueError:
@@ -78,6 +83,8 @@ def find_index_page(volume: Volume, object_id: int, span: int) -> int:
     there, and a program that catches ``FileNotFoundError`` must not take it for absent.
     """
     pages = volume.index.pages_of(object_id, span)
+    # A search of the C reads page headers past its cache, so no cache page was read last and
+    # writes can have them all (docs/SPEC.md, section 5.7).
     volume.caches.spare = True
     if not pages:
         if volume.caches.limit is not None:
@@ -119,6 +126,8 @@ def _search_ends_at_index_page(volume: Volume) -> bool:
 
 def _first_from_cursor(volume: Volume, pages: list[int]) -> int:
     page = pages[0]
+    # A power loss can leave two. The C takes the first one from where its last search ended, so
+    # that either can open; that choice is kept.
     if len(pages) > 1:
         start, total = volume.search_page, volume.geometry.pages
         page = min(pages, key=lambda candidate: (candidate - start) % total)
@@ -132,30 +141,28 @@ def allocate(volume: Volume, object_id: int, span: int, flags: int) -> int:
     Raises ``FullError``.
     """
     page = find_free(volume)
+    # Claimed before anything lies in it: a cut in between costs the page until garbage collection.
+    # The other order would leave bytes in a page that the look-up calls free.
     volume.claim(page, object_id)
     volume.program(page, 0, _pack_header(object_id, span, flags & ~ondisk.USED))
     return page
 
 
 def append_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -> int:
-    """Write a data page behind the end of a file; returns the page.
-
-    Its header says "finished" before the data is programmed, as in the C: the page is not read
-    before the index lists it.
-    """
+    """Write a data page behind the end of a file; returns the page."""
+    # FINAL from the start, unlike a page that replaces another one: no index lists the page before
+    # its bytes are programmed, and this saves a write.
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_DATA)
     volume.program(page, ondisk.PageHeader.size, data)
     return page
 
 
 def replace_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -> int:
-    """Write a data page that replaces another one; returns the page.
-
-    It is marked as finished last, so that a power loss never leaves two finished pages of which
-    one is incomplete.
-    """
+    """Write a data page that replaces another one; returns the page."""
     page = allocate(volume, object_id & ~ondisk.ID_INDEX, span, ondisk.FLAGS_OPEN)
     volume.program(page, ondisk.PageHeader.size, data)
+    # FINAL last: the index may still list the old page of this span, and a cut must not leave two
+    # finished pages of which one is incomplete.
     volume.set_flags(page, ondisk.FLAGS_DATA)
     return page
 
@@ -163,19 +170,22 @@ def replace_data_page(volume: Volume, object_id: int, span: int, data: Buffer) -
 def move_index_page(volume: Volume, object_id: int, work: bytearray, source: int) -> int:
     """Write ``work``, the new content of index page ``source``, to a free page; delete source.
 
-    ``object_id`` carries bit 15. Returns the new page. Until its flags are programmed the new
-    page does not count; from then until the source is deleted both do. The C writes in this
-    order, so that a power loss leaves at least one of them.
+    ``object_id`` carries bit 15. Returns the new page. The order of writes is the C's.
     """
     page = find_free(volume)
+    # Without FINAL at first: until the flags are programmed below, the copy does not count.
     was_final = not work[ondisk.FLAGS_OFFSET] & ondisk.FINAL
     work[ondisk.FLAGS_OFFSET] = (work[ondisk.FLAGS_OFFSET] | ondisk.FINAL) & ~ondisk.USED
     volume.program(page, 0, work)
+    # The C claims a page that it moves after its content. A cut before the claim leaves bytes in a
+    # page that the look-up calls free, and the next use mixes with them.
     volume.claim(page, object_id)
     if was_final:
         work[ondisk.FLAGS_OFFSET] &= ~(ondisk.FINAL | ondisk.USED)
         volume.set_flags(page, work[ondisk.FLAGS_OFFSET])
     volume.learn(page)
+    # Last, so that a cut leaves at least one of the two. From the flags to here both count: a cut
+    # shows the file twice, and the search cursor decides which one opens.
     volume.delete_page(source)
     return page
 
@@ -185,6 +195,7 @@ def copy_page(volume: Volume, object_id: int, source: int) -> int:
     page = find_free(volume)
     size = volume.geometry.page_size
     volume.copy(volume.page_address(source), volume.page_address(page), size)
+    # Flags were copied with the rest, so the copy counts as soon as it is claimed.
     volume.claim(page, object_id)
     if object_id & ondisk.ID_INDEX:
         volume.learn(page)
@@ -201,6 +212,7 @@ def drop_data_page(volume: Volume, object_id: int, page: int) -> None:
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
         return
+    # FFFF and 0000 belong to nobody; the C deletes such a page as well.
     if volume.lookup[page] in (object_id & ~ondisk.ID_INDEX, ondisk.ID_FREE, ondisk.ID_DELETED):
         volume.delete_page(page)
 
@@ -210,9 +222,12 @@ def check_data_page(volume: Volume, page: int, span: int) -> None:
 
     The object id in the page header is not compared (docs/SPEC.md, section 9).
     """
+    # A header is read once, not at each read of the file: it only changes with calls that drop the
+    # page from here.
     if volume.checked.get(page) == span:
         return
     geometry = volume.geometry
+    # The C lets the number through that is one too large, and reads what follows the area.
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_reference(volume, page, span)
     _, found, flags = volume.read_header(page)
@@ -311,6 +326,8 @@ def create_header(volume: Volume, object_id: int, name: bytes, meta: bytes | Non
     put_name(header, name, geometry.name_length)
     meta_start = ondisk.NAME_OFFSET + geometry.name_length
     put_meta(header, meta or b"\xff" * geometry.meta_length, meta_start)
+    # One program, with the flags of a finished page, as in the C: a cut in it can show a file with
+    # an incomplete name.
     volume.program(page, 0, header)
     volume.learn(page)
     index_moved(volume, entry, 0, page, ondisk.SIZE_UNDEFINED)

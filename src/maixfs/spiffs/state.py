@@ -53,6 +53,8 @@ class BlockCounts:
         entries = self._lookup[start + self._first : start + self._per_block]
         free = entries.count(ondisk.ID_FREE)
         head = entries[: entries.index(ondisk.ID_FREE)] if free else entries
+        # Two pairs of counts: the C's score of a block ends at the first free entry, while an
+        # erase takes all of them out of the statistics.
         deleted = head.count(ondisk.ID_DELETED)
         return BlockCount(
             deleted,
@@ -98,6 +100,7 @@ class IdPool:
             self._uses[number] = left
             return
         del self._uses[number]
+        # The smallest unused id is wanted each time; nothing below this one is unused.
         self._lowest = min(self._lowest, number)
 
     def header_seen(self, object_id: int) -> None:
@@ -124,6 +127,7 @@ class IdPool:
         if self._buckets is not None:
             return self._choose_by_bucket(self._buckets)
         number = max(self._lowest, 1)
+        # One bit of the C's work page for each id.
         limit = self._buffer * 8
         while number in self._uses:
             number += 1
@@ -203,12 +207,16 @@ class ObjectIndex:
         removal was interrupted.
         """
         object_id, span, flags, _, size, kind = _unpack_header(raw)
+        # By id and span: the page header must agree with its look-up entry. IXDELE counts for
+        # headers alone: index pages of a file that is being removed stay reachable.
         live = object_id == entry and flags & _LIVE_MASK == ondisk.DELET
         if live and (span or flags & ondisk.IXDELE):
             key = self._keys[page] = (entry, span)
             _add(self._by_span, key, page)
         if span:
             return None
+        # By name and in listings: the C compares neither USED nor the id, so that a header whose
+        # id differs from its entry is listed.
         if flags & _VISIBLE_MASK == _VISIBLE:
             self._show(page, entry, raw, size, kind)
         if flags & _HEADER_MASK != ondisk.DELET:
@@ -229,6 +237,7 @@ class ObjectIndex:
         )
         self.name_changes += name not in self._by_name
         _add(self._by_name, name, page)
+        # Sorted when it is asked for: many files may come between two listings.
         self._order = None
         self.changes += 1
 
@@ -270,6 +279,7 @@ def _add(index: dict[Key, list[int]], key: Key, page: int) -> None:
 
 def _remove(index: dict[Key, list[int]], key: Key, page: int) -> None:
     pages = index[key]
+    # Nearly always: only a move that is under way or was cut leaves two pages for a key.
     if len(pages) == 1:
         del index[key]
     else:
@@ -298,6 +308,7 @@ class WriteCache:
 
     def put(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Merge a write for which ``takes`` is true."""
+        # A later write wins over what waits, as it would on flash.
         at = offset - self.offset
         self.data[at : at + len(data)] = data
 
@@ -327,6 +338,8 @@ class WriteCaches:
 
     def allocate(self, object_id: int, offset: int) -> WriteCache | None:
         """Return a new cache page, or ``None`` when all are in use."""
+        # Without a page the write goes to flash at once; the content is the same, but more pages
+        # are used. The board has four pages, and one of them often belongs to reads.
         if self.limit is not None and len(self.pages) >= self.limit - (not self.spare):
             return None
         page = self.pages[object_id] = WriteCache(object_id, offset)
@@ -428,6 +441,7 @@ class SlotTable:
 
     def of_object(self, object_id: int) -> list[Slot]:
         """Return the slots, open or closed, that have or had the object ``object_id``."""
+        # Closed slots too: the next open starts its search at the page that they remember.
         number = object_id & ~ondisk.ID_INDEX
         return [slot for slot in self._slots if slot.object_id & ~ondisk.ID_INDEX == number]
 
@@ -436,6 +450,7 @@ class SlotTable:
         closed = [slot for slot in self._slots if not slot.open]
         if not closed:
             closed = [self._grow()]
+        # The first of equals, as in the C: which slot is taken decides which name is forgotten.
         slot = min(closed, key=lambda candidate: candidate.score)
         slot.take()
         return slot
@@ -449,8 +464,11 @@ class SlotTable:
         wanted = name_hash(name)
         closed = [slot for slot in self._slots if not slot.open]
         for slot in closed:
+            # Ages, but not down to 0, which means that the slot never had a name.
             if slot.score > 1:
                 slot.score -= 1
+        # A match of the hash wins over the score. Two names of one hash only mislead the start of
+        # the search; it compares whole names.
         slot = next((s for s in closed if s.hash == wanted), None) or (
             min(closed, key=lambda candidate: candidate.score) if closed else self._grow()
         )

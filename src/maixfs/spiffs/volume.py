@@ -162,11 +162,9 @@ class Volume:
         self.allocated += 1
 
     def delete_page(self, page: int) -> None:
-        """Delete a page: first its look-up entry, then its flags.
-
-        The flags are programmed without reading them, as in the C built with blind writes: a
-        driver that replaces bytes leaves 7E there (docs/SPEC.md, section 11.2).
-        """
+        """Delete a page: first its look-up entry, then its flags (docs/SPEC.md, section 11.2)."""
+        # Look-up entry first: from here on no search finds the page. A cut before the flags leaves
+        # a page that is live by its header alone, and the erase of the block clears it.
         self._program(self.entry_address(page), b"\0\0")
         entry = self.lookup[page]
         self.lookup[page] = ondisk.ID_DELETED
@@ -181,6 +179,9 @@ class Volume:
             self.forget(page)
         else:
             self.checked.pop(page, None)
+        # Without a look at the old flags, as the C has it with blind writes: NOR clears two bits.
+        # The K210's driver stores 7E as it is; FINAL rises, which costs a sector erase for each
+        # deletion.
         self.set_flags(page, ondisk.FLAGS_DELETE)
 
     def forget(self, page: int) -> None:
@@ -205,6 +206,7 @@ class Volume:
         self.forget(page)
         self.learn(page)
         after = index.visible.get(page)
+        # Only its size or place changed: what callers remember by names stays right.
         if before is not None and after is not None and before.raw_name == after.raw_name:
             index.name_changes = changes
 
@@ -248,6 +250,7 @@ def index_gone(volume: Volume, object_id: int, span: int) -> None:
             if slot.open and slot.cache is not None:
                 release_cache(volume, slot.cache)
             slot.open = False
+            # A new file may get this id, and its pages must not be set here.
             slot.object_id = ondisk.ID_DELETED
         if slot.cursor_span == span:
             slot.cursor_page = 0
@@ -260,6 +263,7 @@ def _resized(volume: Volume, slot: Slot, size: int) -> None:
     if end > 0 and cache is not None:
         end = max(end, cache.end)
     slot.offset = min(slot.offset, end)
+    # The C keeps a cache that begins one byte behind the end.
     if cache is not None and cache.offset > end + 1:
         release_cache(volume, cache)  # the file now ends before the cached bytes
 

@@ -46,6 +46,7 @@ class OwnBlocks:
     def __init__(self, device: SectorDevice) -> None:
         self._device = device
         self._protected = False
+        # Bound once: every sector of a mounted card passes here.
         self.read = device.read
         self.readinto = device.readinto
         self.write = device.write
@@ -89,6 +90,7 @@ class ProgramBlocks:
     def __init__(self, device: Any, on_failure: Callable[[str], None]) -> None:
         self._on_failure = on_failure
         self._readblocks = _method(device, "readblocks")
+        # A device without it is read-only, which is MicroPython's way to protect one.
         self._writeblocks: Any = getattr(device, "writeblocks", None)
         self._ioctl: Any = getattr(device, "ioctl", None)
         self._sync: Any = None
@@ -118,6 +120,7 @@ class ProgramBlocks:
         """Fill ``buffer``: the program gets a ``bytearray`` of whole sectors."""
         for start in range(0, len(buffer), _MAX_TRANSFER * SECTOR):
             part = buffer[start : start + _MAX_TRANSFER * SECTOR]
+            # A buffer of its own, not a view: the program may keep it and change it later.
             lent = bytearray(len(part))
             self._check("readblocks", self._readblocks(sector + start // SECTOR, lent))
             if len(lent) != len(part):  # the program resized the buffer
@@ -160,6 +163,7 @@ class ProgramBlocks:
         answer = self._count() if self._count else self._ioctl(int(Ioctl.BLOCK_COUNT), 0)
         if not isinstance(answer, int):
             raise TypeError(f"can't convert {type(answer).__name__} to int")
+        # The firmware keeps 32 bits of the answer.
         self._capacity = answer & _MAX_SECTORS
         return self._capacity
 
