@@ -372,11 +372,7 @@ def _new_file(date: int, time: int) -> bytes:
 
 
 def _empty(directory: Directory, item: Item) -> None:
-    """Take size, clusters and attributes from a file.
-
-    FatFs continues its search for free clusters at the first one of the old chain, so that a file
-    that is written again gets its old place; it does not do this when a file is removed.
-    """
+    """Take size, clusters and attributes from a file."""
     volume = directory.volume
     first = directory.first_cluster(item)
     # The entry lets go of its chain before the clusters are freed: they may soon be another
@@ -391,5 +387,6 @@ def _empty(directory: Directory, item: Item) -> None:
         else:
             item.node.empty()
         directory.visit_slot(item.slot)
-        # The hole is used again at once, so a file that is saved often stays in its place.
+        # FatFs goes on searching at the first cluster of the old chain, so that a file that is
+        # written again gets its old place. It does not do this when a file is removed.
         volume.space.last = first - 1

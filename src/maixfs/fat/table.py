@@ -109,8 +109,7 @@ class Table(ABC):
     def flush(self, *, upwards: bool = False) -> None:
         """Write the sectors that changed to all FATs; those that cannot be stay dirty.
 
-        The last one goes first, unless ``upwards``: as a rule a chain leads upwards, and so
-        what it grew by is on the card before anything leads there.
+        The last one goes first, unless ``upwards``.
         """
         dirty = self._dirty
         if not dirty:
