@@ -362,6 +362,13 @@ def test_detection_never_raises_on_random_bytes(image: bytes) -> None:
     assert is_blank(image) == (image.count(0xFF) == len(image))
 
 
+@pytest.mark.parametrize("more", range(6))
+def test_image_that_ends_in_a_page_header_is_searched(more: int) -> None:
+    g = GEOMETRIES["no-magic"]
+    image = area_of(g)[: g.lookup_pages * g.page_size + more]
+    assert detect(image) == []
+
+
 @settings(max_examples=60)
 @given(
     st.sampled_from(["esp-64k", "smallest", "no-magic", "8k-blocks", "tiny-pages"]),

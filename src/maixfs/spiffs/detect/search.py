@@ -173,7 +173,7 @@ class _Sown(NamedTuple):
 
 def find_unmarked(dump: Dump) -> list[Geometry]:
     """Return areas without magic that hold files, the likeliest first."""
-    grown = [pair for one in _sow(dump) for pair in _grow(dump, one)]
+    grown = [pair for sown in _sow(dump) for pair in _grow(dump, sown)]
     return [area for _, area in sorted(grown, key=lambda pair: -pair[0])]
 
 
@@ -185,8 +185,10 @@ def _sow(dump: Dump) -> Iterator[_Sown]:
         alike = [s for s, (entry, obj_id) in enumerate(columns) if entry == obj_id]
         used = [s for s in alike if entries[s] not in (ondisk.ID_DELETED, ondisk.ID_FREE)]
         if used:
+            # Shorter than the other columns where the image ends in the middle of a page header.
             flags = dump.column(page + ondisk.FLAGS_OFFSET)
-            starts = [s for s in used if flags[s] & 0xFF == _flags_of(entries[s])]
+            whole = (s for s in used if s < len(flags))
+            starts = [s for s in whole if flags[s] & 0xFF == _flags_of(entries[s])]
             yield _Sown(raster, starts)
 
 
