@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from maixfs.fat.core import FatCore
@@ -202,6 +203,7 @@ class _File:
         self._file.close()
 
 
+@lru_cache(maxsize=32)  # arithmetic on IntFlag costs as much as the rest of an open
 def _flags(mode: OpenMode) -> int:
     flags = OpenFlag.READ if mode.reads else OpenFlag(0)
     if mode.writes:
