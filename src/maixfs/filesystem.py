@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from typing import (
     TypeVar,
     overload,
 )  # fmt: skip
+from weakref import ref
 
 from maixfs.errors import (
     ClosedError,
@@ -44,8 +44,10 @@ from maixfs.streams import (
     BinaryMode,
     NativeFile,
     OpenMode,
+    OpenStreams,
     RawFile,
     TextMode,
+    WritableFile,
     parse_mode,
     python_stream,
     text_options,
@@ -114,7 +116,7 @@ class FileSystem(ABC, Generic[Native]):
     """
 
     def __init__(self) -> None:
-        self._streams: weakref.WeakSet[IO[Any]] = weakref.WeakSet()
+        self._streams: OpenStreams = {}
 
     # Primitives that a driver supplies. Paths are normalised: absolute, no trailing slash.
 
@@ -226,18 +228,22 @@ class FileSystem(ABC, Generic[Native]):
 
         The stream is flushed and closed by ``close`` of the file system at the latest.
         """
-        _check_type("mode", mode, str)
-        _check_type("buffering", buffering, int)
+        if type(mode) is not str or type(buffering) is not int:
+            _check_type("mode", mode, str)
+            _check_type("buffering", buffering, int)
         parsed = parse_mode(mode)
         text = text_options(parsed, buffering, encoding, errors, newline)
-        target = self._target(file)
-        self._check_open()
+        target = file if isinstance(file, Entry) else normalise(file)
+        if self.closed:
+            self._check_open()
+        kind = RawFile
         if parsed.writes:
             self._check_writable(target)
+            kind = WritableFile
         name = target if isinstance(target, str) else target.path
-        raw = RawFile(self._open(target, parsed), name, parsed)
+        raw = kind(self._open(target, parsed), name, parsed, self._streams)
         stream = python_stream(raw, parsed, buffering, text)
-        self._streams.add(stream)
+        self._streams[id(raw)] = ref(stream)
         return stream
 
     # Whole files
@@ -460,7 +466,7 @@ class FileSystem(ABC, Generic[Native]):
     def sync(self) -> None:
         """Flush every open stream and write everything that is held in RAM."""
         self._check_open()
-        for stream in list(self._streams):
+        for stream in self._open_streams():
             if not stream.closed and stream.writable():
                 stream.flush()
         if not self.read_only:
@@ -475,7 +481,7 @@ class FileSystem(ABC, Generic[Native]):
         if self.closed:
             return
         failure: BaseException | None = None
-        for stream in list(self._streams):
+        for stream in self._open_streams():
             try:
                 stream.close()
             except (FileSystemError, ClosedError) as error:
@@ -490,7 +496,7 @@ class FileSystem(ABC, Generic[Native]):
         if self.closed:
             return
         self._abandon()
-        for stream in list(self._streams):
+        for stream in self._open_streams():
             stream.close()
         self._streams.clear()
 
@@ -505,6 +511,10 @@ class FileSystem(ABC, Generic[Native]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _open_streams(self) -> list[IO[Any]]:
+        """Return the streams that a program still holds and has not closed."""
+        return [stream for known in [*self._streams.values()] if (stream := known()) is not None]
 
     def _check_open(self) -> None:
         if self.closed:
@@ -526,7 +536,7 @@ def normalise(path: PathLike) -> str:
     ``..`` above the root stays at the root. Raises ``TypeError`` for what is no path (bytes
     included), ``ValueError`` for a null character.
     """
-    text = os.fspath(path)
+    text = path if type(path) is str else os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"a path is a str, not {type(text).__name__}")
     if "\0" in text:
