@@ -383,15 +383,22 @@ class WindowAllocator(Allocator):
         return self._look(cluster)
 
     def _release(self, cluster: int) -> int:
+        table, window, start = self.table, self._window, self._fat_start
         freed = 0
         try:
-            while cluster < self.table.count:
-                link = self._look(cluster)
+            while cluster < table.count:
+                first, last = table.places(cluster)
+                if first == last and window.waiting == start + first:
+                    # The sector of the FAT that waits: neither the look nor the change writes it.
+                    link = table.unlink(cluster)
+                else:
+                    link = self._look(cluster)
+                    if link > 1:
+                        self._put(cluster, 0)
                 if link == 0:
                     break
                 if link == 1:
                     raise _is_one(cluster)
-                self._put(cluster, 0)
                 freed += 1
                 cluster = link
         finally:
