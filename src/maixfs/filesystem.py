@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from typing import (
     TypeVar,
     overload,
 )  # fmt: skip
+from weakref import ref
 
 from maixfs.errors import (
     ClosedError,
@@ -44,8 +44,10 @@ from maixfs.streams import (
     BinaryMode,
     NativeFile,
     OpenMode,
+    OpenStreams,
     RawFile,
     TextMode,
+    WritableFile,
     parse_mode,
     python_stream,
     text_options,
@@ -114,8 +116,7 @@ class FileSystem(ABC, Generic[Native]):
     """
 
     def __init__(self) -> None:
-        # Weak, so that a stream that the program dropped is closed by Python and not kept here.
-        self._streams: weakref.WeakSet[RawFile] = weakref.WeakSet()
+        self._streams: OpenStreams = {}
 
     # Primitives that a driver supplies. Paths are normalised: absolute, no trailing slash.
 
@@ -231,19 +232,23 @@ class FileSystem(ABC, Generic[Native]):
 
         The stream is flushed and closed by ``close`` of the file system at the latest.
         """
-        _check_type("mode", mode, str)
-        _check_type("buffering", buffering, int)
+        if type(mode) is not str or type(buffering) is not int:
+            _check_type("mode", mode, str)
+            _check_type("buffering", buffering, int)
         parsed = parse_mode(mode)
         # Every argument is checked before the driver may create or empty a file.
         text = text_options(parsed, buffering, encoding, errors, newline)
-        target = self._target(file)
-        self._check_open()
+        target = file if isinstance(file, Entry) else normalise(file)
+        if self.closed:
+            self._check_open()
+        kind = RawFile
         if parsed.writes:
             self._check_writable(target)
+            kind = WritableFile
         name = target if isinstance(target, str) else target.path
-        raw = RawFile(self._open(target, parsed), name, parsed)
+        raw = kind(self._open(target, parsed), name, parsed, self._streams)
         stream = python_stream(raw, parsed, buffering, text)
-        self._streams.add(raw)
+        self._streams[id(raw)] = ref(raw)
         return stream
 
     # Whole files
@@ -490,8 +495,8 @@ class FileSystem(ABC, Generic[Native]):
     def sync(self) -> None:
         """Flush every open stream and write everything that is held in RAM."""
         self._check_open()
-        for stream in list(self._streams):
-            stream.flush_all()
+        for raw in self._open_streams():
+            raw.flush_all()
         if not self.read_only:
             self._sync()
 
@@ -506,9 +511,9 @@ class FileSystem(ABC, Generic[Native]):
         failure: Exception | None = None
         try:
             # Streams first: their buffers need a mount to be written to.
-            for stream in list(self._streams):
+            for raw in self._open_streams():
                 try:
-                    stream.close_all()
+                    raw.close_all()
                 except (OSError, ValueError) as error:
                     failure = failure or error
         finally:
@@ -524,8 +529,8 @@ class FileSystem(ABC, Generic[Native]):
             return
         # Before the streams: what their buffers hold must not reach the medium.
         self._abandon()
-        for stream in list(self._streams):
-            stream.close_all()
+        for raw in self._open_streams():
+            raw.close_all()
         self._streams.clear()
 
     def __enter__(self) -> Self:
@@ -539,6 +544,10 @@ class FileSystem(ABC, Generic[Native]):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _open_streams(self) -> list[RawFile]:
+        """Return the streams that are open and that a program still holds."""
+        return [raw for known in [*self._streams.values()] if (raw := known()) is not None]
 
     def _check_open(self) -> None:
         if self.closed:
@@ -560,7 +569,7 @@ def normalise(path: PathLike) -> str:
     ``..`` above the root stays at the root. Raises ``TypeError`` if it is not a path (bytes
     included), ``ValueError`` for a null character.
     """
-    text = os.fspath(path)
+    text = path if type(path) is str else os.fspath(path)
     if not isinstance(text, str):
         raise TypeError(f"a path is a str, not {type(text).__name__}")
     if "\0" in text:

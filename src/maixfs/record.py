@@ -20,7 +20,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, dataclass_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from maixfs.errors import ImageError
@@ -60,23 +60,17 @@ class Part:
     *record* starts in the buffer.
     """
 
-    __slots__ = ("_struct", "offset", "size")
+    __slots__ = ("_struct", "offset", "size", "unpack")
 
     def __init__(self, offset: int, format_: str) -> None:
         self.offset = offset
         self._struct = struct.Struct("<" + format_)
         self.size = self._struct.size
-
-    def struct_of_record(self) -> struct.Struct:
-        """Return a struct that unpacks these fields from the start of the record.
-
-        Code that runs for every entry of a folder saves the call of ``unpack`` with it.
-        """
-        return struct.Struct(f"<{self.offset}x{self._struct.format[1:]}")
-
-    def unpack(self, data: Buffer, start: int = 0) -> tuple[Any, ...]:
-        """Return the values of the fields, of the record that starts at ``start``."""
-        return self._struct.unpack_from(data, start + self.offset)
+        # A struct that skips what is before the fields: decoding is then one call of C.
+        self.unpack: Callable[..., tuple[Any, ...]] = struct.Struct(
+            f"<{offset}x{format_}"
+        ).unpack_from
+        """``unpack(data, start=0)`` returns the fields of the record that begins at ``start``."""
 
     def pack(self, *values: object) -> bytes:
         """Return the bytes of the fields."""
@@ -118,6 +112,8 @@ class Record(tuple[Any, ...]):
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
         """Make a record from the values of all its fields, by position or by name."""
+        if len(values) == len(cls.fields) and not named:
+            return tuple.__new__(cls, values)
         names = [declared.name for declared in cls.fields]
         given = dict(zip(names, values, strict=False)) | named
         if len(values) + len(named) != len(names) or given.keys() != set(names):

@@ -98,21 +98,31 @@ class NativeFile(Protocol):
 
 
 _ZEROS = bytes(_BUFFER_SIZE)
+_close_stream = io.RawIOBase.close
+
+OpenStreams: TypeAlias = "dict[int, weakref.ref[RawFile]]"
+"""The files of a file system that are open, each under its ``id``; weak, so that a stream that
+the program dropped is closed by Python, which takes the entry out, and not kept here.
+"""
 
 
 class RawFile(io.RawIOBase):
     """A driver's file as Python's unbuffered stream, as on a POSIX host.
 
     Drivers have no holes and cannot seek past the end: a position there is kept here, and the
-    gap is filled with zeros by the write that needs it.
+    gap is filled with zeros by the write that needs it. ``WritableFile`` is the one that has
+    something to flush: Python calls ``flush`` twice for each ``close``.
     """
 
-    def __init__(self, file: NativeFile, name: str, mode: OpenMode) -> None:
-        super().__init__()
+    def __init__(self, file: NativeFile, name: str, mode: OpenMode, streams: OpenStreams) -> None:
+        # No super().__init__(), which does nothing: opening a small file costs as much as this.
         self._file = file
-        self._mode = mode
+        self._reads = mode.reads
+        self._writes = mode.writes
+        self._appends = mode.appends
         # CPython seeks to the end at opening too, so that tell is right before the first write.
         self._position = file.size if mode.appends else 0
+        self._streams = streams
         self.name = name
         self.layers: tuple[weakref.ref[Any], ...] = ()
         """The streams on top of this one, the outermost first; they live as long as their user
@@ -120,11 +130,11 @@ class RawFile(io.RawIOBase):
 
     def readable(self) -> bool:
         """Return whether the mode allows reading."""
-        return self._mode.reads
+        return self._reads
 
     def writable(self) -> bool:
         """Return whether the mode allows writing."""
-        return self._mode.writes
+        return self._writes
 
     def seekable(self) -> bool:
         """Return True."""
@@ -132,12 +142,14 @@ class RawFile(io.RawIOBase):
 
     def tell(self) -> int:
         """Return the position."""
-        self._check_closed()
+        if self.closed:
+            raise _is_closed()
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Move the position and return it; raises ``UsageError`` below 0 or for another whence."""
-        self._check_closed()
+        if self.closed:
+            raise _is_closed()
         if whence == os.SEEK_CUR:
             offset = self._position + index(offset)
         elif whence == os.SEEK_END:
@@ -154,33 +166,40 @@ class RawFile(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill ``buffer`` from the position on; returns the number of bytes, 0 at the end."""
-        self._check_closed()
-        if not self._mode.reads:
+        if self.closed:
+            raise _is_closed()
+        if not self._reads:
             raise io.UnsupportedOperation("not readable")
-        view = memoryview(buffer).cast("B")
-        left = self._file.size - self._position
+        view = memoryview(buffer)
+        if view.format != "B" or view.ndim != 1:
+            view = view.cast("B")
+        file, position = self._file, self._position
+        left = file.size - position
         if left <= 0 or not view:
             return 0
-        count = self._file.readinto_at(self._position, view[:left])
-        self._position += count
+        count = file.readinto_at(position, view[:left] if left < len(view) else view)
+        self._position = position + count
         return count
 
     def readall(self) -> bytes:
         """Return everything from the position to the end."""
-        self._check_closed()
-        if not self._mode.reads:
+        if self.closed:
+            raise _is_closed()
+        if not self._reads:
             raise io.UnsupportedOperation("not readable")
-        left = self._file.size - self._position
+        file, position = self._file, self._position
+        left = file.size - position
         if left <= 0:
             return b""
-        data = self._file.read_at(self._position, left)
-        self._position += len(data)
+        data = file.read_at(position, left)
+        self._position = position + len(data)
         return data
 
     def write(self, data: Any, /) -> int:
         """Write ``data`` at the position, or at the end in an append mode; returns the bytes."""
-        self._check_closed()
-        if not self._mode.writes:
+        if self.closed:
+            raise _is_closed()
+        if not self._writes:
             raise io.UnsupportedOperation("not writable")
         view = memoryview(data).cast("B")
         # After a power cut buffers are flushed when they are closed; their bytes go nowhere, and
@@ -188,7 +207,7 @@ class RawFile(io.RawIOBase):
         if not view or self._file.lost:
             return len(view)
         # At each write, as O_APPEND does it: another stream may have made the file longer.
-        if self._mode.appends:
+        if self._appends:
             self._position = self._file.size
         self._fill_to(self._position)
         count = self._file.write_at(self._position, view)
@@ -197,8 +216,9 @@ class RawFile(io.RawIOBase):
 
     def truncate(self, size: int | None = None, /) -> int:
         """Make the file ``size`` bytes long (the position unless given), with zeros if longer."""
-        self._check_closed()
-        if not self._mode.writes:
+        if self.closed:
+            raise _is_closed()
+        if not self._writes:
             raise io.UnsupportedOperation("truncate")
         size = self._position if size is None else index(size)
         if size < 0:
@@ -217,23 +237,18 @@ class RawFile(io.RawIOBase):
         while size < end:
             size += self._file.write_at(size, memoryview(_ZEROS)[: end - size])
 
-    def flush(self) -> None:
-        """Write what the driver holds of the file to the medium."""
-        super().flush()
-        if self._mode.writes and not self._file.lost:
-            self._file.sync()
-
     def close(self) -> None:
         """Write everything and close; the stream is closed also where writing fails."""
         if self.closed:
             return
+        self._streams.pop(id(self), None)
+        file = self._file
         try:
-            if not self._file.lost:
-                self._file.close()
+            if not file.lost:
+                file.close()
         finally:
-            if self._mode.writes:
-                self._mode = self._mode._replace(writes=False)  # no flush of a file that is gone
-            super().close()
+            self._writes = False  # no flush of a file that is gone
+            _close_stream(self)
 
     def _open_layers(self) -> list[Any]:
         """Return the streams on top that are open and still have something below them."""
@@ -255,9 +270,19 @@ class RawFile(io.RawIOBase):
         finally:
             self.close()
 
-    def _check_closed(self) -> None:
-        if self.closed:
-            raise ValueError("I/O operation on closed file")
+
+class WritableFile(RawFile):
+    """A ``RawFile`` that is open for writing."""
+
+    def flush(self) -> None:
+        """Write what the driver holds of the file to the medium."""
+        super().flush()
+        if self._writes and not self._file.lost:
+            self._file.sync()
+
+
+def _is_closed() -> ValueError:
+    return ValueError("I/O operation on closed file")
 
 
 def text_options(

@@ -87,7 +87,8 @@ ANY_TEXT = st.text(st.characters(codec=None), max_size=300)
 @CASES
 def test_make_name_gives_the_names_of_fatfs(name, short, nt, lossy, long, check, sixth):
     made = make_name(name)
-    assert made == (name.rstrip(" ."), short, nt, lossy, long, False)
+    stripped = name.rstrip(" .")
+    assert made == (stripped, short, nt, lossy, long, False, upcase(stripped))
     assert checksum(short) == check
     assert numbered(short, made.long, 6) == sixth
 
@@ -106,8 +107,8 @@ def test_numbered_is_plain_up_to_five_and_a_hash_from_six(n, expected):
 
 
 def test_make_name_keeps_dot_and_dotdot():
-    assert make_name(".") == (".", b".          ", 0, False, False, True)
-    assert make_name(b"..") == ("..", b"..         ", 0, False, False, True)
+    assert make_name(".") == (".", b".          ", 0, False, False, True, ".")
+    assert make_name(b"..") == ("..", b"..         ", 0, False, False, True, "..")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,15 @@ import signal
 import sys
 import threading
 from types import FrameType, TracebackType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from maixfs.board.signals import Checked
+
+# The functions of ``signal`` make enumerations of all numbers, which costs ten times the call
+# below them: every storage operation of a script would pay for it three times.
+_plain: Any = sys.modules.get("_signal", signal)
+_get_handler = _plain.getsignal
+_set_handler = _plain.signal
 
 STACK_RESERVE = 250
 """Calls that a storage operation may nest, whatever depth the script has reached."""
@@ -46,12 +52,12 @@ class held:  # noqa: N801 - read as a word: ``with held():``
 
     def _hold(self) -> None:
         # Asked before the stack grows: what fits here fits on the way out, too.
-        self._handler = signal.getsignal(signal.SIGINT)
+        self._handler = _get_handler(signal.SIGINT)
         limit = sys.getrecursionlimit()
         try:
             sys.setrecursionlimit(limit + STACK_RESERVE)
             if callable(self._handler):
-                signal.signal(signal.SIGINT, self._remember)
+                _set_handler(signal.SIGINT, self._remember)
         except BaseException:
             sys.setrecursionlimit(limit)
             raise
@@ -71,7 +77,7 @@ class held:  # noqa: N801 - read as a word: ``with held():``
         held._active = False
         # The handler comes back last: until then a signal is only noted.
         if callable(self._handler):
-            signal.signal(signal.SIGINT, self._handler)
+            _set_handler(signal.SIGINT, self._handler)
             if self._waiting:
                 self._handler(signal.SIGINT, self._waiting[-1])
 

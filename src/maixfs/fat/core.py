@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from operator import index
 from typing import TYPE_CHECKING
 
 from maixfs.fat import label, operations
@@ -151,8 +152,9 @@ class FatCore:
 
     def open(self, path: Path, flags: int = _READ) -> FatFile:
         """Open or create a file with FatFs's flags; ``operations.open_file`` says the errors."""
-        # Most callers pass a plain number; the check of anything else costs as much as a look-up.
-        plain = flags if type(flags) is int and 0 <= flags < _FLAGS_END else open_flags(flags)
+        plain = index(flags)
+        if not 0 <= plain < _FLAGS_END:
+            plain = open_flags(flags)
         return operations.open_file(self._volume, path, plain)
 
     def open_entry(self, folder: int, slot: int, flags: int = _READ) -> FatFile:
@@ -229,10 +231,12 @@ class FatCore:
         return self._entries(directory)
 
     def _entries(self, directory: Directory) -> Iterator[FatEntry]:
+        volume = self._volume
         for entry in directory.list_entries(ahead=True):
             yield entry
             # The caller may have ended the mount between two entries.
-            self._volume.check_mounted()
+            if not volume.mounted:
+                volume.check_mounted()
 
     def walk(self, path: Path = "/") -> Iterator[tuple[str, FatEntry]]:
         """Yield path and entry of everything below a folder, folders first."""

@@ -282,9 +282,10 @@ class Directory:
         slots = self._unindexed
         if len(slots) == 1:  # a file that was just made
             slot = slots.pop()
-            self._short.add(self.short_of(slot), slot)
-            if longs[slot]:
-                self._long.add(upcase(longs[slot]), slot)
+            at, long = slot * ENTRY_SIZE, longs[slot]
+            self._short.add(bytes(data[at : at + NAME_LENGTH]), slot)
+            if long:
+                self._long.add(upcase(long), slot)
             return
         # Names are needed to find one, not to list them; they are decoded all at once.
         starts = [slot * ENTRY_SIZE for slot in slots]
@@ -302,7 +303,7 @@ class Directory:
 
     def find(self, name: NewName) -> Item | None:
         """Return the first entry of that name, long or short, in the order of the card."""
-        key = upcase(name.long)
+        key = name.key
         longs, shorts = self._long.first, self._short.first
         while True:
             if self._unindexed:
@@ -559,8 +560,9 @@ class Directory:
         Raises ``DENIED`` when the folder cannot grow any more.
         """
         # FatFs has read the whole folder by now: it looked for the name.
-        while self._read_on():
-            pass
+        if not self._reader.ended:
+            while self._read_on():
+                pass
         count = len(entries) // ENTRY_SIZE
         first = self._room_for(count)
         slot = first + count - 1
@@ -585,10 +587,15 @@ class Directory:
         end = start + len(entries)
         while at < end:
             sector = at // SECTOR
-            stop = min(end, (sector + 1) * SECTOR)
+            stop = (sector + 1) * SECTOR
             if writer.waiting:
                 writer.change_folder(self, sector)
-            data[at:stop] = entries[at - start : stop - start]
+            if at == start and end <= stop:
+                data[at:end] = entries
+                stop = end
+            else:
+                stop = min(stop, end)
+                data[at:stop] = entries[at - start : stop - start]
             writer.folder_changed(self, sector)
             at = stop
 
@@ -614,13 +621,14 @@ class Directory:
 
     def _add(self, item: Item) -> None:
         """Take in a file that was just written."""
-        self._entries.pop(item.slot, None)  # of a removed file: it can still be asked for
+        slot, order = item.slot, self._order
+        self._entries.pop(slot, None)  # of a removed file: it can still be asked for
         self.items.add_item(item)
-        self._unindexed.append(item.slot)
-        if not self._order or item.slot > self._order[-1]:
-            self._order.append(item.slot)
+        self._unindexed.append(slot)
+        if not order or slot > order[-1]:
+            order.append(slot)
         else:
-            insort(self._order, item.slot)
+            insort(order, slot)
 
     def _room_for(self, count: int) -> int:
         """Return the first of ``count`` free slots in a row; the folder grows where it must."""

@@ -37,7 +37,7 @@ _VOLUME_ID = int(Attribute.VOLUME_ID)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _ATTRIBUTES = DirEntry.offset_of("DIR_Attr")
 _NT = DirEntry.offset_of("DIR_NTRes")
-_SIZE = DirEntry.part("DIR_FileSize").struct_of_record()
+_SIZE = DirEntry.part("DIR_FileSize")
 
 # Dates and times: local time, in steps of two seconds
 

@@ -120,7 +120,14 @@ class FatFile:
 
         Raises ``INT_ERR`` where the chain ends before the file does, ``DISK_ERR``.
         """
-        self._check(_READ)
+        node = self.node
+        if (
+            self._closed
+            or self._error is not None
+            or not self._flags & _READ
+            or not node.volume.mounted
+        ):
+            self._check(_READ)
         count = index(count)
         left = self._size - self._position
         if count < 0 or count > left:
@@ -128,7 +135,7 @@ class FatFile:
         if count <= 0:
             return b""
         try:
-            data = self.node.read(self._position, count, self)
+            data = node.read(self._position, count, self)
         except FatError as error:
             self._failed(error)
             raise
@@ -159,14 +166,21 @@ class FatFile:
 
         A file ends at 4 GiB - 1: more is cut off, as FatFs does.
         """
-        self._check(_WRITE)
+        node = self.node
+        if (
+            self._closed
+            or self._error is not None
+            or not self._flags & _WRITE
+            or not node.volume.mounted
+        ):
+            self._check(_WRITE)
         view = memoryview(data) if type(data) is bytes else byte_view(data)
         position = self._position
         # f_write cuts in silence too; the count that it returns is all the caller learns.
         if position + len(view) > MAX_SIZE:
             view = view[: MAX_SIZE - position]
         try:
-            count = self.node.write(position, view, self) if view else 0
+            count = node.write(position, view, self) if view else 0
         except FatError as error:
             self._failed(error)
             raise
@@ -282,9 +296,10 @@ class FatFile:
 
     def drop(self) -> None:
         """Close the file without recording anything."""
+        node = self.node
         self._closed = True
-        del self.node.volume.files[self]
-        self.node.release()
+        del node.volume.files[self]
+        node.release()
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from maixfs.errors import FileSystemError
@@ -265,6 +266,7 @@ class _File:
         self._file.close()
 
 
+@lru_cache(maxsize=32)  # arithmetic on IntFlag costs as much as the rest of an open
 def _flags(mode: OpenMode) -> int:
     flags = OpenFlag.READ if mode.reads else OpenFlag(0)
     if mode.writes:

@@ -5,6 +5,7 @@ The checks and their order are those of FatFs R0.13c at mount (docs/SPEC.md, sec
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat import ondisk
@@ -189,6 +190,12 @@ def read_geometry(sector: bytes) -> FatGeometry:
         label=names.BS_VolLab.rstrip(b" \0").decode("cp437"),
         oem_name=boot.BS_OEMName,
     )
+
+
+@lru_cache(maxsize=8)
+def mounted_geometry(sector: bytes) -> FatGeometry:
+    """Do the same for a mount: boards and programs mount the same few cards again and again."""
+    return read_geometry(sector)
 
 
 def examine_boot_sector(sector: bytes) -> BootReport:

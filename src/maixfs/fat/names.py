@@ -17,7 +17,14 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.codepage import oem_capitals, oem_or_marks, oem_to_unicode, unicode_to_oem, units
+from maixfs.fat.codepage import (
+    oem_capitals,
+    oem_or_marks,
+    oem_to_unicode,
+    unicode_to_oem,
+    units,
+    upcase,
+)
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.ondisk import LongEntry
 
@@ -83,10 +90,14 @@ class NewName(NamedTuple):
     """Whether entries with the long name are written before the short one."""
     dot: bool
     """Whether the name is ``.`` or ``..``."""
+    key: str
+    """``long`` in upper case: what long names are compared by."""
 
 
 _DOTS = {
-    dots: NewName(dots, dots.encode().ljust(11), nt=0, lossy=False, needs_long=False, dot=True)
+    dots: NewName(
+        dots, dots.encode().ljust(11), nt=0, lossy=False, needs_long=False, dot=True, key=dots
+    )
     for dots in (".", "..")
 }
 
@@ -151,9 +162,9 @@ def _with_short_name(long: str, oem: bytes, *, is_ascii: bool) -> NewName:
         short = b"\x05" + short[1:]
     # FatFs uses the case bits for ASCII names alone: é.txt gets a long name.
     if lossy or not is_ascii or _has_both_cases(body) or _has_both_cases(ext):
-        return NewName(long, short, 0, bool(lossy), needs_long=True, dot=False)
+        return NewName(long, short, 0, bool(lossy), needs_long=True, dot=False, key=upcase(long))
     nt = _NT_BASE * (body != body.upper()) | _NT_EXT * (ext != ext.upper())
-    return NewName(long, short, nt, lossy=False, needs_long=False, dot=False)
+    return NewName(long, short, nt, lossy=False, needs_long=False, dot=False, key=upcase(long))
 
 
 _NT_BASE = ondisk.NT_LOWER_BASE

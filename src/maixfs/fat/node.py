@@ -295,27 +295,29 @@ class Node:
             return self._write_in_steps(at, view, handle)
         start, end = at, at + len(view)
         if end > self.chain.length << self._shift:
-            end = min(end, self.stretch(end))
+            room = self.stretch(end)
+            end = min(end, room)
         while at < end:
-            offset = at & _LOW
+            offset, left = at & _LOW, end - at
             sector, row = self._span(at)
-            if offset or end - at < SECTOR:
+            if offset or left < SECTOR:
                 # FatFs does not read a sector at the growing edge either: it has no content.
                 self._hold(sector, load=offset > 0 or at < self.high)
-                count = min(SECTOR - offset, end - at)
+                count = min(SECTOR - offset, left)
                 self._held[offset : offset + count] = view[at - start : at - start + count]
                 self._mark_unsaved()
             else:
-                count = min(row, end - at >> 9) * SECTOR
+                count = min(row, left >> 9) * SECTOR
+                piece = view if count == len(view) else view[at - start : at - start + count]
                 # Straight to the card, past all that waits: no entry on the card leads to new
                 # clusters yet, and a rewrite is what the program asked for.
-                self.volume.sectors.write(sector, view[at - start : at - start + count])
+                self.volume.sectors.write(sector, piece)
                 # The sector in RAM is older than what was just written over it.
                 if sector <= self.sector < sector + (count >> 9):
                     self.discard()
             at += count
             self.high = max(self.high, at)
-        return max(at - start, 0)
+        return at - start if at > start else 0
 
     def _write_in_steps(self, at: int, view: memoryview, handle: Handle) -> int:
         """Write as f_write does: cluster by cluster, whole sectors past the window.

@@ -40,6 +40,7 @@ _DIRECTORY = int(Attribute.DIRECTORY)
 _READ_ONLY = int(Attribute.READ_ONLY)
 _ARCHIVE = int(Attribute.ARCHIVE)
 _SETTABLE = int(Attribute.READ_ONLY | Attribute.HIDDEN | Attribute.SYSTEM | Attribute.ARCHIVE)
+_new_tuple = tuple.__new__  # half the cost of the constructor, in every open and stat
 _DEPTH = 4096
 """Most folders above one another where a walk goes up; a longer way is a circle."""
 
@@ -85,12 +86,17 @@ def follow(volume: Tree, path: Path) -> Place:
     ``INT_ERR``, ``DISK_ERR``. As in FatFs, a name is looked at before its folder is.
     """
     text = path if isinstance(path, str) else path_text(checked(path))
-    folder = text[: text.rfind("/") + 1]
+    cut = text.rfind("/") + 1
+    folder = text[:cut]
     known = volume.paths.get(folder)
     if known is not None and not volume.writer.waiting:  # no look on the way writes anything
-        place = _in_folder(volume, known, text[len(folder) :])
-        if place is not None:
-            return place
+        component = text[cut:]
+        if component and "\\" not in component:
+            name = make_name(component)
+            directory = volume.directory(known)
+            item = directory.find(name)
+            if item is not None or not name.dot:
+                return _new_tuple(Place, (directory, item, name))
     absolute, names = split_path(text)
     cluster = 0 if absolute else volume.cwd
     last = len(names) - 1
@@ -119,16 +125,6 @@ def follow(volume: Tree, path: Path) -> Place:
             )
         cluster = directory.first_cluster(item)
     return Place(volume.directory(cluster), None, None)
-
-
-def _in_folder(volume: Tree, cluster: int, component: str) -> Place | None:
-    """Return where a path ends whose folder is known; ``None`` for a longer look."""
-    if not component or "\\" in component:
-        return None
-    name = make_name(component)
-    directory = volume.directory(cluster)
-    item = directory.find(name)
-    return None if item is None and name.dot else Place(directory, item, name)
 
 
 def find(volume: Tree, path: Path) -> tuple[Directory, Item]:
@@ -186,10 +182,10 @@ def open_file(volume: Tree, path: Path, flags: int) -> FatFile:
         volume.check_writable()
     else:
         volume.check_mounted()
-    place = follow(volume, path)
-    if place.name is None:
+    directory, item, name = follow(volume, path)
+    if name is None:
         raise fat_error(FResult.INVALID_NAME, shown(path), "this names no file")
-    return open_found(place.directory, place.item, place.name, flags, shown(path))
+    return open_found(directory, item, name, flags, path if isinstance(path, str) else shown(path))
 
 
 def open_slot(volume: Tree, folder: int, slot: int, flags: int) -> FatFile:
@@ -553,17 +549,19 @@ def _gather(
     seen = _above(volume, directory.cluster)
     for holder, inner in found:  # grows while it is gone through
         entry = holder.entry(inner)
-        if entry.attributes & _READ_ONLY:
+        attributes = entry.attributes
+        if attributes & _READ_ONLY:
             raise fat_error(FResult.DENIED, about, f"{entry.name} is read-only")
-        if not entry.is_dir or entry.cluster in seen:
+        if not attributes & _DIRECTORY or entry.cluster in seen:
             continue
-        if entry.cluster == volume.cwd:
+        cluster = entry.cluster
+        if cluster == volume.cwd:
             raise fat_error(FResult.DENIED, about, f"{entry.name} is the current directory")
-        seen.add(entry.cluster)
+        seen.add(cluster)
         # What cannot be read is not freed: lost clusters are harmless, freeing a chain that is
         # another file's is not.
         with _passing_damage():
-            below = volume.directory(entry.cluster)
+            below = volume.directory(cluster)
             found.extend((below, other) for other in below.list_items())
     return found
 
@@ -583,8 +581,9 @@ def _let_go(volume: Tree, item: Item, entry: FatEntry) -> None:
     if item.node is not None:
         item.node.orphan()
         return
+    cluster = entry.cluster
     if entry.is_dir:
-        volume.forget_directory(entry.cluster)
-    if entry.cluster:
+        volume.forget_directory(cluster)
+    if cluster:
         with _passing_damage():
-            volume.allocator.free_chain(entry.cluster)
+            volume.allocator.free_chain(cluster)

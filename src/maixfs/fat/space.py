@@ -36,6 +36,8 @@ Run = tuple[int, int]
 """First cluster and number of clusters that lie one after the other."""
 _FSINFO_SECTOR = 1
 """Sector of FSInfo; FatFs ignores FSInfo in any other sector."""
+_NO_COUNTS = FsInfo(FSI_LEAD_SIG, FSI_STRUC_SIG, 0, 0, FSI_TRAIL_SIG).pack()
+"""FSInfo with counts of 0, which are filled in before it is written."""
 _LOOK_AHEAD = 64
 """Clusters by which a run is followed further than was asked for."""
 
@@ -57,7 +59,7 @@ class FreeSpace:
         self.free = self.last = FSI_UNKNOWN
         self._used = False
         self._changed = False
-        self._data = bytearray(FsInfo(FSI_LEAD_SIG, FSI_STRUC_SIG, 0, 0, FSI_TRAIL_SIG).pack())
+        self._data = bytearray(_NO_COUNTS)
         self.moved = False
         if geometry.fat_type == 32 and geometry.fsinfo_sector == _FSINFO_SECTOR:
             self._load()
@@ -245,14 +247,14 @@ class Allocator:
         table = self.table
         freed = 0
         try:
-            while cluster < table.count:
-                link = table.get(cluster)
+            count, unlink = table.count, table.unlink
+            while cluster < count:
+                link = unlink(cluster)
                 # A loop comes back to a cluster that is free by now, and ends there.
                 if link == 0:
                     break
                 if link == 1:
                     raise _is_one(cluster)
-                table.put(cluster, 0)
                 freed += 1
                 cluster = link
         finally:
@@ -414,15 +416,22 @@ class WindowAllocator(Allocator):
         return self._look(cluster)
 
     def _release(self, cluster: int) -> int:
+        table, window, start = self.table, self._window, self._fat_start
         freed = 0
         try:
-            while cluster < self.table.count:
-                link = self._look(cluster)
+            while cluster < table.count:
+                first, last = table.places(cluster)
+                if first == last and window.waiting == start + first:
+                    # The sector of the FAT that waits: neither the look nor the change writes it.
+                    link = table.unlink(cluster)
+                else:
+                    link = self._look(cluster)
+                    if link > 1:
+                        self._put(cluster, 0)
                 if link == 0:
                     break
                 if link == 1:
                     raise _is_one(cluster)
-                self._put(cluster, 0)
                 freed += 1
                 cluster = link
         finally:

@@ -70,6 +70,13 @@ class Table(ABC):
     def put(self, cluster: int, value: int) -> None:
         """Store ``value`` into the entry of a valid cluster."""
 
+    def unlink(self, cluster: int) -> int:
+        """Return the entry of a valid cluster and free it; an entry of 1 stays, as no link."""
+        link = self.get(cluster)
+        if link > 1:
+            self.put(cluster, 0)
+        return link
+
     @abstractmethod
     def find_free(self, start: int, stop: int) -> int:
         """Return the first free cluster from ``start`` to before ``stop``, or 0."""
@@ -166,6 +173,18 @@ class PagedTable(Table):
         # The specification reserves the upper four bits, and FatFs keeps them.
         page[low] = value & mask | page[low] & ~mask
         self._dirty[cluster >> self._sector_shift] = None
+
+    def unlink(self, cluster: int) -> int:
+        """Return an entry and free it, with one look at its page: long chains are freed so."""
+        number = cluster >> self._shift
+        page = self._pages.get(number) or self._load(number)
+        low, mask = cluster & self._low, self._mask
+        entry = page[low]
+        link = entry & mask
+        if link > 1:
+            page[low] = entry & ~mask
+            self._dirty[cluster >> self._sector_shift] = None
+        return link
 
     def places(self, cluster: int) -> tuple[int, int]:
         """Return the sector of an entry twice: none lies in two."""

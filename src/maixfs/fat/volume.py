@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from maixfs.fat.entries import host_clock
 from maixfs.fat.errors import FResult, fat_error
-from maixfs.fat.geometry import read_geometry
+from maixfs.fat.geometry import mounted_geometry
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.fat.space import FreeSpace
 from maixfs.fat.table import open_table
@@ -48,7 +48,7 @@ class Volume:
         clock: Clock | None,
     ) -> None:
         self.sectors = VolumeSectors(device, start)
-        self.geometry = geometry = read_geometry(self.sectors.read(0, 1))
+        self.geometry = geometry = mounted_geometry(bytes(self.sectors.read(0, 1)))
         self.wide = geometry.fat_type == 32
         self.cluster_size = geometry.cluster_size
         self.cluster_shift = geometry.cluster_size.bit_length() - 1

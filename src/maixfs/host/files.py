@@ -260,10 +260,10 @@ class HostFile:
 
     def write(self, offset: int, data: memoryview) -> None:
         """Write ``data`` whole."""
-        done = 0
-        while done < len(data):
+        done, length = 0, len(data)
+        while done < length:
             try:
-                done += self._write(data[done:], offset + done)
+                done += self._write(data[done:] if done else data, offset + done)
             except OSError as reason:
                 raise self._failed(offset + done, "written", reason) from reason
 

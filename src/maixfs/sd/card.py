@@ -14,6 +14,7 @@ import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from maixfs.sd.clock import TYPICAL, SdTiming
@@ -307,11 +308,13 @@ class Faults:
 
     def __bool__(self) -> bool:
         """Whether any switch is on."""
-        # Asked before each access through a slot, so one comparison must do.
-        return self != _HEALTHY
+        # Asked before each access through a slot, so one comparison must do; ``==`` of the class
+        # makes two tuples of all switches first.
+        return _switches(self) != _HEALTHY
 
 
-_HEALTHY = Faults()
+_switches = attrgetter(*Faults.__slots__)
+_HEALTHY = _switches(Faults())
 
 
 _GIB = 1 << 21

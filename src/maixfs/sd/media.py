@@ -188,7 +188,7 @@ class RamSectors(Medium):
         """Write ``data``, whole sectors long."""
         # Most writes of a file system are a few sectors in memory that is allocated already:
         # they are one slice assignment here. Every other case goes through the base class.
-        length = data.nbytes if isinstance(data, memoryview) else len(data)
+        length = len(data) if type(data) is not memoryview else data.nbytes
         chunk = self._chunks.get(sector // _CHUNK_SECTORS)
         start = sector % _CHUNK_SECTORS * SECTOR
         if (
@@ -201,6 +201,9 @@ class RamSectors(Medium):
             or self.read_only
         ):
             super().write(sector, data)
+        elif type(data) is memoryview and data.format == "B" and data.ndim == 1:
+            # Assigning a view to a slice of a bytearray would first copy it to bytes.
+            memoryview(chunk)[start : start + length] = data
         else:
             chunk[start : start + length] = data
 

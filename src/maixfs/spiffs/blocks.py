@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
     from maixfs.nor.device import NorDevice
     from maixfs.spiffs.geometry import Geometry
     from maixfs.spiffs.volume import Volume
+
+_UPPER = 1 if sys.byteorder == "little" else 0
+"""Where the upper byte of a look-up entry in RAM lies."""
+_HAS_INDEX_BIT = bytes(byte >= ondisk.ID_INDEX >> 8 for byte in range(256))
 
 
 def mount(volume: Volume) -> None:
@@ -108,9 +114,12 @@ def _learn_index_pages(volume: Volume) -> None:
     for entry, pages in Counter(volume.lookup).items():
         if entry not in (ondisk.ID_FREE, ondisk.ID_DELETED):
             volume.ids.take(entry, pages)
-    low, high = ondisk.ID_INDEX, ondisk.ID_FREE
-    for page in [page for page, entry in enumerate(volume.lookup) if low <= entry < high]:
-        volume.learn(page)
+    # The upper bytes alone show nearly all pages that are no index pages, at a tenth of the cost.
+    lookup = volume.lookup
+    marks = lookup.tobytes()[_UPPER::2].translate(_HAS_INDEX_BIT)
+    for page in compress(range(len(lookup)), marks):
+        if lookup[page] != ondisk.ID_FREE:
+            volume.learn(page)
 
 
 def erase_block(volume: Volume, block: int) -> None:

@@ -54,12 +54,18 @@ class _Append:
 
     def run(self, data: memoryview) -> None:
         geometry = self.volume.geometry
-        span, in_page = divmod(self.offset, geometry.data_size)
+        page_size, length = geometry.data_size, len(data)
+        span, in_page = divmod(self.offset, page_size)
         written, failure = 0, None
-        while written < len(data):
-            if geometry.index_span(span) != self.index_span:
-                self._turn_to(geometry.index_span(span), written)
-            take = min(len(data) - written, geometry.data_size - in_page)
+        # Each index page lists spans up to ``turn``; nothing is computed from spans in between.
+        turn, entry = span, 0
+        while written < length:
+            if span == turn:
+                index_span = geometry.index_span(span)
+                self._turn_to(index_span, written)
+                turn = geometry.first_span(index_span + 1)
+                entry = geometry.index_slot(span)
+            take = min(length - written, page_size - in_page)
             try:
                 page = self._write(span, in_page, data[written : written + take])
             except FullError as full:
@@ -67,9 +73,10 @@ class _Append:
                 # so, and they would be lost otherwise.
                 failure = full
                 break
-            ondisk.U16.pack_into(self.work, geometry.index_slot(span), page)
+            ondisk.U16.pack_into(self.work, entry, page)
             in_page = 0
             span += 1
+            entry += 2
             written += take
         self._finish(self.offset + written)
         if failure is not None:
@@ -536,11 +543,5 @@ def read(volume: Volume, slot: Slot, offset: int, length: int) -> bytes:
 
 def read_into(volume: Volume, slot: Slot, offset: int, buffer: memoryview) -> None:
     """Fill ``buffer``, at least one byte, with bytes that lie inside the size of the file."""
-    volume.caches.spare = False
-    window = volume.device.window()
-    device_read = volume.device.read
-    at = 0
-    for first, end in _extents(volume, slot, offset, len(buffer)):
-        stop = at + end - first
-        buffer[at:stop] = device_read(first, end - first) if window is None else window[first:end]
-        at = stop
+    # Joined first: filling the buffer piece by piece takes twice the time for pages of 256 bytes.
+    buffer[:] = read(volume, slot, offset, len(buffer))

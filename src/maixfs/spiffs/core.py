@@ -6,13 +6,20 @@ import contextlib
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.errors import NotFoundError, UsageError
+from maixfs.errors import UsageError
 from maixfs.spiffs import content, gc
 from maixfs.spiffs.blocks import erase_quick, format_area, mount
 from maixfs.spiffs.descriptor import Descriptor, OpenFlag, check_int, flush_slot
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.geometry import Geometry
-from maixfs.spiffs.pages import check_index_header, create_header, find_name, rewrite_header
+from maixfs.spiffs.pages import (
+    check_index_header,
+    create_header,
+    find_name,
+    no_name,
+    rewrite_header,
+    search_name,
+)
 from maixfs.spiffs.volume import Volume
 
 if TYPE_CHECKING:
@@ -184,7 +191,8 @@ class SpiffsCore:
         is there, -10007 when all descriptors are open, -10036 for a long name, -10001.
         """
         volume = self._volume
-        volume.check_mounted()
+        if not volume.mounted:
+            volume.check_mounted()
         raw = self._raw(name)
         flags = self._flags(flags)
         slot, search_from = volume.slots.take_for(raw)
@@ -200,17 +208,15 @@ class SpiffsCore:
         return Descriptor(volume, slot, _shown(raw))
 
     def _open(self, slot: Slot, name: bytes, flags: int) -> None:
-        try:
-            page = find_name(self._volume, name)
-        except NotFoundError:
+        page = search_name(self._volume, name)
+        if page is None:
             if not flags & _CREAT:
-                raise
+                raise no_name(name)
             # As in the C, TRUNC does not count for a file that CREAT made.
             page = self._create(name, None)
             flags &= ~_TRUNC
-        else:
-            if flags & _NEW_ONLY == _NEW_ONLY:
-                raise spiffs_error(Code.FILE_EXISTS, _shown(name))
+        elif flags & _NEW_ONLY == _NEW_ONLY:
+            raise spiffs_error(Code.FILE_EXISTS, _shown(name))
         self._load(slot, page, flags)
         if flags & _TRUNC:
             # The old bytes go before the first new one is written: a program that is cut after
@@ -278,17 +284,22 @@ class SpiffsCore:
     def stat(self, name: Name) -> DirEntry:
         """Return what listings say of one file; raises -10002, -10036."""
         volume = self._volume
-        volume.check_mounted()
-        entry = volume.index.visible[find_name(volume, self._raw(name))]
+        if not volume.mounted:
+            volume.check_mounted()
+        raw = self._raw(name)
+        page = search_name(volume, raw)
+        if page is None:
+            raise no_name(raw)
         # SPIFFS_stat reads the header again, through its cache, which then keeps that page.
         volume.caches.spare = False
-        return entry
+        return volume.index.visible[page]
 
     def find(self, name: Name) -> DirEntry | None:
         """Return what listings say of one file, ``None`` where no file has that name."""
         volume = self._volume
-        volume.check_mounted()
-        raw = _encoded(name)
+        if not volume.mounted:
+            volume.check_mounted()
+        raw = name if type(name) is bytes else _encoded(name)
         return volume.index.visible[find_name(volume, raw)] if self._has(raw) else None
 
     def count_named(self, name: Name) -> int:
@@ -475,7 +486,7 @@ class SpiffsCore:
 
     def _flags(self, flags: int) -> int:
         """Return the flags as a plain number; raises -10032 for a change on a read-only mount."""
-        number = int(flags) if isinstance(flags, int) else check_int(flags, "flags")
+        number = flags if type(flags) is int else check_int(flags, "flags")
         if not 0 <= number <= _ALL_FLAGS:
             raise UsageError(f"flags {number:#x}: SPIFFS has flags up to {_ALL_FLAGS:#x}")
         if number & _CHANGING and self._volume.read_only:
@@ -484,7 +495,7 @@ class SpiffsCore:
 
     def _raw(self, name: Name) -> bytes:
         """Return a name as stored; raises -10036 for a long one, -10002 for a zero byte in it."""
-        raw = _encoded(name)
+        raw = name if type(name) is bytes else _encoded(name)
         if len(raw) >= self._volume.geometry.name_length:
             limit = self._volume.geometry.name_length - 1
             raise spiffs_error(

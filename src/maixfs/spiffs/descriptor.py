@@ -337,9 +337,82 @@ class Descriptor:
         flush_slot(self._volume, slot)
         slot.open = False
 
+    def as_stream(self) -> StreamDescriptor:
+        """Return this open file for a stream of Python."""
+        return StreamDescriptor(self._volume, self._slot, self.name)
+
     def __enter__(self) -> Descriptor:
         return self
 
     def __exit__(self, *_: object) -> None:
         if not self.closed:
             self.close()
+
+
+class StreamDescriptor(Descriptor):
+    """An open file as ``RawFile`` needs it: at offsets, and nothing waits in the write cache.
+
+    Python buffers above, and its ``flush`` does not reach down here: data that waited in the
+    cache would be lost by a program that trusts it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the mount was abandoned."""
+        return not self._volume.mounted
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, also those that another descriptor left in the write cache."""
+        slot, volume = self._live(), self._volume
+        if volume.caches.pages:
+            flush_slot(volume, slot)
+        return slot.known_size
+
+    def _at(self, offset: int) -> Slot:
+        """Go to an offset; a stream that reads or writes on is there already."""
+        slot, volume = self._live(), self._volume
+        if slot.offset != offset or volume.caches.pages:
+            _seek(volume, slot, offset, os.SEEK_SET)
+        return slot
+
+    def check_room(self, size: int) -> None:
+        """Raise ``FullError`` if so many pages are neither free nor deleted."""
+        volume, geometry = self._volume, self._volume.geometry
+        needed = -(-size // geometry.data_size) - -(-self.size // geometry.data_size)
+        if needed > geometry.blocks * geometry.usable_pages - volume.allocated:
+            raise spiffs_error(Code.FULL, f"{self.name}: {needed} pages are needed")
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``offset``, all of them inside the file."""
+        geometry = self._volume.geometry
+        if size > geometry.pages * geometry.data_size:
+            raise spiffs_error(Code.INDEX_REF_INVALID, f"{self.name}: {size} bytes")
+        return _read(self._volume, self._at(offset), size)
+
+    def readinto_at(self, offset: int, buffer: memoryview) -> int:
+        """Fill ``buffer`` from ``offset``; returns the number of bytes."""
+        return _read_into(self._volume, self._at(offset), buffer)
+
+    def write_at(self, offset: int, data: memoryview) -> int:
+        """Write ``data`` at ``offset`` past the write cache; returns its length."""
+        slot = self._at(offset)
+        self._volume.check_writable()
+        return _write_now(self._volume, slot, data)
+
+    def truncate(self, size: int, *, exact: bool = True) -> None:
+        """Cut the file to ``size`` bytes, always at the right page."""
+        super().truncate(size, exact=exact)
+
+    def sync(self) -> None:
+        """Write what the write cache holds of this file."""
+        self.flush()
+
+    def close(self) -> None:
+        """Flush and close; removing a file has closed its descriptors already."""
+        slot = self._slot
+        if slot.open and slot.serial == self._serial:
+            flush_slot(self._volume, slot)
+            slot.open = False

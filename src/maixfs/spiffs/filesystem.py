@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.nor.device import NorDevice
-    from maixfs.spiffs.descriptor import Descriptor
+    from maixfs.spiffs.descriptor import Descriptor, StreamDescriptor
     from maixfs.spiffs.geometry import Geometry
 
 SpiffsEntry = Entry[DirEntry | None]
@@ -209,23 +209,23 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     # Changing
 
-    def _open(self, target: str | SpiffsEntry, mode: OpenMode) -> _SpiffsFile:
+    def _open(self, target: str | SpiffsEntry, mode: OpenMode) -> StreamDescriptor:
         flags = _flags(mode)
         if mode.exclusive and not isinstance(target, str):
             raise spiffs_error(Code.FILE_EXISTS, target.path)
         if not isinstance(target, str):
-            return _SpiffsFile(self.core, self._open_entry(self._resolve(target), flags))
+            return self._open_entry(self._resolve(target), flags).as_stream()
         if not mode.creates:
             # Most paths are the name of a file: one search instead of two.
             try:
-                return _SpiffsFile(self.core, self.core.open_descriptor(_raw(target), flags))
+                return self.core.open_descriptor(_raw(target), flags).as_stream()
             except (NotFoundError, NameTooLongError):
                 pass
         found = self._find(target)
         if mode.exclusive and (found is not None or self._has_folder(target)):
             raise spiffs_error(Code.FILE_EXISTS, target)
         if found is not None:
-            return _SpiffsFile(self.core, self.core.open_descriptor(found.raw_name, flags))
+            return self.core.open_descriptor(found.raw_name, flags).as_stream()
         if mode.creates:
             return self._create(target, flags)
         raise self._no_file(target)
@@ -236,13 +236,13 @@ class Spiffs(FileSystem[DirEntry | None]):
         # Of two headers of one name an open by name takes the one that a descriptor remembers.
         return self.core.open_page(entry.page, flags)
 
-    def _create(self, path: str, flags: int) -> _SpiffsFile:
+    def _create(self, path: str, flags: int) -> StreamDescriptor:
         self._check_room_for(path)
         # The counts are brought up to date only if this call is the one change since.
         before = self.core.name_changes
         descriptor = self.core.open_descriptor(_raw(path), flags)
         self._note(path, 1, before)
-        return _SpiffsFile(self.core, descriptor)
+        return descriptor.as_stream()
 
     def _check_room_for(self, path: str) -> None:
         """Raise where a new file would hide a folder, or lie in a file."""
@@ -374,60 +374,6 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     def _abandon(self) -> None:
         self.core.abandon()
-
-
-class _SpiffsFile:
-    """An open file as ``RawFile`` needs it; nothing waits in the write cache.
-
-    Python buffers above, and its ``flush`` does not reach down here: data that waited in the
-    cache would be lost by a program that trusts it.
-    """
-
-    def __init__(self, core: SpiffsCore, descriptor: Descriptor) -> None:
-        self._core = core
-        self._descriptor = descriptor
-
-    @property
-    def lost(self) -> bool:
-        return not self._core.mounted
-
-    @property
-    def size(self) -> int:
-        # A descriptor of the core may have left bytes in the cache, which the size leaves out.
-        self._descriptor.flush()
-        return self._descriptor.size
-
-    def check_room(self, size: int) -> None:
-        usage, data_size = self._core.statvfs(), self._core.geometry.data_size
-        needed = -(-size // data_size) - -(-self.size // data_size)
-        if needed > usage.free + usage.deleted:
-            raise spiffs_error(Code.FULL, f"{self._descriptor.name}: {needed} pages are needed")
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        geometry = self._core.geometry
-        if size > geometry.pages * geometry.data_size:
-            raise spiffs_error(Code.INDEX_REF_INVALID, f"{self._descriptor.name}: {size} bytes")
-        self._descriptor.seek(offset)
-        return self._descriptor.read(size)
-
-    def readinto_at(self, offset: int, buffer: memoryview) -> int:
-        self._descriptor.seek(offset)
-        return self._descriptor.readinto(buffer)
-
-    def write_at(self, offset: int, data: memoryview) -> int:
-        self._descriptor.seek(offset)
-        return self._descriptor.write_now(data)
-
-    def truncate(self, size: int) -> None:
-        # Python promises the bytes before ``size``; the C's mistake is for its own calls.
-        self._descriptor.truncate(size, exact=True)
-
-    def sync(self) -> None:
-        self._descriptor.flush()
-
-    def close(self) -> None:
-        if not self._descriptor.closed:  # removing a file closes its descriptors
-            self._descriptor.close()
 
 
 @lru_cache(maxsize=32)  # arithmetic on IntFlag costs as much as the rest of an open

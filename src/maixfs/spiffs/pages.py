@@ -98,13 +98,29 @@ def find_name(volume: Volume, name: bytes) -> int:
 
     Raises ``NotFoundError`` when no file has that name.
     """
+    page = search_name(volume, name)
+    if page is None:
+        raise no_name(name)
+    return page
+
+
+def search_name(volume: Volume, name: bytes) -> int | None:
+    """Return what ``find_name`` does, ``None`` when no file has that name.
+
+    Every new file is looked for in vain first: an exception would cost as much as its header.
+    """
     pages = volume.index.pages_named(name)
     volume.caches.spare = True
     if not pages:
         if volume.caches.limit is not None:
             volume.caches.spare = _search_ends_at_index_page(volume)
-        raise spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
+        return None
     return _first_from_cursor(volume, pages)
+
+
+def no_name(name: bytes) -> SpiffsError:
+    """Return the error for a name that no file has."""
+    return spiffs_error(Code.NOT_FOUND, name.decode("utf-8", "backslashreplace"))
 
 
 def _search_ends_at_index_page(volume: Volume) -> bool:

@@ -462,16 +462,20 @@ class SlotTable:
         are open.
         """
         wanted = name_hash(name)
-        closed = [slot for slot in self._slots if not slot.open]
-        for slot in closed:
+        known = oldest = None
+        for closed in self._slots:
+            if closed.open:
+                continue
             # Ages, but not down to 0, which means that the slot never had a name.
-            if slot.score > 1:
-                slot.score -= 1
+            if closed.score > 1:
+                closed.score -= 1
+            if known is None and closed.hash == wanted:
+                known = closed
+            if oldest is None or closed.score < oldest.score:
+                oldest = closed
         # A match of the hash wins over the score. Two names of one hash only mislead the start of
         # the search; it compares whole names.
-        slot = next((s for s in closed if s.hash == wanted), None) or (
-            min(closed, key=lambda candidate: candidate.score) if closed else self._grow()
-        )
+        slot = known or oldest or self._grow()
         start = None
         if slot.hash == wanted and slot.score > 0:
             start = slot.header_page

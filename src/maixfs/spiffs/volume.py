@@ -22,6 +22,8 @@ _UNUSED = (ondisk.ID_FREE, ondisk.ID_DELETED)
 _PAGE_HEADER_SIZE = ondisk.PageHeader.size
 _unpack_page_header = ondisk.PageHeader.struct.unpack
 _INDEX_HEADER_SIZE = ondisk.IndexHeader.size
+_unpack_signature = ondisk.BlockSignature.struct.unpack
+_unpack_index_header = ondisk.IndexHeader.struct.unpack
 _BYTES = [bytes((value,)) for value in range(256)]
 
 
@@ -119,11 +121,12 @@ class Volume:
         header: tuple[int, int, int] = _unpack_page_header(raw)
         return header
 
-    def read_index_header(self, page: int) -> ondisk.IndexHeader:
-        """Return the fixed fields of an object index header."""
+    def read_index_header(self, page: int) -> tuple[int, int, int, bytes, int, int]:
+        """Return the fields of ``ondisk.IndexHeader`` at a page; a plain tuple, for each open."""
         self.caches.spare = False
         raw = self._read(self._base + page * self._page_size, _INDEX_HEADER_SIZE)
-        return ondisk.IndexHeader.unpack(raw)
+        header: tuple[int, int, int, bytes, int, int] = _unpack_index_header(raw)
+        return header
 
     def program(self, page: int, offset: int, data: Buffer) -> None:
         """Program bytes inside an object page."""
@@ -219,7 +222,7 @@ class Volume:
         self.lookup[start : start + geometry.usable_pages] = ondisk.u16_array(entries)
         self.counts.touch(start)
         signature = self._read(address + geometry.magic_offset, ondisk.BlockSignature.size)
-        magic, self.erase_counts[block] = ondisk.BlockSignature.unpack(signature)
+        magic, self.erase_counts[block] = _unpack_signature(signature)
         return int(magic)
 
 
