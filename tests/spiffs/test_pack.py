@@ -318,7 +318,9 @@ class TestCollect:
         assert all(b"/" + f.content == f.name for f in read_files(image, MAIXPY))
         assert plan.warnings == (PackWarning("folders", (b"/a/", b"/a/b/")),)
 
-    def test_collect_with_an_empty_prefix_gives_names_without_a_slash(self, tmp_path: Path) -> None:
+    def test_collect_with_an_empty_prefix_gives_names_without_a_slash(
+        self, tmp_path: Path
+    ) -> None:
         (tmp_path / "a").write_bytes(b"")
         assert [file.name for file in collect(str(tmp_path), prefix="").files] == [b"a"]
 
@@ -384,7 +386,9 @@ class TestLinks:
         assert PackWarning("outside", (b"/dir/", b"/file")) in collect(folder).warnings
         assert self.names(folder, follow_links=True) == ["/dir/secret", "/file", "/lib/m.py"]
 
-    def test_collect_leaves_out_links_to_another_drive(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_collect_leaves_out_links_to_another_drive(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def two_drives(_: object) -> bytes:
             raise ValueError("Paths don't have the same drive")
 
@@ -398,7 +402,9 @@ class TestLinks:
         assert self.names(folder) == ["/lib/m.py", "/lib2/m.py", "/m"]
 
     @pytest.mark.parametrize("follow_links", [False, True])
-    def test_collect_leaves_out_links_that_form_a_circle(self, folder: Path, follow_links: bool) -> None:
+    def test_collect_leaves_out_links_that_form_a_circle(
+        self, folder: Path, follow_links: bool
+    ) -> None:
         (folder / "lib" / "up").symlink_to(folder)
         (folder / "self").symlink_to("self")
         assert self.names(folder, follow_links=follow_links) == ["/lib/m.py"]
