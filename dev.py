@@ -9,7 +9,7 @@
     python3 dev.py mutants  change the drivers in many places, one by one; do the tests notice?
     python3 dev.py setup    only make the environment
 
-Each one first makes .venv beside this file, or brings it up to date when pyproject.toml or
+All but demo first make .venv beside this file, or bring it up to date when pyproject.toml or
 requirements-dev.txt changed. Nothing is installed outside of it. demo needs no environment: it
 fetches two small packages into .venv/demo and runs the source as it is.
 """

@@ -146,7 +146,7 @@ def card_works() -> list[Work]:
     return [
         Work("format_128g", "format 128 GiB", 30, lambda: blank(HUGE), formatted),
         Work("mount_scan_128g", "mount 128 GiB, count the FAT", 40, card, scan),
-        Work("mount_128g", "mount 128 GiB, believe FSInfo", 1, card, ask),
+        Work("mount_128g", "mount 128 GiB, use FSInfo", 1, card, ask),
     ]
 
 

@@ -1,4 +1,4 @@
-"""maixfs for fsspec: files inside an image, for pandas, zarr, dask and whoever speaks fsspec.
+"""maixfs for fsspec: files inside an image, for pandas, zarr, dask and other users of fsspec.
 
     fsspec.open("maixfs://flash/main.py::file:///tmp/dump.bin")
     fsspec.filesystem("maixfs", fo="card.img", mode="r+").put("models/", "/sd/", recursive=True)
@@ -32,7 +32,9 @@ try:
     from fsspec.implementations.local import LocalFileSystem
     from fsspec.spec import AbstractFileSystem
 except ImportError as error:  # pragma: no cover - the suite runs with fsspec
-    raise ImportError("maixfs.fsspec needs fsspec: pip install 'maixfs[fsspec]'") from error
+    raise ImportError(
+        "maixfs.fsspec needs fsspec: pip install '.[fsspec]' in a checkout"
+    ) from error
 
 if TYPE_CHECKING:
     from maixfs.filesystem import FileSystem
@@ -204,13 +206,13 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         volume, inside = self._find(path)
         if volume is None:
-            found = [self.info(f"/{name}") for name in self._mounts]
+            entries = [self.info(f"/{name}") for name in self._mounts]
         elif volume.isdir(inside):
             base = path.rstrip("/")
-            found = [_info(entry, f"{base}/{entry.name}") for entry in volume.scandir(inside)]
+            entries = [_info(entry, f"{base}/{entry.name}") for entry in volume.scandir(inside)]
         else:
-            found = [self.info(path)]
-        return found if detail else [one["name"] for one in found]
+            entries = [self.info(path)]
+        return entries if detail else [entry["name"] for entry in entries]
 
     def modified(self, path: str) -> Any:
         """Return the time of the last write (aware, UTC); raises where there is none."""
@@ -314,7 +316,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
 
 class _Deferred(io.BytesIO):
-    """A file written inside an fsspec transaction: stored by ``commit``, forgotten else."""
+    """A file written inside an fsspec transaction: stored by ``commit``, otherwise discarded."""
 
     def __init__(self, volume: FileSystem[Any], path: str, mode: str) -> None:
         super().__init__()
@@ -374,7 +376,7 @@ def volumes_of(card: SectorDevice) -> dict[str, int]:
     """Return the first sectors of the FAT volumes of a card by the names that a board mounts."""
     from maixfs.fat import FatError, FResult, find_volume
 
-    found: dict[str, int] = {}
+    volumes: dict[str, int] = {}
     for part in range(5):
         try:
             start = find_volume(card, part)
@@ -382,10 +384,10 @@ def volumes_of(card: SectorDevice) -> dict[str, int]:
             if error.result != FResult.NO_FILESYSTEM:
                 raise  # a card that cannot be read is no card without volumes
             continue
-        if start not in found.values():
-            name = "sd" if not found else f"sd{len(found) + 1}"
-            found[name] = start
-    return found
+        if start not in volumes.values():
+            name = "sd" if not volumes else f"sd{len(volumes) + 1}"
+            volumes[name] = start
+    return volumes
 
 
 def _mount_card(card: SectorDevice, *, read_only: bool) -> dict[str, FileSystem[Any]]:

@@ -174,10 +174,9 @@ def _board_files(board: Board, folder: str) -> Iterator[tuple[str, bytes]]:
 
 def _difference(path: str, there: bytes, wanted: bytes) -> str:
     """Return one line that says from which byte on two contents differ."""
-    at = next(
-        (at for at, (one, other) in enumerate(zip(there, wanted, strict=False)) if one != other),
-        min(len(there), len(wanted)),
-    )
+    pairs = enumerate(zip(there, wanted, strict=False))
+    shorter = min(len(there), len(wanted))
+    at = next((at for at, (actual, expected) in pairs if actual != expected), shorter)
     return (
         f"different: {path}: {len(there)} bytes instead of {len(wanted)}, from byte {at:#x} on"
         f" {there[at : at + _SHOWN]!r} instead of {wanted[at : at + _SHOWN]!r}"

@@ -115,10 +115,10 @@ class Record(tuple[Any, ...]):
         if len(values) == len(cls.fields) and not named:
             return tuple.__new__(cls, values)
         names = [declared.name for declared in cls.fields]
-        given = dict(zip(names, values, strict=False)) | named
-        if len(values) + len(named) != len(names) or given.keys() != set(names):
+        by_name = dict(zip(names, values, strict=False)) | named
+        if len(values) + len(named) != len(names) or by_name.keys() != set(names):
             raise TypeError(f"{cls.__name__} takes {', '.join(names)}")
-        return tuple.__new__(cls, [given[name] for name in names])
+        return tuple.__new__(cls, [by_name[name] for name in names])
 
     @classmethod
     def unpack(cls, data: Buffer, offset: int = 0) -> Self:

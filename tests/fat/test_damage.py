@@ -72,7 +72,7 @@ def code(call: Callable[[], object]) -> FResult:
 
 @both_orders
 @pytest.mark.parametrize("start", [1, 0xFFF8])
-def test_file_that_starts_nowhere_is_int_err(start: int, *, faithful: bool) -> None:
+def test_file_with_an_invalid_first_cluster_is_int_err(start: int, *, faithful: bool) -> None:
     card = prepared()
     lead_to(card, "/f", start)
     fat = FatCore(card, faithful=faithful)
@@ -122,7 +122,7 @@ def test_chain_that_is_shorter_than_its_file_is_int_err(*, faithful: bool) -> No
 
 
 @both_orders
-def test_folder_lists_what_comes_before_the_break(*, faithful: bool) -> None:
+def test_folder_lists_the_entries_before_the_break(*, faithful: bool) -> None:
     card = prepared()
     link(card, clusters(card, "/d")[1], 0)
     fat = FatCore(card, faithful=faithful)
@@ -296,7 +296,7 @@ def test_times_can_be_set_one_by_one() -> None:
 
 
 @both_orders
-def test_faulty_writes_leave_what_waits_in_ram(*, faithful: bool) -> None:
+def test_failed_writes_stay_pending_in_ram(*, faithful: bool) -> None:
     device = Recorder(prepared())
     fat = FatCore(device, faithful=faithful, clock=lambda: NOW)
     file = fat.open("/f", READ | WRITE)

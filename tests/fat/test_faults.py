@@ -112,7 +112,7 @@ every_step = pytest.mark.parametrize("step", STEPS)
 
 @every_kind
 @every_step
-def test_refused_writes_are_made_up_for(kind: str, step: str) -> None:
+def test_refused_writes_are_repeated_later(kind: str, step: str) -> None:
     for after in range(60):
         card = prepared(kind)
         device = Failing(card)

@@ -193,7 +193,7 @@ def test_another_look_at_the_waiting_sector_writes_nothing(device: Recorder) -> 
     fat.abandon()
 
 
-def test_a_look_at_another_folder_writes_what_waits(device: Recorder) -> None:
+def test_lookup_in_another_folder_writes_the_pending_sector(device: Recorder) -> None:
     fat = faithful(device)
     fat.mkdir("/d")
     places(device)
@@ -205,7 +205,7 @@ def test_a_look_at_another_folder_writes_what_waits(device: Recorder) -> None:
     fat.abandon()
 
 
-def test_counting_free_clusters_writes_what_waits(device: Recorder) -> None:
+def test_counting_free_clusters_writes_the_pending_sector(device: Recorder) -> None:
     fat = faithful(device)
     fat.open("/a", WRITE | EMPTY)
     fat.free_clusters(scan=True)
@@ -213,7 +213,7 @@ def test_counting_free_clusters_writes_what_waits(device: Recorder) -> None:
     fat.abandon()
 
 
-def test_held_holds_nothing_back(device: Recorder) -> None:
+def test_held_has_no_effect_in_fatfs_order(device: Recorder) -> None:
     fat = faithful(device)
     with fat.held():
         fat.mkdir("/d")
@@ -273,7 +273,7 @@ def test_seek_that_grows_takes_clusters_one_by_one(device: Recorder) -> None:
     assert faults(device.card) == []
 
 
-def test_full_volume_takes_what_fits(device: Recorder) -> None:
+def test_write_to_a_full_volume_is_short(device: Recorder) -> None:
     with faithful(device) as fat:
         room = fat.free_clusters() * fat.geometry.cluster_size
         with fat.open("/big", WRITE | EMPTY) as file:
@@ -287,7 +287,7 @@ def test_full_volume_takes_what_fits(device: Recorder) -> None:
     assert faults(device.card) == []
 
 
-def test_reads_see_what_waits(device: Recorder) -> None:
+def test_read_returns_the_pending_sector(device: Recorder) -> None:
     fat = faithful(device)
     with fat.open("/a", READ | WRITE | EMPTY) as file:
         file.write(b"0123456789" * 300)
@@ -318,7 +318,7 @@ def test_getcwd_and_label_work_in_this_order(device: Recorder) -> None:
     assert faults(device.card) == []
 
 
-def test_ram_card_is_what_the_recorder_saw() -> None:
+def test_ram_card_equals_the_recorded_writes() -> None:
     device = Recorder(new_card("fat16"))
     before = RamSectors(device.sectors)
     before.poke(0, device.card.read(0, device.sectors))

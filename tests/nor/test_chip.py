@@ -229,7 +229,7 @@ def test_errors_survive_pickling():
 
 @pytest.mark.parametrize("data", ["text", [1, 2, 3], [0] * 20, 5, None])
 @pytest.mark.parametrize("clocked", [False, True])
-def test_data_that_is_no_buffer_raises_type_error_and_changes_nothing(data, clocked):
+def test_data_that_is_not_a_buffer_raises_type_error_and_changes_nothing(data, clocked):
     chip = NorChip.in_memory(0x2000, content=bytes(range(256)))
     chip.clock = DeviceClock() if clocked else None
     before = chip.peek(0, 0x2000)

@@ -113,7 +113,7 @@ def test_read_only_chip_refuses_changes_with_erofs(make_device, tmp_path):
 
 
 @pytest.mark.parametrize("data", ["text", [1, 2], 7])
-def test_data_that_is_no_buffer_raises_type_error(device: NorDevice, chip: NorChip, data):
+def test_data_that_is_not_a_buffer_raises_type_error(device: NorDevice, chip: NorChip, data):
     before = chip.peek(0, chip.size)
     with pytest.raises(TypeError):
         device.program(0x1000, data)

@@ -468,7 +468,7 @@ def test_chip_without_a_24_bit_size_raises_einval():
 
 
 @pytest.mark.parametrize("frame", ["9f", 3, [0x9F], None])
-def test_frame_that_is_no_buffer_raises_type_error(bus, frame):
+def test_frame_that_is_not_a_buffer_raises_type_error(bus, frame):
     with pytest.raises(TypeError):
         bus.transfer(frame, 3)
     assert bus.now() == 0

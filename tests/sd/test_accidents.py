@@ -245,4 +245,4 @@ def test_drive_that_disappears_raises_sector_error(
 
 
 def test_str_of_a_ram_medium_names_its_size() -> None:
-    assert "16777216 sectors" in str(RamSectors(8 << 21))
+    assert "16777216" in str(RamSectors(8 << 21))

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from maixfs.sd import CardKind, Cid, RamSectors, SdCard, SdError, parse_cid, parse_csd
 from maixfs.sd.card import SCR, SD_STATUS, kind_of_size, unpack_register
 from maixfs.sd.clock import byte_time
-from maixfs.sd.commands import crc7, crc16, explain_r1, explain_status, explain_token, frame
+from maixfs.sd.commands import (
+    crc7,
+    crc16,
+    explain_r1,
+    explain_status,
+    explain_token,
+    frame,
+    parse_frame,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +32,13 @@ def test_frame_ends_with_the_crc7_of_the_specification(
     sent = frame(command, argument)
     assert sent[5] == expected
     assert len(sent) == 6
+
+
+def test_parse_frame_returns_what_frame_packed_and_detects_damage() -> None:
+    sent = frame(17, 0x12345678)
+    assert parse_frame(sent) == (17, 0x12345678, True)
+    damaged = sent[:4] + bytes([sent[4] ^ 1]) + sent[5:]
+    assert parse_frame(damaged) == (17, 0x12345679, False)
 
 
 def test_crcs_equal_the_specification() -> None:

@@ -317,7 +317,7 @@ def test_old_bytes_in_free_pages_do_not_disturb_detection() -> None:
     assert found.confidence == 1
 
 
-# What is none
+# Images without an area
 
 
 def fat_image() -> bytes:
@@ -396,7 +396,7 @@ def test_detection_never_raises_on_repeated_pages(page_size: int, word: int, hea
     assert isinstance(detect(page * (0x40000 // page_size)), list)
 
 
-# Kinds of input, and what is printed
+# Kinds of input, and reasons
 
 
 def test_blank_images_are_erased_ones() -> None:

@@ -306,7 +306,7 @@ def test_pages_of_a_file(size: int, expected: FilePages) -> None:
 
 
 class TestCollect:
-    def test_names_have_slashes_and_the_order_of_their_bytes(self, tmp_path: Path) -> None:
+    def test_collect_orders_names_by_their_bytes(self, tmp_path: Path) -> None:
         for name in ("b.py", "a/z.py", "a.py", "a/b/c.txt", "Z", "ä"):
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -318,11 +318,13 @@ class TestCollect:
         assert all(b"/" + f.content == f.name for f in read_files(image, MAIXPY))
         assert plan.warnings == (PackWarning("folders", (b"/a/", b"/a/b/")),)
 
-    def test_names_without_a_slash(self, tmp_path: Path) -> None:
+    def test_collect_with_an_empty_prefix_gives_names_without_a_slash(
+        self, tmp_path: Path
+    ) -> None:
         (tmp_path / "a").write_bytes(b"")
         assert [file.name for file in collect(str(tmp_path), prefix="").files] == [b"a"]
 
-    def test_an_empty_folder_is_told(self, tmp_path: Path) -> None:
+    def test_collect_warns_about_empty_folders(self, tmp_path: Path) -> None:
         for name in "dbca":
             (tmp_path / name).mkdir()
         plan = collect(tmp_path)
@@ -331,7 +333,7 @@ class TestCollect:
         assert PackWarning("empty-folder", names) in plan.warnings
         assert "/c/ and 1 more" in str(PackWarning("empty-folder", names))
 
-    def test_host_litter_stays_behind(self, tmp_path: Path) -> None:
+    def test_collect_leaves_out_files_of_the_host(self, tmp_path: Path) -> None:
         (tmp_path / ".git").mkdir()
         for name in (".git/HEAD", ".DS_Store", ".hidden"):
             (tmp_path / name).write_bytes(b"")
@@ -340,14 +342,14 @@ class TestCollect:
         assert plan.warnings == (PackWarning("host-file", (b"/.DS_Store", b"/.git")),)
         assert len(collect(tmp_path, everything=True).files) == 3
 
-    def test_names_too_long_are_found(self, tmp_path: Path) -> None:
+    def test_plan_lists_names_that_are_too_long(self, tmp_path: Path) -> None:
         (tmp_path / ("n" * 40)).write_bytes(b"")
         plan = collect(tmp_path)
         assert plan.too_long(MAIXPY) == ()
         assert plan.too_long(IDF) == (b"/" + b"n" * 40,)
 
     @pytest.mark.parametrize("name", ["missing", "file"])
-    def test_what_is_no_folder(self, tmp_path: Path, name: str) -> None:
+    def test_collect_refuses_a_path_that_is_not_a_folder(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "file").write_bytes(b"")
         with pytest.raises(UsageError, match=name):
             collect(tmp_path / name)
@@ -384,7 +386,9 @@ class TestLinks:
         assert PackWarning("outside", (b"/dir/", b"/file")) in collect(folder).warnings
         assert self.names(folder, follow_links=True) == ["/dir/secret", "/file", "/lib/m.py"]
 
-    def test_another_drive_is_outside(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_collect_leaves_out_links_to_another_drive(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def two_drives(_: object) -> bytes:
             raise ValueError("Paths don't have the same drive")
 
@@ -392,13 +396,15 @@ class TestLinks:
         monkeypatch.setattr(os.path, "commonpath", two_drives)
         assert self.names(folder) == []
 
-    def test_links_inside_are_followed(self, folder: Path) -> None:
+    def test_collect_follows_links_inside_the_folder(self, folder: Path) -> None:
         (folder / "m").symlink_to("lib/m.py")
         (folder / "lib2").symlink_to("lib")
         assert self.names(folder) == ["/lib/m.py", "/lib2/m.py", "/m"]
 
     @pytest.mark.parametrize("follow_links", [False, True])
-    def test_circles_end(self, folder: Path, follow_links: bool) -> None:
+    def test_collect_leaves_out_links_that_form_a_circle(
+        self, folder: Path, follow_links: bool
+    ) -> None:
         (folder / "lib" / "up").symlink_to(folder)
         (folder / "self").symlink_to("self")
         assert self.names(folder, follow_links=follow_links) == ["/lib/m.py"]

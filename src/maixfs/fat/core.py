@@ -318,7 +318,7 @@ class FatCore:
         """
         volume = self._volume
         volume.check_mounted()
-        # A wrong count in FSInfo is believed, as on the board: it reports a full volume then, and
+        # A wrong count in FSInfo is used, as on the board: it reports a full volume then, and
         # this must show the same.
         if scan or not volume.space.known:
             volume.space.counted(volume.count_free())

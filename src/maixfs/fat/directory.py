@@ -753,13 +753,13 @@ class Tree(Volume):
         """Return the folder that starts at ``cluster``; 0 is the root. Raises ``INT_ERR``."""
         if cluster == self.geometry.root_cluster:
             cluster = 0
-        found = self._directories.pop(cluster, None)
-        if found is None:
+        directory = self._directories.pop(cluster, None)
+        if directory is None:
             if len(self._directories) >= _MOST_DIRECTORIES:
                 self._drop_unused()
-            found = Directory(self, cluster)
-        self._directories[cluster] = found  # the last one now: used most recently
-        return found
+            directory = Directory(self, cluster)
+        self._directories[cluster] = directory  # the last one now: used most recently
+        return directory
 
     def _drop_unused(self) -> None:
         writer = self.writer

@@ -100,11 +100,6 @@ class VolumeInfo(NamedTuple):
         """Clusters in use, as far as is known."""
         return None if self.free is None else self.clusters - self.free
 
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of all clusters."""
-        return self.clusters * self.cluster_size
-
 
 class BootFault(NamedTuple):
     """A reason for which FatFs does not mount a volume."""

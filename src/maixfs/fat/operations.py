@@ -363,14 +363,14 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
     rest = bytes(directory.data[at : at + AFTER_NT.size])
     # New entry first, old one last: a cut shows two names of one chain, which a check reports, and
     # not none.
-    made = place.directory.register(place.name, attributes, rest)
-    if folder is not None or not _in_one_sector(directory, item, place.directory, made):
+    new_item = place.directory.register(place.name, attributes, rest)
+    if folder is not None or not _in_one_sector(directory, item, place.directory, new_item):
         # The deletion of the old entry may share a sector with a part of the new one, or with
         # something that waits longer. Nothing of it may land before the new entry is complete.
         try:
             volume.writer.flush_metadata()
         except BaseException:
-            place.directory.remove(made)
+            place.directory.remove(new_item)
             raise
     if folder is not None:
         folder.visit_slot(1)
@@ -378,13 +378,13 @@ def _move(volume: Tree, directory: Directory, item: Item, place: Place) -> None:
         if folder.has_parent_entry():
             folder.put_cluster(1, place.directory.cluster)
     if item.node is not None:
-        item.node.move(place.directory, made)
+        item.node.move(place.directory, new_item)
     directory.remove(item)
 
 
-def _in_one_sector(directory: Directory, item: Item, target: Directory, made: Item) -> bool:
+def _in_one_sector(directory: Directory, item: Item, target: Directory, new_item: Item) -> bool:
     """Return True if one sector holds all slots of both items: they change together then."""
-    first, last = min(item.first, made.first), max(item.slot, made.slot)
+    first, last = min(item.first, new_item.first), max(item.slot, new_item.slot)
     return directory is target and first * ENTRY_SIZE // SECTOR == last * ENTRY_SIZE // SECTOR
 
 
@@ -519,16 +519,16 @@ def remove_tree(volume: Tree, path: Path) -> int:
     """
     volume.check_writable()
     directory, item = find_named(volume, path)
-    found = _gather(volume, directory, item, shown(path))
+    entries = _gather(volume, directory, item, shown(path))
     # The top entry first: nothing can reach the rest any more, so it may be freed in any order and
     # a cut leaves lost clusters only.
     directory.remove(item)
     try:
-        for holder, inner in found:
+        for holder, inner in entries:
             _let_go(volume, inner, holder.entry(inner))
     finally:
         volume.writer.flush()
-    return len(found)
+    return len(entries)
 
 
 @contextmanager
@@ -545,9 +545,9 @@ def _gather(
     volume: Tree, directory: Directory, item: Item, about: str
 ) -> list[tuple[Directory, Item]]:
     """Return an entry and everything below it; raises ``DENIED``."""
-    found = [(directory, item)]
+    entries = [(directory, item)]
     seen = _above(volume, directory.cluster)
-    for holder, inner in found:  # grows while it is gone through
+    for holder, inner in entries:  # grows while it is gone through
         entry = holder.entry(inner)
         attributes = entry.attributes
         if attributes & _READ_ONLY:
@@ -562,8 +562,8 @@ def _gather(
         # another file's is not.
         with _passing_damage():
             below = volume.directory(cluster)
-            found.extend((below, other) for other in below.list_items())
-    return found
+            entries.extend((below, other) for other in below.list_items())
+    return entries
 
 
 def _above(volume: Tree, cluster: int) -> set[int]:

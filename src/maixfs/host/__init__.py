@@ -1,4 +1,4 @@
-"""Files of the host: the only package that opens, locks, maps or replaces them.
+"""Files of the host: opening, locking, mapping and replacing them, for chips, cards and drafts.
 
     drafts.py   new files that appear whole or not at all
     drives.py   block devices: size, users, partition tables

@@ -36,7 +36,7 @@ class Stamp(NamedTuple):
 def status_of(path: Path, *, devices: bool = False) -> os.stat_result:
     """Return the status of a file or folder; with ``devices`` of a block device, too.
 
-    Raises ``DeviceError`` where nothing is, and for what is none of them (a pipe).
+    Raises ``DeviceError`` if ``path`` does not exist or is something else (a pipe).
     """
     try:
         status = path.stat()

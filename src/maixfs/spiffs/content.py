@@ -482,7 +482,7 @@ def _addresses(volume: Volume, slot: Slot, span: int, count: int) -> list[int]:
     geometry, checked = volume.geometry, volume.checked
     page_size = geometry.page_size
     start = geometry.base + ondisk.PageHeader.size
-    found: list[int] = []
+    addresses: list[int] = []
     end = span + count
     while span < end:
         index_span = geometry.index_span(span)
@@ -494,9 +494,9 @@ def _addresses(volume: Volume, slot: Slot, span: int, count: int) -> list[int]:
         if len(pages) == 1 or list(map(checked.get, pages)) != list(spans):
             for page, expected in zip(pages, spans, strict=True):
                 check_data_page(volume, page, expected)
-        found += [start + page * page_size for page in pages]
+        addresses += [start + page * page_size for page in pages]
         span = spans.stop
-    return found
+    return addresses
 
 
 def _extents(volume: Volume, slot: Slot, offset: int, length: int) -> list[tuple[int, int]]:
@@ -504,10 +504,10 @@ def _extents(volume: Volume, slot: Slot, offset: int, length: int) -> list[tuple
     data_size = volume.geometry.data_size
     span, skip = divmod(offset, data_size)
     last, tail = divmod(offset + length - 1, data_size)
-    found = _addresses(volume, slot, span, last - span + 1)
-    extents = [(address, address + data_size) for address in found]
-    extents[0] = (found[0] + skip, extents[0][1])
-    extents[-1] = (extents[-1][0], found[-1] + tail + 1)
+    addresses = _addresses(volume, slot, span, last - span + 1)
+    extents = [(address, address + data_size) for address in addresses]
+    extents[0] = (addresses[0] + skip, extents[0][1])
+    extents[-1] = (extents[-1][0], addresses[-1] + tail + 1)
     return extents
 
 

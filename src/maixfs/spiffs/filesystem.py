@@ -104,8 +104,8 @@ class Spiffs(FileSystem[DirEntry | None]):
         """Return the file of a path, whether its name has the leading slash or not."""
         # The board stores names with the slash, so that form wins.
         name = _raw(path)
-        found = self.core.find(name)
-        return self.core.find(name[1:]) if found is None and len(name) > 1 else found
+        entry = self.core.find(name)
+        return self.core.find(name[1:]) if entry is None and len(name) > 1 else entry
 
     def _resolve(self, target: str | SpiffsEntry) -> DirEntry:
         """Return the file of a path or an entry; raises for a folder and for what is not there."""
@@ -115,10 +115,10 @@ class Spiffs(FileSystem[DirEntry | None]):
             if not isinstance(target.native, DirEntry):
                 raise TypeError("this entry is of another kind of file system")
             return self._current(target.native, target.path)
-        found = self._find(target)
-        if found is None:
+        entry = self._find(target)
+        if entry is None:
             raise self._no_file(target)
-        return found
+        return entry
 
     def _current(self, entry: DirEntry, path: str) -> DirEntry:
         """Return the entry as it is now: writing moves its header to another page."""
@@ -173,9 +173,9 @@ class Spiffs(FileSystem[DirEntry | None]):
             folder = parent_of(folder)
 
     def _stat(self, path: str) -> SpiffsEntry:
-        found = None if path == "/" else self._find(path)
-        if found is not None:
-            return _file(path, found)
+        entry = None if path == "/" else self._find(path)
+        if entry is not None:
+            return _file(path, entry)
         if self._has_folder(path):
             return _folder(path)
         raise self._missing(path)
@@ -221,11 +221,11 @@ class Spiffs(FileSystem[DirEntry | None]):
                 return self.core.open_descriptor(_raw(target), flags).as_stream()
             except (NotFoundError, NameTooLongError):
                 pass
-        found = self._find(target)
-        if mode.exclusive and (found is not None or self._has_folder(target)):
+        entry = self._find(target)
+        if mode.exclusive and (entry is not None or self._has_folder(target)):
             raise spiffs_error(Code.FILE_EXISTS, target)
-        if found is not None:
-            return self.core.open_descriptor(found.raw_name, flags).as_stream()
+        if entry is not None:
+            return self.core.open_descriptor(entry.raw_name, flags).as_stream()
         if mode.creates:
             return self._create(target, flags)
         raise self._no_file(target)
@@ -284,10 +284,10 @@ class Spiffs(FileSystem[DirEntry | None]):
         self.core.check_name(_raw(path))
 
     def _remove(self, target: str | SpiffsEntry) -> None:
-        found = self._resolve(target)
+        entry = self._resolve(target)
         before = self.core.name_changes
-        self.core.remove_page(found.page)
-        self._note(_path_of(found), -1, before)
+        self.core.remove_page(entry.page)
+        self._note(_path_of(entry), -1, before)
 
     def _rmdir(self, target: str | SpiffsEntry) -> None:
         path = target if isinstance(target, str) else target.path
@@ -305,10 +305,10 @@ class Spiffs(FileSystem[DirEntry | None]):
         if is_dir and self._has_folder(path):
             self._rename_folder(path, target)
             return
-        found = self._resolve(source)
+        entry = self._resolve(source)
         self._check_name(target)
         occupant = self._find(target)
-        if occupant is not None and occupant.page == found.page:
+        if occupant is not None and occupant.page == entry.page:
             return
         if occupant is not None and not replace:
             raise spiffs_error(Code.CONFLICTING_NAME, target)
@@ -316,7 +316,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             self._check_room_for(target)
         # Before the old file goes: power may be lost between the two, and then both have the
         # name. Removing first, as MaixPy's layer does, can leave neither.
-        self.core.rename_page(found.page, _raw(target))
+        self.core.rename_page(entry.page, _raw(target))
         if occupant is not None:
             self.core.remove_page(self._current(occupant, target).page)
         self._keep(_folder_of(path))

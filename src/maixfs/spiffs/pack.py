@@ -240,9 +240,9 @@ class _Walk:
 
     def _scan(self, folder: _Folder) -> list[os.DirEntry[bytes]]:
         try:
-            with os.scandir(folder.path) as found:
+            with os.scandir(folder.path) as listing:
                 # The host's order is not defined, and warnings name the first few.
-                entries = sorted(found, key=lambda entry: entry.name)
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             raise UsageError(f"{os.fsdecode(folder.path)}: {error.strerror}") from error
         self._entries += len(entries)

@@ -246,8 +246,8 @@ def check_data_page(volume: Volume, page: int, span: int) -> None:
     # The C lets the number through that is one too large, and reads what follows the area.
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_reference(volume, page, span)
-    _, found, flags = volume.read_header(page)
-    if flags & _STATE != _LIVE_DATA or found != span:
+    _, page_span, flags = volume.read_header(page)
+    if flags & _STATE != _LIVE_DATA or page_span != span:
         raise _bad_page(volume, page, flags, data=True)
     volume.checked[page] = span
 
@@ -257,8 +257,8 @@ def check_index_page(volume: Volume, object_id: int, page: int, span: int) -> No
     geometry = volume.geometry
     if page >= geometry.pages or geometry.is_lookup_page(page):
         raise _bad_index_reference(volume, page)
-    _, found, flags = volume.read_header(page)
-    check_index_header(volume, page, flags, object_id, found - span)
+    _, page_span, flags = volume.read_header(page)
+    check_index_header(volume, page, flags, object_id, page_span - span)
 
 
 def check_index_header(
@@ -276,8 +276,8 @@ def check_index_work(
     volume: Volume, page: int, work: bytearray, object_id: int, span: int
 ) -> None:
     """Raise the C's number unless ``work``, the content of ``page``, is a live index page."""
-    _, found, flags = _unpack_header(work)
-    if flags & _STATE != _LIVE_INDEX or found != span:
+    _, page_span, flags = _unpack_header(work)
+    if flags & _STATE != _LIVE_INDEX or page_span != span:
         raise _bad_page(volume, page, flags, data=False)
     if not object_id & ondisk.ID_INDEX:
         raise spiffs_error(Code.NOT_INDEX, _where(volume, page))

@@ -141,7 +141,7 @@ def _page_headers(dump: Dump, area: Geometry) -> _Pages:
 
 def _entries(dump: Dump, area: Geometry) -> list[tuple[int, int]]:
     """Return (page, look-up entry) for all entries that are not free."""
-    found: list[tuple[int, int]] = []
+    entries: list[tuple[int, int]] = []
     count = min(area.usable_pages, area.lookup_pages * area.page_size // 2)
     blank = b"\xff" * (2 * count)
     for block in range(dump.whole_blocks(area)):
@@ -150,8 +150,8 @@ def _entries(dump: Dump, area: Geometry) -> list[tuple[int, int]]:
             continue
         first = block * area.pages_per_block + area.lookup_pages
         row = dump.words[at // 2 : at // 2 + count].tolist()
-        found += [pair for pair in enumerate(row, first) if pair[1] != ondisk.ID_FREE]
-    return found
+        entries += [pair for pair in enumerate(row, first) if pair[1] != ondisk.ID_FREE]
+    return entries
 
 
 def block_agreement(dump: Dump, area: Geometry, address: int) -> int:

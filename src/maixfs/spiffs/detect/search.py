@@ -64,7 +64,7 @@ class Raster(NamedTuple):
 @cache
 def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
     """Return every page size with its block sizes; with ``magic`` only those with room for it."""
-    found = []
+    shapes = []
     for page_size in PAGE_SIZES:
         areas = [(stride, frame(0, 3, stride * SECTOR, page_size)) for stride in STRIDES]
         usable = [
@@ -72,14 +72,14 @@ def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
         ]
         for _, group in groupby(usable, key=lambda pair: pair[1].magic_offset):
             alike = list(group)
-            found.append(Raster(alike[0][1], tuple(stride for stride, _ in alike)))
-    return tuple(found)
+            shapes.append(Raster(alike[0][1], tuple(stride for stride, _ in alike)))
+    return tuple(shapes)
 
 
 def find_marked(dump: Dump) -> list[Marked]:
     """Return the areas found by magics, those with most magics first."""
-    found = [*_with_length(dump), *_without_length(dump)]
-    return sorted(found, key=lambda marked: (-marked.magics, marked.area.base))
+    areas = [*_with_length(dump), *_without_length(dump)]
+    return sorted(areas, key=lambda marked: (-marked.magics, marked.area.base))
 
 
 def _with_length(dump: Dump) -> Iterator[Marked]:
@@ -229,8 +229,8 @@ def find_formatted(dump: Dump) -> list[Geometry]:
     Several page sizes have the erase count at the same place; those of presets come first.
     """
     usual = [preset.page_size for preset in PRESETS.values()]
-    found = [area for raster in rasters(magic=False) for area in _formatted(dump, raster)]
-    return sorted(found, key=lambda a: (-a.blocks, a.page_size not in usual, a.page_size))
+    areas = [area for raster in rasters(magic=False) for area in _formatted(dump, raster)]
+    return sorted(areas, key=lambda a: (-a.blocks, a.page_size not in usual, a.page_size))
 
 
 def _formatted(dump: Dump, raster: Raster) -> Iterator[Geometry]:
@@ -273,8 +273,8 @@ def fix_bounds(dump: Dump, area: Geometry, start: int | None) -> Geometry:
 def _likely_start(dump: Dump, area: Geometry) -> int:
     before = area.base - area.block_size
     if area.use_magic:
-        found = before >= 0 and _is_block(dump, area, before)
-        return before if found else _usual_start(dump, area)
+        has_block = before >= 0 and _is_block(dump, area, before)
+        return before if has_block else _usual_start(dump, area)
     while before >= 0 and _is_block(dump, area, before):
         before -= area.block_size
     return before + area.block_size
