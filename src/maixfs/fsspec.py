@@ -32,9 +32,7 @@ try:
     from fsspec.implementations.local import LocalFileSystem
     from fsspec.spec import AbstractFileSystem
 except ImportError as error:  # pragma: no cover - the suite runs with fsspec
-    raise ImportError(
-        "maixfs.fsspec needs fsspec: pip install '.[fsspec]' in a checkout"
-    ) from error
+    raise ImportError("maixfs.fsspec needs fsspec: pip install fsspec") from error
 
 if TYPE_CHECKING:
     from maixfs.filesystem import FileSystem
