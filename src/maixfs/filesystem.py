@@ -232,7 +232,10 @@ class FileSystem(ABC, Generic[Native]):
             _check_type("mode", mode, str)
             _check_type("buffering", buffering, int)
         parsed = parse_mode(mode)
-        text = text_options(parsed, buffering, encoding, errors, newline)
+        plain = encoding is None and errors is None and newline is None
+        text = None
+        if not (plain and parsed.binary):
+            text = text_options(parsed, buffering, encoding, errors, newline)
         target = file if isinstance(file, Entry) else normalise(file)
         if self.closed:
             self._check_open()
