@@ -236,8 +236,10 @@ class FileSystem(ABC, Generic[Native]):
             _check_type("mode", mode, str)
             _check_type("buffering", buffering, int)
         parsed = parse_mode(mode)
-        # Every argument is checked before the driver may create or empty a file.
-        text = text_options(parsed, buffering, encoding, errors, newline)
+        text = None
+        if not parsed.binary or (encoding, errors, newline) != (None, None, None):
+            # Every argument is checked before the driver may create or empty a file.
+            text = text_options(parsed, buffering, encoding, errors, newline)
         target = file if isinstance(file, Entry) else normalise(file)
         if self.closed:
             self._check_open()

@@ -330,11 +330,15 @@ def open_found(
     folder, ``DENIED`` for a read-only file, a folder to be written, or no room in the folder,
     ``EXIST`` with CREATE_NEW, ``INT_ERR``, ``DISK_ERR``.
     """
+    first = size = 0
     if flags & _CREATING:
+        is_new = item is None
         item, modified = _create(directory, item, new, flags, about)
+        if not is_new:
+            first, size = directory.extent(item)
     else:
         item, modified = _existing(directory, item, flags, about), False
-    first, size = directory.extent(item)
+        first, size = directory.extent(item)
     # One node for all open files of an entry. In FatFs each copies first cluster and size, and so
     # goes on with a chain that another one has cut or freed.
     node: Any = item.node or Node(directory.volume, directory, item, first, size)

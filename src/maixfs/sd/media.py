@@ -39,6 +39,8 @@ _CHUNK_MASK = CHUNK - 1
 _ZEROS = memoryview(bytes(CHUNK))
 # Types whose slice assignment counts bytes; an array or a numpy view may have wider elements.
 _PLAIN = (bytes, bytearray, memoryview)
+_COPIED = 4096
+"""Up to so many bytes of a view, a copy of them costs less than a view of the card's memory."""
 
 
 class SectorObserver(Protocol):
@@ -201,7 +203,9 @@ class RamSectors(Medium):
             or self.read_only
         ):
             super().write(sector, data)
-        elif type(data) is memoryview and data.format == "B" and data.ndim == 1:
+        elif (
+            length > _COPIED and type(data) is memoryview and data.format == "B" and data.ndim == 1
+        ):
             # Assigning a view to a slice of a bytearray would first copy it to bytes.
             memoryview(chunk)[start : start + length] = data
         else:

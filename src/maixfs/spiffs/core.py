@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.errors import UsageError
@@ -264,18 +265,21 @@ class SpiffsCore:
 
     def _scan(self) -> Iterator[DirEntry]:
         index = self._volume.index
-        order, at, seen = index.in_order(), 0, index.changes
+        order, at, visible = index.in_order(), 0, index.visible
         while at < len(order):
-            page = order[at]
-            yield index.visible[page]
-            at += 1
+            seen = index.changes
+            for page in islice(order, at, None):
+                yield visible[page]
+                if index.changes != seen:
+                    break
+            else:
+                return
             # The order is sorted anew. The C's listing has a place on flash as its cursor, so it
             # goes on behind the last page: a file that moved back is not listed, one that moved on
             # is, again.
-            if index.changes != seen:
-                self._volume.check_mounted()
-                order, seen = index.in_order(), index.changes
-                at = bisect_right(order, page)
+            self._volume.check_mounted()
+            order = index.in_order()
+            at = bisect_right(order, page)
 
     def listdir(self) -> list[str]:
         """Return the names of all files in the order of the medium."""
