@@ -495,12 +495,21 @@ class FileSystem(ABC, Generic[Native]):
     # The whole
 
     def sync(self) -> None:
-        """Flush every open stream and write everything that is held in RAM."""
+        """Flush every open stream and write everything that is held in RAM.
+
+        All streams are flushed even where one fails; the first error is raised afterwards.
+        """
         self._check_open()
+        failure: Exception | None = None
         for raw in self._open_streams():
-            raw.flush_all()
+            try:
+                raw.flush_all()
+            except (OSError, ValueError) as error:
+                failure = failure or error
         if not self.read_only:
             self._sync()
+        if failure is not None:
+            raise failure
 
     def close(self) -> None:
         """Flush and close every open stream, write everything, end the mount.

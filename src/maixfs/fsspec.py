@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import weakref
 from contextlib import ExitStack, suppress
 from glob import has_magic
 from pathlib import Path
@@ -26,6 +27,7 @@ from maixfs.errors import (
     UsageError,
 )
 from maixfs.filesystem import Entry, is_folder, no_entry, normalise, parent_of
+from maixfs.streams import RawFile
 
 try:
     from fsspec.core import url_to_fs
@@ -35,6 +37,8 @@ except ImportError as error:  # pragma: no cover - the suite runs with fsspec
     raise ImportError("maixfs.fsspec needs fsspec: pip install fsspec") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from maixfs.filesystem import FileSystem
     from maixfs.nor.device import NorDevice
     from maixfs.sd.device import SectorDevice
@@ -81,6 +85,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self.mode = mode
         self._resources = ExitStack()
         self._mounts: dict[str, FileSystem[Any]]
+        self._release: Callable[[], object] = self._resources.close
         if fs is not None:
             self._mounts = {"": fs}
             return
@@ -97,6 +102,10 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if not self._mounts:
             self._resources.close()
             raise ImageError(f"{fo} holds neither a SPIFFS nor a FAT volume that can be mounted")
+        for mount in self._mounts.values():
+            self._resources.callback(mount.close)
+        # An object that is dropped must not keep its image locked until the process ends.
+        self._release = weakref.finalize(self, self._resources.close)
 
     # The image
 
@@ -151,10 +160,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def close(self) -> None:
         """Unmount what was mounted here, after writing everything, and release the image."""
-        if "" not in self._mounts:
-            for mount in self._mounts.values():
-                mount.close()
-        self._resources.close()
+        self._release()
 
     def __enter__(self) -> MaixfsFileSystem:
         return self
@@ -235,18 +241,32 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         volume, inside = self._on_volume(path)
         if volume.isdir(inside):
             raise is_folder(path)
+        if mode[0] != "r" and not autocommit:
+            files = self.transaction.files
+            written = [file for file in files if isinstance(file, _Deferred)]
+            return _Deferred(volume, inside, mode, written)
         if mode[0] != "r":
             volume.makedirs(parent_of(inside), exist_ok=True)  # as fsspec's object stores
+        # fsspec's transactions hold back new files only: an update is written at once.
+        stream: Any = volume.open(inside, mode)
         if mode[0] == "r":
-            # fsspec's transactions hold back new files only.
-            stream: Any = volume.open(inside, mode)
             stream.size = volume.stat(inside).size  # what cat_file and read_block look for
-            return stream
-        if autocommit:
-            return volume.open(inside, mode)
-        if "x" in mode and volume.exists(inside):
-            raise ExistsError(f"{path}: the file exists", errno=errno.EEXIST)
-        return _Deferred(volume, inside, mode)
+        stream.filesystem = self  # which is released with its last stream
+        return stream
+
+    def open(self, path: str, mode: str = "rb", *arguments: Any, **options: Any) -> Any:
+        """Return a stream; ``close`` writes also what a text stream holds."""
+        stream = super().open(path, mode, *arguments, **options)
+        if isinstance(stream, io.TextIOWrapper):
+            raw = getattr(stream.buffer, "raw", None)
+            if isinstance(raw, RawFile):
+                raw.layers = (weakref.ref(stream), *raw.layers)
+        return stream
+
+    def touch(self, path: str, truncate: bool = True, **_: Any) -> None:
+        """Make an empty file; ``truncate``: also of one that is there."""
+        with self.open(path, "wb" if truncate else "ab"):
+            pass
 
     def cp_file(self, path1: str, path2: str, **_: Any) -> None:
         """Copy a file, or make a folder like the one at ``path1``; parents are made."""
@@ -271,6 +291,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if source is not None and source is target:
                 if target.isdir(new) and new != old:
                     new = normalise(f"{new}/{old.rpartition('/')[2]}")
+                target.makedirs(parent_of(new), exist_ok=True)
                 source.replace(old, new)
                 return
         super().mv(path1, path2, recursive=recursive, **options)
@@ -316,27 +337,44 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
 class _Deferred(io.BytesIO):
     """A file written inside an fsspec transaction: stored by ``commit``, otherwise discarded."""
 
-    def __init__(self, volume: FileSystem[Any], path: str, mode: str) -> None:
+    def __init__(
+        self, volume: FileSystem[Any], path: str, mode: str, before: list[_Deferred]
+    ) -> None:
+        """``before`` are the files that the transaction has written until now, in order."""
         super().__init__()
         self._volume = volume
         self._path = path
-        self._mode = mode
+        self._appends = "a" in mode
         self._content = b""
-        if "a" in mode or "+" in mode:
+        earlier = [file for file in before if file._volume is volume and file._path == path]
+        if "x" in mode and (earlier or volume.exists(path)):
+            raise ExistsError(f"{path}: the file exists", errno=errno.EEXIST)
+        if self._appends and earlier:
+            self.write(earlier[-1].content)
+        elif self._appends:
             with suppress(NotFoundError):
                 self.write(volume.read_bytes(path))
-            if "a" not in mode:
-                self.seek(0)
+
+    @property
+    def content(self) -> bytes:
+        """What was written until now."""
+        return self._content if self.closed else self.getvalue()
+
+    def write(self, data: Any, /) -> int:
+        """Write ``data`` at the position, in an append mode at the end."""
+        if self._appends:
+            self.seek(0, io.SEEK_END)
+        return super().write(data)
 
     def close(self) -> None:
         """Keep the content for ``commit``."""
-        if not self.closed:
-            self._content = self.getvalue()
+        self._content = self.content
         super().close()
 
     def commit(self) -> None:
         """Write the content to the volume."""
         self.close()
+        self._volume.makedirs(parent_of(self._path), exist_ok=True)
         self._volume.write_bytes(self._path, self._content)
 
     def discard(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import zipfile
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from filesystem.kinds import Medium, fat, medium, spiffs
-from maixfs.errors import DamagedError, DeviceError, FileSystemError, FullError
+from maixfs.errors import ClosedError, DamagedError, DeviceError, FileSystemError, FullError
 from maixfs.fat import Fat, format_volume
 from maixfs.filesystem import FileSystem
 from maixfs.sd import RamSectors
@@ -230,3 +231,56 @@ def test_full_error_of_an_overwrite_names_no_other_file(fs: Fs) -> None:
     room = fs.statvfs()
     with pytest.raises(FullError):
         fs.write_bytes("/f", bytes(room.f_bsize * (room.f_bavail + 3)))
+
+
+@pytest.mark.parametrize("mode", ["wb", "w+b"])
+def test_open_for_writing_empties_also_what_another_stream_has_not_recorded(
+    disk: Medium, fs: Fs, mode: str
+) -> None:
+    first = fs.open("/a", "wb")
+    first.write(b"old" * 100)
+    first.flush()
+    with fs.open("/a", mode) as second:
+        second.write(b"new")
+    assert fs.read_bytes("/a") == b"new"
+    first.close()
+    assert fs.read_bytes("/a") == b"new"
+    fs.close()
+    with disk.mount() as again:
+        assert again.read_bytes("/a") == b"new"
+
+
+def test_appending_goes_on_at_the_start_after_another_stream_emptied_the_file(fs: Fs) -> None:
+    with fs.open("/log", "ab") as log:
+        log.write(b"1")
+        log.flush()
+        fs.open("/log", "w").close()
+        log.write(b"2")
+    assert fs.read_bytes("/log") == b"2"
+
+
+def test_size_of_an_open_file_is_what_was_written(fs: Fs) -> None:
+    with fs.open("/a", "w") as file:
+        file.write("hello")
+        file.flush()
+        assert fs.stat("/a").size == 5
+        assert next(entry.size for entry in fs.scandir() if entry.name == "a") == 5
+
+
+def test_sync_flushes_every_stream_although_one_fails(fs: Fs) -> None:
+    gone = fs.open("/gone", "wb", 0)
+    gone.write(b"x")
+    kept = fs.open("/kept", "w")
+    kept.write("data")
+    fs.remove("/gone")
+    with suppress(ClosedError):
+        fs.sync()
+    assert fs.read_bytes("/kept") == b"data"
+
+
+def test_entry_moved_onto_its_own_path_stays(fs: Fs) -> None:
+    fs.write_bytes("/a", b"1")
+    entry = next(iter(fs.scandir()))
+    for _ in range(2):
+        fs.replace(entry, "/a")
+    assert fs.read_bytes(entry) == b"1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -296,3 +297,72 @@ def test_root_of_an_image_exists_already(tmp_path: Path) -> None:
         fs.makedirs("/", exist_ok=True)
         with pytest.raises(FileExistsError):
             fs.makedirs("/")
+
+
+def test_appends_to_one_file_in_a_transaction_add_up(image: MaixfsFileSystem) -> None:
+    image.pipe("/a", b"old")
+    with image.transaction:
+        for data in (b"1", b"2"):
+            with image.open("/a", "ab") as file:
+                file.seek(0)
+                file.write(data)
+        with image.open("/new", "wb") as file:
+            file.write(b"1")
+        with image.open("/new", "ab") as file:
+            file.write(b"2")
+        with pytest.raises(FileExistsError):
+            image.open("/new", "xb")
+    assert image.cat("/a") == b"old12"
+    assert image.cat("/new") == b"12"
+
+
+def test_transaction_given_up_leaves_no_folder(image: MaixfsFileSystem) -> None:
+    image.transaction.start()
+    image.open("/new/folder/x", "wb").close()
+    image.transaction.complete(commit=False)
+    assert not image.exists("/new")
+
+
+def test_image_of_a_dropped_file_system_is_released(tmp_path: Path) -> None:
+    card_image(tmp_path / "card.img")
+    path = str(tmp_path / "card.img")
+    MaixfsFileSystem(path, mode="r+").pipe("/sd/a", b"a")
+    with fsspec.open(f"maixfs://sd/a::file://{path}", "rb") as file:
+        gc.collect()
+        assert file.read() == b"a"
+    del file
+    gc.collect()
+    stream = MaixfsFileSystem(path, mode="r+").open("/sd/b", "wb")
+    gc.collect()
+    stream.write(b"b")
+    stream.close()
+    del stream
+    gc.collect()
+    with MaixfsFileSystem(path, mode="r+") as fs:
+        assert fs.cat("/sd/b") == b"b"
+
+
+def test_close_writes_what_a_text_stream_holds(tmp_path: Path) -> None:
+    card_image(tmp_path / "card.img")
+    fs = MaixfsFileSystem(str(tmp_path / "card.img"), mode="r+")
+    stream = fs.open("/sd/open", "w")
+    stream.write("unclosed")
+    fs.close()
+    assert stream.closed
+    with MaixfsFileSystem(str(tmp_path / "card.img")) as again:
+        assert again.cat("/sd/open") == b"unclosed"
+
+
+def test_move_makes_the_folders_of_its_target(image: MaixfsFileSystem) -> None:
+    image.pipe("/x", b"x")
+    image.mv("/x", "/new/y")
+    assert image.cat("/new/y") == b"x"
+
+
+def test_touch_keeps_the_file_if_it_is_told_to(image: MaixfsFileSystem) -> None:
+    image.touch("/a", truncate=False)
+    image.pipe("/a", b"a")
+    image.touch("/a", truncate=False)
+    assert image.cat("/a") == b"a"
+    image.touch("/a")
+    assert image.cat("/a") == b""

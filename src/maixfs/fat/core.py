@@ -12,6 +12,7 @@ from maixfs.fat.arguments import byte_view, number, open_flags, time_stamp
 from maixfs.fat.directory import Tree
 from maixfs.fat.entries import ROOT, FatEntry
 from maixfs.fat.errors import FatError, FResult
+from maixfs.fat.file import FatFile
 from maixfs.fat.geometry import FatGeometry, VolumeInfo
 from maixfs.fat.openflag import OpenFlag
 from maixfs.fat.operations import find, find_directory, follow, is_root, shown
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from maixfs.fat.directory import Directory
     from maixfs.fat.entries import Clock
-    from maixfs.fat.file import FatFile
     from maixfs.fat.operations import Path
     from maixfs.sd.device import Buffer, SectorDevice
 
@@ -166,6 +166,15 @@ class FatCore:
         self._volume.check_mounted()
         directory, item = operations.find_slot(self._volume, folder, slot)
         return directory.entry(item)
+
+    def sizes_ahead(self) -> dict[tuple[int, int], int]:
+        """Return by folder and slot the sizes of open files that their entries do not have yet."""
+        sizes = {}
+        for file in self._volume.files:
+            if isinstance(file, FatFile) and file.modified and file.node.directory is not None:
+                place = file.node.directory.cluster, file.node.item.slot
+                sizes[place] = file.node.high
+        return sizes
 
     def remove_entry(self, folder: int, slot: int) -> None:
         """Remove a file or an empty folder by its slot."""

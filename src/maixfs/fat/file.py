@@ -397,14 +397,16 @@ def _empty(directory: Directory, item: Item) -> None:
     # The entry lets go of its chain before the clusters are freed: they may soon be another
     # file's. f_open has the same order.
     directory.empty(item, *volume.clock())
+    if item.node is not None and not volume.writer.faithful:
+        # Also what an open file has written and no entry leads to yet. FatFs leaves that alone.
+        item.node.empty()
+    elif first and item.node is not None:
+        for file in [file for file in volume.files if isinstance(file, FatFile)]:
+            file.stay_behind(item.node)
+        item.node.empty()
+    elif first:
+        volume.allocator.free_chain(first)
     if first:
-        if item.node is not None and volume.writer.faithful:
-            for file in [file for file in volume.files if isinstance(file, FatFile)]:
-                file.stay_behind(item.node)
-        if item.node is None:
-            volume.allocator.free_chain(first)
-        else:
-            item.node.empty()
         directory.visit_slot(item.slot)
         # FatFs goes on searching at the first cluster of the old chain, so that a file that is
         # written again gets its old place. It does not do this when a file is removed.

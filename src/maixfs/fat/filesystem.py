@@ -87,7 +87,11 @@ class Fat(FileSystem[FatEntry]):
     # Looking
 
     def _stat(self, path: str) -> Entry[FatEntry]:
-        return _entry(parent_of(path), self._native(path))
+        return _entry(parent_of(path), self._native(path), self._sizes())
+
+    def _sizes(self) -> dict[tuple[int, int], int]:
+        """Return the sizes that a host would show for files that are being written."""
+        return {} if self._faithful else self.core.sizes_ahead()
 
     def _native(self, target: str | Entry[FatEntry]) -> FatEntry:
         """Return the native entry as it is now.
@@ -114,11 +118,12 @@ class Fat(FileSystem[FatEntry]):
 
     def _scandir(self, target: str | Entry[FatEntry]) -> Iterator[Entry[FatEntry]]:
         if isinstance(target, str):
-            return _entries(target, self.core.scandir(_checked(target)))
+            return _entries(target, self.core.scandir(_checked(target)), self._sizes())
         native = self._native(target)
         if not native.is_dir:
             raise not_folder(target.path)
-        return _entries(target.path, self.core.scandir_folder(native.cluster))
+        natives = self.core.scandir_folder(native.cluster)
+        return _entries(target.path, natives, self._sizes())
 
     def _identity(self, entry: Entry[FatEntry]) -> object:
         return entry.native.cluster
@@ -157,6 +162,8 @@ class Fat(FileSystem[FatEntry]):
 
     def _rename(self, source: str | Entry[FatEntry], target: str, *, replace: bool) -> None:
         native, new = self._native(source), _checked(target)
+        if not isinstance(source, str) and target == source.path:
+            return  # FatFs would write the same name into other slots
         occupant = self._peek(target) if replace else None
         # Slot and folder: another case of the same name is the same entry, and nothing is
         # replaced.
@@ -287,13 +294,16 @@ def _checked(path: str) -> str:
     return path
 
 
-def _entries(folder: str, natives: Iterator[FatEntry]) -> Iterator[Entry[FatEntry]]:
-    return (_entry(folder, native) for native in natives)
+def _entries(
+    folder: str, natives: Iterator[FatEntry], sizes: dict[tuple[int, int], int]
+) -> Iterator[Entry[FatEntry]]:
+    return (_entry(folder, native, sizes) for native in natives)
 
 
-def _entry(folder: str, native: FatEntry) -> Entry[FatEntry]:
+def _entry(folder: str, native: FatEntry, sizes: dict[tuple[int, int], int]) -> Entry[FatEntry]:
     path = f"/{native.name}" if folder == "/" else f"{folder}/{native.name}"
-    return Entry(path, native.is_dir, native.size, _seconds(native), native)
+    size = sizes.get((native.folder, native.slot), native.size) if sizes else native.size
+    return Entry(path, native.is_dir, size, _seconds(native), native)
 
 
 def _seconds(native: FatEntry) -> float | None:
