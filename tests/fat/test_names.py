@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fat.cards import load_card
@@ -333,3 +333,13 @@ def test_numbered_gives_the_tails_on_a_card_of_fatfs():
                     assert short in tails
                     found += 1
     assert found > 5
+
+
+@given(st.binary(min_size=11, max_size=11))
+@example(b"\xff" * 11)  # the largest sums
+@example(bytes(11))
+def test_checksum_rotates_right_and_adds_each_byte(short: bytes) -> None:
+    total = 0
+    for byte in short:
+        total = ((total >> 1) + (total << 7) + byte) & 0xFF
+    assert checksum(short) == total
