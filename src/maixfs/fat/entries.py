@@ -196,6 +196,8 @@ def make_entry(data: bytearray, slot: int, long: str, *, folder: int, wide: bool
 class OpenFile(Protocol):
     """What the items of a directory know of an open file; ``node.Node`` is one."""
 
+    high: int
+
     def orphan(self) -> None:
         """Note that the entry was removed."""
 

@@ -397,12 +397,12 @@ def _empty(directory: Directory, item: Item) -> None:
     # The entry lets go of its chain before the clusters are freed: they may soon be another
     # file's. f_open has the same order.
     directory.empty(item, *volume.clock())
-    if item.node is not None and not volume.writer.faithful:
-        # Also what an open file has written and no entry leads to yet. FatFs leaves that alone.
-        item.node.empty()
-    elif first and item.node is not None:
+    if first and item.node is not None and volume.writer.faithful:
         for file in [file for file in volume.files if isinstance(file, FatFile)]:
             file.stay_behind(item.node)
+    # What an open file has written counts also before the entry leads to it. FatFs leaves that
+    # alone.
+    if item.node is not None and (first or (not volume.writer.faithful and item.node.high)):
         item.node.empty()
     elif first:
         volume.allocator.free_chain(first)
