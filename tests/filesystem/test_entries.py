@@ -284,3 +284,11 @@ def test_entry_moved_onto_its_own_path_stays(fs: Fs) -> None:
     for _ in range(2):
         fs.replace(entry, "/a")
     assert fs.read_bytes(entry) == b"1"
+
+
+def test_file_that_another_stream_truncated_can_be_opened_for_writing(fs: Fs) -> None:
+    fs.write_bytes("/a", b"old" * 100)
+    with fs.open("/a", "r+b") as file:
+        file.truncate(0)
+        fs.write_bytes("/a", b"new")
+    assert fs.read_bytes("/a") == b"new"

@@ -570,7 +570,8 @@ class Chain:
             # Forgotten before it is freed: a failure in between must not leave a way to free
             # clusters.
             self._reset(0)
-            self._allocator.free_chain(first)
+            if first:
+                self._allocator.free_chain(first)
             return
         if self.reach(keep) < keep:
             return
