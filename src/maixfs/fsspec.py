@@ -17,7 +17,7 @@ import weakref
 from contextlib import ExitStack, suppress
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import (
     ExistsError,
@@ -89,13 +89,12 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if fs is not None:
             self._mounts = {"": fs}
             return
-        local = _local_path(fo, target_protocol, target_options)
+        holder, path = _locate(fo, target_protocol, target_options)
         try:
-            if local is not None:
-                self._mounts = self._mount_file(local, geometry)
+            if type(holder) is LocalFileSystem:
+                self._mounts = self._mount_file(path, geometry)
             else:
-                content = _fetch(fo, target_protocol, target_options)
-                self._mounts = self._mount_content(content, geometry)
+                self._mounts = self._mount_content(holder.cat_file(path), geometry)
         except BaseException:
             self._resources.close()
             raise
@@ -291,6 +290,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
             if source is not None and source is target:
                 if target.isdir(new) and new != old:
                     new = normalise(f"{new}/{old.rpartition('/')[2]}")
+                source.stat(old)  # no folders for a file that is missing
                 target.makedirs(parent_of(new), exist_ok=True)
                 source.replace(old, new)
                 return
@@ -324,10 +324,6 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         """Remove an empty folder."""
         volume, inside = self._on_volume(path)
         volume.rmdir(inside)
-
-    def created(self, path: str) -> Any:
-        """Return when a file was made: like ``modified``, which is what FAT keeps on a board."""
-        return self.modified(path)
 
     def ukey(self, path: str) -> str:
         """Return a value that changes with the file."""
@@ -387,25 +383,15 @@ def _info(entry: Entry[Any], path: str) -> dict[str, Any]:
     return {"name": path, "size": entry.size, "type": kind, "mtime": entry.modified}
 
 
-def _local_path(
+def _locate(
     fo: str | os.PathLike[str], protocol: str | None, options: dict[str, Any] | None
-) -> str | None:
-    """Return the path of an image on this computer, ``None`` for one elsewhere."""
+) -> tuple[AbstractFileSystem, str]:
+    """Return the fsspec file system that holds an image, and the path in it."""
     text = os.fspath(fo)
     if protocol and "://" not in text:
         text = f"{protocol}://{text}"
     system, path = url_to_fs(text, **(options or {}))
-    return cast("str", path) if type(system) is LocalFileSystem else None
-
-
-def _fetch(
-    fo: str | os.PathLike[str], protocol: str | None, options: dict[str, Any] | None
-) -> bytes:
-    text = os.fspath(fo)
-    if protocol and "://" not in text:
-        text = f"{protocol}://{text}"
-    system, path = url_to_fs(text, **(options or {}))
-    return cast("bytes", system.cat_file(path))
+    return system, path
 
 
 def volumes_of(card: SectorDevice) -> dict[str, int]:

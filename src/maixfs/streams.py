@@ -10,7 +10,7 @@ from functools import lru_cache
 from operator import index
 from typing import IO, Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from maixfs.errors import FileSystemError, UsageError, combined
+from maixfs.errors import ClosedError, FileSystemError, UsageError, combined
 
 TextMode: TypeAlias = Literal[
     "r", "r+", "+r", "rt", "tr", "rt+", "r+t", "w", "w+", "wt", "tw", "wt+", "w+t",
@@ -281,8 +281,8 @@ class WritableFile(RawFile):
             self._file.sync()
 
 
-def _is_closed() -> ValueError:
-    return ValueError("I/O operation on closed file")
+def _is_closed() -> ClosedError:
+    return ClosedError("I/O operation on closed file")
 
 
 def text_options(

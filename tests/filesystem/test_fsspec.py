@@ -357,6 +357,9 @@ def test_move_makes_the_folders_of_its_target(image: MaixfsFileSystem) -> None:
     image.pipe("/x", b"x")
     image.mv("/x", "/new/y")
     assert image.cat("/new/y") == b"x"
+    with pytest.raises(FileNotFoundError):
+        image.mv("/missing", "/other/y")
+    assert not image.exists("/other")
 
 
 def test_touch_keeps_the_file_if_it_is_told_to(image: MaixfsFileSystem) -> None:
