@@ -243,18 +243,22 @@ class Allocator:
             freed = self._release(cluster)
         return freed
 
+    def _unlinker(self) -> Callable[[int], int]:
+        """Return the function that frees one entry and returns what it was; see ``Table``."""
+        return self.table.unlink
+
     def _release(self, cluster: int) -> int:
-        table = self.table
         freed = 0
         try:
-            count, unlink = table.count, table.unlink
+            count, unlink = self.table.count, self._unlinker()
             while cluster < count:
                 link = unlink(cluster)
                 # A loop comes back to a cluster that is free by now, and ends there.
                 if link == 0:
                     break
                 if link == 1:
-                    raise _is_one(cluster)
+                    about = f"cluster {cluster:#x}"
+                    raise fat_error(FResult.INT_ERR, about, "its entry is 1")
                 freed += 1
                 cluster = link
         finally:
@@ -415,32 +419,18 @@ class WindowAllocator(Allocator):
         """Return the entry of a valid cluster, as FatFs would look at it now."""
         return self._look(cluster)
 
-    def _release(self, cluster: int) -> int:
-        table, window, start = self.table, self._window, self._fat_start
-        freed = 0
-        try:
-            while cluster < table.count:
-                first, last = table.places(cluster)
-                if first == last and window.waiting == start + first:
-                    # The sector of the FAT that waits: neither the look nor the change writes it.
-                    link = table.unlink(cluster)
-                else:
-                    link = self._look(cluster)
-                    if link > 1:
-                        self._put(cluster, 0)
-                if link == 0:
-                    break
-                if link == 1:
-                    raise _is_one(cluster)
-                freed += 1
-                cluster = link
-        finally:
-            self.space.gave(freed)
-        return freed
+    def _unlinker(self) -> Callable[[int], int]:
+        return self._unlink
 
-
-def _is_one(cluster: int) -> FatError:
-    return fat_error(FResult.INT_ERR, f"cluster {cluster:#x}", "its entry is 1")
+    def _unlink(self, cluster: int) -> int:
+        first, last = self.table.places(cluster)
+        if first == last and self._window.waiting == self._fat_start + first:
+            # The sector of the FAT that waits: neither the look nor the change writes it.
+            return self.table.unlink(cluster)
+        link = self._look(cluster)
+        if link > 1:
+            self._put(cluster, 0)
+        return link
 
 
 def _flush_nothing() -> None:
