@@ -122,7 +122,10 @@ def test_a_card_that_is_put_back_is_there_after_a_remount(desk: Desk, same: bool
     assert desk.out.getvalue() == f"{EIO}\n{names} {EIO} {EIO}\n"
     assert files_of(other)["/c"] == b"second"
     assert files_of(image)["/a"] == b"first"
-    assert check(image) == check(other) == ""
+    # FatFs writes the sector of the FAT when the data of `b` takes its only buffer: the cluster
+    # is on the card, the entry that would own it is not.
+    assert "Reclaimed 1 unused cluster" in check(image)
+    assert same or check(other) == ""
 
 
 def test_a_remount_without_a_card_changes_nothing(desk: Desk) -> None:
@@ -158,7 +161,7 @@ def test_what_is_open_at_a_remount_is_lost(desk: Desk) -> None:
     assert said.out == f"{EIO}\n"
     assert files_of(image).get("/a", b"") == b""
     assert files_of(image)["/b"] == b""
-    assert check(image) == ""
+    assert "Reclaimed 1 unused cluster" in check(image)  # of `a`, as a power cut leaves it
 
 
 def test_a_slot_takes_one_card_while_the_board_is_on(desk: Desk) -> None:

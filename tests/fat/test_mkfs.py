@@ -150,7 +150,7 @@ SHAPES = {
 }
 
 
-def options(sectors: int, options: dict[str, object]) -> list[str]:
+def flags_of(options: dict[str, object]) -> list[str]:
     made = ["--invariant", "-h", str(options.get("hidden", 0))]
     for word, flag in (("fat_type", "-F"), ("fats", "-f"), ("label", "-n")):
         made += [flag, str(options[word])] if word in options else []
@@ -185,7 +185,7 @@ def test_mkfs_fat_layout_equals_mkfs_fat_byte_for_byte(shape, tmp_path):
     theirs = tmp_path / "card"
     with theirs.open("wb") as file:
         file.truncate(sectors * SECTOR)
-    run("mkfs.fat", *options(sectors, options), theirs)
+    run("mkfs.fat", *flags_of(options), theirs)
     with theirs.open("rb") as file:
         head = file.read((made.fat_start + 1) * SECTOR)
         second = made.fat_start + made.fat_sectors
