@@ -7,8 +7,8 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.flash import wrap
-from maixfs.flash.kmodel import find_models
+from maixfs.firmware.firmware import wrap
+from maixfs.kmodel import find_models
 from maixfs.nor import NorChip, make_driver
 from works import Work, full_area
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from maixfs.fat import ondisk as fat_ondisk
 from maixfs.fat.errors import FResult, fat_error
-from maixfs.flash import LAYOUTS
-from maixfs.flash import ondisk as flash_ondisk
-from maixfs.flash.kmodel import ondisk as kmodel_ondisk
-from maixfs.flash.kmodel.kpucode import KpuCode, kpu_words
-from maixfs.flash.kmodel.names import V3_LAYERS, V4_NODES
+from maixfs.firmware import ondisk as flash_ondisk
+from maixfs.image.layout import LAYOUTS
+from maixfs.kmodel import ondisk as kmodel_ondisk
+from maixfs.kmodel.kpucode import KpuCode, kpu_words
+from maixfs.kmodel.names import V3_LAYERS, V4_NODES
 from maixfs.record import Record
 from maixfs.sd.mbr import PartitionEntry
 from maixfs.spiffs import ondisk

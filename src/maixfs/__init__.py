@@ -6,8 +6,8 @@ TYPE_CHECKING = False  # as the type checker knows it; typing itself takes time 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maixfs.image.target import Target
     from maixfs.spiffs.geometry import Geometry
-    from maixfs.target import Target
 
 __version__ = "0.2.0"
 
@@ -15,7 +15,7 @@ __version__ = "0.2.0"
 def open(  # noqa: A001 - as in ``shelve.open``, ``tarfile.open``
     host: str | Path, writable: bool = False, geometry: Geometry | None = None
 ) -> Target:
-    """Open a board's folder, a flash image or a SPIFFS image (see ``maixfs.target``)."""
-    from maixfs.target import open_target
+    """Open a board's folder, a flash image or a SPIFFS image (see ``maixfs.image``)."""
+    from maixfs.image.opening import open_target
 
     return open_target(host, writable, geometry)

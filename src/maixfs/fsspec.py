@@ -129,8 +129,8 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
     def _lock(self, path: Path, *, read_only: bool) -> None:
         """Keep other writers out: of the file, and of the board whose flash or card it is."""
         from maixfs.board import Board
-        from maixfs.board.lock import BoardLock
         from maixfs.host.locks import FileLock
+        from maixfs.image.boardlock import BoardLock
 
         if not read_only and Board.exists(path.parent):
             self._resources.enter_context(BoardLock(path.parent))

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
 
 def lazy_names(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable[[str], object]:
-    """Return a ``__getattr__`` for ``package``: ``modules`` tells which module has which names.
+    """Return a ``__getattr__`` for ``package``: ``modules`` maps modules to names.
+
+    A module is named within the package or, where it starts with ``maixfs.``, absolutely.
 
     A name is loaded with its module and stays in the package afterwards.
     """
@@ -20,7 +22,8 @@ def lazy_names(package: str, modules: Mapping[str, tuple[str, ...]]) -> Callable
         import sys
         from importlib import import_module
 
-        value: object = getattr(import_module(f"{package}.{homes[name]}"), name)
+        module = homes[name] if homes[name].startswith("maixfs.") else f"{package}.{homes[name]}"
+        value: object = getattr(import_module(module), name)
         setattr(sys.modules[package], name, value)
         return value
 

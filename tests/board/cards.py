@@ -13,7 +13,7 @@ import pytest
 from board.desk import Desk
 from golden.extents import unpack_card
 from maixfs.board import SteppedClock, insert_card
-from maixfs.card.make import PartitionWish, new_card, write_card_layout
+from maixfs.cards.make import PartitionWish, new_card, write_card_layout
 from maixfs.fat import FatCore
 from maixfs.sd import FileSectors, RamSectors
 

@@ -13,7 +13,7 @@ import pytest
 
 from board.desk import Desk
 from maixfs.board import BoardBusyError, BoardConfig, BoardError, eject_card, insert_card
-from maixfs.board.lock import BoardLock, CardLock
+from maixfs.image.boardlock import BoardLock, CardLock
 from maixfs.sd.media import FileSectors
 
 SECTORS = 5000
@@ -159,7 +159,7 @@ def test_a_card_has_one_writer_or_many_readers(card: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from maixfs.board.lock import CardLock
+from maixfs.image.boardlock import CardLock
 lock = CardLock(Path(sys.argv[1]), read_only=False)
 print("held", flush=True)
 sys.stdin.read()

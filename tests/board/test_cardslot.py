@@ -23,7 +23,7 @@ from board.cards import (
 )
 from board.desk import Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardError
-from maixfs.card.make import new_card
+from maixfs.cards.make import new_card
 from maixfs.fat import FatCore
 from maixfs.host.locks import holder_of
 from maixfs.sd import RamSectors, SdCard

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from board.desk import SMALL, SMALL_FLASH, Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardConfigError, BoardError
-from maixfs.board.lock import LOCK_NAME, BoardLock
-from maixfs.board.sdconfig import SdConfig
 from maixfs.errors import MaixfsError
 from maixfs.host.locks import FileLock, holder_of
+from maixfs.image.boardlock import LOCK_NAME, BoardLock
+from maixfs.image.sdconfig import SdConfig
 from maixfs.nor import NorError
 from maixfs.nor.parts import parts
 from maixfs.spiffs import PRESETS

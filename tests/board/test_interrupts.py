@@ -10,7 +10,7 @@ from types import FrameType
 
 import pytest
 
-from maixfs.board.interrupts import STACK_RESERVE, held
+from maixfs.host.interrupts import STACK_RESERVE, held
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import pytest
 from board.cards import put_in_new
 from board.desk import Desk
 from board.models import ADDRESS, TRY, lines, put_raw
-from flash.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
+from kmodel.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
 from maixfs.board import BoardConfig
 from maixfs.board.signals import BoardCrashError
-from maixfs.flash.kmodel import reverse_words
+from maixfs.kmodel import reverse_words
 from maixfs.nor import NorError
 
 DATA = Path(__file__).parents[1] / "data" / "kmodel"

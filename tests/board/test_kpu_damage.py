@@ -7,7 +7,7 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flash.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
+from kmodel.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
 from maixfs.board.kpu.layers import layers_of, set_output, take_layers
 from maixfs.board.kpu.loading import Loader, Loading
 from maixfs.board.kpu.model import LoadedModel
@@ -15,7 +15,7 @@ from maixfs.board.kpu.store import ModelStore
 from maixfs.board.memory import SystemMemory
 from maixfs.board.rawflash import RawFlash
 from maixfs.board.signals import Power
-from maixfs.flash.kmodel import reverse_words
+from maixfs.kmodel import reverse_words
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import DeviceClock
 from maixfs.nor.drivers import make_driver

@@ -6,7 +6,7 @@ import pytest
 
 from board.desk import Desk
 from board.models import ADDRESS, lines, put_raw
-from flash.make_models import CONV, make_v3, make_v4
+from kmodel.make_models import CONV, make_v3, make_v4
 from maixfs.board.kpu.face import compare_features, encode_features
 from maixfs.board.signals import BoardCrashError
 

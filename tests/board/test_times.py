@@ -8,7 +8,7 @@ from pathlib import Path
 from board.cards import put_in_new
 from board.desk import SMALL, SMALL_FLASH, Desk
 from board.models import ADDRESS, put_raw
-from flash.make_models import CONV, make_v3
+from kmodel.make_models import CONV, make_v3
 from maixfs.board import SteppedClock
 from maixfs.board.times import StorageClock, StorageTime
 from maixfs.spiffs.geometry import PRESETS

@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 
 from maixfs.board import Board
 from maixfs.cli.group import maixfs
+from maixfs.image.opening import open_target
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
-from maixfs.target import open_target
 
 SMALL = replace(PRESETS["maixpy"], base=0x40000, size=0xA0000)
 """Five blocks of MaixPy's make in a flash of 1 MiB: quick to copy."""

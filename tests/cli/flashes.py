@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flash.make_models import make_v3
+from kmodel.make_models import make_v3
 
 PAYLOAD = b"\x21\xa8\xef\xbe\xad\xde\x01\x00\x01\x00" + bytes(range(251)) * 200
 MODEL = make_v3()

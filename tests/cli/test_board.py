@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from flash.make_models import make_v3
+from kmodel.make_models import make_v3
 from maixfs.board import BoardConfig
-from maixfs.flash import wrap
+from maixfs.firmware.firmware import wrap
 
 from .conftest import FILES, Run, command_line, run_process
 

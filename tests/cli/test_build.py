@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from maixfs.cli.kfpkg.parts import FLASHERS
-from maixfs.flash import flashers
-from maixfs.flash.firmware import read_firmware
-from maixfs.target import open_target
+from maixfs.firmware.firmware import read_firmware
+from maixfs.image.opening import open_target
+from maixfs.recipes import flashers
 
 from .conftest import Run
 from .flashes import MODEL, desk

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maixfs.flash.address import AddressError, parse_address
-from maixfs.flash.hexview import fields_between
-from maixfs.target import open_target
-from maixfs.target.fat.fields import CardFields
+from maixfs.explain.address import AddressError, parse_address
+from maixfs.explain.cardfields import CardFields
+from maixfs.explain.hexview import fields_between
+from maixfs.image.opening import open_target
 
 from .conftest import Run
 

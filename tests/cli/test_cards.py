@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from maixfs.board import Board
-from maixfs.card.make import PartitionWish, new_card
+from maixfs.cards.make import PartitionWish, new_card
+from maixfs.image.fat.changing import FatVolume
+from maixfs.image.opening import open_target
 from maixfs.sd.journal import Journal, journal_of
-from maixfs.target import open_target
-from maixfs.target.fat.changing import FatVolume
 
 from .conftest import FILES as FLASH
 from .conftest import Run

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.target import open_target
+from maixfs.image.opening import open_target
 
 from .conftest import FILES, Run
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from flash.doctor_cases import CASES
+from doctor.doctor_cases import CASES
 from maixfs.cli.flash.mending import MENDS
 from maixfs.cli.verbs import doctor as verb
-from maixfs.flash.freqconf import FreqConf
+from maixfs.firmware.freqconf import FreqConf
+from maixfs.image.opening import open_target
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
-from maixfs.target import open_target
 
 from .conftest import FILES, Run
 

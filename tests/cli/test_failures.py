@@ -24,9 +24,9 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import DeviceError, ImageError, MaixfsError, UsageError
 from maixfs.host.drafts import Draft
+from maixfs.image.spiffs.changing import SpiffsVolume
+from maixfs.image.target import Target
 from maixfs.spiffs.errors import Code, spiffs_error
-from maixfs.target.spiffs.changing import SpiffsVolume
-from maixfs.target.target import Target
 
 from .conftest import Run, command_line, run_process
 from .test_look import damage_photo, snapshot
@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_no_half_board(
 def test_ctrl_c_while_reading(
     verb: str, run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maixfs.target.opening.find_source", raising(KeyboardInterrupt()))
+    monkeypatch.setattr("maixfs.image.opening.find_source", raising(KeyboardInterrupt()))
     result = run(verb, code=INTERRUPTED)
     assert (result.stdout, result.stderr) == ("", "interrupted\n")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 import pytest
 
-from flash.make_models import make_v3
-from maixfs.board.lock import BoardLock
+from kmodel.make_models import make_v3
 from maixfs.cli.flash.catalogue import FIRMWARE_VERBS, FLASH_VERBS, KBOOT_VERBS, MODEL_VERBS
 from maixfs.cli.group import maixfs
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
+from maixfs.image.boardlock import BoardLock
 from maixfs.nor import WearCounts
 
 from .conftest import SMALL, Run

@@ -19,7 +19,7 @@ from maixfs.spiffs import PRESETS
 
 from .conftest import Run
 
-HEAVY = ("rich", "numpy", "maixfs.board", "maixfs.spiffs", "maixfs.target", "maixfs.nor", "json")
+HEAVY = ("rich", "numpy", "maixfs.board", "maixfs.spiffs", "maixfs.image", "maixfs.nor", "json")
 
 
 def command_of(name: str) -> Verb:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.target import open_target
+from maixfs.image.opening import open_target
 
 from .conftest import ESP, FILES, SMALL, Run
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from flash.doctor_cases import CASES, flash, loading
-from flash.make_models import make_v3
-from flash.whole_image import FILES, MAIXPY, make_flash
+from doctor.doctor_cases import CASES, flash, loading
+from image.whole_image import FILES, MAIXPY, make_flash
+from kmodel.make_models import make_v3
 from maixfs.spiffs.pack import pack
 
 from .conftest import Run

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from maixfs.flash import wrap
-from maixfs.flash.bootconfig import entry_for, make_config
+from maixfs.firmware.bootconfig import entry_for, make_config
+from maixfs.firmware.firmware import wrap
 
 from .conftest import Run
 

@@ -15,9 +15,9 @@ from maixfs.cli.group import maixfs
 from maixfs.cli.kfpkg.catalogue import KFPKG_VERBS
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
-from maixfs.flash.firmware import read_firmware
-from maixfs.flash.kfpkg import Part, make_kfpkg, read_kfpkg
-from maixfs.target import open_target
+from maixfs.firmware.firmware import read_firmware
+from maixfs.image.opening import open_target
+from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
 
 from .conftest import FILES, Run
 from .flashes import MODEL, PAYLOAD, SMALL_LAYOUT, desk

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from flash.make_models import make_v3
+from kmodel.make_models import make_v3
 from maixfs.cli.screen import Screen
 from maixfs.nor import WearCounts
 

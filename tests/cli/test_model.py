@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from flash.make_models import make_v3, make_v4
-from maixfs.flash import wrap
-from maixfs.flash.kmodel import reverse_words
+from kmodel.make_models import make_v3, make_v4
+from maixfs.firmware.firmware import wrap
+from maixfs.kmodel import reverse_words
 
 from .conftest import Run
 

@@ -12,16 +12,16 @@ import click
 import pytest
 
 from golden.extents import unpack_card
-from maixfs.board.lock import CardLock
-from maixfs.card.fix import Fixed
-from maixfs.card.report import Finding, PartitionReport
-from maixfs.card.transfer import Transfer
+from maixfs.cards.fix import Fixed
+from maixfs.cards.report import Finding, PartitionReport
+from maixfs.cards.transfer import Transfer
 from maixfs.cli.group import maixfs
 from maixfs.cli.sd.catalogue import SD_VERBS
 from maixfs.cli.sd.new import ALIGNMENTS, LAYOUTS
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
 from maixfs.fat import FatCore
+from maixfs.image.boardlock import CardLock
 from maixfs.sd import mbr
 from maixfs.sd.media import FileSectors
 
@@ -140,7 +140,7 @@ def test_help_needs_little() -> None:
     program = (
         "import sys; from maixfs.cli.group import maixfs\n"
         "maixfs.main(['sd', '--help'], standalone_mode=False)\n"
-        "heavy = {'numpy', 'rich', 'maixfs.card', 'maixfs.fat', 'maixfs.board'}\n"
+        "heavy = {'numpy', 'rich', 'maixfs.cards', 'maixfs.fat', 'maixfs.board'}\n"
         "found = heavy & set(sys.modules)\n"
         "sys.exit(str(found) if found else 0)\n"
     )

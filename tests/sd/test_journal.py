@@ -12,10 +12,10 @@ from zlib import crc32
 
 import pytest
 
-from maixfs.card.errors import CardError
-from maixfs.card.extents import data_extents
-from maixfs.card.outfile import new_image
-from maixfs.card.transfer import read_card, write_card
+from maixfs.cards.errors import CardError
+from maixfs.cards.extents import data_extents
+from maixfs.cards.outfile import new_image
+from maixfs.cards.transfer import read_card, write_card
 from maixfs.errors import FullError
 from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import (

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from maixfs.board.boot import Started
     from maixfs.board.cardfile import eject_card, insert_card
     from maixfs.board.clock import Clock, HostClock, SteppedClock
-    from maixfs.board.config import BoardConfig
-    from maixfs.board.errors import BoardBusyError, BoardConfigError, BoardError
     from maixfs.board.runner import RunResult
     from maixfs.board.signals import BoardCrashError, BoardOffError
     from maixfs.board.times import ModelLoad, StorageTime
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.boarderrors import BoardBusyError, BoardConfigError, BoardError
 
 __all__ = [
     "Board",
@@ -43,9 +43,9 @@ __getattr__ = lazy_names(
         "board": ("Board",),
         "boot": ("Started",),
         "cardfile": ("eject_card", "insert_card"),
+        "maixfs.image.boardconfig": ("BoardConfig",),
+        "maixfs.image.boarderrors": ("BoardBusyError", "BoardConfigError", "BoardError"),
         "clock": ("Clock", "HostClock", "SteppedClock"),
-        "config": ("BoardConfig",),
-        "errors": ("BoardBusyError", "BoardConfigError", "BoardError"),
         "runner": ("RunResult",),
         "signals": ("BoardCrashError", "BoardOffError"),
         "times": ("ModelLoad", "StorageTime"),

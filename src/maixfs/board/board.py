@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
 from maixfs.board.boot import Started, finish_boot
 from maixfs.board.cardfile import keep_ejected, keep_inserted, no_card, slot_of_new
 from maixfs.board.cardslot import CardSlot
-from maixfs.board.config import CONFIG_NAME, BoardConfig, usual_part
-from maixfs.board.errors import BoardError
 from maixfs.board.folder import create_folder, read_dump
-from maixfs.board.interrupts import held
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
 from maixfs.board.modules.uos import Uos
 from maixfs.board.power import PathLike, power_on
@@ -24,6 +21,9 @@ from maixfs.board.runner import RunResult, read_script, run_programs
 from maixfs.board.runtime import Hardware, Runtime
 from maixfs.board.signals import BoardCrashError, BoardReset
 from maixfs.board.times import StorageTime
+from maixfs.host.interrupts import held
+from maixfs.image.boardconfig import CONFIG_NAME, BoardConfig, usual_part
+from maixfs.image.boarderrors import BoardError
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
 from maixfs.spiffs import PRESETS, Geometry, SpiffsCore

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.board.config import BoardConfig
-from maixfs.board.errors import BoardError
-from maixfs.board.lock import BoardLock, CardLock
-from maixfs.board.sdconfig import CARD_NAME, SdConfig, image_name
 from maixfs.errors import MaixfsError
 from maixfs.host.files import is_protected
+from maixfs.image.boardconfig import BoardConfig
+from maixfs.image.boarderrors import BoardError
+from maixfs.image.boardlock import BoardLock, CardLock
+from maixfs.image.sdconfig import CARD_NAME, SdConfig, image_name
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.journal import finish
 from maixfs.sd.media import FileSectors
@@ -126,7 +126,7 @@ def slot_of_new(folder: Path, sd: int | PathLike | None) -> SdConfig:
 
 def make_card(path: Path, size: int) -> None:
     """Make the image of a new card of ``size`` bytes; raises ``BoardError``."""
-    from maixfs.card.make import new_card
+    from maixfs.cards.make import new_card
 
     try:
         new_card(path, size)
@@ -217,8 +217,8 @@ def _switched_off(folder: Path) -> Iterator[BoardConfig]:
 
 def _copy(source: FileSectors, folder: Path) -> Path:
     """Copy a card into ``folder``; what is zero takes no room."""
-    from maixfs.card.extents import copy_extents, data_extents
-    from maixfs.card.outfile import new_image
+    from maixfs.cards.extents import copy_extents, data_extents
+    from maixfs.cards.outfile import new_image
 
     target = folder / CARD_NAME
     if target.exists():

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from maixfs.board.cardport import CardPort
 from maixfs.board.cardslot import CardSlot
-from maixfs.board.interrupts import held
 from maixfs.board.mounts import SD
 from maixfs.board.report import Reporter
 from maixfs.board.signals import Power
 from maixfs.board.volume import CardVolume
 from maixfs.fat import FatCore, FatError
 from maixfs.fat.probe import find_volume
+from maixfs.host.interrupts import held
 from maixfs.sd.errors import SectorError
 from maixfs.sd.slot import SlotDevice
 from maixfs.vfs import Vfs, VfsError, VfsFat

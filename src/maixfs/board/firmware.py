@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.flash import freqconf
+from maixfs.firmware import freqconf
 
 PLATFORM = "MaixPy"
 """``sys.platform``, and the first two fields of ``uos.uname()``."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from maixfs.board.interrupts import held
-from maixfs.flash import freqconf
-from maixfs.flash.freqconf import FreqConf
+from maixfs.firmware import freqconf
+from maixfs.firmware.freqconf import FreqConf
+from maixfs.host.interrupts import held
 from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
 

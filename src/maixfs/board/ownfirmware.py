@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from maixfs.board.config import BoardConfig
-from maixfs.board.errors import BoardError
 from maixfs.board.report import Reporter
+from maixfs.image.boardconfig import BoardConfig
+from maixfs.image.boarderrors import BoardError
 from maixfs.nor.chip import NorChip
 
 OWN = "no firmware is on the flash: the board runs the one that maixfs brings"
@@ -41,7 +41,8 @@ def _is_empty(image: memoryview) -> bool:
 
 def _fault(image: memoryview) -> str:
     """Return why nothing starts; empty where something does."""
-    from maixfs.flash import check_boot_area, read_kboot
+    from maixfs.firmware.bootarea import check_boot_area
+    from maixfs.firmware.kboot import read_kboot
 
     verdict = check_boot_area(image)
     if not verdict.ok:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TextIO
 
 from maixfs.board.cardslot import CardSlot
 from maixfs.board.clock import Clock, HostClock, SteppedClock
-from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
 from maixfs.board.folder import keep_area, open_chip
-from maixfs.board.lock import BoardLock
 from maixfs.board.ownfirmware import check_firmware
 from maixfs.board.report import Reporter
 from maixfs.board.runtime import Hardware
 from maixfs.board.times import StorageClock
+from maixfs.image.boardconfig import BoardConfig
+from maixfs.image.boardlock import BoardLock
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import DeviceClock
 from maixfs.nor.drivers import make_driver

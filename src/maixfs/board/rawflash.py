@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from maixfs.board.interrupts import held
 from maixfs.board.signals import Power
+from maixfs.host.interrupts import held
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
 

@@ -12,12 +12,10 @@ from maixfs.board import firmware
 from maixfs.board.cardport import CardPort
 from maixfs.board.cardslot import CardSlot
 from maixfs.board.clock import Clock, PoweredClock
-from maixfs.board.config import BoardConfig
 from maixfs.board.console import Console
 from maixfs.board.freqfile import FreqFile
 from maixfs.board.helper import Helper
 from maixfs.board.importer import Found, Importer, ModuleFiles
-from maixfs.board.interrupts import held
 from maixfs.board.memory import SystemMemory
 from maixfs.board.modules.maix import Config
 from maixfs.board.modules.table import WEAK_LINKS, module_factories
@@ -31,7 +29,9 @@ from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
 from maixfs.board.times import ModelLoad, StorageTime
 from maixfs.board.volume import FlashVolume, PoweredVolume, Say, mount_flash
-from maixfs.flash.freqconf import FreqConf
+from maixfs.firmware.freqconf import FreqConf
+from maixfs.host.interrupts import held
+from maixfs.image.boardconfig import BoardConfig
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import firmware_bus_hz
 from maixfs.nor.device import NorDevice

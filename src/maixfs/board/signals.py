@@ -7,9 +7,9 @@ in it must be able to die without a complaint on the host's stderr.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
-from maixfs.board.errors import BoardError
+from maixfs.image.boarderrors import BoardError
 
 
 class BoardReset(GeneratorExit):
@@ -38,13 +38,6 @@ class BoardCrashError(BoardError, GeneratorExit):
     def __init__(self, reason: str) -> None:
         super().__init__(f"a board would crash here: {reason}")
         self.reason = reason
-
-
-class Checked(Protocol):
-    """Something that has to be there for an operation."""
-
-    def check(self) -> None:
-        """Raise what the operation is to end in, where it is gone."""
 
 
 class Power:

@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from maixfs.board.interrupts import held
-from maixfs.board.signals import Checked, Power
+from maixfs.board.signals import Power
+from maixfs.host.interrupts import Checked, held
 from maixfs.spiffs import SpiffsCore, SpiffsError
 from maixfs.vfs import Area, Errno, ImportStat, NativeDriver, OnQuirk, VfsError, VfsSpiffs
 

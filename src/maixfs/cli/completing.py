@@ -102,7 +102,8 @@ def complete_place(incomplete: str) -> list[CompletionItem]:
     """
     from maixfs.cli.place import default_board
     from maixfs.errors import MaixfsError
-    from maixfs.target import open_target, parse_target
+    from maixfs.image.address import parse_target
+    from maixfs.image.opening import open_target
 
     board = default_board() if incomplete.startswith(":") else ""
     place = parse_target(f"{board}{incomplete}")

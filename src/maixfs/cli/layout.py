@@ -11,8 +11,8 @@ import click
 from maixfs.cli.numbers import SIZE, make_geometry
 
 if TYPE_CHECKING:
+    from maixfs.image.target import Target
     from maixfs.spiffs import Geometry
-    from maixfs.target import Target
 
 PRESETS = ("maixpy", "esp-idf", "esp8266")
 """Names of the geometries that need no numbers (a test holds them to the library's)."""
@@ -64,7 +64,7 @@ class NewLayout(NamedTuple):
     def _resolve_like(self, like: str) -> tuple[Geometry, int]:
         from dataclasses import replace
 
-        from maixfs.target import Kind
+        from maixfs.image.entries import Kind
 
         with self._open_like(like) as target:
             bare = target.kind is Kind.SPIFFS_IMAGE
@@ -73,7 +73,8 @@ class NewLayout(NamedTuple):
 
     def _open_like(self, like: str) -> Target:
         """Open the example; of several file systems in it the one at ``--base`` is meant."""
-        from maixfs.target import AmbiguousError, open_target
+        from maixfs.image.errors import AmbiguousError
+        from maixfs.image.opening import open_target
 
         try:
             return open_target(like)

@@ -8,7 +8,8 @@ from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.targets import entry_json, opened
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Volume, Where
+    from maixfs.image.entries import Entry, Where
+    from maixfs.image.volume import Volume
 
 
 class Listing(NamedTuple):
@@ -51,7 +52,7 @@ def read_listing(
     screen: Screen, place: str, where: Where, recursive: bool, *, details: bool = False
 ) -> Listing:
     """Return what a place holds: a folder's content, or what a pattern matches."""
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     there = parse_target(place)
     with opened(screen, there, where) as target:

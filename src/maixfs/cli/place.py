@@ -61,7 +61,7 @@ class WholeType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse ``TARGET:PATH``; of ``TARGET:`` the colon goes."""
-        from maixfs.target import parse_target
+        from maixfs.image.address import parse_target
 
         place = parse_target(str(value))
         if place.path:

@@ -9,7 +9,8 @@ from maixfs.cli.screen import Screen, Text
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Target, Written
+    from maixfs.image.entries import Written
+    from maixfs.image.target import Target
 
 
 def commit(screen: Screen, target: Target) -> list[Written]:

@@ -15,15 +15,18 @@ from maixfs.cli.numbers import SIZE, geometry_option
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Entry, Where
+    from maixfs.image.target import Target
+    from maixfs.image.volume import Volume
     from maixfs.spiffs import Geometry
-    from maixfs.target import Entry, Target, TargetPath, Volume, Where
 
 
 def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a verb ``--geometry`` and ``--base``, and hand it both as ``where``."""
 
     def call(*arguments: Any, geometry: Geometry | None, base: int | None, **named: Any) -> Any:
-        from maixfs.target import Where
+        from maixfs.image.entries import Where
 
         return function(*arguments, where=Where(geometry, base), **named)
 
@@ -60,7 +63,7 @@ def opened(
     screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
 ) -> Iterator[Target]:
     """Open a target for a verb; says so where a running board may be changing it."""
-    from maixfs.target import open_target
+    from maixfs.image.opening import open_target
 
     target = open_target(host, writable, where.geometry, base=where.base, drives=where.drives)
     with target:
@@ -78,7 +81,7 @@ def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[Targ
 
     ``root`` says whether ``TARGET:`` stands for all that is in it.
     """
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     found: dict[TargetPath, list[str]] = {}
     for place in places:

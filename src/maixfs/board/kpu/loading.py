@@ -1,6 +1,6 @@
 """How the firmware gets at a model: which reads it makes, and what it answers.
 
-``maixfs.flash.kmodel`` knows the answers to bytes; here these are read as the firmware reads
+``maixfs.kmodel`` knows the answers to bytes; here these are read as the firmware reads
 them, so that they cost what they cost on a board.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from maixfs.board.interrupts import held
 from maixfs.board.kpu.store import ModelStore
 from maixfs.board.rawflash import RawFlash
-from maixfs.flash.kmodel import (
+from maixfs.host.interrupts import held
+from maixfs.kmodel import (
     MOST_MODELS,
     KpuCode,
     LoadResult,
@@ -22,7 +22,7 @@ from maixfs.flash.kmodel import (
     ondisk,
     reverse_words,
 )
-from maixfs.flash.kmodel.memory import SRAM
+from maixfs.kmodel.memory import SRAM
 from maixfs.vfs import PlainOSError, Vfs
 
 _WORD = 0xFFFFFFFF

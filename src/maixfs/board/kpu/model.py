@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maixfs.flash.kmodel import LoadResult, ondisk
+from maixfs.kmodel import LoadResult, ondisk
 
 Shape = tuple[int, int, int]
 """Width, height, channels."""

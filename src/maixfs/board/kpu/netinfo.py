@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from maixfs.board.kpu.model import LayerRow, LoadedModel
-from maixfs.flash.kmodel import ondisk
-from maixfs.flash.kmodel.names import K210_CONV, V3_LAYERS
+from maixfs.kmodel import ondisk
+from maixfs.kmodel.names import K210_CONV, V3_LAYERS
 
 _KERNEL, _LOAD = 4, 5
 """Places among a layer's registers, beside those in ``ondisk``."""

@@ -6,7 +6,7 @@ import weakref
 
 from maixfs.board.kpu.model import LoadedModel
 from maixfs.board.memory import SystemMemory
-from maixfs.flash.kmodel import LoadResult
+from maixfs.kmodel import LoadResult
 
 
 class Handle:

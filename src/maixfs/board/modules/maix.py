@@ -8,7 +8,6 @@ from typing import Any
 
 from maixfs.board.console import Console
 from maixfs.board.freqfile import FreqFile
-from maixfs.board.interrupts import held
 from maixfs.board.memory import SystemMemory
 from maixfs.board.modules import ujson
 from maixfs.board.modules.kit import make_module, public
@@ -16,8 +15,9 @@ from maixfs.board.numbers import machine_int
 from maixfs.board.printexc import ScriptFrame, format_exception
 from maixfs.board.rawflash import RawFlash
 from maixfs.board.signals import Power
-from maixfs.flash import freqconf
-from maixfs.flash.freqconf import FreqConf
+from maixfs.firmware import freqconf
+from maixfs.firmware.freqconf import FreqConf
+from maixfs.host.interrupts import held
 from maixfs.vfs import Errno, PlainOSError, VfsError
 
 CONFIG_PATH = "/flash/config.json"

@@ -9,9 +9,10 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.targets import opened
 
 if TYPE_CHECKING:
-    from maixfs.flash.differences import FileDiff
-    from maixfs.flash.filediff import FileSide
-    from maixfs.target import Target, Where
+    from maixfs.compare.differences import FileDiff
+    from maixfs.compare.filediff import FileSide
+    from maixfs.image.entries import Where
+    from maixfs.image.target import Target
 
 
 class TreeDiff(NamedTuple):
@@ -28,9 +29,9 @@ def compare_trees(screen: Screen, old: str, new: str, where: Where) -> TreeDiff:
     Paths are those below the folder, or below what is mounted where one file system is in each.
     Raises as ``open_target`` does.
     """
-    from maixfs.flash.differences import Change
-    from maixfs.flash.filediff import compare_files
-    from maixfs.target import parse_target
+    from maixfs.compare.differences import Change
+    from maixfs.compare.filediff import compare_files
+    from maixfs.image.address import parse_target
 
     first, second = parse_target(old), parse_target(new)
     with opened(screen, first, where) as one, opened(screen, second, where) as other:
@@ -42,7 +43,7 @@ def compare_trees(screen: Screen, old: str, new: str, where: Where) -> TreeDiff:
 
 
 def _sides(target: Target, path: str | None) -> dict[str, FileSide]:
-    from maixfs.flash.filediff import FileSide
+    from maixfs.compare.filediff import FileSide
 
     folder = path or ""
     if not folder:

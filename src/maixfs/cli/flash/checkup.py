@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from maixfs.cli.flash.image import RawImage
-    from maixfs.flash.doctor import Diagnosis, Patient
+    from maixfs.doctor import Diagnosis, Patient
+    from maixfs.image.address import TargetPath
+    from maixfs.image.cardreport import CardSummary
+    from maixfs.image.entries import Finding, Where
     from maixfs.spiffs import Geometry
-    from maixfs.target import CardSummary, Finding, TargetPath, Where
 
 _WHY = {
     "aborted-erase": "power was lost while the block was erased",
@@ -62,7 +64,7 @@ class Checkup(NamedTuple):
 def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
     """Look through a flash image, a board with its card, a SPIFFS image or a card."""
     from maixfs.cli.flash.image import opened_image
-    from maixfs.target import is_card
+    from maixfs.image.opening import is_card
 
     if is_card(there, where):
         card = _card(screen, there)
@@ -77,7 +79,7 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
 
 def _card(screen: Screen, there: TargetPath) -> CardSummary:
     from maixfs.cli.progress import Progress
-    from maixfs.target import summarize_card
+    from maixfs.image.cardreport import summarize_card
 
     with Progress(screen) as progress:
         return summarize_card(there, progress)
@@ -89,16 +91,16 @@ def _slot(screen: Screen, raw: RawImage) -> CardSummary | None:
     image = config.sd.path(folder) if config and folder else None
     if image is None:
         return None
-    from maixfs.target import TargetPath
+    from maixfs.image.address import TargetPath
 
     return _card(screen, TargetPath(image))
 
 
 def _flash(raw: RawImage, there: TargetPath, where: Where) -> tuple[list[Diagnosis], str]:
     from maixfs.board.compiler import newer_syntax
-    from maixfs.flash.doctor import examine, make_patient
-    from maixfs.flash.image import FlashImage
-    from maixfs.target.spiffs.probe import fit_geometry
+    from maixfs.doctor import examine, make_patient
+    from maixfs.image.flash import FlashImage
+    from maixfs.image.spiffs.probe import fit_geometry
 
     config = raw.source.config
     geometry = where.geometry or (config.geometry if config else None)
@@ -115,9 +117,9 @@ def _flash(raw: RawImage, there: TargetPath, where: Where) -> tuple[list[Diagnos
 
 def _inside(there: TargetPath, geometry: Geometry) -> Iterator[Diagnosis]:
     """Yield what is wrong inside of the file system: damage, and old bytes."""
+    from maixfs.doctor import Diagnosis
     from maixfs.errors import MaixfsError
-    from maixfs.flash.doctor import Diagnosis
-    from maixfs.target import open_target
+    from maixfs.image.opening import open_target
 
     try:
         with open_target(there.host, False, geometry, base=geometry.base) as target:
@@ -139,9 +141,9 @@ def _inside(there: TargetPath, geometry: Geometry) -> Iterator[Diagnosis]:
 
 def _card_first(there: TargetPath) -> Iterator[Diagnosis]:
     """Yield what a card that mounts changes in how a board starts."""
+    from maixfs.doctor import Diagnosis
     from maixfs.errors import MaixfsError
-    from maixfs.flash.doctor import Diagnosis
-    from maixfs.target import open_target
+    from maixfs.image.opening import open_target
 
     try:
         with open_target(there.host) as target:

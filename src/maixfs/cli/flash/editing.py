@@ -14,9 +14,9 @@ from maixfs.cli.screen import Screen
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
+    from maixfs.image.entries import Written
+    from maixfs.image.spiffs.editmedium import EditMedium
     from maixfs.nor import Buffer
-    from maixfs.target import Written
-    from maixfs.target.spiffs.editmedium import EditMedium
 
 SECTOR = 0x1000
 
@@ -63,7 +63,7 @@ class ImageEditor:
 
     def save(self, screen: Screen) -> Written:
         """Put the bytes into the host's file, unless they are there; return the proof."""
-        from maixfs.target import Written
+        from maixfs.image.entries import Written
 
         digest = hashlib.sha256(self.view)
         changed = digest.digest() != self._before
@@ -89,8 +89,8 @@ def edited_image(host: Path) -> Iterator[ImageEditor]:
     Raises ``UsageError`` for a card, ``BoardBusyError`` for a board that is on, and as
     ``find_source`` does.
     """
-    from maixfs.target.source import find_source, locked
-    from maixfs.target.spiffs.editmedium import EditMedium
+    from maixfs.image.source import find_source, locked
+    from maixfs.image.spiffs.editmedium import EditMedium
 
     refuse_card(host)
     source = find_source(host, writable=True)
@@ -126,8 +126,8 @@ def owners_of(view: memoryview, start: int, length: int) -> list[Owner]:
 
     Regions of the layout that are empty count where the range begins in front of them.
     """
-    from maixfs.flash.image import FlashImage
-    from maixfs.flash.records import BLANK_KINDS
+    from maixfs.image.flash import FlashImage
+    from maixfs.image.records import BLANK_KINDS
 
     end = start + length
     image = FlashImage(view)

@@ -11,8 +11,9 @@ import click
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from maixfs.flash.hexview import FieldSource
-    from maixfs.target import TargetPath, Where
+    from maixfs.explain.hexview import FieldSource
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where
 
 
 class AddressType(click.ParamType):  # type: ignore[type-arg]
@@ -22,7 +23,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the ``Address`` that a text means."""
-        from maixfs.flash.address import Address, parse_address
+        from maixfs.explain.address import Address, parse_address
 
         return value if isinstance(value, Address) else parse_address(str(value))
 
@@ -33,19 +34,19 @@ ADDRESS = AddressType()
 @contextmanager
 def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[FieldSource]:
     """Open a flash image, a board's flash, a SPIFFS image or a card to look at its fields."""
-    from maixfs.target import is_card
+    from maixfs.image.opening import is_card
 
     if is_card(place, where):
         from maixfs.cli.targets import opened
-        from maixfs.target.fat.fields import CardFields
+        from maixfs.explain.cardfields import CardFields
 
         with opened(screen, place.whole, where) as target:
             yield CardFields(target)
         return
     from maixfs.cli.flash.image import opened_image
-    from maixfs.flash.explain import FlashFields
-    from maixfs.flash.image import FlashImage
-    from maixfs.target.spiffs.probe import fit_geometry
+    from maixfs.explain.explain import FlashFields
+    from maixfs.image.flash import FlashImage
+    from maixfs.image.spiffs.probe import fit_geometry
 
     with opened_image(screen, place.host) as raw:
         config = raw.source.config

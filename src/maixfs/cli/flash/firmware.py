@@ -20,8 +20,8 @@ from maixfs.cli.wording import count_text, hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.flash import Firmware
-    from maixfs.target import Written
+    from maixfs.firmware.firmware import Firmware
+    from maixfs.image.entries import Written
 
 _OUT = click.Path(path_type=Path, dir_okay=False)
 _KEY_ABOUT = "AES key, 32 hex digits, or @FILE with 16 bytes (needs maixfs[aes])."
@@ -42,7 +42,8 @@ def info_verb(screen: Screen, place: ImagePlace) -> int:
     without header and hash is recognised too. The exit code is 1 where the chip would not start
     it.
     """
-    from maixfs.flash import FirmwareError, read_firmware
+    from maixfs.firmware.errors import FirmwareError
+    from maixfs.firmware.firmware import read_firmware
 
     with opened_image(screen, place.host) as raw:
         try:
@@ -115,8 +116,9 @@ def wrap_verb(
     """PROGRAM is what a compiler made (.bin). The image is flag byte, length, program and SHA-256
     over all of that, as the chip's ROM wants it at address 0.
     """
-    from maixfs.flash import FirmwareError, verify, wrap
-    from maixfs.flash.banner import begins_like_payload
+    from maixfs.firmware.banner import begins_like_payload
+    from maixfs.firmware.errors import FirmwareError
+    from maixfs.firmware.firmware import verify, wrap
     from maixfs.host.files import read_file
 
     payload = read_file(program)
@@ -159,7 +161,7 @@ def unwrap_verb(
     """The program is written as it was before it was wrapped; one that was encrypted keeps the
     zeros that filled its last 16 bytes.
     """
-    from maixfs.flash import unwrap
+    from maixfs.firmware.firmware import unwrap
 
     secret = None if key is None else _read_key(key)
     with opened_image(screen, place.host) as raw:
@@ -176,8 +178,8 @@ def _tell(screen: Screen, written: Written) -> None:
 
 def _read_key(text: str) -> bytes:
     """Return a key given as hex digits, or in a file of 16 bytes or 32 hex digits."""
-    from maixfs.flash import FirmwareError
-    from maixfs.flash.aes import KEY_SIZE, parse_key
+    from maixfs.firmware.aes import KEY_SIZE, parse_key
+    from maixfs.firmware.errors import FirmwareError
 
     if not text.startswith("@"):
         try:

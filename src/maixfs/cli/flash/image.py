@@ -16,7 +16,7 @@ from maixfs.cli.wording import hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.target.source import Source
+    from maixfs.image.source import Source
 
 
 class ImagePlace(NamedTuple):
@@ -47,7 +47,7 @@ class ImageType(PlaceType):
         number = parse_size(tail) if at else None
         if number is not None and not Path(text).exists() and Path(host).exists():
             return ImagePlace(Path(host), number)
-        from maixfs.target import parse_target
+        from maixfs.image.address import parse_target
 
         place = parse_target(text)
         return ImagePlace(place.host, path=place.path or None)
@@ -69,7 +69,7 @@ class RawImage(NamedTuple):
 
     def wear(self) -> tuple[int, ...] | None:
         """Return the erases per sector that were counted beside a board's flash."""
-        from maixfs.target.spiffs.medium import read_wear
+        from maixfs.image.spiffs.medium import read_wear
 
         return read_wear(self.source, len(self.view))
 
@@ -81,8 +81,8 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
     Raises ``UsageError`` for a card, ``DeviceError`` for a file that cannot be read.
     """
     from maixfs.host.files import read_file
-    from maixfs.target.source import board_holder, find_source
-    from maixfs.target.spiffs.medium import map_file
+    from maixfs.image.source import board_holder, find_source
+    from maixfs.image.spiffs.medium import map_file
 
     refuse_card(host)
     source = find_source(host, writable=False)
@@ -101,7 +101,9 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
 
 def refuse_card(host: Path) -> None:
     """Raise ``UsageError`` for a card: this is about flash."""
-    from maixfs.target import TargetPath, Where, is_card
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where
+    from maixfs.image.opening import is_card
 
     if is_card(TargetPath(host), Where()):
         raise UsageError(

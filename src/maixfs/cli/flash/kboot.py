@@ -19,7 +19,8 @@ from maixfs.cli.wording import hex_text
 from maixfs.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from maixfs.flash import BootChoice, BootConfig, EntryVerdict, Kboot
+    from maixfs.firmware.bootconfig import BootConfig
+    from maixfs.firmware.kboot import BootChoice, EntryVerdict, Kboot
 
 COLUMNS = [
     Column("config"),
@@ -68,7 +69,7 @@ def show_verb(screen: Screen, place: ImagePlace) -> int:
 
 
 def _kboot_in(view: memoryview, place: ImagePlace) -> Kboot:
-    from maixfs.flash import read_kboot
+    from maixfs.firmware.kboot import read_kboot
 
     kboot = read_kboot(view)
     if kboot is None:
@@ -167,7 +168,8 @@ def set_verb(screen: Screen, place: ImagePlace, config: str, force: bool, **want
     refused to leave an image with which Kboot starts nothing, unless forced. What is written is
     judged as Kboot judges it.
     """
-    from maixfs.flash import ondisk, read_kboot
+    from maixfs.firmware import ondisk
+    from maixfs.firmware.kboot import read_kboot
 
     change = _change_of(wanted)
     sectors = {"main": (ondisk.CONFIG_MAIN,), "backup": (ondisk.CONFIG_BACKUP,)}
@@ -205,7 +207,7 @@ def _change_of(wanted: dict[str, Any]) -> Callable[[memoryview, bytes], bytes]:
         raise UsageError("nothing to change", hint="maixfs kboot set --help")
 
     def change(view: memoryview, sector: bytes) -> bytes:
-        from maixfs.flash import bootconfig
+        from maixfs.firmware import bootconfig
 
         if clear:
             sector = bootconfig.clear_entry(sector, number)
@@ -222,7 +224,7 @@ def _change_of(wanted: dict[str, Any]) -> Callable[[memoryview, bytes], bytes]:
 
 def _with_entry(view: memoryview, sector: bytes, wanted: dict[str, Any]) -> bytes:
     """Return the sector with the entry made for an application, or changed."""
-    from maixfs.flash import bootconfig
+    from maixfs.firmware import bootconfig
 
     number, active = wanted["number"], wanted["active"]
     old = bootconfig.read_config(sector).entries[number]

@@ -11,8 +11,8 @@ from maixfs.cli.screen import Column, Part, Screen, Text
 from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.chart import Chart
-    from maixfs.flash.image import FlashImage
+    from maixfs.draw.chart import Chart
+    from maixfs.image.flash import FlashImage
 
 COLUMNS = [
     Column(""),
@@ -118,9 +118,9 @@ def _legend(chart: Chart, width: int) -> Iterator[list[Part]]:
 
 
 def _draw_parts(screen: Screen, image: FlashImage) -> None:
-    from maixfs.flash.chart import used_bytes
-    from maixfs.flash.palette import KINDS
-    from maixfs.flash.records import BLANK_KINDS
+    from maixfs.draw.chart import used_bytes
+    from maixfs.draw.palette import KINDS
+    from maixfs.image.records import BLANK_KINDS
 
     shown = [one for one in image.found if one.kind not in BLANK_KINDS]
     used = used_bytes(shown, image.view)
@@ -153,8 +153,8 @@ def _clipped(rows: list[list[Part]], width: int) -> list[list[Part]]:
 
 def part_lines(image: FlashImage) -> list[str]:
     """Return a line for each part of an image, for under a picture."""
-    from maixfs.flash.palette import KINDS
-    from maixfs.flash.records import BLANK_KINDS
+    from maixfs.draw.palette import KINDS
+    from maixfs.image.records import BLANK_KINDS
 
     shown = [one for one in image.found if one.kind not in BLANK_KINDS]
     lines = [
@@ -178,7 +178,7 @@ def _say_cells(screen: Screen, chart: Chart) -> None:
 
 def as_json(image: FlashImage, chart: Chart, notes: Sequence[str]) -> dict[str, Any]:
     """Return what ``--json`` says."""
-    from maixfs.flash.chart import used_bytes
+    from maixfs.draw.chart import used_bytes
 
     used = used_bytes(image.found, image.view)
     return {

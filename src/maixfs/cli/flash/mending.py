@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maixfs.target import Target
+    from maixfs.image.target import Target
 
 Mend = Callable[["Target"], Iterator[str]]
 """Changes an open target; yields a sentence for each thing that it did."""
@@ -15,7 +15,7 @@ _PUT_ASIDE = ".off"
 
 def _freq(target: Target) -> Iterator[str]:
     """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
-    from maixfs.flash.freqconf import FreqConf, examine
+    from maixfs.firmware.freqconf import FreqConf, examine
 
     path = _path(target, "freq.conf")
     if not target.exists(path):

@@ -15,7 +15,7 @@ from maixfs.cli.verbgroup import verb_of
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.kmodel import Loadable, LoadResult, Model
+    from maixfs.kmodel import Loadable, LoadResult, Model
 
 COLUMNS = [
     Column("address", right=True),
@@ -76,8 +76,8 @@ class Seen(NamedTuple):
 
 def read_models(screen: Screen, place: ImagePlace) -> list[Seen]:
     """Return the models of a place; raises ``ModelError`` where there is none."""
-    from maixfs.flash.image import FlashImage
-    from maixfs.flash.kmodel import parse_model
+    from maixfs.image.flash import FlashImage
+    from maixfs.kmodel import parse_model
 
     if place.path is not None:
         data = memoryview(_read_inside(screen, place))
@@ -93,7 +93,7 @@ def read_models(screen: Screen, place: ImagePlace) -> list[Seen]:
 
 
 def _seen(model: Model, view: memoryview, *, is_file: bool = False) -> Seen:
-    from maixfs.flash.kmodel import Loadable, load_flash_result, load_result
+    from maixfs.kmodel import Loadable, load_flash_result, load_result
 
     file = load_flash = None
     if is_file:
@@ -110,7 +110,7 @@ def _seen(model: Model, view: memoryview, *, is_file: bool = False) -> Seen:
 
 def _none_found(place: ImagePlace, view: memoryview) -> Exception:
     """Return the error for an image without models; of what begins like one it says why not."""
-    from maixfs.flash.kmodel import ModelError, parse_model
+    from maixfs.kmodel import ModelError, parse_model
 
     if bytes(view[:4]) == b"PK\x03\x04":
         hint = f"it is a package: maixfs kfpkg list {place}"
@@ -125,7 +125,8 @@ def _none_found(place: ImagePlace, view: memoryview) -> Exception:
 
 def _read_inside(screen: Screen, place: ImagePlace) -> bytes:
     from maixfs.cli.targets import opened
-    from maixfs.target import Where, parse_target
+    from maixfs.image.address import parse_target
+    from maixfs.image.entries import Where
 
     with opened(screen, parse_target(str(place)), Where()) as target:
         return target.read(place.path or "")
@@ -138,7 +139,7 @@ def is_usable(seen: Seen) -> bool:
 
 
 def _model_json(seen: Seen) -> dict[str, Any]:
-    from maixfs.flash.kmodel import as_dict
+    from maixfs.kmodel import as_dict
 
     about = as_dict(seen.model)
     if not isinstance(about, dict):
@@ -194,7 +195,7 @@ def _draw(screen: Screen, name: str, seen: Seen, layers: bool) -> None:
 
 
 def _facts(screen: Screen, model: Model) -> Iterator[tuple[str, Part]]:
-    from maixfs.flash.kmodel import memory_budget
+    from maixfs.kmodel import memory_budget
 
     yield "place", f"{range_text(model.address, model.end)}, {screen.size(model.size)}"
     if model.target:

@@ -10,8 +10,8 @@ from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from maixfs.image.entries import Written
     from maixfs.nor import Buffer
-    from maixfs.target import Written
 
 
 def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Written:
@@ -21,7 +21,7 @@ def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Writte
     what is not a file in any case, and ``DeviceError`` where the host refuses.
     """
     from maixfs.host import files
-    from maixfs.target import Written
+    from maixfs.image.entries import Written
 
     digest = hashlib.sha256(data).hexdigest()
     with Progress(screen, rates=True) as progress:

@@ -9,11 +9,11 @@ from maixfs.cli.screen import Column, Part, Screen, Text
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.bootreport import BootReport, Step
-    from maixfs.flash.image import FlashImage
-    from maixfs.flash.records import Finding, Found
+    from maixfs.image.address import TargetPath
+    from maixfs.image.bootreport import BootReport, Step
+    from maixfs.image.flash import FlashImage
+    from maixfs.image.records import Finding, Found
     from maixfs.spiffs.detect import Detection
-    from maixfs.target import TargetPath
 
 LEAST_CHIP = 4 << 20
 """Bytes of the smallest chip that such boards have; smaller images are parts of one."""
@@ -61,7 +61,7 @@ class ChipFacts(NamedTuple):
 
 
 def _part_dict(part: Found) -> dict[str, Any]:
-    from maixfs.flash.firmware import Firmware
+    from maixfs.firmware.firmware import Firmware
 
     about: dict[str, Any] = {"kind": part.kind, "start": part.start, "size": part.size}
     about["detail"] = part.detail
@@ -73,12 +73,12 @@ def _part_dict(part: Found) -> dict[str, Any]:
 def chip_facts(screen: Screen, there: TargetPath) -> ChipFacts | None:
     """Look at an image or a board's flash; ``None`` for what is not a whole chip."""
     from maixfs.cli.flash.image import opened_image
-    from maixfs.target.source import find_source
+    from maixfs.image.source import find_source
 
     source = find_source(there.host, writable=False)
     if source.size < LEAST_CHIP:
         return None
-    from maixfs.flash.image import FlashImage
+    from maixfs.image.flash import FlashImage
 
     with opened_image(screen, there.host) as raw:
         image = FlashImage(raw.view)

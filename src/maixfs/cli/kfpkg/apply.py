@@ -16,7 +16,7 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.target.records import Written
+    from maixfs.image.entries import Written
 
 
 @kfpkg_verb(
@@ -58,10 +58,10 @@ def apply_verb(
     from maixfs.cli.kfpkg.flashfile import read_flash
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import draw_proof, file_json
-    from maixfs.flash.compose import apply, plan
-    from maixfs.flash.kfpkg import read_kfpkg
-    from maixfs.flash.pieces import pieces_of
-    from maixfs.flash.recipe import named_layout
+    from maixfs.kfpkg import read_kfpkg
+    from maixfs.recipes.compose import apply, plan
+    from maixfs.recipes.pieces import pieces_of
+    from maixfs.recipes.recipe import named_layout
 
     found = read_kfpkg(package)
     old = read_flash(Path(target))

@@ -15,7 +15,7 @@ from maixfs.cli.options import bytes_option, force_option, json_option
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from maixfs.flash.kfpkg import Part
+    from maixfs.kfpkg import Part
 
 RECIPE_NAME = "recipe.toml"
 
@@ -40,7 +40,7 @@ def extract_verb(
     from maixfs.cli.kfpkg.output import host_names, write_folder
     from maixfs.cli.proof import draw_files, file_json
     from maixfs.errors import UsageError
-    from maixfs.flash.kfpkg import read_kfpkg
+    from maixfs.kfpkg import read_kfpkg
 
     parts = read_kfpkg(package).parts
     known = {part.name: part.data for part in parts}
@@ -60,8 +60,8 @@ def extract_verb(
 
 def recipe_lines(parts: tuple[Part, ...], places: dict[str, str]) -> Iterator[str]:
     """Yield the recipe of a package whose files are at ``places``."""
-    from maixfs.flash.compose import guess_layout
-    from maixfs.flash.pieces import pieces_of
+    from maixfs.recipes.compose import guess_layout
+    from maixfs.recipes.pieces import pieces_of
 
     yield f'layout = "{guess_layout(pieces_of(parts)).name}"'
     for part in parts:

@@ -8,13 +8,13 @@ from pathlib import Path
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
 from maixfs.host.files import read_file
+from maixfs.image.entries import Written
+from maixfs.image.errors import TargetError
+from maixfs.image.foreign import begins_like_card
+from maixfs.image.source import Source, find_source, locked
+from maixfs.image.spiffs.editmedium import EditMedium
 from maixfs.nor import Buffer
 from maixfs.nor.device import SECTOR
-from maixfs.target.errors import TargetError
-from maixfs.target.foreign import begins_like_card
-from maixfs.target.records import Written
-from maixfs.target.source import Source, find_source, locked
-from maixfs.target.spiffs.editmedium import EditMedium
 
 LARGEST = 64 << 20
 """Bytes; no flash chip of these boards has more."""

@@ -14,10 +14,10 @@ from maixfs.cli.screen import Column, Screen, Text
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.compose import Plan
-    from maixfs.flash.conflicts import Conflict
-    from maixfs.flash.kfpkg import Package, Part
-    from maixfs.flash.pieces import Piece
+    from maixfs.kfpkg import Package, Part
+    from maixfs.recipes.compose import Plan
+    from maixfs.recipes.conflicts import Conflict
+    from maixfs.recipes.pieces import Piece
 
 PACKAGE = click.argument("package", metavar="PACKAGE", type=click.Path(dir_okay=False))
 _COLUMNS = (
@@ -39,7 +39,7 @@ _COLUMNS = (
 @json_option
 def list_verb(screen: Screen, package: str) -> None:
     """Sizes are those in the flash: firmware takes 37 bytes more there, for header and hash."""
-    from maixfs.flash.kfpkg import read_kfpkg
+    from maixfs.kfpkg import read_kfpkg
 
     found = read_kfpkg(package)
     if screen.json:
@@ -52,7 +52,7 @@ def list_verb(screen: Screen, package: str) -> None:
 
 
 def _row(screen: Screen, part: Part) -> tuple[str | Text, ...]:
-    from maixfs.flash.pieces import kind_of
+    from maixfs.recipes.pieces import kind_of
 
     adds = ["header and hash"] * part.sha256_prefix + ["reversed words"] * part.is_reversed
     place, size = hex_text(part.address), screen.cell(part.size)
@@ -84,10 +84,10 @@ def verify_verb(
     --flasher all flashers are tried. The exit code is 1 where something would go wrong.
     """
     from maixfs.cli.kfpkg.report import conflict_json, draw_conflicts, plan_json
-    from maixfs.flash.compose import plan
-    from maixfs.flash.kfpkg import read_kfpkg
-    from maixfs.flash.pieces import pieces_of
-    from maixfs.flash.recipe import named_layout
+    from maixfs.kfpkg import read_kfpkg
+    from maixfs.recipes.compose import plan
+    from maixfs.recipes.pieces import pieces_of
+    from maixfs.recipes.recipe import named_layout
 
     found = read_kfpkg(package)
     pieces = pieces_of(found.parts)
@@ -115,8 +115,8 @@ def verify_verb(
 
 def _other_flashers(pieces: tuple[Piece, ...], planned: Plan) -> list[Conflict]:
     """Return as warnings what the zeros of other flashers would destroy."""
-    from maixfs.flash.compose import plan
-    from maixfs.flash.flashers import FLASHERS
+    from maixfs.recipes.compose import plan
+    from maixfs.recipes.flashers import FLASHERS
 
     told: dict[str, Conflict] = {}
     for name in FLASHERS:
@@ -139,7 +139,7 @@ def package_json(found: Package) -> dict[str, Any]:
 
 def part_json(part: Part) -> dict[str, Any]:
     """Return what ``--json`` says of a file in a package."""
-    from maixfs.flash.pieces import kind_of
+    from maixfs.recipes.pieces import kind_of
 
     return {
         "name": part.name,

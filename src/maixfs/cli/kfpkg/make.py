@@ -46,9 +46,9 @@ def make_verb(screen: Screen, output: str, parts: Parts, flasher: str | None, fo
     from maixfs.cli.flash.output import write_new
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import draw_proof, file_json
-    from maixfs.flash.compose import plan
-    from maixfs.flash.kfpkg import make_kfpkg
-    from maixfs.flash.pieces import parts_of
+    from maixfs.kfpkg import make_kfpkg
+    from maixfs.recipes.compose import plan
+    from maixfs.recipes.pieces import parts_of
 
     recipe = parts.load()
     for note in recipe.notes:

@@ -9,11 +9,11 @@ from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen
 from maixfs.host.drafts import clear_drafts
 from maixfs.host.files import make_folder
-from maixfs.target.content import Content, host_content
-from maixfs.target.errors import TakenError
-from maixfs.target.hostnames import HostNames
-from maixfs.target.records import Written
-from maixfs.target.unpacking import write_host
+from maixfs.image.content import Content, host_content
+from maixfs.image.entries import Written
+from maixfs.image.errors import TakenError
+from maixfs.transfer.hostnames import HostNames
+from maixfs.transfer.unpacking import write_host
 
 
 def host_names(names: list[str]) -> dict[str, str]:

@@ -9,8 +9,8 @@ from maixfs.cli.screen import Column, Screen, Text
 from maixfs.cli.wording import hex_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.compose import Plan
-    from maixfs.flash.conflicts import Conflict
+    from maixfs.recipes.compose import Plan
+    from maixfs.recipes.conflicts import Conflict
 
 _COLUMNS = (
     Column("address"),

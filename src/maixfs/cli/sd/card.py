@@ -14,7 +14,7 @@ from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.card.report import CardReport, PartitionReport
+    from maixfs.cards.report import CardReport, PartitionReport
 
 CARD = click.Path(path_type=Path)
 """A path of the host, completed by the shell."""
@@ -29,11 +29,11 @@ def card_path(place: Path) -> Path:
     Raises ``CardError`` for a board without a card, ``MissingError`` where that is gone, and what
     reading ``board.toml`` raises.
     """
-    from maixfs.card.errors import CardError
+    from maixfs.cards.errors import CardError
 
     if not (place / "board.toml").is_file():
         return place
-    from maixfs.board.config import BoardConfig
+    from maixfs.image.boardconfig import BoardConfig
 
     path = BoardConfig.load(place).sd.path(place)
     if path is None:
@@ -41,7 +41,7 @@ def card_path(place: Path) -> Path:
             f"no card is in the slot of {place}", hint=f"maixfs sd insert {place} CARD"
         )
     if not path.exists():
-        from maixfs.target.fat.medium import no_image
+        from maixfs.image.fat.medium import no_image
 
         raise no_image(path, place)
     return path
@@ -53,7 +53,7 @@ def held(path: Path, *, alone: bool = False) -> Iterator[None]:
 
     Raises ``BoardBusyError`` where it is in the slot of a board that is on.
     """
-    from maixfs.board.lock import CardLock
+    from maixfs.image.boardlock import CardLock
 
     lock = CardLock(path, read_only=not alone)
     try:
@@ -81,7 +81,7 @@ def refuse_itself(source: Path, destination: Path) -> None:
 
 def note_if_in_use(screen: Screen, card: Path, path: Path) -> None:
     """Say that a card may be changing, where a board that is on has it."""
-    from maixfs.board.errors import BoardBusyError
+    from maixfs.image.boarderrors import BoardBusyError
 
     try:
         with held(path):

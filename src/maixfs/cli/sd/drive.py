@@ -16,7 +16,7 @@ from maixfs.cli.sd.card import CARD, card_path, held, held_output, refuse_itself
 from maixfs.cli.sd.catalogue import sd_verb
 
 if TYPE_CHECKING:
-    from maixfs.card.transfer import Transfer
+    from maixfs.cards.transfer import Transfer
 
 used_option = click.option(
     "--used",
@@ -45,7 +45,7 @@ def write_verb(
     """DEVICE is the drive that the card is in, as /dev/sdb; a file that is there may stand in for
     one. A drive that is mounted is refused. What was written is read back and compared.
     """
-    from maixfs.card.transfer import write_card
+    from maixfs.cards.transfer import write_card
     from maixfs.host.drives import drive_facts
 
     source = card_path(image)
@@ -74,7 +74,7 @@ def read_verb(screen: Screen, device: Path, output: Path, used: bool, force: boo
     """The image is sparse: where the card holds zeros it takes no room. It is read back and
     compared with what the card gave.
     """
-    from maixfs.card.transfer import read_card
+    from maixfs.cards.transfer import read_card
 
     with held(device), held_output(output, device), Progress(screen, rates=True) as progress:
         done = read_card(device, output, used_only=used, force=force, progress=progress)

@@ -16,7 +16,7 @@ from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.card.fix import Fixed
+    from maixfs.cards.fix import Fixed
 
 
 @sd_verb(
@@ -35,7 +35,7 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
     attributes and content. Damaged files are not repaired; what is still wrong with the new card
     is told, and the exit code is 1 then.
     """
-    from maixfs.card.fix import fix_card
+    from maixfs.cards.fix import fix_card
     from maixfs.sd.journal import opened_finished
 
     path = card_path(card)

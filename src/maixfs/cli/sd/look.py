@@ -22,7 +22,7 @@ from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.card.report import CardReport
+    from maixfs.cards.report import CardReport
 
 
 @sd_verb(
@@ -81,7 +81,7 @@ def doctor_verb(screen: Screen, card: Path) -> int:
 
 
 def _examine(screen: Screen, card: Path) -> CardReport:
-    from maixfs.card.doctor import examine
+    from maixfs.cards.doctor import examine
     from maixfs.sd.journal import as_finished
     from maixfs.sd.media import FileSectors
 

@@ -16,7 +16,7 @@ from maixfs.cli.sd.wishes import PARTITIONS
 from maixfs.cli.wording import unit_text
 
 if TYPE_CHECKING:
-    from maixfs.card.make import NewCard, NewPartition, PartitionWish
+    from maixfs.cards.make import NewCard, NewPartition, PartitionWish
 
 LAYOUTS = ("mkfs.fat", "fatfs")
 ALIGNMENTS = ("1MiB", "sda")
@@ -79,7 +79,7 @@ def new_verb(
     """SIZE is as 8G or 0x400000, OUT the image to make. It is sparse: it takes the room of what
     is written to it. FAT32 is made where there is room for it (34 MiB), else FAT16 or FAT12.
     """
-    from maixfs.card.make import new_card
+    from maixfs.cards.make import new_card
 
     if label:
         partitions = (partitions[0]._replace(label=label), *partitions[1:])

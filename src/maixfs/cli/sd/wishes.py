@@ -9,7 +9,7 @@ import click
 from maixfs.cli.numbers import parse_size
 
 if TYPE_CHECKING:
-    from maixfs.card.make import PartitionWish
+    from maixfs.cards.make import PartitionWish
 
 _TYPES = {"fat32": 32, "fat16": 16, "fat12": 12}
 
@@ -30,7 +30,7 @@ class PartitionsType(click.ParamType):  # type: ignore[type-arg]
     def _wish(
         self, text: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> PartitionWish:
-        from maixfs.card.make import PartitionWish
+        from maixfs.cards.make import PartitionWish
 
         size, *words = (word.strip() for word in text.split(":"))
         wish = PartitionWish(size)

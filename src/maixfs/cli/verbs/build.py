@@ -45,8 +45,8 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     from maixfs.cli.flash.output import write_new
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import file_json
-    from maixfs.flash.compose import build as build_image
-    from maixfs.flash.compose import plan
+    from maixfs.recipes.compose import build as build_image
+    from maixfs.recipes.compose import plan
 
     recipe = parts.load()
     for note in recipe.notes:

@@ -13,7 +13,7 @@ from maixfs.cli.targets import by_host, entry_json, opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Where
+    from maixfs.image.entries import Where
 
 
 @verb(

@@ -22,7 +22,8 @@ from maixfs.cli.targets import writing_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import CopyPlan, Where
+    from maixfs.image.entries import Where
+    from maixfs.transfer.copyplan import CopyPlan
 
 
 @verb(
@@ -53,7 +54,8 @@ def cp(
     in it. --geometry and --base are said of the destination or, where that is on this computer,
     of the sources. A target gets all files or, where something goes wrong, none.
     """
-    from maixfs.target import apply, plan_copy
+    from maixfs.transfer.copying import apply
+    from maixfs.transfer.copyplan import plan_copy
 
     if len(places) < 2:
         raise WrongUsage("cp takes what to copy, and where to", hint="maixfs cp --help")

@@ -14,7 +14,8 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Room, Target, Where
+    from maixfs.image.entries import Room, Where
+    from maixfs.image.target import Target
 
 COLUMNS = [
     Column("target"),
@@ -44,7 +45,7 @@ def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
 
     Without TARGET it is the board in the folder "board".
     """
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     rooms: list[tuple[str, str, Room]] = []
     for place in places_or_default(places, "df"):

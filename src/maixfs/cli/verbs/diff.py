@@ -16,8 +16,9 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.differences import AreaDiff, FileDiff, PartDiff
-    from maixfs.target import TargetPath, Where
+    from maixfs.compare.differences import AreaDiff, FileDiff, PartDiff
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where
 
 
 @verb(
@@ -40,7 +41,8 @@ def diff(screen: Screen, old: str, new: str, by_files: bool, level: int, where: 
     whether files changed, or garbage collection only moved them. Cards and folders are compared
     by their files. The exit code is 0 where both are equal, 1 where they differ.
     """
-    from maixfs.target import is_card, parse_target
+    from maixfs.image.address import parse_target
+    from maixfs.image.opening import is_card
 
     places = parse_target(old), parse_target(new)
     trees = by_files or where.is_spiffs or any(place.path is not None for place in places)
@@ -51,7 +53,7 @@ def diff(screen: Screen, old: str, new: str, by_files: bool, level: int, where: 
 
 def _diff_images(screen: Screen, names: tuple[str, str], level: int) -> int:
     from maixfs.cli.diff.drawing import Bytes, draw_images
-    from maixfs.flash.diff import compare_images
+    from maixfs.compare.diff import compare_images
 
     with opened_image(screen, Path(names[0])) as old, opened_image(screen, Path(names[1])) as new:
         found = compare_images(old.view, new.view)

@@ -17,7 +17,8 @@ from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.target import TargetPath, Where, Written
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where, Written
 
 MENDS = ("freq", "boot", "main", "config", "ide", "names")
 """What can be mended (a test holds them to the mends)."""
@@ -59,7 +60,7 @@ def doctor(
 
     Without TARGET it is the board in the folder "board".
     """
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     (one,) = places_or_default((place,) if place else (), "doctor")
     there = parse_target(one)
@@ -119,7 +120,7 @@ def _copy(screen: Screen, there: TargetPath, goal: Path) -> None:
     """Put a copy of the image beside it; raises ``TakenError`` for a place that is taken."""
     from maixfs.cli.flash.output import write_new
     from maixfs.host.files import read_file
-    from maixfs.target.errors import TakenError
+    from maixfs.image.errors import TakenError
 
     if goal.exists():
         raise TakenError(f"{goal} is there already", hint="name a file that is not")

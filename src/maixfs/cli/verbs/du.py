@@ -15,7 +15,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Where
+    from maixfs.image.entries import Where
 
 COLUMNS = [
     Column("takes", right=True),

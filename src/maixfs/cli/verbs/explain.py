@@ -15,8 +15,8 @@ from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.flash.address import Address
-    from maixfs.target import Where
+    from maixfs.explain.address import Address
+    from maixfs.image.entries import Where
 
 
 @verb(
@@ -33,7 +33,7 @@ def explain(screen: Screen, place: str, addresses: tuple[Address, ...], where: W
     SPIFFS block:3, page:37, file:/main.py@100; on a card cluster:5, fat:5 too. @ and a number go
     so many bytes on from there. The section is that of docs/SPEC.md.
     """
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     there = parse_target(place)
     if there.path:

@@ -15,7 +15,8 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Target, Where
+    from maixfs.image.entries import Where
+    from maixfs.image.target import Target
 
 
 @verb(
@@ -34,7 +35,7 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
 
     Without TARGET it is the board in the folder "board".
     """
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     (one,) = places_or_default((place,) if place else (), "gc")
     host = parse_target(one).whole

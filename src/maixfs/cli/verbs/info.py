@@ -17,8 +17,10 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
-    from maixfs.flash.records import Finding as ChipFinding
-    from maixfs.target import Finding, Report, TargetPath, Where
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Finding, Where
+    from maixfs.image.records import Finding as ChipFinding
+    from maixfs.image.report import Report
 
     Said = Finding | ChipFinding
 
@@ -45,7 +47,8 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
 
     Without TARGET it is the board in the folder "board".
     """
-    from maixfs.target import is_card, parse_target
+    from maixfs.image.address import parse_target
+    from maixfs.image.opening import is_card
 
     (one,) = places_or_default((place,) if place else (), "info")
     there = parse_target(one)
@@ -99,7 +102,8 @@ def _chip_info(screen: Screen, there: TargetPath, facts: ChipFacts, flags: bool)
 
 def _report_on(screen: Screen, there: TargetPath, facts: ChipFacts) -> Report | None:
     """Return the report on the one file system of a chip; ``None`` without a sound one."""
-    from maixfs.target import NoFileSystemError, Where
+    from maixfs.image.entries import Where
+    from maixfs.image.errors import NoFileSystemError
 
     if len(facts.areas) != 1:
         return None
@@ -122,7 +126,7 @@ def _card_info(screen: Screen, place: TargetPath) -> int:
     """Say what is on a card, also where no board would mount it."""
     from maixfs.cli.progress import Progress
     from maixfs.cli.sd.card import draw_findings, draw_partitions, health_text
-    from maixfs.target import summarize_card
+    from maixfs.image.cardreport import summarize_card
 
     with Progress(screen) as progress:
         summary = summarize_card(place, progress)

@@ -21,9 +21,9 @@ from maixfs.cli.wording import unit_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.flash.chart import Chart
-    from maixfs.flash.image import FlashImage
-    from maixfs.target import Written
+    from maixfs.draw.chart import Chart
+    from maixfs.image.entries import Written
+    from maixfs.image.flash import FlashImage
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _SECTOR = 0x1000
@@ -63,8 +63,8 @@ def map(  # noqa: A001 - the verb's name
 
     Without IMG it is the board in the folder "board".
     """
-    from maixfs.flash.image import FlashImage
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
+    from maixfs.image.flash import FlashImage
 
     if pages + wear + entropy > 1:
         raise UsageError("--pages, --wear and --entropy: one of them at a time")
@@ -99,7 +99,7 @@ def _chart(
     entropy: bool,
 ) -> tuple[Chart, list[str]]:
     """Return the chart that was asked for, and what is to be said under it."""
-    from maixfs.flash import chart
+    from maixfs.draw import chart
 
     if entropy:
         return chart.chart_entropy(image, unit), []
@@ -134,17 +134,17 @@ def _draw_files(
     svg, png = files
     if svg is None and png is None:
         return []
-    from maixfs.flash.picture import lay_out
+    from maixfs.draw.picture import lay_out
 
     picture = lay_out(chart, title, words)
     written = []
     if svg is not None:
-        from maixfs.flash.svg import draw_svg
+        from maixfs.draw.svg import draw_svg
 
         text = draw_svg(picture).encode("utf-8")
         written.append(write_new(screen, svg, text, force=force))
     if png is not None:
-        from maixfs.flash.png import draw_png
+        from maixfs.draw.png import draw_png
 
         written.append(write_new(screen, png, draw_png(picture), force=force))
     return written

@@ -14,7 +14,7 @@ from maixfs.cli.targets import by_host, opened, writing_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Where
+    from maixfs.image.entries import Where
 
 
 @verb(

@@ -19,7 +19,7 @@ from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.target import Written
+    from maixfs.image.entries import Written
 
 
 @verb(
@@ -43,12 +43,12 @@ def mkfs(
 
     Files that are there are lost only with --force.
     """
-    from maixfs.target import parse_target
+    from maixfs.image.address import parse_target
 
     place = parse_target(image)
     with Progress(screen, rates=place.slot is not None) as progress:
         if place.slot is not None:
-            from maixfs.target import format_partition
+            from maixfs.transfer.formatting import format_partition
 
             written = format_partition(
                 place, card.shape(layout), force=force, drives=drive, progress=progress
@@ -70,17 +70,19 @@ def mkfs(
 
 
 def _make_spiffs(place: Path, layout: NewLayout, force: bool, progress: Progress) -> Written:
-    from maixfs.target import make_image
+    from maixfs.transfer.images import make_image
 
     geometry, flash_size = layout.resolve()
     if not layout.is_given and place.is_dir():
-        from maixfs.board.config import BoardConfig
+        from maixfs.image.boardconfig import BoardConfig
 
         geometry = BoardConfig.load(place).geometry
     return make_image(place, geometry, flash_size=flash_size, force=force, progress=progress)
 
 
 def _is_card(place: Path) -> bool:
-    from maixfs.target import TargetPath, Where, is_card
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where
+    from maixfs.image.opening import is_card
 
     return place.exists() and is_card(TargetPath(place), Where())

@@ -16,7 +16,8 @@ from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.target import Target, Where
+    from maixfs.image.entries import Where
+    from maixfs.image.target import Target
 
 
 @verb(

@@ -110,7 +110,9 @@ def _card(text: str) -> int | str:
 
 def _geometry_in(dump: str, board: str) -> Geometry | None:
     """Return the geometry of the file system in a dump, ``None`` where none is sure."""
-    from maixfs.target import AmbiguousError, Kind, NoFileSystemError, open_target
+    from maixfs.image.entries import Kind
+    from maixfs.image.errors import AmbiguousError, NoFileSystemError
+    from maixfs.image.opening import open_target
 
     try:
         with open_target(Path(dump)) as target:
@@ -140,7 +142,7 @@ def _refuse_small(geometry: Geometry, part: str | None, flash_size: int | None) 
 
 
 def _as_json(board: str, config: BoardConfig, dump: str | None) -> dict[str, Any]:
-    from maixfs.target.spiffs.report import geometry_dict
+    from maixfs.image.report import geometry_dict
 
     return {
         "board": board,

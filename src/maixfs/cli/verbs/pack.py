@@ -19,7 +19,8 @@ from maixfs.cli.wording import count_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.target import Packed, PackedCard
+    from maixfs.transfer.cardpacking import PackedCard
+    from maixfs.transfer.packing import Packed
 
 
 @verb(
@@ -78,7 +79,7 @@ def pack(
     with Progress(screen, rates=as_card) as progress:
         packed: Packed | PackedCard
         if as_card:
-            from maixfs.target import pack_card
+            from maixfs.transfer.cardpacking import pack_card
 
             shape = card.shape(layout)
             packed = pack_card(
@@ -86,7 +87,7 @@ def pack(
                 keep_times=keep_times, progress=progress, **options,
             )  # fmt: skip
         else:
-            from maixfs.target import pack_folder
+            from maixfs.transfer.packing import pack_folder
 
             if card.is_given or keep_times:
                 raise UsageError("a SPIFFS has no clusters, label or times", hint="--format card")
@@ -106,7 +107,7 @@ def pack(
 
 
 def _contents(packed: Packed | PackedCard) -> str:
-    from maixfs.target import Packed
+    from maixfs.transfer.packing import Packed
 
     files = count_text(packed.files, "file")
     if isinstance(packed, Packed):
@@ -116,7 +117,7 @@ def _contents(packed: Packed | PackedCard) -> str:
 
 
 def _as_json(packed: Packed | PackedCard) -> dict[str, Any]:
-    from maixfs.target import Packed
+    from maixfs.transfer.packing import Packed
 
     sha256 = packed.sha256 or None
     about: dict[str, Any] = {

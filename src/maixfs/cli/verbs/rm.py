@@ -15,7 +15,9 @@ from maixfs.cli.targets import by_host, opened, writing_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Target, TargetPath, Where
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Entry, Where
+    from maixfs.image.target import Target
 
 
 @verb(
@@ -68,7 +70,7 @@ def rm(
 
 def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> Iterator[Entry]:
     """Yield the files that go, each once; raises before anything is removed."""
-    from maixfs.target import MissingError, TargetError
+    from maixfs.image.errors import MissingError, TargetError
 
     seen: set[str] = set()
     for path in paths:

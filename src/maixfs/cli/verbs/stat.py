@@ -14,7 +14,8 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, size_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Volume, Where
+    from maixfs.image.entries import Entry, Where
+    from maixfs.image.volume import Volume
 
 
 @verb(

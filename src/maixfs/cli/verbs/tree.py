@@ -16,7 +16,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.target import Entry, Where
+    from maixfs.image.entries import Entry, Where
 
 
 @verb(

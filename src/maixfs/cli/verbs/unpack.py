@@ -16,7 +16,8 @@ from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.target import TargetPath, Where, Written
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where, Written
 
 
 @verb(
@@ -36,8 +37,9 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     then 1. Of a card with several partitions each goes into a folder of its own, named as a board
     mounts it; board:/ stands for all that a board has mounted.
     """
-    from maixfs.target import UnpackError, parse_target
-    from maixfs.target import unpack as unpack_files
+    from maixfs.image.address import parse_target
+    from maixfs.transfer.unpacking import UnpackError
+    from maixfs.transfer.unpacking import unpack as unpack_files
 
     there = parse_target(place)
     written: list[Written] = []

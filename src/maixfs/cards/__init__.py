@@ -1,0 +1,61 @@
+"""Whole cards: made, examined, converted, and moved between images and drives.
+
+    new_card(Path("card.img"), 8 << 30)                  # MBR and FAT32
+    with FileSectors.open("card.img") as card:
+        print(examine(card).verdict)                     # would a board mount it?
+
+The names below are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from maixfs.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from maixfs.cards.doctor import examine, examine_slot
+    from maixfs.cards.errors import CardError, ProofError
+    from maixfs.cards.fix import Fixed, fix_card
+    from maixfs.cards.make import (
+        NewCard,
+        NewPartition,
+        PartitionWish,
+        new_card,
+        write_card_layout,
+    )
+    from maixfs.cards.report import CardReport, Finding, PartitionReport, Severity
+    from maixfs.cards.transfer import Transfer, read_card, write_card
+
+__all__ = [
+    "CardError",
+    "CardReport",
+    "Finding",
+    "Fixed",
+    "NewCard",
+    "NewPartition",
+    "PartitionReport",
+    "PartitionWish",
+    "ProofError",
+    "Severity",
+    "Transfer",
+    "examine",
+    "examine_slot",
+    "fix_card",
+    "new_card",
+    "read_card",
+    "write_card",
+    "write_card_layout",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "doctor": ("examine", "examine_slot"),
+        "errors": ("CardError", "ProofError"),
+        "fix": ("Fixed", "fix_card"),
+        "make": ("NewCard", "NewPartition", "PartitionWish", "new_card", "write_card_layout"),
+        "report": ("CardReport", "Finding", "PartitionReport", "Severity"),
+        "transfer": ("Transfer", "read_card", "write_card"),
+    },
+)

@@ -1,0 +1,105 @@
+"""Which sectors of a card have to be copied, and the copying of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+from maixfs.cards.fattable import FatTable
+from maixfs.cards.report import Progress
+from maixfs.host.files import HostFile
+from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.media import FileSectors
+from maixfs.sd.overlay import Overlay
+
+Extent: TypeAlias = tuple[int, int]
+"""First sector and number of sectors."""
+PIECE = 2048
+"""Sectors that are copied in one go, 1 MiB."""
+_GAP = 2048
+"""Free sectors that are worth being left out; less is copied along."""
+
+
+def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
+    """Yield the extents that are no holes of the host's file; everything where none is known."""
+    if isinstance(device, Overlay):
+        end = start + sectors
+        known = [*data_extents(device.below, start, sectors), *device.runs()]
+        yield from without(start, end, [*without(start, end, known)])
+        return
+    if not isinstance(device, FileSectors):
+        yield start, sectors
+        return
+    file = HostFile(device.path)
+    try:
+        for first, end in file.data_extents(start * SECTOR, (start + sectors) * SECTOR):
+            low = first // SECTOR
+            yield low, -(-end // SECTOR) - low
+    finally:
+        file.close()
+
+
+def free_extents(table: FatTable, volume_start: int) -> Iterator[Extent]:
+    """Yield the extents of free clusters of a volume, in sectors of the card."""
+    import numpy as np
+
+    layout = table.layout
+    free = np.zeros(len(table.table) - 1, np.int8)  # from cluster 2 on, and one after the last
+    free[:-1] = table.table[2:] == 0
+    edges = np.flatnonzero(np.diff(free, prepend=np.int8(0)))
+    for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        length = (end - first) * layout.cluster_sectors
+        if length >= _GAP:
+            yield volume_start + layout.sector_of(first + 2), length
+
+
+def without(start: int, end: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
+    """Yield what is left of the sectors from ``start`` to ``end`` without the ``gaps``."""
+    at = start
+    for first, length in sorted(gaps):
+        if first > at:
+            yield at, min(first, end) - at
+        at = max(at, first + length)
+        if at >= end:
+            return
+    if at < end:
+        yield at, end - at
+
+
+def pieces_of(extents: Iterable[Extent]) -> Iterator[Extent]:
+    """Cut extents into pieces of at most ``PIECE`` sectors."""
+    for start, length in extents:
+        for offset in range(0, length, PIECE):
+            yield start + offset, min(PIECE, length - offset)
+
+
+def copy_extents(
+    source: SectorDevice,
+    destination: SectorDevice,
+    extents: Iterable[Extent],
+    *,
+    shift: int = 0,
+    progress: Progress | None = None,
+    total: int = 0,
+) -> None:
+    """Copy extents to ``shift`` sectors further on a blank destination; zeros stay holes.
+
+    ``progress`` hears of bytes out of ``total``.
+    """
+    buffer = memoryview(bytearray(PIECE * SECTOR))
+    done = 0
+    for sector, count in pieces_of(extents):
+        view = buffer[: count * SECTOR]
+        source.readinto(sector, view)
+        if any_data(view):
+            destination.write(sector + shift, view)
+        done += len(view)
+        if progress is not None:
+            progress("copy", done, max(total, done))
+
+
+def any_data(view: memoryview) -> bool:
+    """Tell whether anything but zeros is in there."""
+    import numpy as np
+
+    return bool(np.frombuffer(view, np.uint64).any())

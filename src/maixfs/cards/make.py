@@ -1,0 +1,162 @@
+"""New cards: a partition table and FAT volumes in an image that appears whole."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from maixfs.cards.errors import CardError
+from maixfs.cards.outfile import new_image
+from maixfs.errors import UsageError
+from maixfs.fat.entries import Clock
+from maixfs.fat.errors import FatError, FResult
+from maixfs.fat.geometry import FatGeometry
+from maixfs.fat.mkfs import format_volume
+from maixfs.sd.device import SECTOR, SectorDevice, zero_sectors
+from maixfs.sd.mbr import Partition, make_mbr, partition_type, plan_partitions
+
+FIXED_TIME = (0x21, 0)
+"""Date and time of labels where the same call is to write the same bytes: 1980-01-01."""
+_SERIAL_STEP = 0x9E3779B1
+"""Between the serial numbers of the partitions of a card: a prime near 2^32 / phi."""
+_FAT32_AT_LEAST = 34 << 20
+"""Bytes from which on a volume can be FAT32, with clusters of one sector."""
+
+Layout = Literal["fatfs", "mkfs.fat"]
+
+
+class PartitionWish(NamedTuple):
+    """A partition that a new card is to have."""
+
+    size: str | int = "rest"
+    """Bytes, ``512M``, ``25%`` or ``rest``."""
+    fat_type: int | None = None
+    """32, 16 or 12; ``None``: FAT32 where there is room for it."""
+    label: str = ""
+    cluster_size: int | None = None
+    """Bytes; ``None`` leaves it to the layout."""
+
+
+class NewPartition(NamedTuple):
+    """A partition that was made."""
+
+    number: int
+    """Slot from 1; 0: the volume starts at sector 0, and there is no table."""
+    type: int
+    start: int
+    sectors: int
+    label: str
+    volume: FatGeometry
+
+
+class NewCard(NamedTuple):
+    """A card that was made."""
+
+    sectors: int
+    partitions: tuple[NewPartition, ...]
+
+
+def new_card(
+    path: Path,
+    size: int,
+    partitions: Sequence[PartitionWish] = (PartitionWish(),),
+    *,
+    align: str = "1MiB",
+    layout: Layout = "mkfs.fat",
+    serial: int | None = None,
+    superfloppy: bool = False,
+    force: bool = False,
+    clock: Clock | None = None,
+) -> NewCard:
+    """Make a sparse card image of ``size`` bytes; it is there whole, or not at all.
+
+    ``serial`` is the number of the disk, from which the volumes' serial numbers follow: with one
+    the same call writes the same bytes. Without, it is random. ``superfloppy`` makes one volume
+    without a partition table, which no board mounts when it starts. Raises
+    ``OccupiedError`` where a file is there already (unless ``force``), ``DeviceError`` where the
+    host refuses, ``UsageError``, ``CardError``, ``FatError``.
+    """
+    sectors, odd = divmod(size, SECTOR)
+    if odd or sectors < 1:
+        raise UsageError(f"a card has whole sectors of {SECTOR} bytes, not {size} bytes")
+    with new_image(path, sectors, force=force) as device:
+        return write_card_layout(
+            device, partitions, align=align, layout=layout, serial=serial,
+            superfloppy=superfloppy, clock=clock,
+        )  # fmt: skip
+
+
+def write_card_layout(
+    device: SectorDevice,
+    partitions: Sequence[PartitionWish] = (PartitionWish(),),
+    *,
+    align: str = "1MiB",
+    layout: Layout = "mkfs.fat",
+    serial: int | None = None,
+    superfloppy: bool = False,
+    clock: Clock | None = None,
+) -> NewCard:
+    """Partition and format ``device``; everything that was on it is lost. See ``new_card``."""
+    if clock is None and serial is not None:
+        clock = _fixed_clock
+    disk_id = secrets.randbits(32) if serial is None else serial
+    maker = _Maker(device, layout, disk_id, clock)
+    if superfloppy:
+        if len(partitions) != 1:
+            raise UsageError("a card without a partition table has one volume")
+        return NewCard(device.sectors, (maker.make(0, partitions[0], 0, device.sectors),))
+    sizes = [wish.size for wish in partitions]
+    planned = plan_partitions(device.sectors, sizes, align=align)
+    zero_sectors(device, 0, planned[0].start)  # tables of former times
+    made = [
+        maker.make(place.slot, wish, place.start, place.sectors)
+        for place, wish in zip(planned, partitions, strict=True)
+    ]
+    slots = [Partition(one.number, one.type, one.start, one.sectors) for one in made]
+    device.write(0, make_mbr(slots, disk_id=disk_id))
+    device.sync()
+    return NewCard(device.sectors, tuple(made))
+
+
+class _Maker:
+    """Formats the volumes of one card."""
+
+    def __init__(
+        self, device: SectorDevice, layout: Layout, serial: int, clock: Clock | None
+    ) -> None:
+        self._device = device
+        self._layout = layout
+        self._serial = serial
+        self._clock = clock
+
+    def make(self, number: int, wish: PartitionWish, start: int, sectors: int) -> NewPartition:
+        """Format one; raises ``CardError`` where it cannot be what was wished."""
+        fat_type = wish.fat_type or (32 if sectors * SECTOR >= _FAT32_AT_LEAST else None)
+        try:
+            volume = self._format(wish, start, sectors, fat_type, number)
+        except FatError as error:
+            if error.result is not FResult.MKFS_ABORTED:
+                raise
+            if wish.fat_type or wish.cluster_size or fat_type is None:
+                about = f"partition {number}" if number else "the volume"
+                raise CardError(f"{about}: {error}", hint=error.hint) from error
+            volume = self._format(wish, start, sectors, None, number)
+        kind = partition_type(volume.fat_type, start, sectors)
+        label = volume.label if wish.label else ""
+        return NewPartition(number, kind, start, sectors, label, volume)
+
+    def _format(
+        self, wish: PartitionWish, start: int, sectors: int, fat_type: int | None, number: int
+    ) -> FatGeometry:
+        return format_volume(
+            self._device, start, sectors,
+            fat_type=fat_type, cluster_size=wish.cluster_size, layout=self._layout,
+            label=wish.label, serial=self._serial + number * _SERIAL_STEP & 0xFFFFFFFF,
+            clock=self._clock,
+        )  # fmt: skip
+
+
+def _fixed_clock() -> tuple[int, int]:
+    return FIXED_TIME

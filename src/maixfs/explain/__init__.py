@@ -1,0 +1,1 @@
+"""What each byte of an image means."""

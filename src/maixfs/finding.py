@@ -1,0 +1,1 @@
+"""What an examination says of an image: one record for every rule and command."""

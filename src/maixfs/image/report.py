@@ -1,0 +1,180 @@
+"""Everything that ``info`` says of a target: as values and as a dictionary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maixfs.errors import DeviceError
+from maixfs.image.entries import Finding, Kind
+from maixfs.image.errors import TargetError
+from maixfs.image.outside import Firmware, read_firmware, written_outside
+from maixfs.image.spiffs.health import examine
+from maixfs.image.spiffs.room import SpiffsRoom
+from maixfs.nor.device import SECTOR
+from maixfs.spiffs import PRESETS, Geometry, ondisk
+
+if TYPE_CHECKING:
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.cardreport import CardSummary
+    from maixfs.image.source import Source
+    from maixfs.image.spiffs.volume import SpiffsView
+
+
+class Counts(NamedTuple):
+    """How often units were erased."""
+
+    least: int
+    mean: float
+    most: int
+
+
+class BoardFacts(NamedTuple):
+    """What a board is made of."""
+
+    part: str
+    driver: str
+    profile: str
+    holder: int | None
+    """The process that has it powered on (0: not known which), or ``None``."""
+
+
+class Report(NamedTuple):
+    """What is known of a target."""
+
+    kind: Kind
+    host: str
+    size: int
+    board: BoardFacts | None
+    mount_point: str
+    geometry: Geometry
+    preset: str | None
+    """Name of the preset of the same format."""
+    confidence: float | None
+    """How sure the geometry is, up to 1; ``None`` where it was not found but given."""
+    reasons: tuple[str, ...]
+    room: SpiffsRoom
+    block_erases: Counts | None
+    """By the counters in the file system, per block."""
+    sector_erases: Counts | None
+    """By the wear file beside a board's flash, per sector of the area."""
+    firmware: Firmware | None
+    card: CardSummary | None
+    """What is in the slot of a board."""
+    written_outside: int
+    """Bytes of sectors outside of the file system that are not blank."""
+    findings: tuple[Finding, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(finding.is_problem for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it all as plain values that JSON has."""
+        geometry = self.geometry
+        values: dict[str, Any] = {"target": self.host, **self._asdict()}
+        del values["host"]
+        values |= {
+            "kind": str(self.kind),
+            "board": self.board and self.board._asdict(),
+            "geometry": geometry_dict(geometry),
+            "mkspiffs": geometry.mkspiffs_flags(),
+            "spiffsgen": geometry.spiffsgen_flags(),
+            "reasons": [*self.reasons],
+            "room": self.room.as_dict(),
+            "block_erases": self.block_erases and self.block_erases._asdict(),
+            "sector_erases": self.sector_erases and self.sector_erases._asdict(),
+            "firmware": self.firmware and self.firmware._asdict(),
+            "card": self.card and self.card.as_dict(),
+            "findings": [finding._asdict() for finding in self.findings],
+            "healthy": self.healthy,
+        }
+        return values
+
+
+def geometry_dict(geometry: Geometry) -> dict[str, Any]:
+    """Return the fields that make two geometries different."""
+    from dataclasses import fields
+
+    return {
+        field.name: getattr(geometry, field.name) for field in fields(Geometry) if field.compare
+    }
+
+
+def make_report(target: SpiffsView) -> Report:
+    """Look at everything; nothing is written."""
+    image, geometry, detection = target.medium.image, target.geometry, target.detection
+    bare = target.kind is Kind.SPIFFS_IMAGE
+    card, trouble = _card_of(target.medium.source)
+    return Report(
+        kind=target.kind,
+        host=str(target.host),
+        size=len(image),
+        board=_board_facts(target.medium.source.config, target.medium.holder),
+        mount_point=target.mount.point,
+        geometry=geometry,
+        preset=detection.preset if detection else _preset_of(geometry),
+        confidence=detection.confidence if detection else None,
+        reasons=tuple(map(str, detection.reasons)) if detection else (),
+        room=target.room(),
+        block_erases=_block_erases(image, geometry),
+        sector_erases=_sector_erases(target),
+        firmware=None if bare else read_firmware(image),
+        card=card,
+        written_outside=0 if bare else written_outside(image, geometry),
+        findings=(*trouble, *examine(target)),
+    )
+
+
+def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
+    """Look through the card in a board's slot; say why that cannot be done."""
+    if source.config is None or source.folder is None:
+        return None, []
+    image = source.config.sd.path(source.folder)
+    if image is None:
+        return None, []
+    from maixfs.image.cardreport import summarize_file
+    from maixfs.image.fat.medium import no_image
+
+    error: TargetError | DeviceError
+    if image.exists():
+        try:
+            return summarize_file(image, str(image)), []
+        except (TargetError, DeviceError) as reason:
+            error = reason
+    else:
+        error = no_image(image, source.folder)
+    return None, [Finding("card", True, str(error), hint=error.hint)]
+
+
+def _board_facts(config: BoardConfig | None, holder: int | None) -> BoardFacts | None:
+    if config is None:
+        return None
+    return BoardFacts(config.part, config.driver, config.profile, holder)
+
+
+def _preset_of(geometry: Geometry) -> str | None:
+    for name, preset in PRESETS.items():
+        if preset == geometry:
+            return name
+    return None
+
+
+def _block_erases(image: memoryview, geometry: Geometry) -> Counts | None:
+    starts = range(geometry.base, geometry.base + geometry.size, geometry.block_size)
+    counts = [ondisk.ERASE_COUNT.unpack(image, at + geometry.magic_offset)[0] for at in starts]
+    return _counts([count for count in counts if count != ondisk.ID_FREE])
+
+
+def _sector_erases(target: SpiffsView) -> Counts | None:
+    wear, geometry = target.medium.wear, target.geometry
+    if wear is None:
+        return None
+    first = geometry.base // SECTOR
+    return _counts([*wear[first : first + geometry.size // SECTOR]])
+
+
+def _counts(counts: list[int]) -> Counts | None:
+    if not counts:
+        return None
+    return Counts(min(counts), sum(counts) / len(counts), max(counts))

@@ -1,0 +1,1 @@
+"""Images and packages composed from parts, and taken apart."""

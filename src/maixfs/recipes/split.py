@@ -1,0 +1,193 @@
+"""Take a flash apart into files, and a recipe that puts the very same flash together again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from maixfs.firmware.errors import FirmwareError
+from maixfs.firmware.firmware import Firmware, unwrap, wrap
+from maixfs.image.flash import FlashImage
+from maixfs.image.layout import SECTOR, Layout, find_layout
+from maixfs.image.records import BOOT_CONFIG, MODEL, SPIFFS, Found
+from maixfs.nor import Buffer
+from maixfs.nor.device import ERASED, blank
+from maixfs.recipes.compose import DEFAULT_LAYOUT
+from maixfs.recipes.conflicts import find_conflicts
+from maixfs.recipes.pieces import Piece
+from maixfs.recipes.present import find_present
+
+RECIPE_NAME = "recipe.toml"
+_SHORT_RUN = 0x10000
+"""Erased or zero bytes between data that are fewer than these stay with the data."""
+_ZEROS = bytes(SECTOR)
+_TABLES = ("firmware", "model", "spiffs", "raw", "fill")
+
+
+class SplitPart(NamedTuple):
+    """A part of a flash."""
+
+    kind: str
+    """The table of the recipe that it is in: firmware, model, spiffs, raw, or fill."""
+    name: str
+    """Of its file; a fill has none."""
+    address: int
+    size: int
+    """Bytes that it takes in the flash."""
+    data: bytes
+    """What goes into the file; of a firmware its payload, without header and hash."""
+    dio: bool = False
+    value: int = 0
+    """Of a fill, the byte."""
+
+
+class Split(NamedTuple):
+    """A flash, taken apart."""
+
+    parts: tuple[SplitPart, ...]
+    """By address; what is in none of them is erased."""
+    recipe: str
+    """The text of the recipe."""
+
+
+def split(image: Buffer) -> Split:
+    """Return the parts of a flash, and the recipe that builds it again, byte for byte.
+
+    What is known becomes a part of its kind, if a recipe may have it there; all else that is not
+    erased becomes raw data.
+    """
+    data = bytes(image)
+    layout = FlashImage(data).layout or find_layout(DEFAULT_LAYOUT)
+    known = [_known(found, data, layout) for found in find_present(data)]
+    parts: list[SplitPart] = []
+    at = 0
+    for part in known:
+        parts += _rest(data, at, part.address)
+        parts.append(part)
+        at = part.address + part.size
+    parts += _rest(data, at, len(data))
+    whole = tuple(_with_data_behind(parts))
+    return Split(whole, recipe_text(whole, layout, len(data)))
+
+
+def _known(found: Found, data: bytes, layout: Layout) -> SplitPart:
+    """Return the part that something found becomes."""
+    content = data[found.start : found.end]
+    place = f"0x{found.start:06X}"
+    if isinstance(found.what, Firmware):
+        part = _firmware(found.what, content, found.kind)
+    elif found.kind == MODEL:
+        part = SplitPart("model", f"model-{place}.kmodel", found.start, len(content), content)
+    elif found.kind == SPIFFS:
+        part = SplitPart("spiffs", f"spiffs-{place}.bin", found.start, len(content), content)
+    else:
+        name = "config" if found.kind == BOOT_CONFIG else "data"
+        part = SplitPart("raw", f"{name}-{place}.bin", found.start, len(content), content)
+    piece = Piece(part.name, part.kind, part.address, content)
+    refused = any(one.is_error for one in find_conflicts([piece], layout, len(data), None))
+    if part.kind != "raw" and refused:
+        part = part._replace(kind="raw", data=content)
+    return part
+
+
+def _firmware(firmware: Firmware, content: bytes, kind: str) -> SplitPart:
+    """Return a firmware's payload where wrapping it gives the same bytes, else all of it."""
+    place = firmware.address
+    stem = "firmware" if kind == "firmware" else "kboot"
+    name = f"{stem}.bin" if not place and stem == "firmware" else f"{stem}-0x{place:06X}.bin"
+    part = SplitPart("firmware", name, place, len(content), content, firmware.dio)
+    try:
+        payload = unwrap(content)
+        if wrap(payload, dio=firmware.dio) == content:
+            return part._replace(data=payload)
+    except FirmwareError:
+        pass  # encrypted, damaged or without header: it stays as it lies there
+    return part._replace(kind="raw")
+
+
+def _rest(data: bytes, start: int, end: int) -> Iterator[SplitPart]:
+    """Yield what lies between two known parts and is not erased."""
+    for kind, first, last in _merged(_runs(data, start, end)):
+        name = f"data-0x{first:06X}.bin"
+        if kind == "zero":
+            yield SplitPart("fill", "", first, last - first, b"")
+        elif kind == "data":
+            yield SplitPart("raw", name, first, last - first, data[first:last])
+
+
+_Run = tuple[str, int, int]
+
+
+def _runs(data: bytes, start: int, end: int) -> Iterator[_Run]:
+    """Yield runs of sectors, or parts of them, that are erased, zero or neither."""
+    kind, first, at = "", start, start
+    while at < end:
+        last = min(at + SECTOR - at % SECTOR, end)
+        piece = data[at:last]
+        now = "data"
+        if piece[0] in (0, ERASED):
+            now = "erased" if piece == blank(len(piece)) else now
+            now = "zero" if piece == _ZEROS[: len(piece)] else now
+        if now != kind:
+            if first < at:
+                yield kind, first, at
+            kind, first = now, at
+        at = last
+    if first < end:
+        yield kind, first, end
+
+
+def _merged(runs: Iterator[_Run]) -> list[_Run]:
+    """Return runs of which short ones between data are a part of the data."""
+    merged: list[_Run] = []
+    for run in runs:
+        kind, _, end = run
+        gap = merged[-1] if merged else ("", 0, 0)
+        is_short = gap[0] in ("erased", "zero") and gap[2] - gap[1] < _SHORT_RUN
+        if kind == "data" and is_short and len(merged) > 1 and merged[-2][0] == "data":
+            merged[-2:] = [("data", merged[-2][1], end)]
+        else:
+            merged.append(run)
+    return merged
+
+
+def _with_data_behind(parts: Sequence[SplitPart]) -> Iterator[SplitPart]:
+    """Yield the parts; data that follows a model at once belongs to it.
+
+    The records of a model tell its least size: some have more behind them.
+    """
+    previous: SplitPart | None = None
+    for part in parts:
+        joins = previous is not None and previous.address + previous.size == part.address
+        if previous is not None and joins and (previous.kind, part.kind) == ("model", "raw"):
+            size = previous.size + part.size
+            previous = previous._replace(size=size, data=previous.data + part.data)
+            continue
+        if previous is not None:
+            yield previous
+        previous = part
+    if previous is not None:
+        yield previous
+
+
+def recipe_text(parts: Sequence[SplitPart], layout: Layout, size: int) -> str:
+    """Return the recipe of a flash of ``size`` bytes; addresses in hex, as people read them."""
+    lines = [f"# {layout.title}", f'layout = "{layout.name}"', f"chip_size = {size:#x}"]
+    for kind in _TABLES:
+        for part in parts:
+            if part.kind == kind:
+                lines += ["", f"[[{kind}]]", *_keys(part)]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(part: SplitPart) -> Iterator[str]:
+    if part.kind == "fill":
+        yield f"value = {part.value:#04x}"
+    else:
+        yield f"{'image' if part.kind == 'spiffs' else 'file'} = {json.dumps(part.name)}"
+    yield f"address = 0x{part.address:06X}"
+    if part.kind == "fill":
+        yield f"size = {part.size:#x}"
+    if part.dio and part.kind == "firmware":
+        yield "dio = true"

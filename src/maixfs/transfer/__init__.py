@@ -1,0 +1,1 @@
+"""Files and folders copied between the host and images."""

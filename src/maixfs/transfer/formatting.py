@@ -1,0 +1,109 @@
+"""An empty file system in a partition of a card that is there."""
+
+from __future__ import annotations
+
+from maixfs.errors import UsageError
+from maixfs.fat import FatError
+from maixfs.fat.mkfs import format_volume
+from maixfs.image.address import TargetPath
+from maixfs.image.entries import Progress, Written
+from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
+from maixfs.image.fat.medium import CardMedium
+from maixfs.image.source import find_source, locked
+from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.errors import SectorError
+from maixfs.sd.mbr import Partition, make_mbr, partition_type, read_mbr
+from maixfs.transfer.cardpacking import CardShape
+
+_DISK_ID = slice(0x1B8, 0x1BC)
+_BOOT_CODE = slice(0, 0x1B8)
+_FAT32_AT_LEAST = (34 << 20) // SECTOR
+"""Sectors from which on a volume can be FAT32, with clusters of one sector."""
+_LOOKED_AT = 64
+"""Sectors at the start of a partition that tell whether anything is in it."""
+
+
+def format_partition(
+    place: TargetPath,
+    shape: CardShape,
+    *,
+    serial: int | None = None,
+    force: bool = False,
+    drives: bool = False,
+    progress: Progress | None = None,
+) -> Written:
+    """Make an empty FAT volume in the partition ``place.slot`` of a card; all else stays.
+
+    Its type in the partition table is made to fit. Raises ``TakenError`` where something is in
+    it and ``force`` is not given, ``UsageError`` for a slot that is empty, ``TargetError`` where
+    the host refuses or no such volume can be; the card is then as it was.
+    """
+    source = find_source(place.host, writable=True, drives=drives)
+    with locked(source):
+        medium = CardMedium(source.file, source.stamp, writable=True)
+        try:
+            partition = _partition(medium.device, place)
+            if not force:
+                _refuse_full(medium.device, partition, place)
+            _format(medium.device, partition, shape, serial)
+            written = medium.save(progress)
+        except (FatError, SectorError) as error:
+            raise TargetError(f"{place}: {error}", hint=error.hint) from error
+        finally:
+            medium.close()
+    if written is None:
+        raise TargetError(f"{place}: nothing was written")
+    return written
+
+
+def _partition(device: SectorDevice, place: TargetPath) -> Partition:
+    table = read_mbr(device)
+    if not table.signature or table.superfloppy or table.gpt is not None:
+        raise NoFileSystemError(
+            f"{place.host} has no partition table that a board reads",
+            hint=f"maixfs sd doctor {place.host} says more; maixfs sd new makes a card",
+        )
+    for partition in table.slots:
+        if partition.slot == place.slot and partition.used and not partition.extended:
+            return partition
+    used = ", ".join(f"{place.host}@{one.slot}" for one in table.used)
+    raise UsageError(
+        f"{place.host} has no partition {place.slot}",
+        hint=f"there is {used}" if used else "its partition table is empty",
+    )
+
+
+def _refuse_full(device: SectorDevice, partition: Partition, place: TargetPath) -> None:
+    count = min(_LOOKED_AT, partition.sectors, device.sectors - partition.start)
+    if any(device.read(partition.start, count)):
+        raise TakenError(
+            f"{place}: the partition is not blank: all files in it would go",
+            hint="--force formats it; maixfs unpack saves the files first",
+        )
+
+
+def _format(
+    device: SectorDevice, partition: Partition, shape: CardShape, serial: int | None
+) -> None:
+    if shape.size not in (None, partition.sectors * SECTOR):
+        raise UsageError(
+            "a partition keeps its size", hint="maixfs sd new makes a card with others"
+        )
+    geometry = format_volume(
+        device,
+        partition.start,
+        partition.sectors,
+        fat_type=shape.fat_type or (32 if partition.sectors >= _FAT32_AT_LEAST else None),
+        cluster_size=shape.cluster_size,
+        layout="mkfs.fat",
+        label=shape.label,
+        serial=serial,
+    )
+    sector = device.read(0, 1)
+    kind = partition_type(geometry.fat_type, partition.start, partition.sectors)
+    slots = [
+        one._replace(type=kind) if one.slot == partition.slot else one
+        for one in read_mbr(device).used
+    ]
+    number = int.from_bytes(sector[_DISK_ID], "little")
+    device.write(0, make_mbr(slots, disk_id=number, boot_code=sector[_BOOT_CODE]))

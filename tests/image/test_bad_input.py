@@ -1,0 +1,210 @@
+"""Host files that are no targets: one sentence says why, and nothing is written."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from image.places import FILES, MAIXPY, SMALL, flash_of, make_bare, make_image, snapshot
+from maixfs.errors import DeviceError, MaixfsError
+from maixfs.host.files import make_folder, read_file
+from maixfs.image.entries import Kind
+from maixfs.image.errors import AmbiguousError, NoFileSystemError, UnreadableError
+from maixfs.image.opening import open_target
+from maixfs.nor import NorError
+from maixfs.nor.view import ImageDevice
+from maixfs.spiffs import PRESETS, Geometry
+from maixfs.spiffs.pack import pack
+
+FAT = (b"\xeb\x58\x90MSDOS5.0".ljust(0x52, b"\0") + b"FAT32   ").ljust(510, b"\0") + b"\x55\xaa"
+SIZE = 0x100000
+FOREIGN = {
+    "blank": (b"\xff" * SIZE, "it is blank"),
+    "zeros": (bytes(SIZE), "it is all zeros"),
+    "noise": (random.Random(2).randbytes(SIZE), "none of the known geometries fits"),
+    "text": (b"A line of text that goes on.\r\n" * 9000, "it is a text file"),
+    "utf8": ("日本語のテキスト\n".encode() * 9000, "it is a text file"),
+    "fat": (FAT.ljust(SIZE, b"\0"), "its boot sector is damaged"),
+    "card": (bytes(510) + b"\x55\xaa" + b"\1" * SIZE, "it begins like a disk or card"),
+    "gzip": (gzip.compress(random.Random(3).randbytes(60000)), r"it is compressed \(gzip\)"),
+    "elf": (b"\x7fELF" + bytes(SIZE), "it is an ELF program"),
+    "kfpkg": (b"PK\x03\x04" + bytes(SIZE), "it is a zip archive"),
+    "littlefs": (b"\1\0\0\0\xf0\x0f\xff\xf7littlefs" + bytes(SIZE), "it is a littlefs image"),
+}
+
+
+@pytest.mark.parametrize("name", list(FOREIGN))
+@pytest.mark.parametrize("writable", [False, True])
+def test_what_is_no_spiffs_is_named(tmp_path: Path, name: str, writable: bool) -> None:
+    content, message = FOREIGN[name]
+    host = tmp_path / "file"
+    host.write_bytes(content)
+    before = snapshot(tmp_path)
+    with pytest.raises(NoFileSystemError, match=f": {message}") as caught:
+        open_target(host, writable=writable)
+    assert caught.value.hint is not None
+    assert isinstance(caught.value, ValueError)
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 4096, 12287])
+def test_what_is_too_small(tmp_path: Path, size: int) -> None:
+    host = tmp_path / "file"
+    host.write_bytes(bytes(size))
+    with pytest.raises(MaixfsError, match=r"is empty|too few"):
+        open_target(host)
+
+
+def test_what_is_too_large(tmp_path: Path) -> None:
+    host = tmp_path / "file"
+    with host.open("wb") as stream:
+        stream.truncate((64 << 20) + 1)
+    with pytest.raises(NoFileSystemError, match="it is blank"):
+        open_target(host)
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    for writable in (False, True):
+        with pytest.raises(FileNotFoundError, match="does not exist"):
+            open_target(tmp_path / "none", writable=writable)
+    with pytest.raises(FileNotFoundError):
+        open_target(str(tmp_path / "none") + ":/flash")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_no_host_has() -> None:
+    with pytest.raises(DeviceError, match="not a name"):
+        open_target("a\0b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this host has no pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DeviceError, match="neither a file nor a folder"):
+        open_target(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the host lets everybody read")
+def test_what_may_not_be_read(tmp_path: Path) -> None:
+    host = make_bare(tmp_path, SMALL).host
+    host.chmod(0)
+    with pytest.raises(PermissionError):
+        open_target(host)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+def test_a_dump_that_ends_too_soon(tmp_path: Path, kept: float) -> None:
+    image = flash_of(SMALL, 0x100000, FILES)
+    host = tmp_path / "cut.img"
+    host.write_bytes(image[: SMALL.base + int(SMALL.size * kept) & ~0xFFF])
+    with pytest.raises(NoFileSystemError, match="is cut short") as caught:
+        open_target(host)
+    assert "0xc0000" in str(caught.value)
+
+
+def test_a_given_geometry_that_ends_behind_the_file(tmp_path: Path) -> None:
+    image = make_image(tmp_path, SMALL, 0x100000)
+    with pytest.raises(NoFileSystemError, match="is cut short"):
+        open_target(image.host, geometry=replace(SMALL, base=0x90000))
+    with pytest.raises(NoFileSystemError, match="does not mount") as caught:
+        open_target(image.host, geometry=replace(SMALL, base=0x20000))
+    assert caught.value.hint == "leave the geometry out to have it found"
+    with pytest.raises(NoFileSystemError, match=r"is blank \(all 0xFF\)"):
+        open_target(image.host, geometry=Geometry(0x30000, 0x10000, 4096, base=0xC0000))
+
+
+def test_two_file_systems_must_be_chosen_from(tmp_path: Path) -> None:
+    second = replace(PRESETS["esp-idf"], size=0x40000, base=0xC0000)
+    image = bytearray(flash_of(SMALL, 0x100000, FILES))
+    image[second.base :] = pack({b"/other": b"esp" * 4000}, second)
+    host = tmp_path / "two.img"
+    host.write_bytes(image)
+    before = snapshot(tmp_path)
+    with pytest.raises(AmbiguousError, match="2 file systems: 0x40000-0xc0000, 0xc0000-0x100000"):
+        open_target(host)
+    for geometry, base in ((SMALL, None), (None, SMALL.base)):
+        with open_target(host, geometry=geometry, base=base) as target:
+            assert target.kind is Kind.FLASH_IMAGE
+            assert target.read("/flash/main.py") == FILES[b"/main.py"]
+    with open_target(host, base=second.base) as target:
+        assert target.read("/flash/other") == b"esp" * 4000
+    with pytest.raises(NoFileSystemError, match="no SPIFFS starts at 0x1000") as caught:
+        open_target(host, base=0x1000)
+    assert "0x40000" in str(caught.value.hint)
+    assert snapshot(tmp_path) == before
+
+
+@settings(max_examples=15)
+@given(st.data())
+def test_no_damage_gives_anything_but_our_errors(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    geometry = replace(PRESETS["esp-idf"], size=0x10000)
+    image = bytearray(pack(FILES, geometry))
+    for _ in range(data.draw(st.integers(1, 30))):
+        start = data.draw(st.integers(0, len(image) - 1))
+        piece = data.draw(st.binary(min_size=1, max_size=8))
+        image[start : start + len(piece)] = piece
+    host = tmp_path_factory.mktemp("damaged") / "image"
+    host.write_bytes(image[: 0x10000 - data.draw(st.sampled_from([0, 0, 1, 4096]))])
+    try:
+        with open_target(host) as target:
+            for entry in target.list(recursive=True):
+                assert target.stat(entry.path) == entry
+                if entry.is_dir:
+                    continue
+                if entry.readable:
+                    assert len(target.read(entry.path)) == entry.size
+                else:
+                    with pytest.raises(UnreadableError):
+                        target.read(entry.path)
+            target.report().as_dict()
+        with open_target(host, writable=True) as target:
+            target.write("/new", b"new" * 500)
+            target.remove("/new")
+    except MaixfsError as error:
+        assert str(error)
+
+
+def test_a_preset_for_a_larger_image_is_refused(tmp_path: Path) -> None:
+    host = make_bare(tmp_path, replace(PRESETS["esp-idf"], size=0x8000), {}).host
+    with pytest.raises(NoFileSystemError, match="under three blocks"):
+        open_target(host, geometry=MAIXPY)
+
+
+def test_a_host_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError):
+        read_file(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "none")
+    with pytest.raises(DeviceError) as caught:
+        read_file(tmp_path / ("n" * 5000))
+    assert caught.value.errno == errno.ENAMETOOLONG
+    with pytest.raises(DeviceError) as caught:
+        read_file(Path("a\0b"))
+    assert caught.value.errno == errno.EINVAL
+    with pytest.raises(DeviceError) as caught:
+        make_folder(tmp_path / ("n" * 5000))
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
+def test_image_device_refuses_changes_with_erofs() -> None:
+    device = ImageDevice(memoryview(bytes(0x2000)))
+    assert device.read(0x1FFF, 1) == b"\0"
+    for refused, number in (
+        (lambda: device.read(0x1FFF, 2), errno.EINVAL),
+        (lambda: device.read(-1, 1), errno.EINVAL),
+        (lambda: device.program(0, b"x"), errno.EROFS),
+        (lambda: device.erase(0, 0x1000), errno.EROFS),
+    ):
+        with pytest.raises(NorError) as caught:
+            refused()
+        assert caught.value.errno == number

@@ -1,0 +1,194 @@
+"""The card in the slot of a board, beside its flash."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from maixfs.board import Board, BoardBusyError, BoardConfig
+from maixfs.image.boardlock import BoardLock
+from maixfs.image.entries import Kind
+from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
+from maixfs.image.fat.medium import settle_board
+from maixfs.image.opening import open_target
+from maixfs.image.sdconfig import SdConfig
+from maixfs.transfer.copying import apply
+from maixfs.transfer.copyplan import plan_copy
+from maixfs.transfer.unpacking import unpack
+
+from .cards import FILES, make_card
+from .places import FILES as FLASH_FILES
+from .places import SMALL, make_board, snapshot
+
+
+def with_card(folder: Path, *fat_types: int, **options: object) -> Path:
+    board = make_board(folder, SMALL, 0x100000).host
+    make_card(board / "sd.img", *fat_types)
+    put_in(board, **options)
+    return board
+
+
+def put_in(board: Path, **options: object) -> None:
+    from dataclasses import replace
+
+    config = BoardConfig.load(board)
+    replace(config, sd=SdConfig("sd.img", **options)).save(board)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    return with_card(tmp_path, 32, 16, 12)
+
+
+def test_flash_and_card_are_one_tree(board: Path) -> None:
+    with open_target(board) as target:
+        assert target.kind is Kind.BOARD
+        assert target.mount_point == "/flash"
+        assert [entry.path for entry in target.list("/")] == ["/flash", "/sd", "/sd2", "/sd3"]
+        files = {e.path: target.read(e.path) for e in target.list("/", True) if not e.is_dir}
+        flash = {f"/flash{name.decode()}": data for name, data in FLASH_FILES.items()}
+        assert files == flash | {f"/sd{name}": data for name, data in FILES.items()}
+        assert target.stat("/").size == sum(map(len, files.values()))
+        found = {entry.path for entry in target.glob("/**/main.py")}
+        assert found == {"/flash/main.py", "/sd/main.py"}
+        assert {e.path for e in target.glob("/sd/*.PY")} == {"/sd/main.py"}
+        assert [volume.mount.point for volume in target.volumes.all()] == [
+            "/flash",
+            "/sd",
+            "/sd2",
+            "/sd3",
+        ]
+
+
+def test_both_are_written_in_one_session(board: Path) -> None:
+    with open_target(board, writable=True) as target:
+        target.write("/flash/x", b"1")
+        target.write("/sd/x", b"2")
+        target.write("/sd3/Folder/x", b"3")
+        with pytest.raises(Exception, match="nothing can be renamed from /sd to /flash"):
+            target.rename("/sd/x", "/flash/y")
+        written = target.commit_all()
+        assert [Path(one.path).name for one in written] == ["flash.bin", "sd.img"]
+        assert target.commit() is None
+        target.remove_all([target.stat("/flash/x"), target.stat("/sd/x")])
+    with open_target(f"{board}:/sd3") as target:
+        assert target.read("/sd3/folder/X") == b"3"
+        assert not target.exists("/flash/x")
+        assert not target.exists("/sd/x")
+
+
+def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
+    apply(plan_copy([f"{board}:/flash/lib"], f"{board}:/sd2/", recursive=True))
+    apply(plan_copy([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py"))
+    with open_target(board) as target:
+        assert target.read("/flash/b.py") == FLASH_FILES[b"/lib/a.py"]
+        unpack(target, "/", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"flash", "sd", "sd2"} | (
+        {"sd3"} if (tmp_path / "out" / "sd3").exists() else set()
+    )
+    assert (tmp_path / "out" / "sd2" / "lib" / "deep" / "b.bin").is_file()
+
+
+def test_the_card_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
+    (board / "flash.bin").write_bytes(b"no flash at all")
+    with open_target(f"{board}:/sd/main.py") as target:
+        assert target.read("/sd/main.py") == FILES["/main.py"]
+    with pytest.raises(TargetError, match="the board's chip has"):
+        open_target(board)
+
+
+def test_the_flash_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
+    (board / "sd.img").write_bytes(bytes(1 << 20))
+    with open_target(board) as target:
+        assert target.read("/flash/main.py") == FLASH_FILES[b"/main.py"]
+        assert [entry.path for entry in target.list("/")] == ["/flash"]
+        with pytest.raises(NoFileSystemError, match="blank"):
+            target.list("/sd")
+
+
+def test_a_board_mounts_no_card_without_a_table(tmp_path: Path) -> None:
+    board = make_board(tmp_path, SMALL, 0x100000).host
+    make_card(board / "sd.img", 16, superfloppy=True)
+    put_in(board)
+    with open_target(board) as target, pytest.raises(NoFileSystemError, match="does not mount"):
+        target.read("/sd/main.py")
+
+
+def test_an_empty_slot_is_told(tmp_path: Path) -> None:
+    board = make_board(tmp_path, SMALL, 0x100000).host
+    with open_target(board, writable=True) as target:
+        with pytest.raises(MissingError, match="no card in this board"):
+            target.read("/sd/main.py")
+        with pytest.raises(MissingError, match="no card in this board"):
+            target.write("/sd/main.py", b"")
+
+
+def test_what_the_board_does_not_mount_is_not_there(tmp_path: Path) -> None:
+    board = with_card(tmp_path, 32, 16, mount_all=False)
+    with open_target(board) as target:
+        assert [entry.path for entry in target.list("/")] == ["/flash", "/sd"]
+        with pytest.raises(MissingError):
+            target.list("/sd2")
+
+
+def test_a_protected_card_is_not_written(tmp_path: Path) -> None:
+    board = with_card(tmp_path, 16, read_only=True)
+    with open_target(board, writable=True) as target:
+        with pytest.raises(TargetError, match="write-protected"):
+            target.write("/sd/x", b"1")
+        target.write("/flash/x", b"1")
+    with open_target(board) as target:
+        assert target.read("/sd/main.py") == FILES["/main.py"]
+
+
+def test_a_board_that_is_on_keeps_its_card(board: Path) -> None:
+    with BoardLock(board):
+        for place in (f"{board}:/sd", f"{board}/sd.img:/"):
+            with pytest.raises(BoardBusyError):
+                open_target(place, writable=True)
+        with open_target(f"{board}:/sd") as target:
+            assert target.read("/sd/main.py") == FILES["/main.py"]
+            assert target.holder is not None or sys.platform == "win32"
+
+
+def test_looking_leaves_no_trace(board: Path) -> None:
+    before = snapshot(board)
+    with open_target(board) as target:
+        target.list("/", recursive=True)
+        target.report()
+    assert snapshot(board) == before
+
+
+def test_the_report_tells_of_the_card(board: Path) -> None:
+    with open_target(board) as target:
+        report = target.report()
+    assert report.card is not None
+    assert report.card.report.mountable
+    assert report.as_dict()["card"]["card"]["table"] == "MBR"
+
+
+def test_a_script_finds_what_was_put_on_the_card(
+    board: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_target(f"{board}:/sd", writable=True) as target:
+        target.write("/sd/note.txt", b"from the host")
+    assert not settle_board(board)
+    with Board.open(board) as powered:
+        code = powered.run(
+            "print(open('/sd/note.txt').read())\n"
+            "with open('/sd/back.txt', 'w') as f:\n f.write('b')\n"
+        )
+    assert code.exit_code == 0
+    assert "from the host" in capfd.readouterr().out
+    with open_target(board) as target:
+        assert target.read("/sd/back.txt") == b"b"
+
+
+def test_paths_without_a_slash_start_on_flash(board: Path) -> None:
+    with open_target(board) as target:
+        assert target.absolute("main.py") == "/flash/main.py"
+        assert {entry.path.split("/")[1] for entry in target.list(None)} <= {"flash"}
+    with open_target(f"{board}:new.py", writable=True) as target:
+        assert target.write("new.py", b"1").path == "/flash/new.py"

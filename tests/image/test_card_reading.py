@@ -1,0 +1,210 @@
+"""What is seen of cards: partitions, files, folders, room, damage."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from golden.extents import unpack_card
+from maixfs.errors import UsageError
+from maixfs.image.address import TargetPath
+from maixfs.image.entries import Kind
+from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
+from maixfs.image.opening import open_target
+
+from .cards import FILES, make_card, tree_of
+from .places import snapshot
+
+DATA = Path(__file__).parent.parent / "data" / "fat"
+
+
+@pytest.fixture(params=[12, 16, 32])
+def card(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return make_card(tmp_path / "card.img", request.param)
+
+
+def golden(name: str, tmp_path: Path) -> Path:
+    card = tmp_path / f"{name}.img"
+    unpack_card(DATA / name / "image.ext.gz", card)
+    return card
+
+
+def test_files_and_folders_are_there(card: Path) -> None:
+    with open_target(card) as target:
+        assert target.kind is Kind.CARD
+        assert target.mount_point == "/"
+        assert {path: target.read(path) for path in FILES} == FILES
+        assert [entry.path for entry in target.list("/lib", recursive=True)] == [
+            "/lib/a.py",
+            "/lib/deep",
+            "/lib/deep/b.bin",
+        ]
+        lib = target.stat("/lib")
+        assert (lib.is_dir, lib.size) == (True, 18000 + 10240)
+        assert target.stat("/lib/a.py").units == -(
+            -18000 // target.room().as_dict()["cluster_size"]
+        )
+
+
+def test_names_are_found_in_any_case(card: Path) -> None:
+    with open_target(card) as target:
+        assert target.stat("/LIB/A.PY").path == "/lib/a.py"
+        assert target.read("/ÜBUNG MIT BILD.JPEG") == FILES["/Übung mit Bild.jpeg"]
+        assert target.stat("/bung~1.jpe" if target.exists("/bung~1.jpe") else "/main.py").size
+        assert [entry.path for entry in target.glob("/L*/*.Py")] == ["/lib/a.py"]
+        assert [entry.path for entry in target.glob("/**/*.BIN")] == ["/lib/deep/b.bin"]
+
+
+def test_a_short_name_leads_to_the_file(card: Path) -> None:
+    with open_target(card) as target:
+        short = target.stat("/Übung mit Bild.jpeg").short_name
+        assert "~" in short
+        assert target.stat(f"/{short.lower()}").path == "/Übung mit Bild.jpeg"
+
+
+def test_a_board_calls_it_sd(card: Path) -> None:
+    with open_target(card) as target:
+        assert target.read("/sd/main.py") == FILES["/main.py"]
+        assert target.read("main.py") == FILES["/main.py"]
+        assert target.absolute("lib/../LIB/./a.py") == "/lib/a.py"
+
+
+def test_what_is_not_there_is_guessed(card: Path) -> None:
+    with open_target(card) as target:
+        with pytest.raises(MissingError, match=r"^/lib/b.py: no such file") as caught:
+            target.stat("/lib/b.py")
+        assert caught.value.hint == "there is /lib/a.py"
+        with pytest.raises(MissingError):
+            target.read("/main.py/x")
+        with pytest.raises(TargetError, match="is a folder"):
+            target.read("/lib")
+        with pytest.raises(MissingError, match="no file matches"):
+            target.find("/*.mp3")
+        with pytest.raises(UsageError, match="holds no SPIFFS"):
+            target.spiffs
+
+
+def test_room_is_counted(card: Path) -> None:
+    with open_target(card) as target:
+        room = target.room()
+        facts = room.as_dict()
+        assert facts["files"] == len(FILES)
+        assert facts["folders"] == 2
+        assert room.used + room.free == room.total
+        assert room.deleted == 0
+        sizes = [-(-len(data) // facts["cluster_size"]) for data in FILES.values()]
+        folders = facts["used_clusters"] - sum(sizes)
+        assert folders in {2, 3}  # the root of FAT32 is one of them
+
+
+def test_looking_leaves_no_trace(card: Path, tmp_path: Path) -> None:
+    before = snapshot(tmp_path)
+    with open_target(card) as target:
+        target.list(recursive=True)
+        target.room()
+        target.stat("/main.py")
+        target.check_fits({"/x": 100})
+        with pytest.raises(UsageError, match="open for reading only"):
+            target.write("/x", b"")
+    assert snapshot(tmp_path) == before
+
+
+def test_partitions_are_named_by_their_slot(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card.img", 32, 16, 12)
+    with open_target(f"{card}@2", writable=True) as target:
+        target.write("/second", b"2")
+    with open_target(TargetPath(card, slot=3), writable=True) as target:
+        target.write("/sd3/third", b"3")
+    assert tree_of(f"{card}@2") == {"/second": b"2"}
+    assert tree_of(f"{card}@3:/") == {"/third": b"3"}
+    assert tree_of(f"{card}@1") == tree_of(card) == FILES
+    with open_target(card) as target:
+        assert {name: part.slot for name, part in target.parts().items()} == {
+            "sd": 1,
+            "sd2": 2,
+            "sd3": 3,
+        }
+    with pytest.raises(NoFileSystemError, match="partition 4 holds no FAT volume") as caught:
+        open_target(f"{card}@4")
+    assert caught.value.hint == f"there is one in {card}@1 or {card}@2 or {card}@3"
+    with pytest.raises(UsageError, match="geometry and base are those of a SPIFFS"):
+        open_target(f"{card}@1", base=0)
+
+
+def test_a_card_that_is_one_volume_is_told_of(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card.img", 16, superfloppy=True)
+    assert tree_of(card) == FILES
+    with open_target(card) as target:
+        assert [finding.key for finding in target.main.findings()] == ["superfloppy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("exfat", "it is formatted as exFAT"),
+        ("ntfs", "it is formatted as NTFS"),
+        ("gpt", "it has a GPT"),
+        ("bad_bpb", "BPB_SecPerClus is 3"),
+        ("few_clusters", "FAT32 with 32232 clusters"),
+        ("sector4096", "its sectors have 4096 bytes"),
+    ],
+)
+def test_what_a_board_does_not_mount_has_a_mend(name: str, what: str, tmp_path: Path) -> None:
+    card = golden(name, tmp_path)
+    with pytest.raises(NoFileSystemError, match=what) as caught:
+        open_target(card)
+    assert caught.value.hint is not None
+    assert f"maixfs sd doctor {card}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [("x_size_gt", 1), ("x_free_in_chain", 1), ("x_badstart", 2), ("x_cross", 1)],
+)
+def test_damaged_files_are_told(name: str, lost: int, tmp_path: Path) -> None:
+    with open_target(golden(name, tmp_path)) as target:
+        bad = []
+        for entry in target.list(recursive=True):
+            if entry.is_dir:
+                continue
+            try:
+                assert len(target.read(entry.path)) == entry.size
+                assert target.stat(entry.path).readable
+            except UnreadableError:
+                bad.append(entry.path)
+                assert not target.stat(entry.path).readable
+        assert len(bad) == lost
+
+
+def test_a_folder_in_itself_comes_to_an_end(tmp_path: Path) -> None:
+    with open_target(golden("x_dirloop", tmp_path)) as target:
+        assert len(target.list(recursive=True)) < 100
+        target.room()
+
+
+def test_a_root_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    card = golden("x_root0", tmp_path)
+    expected = pytest.raises(UnreadableError, match="cannot be read")
+    with open_target(card) as target, expected:
+        target.list()
+
+
+def test_wrong_free_counts_are_not_believed(tmp_path: Path) -> None:
+    card = golden("fsinfo_wrong", tmp_path)
+    with open_target(card) as target:
+        room = target.room().as_dict()
+        assert (room["told_free"], room["free_clusters"]) == (5, 80610)
+        target.check_fits({"/x": 10 << 20})
+
+
+def test_times_are_those_on_the_card(tmp_path: Path) -> None:
+    with open_target(golden("part1_0c", tmp_path)) as target:
+        assert target.stat("/model.kmodel").modified == datetime(2019, 3, 1, 13, 0, 2)
+
+
+def test_a_target_that_was_not_looked_at_lets_go(card: Path) -> None:
+    for _ in range(2):
+        with open_target(card, writable=True):
+            pass

@@ -1,0 +1,239 @@
+"""Looking at a target: the same behaviour whatever it is on the host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import maixfs
+from image.places import FILES, SMALL, Place, make_bare, make_board, make_image
+from maixfs.image.address import TargetPath
+from maixfs.image.entries import Kind
+from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
+from maixfs.image.opening import open_target
+from maixfs.spiffs import PRESETS
+from maixfs.spiffs.pack import pack
+
+
+def test_kind_and_geometry_are_found(place: Place) -> None:
+    with open_target(place.host) as target:
+        assert target.spiffs.geometry == place.geometry
+        assert target.spiffs.geometry.base == place.geometry.base
+        if place.host.is_dir():
+            assert target.kind is Kind.BOARD
+            assert target.spiffs.detection is None
+            assert target.size == 0x100000
+        else:
+            assert target.kind is (Kind.FLASH_IMAGE if place.prefix else Kind.SPIFFS_IMAGE)
+            assert target.spiffs.detection is not None
+            assert target.size == place.host.stat().st_size
+        assert target.mount_point == (place.prefix or "/")
+
+
+def test_every_file_reads_as_it_was_written(place: Place) -> None:
+    with open_target(place.host) as target:
+        for name, content in FILES.items():
+            path = place.path(name.decode()[1:])
+            assert target.read(path) == content
+            with target.open(path) as stream:
+                assert stream.read() == content
+            entry = target.stat(path)
+            assert (entry.path, entry.size, entry.stored_name) == (path, len(content), name)
+            assert entry.readable
+            assert entry.fault is None
+
+
+def test_slashes_in_names_read_as_folders(place: Place) -> None:
+    with open_target(place.host) as target:
+        here = [(entry.name, entry.is_dir) for entry in target.list()]
+        assert here == [("empty", False), ("lib", True), ("main.py", False)]
+        lib = target.stat(place.path("lib"))
+        assert lib.size == sum(len(c) for n, c in FILES.items() if n.startswith(b"/lib"))
+        assert lib.units == sum(e.units for e in target.list(lib.path, True) if not e.is_dir)
+        assert [e.path for e in target.list(place.path("lib"), recursive=True)] == [
+            place.path("lib/a.py"),
+            place.path("lib/deep"),
+            place.path("lib/deep/b.bin"),
+        ]
+        assert [e.name for e in target.list(place.path("main.py"))] == ["main.py"]
+
+
+def test_the_root_lists_what_is_mounted(board: Place) -> None:
+    with open_target(board.host) as target:
+        assert [(e.path, e.is_dir) for e in target.list("/")] == [("/flash", True)]
+        assert target.stat("/").is_dir
+        assert target.stat("/flash").size == sum(map(len, FILES.values()))
+
+
+def test_relative_paths_start_at_the_mount_point(place: Place) -> None:
+    with open_target(place.host) as target:
+        assert target.read("main.py") == FILES[b"/main.py"]
+        assert target.read("lib/../main.py") == FILES[b"/main.py"]
+        assert target.exists("")
+
+
+def test_a_bare_image_understands_flash(tmp_path: Path) -> None:
+    with open_target(make_bare(tmp_path, SMALL).host) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+        assert [e.name for e in target.list("/flash")] == ["empty", "lib", "main.py"]
+    files = {b"/flash/main.py": b"deep", b"/main.py": b"top"}
+    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+        assert target.read("/flash/main.py") == b"deep"
+        assert target.read("/flash/flash/main.py") == b"deep"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.py", ["main.py"]),
+        ("*", ["empty", "lib", "main.py"]),
+        ("lib/*", ["a.py", "deep"]),
+        ("**/*.py", ["a.py", "main.py"]),
+        ("**", ["empty", "lib", "a.py", "deep", "b.bin", "main.py"]),
+        ("lib/[a-c].*", ["a.py"]),
+        ("mai?.py", ["main.py"]),
+        ("*.txt", []),
+        ("main.py", ["main.py"]),
+        ("nothing", []),
+    ],
+)
+def test_patterns(place: Place, pattern: str, names: list[str]) -> None:
+    with open_target(place.host) as target:
+        assert [entry.name for entry in target.glob(place.path(pattern))] == names
+
+
+def test_a_name_that_looks_like_a_pattern_is_found_by_it(tmp_path: Path) -> None:
+    files = {b"/a[1].py": b"1", b"/a1.py": b"2"}
+    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+        assert [entry.stored_name for entry in target.glob("/a[1].py")] == [b"/a[1].py"]
+        assert [entry.name for entry in target.glob("/a*")] == ["a1.py", "a[1].py"]
+
+
+def test_stars_upon_stars_end(tmp_path: Path) -> None:
+    files = {b"/" + b"a/" * 40 + b"a": b""}
+    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+        assert target.glob("/" + "**/a/" * 20 + "b") == []
+        assert len(target.glob("/**/a/**/a/**/a")) == 39
+
+
+def test_names_without_a_slash_in_front(tmp_path: Path) -> None:
+    files = {b"main.py": b"bare", b"x": b"1", b"/x": b"2"}
+    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+        assert target.read("/main.py") == b"bare"
+        first, second = target.list()[1:]
+        assert [target.read(first.path), target.read(second.path)] == [b"1", b"2"]
+        assert second.path == rf"/x\p{second.page}"
+
+
+def test_names_that_are_not_utf8_can_be_typed(tmp_path: Path) -> None:
+    with open_target(make_bare(tmp_path, SMALL, {b"/\xff\xfe a": b"odd"}).host) as target:
+        (entry,) = target.list()
+        assert entry.path == r"/\xff\xfe a"
+        assert target.read(entry.path) == b"odd"
+        assert target.read("/\udcff\udcfe a") == b"odd"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/sd/x", "no card in this board"),
+        ("/spiffs/x", "nothing is mounted there"),
+        ("/flash/none", "no such file"),
+        ("/flash/main.py/x", "no such file"),
+        (r"/flash/main.py\p9999", "no file has its header at page 9999"),
+    ],
+)
+def test_what_is_not_there(board: Place, path: str, message: str) -> None:
+    with open_target(board.host) as target:
+        assert not target.exists(path)
+        with pytest.raises(MissingError, match=message):
+            target.read(path)
+        with pytest.raises(FileNotFoundError):
+            target.stat(path)
+
+
+def test_a_likely_name_is_offered(board: Place) -> None:
+    with open_target(board.host) as target, pytest.raises(MissingError) as caught:
+        target.read("/flash/mian.py")
+    assert caught.value.hint == "there is /flash/main.py"
+
+
+def test_a_folder_is_no_file(board: Place) -> None:
+    with open_target(board.host) as target, pytest.raises(TargetError, match="is a folder"):
+        target.read("/flash/lib")
+
+
+def test_room_adds_up(place: Place) -> None:
+    with open_target(place.host) as target:
+        room = target.room()
+        assert room.files == len(FILES)
+        assert room.used_pages + room.free_pages + room.deleted_pages == room.total_pages
+        assert room.used_pages == sum(e.units for e in target.list(recursive=True) if not e.is_dir)
+        assert room.as_dict()["free"] == room.free == room.free_pages * room.data_size
+        assert room.total == room.used + room.deleted + room.free
+
+
+def test_texts_paths_and_target_paths_open_alike(board: Place) -> None:
+    for given in (str(board.host), f"{board.host}:/flash", board.host, TargetPath(board.host)):
+        with open_target(given) as target:
+            assert target.host == board.host
+    with maixfs.open(str(board.host)) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+
+
+def test_a_board_that_was_never_on_reads_as_empty(tmp_path: Path) -> None:
+    host = tmp_path / "board"
+    make_board(tmp_path, SMALL, 0x100000)
+    (host / "flash.bin").write_bytes(b"\xff" * 0x100000)
+    with open_target(host) as target:
+        assert target.spiffs.blank
+        assert target.list() == []
+        assert target.room().free_pages == target.room().total_pages
+
+
+def test_a_given_geometry_is_taken(tmp_path: Path) -> None:
+    bare = make_bare(tmp_path, PRESETS["maixpy"])
+    with open_target(bare.host, geometry=PRESETS["maixpy"]) as target:
+        assert target.kind is Kind.SPIFFS_IMAGE
+        assert target.spiffs.detection is None
+        assert target.read("/main.py") == FILES[b"/main.py"]
+    small = make_bare(tmp_path, PRESETS["esp-idf"].with_size(0x40000))
+    with open_target(small.host, geometry=PRESETS["esp-idf"]) as target:
+        assert target.spiffs.geometry.size == 0x40000
+
+
+def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
+    image = make_image(tmp_path, SMALL, 0x100000)
+    with open_target(image.host, geometry=replace(SMALL, base=0), base=SMALL.base) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+        assert target.spiffs.geometry == SMALL
+    with pytest.raises(NoFileSystemError, match="cut short"):
+        open_target(image.host, geometry=SMALL, base=0xC0000)
+    with pytest.raises(NoFileSystemError, match="base"):
+        open_target(image.host, geometry=SMALL, base=0x1234)
+
+
+def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
+    board = make_board(tmp_path, SMALL, 0x100000)
+    second = replace(PRESETS["esp-idf"], size=0x40000, base=0xC0000)
+    flash = bytearray((board.host / "flash.bin").read_bytes())
+    flash[second.base :] = pack({b"/other": b"esp" * 4000}, second)
+    (board.host / "flash.bin").write_bytes(flash)
+    with open_target(board.host, base=second.base, writable=True) as target:
+        assert target.read("other") == b"esp" * 4000
+        target.write("new", b"n")
+    with open_target(board.host, base=SMALL.base) as target:
+        assert target.spiffs.detection is None
+        assert target.read("main.py") == FILES[b"/main.py"]
+    with open_target(board.host, base=second.base) as target:
+        assert target.read("new") == b"n"
+
+
+def test_a_flash_with_a_tail_is_read(tmp_path: Path) -> None:
+    image = make_image(tmp_path, SMALL, 0x100000)
+    image.host.write_bytes(image.host.read_bytes() + b"tail")
+    with open_target(image.host) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+        assert target.size == 0x100004

@@ -1,0 +1,160 @@
+"""What is known of a target, as values and as a dictionary for JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from image.places import FILES, MAIXPY, SMALL, Place, flash_of, make_bare, make_image
+from maixfs.image.entries import Kind
+from maixfs.image.opening import open_target
+from maixfs.image.outside import Firmware, read_firmware
+from maixfs.spiffs import PRESETS
+from maixfs.spiffs.pack import pack
+
+
+def firmware(program: bytes, flags: int = 0) -> bytes:
+    head = bytes([flags]) + len(program).to_bytes(4, "little") + program
+    return head + hashlib.sha256(head).digest()
+
+
+def test_every_value_is_plain_and_json_has_it(place: Place) -> None:
+    with open_target(place.host) as target:
+        report = target.report()
+    values = json.loads(json.dumps(report.as_dict()))
+    assert values["kind"] == str(report.kind)
+    assert values["target"] == str(place.host)
+    assert values["geometry"]["base"] == place.geometry.base
+    assert values["room"]["files"] == len(FILES)
+    assert values["findings"] == []
+    assert values["healthy"] is True
+    assert (values["confidence"] is None) is (report.kind is Kind.BOARD)
+    assert f"-b {place.geometry.block_size}" in values["mkspiffs"]
+    assert f"--page-size {place.geometry.page_size}" in values["spiffsgen"]
+
+
+def test_erase_counts_are_those_of_the_blocks(tmp_path: Path) -> None:
+    host = make_bare(tmp_path, SMALL).host
+    image = bytearray(host.read_bytes())
+    for block, count in enumerate([5, 7, 0xFFFF, 9, 9, 9, 9, 9]):
+        at = block * SMALL.block_size + SMALL.magic_offset + 2
+        image[at : at + 2] = count.to_bytes(2, "little")
+    host.write_bytes(image)
+    with open_target(host) as target:
+        counts = target.report().block_erases
+        assert counts == (5, pytest.approx(57 / 7), 9)
+
+
+def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
+    host = make_bare(tmp_path, SMALL).host
+    image = bytearray(host.read_bytes())
+    for block in range(SMALL.blocks):
+        at = block * SMALL.block_size + SMALL.magic_offset + 2
+        image[at : at + 2] = b"\xff\xff"
+    host.write_bytes(image)
+    with open_target(host) as target:
+        assert target.report().block_erases is None
+
+
+def test_a_crammed_area_is_noted(tmp_path: Path) -> None:
+    room = (SMALL.blocks - 1) * SMALL.usable_pages
+    files = {b"/big": bytes((room - 4) * SMALL.data_size)}
+    host = tmp_path / "image"
+    host.write_bytes(pack(files, replace(SMALL, base=0), spare_blocks=0))
+    with open_target(host) as target:
+        (finding,) = target.report().findings
+        assert (finding.key, finding.is_problem) == ("no-spare-blocks", False)
+        assert target.report().healthy
+
+
+def test_names_that_a_board_cannot_open_are_noted(tmp_path: Path) -> None:
+    files = {b"a.py": b"", b"b.py": b"", b"/c.py": b""}
+    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+        (finding,) = target.report().findings
+        assert finding.key == "no-slash"
+        assert "/a.py: stored without a slash in front" in finding.message
+        assert "nor 1 others" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [
+        (b"\xff" * 100, None),
+        (bytes(100), None),
+        (b"\x08\x10\0\0\0" + bytes(100), None),
+        (b"\x00\xff\xff\xff\x7f" + bytes(100), None),
+        (b"\x00", None),
+        (firmware(b"program" * 9), Firmware(100, False, True, None)),
+        (firmware(b"program" * 9, 3), Firmware(100, True, True, None)),
+        (firmware(b"program" * 9)[:-1] + b"\0", Firmware(100, False, False, None)),
+    ],
+)
+def test_firmware_is_known_by_its_header(start: bytes, found: Firmware | None) -> None:
+    assert read_firmware(memoryview(start.ljust(len(start), b"\xff"))) == found
+
+
+def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
+    image = bytearray(flash_of(SMALL, 0x100000, FILES))
+    image[:100] = firmware(b"program" * 9)
+    image[0x1009:0x1015] = b"Kboot_v1.4.1"
+    host = tmp_path / "dump"
+    host.write_bytes(image)
+    with open_target(host) as target:
+        report = target.report()
+        assert report.firmware == Firmware(100, False, True, "Kboot_v1.4.1")
+        assert report.written_outside == 0x3000
+
+
+def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
+    second = replace(SMALL, base=0xC0000, size=0x40000)
+    image = bytearray(flash_of(SMALL, 0x100000, FILES))
+    image[second.base :] = pack([], second)
+    host = tmp_path / "dump"
+    host.write_bytes(image)
+    with open_target(host) as target:
+        assert target.spiffs.geometry == SMALL
+        (finding,) = target.report().findings
+        assert (finding.key, finding.is_problem) == ("other-area", False)
+        assert finding.address == second.base
+        assert finding.hint == "--base 0xc0000 takes that one"
+    with open_target(host, base=second.base) as target:
+        assert target.spiffs.geometry == second
+        assert target.report().findings == ()
+
+
+def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:
+    """The file is mapped: what Python itself holds stays far below its size."""
+    import tracemalloc
+
+    host = make_image(tmp_path, MAIXPY, 0x1000000).host
+    with open_target(host) as target:
+        target.report()
+    tracemalloc.start()
+    try:
+        with open_target(host) as target:
+            target.list(recursive=True)
+            target.report()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_looking_at_images_loads_nothing_of_boards(tmp_path: Path) -> None:
+    import subprocess
+
+    host = make_bare(tmp_path, PRESETS["esp-idf"].with_size(0x40000)).host
+    code = (
+        "import sys, maixfs; before = len(sys.modules);"
+        "assert before < 100, before;"
+        "target = maixfs.open(sys.argv[1]); target.report();"
+        "names = [name for name in sys.modules if name.startswith('maixfs.')];"
+        "assert not [n for n in names if n.split('.')[1] in ('board', 'vfs', 'cli')], names;"
+        "assert 'difflib' not in sys.modules and 'rich' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(host)], check=True)

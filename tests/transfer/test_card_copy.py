@@ -1,0 +1,254 @@
+"""Copies between cards, flashes and the host; whole cards packed and unpacked."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from maixfs.errors import UsageError
+from maixfs.image.address import parse_target
+from maixfs.image.errors import FitError, NoFileSystemError, TakenError, TargetError
+from maixfs.image.opening import open_target
+from maixfs.transfer.cardpacking import CardShape, pack_card
+from maixfs.transfer.copying import apply
+from maixfs.transfer.copyplan import Action, plan_copy
+from maixfs.transfer.formatting import format_partition
+from maixfs.transfer.unpacking import UnpackError, unpack
+
+from .cards import FILES, complaints, make_card, tree_of
+from .places import SMALL, litter, make_image, snapshot
+from .test_card_reading import golden
+
+NOON = 1614859200  # 2021-03-04 12:00:00 UTC
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "sub" / "empty").mkdir(parents=True)
+    (folder / "note.txt").write_bytes(b"note\n")
+    (folder / "sub" / "Größe.bin").write_bytes(b"x" * 70000)
+    os.utime(folder / "note.txt", (NOON, NOON))
+    return folder
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    return make_card(tmp_path / "card.img", 32, 16)
+
+
+def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_path: Path) -> None:
+    plan = plan_copy([data], f"{card}:/", recursive=True)
+    assert plan.warnings == ()
+    assert [str(folder) for folder in plan.folders] == [
+        f"{card}:/data",
+        f"{card}:/data/sub",
+        f"{card}:/data/sub/empty",
+    ]
+    apply(plan)
+    assert tree_of(card) == {
+        **FILES,
+        "/data/note.txt": b"note\n",
+        "/data/sub/Größe.bin": b"x" * 70000,
+    }
+    with open_target(card) as target:
+        assert target.is_folder("/data/sub/empty")
+        assert target.stat("/data/note.txt").modified == datetime.fromtimestamp(NOON)
+    again = plan_copy([data], f"{card}:/", recursive=True)
+    assert {step.action for step in again.steps} == {Action.SAME}
+    assert apply(again).images == []
+    assert complaints(card, tmp_path / "volume") == ""
+
+
+def test_case_is_that_of_the_card(card: Path, data: Path) -> None:
+    (data / "MAIN.PY").write_bytes(b"mine")
+    plan = plan_copy([data / "MAIN.PY"], f"{card}:/")
+    (step,) = plan.steps
+    assert (step.destination.path, step.action) == ("/main.py", Action.REPLACE)
+    (data / "twin").mkdir()
+    (data / "twin" / "Same.txt").write_bytes(b"1")
+    (data / "twin" / "SAME.TXT").write_bytes(b"2")
+    if len([*(data / "twin").iterdir()]) == 2:
+        with pytest.raises(UsageError, match="would both become"):
+            plan_copy([data / "twin"], f"{card}:/", recursive=True)
+
+
+def test_a_dry_run_writes_nothing(card: Path, data: Path, tmp_path: Path) -> None:
+    before = snapshot(tmp_path)
+    apply(plan_copy([data], f"{card}:/x/", recursive=True), dry_run=True)
+    assert snapshot(tmp_path) == before
+
+
+def test_times_come_back_to_the_host(card: Path, data: Path, tmp_path: Path) -> None:
+    apply(plan_copy([data], f"{card}:/", recursive=True))
+    apply(plan_copy([f"{card}:/data"], tmp_path / "back", recursive=True))
+    assert (tmp_path / "back" / "note.txt").stat().st_mtime == NOON
+    assert (tmp_path / "back" / "sub" / "empty").is_dir()
+    assert (tmp_path / "back" / "sub" / "Größe.bin").read_bytes() == b"x" * 70000
+
+
+def test_from_partition_to_partition_and_to_a_flash(card: Path, tmp_path: Path) -> None:
+    apply(plan_copy([f"{card}@1:/lib"], f"{card}@2:/", recursive=True))
+    assert tree_of(f"{card}@2") == {
+        "/lib/a.py": FILES["/lib/a.py"],
+        "/lib/deep/b.bin": FILES["/lib/deep/b.bin"],
+    }
+    with open_target(f"{card}@1") as one, open_target(f"{card}@2") as two:
+        assert one.stat("/lib/a.py").modified == two.stat("/lib/a.py").modified
+    flash = make_image(tmp_path, SMALL, 0x100000, {})
+    apply(plan_copy([f"{card}@2:/lib/."], f"{flash.host}:/flash", recursive=True))
+    assert tree_of(flash.host) == {
+        "/flash/a.py": FILES["/lib/a.py"],
+        "/flash/deep/b.bin": FILES["/lib/deep/b.bin"],
+    }
+    apply(plan_copy([f"{flash.host}:/flash/a.py"], f"{card}:/from flash.py"))
+    assert tree_of(card)["/from flash.py"] == FILES["/lib/a.py"]
+    with pytest.raises(UsageError, match="are the same file"):
+        plan_copy([f"{card}:/main.py"], f"{card}:/MAIN.py")
+
+
+def test_what_does_not_fit_is_told_before(card: Path, data: Path) -> None:
+    with (data / "large").open("wb") as stream:
+        stream.truncate(80 << 20)
+    with pytest.raises(FitError, match="files do not fit: they need"):
+        plan_copy([data], f"{card}:/", recursive=True)
+
+
+def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
+    with open_target(card) as target:
+        written = unpack(target, None, tmp_path / "out")
+    assert len(written) == len(FILES)
+    for path, content in FILES.items():
+        assert (tmp_path / "out" / path[1:]).read_bytes() == content
+
+
+def test_damaged_files_are_left_out(tmp_path: Path) -> None:
+    card = golden("x_size_gt", tmp_path)
+    with open_target(card) as target, pytest.raises(UnpackError) as caught:
+        unpack(target, None, tmp_path / "out")
+    assert len(caught.value.lost) == 1
+    assert len(caught.value.written) == len([*(tmp_path / "out").iterdir()]) > 2
+
+
+def test_a_packed_card_is_the_same_each_time(data: Path, tmp_path: Path) -> None:
+    first = pack_card(data, tmp_path / "one.img")
+    os.utime(data / "note.txt")
+    second = pack_card(data, tmp_path / "two.img")
+    assert (first.size, first.format, first.files, first.folders) == (64 << 20, "FAT32", 2, 2)
+    assert first.sha256 == second.sha256
+    assert (tmp_path / "one.img").read_bytes() == (tmp_path / "two.img").read_bytes()
+    assert tree_of(tmp_path / "one.img") == {
+        "/note.txt": b"note\n",
+        "/sub/Größe.bin": b"x" * 70000,
+    }
+    with open_target(tmp_path / "one.img") as target:
+        assert target.is_folder("/sub/empty")
+        assert target.stat("/note.txt").modified == datetime(1980, 1, 1)
+        assert target.room().as_dict()["used_clusters"] == first.clusters
+    assert complaints(tmp_path / "one.img", tmp_path / "volume") == ""
+    assert litter(tmp_path) == []
+
+
+def test_times_may_be_kept_or_given(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack_card(data, tmp_path / "kept.img", keep_times=True)
+    with open_target(tmp_path / "kept.img") as target:
+        assert target.stat("/note.txt").modified == datetime.fromtimestamp(NOON)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(NOON))
+    pack_card(data, tmp_path / "given.img")
+    with open_target(tmp_path / "given.img") as target:
+        assert target.stat("/sub/Größe.bin").modified == datetime(2021, 3, 4, 12)
+
+
+def test_packing_again_changes_nothing(data: Path, tmp_path: Path) -> None:
+    out = data / "card.img"  # in the folder that is packed: it is left out
+    assert pack_card(data, out).changed
+    again = pack_card(data, out)
+    assert not again.changed
+    assert again.files == 2
+    assert any("card.img" in warning for warning in again.warnings)
+    (data / "note.txt").write_bytes(b"other")
+    with pytest.raises(FileExistsError):
+        pack_card(data, out)
+    assert pack_card(data, out, force=True).changed
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (CardShape(16 << 20), "FAT16"),
+        (CardShape(8 << 20, fat_type=12, cluster_size=4096), "FAT12"),
+        (CardShape(128 << 20, cluster_size=1024, label="DATA"), "FAT32"),
+    ],
+)
+def test_a_card_is_as_wished(shape: CardShape, expected: str, data: Path, tmp_path: Path) -> None:
+    packed = pack_card(data, tmp_path / "card.img", shape)
+    assert (packed.size, packed.format) == (shape.size, expected)
+    assert packed.cluster_size == shape.cluster_size or shape.cluster_size is None
+    assert len(tree_of(tmp_path / "card.img")) == 2
+
+
+def test_a_card_that_is_too_small_says_by_how_much(data: Path, tmp_path: Path) -> None:
+    with (data / "large").open("wb") as stream:
+        stream.truncate(3 << 20)
+    with pytest.raises(FitError, match="bytes too many") as caught:
+        pack_card(data, tmp_path / "card.img", CardShape(3 << 20))
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("the largest files: large (3145728 bytes)")
+    assert not (tmp_path / "card.img").exists()
+    with pytest.raises(UsageError, match="whole sectors"):
+        pack_card(data, tmp_path / "card.img", CardShape((3 << 20) + 1))
+    with pytest.raises(FileNotFoundError, match="cannot be written"):
+        pack_card(data, tmp_path / "no" / "card.img", CardShape(8 << 20))
+
+
+def test_names_that_no_card_has(data: Path, tmp_path: Path) -> None:
+    try:
+        (data / "a:b").write_bytes(b"")
+    except OSError:
+        pytest.skip("this host has no such name either")
+    with pytest.raises(UsageError, match="a:b"):
+        pack_card(data, tmp_path / "card.img")
+    assert not (tmp_path / "card.img").exists()
+
+
+def test_one_partition_is_formatted(card: Path, tmp_path: Path) -> None:
+    second = parse_target(f"{card}@2")
+    with open_target(second, writable=True) as target:
+        target.write("/x", b"1")
+    before = card.read_bytes()
+    with pytest.raises(TakenError, match="not blank"):
+        format_partition(second, CardShape())
+    assert card.read_bytes() == before
+    proof = format_partition(second, CardShape(label="NEW"), force=True, serial=7)
+    assert proof.sectors
+    assert tree_of(f"{card}@2") == {}
+    assert tree_of(card) == FILES
+    assert complaints(card, tmp_path / "volume") == ""
+    with pytest.raises(UsageError, match="has no partition 3"):
+        format_partition(parse_target(f"{card}@3"), CardShape())
+    with pytest.raises(UsageError, match="keeps its size"):
+        format_partition(second, CardShape(1 << 20), force=True)
+    with pytest.raises(TargetError):
+        format_partition(second, CardShape(fat_type=32, cluster_size=65536), force=True)
+
+
+def test_a_card_without_a_table_has_no_partitions(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card.img", 16, superfloppy=True)
+    with pytest.raises(NoFileSystemError, match="no partition table"):
+        format_partition(parse_target(f"{card}@1"), CardShape(), force=True)
+
+
+def test_a_large_file_is_told_piece_by_piece(card: Path, data: Path) -> None:
+    (data / "large").write_bytes(bytes(5 << 20))
+    seen: list[tuple[str, int, int]] = []
+    apply(plan_copy([data / "large"], f"{card}:/"), lambda *report: seen.append(report))
+    assert {phase for phase, _, _ in seen} == {"copy", "journal", "write", "verify"}
+    steps = [done for phase, done, _ in seen if phase == "copy"]
+    assert steps == sorted(steps)
+    assert len(set(steps)) >= 5
+    assert {total for _, _, total in seen if total < 5 << 20} == set()

@@ -1,0 +1,339 @@
+"""Copies in every direction: planned first, then done whole."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from image.places import FILES, KINDS, SMALL, Place, litter, make_bare, make_board, make_image
+from maixfs.errors import NotFoundError, UsageError
+from maixfs.image.address import TargetPath
+from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnreadableError
+from maixfs.image.opening import open_target
+from maixfs.spiffs import PRESETS
+from maixfs.transfer.copying import apply
+from maixfs.transfer.copyplan import Action, plan_copy
+
+OLD = {name.decode() for name in FILES}
+
+
+@pytest.fixture(params=["board", "flash", "bare-esp-idf"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Return a target of three kinds: copies know no others."""
+    (tmp_path / "host").mkdir()
+    return KINDS[request.param](tmp_path / "host")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder of the host, which is also the current one."""
+    folder = tmp_path / "data"
+    (folder / "src" / "sub").mkdir(parents=True)
+    (folder / "src" / "one.py").write_bytes(b"one")
+    (folder / "src" / "sub" / "two.py").write_bytes(b"two" * 3000)
+    (folder / "note.txt").write_bytes(b"note")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def names_in(place: Place) -> set[str]:
+    with open_target(place.host) as target:
+        return {entry.stored_name.decode() for entry in target.spiffs.catalog.files()}
+
+
+@pytest.mark.parametrize(
+    ("sources", "goal", "recursive", "new"),
+    [
+        (["note.txt"], "", False, {"/note.txt"}),
+        (["note.txt"], "lib", False, {"/lib/note.txt"}),
+        (["note.txt"], "other.txt", False, {"/other.txt"}),
+        (["note.txt"], "other/", False, {"/other/note.txt"}),
+        (["note.txt", "src/one.py"], "", False, {"/note.txt", "/one.py"}),
+        (["note.txt", "src/one.py"], "in/", False, {"/in/note.txt", "/in/one.py"}),
+        (["src"], "", True, {"/src/one.py", "/src/sub/two.py"}),
+        (["src/"], "", True, {"/src/one.py", "/src/sub/two.py"}),
+        (["src"], "new", True, {"/new/one.py", "/new/sub/two.py"}),
+        (["src/."], "", True, {"/one.py", "/sub/two.py"}),
+        (["src/*"], "", True, {"/one.py", "/sub/two.py"}),
+        (["*.txt"], "", False, {"/note.txt"}),
+        (["src", "note.txt"], "", True, {"/src/one.py", "/src/sub/two.py", "/note.txt"}),
+    ],
+)
+def test_into_a_target(
+    place: Place, data: Path, sources: list[str], goal: str, recursive: bool, new: set[str]
+) -> None:
+    goal = f"{place.host}:{place.prefix}/{goal}"
+    plan = plan_copy(sources, goal, recursive)
+    assert {step.action for step in plan.steps} == {Action.NEW}
+    written = apply(plan).files
+    assert [file.size for file in written] == [step.size for step in plan.steps]
+    assert names_in(place) == OLD | new
+    assert not any(file.changed for file in apply(plan).files)
+
+
+@pytest.mark.parametrize(
+    ("sources", "goal", "recursive", "new"),
+    [
+        (["main.py"], "out.py", False, {"out.py"}),
+        (["main.py"], "src", False, {"src/main.py"}),
+        (["main.py"], "made/", False, {"made/main.py"}),
+        (["*.py"], "src", False, {"src/main.py"}),
+        (["main.py", "lib/a.py"], "src", False, {"src/main.py", "src/a.py"}),
+        (["lib"], "src", True, {"src/lib/a.py", "src/lib/deep/b.bin"}),
+        (["lib"], "made", True, {"made/a.py", "made/deep/b.bin"}),
+        (["lib/."], "src", True, {"src/a.py", "src/deep/b.bin"}),
+        (["lib/*"], "src", True, {"src/a.py", "src/deep/b.bin"}),
+        ([""], "made", True, {f"made{name}" for name in OLD}),
+    ],
+)
+def test_out_of_a_target(
+    place: Place, data: Path, sources: list[str], goal: str, recursive: bool, new: set[str]
+) -> None:
+    old = files_under(data)
+    given = [f"{place.host}:{place.prefix}/{source}" for source in sources]
+    apply(plan_copy(given, goal, recursive))
+    assert files_under(data) == old | new
+
+
+def test_what_is_the_same_already_is_up_to_date(place: Place, data: Path) -> None:
+    here = f"{place.host}:{place.prefix}/"
+    for sources, goal in ((["src"], here), ([f"{here}lib"], "src")):
+        apply(plan_copy(sources, goal, recursive=True))
+        plan = plan_copy(sources, goal, recursive=True)
+        assert {step.action for step in plan.steps} == {Action.SAME}
+        assert plan.total == 0
+        assert not any(file.changed for file in apply(plan).files)
+
+
+def files_under(folder: Path) -> set[str]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix() for path in found}
+
+
+def test_between_two_targets(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
+    apply(plan_copy([f"{place.host}:{place.prefix}/lib"], f"{other.host}:/", recursive=True))
+    assert names_in(other) == {"/lib/a.py", "/lib/deep/b.bin"}
+    with open_target(other.host) as target:
+        assert target.read("/lib/a.py") == FILES[b"/lib/a.py"]
+
+
+def test_within_one_target(place: Place) -> None:
+    here = f"{place.host}:{place.prefix}"
+    apply(plan_copy([f"{here}/lib"], f"{here}/copy", recursive=True))
+    apply(plan_copy([f"{here}/main.py"], f"{here}/lib"))
+    assert names_in(place) == OLD | {"/copy/a.py", "/copy/deep/b.bin", "/lib/main.py"}
+    with pytest.raises(UsageError, match="are the same file"):
+        plan_copy([f"{here}/main.py"], f"{here}/main.py")
+
+
+def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
+    (data / "main.py").write_bytes(b"newer")
+    plan = plan_copy(["main.py", "note.txt"], f"{place.host}:{place.prefix}/")
+    assert [step.action for step in plan.steps] == [Action.REPLACE, Action.NEW]
+    assert plan.total == 9
+    assert [str(step.destination) for step in plan.steps] == [
+        f"{place.host}:{place.path('main.py')}",
+        f"{place.host}:{place.path('note.txt')}",
+    ]
+
+
+def test_a_dry_run_does_nothing(board: Place, data: Path) -> None:
+    plan = plan_copy(["note.txt"], f"{board.host}:/flash")
+    assert apply(plan, dry_run=True) == ([], [])
+    assert names_in(board) == OLD
+
+
+def test_all_files_or_none(board: Place, data: Path) -> None:
+    (data / "src" / "long").write_bytes(b"x")
+    plan = plan_copy(["src"], f"{board.host}:/flash", recursive=True)
+    (data / "src" / "sub" / "two.py").unlink()
+    with pytest.raises(FileNotFoundError):
+        apply(plan)
+    assert names_in(board) == OLD
+    assert litter(board.host) == []
+
+
+@pytest.mark.parametrize("phase", ["copy", "write"])
+@pytest.mark.parametrize("at_end", [False, True])
+def test_ctrl_c_leaves_the_target_as_it_was(
+    place: Place, data: Path, phase: str, at_end: bool
+) -> None:
+    image = place.host / "flash.bin" if place.host.is_dir() else place.host
+    before = image.read_bytes()
+
+    def progress(now: str, done: int, total: int) -> None:
+        if now == phase and (done == total) is at_end:
+            raise KeyboardInterrupt
+
+    if phase == "write" and not at_end and len(before) <= 1 << 20:
+        pytest.skip("this is written in one piece")
+    plan = plan_copy(["src"], f"{place.host}:{place.prefix}/", recursive=True)
+    with pytest.raises(KeyboardInterrupt):
+        apply(plan, progress)
+    assert image.read_bytes() == before
+    assert litter(place.host.parent) == []
+    assert apply(plan).files[0].changed
+
+
+def test_progress_counts_bytes(board: Place, data: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    plan = plan_copy(["src"], f"{board.host}:/flash", recursive=True)
+    apply(plan, lambda *report: seen.append(report))
+    copied = [report for report in seen if report[0] == "copy"]
+    assert copied == [("copy", 0, 9003), ("copy", 3, 9003), ("copy", 9003, 9003)]
+    assert seen[-1][0] == "write"
+
+
+@pytest.mark.parametrize(
+    ("sources", "goal", "recursive", "error", "message"),
+    [
+        (["note.txt"], "copy.txt", False, UsageError, "neither side is in a target"),
+        (["src"], "@/new", False, TargetError, "src is a folder"),
+        (["@/lib"], "out", False, TargetError, "/flash/lib is a folder"),
+        (["none"], "@/x", False, FileNotFoundError, "none does not exist"),
+        (["*.none"], "@/x", False, MissingError, "no file matches"),
+        (["@/none"], "out", False, MissingError, "no such file"),
+        (["@/*.none"], "out", False, MissingError, "no file matches"),
+        (["note.txt", "src/one.py"], "@/new", False, TargetError, "is no folder: several"),
+        (["note.txt", "src/one.py"], "@/main.py", False, TargetError, "is a file, not a folder"),
+        (["src"], "@/main.py", True, TargetError, "is a file, not a folder"),
+        (["note.txt"], "@/main.py/", False, TargetError, "is a file, not a folder"),
+        (["note.txt"], "board:/x", False, FileNotFoundError, "board does not exist"),
+        (["@/lib/a.py", "@/main.py"], "new", False, TargetError, "is no folder: several"),
+        (["@/lib"], "note.txt", True, TargetError, "is a file, not a folder"),
+        (["src/one.py", "sub/one.py"], "@/", False, UsageError, "would both become"),
+        (["note.txt"], "@@/sd/x", False, MissingError, "no card"),
+        (["note.txt"], "@@/x", False, UsageError, "nothing can be written to /"),
+    ],
+)
+def test_what_cannot_be_copied(
+    board: Place,
+    data: Path,
+    sources: list[str],
+    goal: str,
+    recursive: bool,
+    error: type[Exception],
+    message: str,
+) -> None:
+    (data / "sub").mkdir()
+    (data / "sub" / "one.py").write_bytes(b"another")
+
+    def full(text: str) -> str:
+        return text.replace("@@", f"{board.host}:").replace("@", f"{board.host}:/flash")
+
+    with pytest.raises(error, match=message):
+        plan_copy([full(source) for source in sources], full(goal), recursive)
+    assert names_in(board) == OLD
+
+
+def test_a_missing_target_comes_with_the_way_to_make_one(data: Path) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        plan_copy(["note.txt"], "new.img:/")
+    assert (
+        caught.value.hint is not None and "maixfs sd new SIZE new.img a card" in caught.value.hint
+    )
+
+
+def test_a_folder_in_the_way(board: Place, data: Path) -> None:
+    (data / "lib").write_bytes(b"a file")
+    with pytest.raises(TakenError, match="is a folder"):
+        plan_copy(["lib"], f"{board.host}:/flash/")
+    (data / "main.py").mkdir()
+    with pytest.raises(TakenError, match="is a folder"):
+        plan_copy([f"{board.host}:/flash/main.py"], "./")
+
+
+def test_too_much_is_known_before_anything_is_written(board: Place, data: Path) -> None:
+    for number in range(4):
+        (data / "src" / f"{number}").write_bytes(bytes(200_000))
+    with pytest.raises(FitError, match="6 files do not fit"):
+        plan_copy(["src"], f"{board.host}:/flash", recursive=True)
+
+
+def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
+    place = make_bare(tmp_path, SMALL)
+    with open_target(place.host) as target:
+        page = target.stat("/main.py").page + 1
+    image = bytearray(place.host.read_bytes())
+    image[page * 4096 + 4] = 0x7C
+    place.host.write_bytes(image)
+    (data / "main.py").write_bytes(b"mine")
+    plan = plan_copy([f"{place.host}:/main.py"], "main.py")
+    with pytest.raises(UnreadableError):
+        apply(plan)
+    assert (data / "main.py").read_bytes() == b"mine"
+    other = make_image(tmp_path, SMALL, 0x100000)
+    plan = plan_copy([f"{place.host}:/main.py"], f"{other.host}:/flash/")
+    assert [step.action for step in plan.steps] == [Action.REPLACE]
+    with pytest.raises(UnreadableError):
+        apply(plan)
+    with open_target(other.host) as target:
+        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+
+
+def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) -> None:
+    odd = {b"/..": b"1", b"/\xff": b"2", b"/a\\b": b"3"}
+    place = make_bare(tmp_path, SMALL, odd)
+    plan = plan_copy([f"{place.host}:/"], "out", recursive=True)
+    apply(plan)
+    assert len(files_under(data / "out")) == 3
+    assert r"was /\x2e\x2e" in {step.note for step in plan.steps}
+    assert not (data / "1").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_of_bytes_go_in_as_they_are(board: Place, data: Path) -> None:
+    Path(os.fsdecode(b"\xff.py")).write_bytes(b"odd")
+    apply(plan_copy([os.fsdecode(b"\xff.py")], f"{board.host}:/flash"))
+    with open_target(board.host) as target:
+        assert target.stat(r"/flash/\xff.py").stored_name == b"/\xff.py"
+
+
+def test_links_are_followed_for_single_files(board: Place, data: Path) -> None:
+    if os.name == "nt":
+        pytest.skip("links are a right of their own there")
+    (data / "real.txt").write_bytes(b"old")
+    (data / "link.txt").symlink_to(data / "real.txt")
+    apply(plan_copy([f"{board.host}:/flash/main.py"], "link.txt"))
+    assert (data / "link.txt").is_symlink()
+    assert (data / "real.txt").read_bytes() == FILES[b"/main.py"]
+
+
+def test_paths_and_target_paths_are_taken_as_well(tmp_path: Path, data: Path) -> None:
+    image = make_image(tmp_path, SMALL, 0x100000)
+    apply(plan_copy([data / "note.txt"], TargetPath(image.host, "/flash/n.txt"), geometry=SMALL))
+    assert names_in(image) == OLD | {"/n.txt"}
+    apply(plan_copy([TargetPath(image.host, "n.txt")], data / "back.txt", base=SMALL.base))
+    assert (data / "back.txt").read_bytes() == b"note"
+
+
+def test_a_board_never_on_takes_files(tmp_path: Path, data: Path) -> None:
+    board = make_board(tmp_path, SMALL, 0x100000, {})
+    (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
+    apply(plan_copy(["src/."], f"{board.host}:", recursive=True))
+    assert names_in(board) == {"/one.py", "/sub/two.py"}
+
+
+def test_a_geometry_is_found_once(
+    place: Place, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from maixfs.spiffs import detect
+
+    (tmp_path / "other").mkdir()
+    other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
+    plans = [
+        plan_copy([f"{place.host}:main.py"], data / "out.py"),
+        plan_copy([f"{place.host}:main.py"], f"{other.host}:/new.py"),
+    ]
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("looked for it again")
+
+    monkeypatch.setattr(detect, "detect", fail)
+    for plan in plans:
+        assert apply(plan).files[0].sha256 == sha256(FILES[b"/main.py"]).hexdigest()
