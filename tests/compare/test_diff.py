@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image.imageparts import chip, krux
+from kmodel.make_models import make_v3, make_v4
 from maixfs.compare.areadiff import compare_areas
 from maixfs.compare.bytediff import SECTOR, count_differing, differing_sectors, find_ranges
 from maixfs.compare.diff import compare_images
@@ -19,9 +21,6 @@ from maixfs.firmware.firmware import wrap
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Geometry, OpenFlag, SpiffsCore
 from maixfs.spiffs.pack import pack
-
-from .imageparts import chip, krux
-from .make_models import make_v3, make_v4
 
 PROGRAM = b"\x21\xa8\xef\xbe\xad\xde\x01\x00\x01\x00" + bytes(range(256)) * 20
 GEOMETRIES = {

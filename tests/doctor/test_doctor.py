@@ -8,16 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doctor.doctor_cases import CASES, V3_AND_V4, flash, loading
+from image.whole_image import make_flash
+from kmodel.make_models import make_v3, make_v4
 from maixfs.board.compiler import newer_syntax
 from maixfs.doctor import Diagnosis, examine, make_patient
 from maixfs.doctor.records import series
 from maixfs.image.flash import FlashImage
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
-
-from .doctor_cases import CASES, V3_AND_V4, flash, loading
-from .make_models import make_v3, make_v4
-from .whole_image import make_flash
 
 TABLE = Path(__file__).parents[2] / "docs" / "COMPLAINTS.md"
 

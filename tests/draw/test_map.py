@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from kmodel.make_models import make_v3
 from maixfs.draw.chart import (
     block_wear,
     chart_entropy,
@@ -29,8 +30,6 @@ from maixfs.image.flash import FlashImage
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.spiffs.pack import pack
-
-from .make_models import make_v3
 
 SIZE = 0x100000
 AREA = replace(PRESETS["maixpy"], base=0x40000, size=0xA0000)

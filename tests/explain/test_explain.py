@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from doctor.doctor_cases import CASES as CASES_OF_COMPLAINTS
 from golden.corpus import SpiffsCase, spiffs_cases
+from image.whole_image import FILES, MAIXPY, make_flash, payload
+from kmodel.make_models import make_beta, make_sealed, make_v3
 from maixfs.errors import UsageError
 from maixfs.explain.address import AddressError, parse_address
 from maixfs.explain.explain import FlashFields
@@ -21,10 +24,6 @@ from maixfs.image.flash import FlashImage
 from maixfs.kmodel import reverse_words
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import OpenFlag, SpiffsCore
-
-from .doctor_cases import CASES as CASES_OF_COMPLAINTS
-from .make_models import make_beta, make_sealed, make_v3
-from .whole_image import FILES, MAIXPY, make_flash, payload
 
 CASES = {case.name: case for case in spiffs_cases()}
 

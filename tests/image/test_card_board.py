@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from image.cards import FILES, make_card
+from image.places import FILES as FLASH_FILES
+from image.places import SMALL, make_board, snapshot
 from maixfs.board import Board, BoardBusyError, BoardConfig
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
@@ -17,10 +20,6 @@ from maixfs.image.sdconfig import SdConfig
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import plan_copy
 from maixfs.transfer.unpacking import unpack
-
-from .cards import FILES, make_card
-from .places import FILES as FLASH_FILES
-from .places import SMALL, make_board, snapshot
 
 
 def with_card(folder: Path, *fat_types: int, **options: object) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from image.cards import FILES, make_card, tree_of
 from maixfs.cards.errors import CardError
 from maixfs.host.drives import DriveFacts
 from maixfs.image.address import parse_target
@@ -21,8 +22,6 @@ from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import plan_copy
 from maixfs.transfer.formatting import format_partition
 
-from .cards import FILES, make_card, tree_of
-
 
 @pytest.fixture
 def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -31,7 +30,7 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = make_card(folder / "sdz", 16)
     (folder / "note.txt").write_bytes(b"note")
-    for module in ("host.files", "target.source", "sd.journal"):
+    for module in ("host.files", "image.source", "sd.journal"):
         monkeypatch.setattr(
             f"maixfs.{module}.is_drive",
             lambda path: path.is_file() and path.stat().st_size > 1 << 20,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from image.cards import FILES, complaints, make_card, tree_of
 from maixfs.image.errors import TargetError
 from maixfs.image.fat.changing import FatVolume
 from maixfs.image.fat.medium import settle
@@ -17,8 +18,6 @@ from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import Journal, journal_of, read_journal
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
-
-from .cards import FILES, complaints, make_card, tree_of
 
 NEW = {"/main.py": b"new" * 900, "/added/deep/x": b"y" * 20000}
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from golden.extents import unpack_card
+from image.cards import FILES, make_card, tree_of
+from image.places import snapshot
 from maixfs.errors import UsageError
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
 from maixfs.image.opening import open_target
-
-from .cards import FILES, make_card, tree_of
-from .places import snapshot
 
 DATA = Path(__file__).parent.parent / "data" / "fat"
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from kmodel.make_models import make_v1, make_v3, make_v4, make_v5
 from maixfs.firmware.firmware import wrap
 from maixfs.firmware.freqconf import FreqConf
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
-
-from .make_models import make_v1, make_v3, make_v4, make_v5
 
 SIZE = 0x1000000
 FLASH = 0xD00000

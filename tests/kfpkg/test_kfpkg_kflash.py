@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from flash.test_kfpkg import KENDRYTE, PAYLOAD, package
 
 from kfpkg.fake_serial import FakeSerial
+from kfpkg.test_kfpkg import KENDRYTE, PAYLOAD, package
 from maixfs.image.layout import find_layout
 from maixfs.kfpkg import make_kfpkg, read_kfpkg
 from maixfs.recipes.compose import build, plan

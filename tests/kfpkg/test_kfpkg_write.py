@@ -7,10 +7,10 @@ import json
 import zipfile
 
 import pytest
-from flash.test_kfpkg import MODEL, PAYLOAD, one
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kfpkg.test_kfpkg import MODEL, PAYLOAD, one
 from maixfs.kfpkg import LIST_NAME, KfpkgError, Part, make_kfpkg, read_kfpkg, write_kfpkg
 from maixfs.kfpkg.flashlist import kflash_trouble
 

@@ -7,7 +7,6 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from flash.test_compose import AREA, BOARD, CHIP, KRUX, MAIXPY, MODEL, PAYLOAD, firmware
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from maixfs.recipes.ingredients import RecipeError, read_ingredient, spiffs_piec
 from maixfs.recipes.pieces import Piece
 from maixfs.recipes.recipe import read_recipe
 from maixfs.recipes.split import RECIPE_NAME, Split, split
+from recipes.test_compose import AREA, BOARD, CHIP, KRUX, MAIXPY, MODEL, PAYLOAD, firmware
 
 # Taking apart
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from image.cards import FILES, complaints, make_card, tree_of
+from image.places import SMALL, litter, make_image, snapshot
+from image.test_card_reading import golden
 from maixfs.errors import UsageError
 from maixfs.image.address import parse_target
 from maixfs.image.errors import FitError, NoFileSystemError, TakenError, TargetError
@@ -17,10 +20,6 @@ from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import Action, plan_copy
 from maixfs.transfer.formatting import format_partition
 from maixfs.transfer.unpacking import UnpackError, unpack
-
-from .cards import FILES, complaints, make_card, tree_of
-from .places import SMALL, litter, make_image, snapshot
-from .test_card_reading import golden
 
 NOON = 1614859200  # 2021-03-04 12:00:00 UTC
 
