@@ -1,1 +1,256 @@
-"""What an examination says of an image: one record for every rule and command."""
+"""What an examination says of an image: one record, for every rule and every command.
+
+A kind of finding is declared once, beside the rule that reports it::
+
+    ABORTED_ERASE = kind(
+        "aborted-erase",
+        Severity.WARNING,
+        "A block whose erase was cut short.",
+        why="power was lost while the block was erased",
+    )
+
+    @rule("spiffs", Cost.MOUNT, ABORTED_ERASE)
+    def aborted_erase(area: AreaCheck) -> Iterator[Finding]:
+        if area.aborted_block is not None:
+            yield ABORTED_ERASE.found(f"block {area.aborted_block} ...", where=0xD00000)
+
+``examine`` runs the rules of a subject. Code compares keys, never message text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from importlib import import_module
+from typing import Any, NamedTuple, TypeAlias
+
+from maixfs.errors import MaixfsError
+
+
+class Severity(StrEnum):
+    """How bad something is, worst first."""
+
+    ERROR = "error"
+    """Data is lost or cannot be read, or a board does not start, mount or load it."""
+    WARNING = "warning"
+    """It works now, and will go wrong."""
+    NOTE = "note"
+    """Good to know."""
+
+
+class Cost(IntEnum):
+    """What a rule reads, cheapest first."""
+
+    MOUNT = 1
+    """No more than identifying and mounting reads anyway."""
+    METADATA = 2
+    """All structures: look-up pages, index headers, FATs, folders, headers of parts."""
+    CONTENT = 3
+    """The contents of files and models."""
+
+
+class Command(NamedTuple):
+    """A step of a fix: a verb of maixfs with its arguments.
+
+    ``{image}`` in an argument stands for the image that was examined; a word in capitals is for
+    the user to choose.
+    """
+
+    verb: str
+    arguments: tuple[str, ...] = ()
+
+
+Step: TypeAlias = Command | str
+"""A step of a fix; a ``str`` is something to do by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a rule found out."""
+
+    key: str
+    """Which kind it is; stays the same from version to version."""
+    severity: Severity
+    what: str
+    """What is wrong, and with which file or part."""
+    why: str = ""
+    """How it comes about, and what it means for a board."""
+    fix: tuple[Step, ...] = ()
+    """What to do, step by step; empty where there is nothing to do or to be done."""
+    where: int | None = None
+    """Byte address in the image."""
+    paths: tuple[str, ...] = ()
+    """The files and folders that it concerns, at most ``MAX_PATHS``; ``data["cases"]`` counts."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Values for programs, such as ``partition`` or ``cases``."""
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is more than a note."""
+        return self.severity is not Severity.NOTE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values that JSON has."""
+        steps = [[*step] if isinstance(step, Command) else step for step in self.fix]
+        return {
+            "key": self.key,
+            "severity": str(self.severity),
+            "what": self.what,
+            "why": self.why,
+            "fix": steps,
+            "where": self.where,
+            "paths": [*self.paths],
+            "data": dict(self.data),
+        }
+
+
+MAX_PATHS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKind:
+    """The constant part of a finding."""
+
+    key: str
+    severity: Severity
+    meaning: str
+    """A sentence for docs/FINDINGS.md."""
+    why: str = ""
+    fix: tuple[Step, ...] = ()
+
+    def found(
+        self,
+        what: str,
+        *,
+        where: int | None = None,
+        paths: Iterable[str] = (),
+        severity: Severity | None = None,
+        why: str | None = None,
+        fix: tuple[Step, ...] | None = None,
+        **data: Any,
+    ) -> Finding:
+        """Return a finding of this kind; what is not given is the kind's."""
+        return Finding(
+            self.key,
+            severity or self.severity,
+            what,
+            self.why if why is None else why,
+            self.fix if fix is None else fix,
+            where,
+            tuple(paths)[:MAX_PATHS],
+            data,
+        )
+
+
+class Rule(NamedTuple):
+    """A function that looks for one kind of finding, or for a few that belong together."""
+
+    subject: str
+    """What it takes: a key of ``RULE_MODULES``."""
+    cost: Cost
+    kinds: tuple[FindingKind, ...]
+    run: Callable[[Any], Iterable[Finding]]
+
+    @property
+    def name(self) -> str:
+        """What it looks for, in words."""
+        return self.run.__name__.strip("_").replace("_", " ")
+
+
+RULE_MODULES: Mapping[str, tuple[str, ...]] = {
+    "spiffs": (),
+    "fat": (),
+    "card": (),
+    "flash": (),
+    "board": (),
+}
+"""By subject, the modules whose import registers its rules.
+
+``spiffs`` and ``fat`` rules take the examination of one file system, ``card``, ``flash`` and
+``board`` rules an ``Image``.
+"""
+
+_RULES: list[Rule] = []
+_KINDS: dict[str, FindingKind] = {}
+
+
+def kind(
+    key: str, severity: Severity, meaning: str, *, why: str = "", fix: tuple[Step, ...] = ()
+) -> FindingKind:
+    """Declare a kind of finding; a key is declared once."""
+    if key in _KINDS:
+        raise ValueError(f"the finding {key!r} is declared twice")
+    made = _KINDS[key] = FindingKind(key, severity, meaning, why, fix)
+    return made
+
+
+def rule(
+    subject: str, cost: Cost, *kinds: FindingKind
+) -> Callable[[Callable[[Any], Iterable[Finding]]], Callable[[Any], Iterable[Finding]]]:
+    """Register a function as a rule of ``subject`` that reports ``kinds``."""
+
+    def register(run: Callable[[Any], Iterable[Finding]]) -> Callable[[Any], Iterable[Finding]]:
+        _RULES.append(Rule(subject, cost, kinds, run))
+        return run
+
+    return register
+
+
+def rules(subject: str) -> Iterator[Rule]:
+    """Yield the rules of a subject, in the order of their declaration."""
+    for module in RULE_MODULES[subject]:
+        import_module(module)
+    return (one for one in _RULES if one.subject == subject)
+
+
+def kinds() -> list[FindingKind]:
+    """Return every kind of finding, by key."""
+    for modules in RULE_MODULES.values():
+        for module in modules:
+            import_module(module)
+    return sorted(_KINDS.values(), key=lambda one: one.key)
+
+
+_ORDER = {severity: at for at, severity in enumerate(Severity)}
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """The findings of all rules that were run, worst first, and what was not checked."""
+
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[str, ...] = ()
+    """What was left out and why, a sentence each; nothing may be called sound beyond that."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is neither an error nor a warning among what was checked."""
+        return not any(finding.is_problem for finding in self.findings)
+
+    def __add__(self, other: Examination) -> Examination:
+        left_out = dict.fromkeys((*self.not_checked, *other.not_checked))
+        return Examination(_sorted((*self.findings, *other.findings)), tuple(left_out))
+
+
+def examine(subject: str, thing: Any, depth: Cost = Cost.CONTENT) -> Examination:
+    """Run the rules of ``subject`` on ``thing``, as far as ``depth`` goes.
+
+    A rule that cannot read what it needs does not end the examination: it is listed in
+    ``not_checked``, with the reason.
+    """
+    findings: list[Finding] = []
+    left_out: list[str] = []
+    for one in rules(subject):
+        if one.cost > depth:
+            left_out.append(f"{one.name}: needs a deeper examination ({one.cost.name.lower()})")
+            continue
+        try:
+            findings += one.run(thing)
+        except MaixfsError as error:
+            left_out.append(f"{one.name}: {error}")
+    return Examination(_sorted(findings), tuple(left_out))
+
+
+def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: _ORDER[finding.severity]))
