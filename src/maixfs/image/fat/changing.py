@@ -122,21 +122,24 @@ class FatVolume(FatView):
         """Undo what was begun where the body is left by an exception; tell it as a target does."""
         overlay = self._overlay()
         self._doubt_count(sizes)
-        overlay.mark()
+        start = overlay.savepoint()
         try:
             yield
             self.fat.sync()
-            if not overlay.changed_since_mark():
-                overlay.undo()
+            changed = overlay.changed_since(start)
         except BaseException as error:
             self.fat.abandon()
-            overlay.undo()
+            overlay.rollback(start)
             self._remount()
             if isinstance(error, FullError):
                 raise self._no_fit(sizes or {path: 0}) from error
             if isinstance(error, FatError):
                 raise _told(path, error) from error
             raise
+        if changed:
+            overlay.release(start)
+        else:
+            overlay.rollback(start)
 
     def _doubt_count(self, sizes: Mapping[str, int]) -> None:
         """Count the free clusters where FSInfo has too few for what is to be written.
