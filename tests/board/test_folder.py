@@ -22,8 +22,8 @@ from board.desk import SMALL, SMALL_FLASH, Desk
 from maixfs.board import Board, BoardBusyError, BoardConfig, BoardConfigError, BoardError
 from maixfs.errors import MaixfsError
 from maixfs.host.locks import FileLock, holder_of
+from maixfs.image.boardconfig import SdConfig
 from maixfs.image.boardlock import LOCK_NAME, BoardLock
-from maixfs.image.sdconfig import SdConfig
 from maixfs.nor import NorError
 from maixfs.nor.parts import parts
 from maixfs.spiffs import PRESETS

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from maixfs.board import Board
 from maixfs.cli.group import maixfs
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
 
@@ -38,9 +38,9 @@ Run = Callable[..., Result]
 
 def _make_board(folder: Path, geometry: Geometry) -> None:
     Board.create(folder, flash_size=FLASH_SIZE, geometry=geometry)
-    with open_target(folder, writable=True) as target:
+    with open_image(folder, "r+") as target:
         for path, data in FILES.items():
-            target.write(path, data)
+            target.write_file(path, data)
 
 
 @pytest.fixture(scope="session")

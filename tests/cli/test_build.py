@@ -12,7 +12,7 @@ import pytest
 
 from maixfs.cli.kfpkg.parts import FLASHERS
 from maixfs.firmware.firmware import read_firmware
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.recipes import flashers
 
 from .conftest import Run
@@ -38,8 +38,8 @@ def test_a_flash_is_put_together(run: Run) -> None:
     assert "0xD00000" in shown and "the file system /flash" in shown
     assert read_firmware(flash).sha_ok
     assert flash[0x300000:].startswith(MODEL)
-    with open_target(Path("flash.bin")) as target:
-        assert target.read("/flash/main.py") == b"print(1)\n"
+    with open_image(Path("flash.bin")) as target:
+        assert target.read_bytes("/flash/main.py") == b"print(1)\n"
 
 
 def test_a_recipe_builds_the_same(run: Run) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from maixfs.explain.address import AddressError, parse_address
 from maixfs.explain.cardfields import CardFields
 from maixfs.explain.hexview import fields_between
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 
 from .conftest import Run
 
@@ -35,11 +35,11 @@ def card(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     line = ["sd", "new", SIZES[request.param], str(image), "--partitions", plan]
     result = CliRunner().invoke(maixfs, line)
     assert result.exit_code == 0, result.output
-    with open_target(image, writable=True) as target:
-        target.write("/a long name.bin", DATA)
-        target.write("/GONE.TXT", b"x" * 600)
-        target.write("/SUB/B.TXT", b"hello")
-    with open_target(image, writable=True) as target:
+    with open_image(image, "r+") as target:
+        target.write_file("/a long name.bin", DATA)
+        target.write_file("/GONE.TXT", b"x" * 600)
+        target.write_file("/SUB/B.TXT", b"hello")
+    with open_image(image, "r+") as target:
         target.remove("/GONE.TXT")
     return str(request.param), image
 
@@ -47,7 +47,7 @@ def card(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def fields(card: Card) -> Iterator[CardFields]:
     """Return the fields of the card."""
-    with open_target(card[1]) as target:
+    with open_image(card[1]) as target:
         yield CardFields(target)
 
 

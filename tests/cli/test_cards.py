@@ -11,8 +11,8 @@ import pytest
 
 from maixfs.board import Board
 from maixfs.cards.make import PartitionWish, new_card
-from maixfs.image.fat.changing import FatVolume
-from maixfs.image.opening import open_target
+from maixfs.image.fatvolume import FatVolume
+from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, journal_of
 
 from .conftest import FILES as FLASH
@@ -32,9 +32,9 @@ def card(place: Path) -> Path:
     path = place / "card.img"
     wishes = [PartitionWish(8 << 20, 12), PartitionWish("rest", 16, "SECOND")]
     new_card(path, 32 << 20, wishes, serial=1)
-    with open_target(path, writable=True) as target:
+    with open_image(path, "r+") as target:
         for name, data in FILES.items():
-            target.write(name, data)
+            target.write_file(name, data)
     return path
 
 
@@ -233,11 +233,11 @@ def test_completion_knows_partitions(card: Path) -> None:
 
 def leave_half_written(image: Path, path: str, data: bytes) -> None:
     """Leave a card as a process does that is killed when its journal is whole."""
-    with open_target(image, writable=True) as target:
-        target.write(path, data)
+    with open_image(image, "r+") as target:
+        target.write_file(path, data)
         volume = target.main
         assert isinstance(volume, FatVolume)
-        volume.fat.sync()
+        volume.core.sync()
         overlay = volume.medium.overlay
         journal = Journal(image)
         journal.write(overlay, overlay.below, [*overlay.runs()], None)
@@ -301,7 +301,7 @@ def test_a_board_whose_card_is_gone(card: Path, board: Path, run: Run) -> None:
 
 
 def test_partitions_that_are_not_there(card: Path, board: Path, run: Run) -> None:
-    assert "no partition 7, but 1 to 4" in run("ls", "card.img@7", code=1).stderr
+    assert "partition 7 holds no FAT volume" in run("ls", "card.img@7", code=1).stderr
     assert "nothing for a board to mount" in run("ls", "board:/sd3", code=1).stderr
 
 

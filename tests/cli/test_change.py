@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 
 from .conftest import FILES, Run
 
@@ -23,9 +23,9 @@ def sha256_of(path: Path) -> str:
 
 def files_of(target: str) -> dict[str, bytes]:
     """Return all files of a target."""
-    with open_target(target) as opened:
-        entries = [entry for entry in opened.list(recursive=True) if not entry.is_dir]
-        return {entry.path: opened.read(entry.path) for entry in entries}
+    with open_image(target) as opened:
+        entries = [entry for entry in opened.scandir(recursive=True) if not entry.is_dir]
+        return {entry.path: opened.read_bytes(entry.path) for entry in entries}
 
 
 def proof_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 
 from .conftest import FILES, Run
 
@@ -20,8 +20,8 @@ ReadJson = Callable[..., dict[str, Any]]
 def two(place: Path) -> Path:
     """Return a folder with dump.bin and a copy of it, other.bin, in which main.py is another."""
     shutil.copy("dump.bin", "other.bin")
-    with open_target("other.bin", writable=True) as target:
-        target.write("/flash/main.py", b"print('other')\n")
+    with open_image("other.bin", "r+") as target:
+        target.write_file("/flash/main.py", b"print('other')\n")
     return place
 
 
@@ -59,8 +59,8 @@ def test_a_changed_file(run: Run, read_json: ReadJson, two: Path) -> None:
 
 def test_garbage_collection_only(run: Run, place: Path) -> None:
     for number in range(30):
-        with open_target("dump.bin", writable=True) as target:
-            target.write("/flash/main.py", b"%d" % number)
+        with open_image("dump.bin", "r+") as target:
+            target.write_file("/flash/main.py", b"%d" % number)
     shutil.copy("dump.bin", "other.bin")
     run("gc", "other.bin")
     text = run("diff", "dump.bin", "other.bin", code=1).stdout

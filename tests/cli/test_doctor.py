@@ -13,7 +13,7 @@ from doctor.doctor_cases import CASES
 from maixfs.cli.flash.mending import MENDS
 from maixfs.cli.verbs import doctor as verb
 from maixfs.firmware.freqconf import FreqConf
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
@@ -25,9 +25,9 @@ SPIFFS = ROOT / "tests" / "data" / "spiffs"
 
 
 def contents(image: Path) -> dict[str, bytes]:
-    with open_target(image) as target:
-        files = [one for one in target.list(recursive=True) if not one.is_dir]
-        return {one.path: target.read(one.path) for one in files}
+    with open_image(image) as target:
+        files = [one for one in target.scandir(recursive=True) if not one.is_dir]
+        return {one.path: target.read_bytes(one.path) for one in files}
 
 
 def flash_of(files: dict[str, bytes], place: Path) -> Path:

@@ -24,8 +24,8 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.settings import Settings
 from maixfs.errors import DeviceError, ImageError, MaixfsError, UsageError
 from maixfs.host.drafts import Draft
-from maixfs.image.spiffs.changing import SpiffsVolume
-from maixfs.image.target import Target
+from maixfs.image.image import Image
+from maixfs.image.spiffsvolume import SpiffsVolume
 from maixfs.spiffs.errors import Code, spiffs_error
 
 from .conftest import Run, command_line, run_process
@@ -334,7 +334,7 @@ def test_there_is_one_json_document(
 ) -> None:
     monkeypatch.setattr(Screen, "table", raising(KeyboardInterrupt()))
     assert run("ls", code=130).stdout == ""
-    monkeypatch.setattr(Target, "list", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(Image, "scandir", raising(KeyboardInterrupt()))
     assert json.loads(run("ls", "--json", code=130).stdout)["error"]["message"] == "interrupted"
     damage_photo(place / "dump.bin")
     monkeypatch.undo()

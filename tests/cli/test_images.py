@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 
 from .conftest import ESP, FILES, SMALL, Run
 
@@ -114,9 +114,9 @@ def test_pack_gives_the_same_bytes_each_time(run: Run, place: Path, read_json: R
 
 def test_pack_in_the_shape_of_another(run: Run, place: Path) -> None:
     run("pack", "src", "-o", "flash.bin", "--like", "dump.bin", "--whole-flash")
-    with open_target("flash.bin") as target:
+    with open_image("flash.bin") as target:
         assert (target.spiffs.geometry, target.size) == (SMALL, 0x100000)
-        assert target.read("/flash/sub/c.py") == b"y = 2\n"
+        assert target.read_bytes("/flash/sub/c.py") == b"y = 2\n"
 
 
 def test_pack_of_what_does_not_fit_names_the_largest(run: Run, place: Path) -> None:

@@ -16,7 +16,7 @@ from maixfs.cli.kfpkg.catalogue import KFPKG_VERBS
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
 from maixfs.firmware.firmware import read_firmware
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
 
 from .conftest import FILES, Run
@@ -185,8 +185,8 @@ def test_a_board_is_flashed_and_keeps_its_files(small: Path, run: Run) -> None:
     assert read_firmware(after).sha_ok and read_firmware(after).dio
     assert after[0x20000:].startswith(MODEL)
     assert after[0x40000:] == before[0x40000:]
-    with open_target(small / "board") as target:
-        assert target.read("/flash/main.py") == FILES["/flash/main.py"]
+    with open_image(small / "board") as target:
+        assert target.read_bytes("/flash/main.py") == FILES["/flash/main.py"]
     again = run("kfpkg", "apply", "small.kfpkg", "board", *LAYOUT, "--dio").stdout
     assert "up to date: board" in again
 

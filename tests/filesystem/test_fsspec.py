@@ -16,7 +16,7 @@ from maixfs.errors import ImageError, ReadOnlyError, UsageError
 from maixfs.fat import Fat, FatError, FResult, format_volume
 from maixfs.filesystem import FileSystem
 from maixfs.fsspec import MaixfsFileSystem, volumes_of
-from maixfs.image.boarderrors import BoardBusyError
+from maixfs.image.boardlock import BoardBusyError
 from maixfs.nor import NorChip, make_driver
 from maixfs.sd import FileSectors, RamSectors, SectorError
 from maixfs.sd.journal import Journal, journal_of

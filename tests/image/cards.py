@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maixfs.cards.make import PartitionWish, new_card
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 
 FILES = {
     "/main.py": b"print('hello')\n",
@@ -42,9 +42,9 @@ def make_card(
     )
     new_card(path, size, wishes, serial=0x1234, superfloppy=superfloppy)
     if files:
-        with open_target(path, writable=True) as target:
+        with open_image(path, "r+") as target:
             for name, data in files.items():
-                target.write(name, data)
+                target.write_file(name, data)
     return path
 
 
@@ -71,9 +71,9 @@ def complaints(card: Path, scratch: Path) -> str:
 
 def tree_of(card: Path | str) -> dict[str, bytes]:
     """Return all files of a target, by path."""
-    with open_target(card) as target:
+    with open_image(card) as target:
         return {
-            entry.path: target.read(entry.path)
-            for entry in target.list(recursive=True)
+            entry.path: target.read_bytes(entry.path)
+            for entry in target.scandir(recursive=True)
             if not entry.is_dir
         }

@@ -31,3 +31,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 def board(tmp_path: Path) -> Place:
     """Return a small board."""
     return make_board(tmp_path, SMALL, 0x100000)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second writer is refused at once."""
+    monkeypatch.setattr("maixfs.image.source.PATIENCE", 0.0)

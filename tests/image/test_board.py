@@ -17,7 +17,7 @@ from maixfs.host.locks import holder_of
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import NoFileSystemError, TargetError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.image.source import board_holder
 from maixfs.nor import NorImageError, WearCounts
 from maixfs.spiffs import PRESETS
@@ -37,19 +37,19 @@ def wear_of(place: Place) -> tuple[int, ...]:
 def test_a_board_that_is_on_is_not_changed(board: Place) -> None:
     with Board.open(board.host):
         with pytest.raises(BoardBusyError, match=f"process {os.getpid()}") as caught:
-            open_target(board.host, writable=True)
+            open_image(board.host, "r+")
         assert caught.value.pid == os.getpid()
         with pytest.raises(BoardBusyError):
-            open_target(board.host / "flash.bin", writable=True)
+            open_image(board.host / "flash.bin", "r+")
 
 
 def test_a_target_that_is_open_keeps_others_out(board: Place) -> None:
-    with open_target(board.host, writable=True):
+    with open_image(board.host, "r+"):
         with pytest.raises(BoardBusyError):
-            open_target(board.host, writable=True)
+            open_image(board.host, "r+")
         with pytest.raises(BoardBusyError):
             Board.open(board.host)
-    with open_target(board.host, writable=True) as target:
+    with open_image(board.host, "r+") as target:
         assert target.writable
 
 
@@ -60,16 +60,16 @@ def test_the_lock_of_a_process_that_died_is_free(board: Place) -> None:
     )
     subprocess.run([sys.executable, "-c", code, str(board.host)], check=True)
     assert holder_of(board.host / "board.lock")
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         assert target.holder is None
-    with open_target(board.host, writable=True) as target:
-        target.write("/flash/main.py", b"new")
+    with open_image(board.host, "r+") as target:
+        target.write_file("/flash/main.py", b"new")
 
 
 def test_holder_without_a_number_is_reported_as_zero(board: Place) -> None:
     with BoardLock(board.host):
         (board.host / "board.lock").write_bytes(b"")
-        with open_target(board.host) as target:
+        with open_image(board.host) as target:
             assert target.holder == 0
 
 
@@ -91,37 +91,37 @@ def test_a_host_without_locks(board: Place, monkeypatch: pytest.MonkeyPatch) -> 
 def test_erases_are_counted_beside_the_flash(board: Place) -> None:
     before = wear_of(board)
     assert sum(before) == 0
-    with open_target(board.host, writable=True) as target:
+    with open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write("/flash/churn", bytes([number]) * 30000)
+            target.write_file("/flash/churn", bytes([number]) * 30000)
         target.gc()
     first = wear_of(board)
     area = range(SMALL.base >> 12, (SMALL.base + SMALL.size) >> 12)
     assert sum(first) > 0
     assert all(count == 0 for sector, count in enumerate(first) if sector not in area)
-    with open_target(board.host, writable=True) as target:
+    with open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write("/flash/churn", bytes([number]) * 20000)
+            target.write_file("/flash/churn", bytes([number]) * 20000)
     assert sum(wear_of(board)) > sum(first)
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         counts = target.report().sector_erases
         assert counts is not None
         assert counts.most == max(wear_of(board))
 
 
 def test_what_is_not_committed_wears_nothing(board: Place) -> None:
-    with pytest.raises(ZeroDivisionError), open_target(board.host, writable=True) as target:
+    with pytest.raises(ZeroDivisionError), open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write("/flash/churn", bytes([number]) * 30000)
+            target.write_file("/flash/churn", bytes([number]) * 30000)
         1 // 0
     assert sum(wear_of(board)) == 0
 
 
 def test_the_image_of_a_board_opened_by_itself_wears_the_chip_too(board: Place) -> None:
-    with open_target(board.host / "flash.bin", writable=True) as target:
+    with open_image(board.host / "flash.bin", "r+") as target:
         assert target.kind is Kind.FLASH_IMAGE
         for number in range(60):
-            target.write("/flash/churn", bytes([number]) * 30000)
+            target.write_file("/flash/churn", bytes([number]) * 30000)
     assert sum(wear_of(board)) > 0
 
 
@@ -129,7 +129,7 @@ def test_the_image_of_a_board_opened_by_itself_wears_the_chip_too(board: Place) 
 def test_a_link_to_the_image_of_a_board_is_the_image(board: Place, tmp_path: Path) -> None:
     (tmp_path / "link.img").symlink_to(board.host / "flash.bin")
     with Board.open(board.host), pytest.raises(BoardBusyError):
-        open_target(tmp_path / "link.img", writable=True)
+        open_image(tmp_path / "link.img", "r+")
 
 
 def test_counts_of_another_chip_are_refused(board: Place) -> None:
@@ -137,7 +137,7 @@ def test_counts_of_another_chip_are_refused(board: Place) -> None:
     before = snapshot(board.host)
     for writable in (False, True):
         with pytest.raises(NorImageError, match="wear"):
-            open_target(board.host, writable=writable)
+            open_image(board.host, "r+" if writable else "r")
     assert (
         snapshot(board.host)[str(board.host / "flash.bin")]
         == before[str(board.host / "flash.bin")]
@@ -146,50 +146,50 @@ def test_counts_of_another_chip_are_refused(board: Place) -> None:
 
 def test_a_board_without_counts_gets_them(board: Place) -> None:
     (board.host / "wear.bin").unlink()
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         assert target.report().sector_erases is None
     assert not (board.host / "wear.bin").exists()
-    with open_target(board.host, writable=True) as target:
+    with open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write("/flash/churn", bytes([number]) * 30000)
+            target.write_file("/flash/churn", bytes([number]) * 30000)
     assert sum(wear_of(board)) > 0
 
 
 def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place) -> None:
     (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
-    with open_target(board.host, writable=True) as target:
+    with open_image(board.host, "r+") as target:
         assert target.spiffs.blank
     assert (board.host / "flash.bin").read_bytes() == b"\xff" * 0x100000
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         (finding,) = target.report().findings
         assert (finding.key, finding.is_problem) == ("blank", False)
-    with open_target(board.host, writable=True) as target:
-        target.write("/flash/main.py", b"first")
-    with open_target(board.host) as target:
+    with open_image(board.host, "r+") as target:
+        target.write_file("/flash/main.py", b"first")
+    with open_image(board.host) as target:
         assert not target.spiffs.blank
-        assert target.read("/flash/main.py") == b"first"
+        assert target.read_bytes("/flash/main.py") == b"first"
     with Board.open(board.host) as running:
         assert "main.py" in running.uos.listdir("/flash")
 
 
 def test_what_the_host_writes_the_board_reads_and_back(board: Place) -> None:
-    with open_target(board.host, writable=True) as target:
-        target.write("/flash/lib/a.py", b"from the host")
+    with open_image(board.host, "r+") as target:
+        target.write_file("/flash/lib/a.py", b"from the host")
     with Board.open(board.host) as running:
         with running.open("/flash/lib/a.py") as file:
             assert file.read() == "from the host"
         with running.open("/flash/note.txt", "w") as file:
             file.write("from the board")
-    with open_target(board.host) as target:
-        assert target.read("/flash/note.txt") == b"from the board"
+    with open_image(board.host) as target:
+        assert target.read_bytes("/flash/note.txt") == b"from the board"
 
 
 def test_folders_that_are_no_boards(tmp_path: Path, board: Place) -> None:
     with pytest.raises(BoardError, match=r"is no board: it has no board\.toml"):
-        open_target(tmp_path)
+        open_image(tmp_path)
     (board.host / "board.toml").write_text("format = 'x'")
     with pytest.raises(BoardConfigError):
-        open_target(board.host)
+        open_image(board.host)
 
 
 def test_a_flash_of_another_size_is_refused(board: Place) -> None:
@@ -197,10 +197,10 @@ def test_a_flash_of_another_size_is_refused(board: Place) -> None:
     flash.write_bytes(flash.read_bytes()[:-4096])
     for writable in (False, True):
         with pytest.raises(TargetError, match="the board's chip has 1048576"):
-            open_target(board.host, writable=writable)
+            open_image(board.host, "r+" if writable else "r")
     flash.unlink()
     with pytest.raises(FileNotFoundError):
-        open_target(board.host)
+        open_image(board.host)
 
 
 def test_a_board_whose_area_does_not_mount_says_what_will_happen(board: Place) -> None:
@@ -208,11 +208,11 @@ def test_a_board_whose_area_does_not_mount_says_what_will_happen(board: Place) -
     flash.write_bytes(b"\x5a" * 0x100000)
     before = snapshot(board.host)
     with pytest.raises(NoFileSystemError, match="does not mount") as caught:
-        open_target(board.host)
+        open_image(board.host)
     assert "formats it when it starts" in str(caught.value.hint)
     assert snapshot(board.host) == before
     with pytest.raises(NoFileSystemError):
-        open_target(board.host, writable=True)
+        open_image(board.host, "r+")
     assert flash.read_bytes() == b"\x5a" * 0x100000
 
 
@@ -226,6 +226,6 @@ def test_mkfs_on_a_board_asks_before_files_go(board: Place) -> None:
     after = (board.host / "flash.bin").read_bytes()
     assert before[: SMALL.base] == after[: SMALL.base]
     assert sum(wear_of(board)) == SMALL.size >> 12
-    with open_target(board.host) as target:
-        assert target.list() == []
+    with open_image(board.host) as target:
+        assert target.scandir() == []
     assert FILES[b"/main.py"] not in after[SMALL.base :]

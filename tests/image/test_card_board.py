@@ -11,12 +11,12 @@ from image.cards import FILES, make_card
 from image.places import FILES as FLASH_FILES
 from image.places import SMALL, make_board, snapshot
 from maixfs.board import Board, BoardBusyError, BoardConfig
+from maixfs.image.boardconfig import SdConfig
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
-from maixfs.image.fat.medium import settle_board
-from maixfs.image.opening import open_target
-from maixfs.image.sdconfig import SdConfig
+from maixfs.image.opening import open_image
+from maixfs.image.source import settle_board
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import plan_copy
 from maixfs.transfer.unpacking import unpack
@@ -42,11 +42,15 @@ def board(tmp_path: Path) -> Path:
 
 
 def test_flash_and_card_are_one_tree(board: Path) -> None:
-    with open_target(board) as target:
+    with open_image(board) as target:
         assert target.kind is Kind.BOARD
         assert target.mount_point == "/flash"
-        assert [entry.path for entry in target.list("/")] == ["/flash", "/sd", "/sd2", "/sd3"]
-        files = {e.path: target.read(e.path) for e in target.list("/", True) if not e.is_dir}
+        assert [entry.path for entry in target.scandir("/")] == ["/flash", "/sd", "/sd2", "/sd3"]
+        files = {
+            e.path: target.read_bytes(e.path)
+            for e in target.scandir("/", recursive=True)
+            if not e.is_dir
+        }
         flash = {f"/flash{name.decode()}": data for name, data in FLASH_FILES.items()}
         assert files == flash | {f"/sd{name}": data for name, data in FILES.items()}
         assert target.stat("/").size == sum(map(len, files.values()))
@@ -62,18 +66,18 @@ def test_flash_and_card_are_one_tree(board: Path) -> None:
 
 
 def test_both_are_written_in_one_session(board: Path) -> None:
-    with open_target(board, writable=True) as target:
-        target.write("/flash/x", b"1")
-        target.write("/sd/x", b"2")
-        target.write("/sd3/Folder/x", b"3")
+    with open_image(board, "r+") as target:
+        target.write_file("/flash/x", b"1")
+        target.write_file("/sd/x", b"2")
+        target.write_file("/sd3/Folder/x", b"3")
         with pytest.raises(Exception, match="nothing can be renamed from /sd to /flash"):
             target.rename("/sd/x", "/flash/y")
-        written = target.commit_all()
-        assert [Path(one.path).name for one in written] == ["flash.bin", "sd.img"]
-        assert target.commit() is None
+        written = target.commit()
+        assert [Path(one.path).name for one in written] == ["sd.img", "flash.bin"]
+        assert target.commit() == []
         target.remove_all([target.stat("/flash/x"), target.stat("/sd/x")])
-    with open_target(f"{board}:/sd3") as target:
-        assert target.read("/sd3/folder/X") == b"3"
+    with open_image(f"{board}:/sd3") as target:
+        assert target.read_bytes("/sd3/folder/X") == b"3"
         assert not target.exists("/flash/x")
         assert not target.exists("/sd/x")
 
@@ -81,8 +85,8 @@ def test_both_are_written_in_one_session(board: Path) -> None:
 def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
     apply(plan_copy([f"{board}:/flash/lib"], f"{board}:/sd2/", recursive=True))
     apply(plan_copy([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py"))
-    with open_target(board) as target:
-        assert target.read("/flash/b.py") == FLASH_FILES[b"/lib/a.py"]
+    with open_image(board) as target:
+        assert target.read_bytes("/flash/b.py") == FLASH_FILES[b"/lib/a.py"]
         unpack(target, "/", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"flash", "sd", "sd2"} | (
         {"sd3"} if (tmp_path / "out" / "sd3").exists() else set()
@@ -92,76 +96,76 @@ def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
 
 def test_the_card_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
     (board / "flash.bin").write_bytes(b"no flash at all")
-    with open_target(f"{board}:/sd/main.py") as target:
-        assert target.read("/sd/main.py") == FILES["/main.py"]
+    with open_image(f"{board}:/sd/main.py") as target:
+        assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
     with pytest.raises(TargetError, match="the board's chip has"):
-        open_target(board)
+        open_image(board)
 
 
 def test_the_flash_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
     (board / "sd.img").write_bytes(bytes(1 << 20))
-    with open_target(board) as target:
-        assert target.read("/flash/main.py") == FLASH_FILES[b"/main.py"]
-        assert [entry.path for entry in target.list("/")] == ["/flash"]
+    with open_image(board) as target:
+        assert target.read_bytes("/flash/main.py") == FLASH_FILES[b"/main.py"]
+        assert [entry.path for entry in target.scandir("/")] == ["/flash"]
         with pytest.raises(NoFileSystemError, match="blank"):
-            target.list("/sd")
+            target.scandir("/sd")
 
 
 def test_a_board_mounts_no_card_without_a_table(tmp_path: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000).host
     make_card(board / "sd.img", 16, superfloppy=True)
     put_in(board)
-    with open_target(board) as target, pytest.raises(NoFileSystemError, match="does not mount"):
-        target.read("/sd/main.py")
+    with open_image(board) as target, pytest.raises(NoFileSystemError, match="does not mount"):
+        target.read_bytes("/sd/main.py")
 
 
 def test_an_empty_slot_is_told(tmp_path: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000).host
-    with open_target(board, writable=True) as target:
+    with open_image(board, "r+") as target:
         with pytest.raises(MissingError, match="no card in this board"):
-            target.read("/sd/main.py")
+            target.read_bytes("/sd/main.py")
         with pytest.raises(MissingError, match="no card in this board"):
-            target.write("/sd/main.py", b"")
+            target.write_file("/sd/main.py", b"")
 
 
 def test_what_the_board_does_not_mount_is_not_there(tmp_path: Path) -> None:
     board = with_card(tmp_path, 32, 16, mount_all=False)
-    with open_target(board) as target:
-        assert [entry.path for entry in target.list("/")] == ["/flash", "/sd"]
+    with open_image(board) as target:
+        assert [entry.path for entry in target.scandir("/")] == ["/flash", "/sd"]
         with pytest.raises(MissingError):
-            target.list("/sd2")
+            target.scandir("/sd2")
 
 
 def test_a_protected_card_is_not_written(tmp_path: Path) -> None:
     board = with_card(tmp_path, 16, read_only=True)
-    with open_target(board, writable=True) as target:
+    with open_image(board, "r+") as target:
         with pytest.raises(TargetError, match="write-protected"):
-            target.write("/sd/x", b"1")
-        target.write("/flash/x", b"1")
-    with open_target(board) as target:
-        assert target.read("/sd/main.py") == FILES["/main.py"]
+            target.write_file("/sd/x", b"1")
+        target.write_file("/flash/x", b"1")
+    with open_image(board) as target:
+        assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
 
 
 def test_a_board_that_is_on_keeps_its_card(board: Path) -> None:
     with BoardLock(board):
         for place in (f"{board}:/sd", f"{board}/sd.img:/"):
             with pytest.raises(BoardBusyError):
-                open_target(place, writable=True)
-        with open_target(f"{board}:/sd") as target:
-            assert target.read("/sd/main.py") == FILES["/main.py"]
+                open_image(place, "r+")
+        with open_image(f"{board}:/sd") as target:
+            assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
             assert target.holder is not None or sys.platform == "win32"
 
 
 def test_looking_leaves_no_trace(board: Path) -> None:
     before = snapshot(board)
-    with open_target(board) as target:
-        target.list("/", recursive=True)
+    with open_image(board) as target:
+        target.scandir("/", recursive=True)
         target.report()
     assert snapshot(board) == before
 
 
 def test_the_report_tells_of_the_card(board: Path) -> None:
-    with open_target(board) as target:
+    with open_image(board) as target:
         report = target.report()
     assert report.card is not None
     assert report.card.report.mountable
@@ -171,8 +175,8 @@ def test_the_report_tells_of_the_card(board: Path) -> None:
 def test_a_script_finds_what_was_put_on_the_card(
     board: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with open_target(f"{board}:/sd", writable=True) as target:
-        target.write("/sd/note.txt", b"from the host")
+    with open_image(f"{board}:/sd", "r+") as target:
+        target.write_file("/sd/note.txt", b"from the host")
     assert not settle_board(board)
     with Board.open(board) as powered:
         code = powered.run(
@@ -181,13 +185,13 @@ def test_a_script_finds_what_was_put_on_the_card(
         )
     assert code.exit_code == 0
     assert "from the host" in capfd.readouterr().out
-    with open_target(board) as target:
-        assert target.read("/sd/back.txt") == b"b"
+    with open_image(board) as target:
+        assert target.read_bytes("/sd/back.txt") == b"b"
 
 
 def test_paths_without_a_slash_start_on_flash(board: Path) -> None:
-    with open_target(board) as target:
+    with open_image(board) as target:
         assert target.absolute("main.py") == "/flash/main.py"
-        assert {entry.path.split("/")[1] for entry in target.list(None)} <= {"flash"}
-    with open_target(f"{board}:new.py", writable=True) as target:
-        assert target.write("new.py", b"1").path == "/flash/new.py"
+        assert {entry.path.split("/")[1] for entry in target.scandir(None)} <= {"flash"}
+    with open_image(f"{board}:new.py", "r+") as target:
+        assert target.write_file("new.py", b"1").path == "/flash/new.py"

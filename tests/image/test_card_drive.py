@@ -12,9 +12,9 @@ from maixfs.host.drives import DriveFacts
 from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
-from maixfs.image.fat.changing import FatVolume
-from maixfs.image.fat.medium import settle
-from maixfs.image.opening import open_target
+from maixfs.image.fatvolume import FatVolume
+from maixfs.image.media import settle
+from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
 from maixfs.transfer.cardpacking import CardShape
@@ -40,7 +40,7 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_drive_is_read(drive: Path) -> None:
-    with open_target(drive) as target:
+    with open_image(drive) as target:
         assert target.kind is Kind.CARD
         assert target.size == drive.stat().st_size
     assert tree_of(f"{drive}@1:/") == FILES
@@ -48,11 +48,11 @@ def test_a_drive_is_read(drive: Path) -> None:
 
 def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     with pytest.raises(TargetError, match="is a drive of this computer") as caught:
-        open_target(drive, writable=True)
+        open_image(drive, "r+")
     assert "--drive" in (caught.value.hint or "")
-    with open_target(drive, writable=True, drives=True) as target:
-        target.write("/x", b"1")
-        assert target.commit() is not None
+    with open_image(drive, "r+", drives=True) as target:
+        target.write_file("/x", b"1")
+        assert target.commit() != []
     assert {path.name for path in drive.parent.iterdir()} == {"sdz", "note.txt"}
     assert tree_of(drive)["/x"] == b"1"
     note = drive.with_name("note.txt")
@@ -70,7 +70,7 @@ def test_a_drive_in_use_is_left_alone(drive: Path, monkeypatch: pytest.MonkeyPat
     facts = DriveFacts(drive, regular=False, in_use=("/media/card",))
     monkeypatch.setattr("maixfs.host.drives.drive_facts", lambda _path: facts)
     with pytest.raises(CardError, match="is in use: /media/card"):
-        open_target(drive, writable=True, drives=True)
+        open_image(drive, "r+", drives=True)
 
 
 def pending_of(drive: Path) -> list[Run]:
@@ -79,8 +79,8 @@ def pending_of(drive: Path) -> list[Run]:
 
 
 def test_what_was_left_for_one_card_is_not_for_another(drive: Path) -> None:
-    with open_target(drive, writable=True, drives=True) as target:
-        target.write("/main.py", b"changed")
+    with open_image(drive, "r+", drives=True) as target:
+        target.write_file("/main.py", b"changed")
         volume = target.main
         assert isinstance(volume, FatVolume)
         overlay = volume.medium.overlay

@@ -11,9 +11,9 @@ import pytest
 
 from image.cards import FILES, complaints, make_card, tree_of
 from maixfs.image.errors import TargetError
-from maixfs.image.fat.changing import FatVolume
-from maixfs.image.fat.medium import settle
-from maixfs.image.opening import open_target
+from maixfs.image.fatvolume import FatVolume
+from maixfs.image.media import settle
+from maixfs.image.opening import open_image
 from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import Journal, journal_of, read_journal
 from maixfs.sd.media import FileSectors
@@ -32,12 +32,12 @@ def change(card: Path, runs_done: int | None) -> int:
 
     ``None`` stands for a writer that was killed before its journal was whole.
     """
-    with open_target(card, writable=True) as target:
+    with open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write(path, data)
+            target.write_file(path, data)
         volume = target.main
         assert isinstance(volume, FatVolume)
-        volume.fat.sync()
+        volume.core.sync()
         overlay = volume.medium.overlay
         assert isinstance(overlay, Overlay)
         runs = [*overlay.runs()]
@@ -77,8 +77,8 @@ def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:
     change(card, None)
     assert read_journal(card) is None
     assert tree_of(card) == FILES
-    with open_target(card, writable=True) as target:
-        target.write("/x", b"1")
+    with open_image(card, "r+") as target:
+        target.write_file("/x", b"1")
     assert not journal_of(card).exists()
     assert tree_of(card) == {**FILES, "/x": b"1"}
     assert card.read_bytes() != original
@@ -102,13 +102,13 @@ def test_a_card_that_others_wrote_to_is_left_alone(card: Path) -> None:
     with FileSectors.open(card, read_only=False) as device:
         device.write(runs[-1].start, b"\x77" * 512)
     before = card.read_bytes()
-    for work in (lambda: open_target(card), lambda: open_target(card, writable=True)):
+    for work in (lambda: open_image(card), lambda: open_image(card, "r+")):
         with pytest.raises(TargetError, match="changed by another program") as caught:
             work()
         assert str(journal_of(card)) in (caught.value.hint or "")
     assert card.read_bytes() == before
     journal_of(card).unlink()
-    open_target(card).close()
+    open_image(card).close()
 
 
 def test_two_writers_do_not_meet(card: Path) -> None:
@@ -117,10 +117,10 @@ def test_two_writers_do_not_meet(card: Path) -> None:
         Journal(card)
     if sys.platform != "win32":
         with pytest.raises(TargetError, match="is being written by another process"):
-            open_target(card, writable=True)
+            open_image(card, "r+")
     assert tree_of(card) == FILES
     journal.close()
-    open_target(card, writable=True).close()
+    open_image(card, "r+").close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
@@ -130,7 +130,7 @@ def test_a_killed_process_leaves_old_or_new(card: Path, tmp_path: Path, calls: i
     if not pid:
         _write_and_die(card, calls)
     os.waitpid(pid, 0)
-    with open_target(card, writable=True):
+    with open_image(card, "r+"):
         pass
     assert tree_of(card) in (FILES, {**FILES, **NEW})
     assert not journal_of(card).exists()
@@ -146,9 +146,9 @@ def _write_and_die(card: Path, calls: int) -> None:
             os._exit(9)
 
     try:
-        target = open_target(card, writable=True)
+        target = open_image(card, "r+")
         for path, data in NEW.items():
-            target.write(path, data)
+            target.write_file(path, data)
         target.commit(step)
     finally:
         os._exit(0)
@@ -160,9 +160,9 @@ def test_ctrl_c_leaves_old_or_new(card: Path, phase: str) -> None:
         if now == phase:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), open_target(card, writable=True) as target:
+    with pytest.raises(KeyboardInterrupt), open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write(path, data)
+            target.write_file(path, data)
         target.commit(interrupt)
     assert not journal_of(card).exists()
     assert tree_of(card) == (FILES if phase == "journal" else {**FILES, **NEW})
@@ -173,8 +173,8 @@ def test_a_folder_that_takes_no_file_is_told(card: Path, monkeypatch: pytest.Mon
         raise PermissionError(13, "Permission denied")
 
     before = card.read_bytes()
-    with open_target(card, writable=True) as target:
-        target.write("/x", b"1")
+    with open_image(card, "r+") as target:
+        target.write_file("/x", b"1")
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse)
             with pytest.raises(TargetError, match="Permission denied"):

@@ -11,7 +11,7 @@ import pytest
 from image.places import FILES, SMALL, Place, litter, make_bare
 from maixfs.errors import UsageError
 from maixfs.image.errors import MissingError, TakenError, TargetError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.spiffs.ondisk import NAME_OFFSET, SIZE
@@ -28,10 +28,10 @@ def stored(place: Place) -> dict[bytes, bytes]:
 
 def test_what_is_written_is_there_afterwards(place: Place) -> None:
     content = bytes(range(256)) * 100
-    with open_target(place.host, writable=True) as target:
-        new = target.write(place.path("new/file.bin"), content)
-        old = target.write(place.path("main.py"), b"short")
-        assert target.read(place.path("new/file.bin")) == content
+    with open_image(place.host, "r+") as target:
+        new = target.write_file(place.path("new/file.bin"), content)
+        old = target.write_file(place.path("main.py"), b"short")
+        assert target.read_bytes(place.path("new/file.bin")) == content
         assert target.stat(place.path("new")).is_dir
     assert (new.path, new.size, new.changed) == (place.path("new/file.bin"), len(content), True)
     assert new.sha256 == hashlib.sha256(content).hexdigest()
@@ -41,18 +41,18 @@ def test_what_is_written_is_there_afterwards(place: Place) -> None:
 
 
 def test_the_very_same_content_is_not_written(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         for name, content in FILES.items():
-            assert not target.write(place.path(name.decode()[1:]), content).changed
-        assert target.commit() is None
+            assert not target.write_file(place.path(name.decode()[1:]), content).changed
+        assert target.commit() == []
 
 
 def test_nothing_outside_of_the_area_changes(place: Place) -> None:
     host = place.host / "flash.bin" if place.host.is_dir() else place.host
     before = host.read_bytes()
-    with open_target(place.host, writable=True) as target:
-        target.write(place.path("x"), b"x" * 5000)
-        proof = target.commit()
+    with open_image(place.host, "r+") as target:
+        target.write_file(place.path("x"), b"x" * 5000)
+        (proof,) = target.commit()
     after = host.read_bytes()
     assert proof is not None
     assert proof.sha256 == hashlib.sha256(after).hexdigest()
@@ -63,7 +63,7 @@ def test_nothing_outside_of_the_area_changes(place: Place) -> None:
 
 
 def test_files_and_folders_go(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         target.remove(place.path("main.py"))
         with pytest.raises(TargetError, match="is a folder"):
             target.remove(place.path("lib"))
@@ -75,7 +75,7 @@ def test_files_and_folders_go(place: Place) -> None:
 
 
 def test_files_and_folders_move(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         target.rename(place.path("main.py"), place.path("old.py"))
         target.rename(place.path("lib"), place.path("library"))
         target.rename(place.path("empty"), place.path("library"))
@@ -90,7 +90,7 @@ def test_files_and_folders_move(place: Place) -> None:
 
 
 def test_a_move_onto_a_file_must_be_asked_for(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         with pytest.raises(TakenError, match="exists already"):
             target.rename(place.path("main.py"), place.path("empty"))
         with pytest.raises(FileExistsError):
@@ -102,7 +102,7 @@ def test_a_move_onto_a_file_must_be_asked_for(place: Place) -> None:
 
 def test_a_folder_does_not_move_into_itself(place: Place) -> None:
     with (
-        open_target(place.host, writable=True) as target,
+        open_image(place.host, "r+") as target,
         pytest.raises(UsageError, match="itself"),
     ):
         target.rename(place.path("lib"), place.path("lib/deep/more"))
@@ -110,7 +110,7 @@ def test_a_folder_does_not_move_into_itself(place: Place) -> None:
 
 
 def test_there_are_no_folders_to_make(place: Place) -> None:
-    with open_target(place.host, writable=True) as target, pytest.raises(TargetError) as caught:
+    with open_image(place.host, "r+") as target, pytest.raises(TargetError) as caught:
         target.mkdir(place.path("new"))
     assert "SPIFFS has no folders" in str(caught.value)
     assert caught.value.hint is not None
@@ -133,9 +133,9 @@ def test_there_are_no_folders_to_make(place: Place) -> None:
     ],
 )
 def test_names_that_cannot_be(board: Place, path: str, message: str) -> None:
-    with open_target(board.host, writable=True) as target:
+    with open_image(board.host, "r+") as target:
         with pytest.raises((UsageError, MissingError), match=message):
-            target.write(path, b"x")
+            target.write_file(path, b"x")
         if not target.exists(path) and not path.endswith("/"):
             with pytest.raises((UsageError, MissingError), match=message):
                 target.rename("/flash/empty", path)
@@ -144,40 +144,40 @@ def test_names_that_cannot_be(board: Place, path: str, message: str) -> None:
 
 def test_the_longest_names_fit(place: Place) -> None:
     most = place.geometry.name_length - 1
-    with open_target(place.host, writable=True) as target:
-        target.write(place.path("n" * (most - 1)), b"1")
-        target.write(place.path(r"\xff" * (most - 1)), b"2")
+    with open_image(place.host, "r+") as target:
+        target.write_file(place.path("n" * (most - 1)), b"1")
+        target.write_file(place.path(r"\xff" * (most - 1)), b"2")
     assert stored(place)[b"/" + b"n" * (most - 1)] == b"1"
     assert stored(place)[b"/" + b"\xff" * (most - 1)] == b"2"
 
 
 def test_a_name_without_slash_in_front_stays_so(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {b"main.py": b"old"})
-    with open_target(place.host, writable=True) as target:
-        target.write("/main.py", b"new")
-        target.write("/other.py", b"more")
+    with open_image(place.host, "r+") as target:
+        target.write_file("/main.py", b"new")
+        target.write_file("/other.py", b"more")
     assert stored(place) == {b"main.py": b"new", b"/other.py": b"more"}
 
 
 def test_meta_bytes_are_kept_or_set(tmp_path: Path) -> None:
     geometry = replace(PRESETS["esp-idf"], size=0x40000)
     place = make_bare(tmp_path, geometry)
-    with open_target(place.host, writable=True) as target:
-        target.write("/main.py", b"1", meta=b"meta")
-        target.write("/main.py", b"2")
-        target.write("/new", b"3", meta=b"\x00\x01\x02\x03")
-        assert target.write("/new", b"3", meta=b"\x00\x01\x02\x04").changed
-        assert not target.write("/new", b"3", meta=b"\x00\x01\x02\x04").changed
-    with open_target(place.host) as target:
-        assert target.spiffs.fs.stat("/main.py").meta == b"meta"
-        assert target.spiffs.fs.stat("/new").meta == b"\x00\x01\x02\x04"
-        assert target.spiffs.fs.stat("/empty").meta == b"\xff" * 4
+    with open_image(place.host, "r+") as target:
+        target.write_file("/main.py", b"1", meta=b"meta")
+        target.write_file("/main.py", b"2")
+        target.write_file("/new", b"3", meta=b"\x00\x01\x02\x03")
+        assert target.write_file("/new", b"3", meta=b"\x00\x01\x02\x04").changed
+        assert not target.write_file("/new", b"3", meta=b"\x00\x01\x02\x04").changed
+    with open_image(place.host) as target:
+        assert target.spiffs.core.stat("/main.py").meta == b"meta"
+        assert target.spiffs.core.stat("/new").meta == b"\x00\x01\x02\x04"
+        assert target.spiffs.core.stat("/empty").meta == b"\xff" * 4
 
 
 def test_garbage_is_collected(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         for number in range(20):
-            target.write(place.path("churn"), bytes([number]) * 5000)
+            target.write_file(place.path("churn"), bytes([number]) * 5000)
         before = target.room()
         freed = target.gc()
         after = target.room()
@@ -189,9 +189,9 @@ def test_garbage_is_collected(place: Place) -> None:
 
 
 def test_nothing_to_collect_changes_nothing(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         assert target.gc() == 0
-        assert target.commit() is None
+        assert target.commit() == []
 
 
 def test_an_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_an_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: P
     area[header + SIZE.offset : header + SIZE.offset + SIZE.size] = bytes(4)
     image = tmp_path / "image.bin"
     image.write_bytes(area)
-    with open_target(image, writable=True) as target:
-        target.write("/empty", b"no longer")
-    with open_target(image) as target:
-        assert target.read("/empty") == b"no longer"
+    with open_image(image, "r+") as target:
+        target.write_file("/empty", b"no longer")
+    with open_image(image) as target:
+        assert target.read_bytes("/empty") == b"no longer"

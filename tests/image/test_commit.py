@@ -13,7 +13,7 @@ from image.places import FILES, SMALL, Place, litter, snapshot
 from maixfs.errors import DeviceError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.image.errors import TargetError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import plan_copy
 from maixfs.transfer.images import make_image
@@ -41,8 +41,8 @@ def files_of(place: Place) -> dict[str, tuple[int, int, bytes]]:
 
 def test_an_exception_leaves_the_old_file(place: Place) -> None:
     before = files_of(place)
-    with pytest.raises(ZeroDivisionError), open_target(place.host, writable=True) as target:
-        target.write(place.path("main.py"), b"new")
+    with pytest.raises(ZeroDivisionError), open_image(place.host, "r+") as target:
+        target.write_file(place.path("main.py"), b"new")
         1 // 0
     assert files_of(place) == before
     assert litter(place.host.parent) == []
@@ -53,8 +53,8 @@ def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
     place: Place, interrupt: Callable[[str, int, int], None]
 ) -> None:
     before = files_of(place)
-    with pytest.raises(KeyboardInterrupt), open_target(place.host, writable=True) as target:
-        target.write(place.path("main.py"), b"new")
+    with pytest.raises(KeyboardInterrupt), open_image(place.host, "r+") as target:
+        target.write_file(place.path("main.py"), b"new")
         target.commit(interrupt)
     assert files_of(place) == before
     assert litter(place.host.parent) == []
@@ -62,8 +62,8 @@ def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
 
 def test_the_progress_names_its_phase_and_ends(place: Place) -> None:
     seen: list[tuple[str, int, int]] = []
-    with open_target(place.host, writable=True) as target:
-        target.write(place.path("main.py"), b"new")
+    with open_image(place.host, "r+") as target:
+        target.write_file(place.path("main.py"), b"new")
         target.commit(lambda *report: seen.append(report))
         size = target.size
     assert {phase for phase, _, _ in seen} == {"write"}
@@ -82,9 +82,9 @@ def test_a_host_that_fails_keeps_the_old_file(
 
     with (
         pytest.raises(DeviceError, match="cannot be written: No space") as caught,
-        open_target(place.host, writable=True) as target,
+        open_image(place.host, "r+") as target,
     ):
-        target.write(place.path("main.py"), b"new")
+        target.write_file(place.path("main.py"), b"new")
         monkeypatch.setattr(*(os, "fsync") if failing == "fsync" else (Path, "replace"), fail)
     assert caught.value.hint == "what was there before is as it was"
     monkeypatch.undo()
@@ -96,9 +96,9 @@ def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
     image = image_of(place)
     with (
         pytest.raises(TargetError, match="changed by another program"),
-        open_target(place.host, writable=True) as target,
+        open_image(place.host, "r+") as target,
     ):
-        target.write(place.path("main.py"), b"new")
+        target.write_file(place.path("main.py"), b"new")
         image.write_bytes(b"other" * 5000)
     assert image.read_bytes() == b"other" * 5000
 
@@ -106,9 +106,9 @@ def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
 def test_a_file_that_vanished_is_said_so(place: Place) -> None:
     with (
         pytest.raises(FileNotFoundError),
-        open_target(place.host, writable=True) as target,
+        open_image(place.host, "r+") as target,
     ):
-        target.write(place.path("main.py"), b"new")
+        target.write_file(place.path("main.py"), b"new")
         image_of(place).unlink()
     assert not image_of(place).exists()
     assert litter(place.host.parent) == []
@@ -118,7 +118,7 @@ def test_a_protected_file_is_refused_at_once(place: Place) -> None:
     image = image_of(place)
     image.chmod(0o444)
     with pytest.raises(PermissionError):
-        open_target(place.host, writable=True)
+        open_image(place.host, "r+")
 
 
 def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
@@ -126,24 +126,24 @@ def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
     image.chmod(0o640)
     link = tmp_path / "link"
     link.symlink_to(place.host)
-    with open_target(link, writable=True) as target:
-        target.write(place.path("main.py"), b"new")
+    with open_image(link, "r+") as target:
+        target.write_file(place.path("main.py"), b"new")
     assert link.is_symlink()
     if os.name != "nt":
         assert image.stat().st_mode & 0o777 == 0o640
-    with open_target(place.host) as target:
-        assert target.read(place.path("main.py")) == b"new"
+    with open_image(place.host) as target:
+        assert target.read_bytes(place.path("main.py")) == b"new"
 
 
 def test_several_commits_follow_each_other(place: Place) -> None:
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         for text in (b"one", b"two"):
-            target.write(place.path("main.py"), text)
-            assert target.commit() is not None
-        target.write(place.path("main.py"), b"three")
-    with open_target(place.host) as target:
-        assert target.read(place.path("main.py")) == b"three"
-        assert target.read(place.path("lib/a.py")) == FILES[b"/lib/a.py"]
+            target.write_file(place.path("main.py"), text)
+            assert target.commit() != []
+        target.write_file(place.path("main.py"), b"three")
+    with open_image(place.host) as target:
+        assert target.read_bytes(place.path("main.py")) == b"three"
+        assert target.read_bytes(place.path("lib/a.py")) == FILES[b"/lib/a.py"]
 
 
 def test_a_draft_that_is_not_finished_goes(tmp_path: Path) -> None:
@@ -166,11 +166,11 @@ def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
     other = image_of(place).with_name(".maixfs-notes.new")
     for path in (*left, other):
         path.write_bytes(b"half")
-    with open_target(place.host) as target:
-        target.read(place.path("main.py"))
+    with open_image(place.host) as target:
+        target.read_bytes(place.path("main.py"))
     assert all(path.exists() for path in left)
-    with open_target(place.host, writable=True) as target:
-        target.write(place.path("main.py"), b"new")
+    with open_image(place.host, "r+") as target:
+        target.write_file(place.path("main.py"), b"new")
     assert not any(path.exists() for path in left)
     assert other.exists()
 
@@ -180,7 +180,7 @@ def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path
     for path in names:
         path.parent.mkdir()
         path.write_bytes(b"half")
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         unpack(target, None, tmp_path / "out")
     apply(plan_copy([f"{board.host}:main.py"], tmp_path / "copy"))
     make_image(tmp_path / "fs" / "new.img", SMALL)

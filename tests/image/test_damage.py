@@ -11,8 +11,8 @@ import pytest
 from golden.corpus import SpiffsCase, case_folders
 from image.places import SMALL, make_bare
 from maixfs.image.errors import NoFileSystemError, TargetError, UnreadableError
-from maixfs.image.opening import open_target
-from maixfs.nor import Buffer, IdealDriver
+from maixfs.image.opening import open_image
+from maixfs.nor import Buffer, OverlayFlash
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.errors import Code
 
@@ -31,22 +31,22 @@ def test_each_file_reads_or_says_why_not(case: SpiffsCase, tmp_path: Path) -> No
     host = image_of(case, tmp_path)
     if case.manifest["mount_result"] != 0:
         with pytest.raises(NoFileSystemError, match=str(case.manifest["mount_result"])):
-            open_target(host)
+            open_image(host)
         return
-    with open_target(host) as target:
-        entries = {entry.page: entry for entry in target.spiffs.catalog.files()}
+    with open_image(host) as target:
+        entries = {entry.native.page: entry for entry in target.spiffs.files()}
         assert len({entry.path for entry in entries.values()}) == len(case.manifest["files"])
         for file in case.manifest["files"]:
             entry = entries[file["header_page"]]
             result = file["read_res"]
             assert entry.readable is (result >= 0)
             if entry.readable:
-                content = target.read(entry.path)
+                content = target.read_bytes(entry.path)
                 assert len(content) == file["read_len"]
                 assert hashlib.sha256(content).hexdigest() == file["sha256"]
             else:
                 with pytest.raises(UnreadableError, match=rf"cannot be read: .*\({result}\)"):
-                    target.read(entry.path)
+                    target.read_bytes(entry.path)
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -57,10 +57,10 @@ def test_a_change_spoils_no_file(case: SpiffsCase, tmp_path: Path) -> None:
     host = image_of(case, tmp_path)
     before = contents(host)
     try:
-        with open_target(host, writable=True) as target:
-            target.write("/a new file", b"\x5a" * 70_000)
+        with open_image(host, "r+") as target:
+            target.write_file("/a new file", b"\x5a" * 70_000)
             target.gc()
-            target.write("/a new file", b"\xa5" * 40_000)
+            target.write_file("/a new file", b"\xa5" * 40_000)
     except TargetError as error:
         assert error.hint
         assert contents(host) == before
@@ -72,10 +72,10 @@ def test_a_change_spoils_no_file(case: SpiffsCase, tmp_path: Path) -> None:
 
 def contents(host: Path) -> dict[bytes, bytes]:
     """Return what can be read, by stored name, as a board finds it."""
-    with open_target(host) as target:
+    with open_image(host) as target:
         return {
-            entry.stored_name: target.read(entry.path)
-            for entry in reversed([*target.spiffs.catalog.files()])
+            entry.native.raw_name: target.read_bytes(entry.path)
+            for entry in reversed([*target.spiffs.files()])
             if entry.readable
         }
 
@@ -89,8 +89,8 @@ def poke(host: Path, offset: int, data: bytes) -> None:
 def damaged(tmp_path: Path) -> Path:
     """Return an image in which the data page of /main.py is called free."""
     host = make_bare(tmp_path, SMALL).host
-    with open_target(host) as target:
-        page = target.stat("/main.py").page + 1
+    with open_image(host) as target:
+        page = target.stat("/main.py").native.page + 1
     poke(host, 2 * (page - SMALL.lookup_pages), b"\xff\xff")
     return host
 
@@ -99,34 +99,34 @@ def test_a_page_wrongly_called_free_keeps_writers_away(tmp_path: Path) -> None:
     host = damaged(tmp_path)
     before = host.read_bytes()
     for change in (
-        lambda target: target.write("/x", b"x"),
+        lambda target: target.write_file("/x", b"x"),
         lambda target: target.rename("/empty", "/x"),
         lambda target: target.gc(),
     ):
         with pytest.raises(TargetError, match=r"is not booked, but holds data of /main\.py"):
             attempt(host, change)
     assert host.read_bytes() == before
-    with open_target(host) as target:
-        assert target.read("/main.py").startswith(b"print")
+    with open_image(host) as target:
+        assert target.read_bytes("/main.py").startswith(b"print")
         assert [f.key for f in target.report().findings if f.is_problem] == ["not-booked"]
 
 
 def attempt(host: Path, change: object) -> None:
-    with open_target(host, writable=True) as target:
+    with open_image(host, "r+") as target:
         change(target)  # type: ignore[operator]
 
 
 def test_a_file_whose_pages_are_gone_can_be_replaced_or_says_so(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
-    with open_target(host) as target:
-        page = target.stat("/lib/a.py").page + 1
+    with open_image(host) as target:
+        page = target.stat("/lib/a.py").native.page + 1
     poke(host, page * SMALL.page_size + 4, b"\x7c")
-    with open_target(host) as target:
+    with open_image(host) as target:
         entry = target.stat("/lib/a.py")
         assert entry.fault is not None
         assert str(int(Code.DELETED)) in entry.fault
         with pytest.raises(UnreadableError, match="marked deleted"):
-            target.read("/lib/a.py")
+            target.read_bytes("/lib/a.py")
         (finding,) = target.report().findings
         assert (finding.key, finding.is_problem) == ("unreadable", True)
         assert not target.report().healthy
@@ -140,14 +140,14 @@ def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> Non
         if not SMALL.is_lookup_page(page) and image[start : start + 4096] == b"\xff" * 4096:
             image[start + 5 : start + 4096] = b"\x11" * 4091
     host.write_bytes(image)
-    with open_target(host) as target:
+    with open_image(host) as target:
         assert [f.key for f in target.report().findings] == ["stale-pages"]
         assert target.report().healthy
-    with open_target(host, writable=True) as target:
-        target.write("/new", b"\xee" * 50_000)
-        assert target.read("/new") == b"\xee" * 50_000
-    with open_target(host) as target:
-        assert target.read("/new") == b"\xee" * 50_000
+    with open_image(host, "r+") as target:
+        target.write_file("/new", b"\xee" * 50_000)
+        assert target.read_bytes("/new") == b"\xee" * 50_000
+    with open_image(host) as target:
+        assert target.read_bytes("/new") == b"\xee" * 50_000
         assert target.report().findings == ()
 
 
@@ -155,116 +155,124 @@ def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     poke(host, 3 * SMALL.block_size, b"\xff" * SMALL.block_size)
     before = host.read_bytes()
-    with open_target(host) as target:
+    with open_image(host) as target:
         (finding,) = target.report().findings
         assert (finding.key, finding.address) == ("aborted-erase", 3 * SMALL.block_size)
         assert target.exists("/main.py")
     assert host.read_bytes() == before
-    with open_target(host, writable=True) as target:
-        target.write("/x", b"x")
-    with open_target(host) as target:
+    with open_image(host, "r+") as target:
+        target.write_file("/x", b"x")
+    with open_image(host) as target:
         assert target.report().findings == ()
 
 
 def twins(tmp_path: Path) -> Path:
     """Return an image in which two headers carry one name."""
     host = make_bare(tmp_path, SMALL, {b"/one.py": b"first", b"/two.py": b"second"}).host
-    with open_target(host) as target:
-        page = target.stat("/two.py").page
+    with open_image(host) as target:
+        page = target.stat("/two.py").native.page
     poke(host, page * SMALL.page_size + 13, b"/one.py\0")
     return host
 
 
 def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
-    with open_target(twins(tmp_path)) as target:
-        first, second = target.list()
-        assert (first.path, second.path) == ("/one.py", rf"/one.py\p{second.page}")
-        assert [target.read(first.path), target.read(second.path)] == [b"first", b"second"]
-        assert target.read("/one.py") == b"first"
+    with open_image(twins(tmp_path)) as target:
+        first, second = target.scandir()
+        assert (first.path, second.path) == ("/one.py", rf"/one.py\p{second.native.page}")
+        assert [target.read_bytes(first.path), target.read_bytes(second.path)] == [
+            b"first",
+            b"second",
+        ]
+        assert target.read_bytes("/one.py") == b"first"
         findings = target.report().findings
         assert [finding.key for finding in findings] == ["two-headers"]
-        assert f"at pages {first.page} and {second.page}" in findings[0].message
+        assert f"at pages {first.native.page} and {second.native.page}" in findings[0].message
 
 
 def test_the_second_header_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
     host = twins(tmp_path)
-    with open_target(host, writable=True) as target:
-        second = target.list()[1].path
-        for change in (
-            lambda: target.remove(second),
-            lambda: target.rename(second, "/other"),
-        ):
-            with pytest.raises(TargetError, match=r"is the second header of /one\.py"):
-                change()
+    with open_image(host, "r+") as target:
+        second = target.scandir()[1].path
+        with pytest.raises(TargetError, match=r"is the second header of /one\.py"):
+            target.rename(second, "/other")
         target.rename("/one.py", "/first.py")
-        assert target.read("/first.py") == b"first"
-        assert target.read("/one.py") == b"second"
+        assert target.read_bytes("/first.py") == b"first"
+        assert target.read_bytes("/one.py") == b"second"
+
+
+def test_removing_the_second_header_leaves_the_first(tmp_path: Path) -> None:
+    host = twins(tmp_path)
+    with open_image(host, "r+") as target:
+        target.remove(target.scandir()[1].path)
+    with open_image(host) as target:
+        assert [entry.path for entry in target.scandir()] == ["/one.py"]
+        assert target.read_bytes("/one.py") == b"first"
 
 
 def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
     host = twins(tmp_path)
-    with open_target(host, writable=True) as target:
+    with open_image(host, "r+") as target:
         target.remove("/one.py")
-        assert target.read("/one.py") == b"second"
-    with open_target(host) as target:
+        assert target.read_bytes("/one.py") == b"second"
+    with open_image(host) as target:
         assert target.report().findings == ()
 
 
 def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
-    with open_target(host) as target:
+    with open_image(host) as target:
         entry = target.stat("/lib/a.py")
-        good = target.read("/lib/a.py")
-    poke(host, (entry.page + 1) * SMALL.page_size + 4, b"\x7c")
-    with open_target(host, writable=True) as target:
-        assert target.write("/lib/a.py", good).changed
-    with open_target(host) as target:
-        assert target.read("/lib/a.py") == good
+        good = target.read_bytes("/lib/a.py")
+    poke(host, (entry.native.page + 1) * SMALL.page_size + 4, b"\x7c")
+    with open_image(host, "r+") as target:
+        assert target.write_file("/lib/a.py", good).changed
+    with open_image(host) as target:
+        assert target.read_bytes("/lib/a.py") == good
         assert target.report().healthy
 
 
 def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:
     """Neither opening nor removing works then: all other files are laid out anew."""
     host = make_bare(tmp_path, SMALL).host
-    with open_target(host) as target:
+    with open_image(host) as target:
         entry = target.stat("/lib/a.py")
         others = contents(host)
         del others[b"/lib/a.py"]
-    poke(host, entry.page * SMALL.page_size + 4, b"\xfc")
-    with open_target(host, writable=True) as target:
+    poke(host, entry.native.page * SMALL.page_size + 4, b"\xfc")
+    with open_image(host, "r+") as target:
         with pytest.raises(SpiffsError):
             target.remove("/lib/a.py")
-        target.write("/lib/a.py", b"new")
+        target.write_file("/lib/a.py", b"new")
     assert contents(host) == others | {b"/lib/a.py": b"new"}
 
 
 def test_two_damaged_files_keep_each_other(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
-    with open_target(host) as target:
-        pages = [target.stat(name).page for name in ("/lib/a.py", "/main.py")]
+    with open_image(host) as target:
+        pages = [target.stat(name).native.page for name in ("/lib/a.py", "/main.py")]
     for page in pages:
         poke(host, page * SMALL.page_size + 4, b"\xfc")
     before = host.read_bytes()
     with (
         pytest.raises(SpiffsError, match=str(int(Code.NOT_INDEX))),
-        open_target(host, writable=True) as target,
+        open_image(host, "r+") as target,
     ):
-        target.write("/lib/a.py", b"new")
+        target.write_file("/lib/a.py", b"new")
     assert host.read_bytes() == before
 
 
 def test_what_was_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = make_bare(tmp_path, SMALL).host
     before = host.read_bytes()
-    program = IdealDriver.program
+    program = OverlayFlash.program
 
-    def lossy(driver: IdealDriver, address: int, data: Buffer) -> None:
+    def lossy(driver: OverlayFlash, address: int, data: Buffer) -> None:
         program(driver, address, data if len(data) < 1000 else bytes(data[:-1]) + b"\0")
 
-    monkeypatch.setattr(IdealDriver, "program", lossy)
+    monkeypatch.setattr(OverlayFlash, "program", lossy)
     with (
         pytest.raises(TargetError, match="reads back differently"),
-        open_target(host, writable=True) as target,
+        open_image(host, "r+") as target,
     ):
-        target.write("/main.py", b"\xff" * 4000)
+        target.write_file("/main.py", b"\xff" * 4000)
     assert host.read_bytes() == before

@@ -13,42 +13,42 @@ from hypothesis import strategies as st
 
 from image.places import SMALL, Place, make_bare, make_board
 from maixfs.image.errors import FitError
-from maixfs.image.opening import open_target
-from maixfs.image.target import Target
+from maixfs.image.image import Image
+from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
 
 TINY = replace(PRESETS["esp-idf"], size=0x8000)
 
 
-def fill(target: Target, path: str, size: int) -> dict[str, bytes]:
+def fill(target: Image, path: str, size: int) -> dict[str, bytes]:
     """Write files until none fits; returns them."""
     held: dict[str, bytes] = {}
     source = random.Random(1)
     for number in range(2000):
         name, data = f"{path}{number:04}", source.randbytes(size)
         try:
-            target.write(name, data)
+            target.write_file(name, data)
         except FitError:
             return held
         held[name] = data
     raise AssertionError("nothing fills this file system")
 
 
-def all_of(target: Target, held: dict[str, bytes]) -> bool:
-    return all(target.read(name) == data for name, data in held.items())
+def all_of(target: Image, held: dict[str, bytes]) -> bool:
+    return all(target.read_bytes(name) == data for name, data in held.items())
 
 
 @pytest.mark.parametrize("size", [300, 9000])
 @pytest.mark.parametrize("geometry", [SMALL, TINY])
 def test_what_was_there_stays(tmp_path: Path, geometry: object, size: int) -> None:
     place = make_bare(tmp_path, geometry, {})  # type: ignore[arg-type]
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         held = fill(target, "/f", size)
         assert held
         victim = next(iter(held))
         for failing in (
-            lambda: target.write(victim, b"\x5a" * 2_000_000),
-            lambda: target.write("/new", b"\x5a" * 2_000_000),
+            lambda: target.write_file(victim, b"\x5a" * 2_000_000),
+            lambda: target.write_file("/new", b"\x5a" * 2_000_000),
         ):
             with pytest.raises(FitError):
                 failing()
@@ -59,7 +59,7 @@ def test_what_was_there_stays(tmp_path: Path, geometry: object, size: int) -> No
 
 def test_the_very_room_that_is_reported_can_be_used(tmp_path: Path) -> None:
     for geometry in (SMALL, TINY):
-        with open_target(make_bare(tmp_path, geometry, {}).host, writable=True) as target:
+        with open_image(make_bare(tmp_path, geometry, {}).host, "r+") as target:
             room = target.room()
             pages = room.free_pages
             index = 1 + max(0, pages - geometry.header_entries - 1) // (geometry.index_entries + 1)
@@ -67,53 +67,53 @@ def test_the_very_room_that_is_reported_can_be_used(tmp_path: Path) -> None:
             target.check_fits({"/all": most})
             with pytest.raises(FitError):
                 target.check_fits({"/all": most + room.data_size})
-            target.write("/all", b"a" * most)
+            target.write_file("/all", b"a" * most)
             assert target.room().free_pages == 0
-            target.write("/all", b"b" * most)
-            assert target.read("/all") == b"b" * most
+            target.write_file("/all", b"b" * most)
+            assert target.read_bytes("/all") == b"b" * most
 
 
 def test_a_file_in_a_full_area_can_be_replaced_renamed_and_removed(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
         one, two, *_ = held
         held[one] = b"z" * 3000
-        target.write(one, held[one])
+        target.write_file(one, held[one])
         target.rename(two, "/renamed")
         held["/renamed"] = held.pop(two)
         assert all_of(target, held)
         target.remove("/renamed")
-        target.write("/again", held.pop("/renamed"))
+        target.write_file("/again", held.pop("/renamed"))
         assert all_of(target, held)
 
 
 def test_in_an_area_without_a_free_page_files_are_renamed(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         room = target.room()
-        target.write("/a", b"a" * 4091 * (room.free_pages - 5))
-        target.write("/b", b"b" * 4091)
-        target.write("/c", b"c" * 4091)
+        target.write_file("/a", b"a" * 4091 * (room.free_pages - 5))
+        target.write_file("/b", b"b" * 4091)
+        target.write_file("/c", b"c" * 4091)
         assert target.room().free_pages == target.room().deleted_pages == 0
         for number in range(20):
             target.rename("/b" if not number else f"/b{number - 1}", f"/b{number}")
         target.rename("/c", "/b19", replace=True)
         assert target.room().spare_blocks == 2
-        assert [entry.name for entry in target.list()] == ["a", "b19"]
-        assert target.read("/b19") == b"c" * 4091
-        assert target.read("/a") == b"a" * 4091 * (room.free_pages - 5)
+        assert [entry.name for entry in target.scandir()] == ["a", "b19"]
+        assert target.read_bytes("/b19") == b"c" * 4091
+        assert target.read_bytes("/a") == b"a" * 4091 * (room.free_pages - 5)
 
 
 def test_the_message_counts_pages(tmp_path: Path) -> None:
     place = make_board(tmp_path, SMALL, 0x100000, {})
-    with open_target(place.host, writable=True) as target:
-        target.write("/flash/big", b"b" * 4091 * 50)
+    with open_image(place.host, "r+") as target:
+        target.write_file("/flash/big", b"b" * 4091 * 50)
         target.remove("/flash/big")
         room = target.room()
         assert room.deleted_pages == 51
         with pytest.raises(FitError) as caught:
-            target.write("/flash/more", b"m" * 4091 * 100)
+            target.write_file("/flash/more", b"m" * 4091 * 100)
         error = caught.value
         assert str(error) == (
             f"/flash/more does not fit: needs 101 pages, {room.free_pages} are free,"
@@ -127,7 +127,7 @@ def test_the_message_counts_pages(tmp_path: Path) -> None:
 
 
 def test_several_files_are_judged_together(tmp_path: Path) -> None:
-    with open_target(make_bare(tmp_path, SMALL, {b"/a": b"a" * 40000}).host) as target:
+    with open_image(make_bare(tmp_path, SMALL, {b"/a": b"a" * 40000}).host) as target:
         free = target.room().free_pages
         with pytest.raises(FitError, match=f"2 files do not fit: they need {free + 22} pages"):
             target.check_fits({"/x": 4091 * free, "/y": 4091 * 20})
@@ -136,29 +136,29 @@ def test_several_files_are_judged_together(tmp_path: Path) -> None:
 
 def test_deleted_pages_are_used_without_being_asked(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
         for name in list(held)[::2]:
             target.remove(name)
             del held[name]
         free = target.room().free_pages
         size = 4091 * (free + target.room().deleted_pages // 2)
-        target.write("/over", b"o" * size)
-        assert target.read("/over") == b"o" * size
+        target.write_file("/over", b"o" * size)
+        assert target.read_bytes("/over") == b"o" * size
         assert all_of(target, held)
 
 
 def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
     """Return an area in which the driver finds no room for the pages that are deleted."""
     place = make_bare(tmp_path, SMALL, {})
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
         one, two, *_ = held
         for name in (one, two):
-            target.write(name, b"z" * 3000)
+            target.write_file(name, b"z" * 3000)
             held[name] = b"z" * 3000
         target.remove(two)
-        page = target.stat(one).page + 1
+        page = target.stat(one).native.page + 1
     del held[two]
     if damaged:
         image = bytearray(place.host.read_bytes())
@@ -170,12 +170,12 @@ def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
 
 def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=False)
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         before = target.report().block_erases
-    with open_target(place.host, writable=True) as target:
-        target.write("/new", b"n" * 3000)
+    with open_image(place.host, "r+") as target:
+        target.write_file("/new", b"n" * 3000)
         assert all_of(target, held | {"/new": b"n" * 3000})
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         after = target.report().block_erases
         assert target.report().healthy
         assert before is not None
@@ -186,10 +186,10 @@ def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> N
 def test_but_not_where_a_damaged_file_would_be_lost(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=True)
     image = place.host.read_bytes()
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         deleted = target.room().deleted_pages
         with pytest.raises(FitError, match=f"needs 2 pages, 0 are free, {deleted} more") as caught:
-            target.write("/new", b"n" * 3000)
+            target.write_file("/new", b"n" * 3000)
         assert caught.value.hint == f"maixfs gc {place.host} frees up to {deleted} pages"
         with pytest.raises(FitError, match="/other does not fit: needs 1 page, 0 are free"):
             target.rename(next(iter(held)), "/other")
@@ -201,7 +201,7 @@ def test_the_two_spare_blocks_stay_spare(tmp_path: Path) -> None:
     """The driver counts empty blocks that it collects once more; its count is set right."""
     place, held = crammed(tmp_path, damaged=False)
     name = next(iter(held))
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         for number in range(60):
             target.rename(name, f"/renamed{number}")
             held[f"/renamed{number}"] = held.pop(name)
@@ -229,20 +229,20 @@ def test_any_changes_leave_what_they_should(
 ) -> None:
     place = make_bare(tmp_path_factory.mktemp("any"), TINY, {})
     held: dict[str, bytes] = {}
-    with open_target(place.host, writable=True) as target:
+    with open_image(place.host, "r+") as target:
         for verb, one, other, size in changes:
             with contextlib.suppress(FitError):
                 change(target, held, verb, f"/{one}", f"/{other}", size)
-            assert {entry.path for entry in target.list()} == set(held)
+            assert {entry.path for entry in target.scandir()} == set(held)
     check(place, held)
 
 
 def change(
-    target: Target, held: dict[str, bytes], verb: str, one: str, other: str, size: int
+    target: Image, held: dict[str, bytes], verb: str, one: str, other: str, size: int
 ) -> None:
     if verb == "write":
         data = bytes([size % 256]) * size
-        target.write(one, data)
+        target.write_file(one, data)
         held[one] = data
     elif verb == "gc":
         target.gc()
@@ -255,7 +255,7 @@ def change(
 
 
 def check(place: Place, held: dict[str, bytes]) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         assert all_of(target, held)
         assert target.report().healthy
         assert target.room().spare_blocks >= 2

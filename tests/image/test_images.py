@@ -14,7 +14,7 @@ from maixfs.errors import DeviceError, UsageError
 from maixfs.host.files import OccupiedError
 from maixfs.image.entries import Kind
 from maixfs.image.errors import FitError, TakenError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
 from maixfs.transfer.images import make_image
 from maixfs.transfer.packing import pack_folder
@@ -39,19 +39,19 @@ def test_an_empty_image_mounts_and_takes_files(tmp_path: Path, geometry: Geometr
     made = make_image(out, geometry)
     assert (made.size, made.changed) == (geometry.size, True)
     assert made.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
-    with open_target(out, writable=True) as target:
+    with open_image(out, "r+") as target:
         assert target.kind is Kind.SPIFFS_IMAGE
-        assert target.list() == []
-        target.write("/x", b"x" * 5000)
-    with open_target(out) as target:
-        assert target.read("/x") == b"x" * 5000
+        assert target.scandir() == []
+        target.write_file("/x", b"x" * 5000)
+    with open_image(out) as target:
+        assert target.read_bytes("/x") == b"x" * 5000
 
 
 def test_an_empty_file_system_in_a_whole_flash(tmp_path: Path) -> None:
     out = tmp_path / "flash.img"
     made = make_image(out, MAIXPY, flash_size=0x1000000)
     assert made.size == out.stat().st_size == 0x1000000
-    with open_target(out) as target:
+    with open_image(out) as target:
         assert (target.kind, target.spiffs.geometry.base) == (Kind.FLASH_IMAGE, 0xD00000)
     with pytest.raises(UsageError, match="cannot hold the area 0xd00000-0x1000000"):
         make_image(tmp_path / "small", MAIXPY, flash_size=0x800000)
@@ -85,15 +85,15 @@ def test_in_a_flash_that_is_there_the_rest_stays(tmp_path: Path) -> None:
     make_image(out, SMALL, force=True)
     after = out.read_bytes()
     assert (after[: SMALL.base], after[0xC0000:]) == (before[: SMALL.base], before[0xC0000:])
-    with open_target(out) as target:
-        assert target.list() == []
+    with open_image(out) as target:
+        assert target.scandir() == []
 
 
 def test_a_blank_flash_needs_no_force(tmp_path: Path) -> None:
     out = tmp_path / "blank.img"
     out.write_bytes(b"\xff" * 0x100000)
     make_image(out, SMALL)
-    with open_target(out) as target:
+    with open_image(out) as target:
         assert target.kind is Kind.FLASH_IMAGE
 
 
@@ -104,8 +104,10 @@ def test_a_folder_becomes_an_image(folder: Path, tmp_path: Path, geometry: Geome
     assert (packed.size, packed.files, packed.changed) == (geometry.size, len(FILES), True)
     assert packed.sha256 == hashlib.sha256(out.read_bytes()).hexdigest()
     assert any("SPIFFS has no folders" in warning for warning in packed.warnings)
-    with open_target(out) as target:
-        assert {e.stored_name: target.read(e.path) for e in target.spiffs.catalog.files()} == FILES
+    with open_image(out) as target:
+        assert {
+            e.native.raw_name: target.read_bytes(e.path) for e in target.spiffs.files()
+        } == FILES
         assert target.room().used_pages == packed.pages
         assert target.room().spare_blocks >= 2
         assert target.report().healthy
@@ -129,9 +131,9 @@ def test_a_whole_flash_to_write_to_a_chip(
     out = tmp_path / "flash.img"
     packed = pack_folder(folder, out, SMALL, whole_flash=whole)
     assert packed.size == out.stat().st_size == size
-    with open_target(out) as target:
+    with open_image(out) as target:
         assert target.spiffs.geometry.base == SMALL.base
-        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+        assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
 
 def test_an_image_in_its_own_folder_is_left_out(folder: Path) -> None:

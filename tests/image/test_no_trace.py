@@ -9,17 +9,17 @@ import pytest
 
 from image.places import Place, snapshot
 from maixfs.board import Board
-from maixfs.errors import MaixfsError, UsageError
-from maixfs.image.opening import open_target
+from maixfs.errors import MaixfsError, ReadOnlyError
+from maixfs.image.opening import open_image
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import plan_copy
 
 
 def look_at_everything(place: Place) -> None:
-    with open_target(place.host) as target:
-        target.list("/", recursive=True)
+    with open_image(place.host) as target:
+        target.scandir("/", recursive=True)
         target.glob("/**")
-        target.read(place.path("main.py"))
+        target.read_bytes(place.path("main.py"))
         target.open(place.path("lib/a.py")).close()
         target.stat(place.path("lib"))
         target.room()
@@ -53,17 +53,17 @@ def test_reading_works_where_nothing_can_be_written(place: Place) -> None:
 def test_every_change_is_refused(place: Place) -> None:
     before = snapshot(place.host.parent)
     path = place.path("main.py")
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         assert not target.writable
         for change in (
-            lambda: target.write(path, b""),
+            lambda: target.write_file(path, b""),
             lambda: target.remove(path),
             lambda: target.rename(path, path + "2"),
             lambda: target.mkdir(place.path("d")),
             target.gc,
             target.commit,
         ):
-            with pytest.raises(UsageError, match="open for reading only"):
+            with pytest.raises(ReadOnlyError):
                 change()
     assert snapshot(place.host.parent) == before
 
@@ -79,9 +79,11 @@ def test_a_copy_out_and_a_dry_run_change_nothing(place: Place, tmp_path: Path) -
 
 def test_opening_for_a_change_that_does_not_come_writes_nothing(place: Place) -> None:
     before = snapshot(place.host.parent)
-    with open_target(place.host, writable=True) as target:
-        assert not target.write(place.path("main.py"), target.read(place.path("main.py"))).changed
-        assert target.commit() is None
+    with open_image(place.host, "r+") as target:
+        assert not target.write_file(
+            place.path("main.py"), target.read_bytes(place.path("main.py"))
+        ).changed
+        assert target.commit() == []
     after = snapshot(place.host.parent)
     for name in before:
         if Path(name).is_file() and Path(name).name != "board.lock":
@@ -93,14 +95,14 @@ def test_a_board_that_is_on_is_read_as_a_copy(board: Place) -> None:
         before = snapshot(board.host)
         look_at_everything(board)
         assert snapshot(board.host) == before
-        with open_target(board.host) as target:
+        with open_image(board.host) as target:
             assert target.holder == os.getpid()
-            held = target.read("/flash/main.py")
+            held = target.read_bytes("/flash/main.py")
             running.uos.remove("/flash/main.py")
-            assert target.read("/flash/main.py") == held
+            assert target.read_bytes("/flash/main.py") == held
             board_facts = target.report().board
             assert board_facts is not None
             assert board_facts.holder == os.getpid()
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         assert target.holder is None
         assert not target.exists("/flash/main.py")

@@ -12,13 +12,13 @@ from image.places import FILES, SMALL, Place, make_bare, make_board, make_image
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
 
 def test_kind_and_geometry_are_found(place: Place) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         assert target.spiffs.geometry == place.geometry
         assert target.spiffs.geometry.base == place.geometry.base
         if place.host.is_dir():
@@ -33,55 +33,57 @@ def test_kind_and_geometry_are_found(place: Place) -> None:
 
 
 def test_every_file_reads_as_it_was_written(place: Place) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         for name, content in FILES.items():
             path = place.path(name.decode()[1:])
-            assert target.read(path) == content
-            with target.open(path) as stream:
+            assert target.read_bytes(path) == content
+            with target.open(path, "rb") as stream:
                 assert stream.read() == content
             entry = target.stat(path)
-            assert (entry.path, entry.size, entry.stored_name) == (path, len(content), name)
+            assert (entry.path, entry.size, entry.native.raw_name) == (path, len(content), name)
             assert entry.readable
             assert entry.fault is None
 
 
 def test_slashes_in_names_read_as_folders(place: Place) -> None:
-    with open_target(place.host) as target:
-        here = [(entry.name, entry.is_dir) for entry in target.list()]
+    with open_image(place.host) as target:
+        here = [(entry.name, entry.is_dir) for entry in target.scandir()]
         assert here == [("empty", False), ("lib", True), ("main.py", False)]
         lib = target.stat(place.path("lib"))
         assert lib.size == sum(len(c) for n, c in FILES.items() if n.startswith(b"/lib"))
-        assert lib.units == sum(e.units for e in target.list(lib.path, True) if not e.is_dir)
-        assert [e.path for e in target.list(place.path("lib"), recursive=True)] == [
+        assert lib.units == sum(
+            e.units for e in target.scandir(lib.path, recursive=True) if not e.is_dir
+        )
+        assert [e.path for e in target.scandir(place.path("lib"), recursive=True)] == [
             place.path("lib/a.py"),
             place.path("lib/deep"),
             place.path("lib/deep/b.bin"),
         ]
-        assert [e.name for e in target.list(place.path("main.py"))] == ["main.py"]
+        assert [e.name for e in target.scandir(place.path("main.py"))] == ["main.py"]
 
 
 def test_the_root_lists_what_is_mounted(board: Place) -> None:
-    with open_target(board.host) as target:
-        assert [(e.path, e.is_dir) for e in target.list("/")] == [("/flash", True)]
+    with open_image(board.host) as target:
+        assert [(e.path, e.is_dir) for e in target.scandir("/")] == [("/flash", True)]
         assert target.stat("/").is_dir
         assert target.stat("/flash").size == sum(map(len, FILES.values()))
 
 
 def test_relative_paths_start_at_the_mount_point(place: Place) -> None:
-    with open_target(place.host) as target:
-        assert target.read("main.py") == FILES[b"/main.py"]
-        assert target.read("lib/../main.py") == FILES[b"/main.py"]
+    with open_image(place.host) as target:
+        assert target.read_bytes("main.py") == FILES[b"/main.py"]
+        assert target.read_bytes("lib/../main.py") == FILES[b"/main.py"]
         assert target.exists("")
 
 
 def test_a_bare_image_understands_flash(tmp_path: Path) -> None:
-    with open_target(make_bare(tmp_path, SMALL).host) as target:
-        assert target.read("/flash/main.py") == FILES[b"/main.py"]
-        assert [e.name for e in target.list("/flash")] == ["empty", "lib", "main.py"]
+    with open_image(make_bare(tmp_path, SMALL).host) as target:
+        assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
+        assert [e.name for e in target.scandir("/flash")] == ["empty", "lib", "main.py"]
     files = {b"/flash/main.py": b"deep", b"/main.py": b"top"}
-    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
-        assert target.read("/flash/main.py") == b"deep"
-        assert target.read("/flash/flash/main.py") == b"deep"
+    with open_image(make_bare(tmp_path, SMALL, files).host) as target:
+        assert target.read_bytes("/flash/main.py") == b"deep"
+        assert target.read_bytes("/flash/flash/main.py") == b"deep"
 
 
 @pytest.mark.parametrize(
@@ -100,39 +102,39 @@ def test_a_bare_image_understands_flash(tmp_path: Path) -> None:
     ],
 )
 def test_patterns(place: Place, pattern: str, names: list[str]) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         assert [entry.name for entry in target.glob(place.path(pattern))] == names
 
 
 def test_a_name_that_looks_like_a_pattern_is_found_by_it(tmp_path: Path) -> None:
     files = {b"/a[1].py": b"1", b"/a1.py": b"2"}
-    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
-        assert [entry.stored_name for entry in target.glob("/a[1].py")] == [b"/a[1].py"]
+    with open_image(make_bare(tmp_path, SMALL, files).host) as target:
+        assert [entry.native.raw_name for entry in target.glob("/a[1].py")] == [b"/a[1].py"]
         assert [entry.name for entry in target.glob("/a*")] == ["a1.py", "a[1].py"]
 
 
 def test_stars_upon_stars_end(tmp_path: Path) -> None:
     files = {b"/" + b"a/" * 40 + b"a": b""}
-    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+    with open_image(make_bare(tmp_path, SMALL, files).host) as target:
         assert target.glob("/" + "**/a/" * 20 + "b") == []
         assert len(target.glob("/**/a/**/a/**/a")) == 39
 
 
 def test_names_without_a_slash_in_front(tmp_path: Path) -> None:
     files = {b"main.py": b"bare", b"x": b"1", b"/x": b"2"}
-    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
-        assert target.read("/main.py") == b"bare"
-        first, second = target.list()[1:]
-        assert [target.read(first.path), target.read(second.path)] == [b"1", b"2"]
-        assert second.path == rf"/x\p{second.page}"
+    with open_image(make_bare(tmp_path, SMALL, files).host) as target:
+        assert target.read_bytes("/main.py") == b"bare"
+        first, second = target.scandir()[1:]
+        assert [target.read_bytes(first.path), target.read_bytes(second.path)] == [b"1", b"2"]
+        assert second.path == rf"/x\p{second.native.page}"
 
 
 def test_names_that_are_not_utf8_can_be_typed(tmp_path: Path) -> None:
-    with open_target(make_bare(tmp_path, SMALL, {b"/\xff\xfe a": b"odd"}).host) as target:
-        (entry,) = target.list()
+    with open_image(make_bare(tmp_path, SMALL, {b"/\xff\xfe a": b"odd"}).host) as target:
+        (entry,) = target.scandir()
         assert entry.path == r"/\xff\xfe a"
-        assert target.read(entry.path) == b"odd"
-        assert target.read("/\udcff\udcfe a") == b"odd"
+        assert target.read_bytes(entry.path) == b"odd"
+        assert target.read_bytes("/\udcff\udcfe a") == b"odd"
 
 
 @pytest.mark.parametrize(
@@ -146,73 +148,75 @@ def test_names_that_are_not_utf8_can_be_typed(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_not_there(board: Place, path: str, message: str) -> None:
-    with open_target(board.host) as target:
+    with open_image(board.host) as target:
         assert not target.exists(path)
         with pytest.raises(MissingError, match=message):
-            target.read(path)
+            target.read_bytes(path)
         with pytest.raises(FileNotFoundError):
             target.stat(path)
 
 
 def test_a_likely_name_is_offered(board: Place) -> None:
-    with open_target(board.host) as target, pytest.raises(MissingError) as caught:
-        target.read("/flash/mian.py")
+    with open_image(board.host) as target, pytest.raises(MissingError) as caught:
+        target.read_bytes("/flash/mian.py")
     assert caught.value.hint == "there is /flash/main.py"
 
 
 def test_a_folder_is_no_file(board: Place) -> None:
-    with open_target(board.host) as target, pytest.raises(TargetError, match="is a folder"):
-        target.read("/flash/lib")
+    with open_image(board.host) as target, pytest.raises(TargetError, match="is a folder"):
+        target.read_bytes("/flash/lib")
 
 
 def test_room_adds_up(place: Place) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         room = target.room()
         assert room.files == len(FILES)
         assert room.used_pages + room.free_pages + room.deleted_pages == room.total_pages
-        assert room.used_pages == sum(e.units for e in target.list(recursive=True) if not e.is_dir)
+        assert room.used_pages == sum(
+            e.units for e in target.scandir(recursive=True) if not e.is_dir
+        )
         assert room.as_dict()["free"] == room.free == room.free_pages * room.data_size
         assert room.total == room.used + room.deleted + room.free
 
 
 def test_texts_paths_and_target_paths_open_alike(board: Place) -> None:
     for given in (str(board.host), f"{board.host}:/flash", board.host, TargetPath(board.host)):
-        with open_target(given) as target:
+        with open_image(given) as target:
             assert target.host == board.host
     with maixfs.open(str(board.host)) as target:
-        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+        assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
 
 def test_a_board_that_was_never_on_reads_as_empty(tmp_path: Path) -> None:
     host = tmp_path / "board"
     make_board(tmp_path, SMALL, 0x100000)
     (host / "flash.bin").write_bytes(b"\xff" * 0x100000)
-    with open_target(host) as target:
+    with open_image(host) as target:
         assert target.spiffs.blank
-        assert target.list() == []
+        assert target.scandir() == []
         assert target.room().free_pages == target.room().total_pages
 
 
 def test_a_given_geometry_is_taken(tmp_path: Path) -> None:
     bare = make_bare(tmp_path, PRESETS["maixpy"])
-    with open_target(bare.host, geometry=PRESETS["maixpy"]) as target:
+    with open_image(bare.host, geometry=PRESETS["maixpy"]) as target:
         assert target.kind is Kind.SPIFFS_IMAGE
         assert target.spiffs.detection is None
-        assert target.read("/main.py") == FILES[b"/main.py"]
+        assert target.read_bytes("/main.py") == FILES[b"/main.py"]
     small = make_bare(tmp_path, PRESETS["esp-idf"].with_size(0x40000))
-    with open_target(small.host, geometry=PRESETS["esp-idf"]) as target:
+    with open_image(small.host, geometry=PRESETS["esp-idf"]) as target:
         assert target.spiffs.geometry.size == 0x40000
 
 
 def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
-    with open_target(image.host, geometry=replace(SMALL, base=0), base=SMALL.base) as target:
-        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+    with open_image(image.host, geometry=replace(SMALL, base=0), base=SMALL.base) as target:
+        assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
         assert target.spiffs.geometry == SMALL
     with pytest.raises(NoFileSystemError, match="cut short"):
-        open_target(image.host, geometry=SMALL, base=0xC0000)
+        open_image(image.host, "r+", geometry=SMALL, base=0xC0000)
     with pytest.raises(NoFileSystemError, match="base"):
-        open_target(image.host, geometry=SMALL, base=0x1234)
+        open_image(image.host, geometry=SMALL, base=0x1234)
 
 
 def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
@@ -221,19 +225,19 @@ def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
     flash = bytearray((board.host / "flash.bin").read_bytes())
     flash[second.base :] = pack({b"/other": b"esp" * 4000}, second)
     (board.host / "flash.bin").write_bytes(flash)
-    with open_target(board.host, base=second.base, writable=True) as target:
-        assert target.read("other") == b"esp" * 4000
-        target.write("new", b"n")
-    with open_target(board.host, base=SMALL.base) as target:
+    with open_image(board.host, "r+", base=second.base) as target:
+        assert target.read_bytes("other") == b"esp" * 4000
+        target.write_file("new", b"n")
+    with open_image(board.host, base=SMALL.base) as target:
         assert target.spiffs.detection is None
-        assert target.read("main.py") == FILES[b"/main.py"]
-    with open_target(board.host, base=second.base) as target:
-        assert target.read("new") == b"n"
+        assert target.read_bytes("main.py") == FILES[b"/main.py"]
+    with open_image(board.host, base=second.base) as target:
+        assert target.read_bytes("new") == b"n"
 
 
 def test_a_flash_with_a_tail_is_read(tmp_path: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
     image.host.write_bytes(image.host.read_bytes() + b"tail")
-    with open_target(image.host) as target:
-        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+    with open_image(image.host) as target:
+        assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
         assert target.size == 0x100004

@@ -12,7 +12,7 @@ import pytest
 
 from image.places import FILES, MAIXPY, SMALL, Place, flash_of, make_bare, make_image
 from maixfs.image.entries import Kind
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.image.outside import Firmware, read_firmware
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
@@ -24,7 +24,7 @@ def firmware(program: bytes, flags: int = 0) -> bytes:
 
 
 def test_every_value_is_plain_and_json_has_it(place: Place) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         report = target.report()
     values = json.loads(json.dumps(report.as_dict()))
     assert values["kind"] == str(report.kind)
@@ -45,7 +45,7 @@ def test_erase_counts_are_those_of_the_blocks(tmp_path: Path) -> None:
         at = block * SMALL.block_size + SMALL.magic_offset + 2
         image[at : at + 2] = count.to_bytes(2, "little")
     host.write_bytes(image)
-    with open_target(host) as target:
+    with open_image(host) as target:
         counts = target.report().block_erases
         assert counts == (5, pytest.approx(57 / 7), 9)
 
@@ -57,7 +57,7 @@ def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
         at = block * SMALL.block_size + SMALL.magic_offset + 2
         image[at : at + 2] = b"\xff\xff"
     host.write_bytes(image)
-    with open_target(host) as target:
+    with open_image(host) as target:
         assert target.report().block_erases is None
 
 
@@ -66,7 +66,7 @@ def test_a_crammed_area_is_noted(tmp_path: Path) -> None:
     files = {b"/big": bytes((room - 4) * SMALL.data_size)}
     host = tmp_path / "image"
     host.write_bytes(pack(files, replace(SMALL, base=0), spare_blocks=0))
-    with open_target(host) as target:
+    with open_image(host) as target:
         (finding,) = target.report().findings
         assert (finding.key, finding.is_problem) == ("no-spare-blocks", False)
         assert target.report().healthy
@@ -74,7 +74,7 @@ def test_a_crammed_area_is_noted(tmp_path: Path) -> None:
 
 def test_names_that_a_board_cannot_open_are_noted(tmp_path: Path) -> None:
     files = {b"a.py": b"", b"b.py": b"", b"/c.py": b""}
-    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
+    with open_image(make_bare(tmp_path, SMALL, files).host) as target:
         (finding,) = target.report().findings
         assert finding.key == "no-slash"
         assert "/a.py: stored without a slash in front" in finding.message
@@ -104,7 +104,7 @@ def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
     image[0x1009:0x1015] = b"Kboot_v1.4.1"
     host = tmp_path / "dump"
     host.write_bytes(image)
-    with open_target(host) as target:
+    with open_image(host) as target:
         report = target.report()
         assert report.firmware == Firmware(100, False, True, "Kboot_v1.4.1")
         assert report.written_outside == 0x3000
@@ -116,13 +116,13 @@ def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
     image[second.base :] = pack([], second)
     host = tmp_path / "dump"
     host.write_bytes(image)
-    with open_target(host) as target:
+    with open_image(host) as target:
         assert target.spiffs.geometry == SMALL
         (finding,) = target.report().findings
         assert (finding.key, finding.is_problem) == ("other-area", False)
         assert finding.address == second.base
         assert finding.hint == "--base 0xc0000 takes that one"
-    with open_target(host, base=second.base) as target:
+    with open_image(host, base=second.base) as target:
         assert target.spiffs.geometry == second
         assert target.report().findings == ()
 
@@ -132,12 +132,12 @@ def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:
     import tracemalloc
 
     host = make_image(tmp_path, MAIXPY, 0x1000000).host
-    with open_target(host) as target:
+    with open_image(host) as target:
         target.report()
     tracemalloc.start()
     try:
-        with open_target(host) as target:
-            target.list(recursive=True)
+        with open_image(host) as target:
+            target.scandir(recursive=True)
             target.report()
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -14,7 +14,7 @@ from image.test_card_reading import golden
 from maixfs.errors import UsageError
 from maixfs.image.address import parse_target
 from maixfs.image.errors import FitError, NoFileSystemError, TakenError, TargetError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.transfer.cardpacking import CardShape, pack_card
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import Action, plan_copy
@@ -53,7 +53,7 @@ def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_p
         "/data/note.txt": b"note\n",
         "/data/sub/Größe.bin": b"x" * 70000,
     }
-    with open_target(card) as target:
+    with open_image(card) as target:
         assert target.is_folder("/data/sub/empty")
         assert target.stat("/data/note.txt").modified == datetime.fromtimestamp(NOON)
     again = plan_copy([data], f"{card}:/", recursive=True)
@@ -95,7 +95,7 @@ def test_from_partition_to_partition_and_to_a_flash(card: Path, tmp_path: Path) 
         "/lib/a.py": FILES["/lib/a.py"],
         "/lib/deep/b.bin": FILES["/lib/deep/b.bin"],
     }
-    with open_target(f"{card}@1") as one, open_target(f"{card}@2") as two:
+    with open_image(f"{card}@1") as one, open_image(f"{card}@2") as two:
         assert one.stat("/lib/a.py").modified == two.stat("/lib/a.py").modified
     flash = make_image(tmp_path, SMALL, 0x100000, {})
     apply(plan_copy([f"{card}@2:/lib/."], f"{flash.host}:/flash", recursive=True))
@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_told_before(card: Path, data: Path) -> None:
 
 
 def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
-    with open_target(card) as target:
+    with open_image(card) as target:
         written = unpack(target, None, tmp_path / "out")
     assert len(written) == len(FILES)
     for path, content in FILES.items():
@@ -126,7 +126,7 @@ def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
 
 def test_damaged_files_are_left_out(tmp_path: Path) -> None:
     card = golden("x_size_gt", tmp_path)
-    with open_target(card) as target, pytest.raises(UnpackError) as caught:
+    with open_image(card) as target, pytest.raises(UnpackError) as caught:
         unpack(target, None, tmp_path / "out")
     assert len(caught.value.lost) == 1
     assert len(caught.value.written) == len([*(tmp_path / "out").iterdir()]) > 2
@@ -143,7 +143,7 @@ def test_a_packed_card_is_the_same_each_time(data: Path, tmp_path: Path) -> None
         "/note.txt": b"note\n",
         "/sub/Größe.bin": b"x" * 70000,
     }
-    with open_target(tmp_path / "one.img") as target:
+    with open_image(tmp_path / "one.img") as target:
         assert target.is_folder("/sub/empty")
         assert target.stat("/note.txt").modified == datetime(1980, 1, 1)
         assert target.room().as_dict()["used_clusters"] == first.clusters
@@ -155,11 +155,11 @@ def test_times_may_be_kept_or_given(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pack_card(data, tmp_path / "kept.img", keep_times=True)
-    with open_target(tmp_path / "kept.img") as target:
+    with open_image(tmp_path / "kept.img") as target:
         assert target.stat("/note.txt").modified == datetime.fromtimestamp(NOON)
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(NOON))
     pack_card(data, tmp_path / "given.img")
-    with open_target(tmp_path / "given.img") as target:
+    with open_image(tmp_path / "given.img") as target:
         assert target.stat("/sub/Größe.bin").modified == datetime(2021, 3, 4, 12)
 
 
@@ -217,8 +217,8 @@ def test_names_that_no_card_has(data: Path, tmp_path: Path) -> None:
 
 def test_one_partition_is_formatted(card: Path, tmp_path: Path) -> None:
     second = parse_target(f"{card}@2")
-    with open_target(second, writable=True) as target:
-        target.write("/x", b"1")
+    with open_image(second, "r+") as target:
+        target.write_file("/x", b"1")
     before = card.read_bytes()
     with pytest.raises(TakenError, match="not blank"):
         format_partition(second, CardShape())

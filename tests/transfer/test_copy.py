@@ -12,7 +12,7 @@ from image.places import FILES, KINDS, SMALL, Place, litter, make_bare, make_boa
 from maixfs.errors import NotFoundError, UsageError
 from maixfs.image.address import TargetPath
 from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnreadableError
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import Action, plan_copy
@@ -40,8 +40,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names_in(place: Place) -> set[str]:
-    with open_target(place.host) as target:
-        return {entry.stored_name.decode() for entry in target.spiffs.catalog.files()}
+    with open_image(place.host) as target:
+        return {entry.native.raw_name.decode() for entry in target.spiffs.files()}
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_between_two_targets(place: Place, tmp_path: Path) -> None:
     other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
     apply(plan_copy([f"{place.host}:{place.prefix}/lib"], f"{other.host}:/", recursive=True))
     assert names_in(other) == {"/lib/a.py", "/lib/deep/b.bin"}
-    with open_target(other.host) as target:
-        assert target.read("/lib/a.py") == FILES[b"/lib/a.py"]
+    with open_image(other.host) as target:
+        assert target.read_bytes("/lib/a.py") == FILES[b"/lib/a.py"]
 
 
 def test_within_one_target(place: Place) -> None:
@@ -257,8 +257,8 @@ def test_too_much_is_known_before_anything_is_written(board: Place, data: Path) 
 
 def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
     place = make_bare(tmp_path, SMALL)
-    with open_target(place.host) as target:
-        page = target.stat("/main.py").page + 1
+    with open_image(place.host) as target:
+        page = target.stat("/main.py").native.page + 1
     image = bytearray(place.host.read_bytes())
     image[page * 4096 + 4] = 0x7C
     place.host.write_bytes(image)
@@ -272,8 +272,8 @@ def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
     assert [step.action for step in plan.steps] == [Action.REPLACE]
     with pytest.raises(UnreadableError):
         apply(plan)
-    with open_target(other.host) as target:
-        assert target.read("/flash/main.py") == FILES[b"/main.py"]
+    with open_image(other.host) as target:
+        assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
 
 def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) -> None:
@@ -290,8 +290,8 @@ def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) ->
 def test_names_of_bytes_go_in_as_they_are(board: Place, data: Path) -> None:
     Path(os.fsdecode(b"\xff.py")).write_bytes(b"odd")
     apply(plan_copy([os.fsdecode(b"\xff.py")], f"{board.host}:/flash"))
-    with open_target(board.host) as target:
-        assert target.stat(r"/flash/\xff.py").stored_name == b"/\xff.py"
+    with open_image(board.host) as target:
+        assert target.stat(r"/flash/\xff.py").native.raw_name == b"/\xff.py"
 
 
 def test_links_are_followed_for_single_files(board: Place, data: Path) -> None:

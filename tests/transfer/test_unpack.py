@@ -14,7 +14,7 @@ from image.places import FILES, SMALL, Place, litter, make_bare
 from maixfs.image.entries import Written
 from maixfs.image.errors import MissingError, TakenError, TargetError
 from maixfs.image.names import parts_of
-from maixfs.image.opening import open_target
+from maixfs.image.opening import open_image
 from maixfs.transfer.copying import apply
 from maixfs.transfer.copyplan import plan_copy
 from maixfs.transfer.hostnames import HostNames, host_part
@@ -34,7 +34,7 @@ NASTY = {
 
 
 def unpack_all(place: Place, folder: Path, **options: bool) -> list[Written]:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         return unpack(target, None, folder, **options)
 
 
@@ -57,7 +57,7 @@ def test_all_files_come_out(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_folder_or_a_file_of_it(place: Place, tmp_path: Path) -> None:
-    with open_target(place.host) as target:
+    with open_image(place.host) as target:
         unpack(target, place.path("lib"), tmp_path / "lib")
         unpack(target, place.path("lib/deep/b.bin"), tmp_path / "one")
         with pytest.raises(MissingError):
@@ -129,8 +129,8 @@ def test_links_do_not_lead_out(tmp_path: Path) -> None:
 
 def test_damaged_files_are_left_out_and_named(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL)
-    with open_target(place.host) as target:
-        page = target.stat("/lib/a.py").page + 1
+    with open_image(place.host) as target:
+        page = target.stat("/lib/a.py").native.page + 1
     image = bytearray(place.host.read_bytes())
     image[page * 4096 + 4] = 0x7C
     place.host.write_bytes(image)
@@ -153,7 +153,7 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
         if next(calls) == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), open_target(place.host) as target:
+    with pytest.raises(KeyboardInterrupt), open_image(place.host) as target:
         unpack(target, None, tmp_path / "out", progress=progress)
     contents = {name.decode()[1:]: content for name, content in FILES.items()}
     assert len(found(tmp_path / "out")) == 2

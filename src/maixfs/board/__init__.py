@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from maixfs.board.signals import BoardCrashError, BoardOffError
     from maixfs.board.times import ModelLoad, StorageTime
     from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.boarderrors import BoardBusyError, BoardConfigError, BoardError
+    from maixfs.image.boardlock import BoardBusyError, BoardConfigError, BoardError
 
 __all__ = [
     "Board",
@@ -44,7 +44,7 @@ __getattr__ = lazy_names(
         "boot": ("Started",),
         "cardfile": ("eject_card", "insert_card"),
         "maixfs.image.boardconfig": ("BoardConfig",),
-        "maixfs.image.boarderrors": ("BoardBusyError", "BoardConfigError", "BoardError"),
+        "maixfs.image.boardlock": ("BoardBusyError", "BoardConfigError", "BoardError"),
         "clock": ("Clock", "HostClock", "SteppedClock"),
         "runner": ("RunResult",),
         "signals": ("BoardCrashError", "BoardOffError"),

@@ -23,7 +23,7 @@ from maixfs.board.signals import BoardCrashError, BoardReset
 from maixfs.board.times import StorageTime
 from maixfs.host.interrupts import held
 from maixfs.image.boardconfig import CONFIG_NAME, BoardConfig, usual_part
-from maixfs.image.boarderrors import BoardError
+from maixfs.image.boardlock import BoardError
 from maixfs.nor.chip import NorChip
 from maixfs.nor.parts import default_part, find_part
 from maixfs.spiffs import PRESETS, Geometry, SpiffsCore

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING
 
 from maixfs.errors import MaixfsError
 from maixfs.host.files import is_protected
-from maixfs.image.boardconfig import BoardConfig
-from maixfs.image.boarderrors import BoardError
-from maixfs.image.boardlock import BoardLock, CardLock
-from maixfs.image.sdconfig import CARD_NAME, SdConfig, image_name
+from maixfs.image.boardconfig import CARD_NAME, BoardConfig, SdConfig, image_name
+from maixfs.image.boardlock import BoardError, BoardLock, CardLock
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.journal import finish
 from maixfs.sd.media import FileSectors

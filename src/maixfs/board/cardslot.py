@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.board.cardfile import OnFailure, card_over, opened_card
-from maixfs.image.sdconfig import SdConfig
+from maixfs.image.boardconfig import SdConfig
 from maixfs.sd.clock import SdClock
 from maixfs.sd.errors import SdError
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from maixfs.board.cardfile import make_card
 from maixfs.host.drafts import clear_drafts, write_file
 from maixfs.host.files import is_protected, make_folder, read_file
-from maixfs.image.boardconfig import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
-from maixfs.image.boarderrors import BoardError, as_board_error
-from maixfs.image.boardlock import LOCK_NAME, BoardLock
-from maixfs.image.sdconfig import CARD_NAME
+from maixfs.image.boardconfig import (
+    CARD_NAME,
+    CONFIG_NAME,
+    DRAFT_NAME,
+    FLASH_NAME,
+    WEAR_NAME,
+    BoardConfig,
+)
+from maixfs.image.boardlock import LOCK_NAME, BoardError, BoardLock, as_board_error
 from maixfs.nor.chip import NorChip
 
 _BLANK = (0xFF, 0x00)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maixfs.board.report import Reporter
 from maixfs.image.boardconfig import BoardConfig
-from maixfs.image.boarderrors import BoardError
+from maixfs.image.boardlock import BoardError
 from maixfs.nor.chip import NorChip
 
 OWN = "no firmware is on the flash: the board runs the one that maixfs brings"

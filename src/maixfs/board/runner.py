@@ -11,7 +11,7 @@ from maixfs.board.runtime import Runtime
 from maixfs.board.signals import BoardCrashError, BoardReset
 from maixfs.board.times import ModelLoad, StorageTime
 from maixfs.host.files import read_file
-from maixfs.image.boarderrors import BoardError, as_board_error
+from maixfs.image.boardlock import BoardError, as_board_error
 from maixfs.nor.errors import NorError
 from maixfs.vfs import ImportStat
 

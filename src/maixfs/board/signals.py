@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from maixfs.image.boarderrors import BoardError
+from maixfs.image.boardlock import BoardError
 
 
 class BoardReset(GeneratorExit):

@@ -103,7 +103,7 @@ def complete_place(incomplete: str) -> list[CompletionItem]:
     from maixfs.cli.place import default_board
     from maixfs.errors import MaixfsError
     from maixfs.image.address import parse_target
-    from maixfs.image.opening import open_target
+    from maixfs.image.opening import open_image
 
     board = default_board() if incomplete.startswith(":") else ""
     place = parse_target(f"{board}{incomplete}")
@@ -112,8 +112,8 @@ def complete_place(incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(incomplete, type="file")]
     folder = path[: path.rfind("/") + 1]
     try:
-        with open_target(place) as target:
-            entries = target.list(folder)
+        with open_image(place) as target:
+            entries = target.scandir(folder)
     except (MaixfsError, OSError):
         return []
     names = [entry.name + "/" * entry.is_dir for entry in entries]

@@ -11,7 +11,7 @@ import click
 from maixfs.cli.numbers import SIZE, make_geometry
 
 if TYPE_CHECKING:
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
     from maixfs.spiffs import Geometry
 
 PRESETS = ("maixpy", "esp-idf", "esp8266")
@@ -53,7 +53,7 @@ class NewLayout(NamedTuple):
     def resolve(self) -> tuple[Geometry, int | None]:
         """Return the geometry, and the size of the whole flash where one is to be made.
 
-        Raises ``GeometryError``, and what ``open_target`` does for ``--like``.
+        Raises ``GeometryError``, and what ``open_image`` does for ``--like``.
         """
         if self.like is None:
             geometry, size = make_geometry(self.preset or "maixpy", self.changes), DEFAULT_FLASH
@@ -71,17 +71,17 @@ class NewLayout(NamedTuple):
             geometry = replace(target.spiffs.geometry, **self.changes)  # type: ignore[arg-type]
             return geometry, DEFAULT_FLASH if bare else target.size
 
-    def _open_like(self, like: str) -> Target:
+    def _open_like(self, like: str) -> Image:
         """Open the example; of several file systems in it the one at ``--base`` is meant."""
         from maixfs.image.errors import AmbiguousError
-        from maixfs.image.opening import open_target
+        from maixfs.image.opening import open_image
 
         try:
-            return open_target(like)
+            return open_image(like)
         except AmbiguousError:
             if "base" not in self.changes:
                 raise
-            return open_target(like, base=self.changes["base"])
+            return open_image(like, base=self.changes["base"])
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:

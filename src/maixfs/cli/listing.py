@@ -8,8 +8,8 @@ from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.targets import entry_json, opened
 
 if TYPE_CHECKING:
-    from maixfs.image.entries import Entry, Where
-    from maixfs.image.volume import Volume
+    from maixfs.image.entries import Where
+    from maixfs.image.volume import ImageEntry, Volume
 
 
 class Listing(NamedTuple):
@@ -17,7 +17,7 @@ class Listing(NamedTuple):
 
     place: str
     folder: str
-    entries: list[Entry]
+    entries: list[ImageEntry]
     volumes: dict[str, Volume]
     """The file system of each entry, by its path."""
     facts: dict[str, dict[str, Any]]
@@ -28,13 +28,13 @@ class Listing(NamedTuple):
         """The file systems that the entries are in."""
         return {volume.format for volume in self.volumes.values()}
 
-    def name(self, entry: Entry) -> str:
+    def name(self, entry: ImageEntry) -> str:
         """Return an entry's path as seen from the folder, whole where there is none."""
         return (
             entry.path.removeprefix(f"{self.folder.rstrip('/')}/") if self.folder else entry.path
         )
 
-    def label(self, entry: Entry) -> Part:
+    def label(self, entry: ImageEntry) -> Part:
         """Return an entry's path as it is shown."""
         name = self.name(entry)
         return Text(f"{name}/", "folder") if entry.is_dir else name
@@ -60,7 +60,7 @@ def read_listing(
         folder = ""
         if len(found) == 1 and found[0].is_dir:
             folder = found[0].path
-            found = target.list(folder, recursive)
-        volumes = {entry.path: target.volume(entry.path) for entry in found}
+            found = target.scandir(folder, recursive=recursive)
+        volumes = {entry.path: entry.complete().volume for entry in found}
         facts = {e.path: volumes[e.path].facts(e) for e in found} if details else {}
         return Listing(place, folder, found, volumes, facts)

@@ -10,13 +10,13 @@ from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
 
 
-def commit(screen: Screen, target: Target) -> list[Written]:
+def commit(screen: Screen, target: Image) -> list[Written]:
     """Put a target's changes into the host's files; return what was written."""
     with Progress(screen, rates=True) as progress:
-        return target.commit_all(progress)
+        return target.commit(progress)
 
 
 def draw_proof(

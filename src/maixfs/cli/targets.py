@@ -16,9 +16,9 @@ from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
     from maixfs.image.address import TargetPath
-    from maixfs.image.entries import Entry, Where
-    from maixfs.image.target import Target
-    from maixfs.image.volume import Volume
+    from maixfs.image.entries import Where
+    from maixfs.image.image import Image
+    from maixfs.image.volume import ImageEntry, Volume
     from maixfs.spiffs import Geometry
 
 
@@ -61,17 +61,24 @@ drive_option = click.option(
 @contextmanager
 def opened(
     screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
-) -> Iterator[Target]:
+) -> Iterator[Image]:
     """Open a target for a verb; says so where a running board may be changing it."""
-    from maixfs.image.opening import open_target
+    from maixfs.image.opening import open_image
 
-    target = open_target(host, writable, where.geometry, base=where.base, drives=where.drives)
+    target = open_image(
+        host,
+        "r+" if writable else "r",
+        geometry=where.geometry,
+        base=where.base,
+        drives=where.drives,
+        force=where.force,
+    )
     with target:
         holder = target.holder
         if holder is not None:
             who = f" by process {holder}" if holder else ""
             screen.note(f"{host} is powered on{who}: this is how it is at this moment")
-        for note in target.notes():
+        for note in target.said():
             screen.note(note)
         yield target
 
@@ -96,7 +103,7 @@ def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[Targ
     return found
 
 
-def entry_json(entry: Entry, volume: Volume) -> dict[str, Any]:
+def entry_json(entry: ImageEntry, volume: Volume) -> dict[str, Any]:
     """Return what ``--json`` says of a file or folder."""
     about: dict[str, Any] = {
         "path": entry.path,
@@ -107,14 +114,14 @@ def entry_json(entry: Entry, volume: Volume) -> dict[str, Any]:
     if volume.format == "SPIFFS":
         about |= {
             "pages": entry.units,
-            "object_id": None if entry.is_dir else entry.object_id,
-            "stored_name_hex": None if entry.is_dir else entry.stored_name.hex(),
+            "object_id": None if entry.is_dir else entry.native.object_id,
+            "stored_name_hex": None if entry.is_dir else entry.native.raw_name.hex(),
         }
     else:
         about |= {
             "clusters": entry.units,
             "modified": entry.modified and entry.modified.isoformat(),
-            "attributes": entry.attributes,
-            "short_name": entry.short_name,
+            "attributes": entry.native.attributes,
+            "short_name": entry.native.short_name,
         }
     return {**about, "readable": entry.readable, "fault": entry.fault}

@@ -10,14 +10,14 @@ from maixfs.explain.owners import ClusterOwners
 from maixfs.fat import ondisk
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.image.errors import MissingError
-from maixfs.image.fat.volume import FatView
+from maixfs.image.fatvolume import FatVolume
 from maixfs.record import Record
 from maixfs.sd.device import SECTOR
 from maixfs.sd.mbr import MbrSector, PartitionEntry
 
 if TYPE_CHECKING:
     from maixfs.fat.geometry import FatGeometry
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
 
 _REGION = "card"
 _SLOTS_OFFSET = MbrSector.offset_of("entries")
@@ -29,13 +29,13 @@ _SLOT_ROWS = [(row.name, row.offset, row.size, row.meaning) for row in Partition
 class CardFields:
     """Says of every byte of a card what it is: of its table, and of the volume that is open."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Image) -> None:
         view = target.main
-        assert isinstance(view, FatView)  # whoever opened it knows that it is a card
+        assert isinstance(view, FatVolume)  # whoever opened it knows that it is a card
         self._view, self._target = view, target
         self._device = view.medium.device
-        self._start = view.partition.start
-        self._geometry: FatGeometry = view.fat.geometry
+        self._start = view.place.start
+        self._geometry: FatGeometry = view.core.geometry
         self._known: ClusterOwners | None = None
         self.size = self._device.sectors * SECTOR
 

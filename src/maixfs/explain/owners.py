@@ -11,7 +11,7 @@ from maixfs.fat.table import open_table
 if TYPE_CHECKING:
     from maixfs.fat.geometry import FatGeometry
     from maixfs.fat.sectors import VolumeSectors
-    from maixfs.image.fat.volume import FatView
+    from maixfs.image.fatvolume import FatVolume
 
 
 class Owned(NamedTuple):
@@ -31,15 +31,17 @@ class Owned(NamedTuple):
 class ClusterOwners:
     """The runs of every file and folder, by cluster; damaged chains end where they are damaged."""
 
-    def __init__(self, view: FatView, sectors: VolumeSectors) -> None:
-        self._geometry: FatGeometry = view.fat.geometry
+    def __init__(self, view: FatVolume, sectors: VolumeSectors) -> None:
+        self._geometry: FatGeometry = view.core.geometry
         self.table = open_table(sectors, self._geometry)
         self._runs: list[Owned] = []
         if self._geometry.fat_type == 32:
             self._follow(self._geometry.root_cluster, "/", is_dir=True, size=0)
-        for entry in view.catalog.below(view.mount.parts):
-            if entry.cluster:
-                self._follow(entry.cluster, entry.path, is_dir=entry.is_dir, size=entry.size)
+        for entry in view.below(view.mount.parts):
+            if entry.native.cluster:
+                self._follow(
+                    entry.native.cluster, entry.path, is_dir=entry.is_dir, size=entry.size
+                )
         self._runs.sort()
         self._starts = [run.first for run in self._runs]
 

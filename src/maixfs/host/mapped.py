@@ -14,12 +14,16 @@ from pathlib import Path
 
 from maixfs.host.errors import DEFAULT_TYPES, ErrorTypes, host_error, not_opened, reason_of
 
+_PIECE = 1 << 20
+
 
 class MappedFile:
     """An existing file of the host as bytes that can be written in place.
 
-    ``cells`` is the whole file, writable unless ``read_only``. Raises ``errors.failed`` for a
-    file that cannot be opened that way and ``errors.unfit`` for an empty one.
+    ``cells`` is the whole file, writable unless ``read_only``. Holes in a writable file are filled
+    when it is opened: on a full disk the host would stop the process that writes to one. Raises
+    ``errors.failed`` for a file that cannot be opened that way and ``errors.unfit`` for an empty
+    one.
     """
 
     def __init__(
@@ -40,6 +44,8 @@ class MappedFile:
         try:
             # Of the handle and not of the path, which may lead elsewhere by now.
             status = os.fstat(handle)
+            if not read_only:
+                _fill_holes(handle, status)
             access = mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE
             self._map = mmap.mmap(handle, 0, access=access)
         except ValueError as reason:  # mmap's answer to a file of no bytes
@@ -106,3 +112,24 @@ class MappedFile:
     def _not_opened(self, reason: OSError | ValueError) -> Exception:
         base = self._errors.failed
         return not_opened(self.path, reason, read_only=self.read_only, base=base)
+
+
+def _fill_holes(handle: int, status: os.stat_result) -> None:
+    """Give every byte of a file room on the disk; raises ``OSError`` (ENOSPC)."""
+    # Blocks of 512 bytes by POSIX, whatever the file system has; Windows does not count them.
+    blocks = getattr(status, "st_blocks", None)
+    if blocks is None or blocks * 512 >= status.st_size:
+        return
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, status.st_size)
+            return
+        except OSError as reason:
+            if reason.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+    # Reading and writing back: what is a hole reads as zeros.
+    for offset in range(0, status.st_size, _PIECE):
+        os.lseek(handle, offset, os.SEEK_SET)
+        piece = os.read(handle, _PIECE)
+        os.lseek(handle, offset, os.SEEK_SET)
+        os.write(handle, piece)

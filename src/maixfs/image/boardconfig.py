@@ -15,6 +15,10 @@
 
     [sd]
     image = "sd.img"
+    read_only = false
+    kind = "SDHC"
+    mount_all = true
+    fat_dates = "right"
 
     [kpu]
     kmodel_v4 = true
@@ -23,31 +27,34 @@
     ignore_firmware = false
 
 ``[spiffs]`` names a preset, gives the fields of a ``Geometry``, or both (the fields then change
-the preset). ``[sd]`` is told in ``sdconfig``. What is left out is as on a MaixPy board.
+the preset). ``[sd]`` without ``image`` is an empty slot, without ``kind`` a
+card of the kind that is sold in its size. What is left out is as on a MaixPy board.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from maixfs.errors import DeviceError, UsageError
 from maixfs.firmware import freqconf
 from maixfs.host.drafts import write_file
 from maixfs.host.files import read_file
-from maixfs.image.boarderrors import BoardConfigError, BoardError, as_board_error
-from maixfs.image.sdconfig import SdConfig
-from maixfs.image.tables import GEOMETRY_KEYS, Table, one_of, read_bytes, read_geometry
+from maixfs.image.boardlock import BoardConfigError, BoardError, as_board_error
 from maixfs.nor.chip import DEFAULT_SIZE, MAX_SIZE
 from maixfs.nor.drivers import DRIVERS
 from maixfs.nor.errors import NorError
 from maixfs.nor.parts import Part, default_part, find_part, part_for, parts
-from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
 from maixfs.vfs.profile import profile_of
+
+if TYPE_CHECKING:
+    from maixfs.sd.card import CardKind
 
 FORMAT = 1
 """Version of ``board.toml`` that this program writes, and the newest that it reads."""
@@ -59,6 +66,166 @@ WEAR_NAME = "wear.bin"
 
 UNIQUE_ID_SIZE = 32
 """Bytes of the chip's number, ``machine.unique_id()``."""
+
+CARD_NAME = "sd.img"
+"""The card that is made together with a board, in its folder."""
+
+FAT_DATES = ("right", "firmware")
+
+GEOMETRY_KEYS = tuple(item.name for item in fields(Geometry) if item.compare)
+"""The keys of ``[spiffs]`` besides ``preset``: what makes two geometries different."""
+
+_T = TypeVar("_T")
+
+_KINDS: dict[type, str] = {
+    int: "a whole number",
+    str: "a text in quotes",
+    bool: "true or false",
+    dict: "a table",
+}
+
+
+class Table:
+    """One table of the file: keys are taken by type, and none may be left over.
+
+    Every method raises ``BoardConfigError``.
+    """
+
+    def __init__(self, name: str, values: dict[str, Any]) -> None:
+        self._prefix = f"{name}." if name else ""
+        self._values = dict(values)
+        self._known: list[str] = []
+
+    def take(self, key: str, kind: type[_T]) -> _T | None:
+        """Return the value of ``key``, or ``None`` where it is not there."""
+        self._known.append(key)
+        value = self._values.pop(key, None)
+        if value is None or type(value) is kind:
+            return value
+        raise BoardConfigError(
+            f"{self._prefix}{key} is {value!r}", hint=f"{self._prefix}{key} is {_KINDS[kind]}"
+        )
+
+    def table(self, key: str) -> Table:
+        """Return the table ``key``, empty where it is not there."""
+        return Table(f"{self._prefix}{key}", self.take(key, dict) or {})
+
+    def finish(self) -> None:
+        """Raise ``BoardConfigError`` for a key that nobody took."""
+        for key in self._values:
+            raise BoardConfigError(
+                f"{self._prefix}{key} is no key of a board", hint=one_of(self._known)
+            )
+
+
+def read_geometry(table: Table) -> Geometry | None:
+    """Return the geometry that ``[spiffs]`` gives, ``None`` where it gives nothing."""
+    name = table.take("preset", str)
+    if name is not None and name not in PRESETS:
+        raise BoardConfigError(f"spiffs.preset is {name!r}", hint=one_of(PRESETS))
+    kinds = {item.name: bool if item.type == "bool" else int for item in fields(Geometry)}
+    given = {key: table.take(key, kinds[key]) for key in GEOMETRY_KEYS}
+    values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    table.finish()
+    if name is None and not values:
+        return None
+    try:
+        return replace(PRESETS[name or "maixpy"], **values)
+    except GeometryError as reason:
+        raise BoardConfigError(f"spiffs: {reason}") from reason
+
+
+def read_bytes(text: str | None) -> bytes | None:
+    """Return the bytes of the key ``unique_id``, ``None`` where it is not there."""
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError as reason:
+        raise BoardConfigError(f"unique_id is {text!r}", hint="32 bytes in hex") from reason
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a hint that lists what can be said."""
+    return f"one of {', '.join(names)}"
+
+
+@dataclass(frozen=True)
+class SdConfig:
+    """The card and what the firmware does with it.
+
+    ``image`` is a card image or a block device, relative to the board's folder or absolute;
+    ``None`` leaves the slot empty. ``read_only`` makes it a card that refuses writing; ``kind``
+    is the value of a ``CardKind``. ``mount_all`` mounts the second and further good partitions
+    on /sd2 to /sd4; the firmware means to, and stops after the first. ``fat_dates`` is
+    ``right``, or ``firmware`` for its dates, which are 60 years late.
+    """
+
+    image: str | None = None
+    read_only: bool = False
+    kind: str | None = None
+    mount_all: bool = True
+    fat_dates: str = "right"
+
+    def __post_init__(self) -> None:
+        if self.fat_dates not in FAT_DATES:
+            raise BoardConfigError(f"sd.fat_dates is {self.fat_dates!r}", hint=one_of(FAT_DATES))
+        if self.kind is not None and self.kind not in _kinds():
+            raise BoardConfigError(f"sd.kind is {self.kind!r}", hint=one_of(_kinds()))
+        if self.image is not None and (not self.image or "\0" in self.image):
+            raise BoardConfigError(
+                f"sd.image is {self.image!r}", hint="the path of a card image; none: no card"
+            )
+
+    @property
+    def firmware_dates(self) -> bool:
+        """Whether files get the firmware's dates."""
+        return self.fat_dates == "firmware"
+
+    @property
+    def card_kind(self) -> CardKind | None:
+        """The card's kind, ``None`` for the usual one of its size."""
+        return None if self.kind is None else _kinds()[self.kind]
+
+    def path(self, folder: str | os.PathLike[str]) -> Path | None:
+        """Return where the card of the board in ``folder`` lies, ``None`` for an empty slot."""
+        return None if self.image is None else Path(folder) / self.image
+
+    @classmethod
+    def read(cls, table: Table) -> SdConfig:
+        """Take the keys of ``[sd]``; raises ``BoardConfigError`` for one that is wrong."""
+        given = {
+            "image": table.take("image", str),
+            "read_only": table.take("read_only", bool),
+            "kind": table.take("kind", str),
+            "mount_all": table.take("mount_all", bool),
+            "fat_dates": table.take("fat_dates", str),
+        }
+        table.finish()
+        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        return cls(**values)
+
+    def dump(self) -> dict[str, Any]:
+        """Return the table: what differs from a board without a card."""
+        values = asdict(self)
+        return {
+            item.name: values[item.name]
+            for item in fields(self)
+            if values[item.name] != item.default
+        }
+
+
+def _kinds() -> dict[str, CardKind]:
+    from maixfs.sd.card import CardKind
+
+    return {kind.value: kind for kind in CardKind}
+
+
+def image_name(folder: Path, image: Path) -> str:
+    """Return how ``board.toml`` names ``image``: relative where it lies in the board's folder."""
+    place = folder.resolve()
+    real = image.parent.resolve() / image.name
+    return real.relative_to(place).as_posix() if real.is_relative_to(place) else str(real)
 
 
 @dataclass(frozen=True)

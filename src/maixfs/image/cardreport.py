@@ -8,7 +8,7 @@ from maixfs.cards.doctor import examine
 from maixfs.cards.report import CardReport
 from maixfs.host.files import Stamp, status_of
 from maixfs.image.entries import Kind
-from maixfs.image.fat.medium import CardMedium
+from maixfs.image.media import CardMedium
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:

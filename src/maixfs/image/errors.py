@@ -45,6 +45,14 @@ class FitError(TargetError, OSError):
         self.deleted = deleted
 
 
+class ImageBusyError(TargetError):
+    """Another process is changing the image; ``pid`` is that process, ``None``: not known."""
+
+    def __init__(self, message: str, pid: int | None, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.pid = pid
+
+
 class UnreadableError(TargetError):
     """The file is there, but its pages are damaged."""
 

@@ -61,12 +61,12 @@ def parts_of(stored: bytes) -> Parts:
         else:
             slashes += b"/"
     if not parts:  # nothing but slashes, or nothing
-        return (_component(body or stored) or _NAMELESS,)
+        return (component(body or stored) or _NAMELESS,)
     parts[-1] += slashes
-    return tuple(map(_component, parts))
+    return tuple(map(component, parts))
 
 
-def _component(raw: bytes) -> str:
+def component(raw: bytes) -> str:
     """Return one part of a path; what would lead elsewhere or divide is escaped."""
     shown = show(raw).replace("/", r"\x2f")
     return _DOTS.get(shown, shown)
@@ -96,7 +96,7 @@ def steps_of(path: str) -> Steps:
         if piece == "..":
             del parts[-1:]
         elif piece not in ("", "."):
-            parts.append(_component(parse(piece)))
+            parts.append(component(parse(piece)))
     return Steps(tuple(parts), page)
 
 

@@ -9,7 +9,7 @@ from maixfs.image.entries import Finding, Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.outside import Firmware, read_firmware, written_outside
 from maixfs.image.spiffs.health import examine
-from maixfs.image.spiffs.room import SpiffsRoom
+from maixfs.image.spiffsvolume import SpiffsRoom
 from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.cardreport import CardSummary
     from maixfs.image.source import Source
-    from maixfs.image.spiffs.volume import SpiffsView
+    from maixfs.image.spiffsvolume import SpiffsVolume
 
 
 class Counts(NamedTuple):
@@ -101,7 +101,7 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(target: SpiffsView) -> Report:
+def make_report(target: SpiffsVolume) -> Report:
     """Look at everything; nothing is written."""
     image, geometry, detection = target.medium.image, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
@@ -134,7 +134,7 @@ def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
     if image is None:
         return None, []
     from maixfs.image.cardreport import summarize_file
-    from maixfs.image.fat.medium import no_image
+    from maixfs.image.source import no_image
 
     error: TargetError | DeviceError
     if image.exists():
@@ -166,7 +166,7 @@ def _block_erases(image: memoryview, geometry: Geometry) -> Counts | None:
     return _counts([count for count in counts if count != ondisk.ID_FREE])
 
 
-def _sector_erases(target: SpiffsView) -> Counts | None:
+def _sector_erases(target: SpiffsVolume) -> Counts | None:
     wear, geometry = target.medium.wear, target.geometry
     if wear is None:
         return None

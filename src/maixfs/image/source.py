@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from maixfs.host.drives import is_drive, size_of
 from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.host.locks import locked_by
-from maixfs.image.errors import TargetError
+from maixfs.image.errors import MissingError, TargetError
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
@@ -20,6 +20,8 @@ _CONFIG_NAME = "board.toml"
 _FLASH_NAME = "flash.bin"
 _BOARD_FILES = frozenset((_FLASH_NAME, "sd.img"))
 _WEAR_NAME = "wear.bin"
+PATIENCE = 2.0
+"""Seconds that a writer waits for another one."""
 
 
 class Source(NamedTuple):
@@ -93,23 +95,52 @@ def _board_of(file: Path) -> Path | None:
     return file.parent if file.name in _BOARD_FILES else None
 
 
-def locked(source: Source) -> AbstractContextManager[object]:
-    """Return what keeps others from changing a board for as long as it is entered.
+def locked(source: Source, *, card: bool = False) -> AbstractContextManager[object]:
+    """Return what keeps others from changing an image for as long as it is entered.
 
-    Entering raises ``BoardBusyError`` where the board is powered on elsewhere.
+    That is the lock of a board's folder, or a lock file beside an image that is replaced by a
+    rename. A card is changed in place and locked itself (``media.CardMedium``); here it is only
+    the board that it belongs to. Entering waits for ``PATIENCE`` seconds, then raises
+    ``BoardBusyError`` or ``ImageBusyError``.
     """
-    if source.folder is None:
-        return nullcontext()
-    from maixfs.image.boardlock import BoardLock
+    from maixfs.image.boardlock import BoardLock, ImageLock
 
-    return BoardLock(source.folder)
+    if source.folder is not None:
+        return BoardLock(source.folder, wait=PATIENCE)
+    if card or source.is_device:
+        return nullcontext()
+    return ImageLock(source.file, wait=PATIENCE)
 
 
 def board_holder(folder: Path) -> int | None:
     """Return the process that has a board powered on; 0 where that is not known.
 
-    ``None`` says that nobody has it. Nothing is written.
+    ``None`` says that no process has it. Nothing is written.
     """
     from maixfs.image.boardlock import LOCK_NAME
 
     return locked_by(folder / LOCK_NAME)
+
+
+def no_image(image: Path, folder: Path) -> MissingError:
+    """Return the error for a board whose card is in its slot, but no longer on the host."""
+    return MissingError(
+        f"{image} does not exist, and is the card in the slot of {folder}",
+        hint=f"put it back, or take it out: maixfs sd eject {folder}",
+    )
+
+
+def settle_board(folder: Path) -> bool:
+    """Apply the journal beside the card in the slot of a board; return whether there was one.
+
+    Raises ``MissingError`` where the card's image is gone, and what ``media.settle`` raises.
+    """
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.media import settle
+
+    image = BoardConfig.load(folder).sd.path(folder)
+    if image is None:
+        return False
+    if not image.exists():
+        raise no_image(image, folder)
+    return settle(image)

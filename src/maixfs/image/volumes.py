@@ -81,7 +81,7 @@ class Volumes:
     def _of_slot(self, number: int) -> Sequence[Volume]:
         if number not in self._open:
             volumes = self._slots[number].open()
-            for volume in volumes:
-                self._stack.callback(volume.close)
+            for volume in volumes[:1]:  # all of a slot are on one medium
+                self._stack.callback(volume.medium.close)
             self._open[number] = volumes
         return self._open[number]

@@ -20,9 +20,8 @@ from maixfs.host.files import refuse_occupied
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Progress
 from maixfs.image.errors import FitError, TargetError
-from maixfs.image.fat.fitting import LARGEST_FILE, too_large
-from maixfs.image.fat.medium import alone
-from maixfs.image.fat.names import from_datetime
+from maixfs.image.fatvolume import LARGEST_FILE, from_datetime, too_large
+from maixfs.image.media import alone
 from maixfs.image.names import show
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget

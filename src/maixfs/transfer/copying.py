@@ -55,7 +55,7 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
             done += 0 if step.action is Action.SAME else step.size
         if progress is not None:
             progress("copy", total, total)
-        images = sessions.target(inside).commit_all(progress) if inside is not None else []
+        images = sessions.target(inside).commit(progress) if inside is not None else []
         return Copied(written, images)
 
 
@@ -83,7 +83,7 @@ def _do(
         return Written(step.destination.path, content.size, content.sha256(), False)
     if step.destination.path is not None:
         target = sessions.target(step.destination)
-        return target.write(step.destination.path, content)
+        return target.write_file(step.destination.path, content)
     if plan.root is not None:
         make_folder(plan.root)
     return write_host(step.destination.host, content, plan.root)._replace(note=step.note)

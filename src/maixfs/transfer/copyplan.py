@@ -79,7 +79,7 @@ def plan_copy(
 
     Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
     in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
-    what ``open_target`` raises. ``geometry`` and ``base`` are those of the destination, or of
+    what ``open_image`` raises. ``geometry`` and ``base`` are those of the destination, or of
     the sources where that is the host's; ``drives`` lets a drive of the host be written.
     """
     places = [Place.of(source) for source in sources]

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from maixfs.host.files import status_of
 from maixfs.image.address import TargetPath, parse_target
-from maixfs.image.entries import Entry
 from maixfs.image.errors import MissingError, TargetError
 from maixfs.image.names import Parts, show
+from maixfs.image.volume import ImageEntry
 from maixfs.spiffs.pack import collect
 from maixfs.transfer.sessions import Sessions
 
@@ -136,12 +136,12 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
         depth = len(entry.path.rstrip("/")) + 1
         if base:
             folders.append(_item(whole, entry, base, ()))
-        for inside in target.list(entry.path, recursive=True):
+        for inside in target.scandir(entry.path, recursive=True):
             way = tuple(inside.path[depth:].split("/"))
             found = folders if inside.is_dir else items
             found.append(_item(whole, inside, base + way, way))
     return Found(items, len(entries) == 1 and entries[0].is_dir, (), tuple(folders))
 
 
-def _item(whole: TargetPath, entry: Entry, inside: Parts, alone: Parts) -> Item:
+def _item(whole: TargetPath, entry: ImageEntry, inside: Parts, alone: Parts) -> Item:
     return Item(whole._replace(path=entry.path), entry.size, entry.readable, inside, alone)

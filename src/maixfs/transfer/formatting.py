@@ -8,7 +8,7 @@ from maixfs.fat.mkfs import format_volume
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
-from maixfs.image.fat.medium import CardMedium
+from maixfs.image.media import CardMedium
 from maixfs.image.source import find_source, locked
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
@@ -39,7 +39,7 @@ def format_partition(
     the host refuses or no such volume can be; the card is then as it was.
     """
     source = find_source(place.host, writable=True, drives=drives)
-    with locked(source):
+    with locked(source, card=True):
         medium = CardMedium(source.file, source.stamp, writable=True)
         try:
             partition = _partition(medium.device, place)
@@ -51,9 +51,9 @@ def format_partition(
             raise TargetError(f"{place}: {error}", hint=error.hint) from error
         finally:
             medium.close()
-    if written is None:
+    if not written:
         raise TargetError(f"{place}: nothing was written")
-    return written
+    return written[0]
 
 
 def _partition(device: SectorDevice, place: TargetPath) -> Partition:

@@ -11,9 +11,9 @@ from maixfs.host.files import write_new
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TakenError
 from maixfs.image.foreign import is_all
+from maixfs.image.media import FlashMedium
+from maixfs.image.probe import refuse_cut
 from maixfs.image.source import find_source, locked
-from maixfs.image.spiffs.editmedium import EditMedium
-from maixfs.image.spiffs.probe import refuse_cut
 from maixfs.nor import Buffer
 from maixfs.nor.device import CHUNK, blank
 from maixfs.spiffs import Geometry, SpiffsCore
@@ -107,7 +107,7 @@ def _format_within(
             )
         geometry = source.config.geometry
     with locked(source):
-        medium = EditMedium(source)
+        medium = FlashMedium(source, writable=True)
         refuse_cut(geometry, medium.size, out)
         if not force and not is_all(medium.image[geometry.base :][: geometry.size], 0xFF):
             raise TakenError(
@@ -115,7 +115,8 @@ def _format_within(
                 hint="--force formats it; maixfs unpack saves the files first",
             )
         SpiffsCore.format(medium.device, geometry)
-        medium.keep_wear()
-        medium.save(progress)
+        written = medium.save(progress)
+        if written:
+            return written[0]
         digest = hashlib.sha256(medium.image).hexdigest()
         return Written(str(source.file), medium.size, digest, True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from types import TracebackType
 
 from maixfs.errors import NotFoundError
 from maixfs.image.address import TargetPath
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import AmbiguousError
-from maixfs.image.opening import open_target
-from maixfs.image.target import Target
+from maixfs.image.image import Image
+from maixfs.image.opening import open_image
 from maixfs.spiffs import Geometry
 
 
@@ -38,15 +39,15 @@ class Sessions:
         self._known = known or {}
         self._writable = writable
         self._stack = ExitStack()
-        self._targets: dict[str, Target] = {}
+        self._targets: dict[str, Image] = {}
 
-    def target(self, place: TargetPath) -> Target:
-        """Return the open target of a place; raises as ``open_target``."""
+    def target(self, place: TargetPath) -> Image:
+        """Return the open target of a place; raises as ``open_image``."""
         key = _key(place)
         if key not in self._targets:
             target = self._open(place, key)
-            self._stack.callback(target.close)
-            self._targets[key] = target
+            # Left by an exception, what was not committed is discarded.
+            self._targets[key] = self._stack.enter_context(target)
         return self._targets[key]
 
     @property
@@ -61,17 +62,22 @@ class Sessions:
     @property
     def notes(self) -> list[str]:
         """What is to be said of the targets that are open."""
-        return [note for target in self._targets.values() for note in target.notes()]
+        return [note for target in self._targets.values() for note in target.said()]
 
-    def _open(self, place: TargetPath, key: str) -> Target:
+    def _open(self, place: TargetPath, key: str) -> Image:
         is_goal = self._goal is not None and self.is_same(place, self._goal)
         where = self._where if is_goal or self._goal is None else Where()
         if key in self._known:
             where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
-            return open_target(
-                place, writable, where.geometry, base=where.base, drives=self._where.drives
+            return open_image(
+                place,
+                "r+" if writable else "r",
+                geometry=where.geometry,
+                base=where.base,
+                drives=self._where.drives,
+                force=self._where.force,
             )
         except NotFoundError as error:
             if is_goal and not place.host.exists():
@@ -100,8 +106,13 @@ class Sessions:
     def __enter__(self) -> Sessions:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
 
 
 def _key(place: TargetPath) -> str:

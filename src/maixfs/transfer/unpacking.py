@@ -13,9 +13,10 @@ from maixfs.errors import DeviceError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import make_folder
 from maixfs.image.content import Content, host_content
-from maixfs.image.entries import Entries, Entry, Progress, Written
+from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TakenError, TargetError, UnreadableError
-from maixfs.image.target import Target
+from maixfs.image.image import Image
+from maixfs.image.volume import Entries, ImageEntry
 from maixfs.transfer.hostnames import HostNames
 
 
@@ -34,13 +35,13 @@ class UnpackError(UnreadableError):
 
 
 class _Step(NamedTuple):
-    entry: Entry
+    entry: ImageEntry
     place: Path
     note: str
 
 
 def unpack(
-    target: Target,
+    target: Image,
     path: str | None,
     folder: Path,
     *,
@@ -89,7 +90,7 @@ def unpack(
 
 
 def _plan(
-    target: Target, path: str | None, folder: Path
+    target: Image, path: str | None, folder: Path
 ) -> tuple[list[_Step], list[Path], list[str]]:
     """Return the files, the folders that have none in them, and why some cannot be seen."""
     here = target.stat(path) if path else None
@@ -97,7 +98,7 @@ def _plan(
     if here is not None and not here.is_dir:
         files, skip = [here], len(here.parts) - 1
     else:
-        found = target.list(path, recursive=True)
+        found = target.scandir(path, recursive=True)
         files = [entry for entry in found if not entry.is_dir]
         inner = [entry for entry in found if entry.is_dir]
         start = here.path if here is not None else target.mount_point
@@ -114,7 +115,7 @@ def _plan(
     return steps, [folder.joinpath(*names[one.parts[skip:]]) for one in empty], lost
 
 
-def _refuse_different(target: Target, steps: list[_Step]) -> None:
+def _refuse_different(target: Image, steps: list[_Step]) -> None:
     for step in steps:
         if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
             continue

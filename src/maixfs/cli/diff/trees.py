@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from maixfs.compare.differences import FileDiff
     from maixfs.compare.filediff import FileSide
     from maixfs.image.entries import Where
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
 
 
 class TreeDiff(NamedTuple):
@@ -27,7 +27,7 @@ def compare_trees(screen: Screen, old: str, new: str, where: Where) -> TreeDiff:
     """Compare the files of two targets, or of two folders in them, byte by byte.
 
     Paths are those below the folder, or below what is mounted where one file system is in each.
-    Raises as ``open_target`` does.
+    Raises as ``open_image`` does.
     """
     from maixfs.compare.differences import Change
     from maixfs.compare.filediff import compare_files
@@ -42,7 +42,7 @@ def compare_trees(screen: Screen, old: str, new: str, where: Where) -> TreeDiff:
     return TreeDiff(files, len(after) - gone)
 
 
-def _sides(target: Target, path: str | None) -> dict[str, FileSide]:
+def _sides(target: Image, path: str | None) -> dict[str, FileSide]:
     from maixfs.compare.filediff import FileSide
 
     folder = path or ""
@@ -54,6 +54,6 @@ def _sides(target: Target, path: str | None) -> dict[str, FileSide]:
         entry.path.removeprefix(top): FileSide(
             entry.size, partial(target.volume(entry.path).open, entry), entry.fault
         )
-        for entry in target.list(folder, True)
+        for entry in target.scandir(folder, recursive=True)
         if not entry.is_dir
     }

@@ -100,7 +100,7 @@ def _flash(raw: RawImage, there: TargetPath, where: Where) -> tuple[list[Diagnos
     from maixfs.board.compiler import newer_syntax
     from maixfs.doctor import examine, make_patient
     from maixfs.image.flash import FlashImage
-    from maixfs.image.spiffs.probe import fit_geometry
+    from maixfs.image.probe import fit_geometry
 
     config = raw.source.config
     geometry = where.geometry or (config.geometry if config else None)
@@ -119,10 +119,10 @@ def _inside(there: TargetPath, geometry: Geometry) -> Iterator[Diagnosis]:
     """Yield what is wrong inside of the file system: damage, and old bytes."""
     from maixfs.doctor import Diagnosis
     from maixfs.errors import MaixfsError
-    from maixfs.image.opening import open_target
+    from maixfs.image.opening import open_image
 
     try:
-        with open_target(there.host, False, geometry, base=geometry.base) as target:
+        with open_image(there.host, geometry=geometry, base=geometry.base) as target:
             findings = target.spiffs.findings()
     except MaixfsError:
         return
@@ -143,10 +143,10 @@ def _card_first(there: TargetPath) -> Iterator[Diagnosis]:
     """Yield what a card that mounts changes in how a board starts."""
     from maixfs.doctor import Diagnosis
     from maixfs.errors import MaixfsError
-    from maixfs.image.opening import open_target
+    from maixfs.image.opening import open_image
 
     try:
-        with open_target(there.host) as target:
+        with open_image(there.host) as target:
             for name in ("boot.py", "main.py"):
                 if not target.exists(f"/flash/{name}"):
                     continue

@@ -15,7 +15,7 @@ from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
-    from maixfs.image.spiffs.editmedium import EditMedium
+    from maixfs.image.media import FlashMedium
     from maixfs.nor import Buffer
 
 SECTOR = 0x1000
@@ -27,7 +27,7 @@ class ImageEditor:
     Erases are counted where a board counts them.
     """
 
-    def __init__(self, medium: EditMedium) -> None:
+    def __init__(self, medium: FlashMedium) -> None:
         self._medium = medium
         self._before = hashlib.sha256(medium.image).digest()
 
@@ -40,7 +40,7 @@ class ImageEditor:
         """Erase whole sectors unless they are; return how many were erased."""
         erased = 0
         for sector in range(address, address + length, SECTOR):
-            if bytes(self.view[sector : sector + SECTOR]).strip(b"\xff"):
+            if self._medium.read(sector, SECTOR).strip(b"\xff"):
                 self._medium.device.erase(sector, SECTOR)
                 erased += 1
         return erased
@@ -53,7 +53,7 @@ class ImageEditor:
         changed = 0
         first = address - address % SECTOR
         for sector in range(first, address + len(data), SECTOR):
-            old = bytes(self.view[sector : sector + SECTOR])
+            old = self._medium.read(sector, SECTOR)
             new = _merged(old, sector, address, data)
             if new != old:
                 self._medium.device.erase(sector, SECTOR)
@@ -69,7 +69,6 @@ class ImageEditor:
         changed = digest.digest() != self._before
         source = self._medium.source
         if changed:
-            self._medium.keep_wear()
             with Progress(screen, rates=True) as progress:
                 self._medium.save(progress)
         return Written(str(source.file), len(self.view), digest.hexdigest(), changed)
@@ -89,13 +88,13 @@ def edited_image(host: Path) -> Iterator[ImageEditor]:
     Raises ``UsageError`` for a card, ``BoardBusyError`` for a board that is on, and as
     ``find_source`` does.
     """
+    from maixfs.image.media import FlashMedium
     from maixfs.image.source import find_source, locked
-    from maixfs.image.spiffs.editmedium import EditMedium
 
     refuse_card(host)
     source = find_source(host, writable=True)
     with locked(source):
-        yield ImageEditor(EditMedium(source))
+        yield ImageEditor(FlashMedium(source, writable=True))
 
 
 class Owner(NamedTuple):

@@ -46,7 +46,7 @@ def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[F
     from maixfs.cli.flash.image import opened_image
     from maixfs.explain.explain import FlashFields
     from maixfs.image.flash import FlashImage
-    from maixfs.image.spiffs.probe import fit_geometry
+    from maixfs.image.probe import fit_geometry
 
     with opened_image(screen, place.host) as raw:
         config = raw.source.config

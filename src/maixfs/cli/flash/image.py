@@ -69,7 +69,7 @@ class RawImage(NamedTuple):
 
     def wear(self) -> tuple[int, ...] | None:
         """Return the erases per sector that were counted beside a board's flash."""
-        from maixfs.image.spiffs.medium import read_wear
+        from maixfs.image.media import read_wear
 
         return read_wear(self.source, len(self.view))
 
@@ -81,8 +81,8 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
     Raises ``UsageError`` for a card, ``DeviceError`` for a file that cannot be read.
     """
     from maixfs.host.files import read_file
+    from maixfs.host.mapped import MappedFile
     from maixfs.image.source import board_holder, find_source
-    from maixfs.image.spiffs.medium import map_file
 
     refuse_card(host)
     source = find_source(host, writable=False)
@@ -92,7 +92,7 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
         screen.note(f"{host} is powered on{who}: this is how it is at this moment")
         yield RawImage(memoryview(read_file(source.file)), source)
         return
-    file = map_file(source)
+    file = MappedFile(source.file, read_only=True)
     try:
         yield RawImage(file.cells, source)
     finally:

@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
 
-Mend = Callable[["Target"], Iterator[str]]
+Mend = Callable[["Image"], Iterator[str]]
 """Changes an open target; yields a sentence for each thing that it did."""
 _PUT_ASIDE = ".off"
 
 
-def _freq(target: Target) -> Iterator[str]:
+def _freq(target: Image) -> Iterator[str]:
     """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
     from maixfs.firmware.freqconf import FreqConf, examine
 
     path = _path(target, "freq.conf")
     if not target.exists(path):
         return
-    stored = examine(target.read(path)).stored
+    stored = examine(target.read_bytes(path)).stored
     mended = stored.mended()
     if mended == stored:
         return
-    target.write(path, mended.pack())
+    target.write_file(path, mended.pack())
     for name, old, new in zip(FreqConf._fields, stored, mended, strict=True):
         if old != new:
             yield f"{path}: {name} {old} is {new} now"
@@ -33,7 +33,7 @@ def _freq(target: Target) -> Iterator[str]:
 def _aside(name: str) -> Mend:
     """Return the mend that gives a file another name, under which nothing looks for it."""
 
-    def mend(target: Target) -> Iterator[str]:
+    def mend(target: Image) -> Iterator[str]:
         path = _path(target, name)
         if target.exists(path):
             new = _free_name(target, path + _PUT_ASIDE)
@@ -43,7 +43,7 @@ def _aside(name: str) -> Mend:
     return mend
 
 
-def _ide(target: Target) -> Iterator[str]:
+def _ide(target: Image) -> Iterator[str]:
     """Remove the file that puts the board into its IDE's mode, as the board itself would."""
     path = _path(target, "ide_mode.conf")
     if target.exists(path):
@@ -51,12 +51,12 @@ def _ide(target: Target) -> Iterator[str]:
         yield f"{path} is gone"
 
 
-def _names(target: Target) -> Iterator[str]:
+def _names(target: Image) -> Iterator[str]:
     """Give names a slash in front, and slashes for backslashes."""
     volume = target.spiffs
-    taken = {entry.stored_name for entry in volume.catalog.files()}
-    for entry in list(volume.catalog.files()):
-        old = entry.stored_name
+    taken = {entry.native.raw_name for entry in volume.files()}
+    for entry in list(volume.files()):
+        old = entry.native.raw_name
         new = b"/" + old.replace(b"\\", b"/").lstrip(b"/")
         new = new.removeprefix(b"/flash") if new.startswith(b"/flash/") else new
         while new != old and new in taken:
@@ -80,11 +80,11 @@ MENDS: dict[str, Mend] = {
 """By the word behind ``--mend``."""
 
 
-def _path(target: Target, name: str) -> str:
+def _path(target: Image, name: str) -> str:
     return f"{target.spiffs.mount.point.rstrip('/')}/{name}"
 
 
-def _free_name(target: Target, path: str) -> str:
+def _free_name(target: Image, path: str) -> str:
     while target.exists(path):
         path += _PUT_ASIDE
     return path

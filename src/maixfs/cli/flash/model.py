@@ -129,7 +129,7 @@ def _read_inside(screen: Screen, place: ImagePlace) -> bytes:
     from maixfs.image.entries import Where
 
     with opened(screen, parse_target(str(place)), Where()) as target:
-        return target.read(place.path or "")
+        return target.read_bytes(place.path or "")
 
 
 def is_usable(seen: Seen) -> bool:

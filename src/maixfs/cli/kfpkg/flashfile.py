@@ -11,8 +11,8 @@ from maixfs.host.files import read_file
 from maixfs.image.entries import Written
 from maixfs.image.errors import TargetError
 from maixfs.image.foreign import begins_like_card
+from maixfs.image.media import FlashMedium
 from maixfs.image.source import Source, find_source, locked
-from maixfs.image.spiffs.editmedium import EditMedium
 from maixfs.nor import Buffer
 from maixfs.nor.device import SECTOR
 
@@ -52,23 +52,22 @@ def change_flash(screen: Screen, host: Path, old: Buffer, new: Buffer) -> Writte
     source = find_source(host, writable=True)
     digest = hashlib.sha256(new).hexdigest()
     with locked(source):
-        medium = EditMedium(source)
+        medium = FlashMedium(source, writable=True)
         if medium.image != old:
             raise TargetError(f"{source.file} was changed meanwhile", hint="run the command again")
         changed = _program(medium, new)
         if changed:
-            medium.keep_wear()
             with Progress(screen, rates=True) as progress:
                 medium.save(progress)
     return Written(str(source.file), len(new), digest, bool(changed), sectors=changed)
 
 
-def _program(medium: EditMedium, new: Buffer) -> int:
+def _program(medium: FlashMedium, new: Buffer) -> int:
     """Write the sectors that differ; return how many."""
     view, changed = memoryview(new), 0
     for at in range(0, len(view), SECTOR):
         piece = view[at : at + SECTOR]
-        if bytes(medium.image[at : at + SECTOR]) != piece:
+        if medium.read(at, SECTOR) != piece:
             medium.device.erase(at, SECTOR)
             medium.device.program(at, piece)
             changed += 1

@@ -41,7 +41,7 @@ def card_path(place: Path) -> Path:
             f"no card is in the slot of {place}", hint=f"maixfs sd insert {place} CARD"
         )
     if not path.exists():
-        from maixfs.image.fat.medium import no_image
+        from maixfs.image.source import no_image
 
         raise no_image(path, place)
     return path
@@ -81,7 +81,7 @@ def refuse_itself(source: Path, destination: Path) -> None:
 
 def note_if_in_use(screen: Screen, card: Path, path: Path) -> None:
     """Say that a card may be changing, where a board that is on has it."""
-    from maixfs.image.boarderrors import BoardBusyError
+    from maixfs.image.boardlock import BoardBusyError
 
     try:
         with held(path):

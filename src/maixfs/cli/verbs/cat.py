@@ -35,7 +35,7 @@ def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
             with opened(screen, host, where) as target:
                 for entry in (found for path in paths for found in target.find(path)):
                     about = entry_json(entry, target.volume(entry.path))
-                    files.append(({"target": str(host), **about}, target.read(entry.path)))
+                    files.append(({"target": str(host), **about}, target.read_bytes(entry.path)))
     if screen.json:
         screen.emit({"files": [{**about, **_encoded(data)} for about, data in files]})
         return

@@ -14,8 +14,9 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
-    from maixfs.image.entries import Room, Where
-    from maixfs.image.target import Target
+    from maixfs.image.entries import Where
+    from maixfs.image.image import Image
+    from maixfs.image.volume import Room
 
 COLUMNS = [
     Column("target"),
@@ -51,7 +52,7 @@ def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
     for place in places_or_default(places, "df"):
         whole = parse_target(place).whole
         with opened(screen, whole, where) as target:
-            parts = target.parts()
+            parts = target.partitions()
             if not parts:
                 rooms += _rooms(str(whole), target)
         for part in parts.values():
@@ -63,7 +64,7 @@ def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
         screen.table(COLUMNS, [_row(screen, *row) for row in rooms])
 
 
-def _rooms(name: str, target: Target) -> list[tuple[str, str, Room]]:
+def _rooms(name: str, target: Image) -> list[tuple[str, str, Room]]:
     """Return the room of all that is mounted in a target."""
     return [(name, volume.mount.point, volume.room()) for volume in target.volumes.all()]
 

@@ -137,7 +137,7 @@ def _do(
     with opened(screen, goal, where, writable=True) as target:
         for mend in dict.fromkeys(mends):
             done += BY_NAME[mend](target)
-        return done, target.commit()
+        return done, next(iter(target.commit()), None)
 
 
 def _mended_json(there: TargetPath, done: list[str], written: Written | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
 
 
 @verb(
@@ -61,7 +61,7 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
     draw_written(screen, written)
 
 
-def _tell_card(screen: Screen, host: str, target: Target) -> None:
+def _tell_card(screen: Screen, host: str, target: Image) -> None:
     """Say that there is nothing to do on a card."""
     room = target.room()
     if screen.json:

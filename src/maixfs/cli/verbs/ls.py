@@ -15,7 +15,8 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import hex_text
 
 if TYPE_CHECKING:
-    from maixfs.image.entries import Entry, Where
+    from maixfs.image.entries import Where
+    from maixfs.image.volume import ImageEntry
 
 
 @verb(
@@ -83,18 +84,18 @@ def _draw(screen: Screen, listing: Listing, long: bool) -> None:
     screen.table(columns, rows)
 
 
-def _on_flash(listing: Listing, entry: Entry) -> list[Part]:
+def _on_flash(listing: Listing, entry: ImageEntry) -> list[Part]:
     if entry.is_dir:
         return [str(entry.units), "", ""]
     address = hex_text(listing.facts[entry.path]["address"])
-    return [str(entry.units), f"0x{entry.object_id:04X}", address]
+    return [str(entry.units), f"0x{entry.native.object_id:04X}", address]
 
 
 _LETTERS = ((0x01, "r"), (0x02, "h"), (0x04, "s"), (0x20, "a"))
 """Read-only, hidden, system, archive; a folder is told by the slash at its name."""
 
 
-def _on_card(_listing: Listing, entry: Entry) -> list[Part]:
-    letters = "".join(letter if entry.attributes & bit else "-" for bit, letter in _LETTERS)
+def _on_card(_listing: Listing, entry: ImageEntry) -> list[Part]:
+    letters = "".join(letter if entry.native.attributes & bit else "-" for bit, letter in _LETTERS)
     written = entry.modified.strftime("%Y-%m-%d %H:%M:%S") if entry.modified else ""
     return [str(entry.units), letters, written]

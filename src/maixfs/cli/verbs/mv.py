@@ -17,7 +17,7 @@ from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where
-    from maixfs.image.target import Target
+    from maixfs.image.image import Image
 
 
 @verb(
@@ -59,7 +59,7 @@ def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, wher
     draw_written(screen, written)
 
 
-def _plan(target: Target, sources: list[str], destination: str) -> list[tuple[str, str]]:
+def _plan(target: Image, sources: list[str], destination: str) -> list[tuple[str, str]]:
     """Return (old path, new path) of each move; a folder moves as a whole."""
     entries = [entry for path in sources for entry in target.find(path)]
     cased = len(entries) == 1 and target.is_other_case(entries[0], destination)

@@ -112,10 +112,10 @@ def _geometry_in(dump: str, board: str) -> Geometry | None:
     """Return the geometry of the file system in a dump, ``None`` where none is sure."""
     from maixfs.image.entries import Kind
     from maixfs.image.errors import AmbiguousError, NoFileSystemError
-    from maixfs.image.opening import open_target
+    from maixfs.image.opening import open_image
 
     try:
-        with open_target(Path(dump)) as target:
+        with open_image(Path(dump)) as target:
             if target.kind is Kind.SPIFFS_IMAGE:
                 raise UsageError(
                     f"{dump} is one file system, not the dump of a whole flash",

@@ -16,8 +16,9 @@ from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
     from maixfs.image.address import TargetPath
-    from maixfs.image.entries import Entry, Where
-    from maixfs.image.target import Target
+    from maixfs.image.entries import Where
+    from maixfs.image.image import Image
+    from maixfs.image.volume import ImageEntry
 
 
 @verb(
@@ -48,9 +49,10 @@ def rm(
     result = []
     for host, paths in by_host(places, "rm", root=False).items():
         with opened(screen, host, where, writable=not dry_run) as target:
-            files = list(_chosen(target, paths, recursive, force))
+            chosen = list(_chosen(target, paths, recursive, force))
+            files = [(entry.path, entry.size) for entry in chosen]
             if not dry_run:
-                target.remove_all(files, force=force)
+                target.remove_all(chosen, force=force)
             written = [] if dry_run else commit(screen, target)
         result.append((host, files, written))
         if not screen.json:
@@ -60,7 +62,7 @@ def rm(
         targets = [
             {
                 "target": str(host),
-                "removed": [{"path": file.path, "size": file.size} for file in files],
+                "removed": [{"path": path, "size": size} for path, size in files],
                 "written": written_json(written),
             }
             for host, files, written in result
@@ -68,7 +70,7 @@ def rm(
         screen.emit({"dry_run": dry_run, "targets": targets})
 
 
-def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> Iterator[Entry]:
+def _chosen(target: Image, paths: list[str], recursive: bool, force: bool) -> Iterator[ImageEntry]:
     """Yield the files that go, each once; raises before anything is removed."""
     from maixfs.image.errors import MissingError, TargetError
 
@@ -89,9 +91,9 @@ def _chosen(target: Target, paths: list[str], recursive: bool, force: bool) -> I
                     yield inside
 
 
-def _draw(screen: Screen, host: TargetPath, files: list[Entry], dry_run: bool) -> None:
+def _draw(screen: Screen, host: TargetPath, files: list[tuple[str, int]], dry_run: bool) -> None:
     word = "would remove" if dry_run else "removed"
-    for file in files:
-        screen.line(f"{word} {host}:{file.path}  ", Text(screen.size(file.size), "dim"))
+    for path, size in files:
+        screen.line(f"{word} {host}:{path}  ", Text(screen.size(size), "dim"))
     if not files:
         screen.line("nothing to remove")

@@ -112,7 +112,7 @@ def _time(nanoseconds: int) -> str:
 
 def _settle(screen: Screen, board: Path) -> None:
     """Finish what a killed ``maixfs`` left half written on the board's card."""
-    from maixfs.image.fat.medium import settle_board
+    from maixfs.image.source import settle_board
 
     if settle_board(board):
         screen.note(f"finished what was half written on the card of {board}")

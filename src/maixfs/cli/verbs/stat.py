@@ -14,8 +14,8 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, size_text
 
 if TYPE_CHECKING:
-    from maixfs.image.entries import Entry, Where
-    from maixfs.image.volume import Volume
+    from maixfs.image.entries import Where
+    from maixfs.image.volume import ImageEntry, Volume
 
 
 @verb(
@@ -46,7 +46,7 @@ def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
     return int(faulty)
 
 
-def _draw(screen: Screen, entry: Entry, volume: Volume, facts: dict[str, Any]) -> None:
+def _draw(screen: Screen, entry: ImageEntry, volume: Volume, facts: dict[str, Any]) -> None:
     screen.line(Text(entry.path, "folder" if entry.is_dir else "heading"))
     rows: list[tuple[str, Part]] = [("size", _size(entry.size))]
     rows += (_on_flash if volume.format == "SPIFFS" else _on_card)(entry, facts)
@@ -56,30 +56,30 @@ def _draw(screen: Screen, entry: Entry, volume: Volume, facts: dict[str, Any]) -
     screen.facts(rows)
 
 
-def _on_flash(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
+def _on_flash(entry: ImageEntry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
     if entry.is_dir:
         kind = "folder: names of files go through it"
         return [("pages", str(entry.units)), ("kind", kind)]
     parts = f"{facts['index_pages']} index, {facts['data_pages']} data"
-    stored = entry.stored_name.decode("utf-8", "surrogateescape")
+    stored = entry.native.raw_name.decode("utf-8", "surrogateescape")
     return [
         ("pages", f"{entry.units} ({parts}), {size_text(facts['on_flash'])} of flash"),
-        ("object id", f"0x{entry.object_id:04X}"),
+        ("object id", f"0x{entry.native.object_id:04X}"),
         ("index header", f"page {facts['page']} at {hex_text(facts['address'])}"),
-        ("stored name", f"{stored}  ({count_text(len(entry.stored_name), 'byte')})"),
+        ("stored name", f"{stored}  ({count_text(len(entry.native.raw_name), 'byte')})"),
         *([("meta", facts["meta_hex"])] if facts["meta_hex"] else []),
     ]
 
 
-def _on_card(entry: Entry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
+def _on_card(entry: ImageEntry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
     taken = f"{count_text(entry.units, 'cluster')}, {size_text(entry.on_medium)} of the card"
     first = facts["first_cluster"]
     rows: list[tuple[str, Part]] = [
         ("clusters", f"{taken}, the first is {first}" if first and not entry.is_dir else taken)
     ]
-    if entry.short_name:
-        rows.append(("short name", entry.short_name))
-    if entry.attributes:
+    if entry.native.short_name:
+        rows.append(("short name", entry.native.short_name))
+    if entry.native.attributes:
         rows.append(("attributes", ", ".join(facts["attribute_names"])))
     if entry.modified is not None:
         rows.append(("written", entry.modified.isoformat(" ")))

@@ -16,7 +16,8 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.image.entries import Entry, Where
+    from maixfs.image.entries import Where
+    from maixfs.image.volume import ImageEntry
 
 
 @verb(
@@ -59,7 +60,7 @@ _TYPED = _Lines("|-- ", "`-- ", "|   ", "    ")
 
 
 def _draw_tree(screen: Screen, listing: Listing) -> None:
-    children: dict[str, list[Entry]] = {}
+    children: dict[str, list[ImageEntry]] = {}
     for entry in listing.entries:
         children.setdefault(entry.path[: -len(entry.name) - 1], []).append(entry)
     lines = _DRAWN if screen.can_draw("".join(_DRAWN)) else _TYPED
@@ -79,7 +80,7 @@ def _draw_tree(screen: Screen, listing: Listing) -> None:
     _draw_sum(screen, listing.entries)
 
 
-def _draw_leaf(screen: Screen, listing: Listing, entry: Entry, stroke: str) -> None:
+def _draw_leaf(screen: Screen, listing: Listing, entry: ImageEntry, stroke: str) -> None:
     fault: Sequence[Part] = (
         (", ", Text(f"unreadable: {entry.fault}", "bad")) if entry.fault else ()
     )
@@ -90,7 +91,7 @@ def _draw_leaf(screen: Screen, listing: Listing, entry: Entry, stroke: str) -> N
     screen.line(Text(stroke, "dim"), name, Text(f"  {screen.size(entry.size)}", "dim"), *fault)
 
 
-def _draw_sum(screen: Screen, entries: list[Entry]) -> None:
+def _draw_sum(screen: Screen, entries: list[ImageEntry]) -> None:
     files = [entry for entry in entries if not entry.is_dir]
     total = screen.size(sum(entry.size for entry in files))
     folders = count_text(len(entries) - len(files), "folder")

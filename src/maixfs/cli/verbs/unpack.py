@@ -66,7 +66,7 @@ def _parts(
     if there.path is not None or there.slot is not None:
         return [(there, folder)]
     with opened(screen, there, where) as target:
-        parts = target.parts()
+        parts = target.partitions()
     return [(part, folder / name) for name, part in parts.items()] or [(there, folder)]
 
 

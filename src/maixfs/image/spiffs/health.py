@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from maixfs.image.entries import Finding
 from maixfs.image.errors import rescue_of
-from maixfs.image.spiffs.stale import endangered, lookup_entries
+from maixfs.image.stale import endangered, lookup_entries
 from maixfs.nor.device import blank
 from maixfs.spiffs import ondisk
 
 if TYPE_CHECKING:
-    from maixfs.image.spiffs.volume import SpiffsView
+    from maixfs.image.spiffsvolume import SpiffsVolume
 
 
-def examine(target: SpiffsView) -> list[Finding]:
+def examine(target: SpiffsVolume) -> list[Finding]:
     """Return what there is to say, problems first."""
     if target.blank:
         text = "the file system is blank: the board formats it at its first start"
@@ -24,8 +24,8 @@ def examine(target: SpiffsView) -> list[Finding]:
     return sorted(found, key=lambda finding: not finding.is_problem)
 
 
-def _problems(target: SpiffsView) -> Iterator[Finding]:
-    geometry, fs = target.geometry, target.fs
+def _problems(target: SpiffsVolume) -> Iterator[Finding]:
+    geometry, fs = target.geometry, target.core
     rescue = rescue_of(target.host)
     if fs.aborted_block is not None:
         yield Finding(
@@ -36,11 +36,13 @@ def _problems(target: SpiffsView) -> Iterator[Finding]:
             "the board erases it again when it starts; no file lies in it",
         )
     names: dict[bytes, list[int]] = {}
-    for entry in target.catalog.files():
-        names.setdefault(entry.stored_name, []).append(entry.page)
+    for entry in target.files():
+        names.setdefault(entry.native.raw_name, []).append(entry.native.page)
         if entry.fault is not None:
             text = f"{entry.path} cannot be read: {entry.fault}"
-            yield Finding("unreadable", True, text, geometry.page_address(entry.page), rescue)
+            yield Finding(
+                "unreadable", True, text, geometry.page_address(entry.native.page), rescue
+            )
     for name, pages in names.items():
         if len(pages) > 1:
             text = f"{target.label(name)} has {len(pages)} headers, at pages {_series(pages)}"
@@ -53,7 +55,7 @@ def _problems(target: SpiffsView) -> Iterator[Finding]:
         yield Finding("not-booked", True, text, address, f"nothing may be written; {rescue}")
 
 
-def _remarks(target: SpiffsView) -> Iterator[Finding]:
+def _remarks(target: SpiffsVolume) -> Iterator[Finding]:
     room = target.room()
     if room.spare_blocks < 2:
         text = f"{room.spare_blocks} of the two spare blocks left: a board may find no room"
@@ -63,18 +65,18 @@ def _remarks(target: SpiffsView) -> Iterator[Finding]:
         start, share = other.geometry.base, int(other.confidence * 100)
         text = f"another file system may lie here, {share} % sure"
         yield Finding("other-area", False, text, start, f"--base {start:#x} takes that one")
-    odd = [entry for entry in target.catalog.files() if entry.stored_name[:1] != b"/"]
+    odd = [entry for entry in target.files() if entry.native.raw_name[:1] != b"/"]
     if odd:
         text = f"{odd[0].path}: stored without a slash in front, so a board cannot open it"
         text += f" (nor {len(odd) - 1} others)" if odd[1:] else ""
-        yield Finding("no-slash", False, text, target.geometry.page_address(odd[0].page))
+        yield Finding("no-slash", False, text, target.geometry.page_address(odd[0].native.page))
     stale = _count_stale(target)
     if stale:
         text = f"{stale} free pages hold old bytes: deleted data can still be read from the chip"
         yield Finding("stale-pages", False, text)
 
 
-def _count_stale(target: SpiffsView) -> int:
+def _count_stale(target: SpiffsVolume) -> int:
     image, geometry = target.medium.image, target.geometry
     empty = blank(geometry.page_size)
     addresses = (

@@ -39,7 +39,6 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
             f"{host} holds {len(areas)} file systems: {', '.join(map(place_of, areas))}",
             hint=f"say which one: {' or '.join(f'--base {area.base:#x}' for area in areas)}",
         )
-    refuse_cut(found[0].geometry, len(image), host)
     return found
 
 
@@ -54,7 +53,6 @@ def find_area_at(image: memoryview, host: Path, base: int) -> list[Detection]:
             f"{host}: no SPIFFS starts at {base:#x}",
             hint=f"there is one at {others}" if others else None,
         )
-    refuse_cut(found[0].geometry, len(image), host)
     return found[:1]
 
 
@@ -76,18 +74,22 @@ def fit_geometry(geometry: Geometry, size: int, host: Path, base: int | None = N
         geometry = replace(geometry, base=start, size=wanted)
     except GeometryError as error:
         raise NoFileSystemError(f"{host} has {size:#x} bytes: {error}") from error
-    refuse_cut(geometry, size, host)
     return geometry
 
 
 def refuse_cut(geometry: Geometry, size: int, host: Path) -> None:
     """Raise ``NoFileSystemError`` for an area that ends behind the image."""
+    if geometry.base + geometry.size > size:
+        raise cut_error(geometry, size, host)
+
+
+def cut_error(geometry: Geometry, size: int, host: Path) -> NoFileSystemError:
+    """Return the error for an area that ends behind the image."""
     end = geometry.base + geometry.size
-    if end > size:
-        raise NoFileSystemError(
-            f"{host} is cut short: its file system ends at {end:#x}, the file at {size:#x}",
-            hint="read the flash again; a whole dump is as large as its chip",
-        )
+    return NoFileSystemError(
+        f"{host} is cut short: its file system ends at {end:#x}, the file at {size:#x}",
+        hint="read the flash again; a whole dump is as large as its chip",
+    )
 
 
 def place_of(geometry: Geometry) -> str:

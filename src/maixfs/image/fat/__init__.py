@@ -1,1 +1,0 @@
-"""FAT volumes behind a target: in a card image, on a block device, in the slot of a board."""

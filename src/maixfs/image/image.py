@@ -1,0 +1,635 @@
+"""One image: a board's folder, a flash dump, a SPIFFS image, a card or a FAT volume."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.image.content import Content
+from maixfs.image.entries import Kind, Progress, Written
+from maixfs.image.errors import MissingError, TargetError
+from maixfs.image.names import Steps, steps_of
+from maixfs.image.volume import Entries, ImageEntry, Room, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from maixfs.filesystem import FileSystem
+    from maixfs.image.address import TargetPath
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.entries import Finding
+    from maixfs.image.flash import FlashImage
+    from maixfs.image.layout import Layout
+    from maixfs.image.media import CardMedium, FlashMedium, Medium
+    from maixfs.image.records import Found
+    from maixfs.image.report import Report
+    from maixfs.image.source import Source
+    from maixfs.image.spiffsvolume import SpiffsVolume
+    from maixfs.image.volumes import Volumes
+
+_MAGIC_CHARACTERS = frozenset("*?[")
+_ATTEMPTS = 20
+"""How often something is read again from a card that is being written."""
+T = TypeVar("T")
+
+
+class Image:
+    """An open image; made by ``maixfs.open``.
+
+    Paths are those of the board (``/flash/main.py``, ``/sd/main.py``; in an image of one file
+    system ``/main.py``, too); a relative one starts at ``mount_point``. In mode ``"r+"`` the
+    host's file is locked, and changes lie in an overlay until ``commit``, which ``close`` calls.
+    Leaving ``with`` by an exception discards them, and so does ``discard``.
+
+    Errors: ``MissingError`` for what is not there, ``UnreadableError`` for a damaged file,
+    ``FitError`` where there is no room, ``ReadOnlyError`` for changing an image in mode ``"r"``,
+    ``ClosedError`` after ``close``, ``TargetError`` for what the file system refuses.
+    """
+
+    def __init__(
+        self,
+        place: TargetPath,
+        source: Source,
+        kind: Kind,
+        volumes: Volumes,
+        *,
+        holder: int | None = None,
+        lock: ExitStack | None = None,
+    ) -> None:
+        """Take what was found; ``lock`` is ended by ``close``. ``None``: read-only."""
+        self.place = place
+        """How it was named."""
+        self.source = source
+        self.host: Path = source.host
+        self.kind = kind
+        self.volumes = volumes
+        self.holder = holder
+        """The process that has the board powered on (0: not known which), or ``None``."""
+        self.mode = "r" if lock is None else "r+"
+        self.notes: list[Finding] = []
+        """What was missing or odd when it was opened, and is to be said at once."""
+        self.pending_journal: Path | None = None
+        """The journal of a killed commit that reading sees through; the next opening for
+        writing applies it."""
+        self._stack = ExitStack()
+        if lock is not None:
+            self._stack.push(lock)
+        self._stack.callback(volumes.close)
+        self._closed = False
+        self._flash: FlashImage | None = None
+
+    # Its whole
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened for changing."""
+        return self.mode == "r+"
+
+    @property
+    def config(self) -> BoardConfig | None:
+        """What a board is made of; ``None`` for images."""
+        return self.source.config
+
+    @property
+    def size(self) -> int:
+        """Bytes of the host's file."""
+        return self.source.size
+
+    @property
+    def torn(self) -> bool:
+        """Whether what was read may be of several moments.
+
+        A board that is powered on writes while it is read; a card may have been written meanwhile.
+        """
+        return self.holder is not None or any(
+            medium.is_torn for medium in self._media() if hasattr(medium, "is_torn")
+        )
+
+    @property
+    def main(self) -> Volume:
+        """The file system where relative paths start."""
+        self._check_open()
+        return self.volumes.main
+
+    @property
+    def spiffs(self) -> SpiffsVolume:
+        """The SPIFFS; raises ``UsageError`` where the image is a card."""
+        from maixfs.image.spiffsvolume import SpiffsVolume
+
+        volume = self.main
+        if not isinstance(volume, SpiffsVolume):
+            raise UsageError(f"{self.host} is a {self.kind}: it holds no SPIFFS")
+        return volume
+
+    @property
+    def mount_point(self) -> str:
+        """Where relative paths start: ``/flash``, or ``/`` in an image of one file system."""
+        return self.main.mount.point
+
+    @property
+    def filesystems(self) -> dict[str, FileSystem[Any]]:
+        """The file systems by mount point."""
+        self._check_open()
+        return {volume.mount.point: volume.fs for volume in self.volumes.all()}
+
+    def fs(self, point: str) -> FileSystem[Any]:
+        """Return the file system that is mounted at a path; raises ``MissingError``."""
+        steps = self._typed(point)
+        volume = self.volumes.at(steps.parts)
+        if volume.mount.parts != volume.mount.without_alias(steps).parts:
+            raise MissingError(f"{point}: no file system is mounted there")
+        return volume.fs
+
+    def resolve(self, path: str) -> tuple[FileSystem[Any], str]:
+        """Return the file system of a path, and the path inside of it."""
+        volume = self.volume(path)
+        found = volume.find(self._find(path))
+        return volume.fs, volume.inner_path(path) if found is None else found.inner.path
+
+    # What lies where
+
+    @property
+    def contents(self) -> FlashImage:
+        """What lies where in a flash, found by magic and structure."""
+        if self._flash is None:
+            from maixfs.image.flash import FlashImage
+
+            self._flash = FlashImage(self._flash_medium().image)
+        return self._flash
+
+    @property
+    def parts(self) -> tuple[Found, ...]:
+        """What was found in a flash, by address; of a card nothing."""
+        return () if self.kind is Kind.CARD else self.contents.found
+
+    @property
+    def layout(self) -> Layout | None:
+        """What is meant to lie where in a flash; ``None`` where no layout suits."""
+        return None if self.kind is Kind.CARD else self.contents.layout
+
+    def partitions(self) -> dict[str, TargetPath]:
+        """Return what a whole card divides into: ``card.img@1`` as ``sd``, and so on.
+
+        Empty where there is nothing to divide, or one partition was asked for by its slot.
+        """
+        if self.kind is not Kind.CARD or self.place.slot is not None:
+            return {}
+        from maixfs.image.fatplaces import places_of
+
+        found = places_of(self.main)
+        whole = self.place.whole
+        return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes of the flash or the card; raises ``DeviceError`` behind its end."""
+        self._check_open()
+        return self._main_medium().read(address, length)
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Set bytes of the flash or the card, as a flasher does; file systems are mounted anew.
+
+        Raises ``ReadOnlyError``, ``DeviceError``.
+        """
+        self._check_open()
+        view = memoryview(data).cast("B")
+        self._main_medium().write(address, view)
+        self._flash = None
+
+    def said(self) -> list[str]:
+        """Return the notes as sentences."""
+        return [f"{self.place.whole}: {note.message}" for note in self.notes]
+
+    # Looking
+
+    def volume(self, path: str | None) -> Volume:
+        """Return the file system in which a path lies."""
+        return self.volumes.at(self._find(path).parts)
+
+    def scandir(self, path: str | None = None, *, recursive: bool = False) -> Entries:
+        """Return what lies in a folder, or the file itself; ``None`` is the mount point.
+
+        ``recursive`` has all that lies below it, each folder before what is in it.
+        """
+
+        def listed() -> Entries:
+            steps = self._find(path)
+            if not self._is_folder(steps):
+                return [self.stat(path or "")]
+            found: Entries = []
+            for volume in self.volumes.below(steps.parts):
+                inside = volume.below if recursive else volume.children
+                found += inside(steps.parts)
+                if not found:
+                    volume.refuse_unreadable(steps.parts)
+            return found
+
+        return self._steadily(listed)
+
+    def stat(self, path: str) -> ImageEntry:
+        """Return the file (or else the folder) of a path."""
+
+        def found() -> ImageEntry:
+            steps = self._find(path)
+            if not steps.parts and steps.page is None:
+                return self._root()
+            volume = self.volumes.at(steps.parts)
+            entry = volume.find(steps)
+            if entry is None:
+                raise volume.missing(path, steps)
+            return entry
+
+        return self._steadily(found)
+
+    def exists(self, path: str) -> bool:
+        """Return whether there is a file or a folder of that path."""
+        steps = self._find(path)
+        if steps.page is not None:
+            return self.volumes.at(steps.parts).find(steps) is not None
+        return self._is_folder(steps) or self.volumes.at(steps.parts).has_file(steps.parts)
+
+    def is_folder(self, path: str) -> bool:
+        """Return whether there is a folder of that path, and no file that has it as well."""
+        steps = self._find(path)
+        has_file = self.volumes.at(steps.parts).has_file
+        return steps.page is None and self._is_folder(steps) and not has_file(steps.parts)
+
+    def glob(self, pattern: str) -> Entries:
+        """Return what matches a pattern of ``*``, ``?``, ``[...]`` and ``**``.
+
+        What has exactly that name comes before what it means as a pattern.
+        """
+        if self.exists(pattern):
+            return [self.stat(pattern)]
+        if not _MAGIC_CHARACTERS & set(pattern):
+            return []
+        steps = self._find(pattern)
+        first = steps.parts[0] if steps.parts else ""
+        plain = not _MAGIC_CHARACTERS & set(first)
+        found: Entries = []
+        for volume in self.volumes.below(steps.parts if plain else ()):
+            found += volume.matching(steps.parts)
+        return found
+
+    def find(self, path: str | None) -> Entries:
+        """Return what a path or a pattern means; raises ``MissingError`` where that is nothing."""
+        text = path or ""
+
+        def found() -> Entries:
+            entries = self.glob(text)
+            if not entries and _MAGIC_CHARACTERS & set(text):
+                raise MissingError(f"{self.absolute(text)}: no file matches in {self.host}")
+            return entries or [self.stat(text)]
+
+        return self._steadily(found)
+
+    def whole(self, entry: ImageEntry) -> Entries:
+        """Return a file, or all files in a folder, and where folders are real those too."""
+        if not entry.is_dir:
+            return [entry]
+        real = entry.volume.has_folders
+        inside = [at for at in self.scandir(entry.path, recursive=True) if real or not at.is_dir]
+        return [entry, *inside] if real else inside
+
+    def open(self, path: str | ImageEntry, mode: str = "r", **options: Any) -> IO[Any]:
+        """Open a file as the builtin ``open`` does; a new one is in the overlay until ``commit``.
+
+        Raises ``ReadOnlyError`` for writing an image that was opened for reading.
+        """
+        if set(mode) <= set("rbtU"):
+            entry = self._file(path)
+            if mode == "rb" and not options:
+                return entry.volume.open(entry)
+            return entry.volume.fs.open(entry.inner, mode, **options)
+        self._refuse_reading()
+        volume = path.volume if isinstance(path, ImageEntry) else self.volume(path)
+        target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(path)
+        volume.forget()
+        return volume.fs.open(target, mode, **options)
+
+    def read_bytes(self, path: str | ImageEntry) -> bytes:
+        """Return the bytes of a file."""
+        return self._steadily(lambda: self._read(path))
+
+    def _read(self, path: str | ImageEntry) -> bytes:
+        entry = self._file(path)
+        return entry.volume.read(entry)
+
+    def content(self, path: str | ImageEntry) -> Content:
+        """Return a file as what can be written elsewhere; its bytes are read when needed."""
+        entry = self._file(path)
+        return Content(entry.size, lambda: entry.volume.open(entry), entry.modified)
+
+    def room(self) -> Room:
+        """Return how much is taken and left in the file system where paths start."""
+        return self.main.room()
+
+    def report(self) -> Report:
+        """Return all that is known of a flash, as values."""
+        from maixfs.image.report import make_report
+
+        return make_report(self.spiffs)
+
+    # Paths
+
+    def absolute(self, path: str | None) -> str:
+        """Return a path from the root, without dots, with odd bytes in their escaped form."""
+        return "/" + "/".join(self._find(path).parts)
+
+    def new_name(self, path: str) -> str:
+        """Return a path from the root for something that is to have the name at its end.
+
+        Folders above it are as they are there; the name is as it was given, in its own case.
+        """
+        typed = self._typed(path).parts
+        known = self._find(path).parts
+        return "/" + "/".join(known[:-1] + typed[-1:])
+
+    def is_other_case(self, entry: ImageEntry, path: str) -> bool:
+        """Return whether a path is that of an entry, but for the case of its name."""
+        return self.absolute(path) == entry.path != self.new_name(path)
+
+    def place_of(self, path: str) -> str:
+        """Return the path that a file written to ``path`` gets; ``UsageError`` where none can."""
+        return self.volume(path).place_of(path)
+
+    def check_fits(self, sizes: Mapping[str, int]) -> None:
+        """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
+        groups: dict[str, dict[str, int]] = {}
+        for path, size in sizes.items():
+            groups.setdefault(self.volume(path).mount.point, {})[path] = size
+        for group in groups.values():
+            self.volume(next(iter(group))).check_fits(group)
+
+    # Changing
+
+    def write_file(
+        self, path: str, content: bytes | Content, *, meta: bytes | None = None
+    ) -> Written:
+        """Put content in a file; where it has the very same bytes nothing is written.
+
+        ``meta`` are the bytes beside the name that some SPIFFS have (``None``: as they are).
+        """
+        self._refuse_reading()
+        data = content if isinstance(content, Content) else Content.of(content)
+        return self.volume(path).write(path, data, meta)
+
+    def remove(self, path: str, recursive: bool = False) -> Entries:
+        """Remove a file, or with ``recursive`` a folder; returns what is gone."""
+        self._refuse_reading()
+        entry = self.stat(path)
+        if entry.is_dir and not recursive:
+            raise TargetError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
+        entries = self.whole(entry)
+        self.remove_all(entries)
+        return entries
+
+    def remove_all(self, entries: Entries, *, force: bool = False) -> None:
+        """Remove files and folders, as ``whole`` gave them: all or none.
+
+        ``force`` removes files that FAT marks as read-only, too.
+        """
+        self._refuse_reading()
+        groups: dict[str, Entries] = {}
+        for entry in entries:
+            groups.setdefault(entry.volume.mount.point, []).append(entry)
+        with self.transaction():
+            for group in groups.values():
+                group[0].volume.remove(group, force=force)
+
+    def rename(self, old: str, new: str, replace: bool = False) -> None:
+        """Give a file or folder another path; ``replace`` replaces a file that has it.
+
+        A new path that is a folder takes the file in, as ``mv`` does.
+        """
+        self.rename_all([(old, new)], replace)
+
+    def rename_all(self, moves: Sequence[tuple[str, str]], replace: bool = False) -> None:
+        """Do several renames as ``rename`` does one: all or none.
+
+        No file is moved twice, to where another one goes, or from one file system to another:
+        that raises ``UsageError``.
+        """
+        self._refuse_reading()
+        found: list[tuple[ImageEntry, str]] = []
+        volumes: dict[str, Volume] = {}
+        for old, new in moves:
+            entry = self.stat(old)
+            goal = new
+            into = self.is_folder(new) and not self.is_other_case(entry, new)
+            if new.endswith("/") or into:
+                goal = f"{new.rstrip('/')}/{entry.name}"
+            found.append((entry, goal))
+            for volume in (entry.volume, self.volume(goal)):
+                volumes[volume.mount.point] = volume
+        if len(volumes) > 1:
+            raise UsageError(
+                f"nothing can be renamed from {' to '.join(volumes)}",
+                hint="copy with maixfs cp, then remove with maixfs rm",
+            )
+        for volume in volumes.values():
+            volume.rename(found, replace=replace)
+
+    def mkdir(self, path: str, *, parents: bool = False) -> bool:
+        """Make a folder; with ``parents`` those above it too. SPIFFS stores none and refuses.
+
+        Returns whether there is anything new: with ``parents`` one that is there will do.
+        """
+        self._refuse_reading()
+        return self.volume(path).mkdir(path, parents=parents)
+
+    def gc(self) -> int:
+        """Free the pages that deleted data holds, as far as can be; returns how many."""
+        self._refuse_reading()
+        return self.main.gc()
+
+    # The edit
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Undo what was done in the body, in all file systems, where an exception ends it.
+
+        Transactions are nested. After an undo the file systems are mounted again, and streams
+        that were open raise ``ClosedError``.
+        """
+        self._refuse_reading()
+        tokens = [(medium, medium.savepoint()) for medium in self._media()]
+        known = [medium for medium, _ in tokens]
+        try:
+            yield
+        except BaseException:
+            for medium, token in tokens:
+                medium.rollback(token)
+            # A card that was first used in the body was as its file is.
+            for medium in self._media():
+                if medium not in known:
+                    medium.discard()
+            raise
+        for medium, token in tokens:
+            medium.sync()
+            medium.release(token)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to commit; what file systems hold in RAM is written first."""
+        if not self.writable or self._closed:
+            return False
+        for medium in self._media():
+            medium.sync()
+        return any(medium.changed for medium in self._media())
+
+    def commit(self, progress: Progress | None = None) -> list[Written]:
+        """Put the changes into the host's files, each in one step; return what was written.
+
+        Of a board the card is written first, then the erase counts, then the flash. Raises
+        ``DeviceError`` where the host refuses, and ``TargetError`` where another program changed
+        the file; it is then as it was.
+        """
+        self._refuse_reading()
+        from maixfs.image.media import CardMedium
+
+        media = sorted(self._media(), key=lambda medium: not isinstance(medium, CardMedium))
+        for medium in media:
+            medium.sync()
+        return [written for medium in media for written in medium.save(progress)]
+
+    def discard(self) -> None:
+        """Discard what was changed since the last ``commit``; streams that are open are closed."""
+        self._refuse_reading()
+        for medium in self._media():
+            medium.discard()
+
+    def close(self) -> None:
+        """Commit what was changed and release the host's files; again does nothing."""
+        if self._closed:
+            return
+        try:
+            if self.writable:
+                self.commit()
+        finally:
+            self.release()
+
+    def release(self) -> None:
+        """Release the host's files; changes that were not committed are discarded."""
+        self._closed = True
+        self._stack.close()
+
+    def __enter__(self) -> Image:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.release()
+
+    def __del__(self) -> None:
+        # Half-made objects have no ``_closed``.
+        if getattr(self, "_closed", True):
+            return
+        changed = False
+        with suppress(MaixfsError, OSError, ValueError):
+            changed = self.changed
+        self.release()
+        if changed:
+            warnings.warn(
+                f"{self.host} was changed and not closed: the changes are discarded",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    # Inside
+
+    def _media(self) -> list[Medium]:
+        """Return the media that are open, each once."""
+        media: list[Medium] = []
+        for volume in self.volumes.opened():
+            if all(volume.medium is not medium for medium in media):
+                media.append(volume.medium)
+        return media
+
+    def _main_medium(self) -> FlashMedium | CardMedium:
+        from maixfs.image.media import CardMedium, FlashMedium
+
+        medium = self.main.medium
+        assert isinstance(medium, FlashMedium | CardMedium)
+        return medium
+
+    def _flash_medium(self) -> FlashMedium:
+        return self.spiffs.medium
+
+    def _steadily(self, read: Callable[[], T]) -> T:
+        """Read, again where a card was written meanwhile by another process."""
+        self._check_open()
+        for attempt in range(_ATTEMPTS):
+            try:
+                result = read()
+            except MaixfsError:
+                if attempt + 1 == _ATTEMPTS or not self._refreshed():
+                    raise
+                continue
+            if not self._refreshed():
+                break
+        return result
+
+    def _refreshed(self) -> bool:
+        """Look anew at cards that were written meanwhile; return whether there were any."""
+        from maixfs.image.media import CardMedium
+
+        torn = False
+        if not self.writable:
+            for medium in self._media():
+                if isinstance(medium, CardMedium) and medium.is_torn:
+                    medium.refresh()
+                    torn = True
+        return torn
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError(f"{self.host} is closed")
+
+    def _refuse_reading(self) -> None:
+        self._check_open()
+        if not self.writable:
+            from maixfs.image.media import read_only
+
+            raise read_only(self.host)
+
+    def _find(self, path: str | None) -> Steps:
+        """Return the steps of a path as the file system has them."""
+        steps = self._typed(path)
+        return self.volumes.at(steps.parts).canonical(steps)
+
+    def _typed(self, path: str | None) -> Steps:
+        self._check_open()
+        text = path or ""
+        return steps_of(text) if text.startswith("/") else self.main.mount.absolute(text)
+
+    def _is_folder(self, steps: Steps) -> bool:
+        return not steps.parts or self.volumes.at(steps.parts).has_folder(steps.parts)
+
+    def _file(self, path: str | ImageEntry) -> ImageEntry:
+        entry = path if isinstance(path, ImageEntry) else self.stat(path)
+        if entry.is_dir:
+            raise TargetError(f"{entry.path} is a folder", hint="name a file in it")
+        return entry
+
+    def _root(self) -> ImageEntry:
+        """Return the root, with the sum of all that is mounted."""
+        first, *others = (volume.folder(()) for volume in self.volumes.below(()))
+        return first.with_usage(others)

@@ -1,0 +1,572 @@
+"""The bytes behind an image: read as they are, or changed in an overlay until they are committed.
+
+A flash or SPIFFS image is replaced by a new file; a card is changed in place, by way of a journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maixfs.errors import ReadOnlyError
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import Stamp, read_file, status_of
+from maixfs.host.mapped import MappedFile
+from maixfs.image.entries import Progress, Written
+from maixfs.image.errors import NoFileSystemError, TargetError
+from maixfs.nor.device import SECTOR, NorDevice
+from maixfs.nor.view import ImageDevice
+
+if TYPE_CHECKING:
+    from maixfs.image.source import Source
+    from maixfs.image.volume import Volume
+    from maixfs.nor.overlay import OverlayFlash
+    from maixfs.savepoints import Savepoint
+    from maixfs.sd.device import SectorDevice
+    from maixfs.sd.media import FileSectors
+    from maixfs.sd.overlay import Overlay
+    from maixfs.spiffs import Geometry
+
+SMALLEST, LARGEST = 3 * SECTOR, 64 << 20
+"""A SPIFFS has three blocks; no chip of these boards has more than 64 MiB."""
+_ATTEMPTS = 50
+"""How often a card is opened again that is being written."""
+
+
+class Medium(ABC):
+    """One file of the host and the file systems (``volumes``) that are mounted on it."""
+
+    def __init__(self, file: Path, *, writable: bool) -> None:
+        self.file = file
+        self.writable = writable
+        self.closed = False
+        self.volumes: list[Volume] = []
+
+    @property
+    @abstractmethod
+    def changed(self) -> bool:
+        """Whether there is anything to commit; what file systems hold in RAM is not counted."""
+
+    @property
+    @abstractmethod
+    def overlay(self) -> OverlayFlash | Overlay:
+        """The changes; raises ``ReadOnlyError``."""
+
+    @abstractmethod
+    def save(self, progress: Progress | None) -> list[Written]:
+        """Put the changes into the host's file in one step; return what was written."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the file; what was not saved is discarded."""
+
+    def sync(self) -> None:
+        """Have every file system write what it holds in RAM.
+
+        Sectors that are written with the bytes that they had are no change.
+        """
+        if not self.writable:
+            return
+        token = self.overlay.savepoint()
+        for volume in self.volumes:
+            volume.sync()
+        if self.overlay.changed_since(token):
+            self.overlay.release(token)
+        else:
+            self.overlay.rollback(token)
+
+    def abandon(self) -> None:
+        """End all mounts without writing; they are made again when they are used."""
+        for volume in self.volumes:
+            volume.abandon()
+
+    def savepoint(self) -> Savepoint:
+        """Return a token for the present state; savepoints are nested."""
+        self.sync()
+        return self.overlay.savepoint()
+
+    def rollback(self, token: Savepoint) -> None:
+        """Restore the state of ``token``; streams that are open are closed without writing."""
+        self.abandon()
+        self.overlay.rollback(token)
+
+    def release(self, token: Savepoint) -> None:
+        """Keep the changes since ``token``."""
+        self.overlay.release(token)
+
+    def discard(self) -> None:
+        """Discard all changes since the last ``save``."""
+        self.abandon()
+        self.overlay.clear()
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Undo what was done in the body where an exception ends it."""
+        token = self.savepoint()
+        try:
+            yield
+            self.sync()
+            changed = self.overlay.changed_since(token)
+        except BaseException:
+            self.rollback(token)
+            raise
+        if changed:
+            self.release(token)
+        else:
+            # The same bytes: a file that was only looked at is not written again.
+            self.overlay.rollback(token)
+
+    def _check_stamp(self, stamp: Stamp) -> None:
+        """Raise ``TargetError`` where the file is not the one that was opened.
+
+        Locks keep out this program only.
+        """
+        if Stamp.of(status_of(self.file, devices=True)) != stamp:
+            raise TargetError(
+                f"{self.file} was changed by another program meanwhile; nothing was written",
+                hint="run the command again",
+            )
+
+
+def read_only(file: object) -> ReadOnlyError:
+    """Return the error for changing what was opened for reading (EROFS)."""
+    import errno
+
+    return ReadOnlyError(f"{file} is open for reading only", errno=errno.EROFS)
+
+
+class FlashMedium(Medium):
+    """A flash or SPIFFS image: mapped, or a copy where a running board may change it.
+
+    ``holder`` is the process that has the board powered on. Who makes a writable one has the
+    image locked (``source.locked``).
+    """
+
+    def __init__(self, source: Source, *, writable: bool, holder: int | None = None) -> None:
+        super().__init__(source.file, writable=writable)
+        if writable:
+            # The image is locked now; it may have been replaced before.
+            source = source._replace(stamp=Stamp.of(status_of(source.file)))
+        self.source = source
+        self.holder = holder
+        self._file: MappedFile | None = None
+        self._base = self._opened()
+        try:
+            check_size(source, len(self._base))
+            self.wear = read_wear(source, len(self._base))
+        except BaseException:
+            self.close()
+            raise
+        self.size = len(self._base)
+        self.device: NorDevice = ImageDevice(self._base)
+        self._overlaid: OverlayFlash | None = None
+        if writable:
+            from maixfs.nor.overlay import OverlayFlash
+
+            self._overlaid = OverlayFlash(self.device)
+            self.device = self._overlaid
+
+    def _opened(self) -> memoryview:
+        # A copy also for changing: touching a mapped file that another program cut short in the
+        # meantime would kill the process.
+        if self.writable or self.holder is not None:
+            return memoryview(read_file(self.file))
+        self._file = MappedFile(self.file, read_only=True)
+        return self._file.cells
+
+    def pad(self, geometry: Geometry) -> None:
+        """Have the blocks that a dump that was cut short lacks read as empty ones."""
+        from maixfs.spiffs.pack import pack
+
+        there = bytes(self._base)
+        empty = bytes(pack([], geometry))
+        self._base = memoryview(there + empty[len(there) - geometry.base :])
+        self.device = ImageDevice(self._base)
+
+    def format(self, geometry: Geometry) -> None:
+        """Write an empty file system, which alone is nothing to commit."""
+        from maixfs.spiffs import SpiffsCore
+
+        SpiffsCore.format(self.device, geometry)
+        self._base = memoryview(self.overlay.image())
+        self.overlay.below = ImageDevice(self._base)
+
+    @property
+    def image(self) -> memoryview:
+        """The bytes as they are now, read-only."""
+        if self._overlaid is None or not self.changed:
+            return self._base
+        return memoryview(self._overlaid.image())
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to commit."""
+        return self._overlaid is not None and any(True for _ in self._overlaid.changed_sectors())
+
+    @property
+    def overlay(self) -> OverlayFlash:
+        """The changes; raises ``ReadOnlyError``."""
+        if self._overlaid is None:
+            raise read_only(self.file)
+        return self._overlaid
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes in their current state."""
+        return self.device.read(address, length)
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Set bytes as a flasher does: sectors in which a bit has to rise are erased first."""
+        overlay, view = self.overlay, memoryview(data).cast("B")
+        if address < 0 or address + len(view) > self.size:
+            overlay.read(address, len(view))  # raises where it is behind the chip
+            raise _outside(self.file, address, len(view), self.size)
+        with self.whole():
+            self.abandon()
+            for start in range(address // SECTOR * SECTOR, address + len(view), SECTOR):
+                old = overlay.read(start, SECTOR)
+                first, end = max(address, start), min(address + len(view), start + SECTOR)
+                piece = view[first - address : end - address]
+                new = old[: first - start] + bytes(piece) + old[end - start :]
+                if new != old:
+                    if int.from_bytes(new, "little") & ~int.from_bytes(old, "little"):
+                        overlay.erase(start, SECTOR)
+                    overlay.program(start, new)
+
+    def save(self, progress: Progress | None) -> list[Written]:
+        """Put the bytes in the place of the host's file, in one step.
+
+        Raises ``DeviceError`` where the host refuses, ``TargetError`` where another program
+        changed the file since it was read; the old file is then as it was.
+        """
+        if not self.writable or not self.changed:
+            return []
+        path, overlay = self.file, self.overlay
+        self._check_stamp(self.source.stamp)
+        image = overlay.image()
+        clear_drafts(path.resolve().parent)
+        with Draft(path) as flash, ExitStack() as stack:
+            flash.write((image,), self.size, progress)
+            wear = self._draft_wear(stack)
+            # Erases are counted before the bytes that they made are there: a kill between the two
+            # files leaves a chip that is a little older than its contents.
+            if wear is not None:
+                wear.finish()
+            flash.finish()
+        # The mount stays: the new file has the bytes that it knows.
+        self._base = memoryview(image)
+        overlay.below = ImageDevice(self._base)
+        overlay.clear()
+        self.source = self.source._replace(stamp=Stamp.of(status_of(path)))
+        self.wear = read_wear(self.source, self.size)
+        return [Written(str(path), self.size, hashlib.sha256(image).hexdigest(), True)]
+
+    def _draft_wear(self, stack: ExitStack) -> Draft | None:
+        """Write the new erase counts beside the old ones."""
+        place, erases = self.source.wear_file, self.overlay.erases
+        if place is None or not erases:
+            return None
+        from maixfs.nor.wear import WearCounts
+
+        draft = stack.enter_context(Draft(place))
+        if self.wear is not None and place.exists():
+            draft.write((read_file(place),), place.stat().st_size, None)
+        counts = WearCounts.open(draft.file, -(-self.size // SECTOR))
+        try:
+            for sector, count in erases.items():
+                for _ in range(count):
+                    counts.add(sector)
+            counts.flush()
+        finally:
+            counts.close()
+        return draft
+
+    def close(self) -> None:
+        """Release the file; what was not saved is discarded."""
+        self.abandon()
+        self.closed = True
+        self.device = ImageDevice(memoryview(b""))
+        self._base = memoryview(b"")
+        if self._file is not None:
+            self._file.close()
+
+
+def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
+    return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
+
+
+def check_size(source: Source, size: int) -> None:
+    """Raise ``TargetError`` for a file that cannot be a flash by its size alone."""
+    if source.config is not None and size != source.config.flash_size:
+        raise TargetError(
+            f"{source.file} has {size} bytes, the board's chip has {source.config.flash_size}",
+            hint="a board's flash.bin has exactly the size of its chip (board.toml, flash.size)",
+        )
+    if size < SMALLEST:
+        raise NoFileSystemError(f"{source.file} has {size} bytes: too few for a file system")
+    if size > LARGEST:
+        raise NoFileSystemError(
+            f"{source.file} has {size} bytes: more than any flash chip of these boards",
+            hint=f"cut the dump to the chip's size, at most {LARGEST >> 20} MiB",
+        )
+
+
+def read_wear(source: Source, size: int) -> tuple[int, ...] | None:
+    """Return the erase counts that lie beside a board's flash."""
+    place = source.wear_file
+    if place is None or not place.exists():
+        return None
+    from maixfs.nor.wear import WearCounts
+
+    counts = WearCounts.open(place, -(-size // SECTOR), read_only=True)
+    try:
+        return counts.counts()
+    finally:
+        counts.close()
+
+
+class CardMedium(Medium):
+    """A card's sectors, ``device``; with ``writable`` they change in memory until ``save``.
+
+    A journal that a killed process left is applied by a writer; a reader sees the card as if that
+    had been done. A writer has the card alone: ``BoardBusyError`` says that a board or another
+    process has it. Raises ``TargetError`` for a file that cannot be read or written.
+    """
+
+    def __init__(self, file: Path, stamp: Stamp, *, writable: bool, wait: float = 0.0) -> None:
+        super().__init__(file, writable=writable)
+        self._stack = ExitStack()
+        self._stamp = stamp
+        self._generation: object = None
+        try:
+            if writable:
+                self._stack.enter_context(alone(file, wait=wait))
+                with _host_errors():
+                    from maixfs.sd.journal import finish
+
+                    self.finished_journal = finish(file)
+                self._stamp = Stamp.of(status_of(file, devices=True))
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _open(self) -> None:
+        self._below = self._stack.enter_context(open_sectors(self.file))
+        if self.writable:
+            from maixfs.sd.overlay import Overlay
+
+            self.device: SectorDevice = Overlay(self._below, self.file.resolve().parent)
+        else:
+            self.device = self._seen()
+
+    def _seen(self) -> SectorDevice:
+        """Return the card as its writer will leave it, at one moment."""
+        from maixfs.sd.errors import SectorError
+        from maixfs.sd.journal import as_finished
+
+        for attempt in range(_ATTEMPTS):
+            before = self._state()
+            try:
+                with _host_errors():
+                    device = as_finished(self.file, self._below)
+            except (TargetError, SectorError):
+                # A journal that was being applied while it was compared with the card.
+                if attempt + 1 == _ATTEMPTS or self._state() == before:
+                    raise
+                _pause()
+                continue
+            if self._state() == before:
+                break
+            _pause()
+        self._generation = before
+        return device
+
+    def _state(self) -> object:
+        """Return what changes when the card or its journal does."""
+        from maixfs.sd.journal import journal_of
+
+        journal = None
+        with suppress(OSError):
+            journal = Stamp.of(journal_of(self.file).stat())
+        return Stamp.of(status_of(self.file, devices=True)), journal
+
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes in their current state."""
+        first, end = address // 512, -(-(address + length) // 512)
+        data = self.device.read(first, end - first)
+        return data[address - first * 512 :][:length]
+
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Set bytes."""
+        overlay, end = self.overlay, address + len(data)
+        with self.whole():
+            first, last = address // 512, -(-end // 512)
+            sectors = bytearray(overlay.read(first, last - first))
+            sectors[address - first * 512 : end - first * 512] = data
+            self.abandon()
+            overlay.write(first, sectors)
+
+    @property
+    def is_torn(self) -> bool:
+        """Whether another process wrote the card since it was opened for reading."""
+        return not self.writable and self._state() != self._generation
+
+    def refresh(self) -> None:
+        """Look at the card anew, after another process wrote it."""
+        self.abandon()
+        self.device = self._seen()
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to commit."""
+        return self.writable and bool(len(self.overlay))
+
+    @property
+    def overlay(self) -> Overlay:
+        """The changes; raises ``ReadOnlyError``."""
+        from maixfs.sd.overlay import Overlay
+
+        if not isinstance(self.device, Overlay) or not self.writable:
+            raise read_only(self.file)
+        return self.device
+
+    def save(self, progress: Progress | None = None) -> list[Written]:
+        """Put what was written into the card: all of it or, whatever happens, nothing.
+
+        The proof is of the sectors as they were read back. Raises ``TargetError`` where the host
+        refuses, or where another program changed the card.
+        """
+        if not self.changed:
+            return []
+        from maixfs.sd.journal import Journal
+
+        overlay = self.overlay
+        self._check_stamp(self._stamp)
+        runs = [*overlay.runs()]
+        with _host_errors():
+            journal = Journal(self.file)
+        try:
+            with _host_errors():
+                journal.write(overlay, self._below, runs, progress)
+        except BaseException:
+            journal.close()
+            raise
+        # From here on a journal that stays behind is finished by the next opening.
+        try:
+            digest = _apply(self.file, overlay, runs, progress)
+        except TargetError:
+            journal.leave()
+            raise
+        except BaseException:  # Ctrl-C: it is too late to stop, and half of it is worse than all
+            _apply(self.file, overlay, runs, None)
+            journal.close()
+            raise
+        journal.close()
+        overlay.clear()
+        self._stamp = Stamp.of(status_of(self.file, devices=True))
+        from maixfs.sd.device import SECTOR as SECTOR_SIZE
+
+        sectors = sum(count for _, count in runs)
+        written = Written(str(self.file), sectors * SECTOR_SIZE, digest, True, sectors=sectors)
+        return [written]
+
+    def close(self) -> None:
+        """Release the file; what was not saved is discarded."""
+        self.abandon()
+        self.closed = True
+        if self.writable:
+            self.overlay.clear()
+        self._stack.close()
+
+
+def _pause() -> None:
+    import time
+
+    time.sleep(0.01)
+
+
+@contextmanager
+def _host_errors() -> Iterator[None]:
+    """Raise what is wrong with a card's file as ``TargetError``."""
+    from maixfs.sd.errors import SectorError
+
+    try:
+        yield
+    except SectorError as error:
+        raise TargetError(str(error), hint=error.hint) from error
+
+
+def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
+    """Open a card's file; raises ``TargetError``."""
+    from maixfs.sd.media import FileSectors
+
+    with _host_errors():
+        return FileSectors.open(file, read_only=read_only)
+
+
+def settle(file: Path) -> bool:
+    """Apply or discard the journal that a killed process left beside a card.
+
+    Returns whether there was one. Raises ``BoardBusyError`` or ``TargetError`` where another
+    process is writing the card, and ``TargetError`` where the journal no longer fits the card.
+    """
+    from maixfs.sd.journal import finish, journal_of
+
+    if not journal_of(file).exists():
+        return False
+    with alone(file), _host_errors():
+        return finish(file)
+
+
+@contextmanager
+def alone(file: Path, *, wait: float = 0.0) -> Iterator[None]:
+    """Have a card for oneself, against boards too; raises ``BoardBusyError``."""
+    from maixfs.image.boardlock import CardLock
+
+    lock = CardLock(file, read_only=False, wait=wait)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _apply(
+    file: Path, overlay: Overlay, runs: list[tuple[int, int]], progress: Progress | None
+) -> str:
+    """Write the runs into the card and read them back; return their SHA-256."""
+    from maixfs.sd.device import SECTOR as SECTOR_SIZE
+    from maixfs.sd.errors import SectorError
+
+    total = sum(count for _, count in runs) * SECTOR_SIZE
+    digest = hashlib.sha256()
+    try:
+        with open_sectors(file, read_only=False) as card:
+            done = 0
+            for start, count in runs:
+                card.write(start, overlay.read(start, count))
+                done += count * SECTOR_SIZE
+                _report(progress, "write", done, total)
+            card.sync()
+            done = 0
+            for start, count in runs:
+                data = card.read(start, count)
+                if data != overlay.read(start, count):
+                    raise SectorError(f"sector {start:#x} reads back differently")
+                digest.update(data)
+                done += count * SECTOR_SIZE
+                _report(progress, "verify", done, total)
+    except SectorError as error:
+        raise TargetError(
+            str(error),
+            hint="the next opening for writing finishes the work from the journal beside it",
+        ) from error
+    return digest.hexdigest()
+
+
+def _report(progress: Progress | None, phase: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(phase, done, total)

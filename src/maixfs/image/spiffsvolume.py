@@ -1,0 +1,411 @@
+"""A SPIFFS in an image."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from maixfs.errors import UsageError
+from maixfs.filesystem import Entry, FileSystem
+from maixfs.image.entries import Finding, Kind, Written
+from maixfs.image.errors import FitError, TakenError, TargetError
+from maixfs.image.names import Parts, parse, parts_of, show, too_long
+from maixfs.image.volume import Entries, Folder, ImageEntry, Volume
+from maixfs.nor.view import ImageDevice
+from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
+from maixfs.spiffs.pack import file_pages, pages_needed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from maixfs.image.content import Content
+    from maixfs.image.media import FlashMedium
+    from maixfs.image.paths import Mount
+    from maixfs.image.spiffsedit import GuardedFlash, SpiffsEditor
+    from maixfs.spiffs.detect import Detection
+    from maixfs.spiffs.state import DirEntry
+
+_LARGEST_SHOWN = 3
+
+
+class SpiffsRoom(NamedTuple):
+    """Room in a file system, in pages; the two blocks that stay spare are in none of them."""
+
+    page_size: int
+    block_size: int
+    data_size: int
+    """Bytes of a file that a page holds."""
+    total_pages: int
+    used_pages: int
+    deleted_pages: int
+    free_pages: int
+    spare_blocks: int
+    """Blocks that hold nothing at all; the file system wants two."""
+    files: int
+
+    @property
+    def total(self) -> int:
+        """Bytes that files could take if there were none."""
+        return self.total_pages * self.data_size
+
+    @property
+    def used(self) -> int:
+        """Bytes that files take, in whole pages."""
+        return self.used_pages * self.data_size
+
+    @property
+    def deleted(self) -> int:
+        """Bytes that garbage collection can give back."""
+        return self.deleted_pages * self.data_size
+
+    @property
+    def free(self) -> int:
+        """Bytes that can be written at once."""
+        return self.free_pages * self.data_size
+
+    def as_dict(self) -> dict[str, int]:
+        """Return it all by name, in pages and in bytes."""
+        sizes = {"total": self.total, "used": self.used, "deleted": self.deleted}
+        return self._asdict() | sizes | {"free": self.free}
+
+
+class SpiffsVolume(Volume):
+    """The file system of a flash or of an image of its own."""
+
+    format = "SPIFFS"
+    has_folders = False
+    keeps_times = False
+
+    def __init__(
+        self,
+        host: object,
+        medium: FlashMedium,
+        mount: Mount,
+        geometry: Geometry,
+        found: list[Detection],
+        *,
+        blank: bool = False,
+        force: bool = False,
+    ) -> None:
+        super().__init__(host, medium, mount)
+        self.medium: FlashMedium = medium
+        self.geometry = geometry
+        self.detection = found[0] if found else None
+        """How the geometry was found; ``None`` where it was given, or a board says it."""
+        self.others = found[1:]
+        """What else may be a file system in the image, less sure than this one."""
+        self.blank = blank
+        """Whether the area of a board was never formatted; it then reads as empty."""
+        self.force = force
+        self._editor: SpiffsEditor | None = None
+        self._guard: GuardedFlash | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What the image is: a board, a flash, or a SPIFFS alone."""
+        if self.medium.source.config is not None:
+            return Kind.BOARD
+        return Kind.FLASH_IMAGE if self.mount.parts else Kind.SPIFFS_IMAGE
+
+    @property
+    def unit_size(self) -> int:
+        """Bytes of a page."""
+        return self.geometry.page_size
+
+    @property
+    def core(self) -> SpiffsCore:
+        """The native side of the mounted file system."""
+        fs = self.fs
+        assert isinstance(fs, Spiffs)
+        return fs.core
+
+    def _mount(self) -> FileSystem[Any]:
+        """Mount; a blank area is shown as the empty file system that it will be."""
+        if self.writable:
+            from maixfs.image.spiffsedit import GuardedFlash
+
+            self._guard = GuardedFlash(self)
+            # On a host garbage collection need not be quick.
+            geometry = replace(self.geometry, gc_max_runs=self.geometry.blocks)
+            return Spiffs(self._guard, geometry)
+        if not self.blank:
+            return Spiffs(self.medium.device, self.geometry, read_only=True)
+        from maixfs.spiffs.pack import pack
+
+        here = replace(self.geometry, base=0)
+        return Spiffs(ImageDevice(memoryview(pack([], here))), here, read_only=True)
+
+    @property
+    def guard(self) -> GuardedFlash:
+        """The device of a writable mount."""
+        _ = self.fs
+        assert self._guard is not None
+        return self._guard
+
+    def remount(self) -> None:
+        """Mount again what the overlay holds now."""
+        self.abandon()
+
+    # Names
+
+    def _folder(self, parts: Parts) -> Folder | None:
+        core = self.core
+        if not self._folders:
+            # All at once: folders exist in names alone.
+            self._folders[self.mount.parts] = Folder()
+            for native in core.scandir():
+                self._index_file(native)
+        return self._folders.get(parts)
+
+    def _index_file(self, native: DirEntry) -> None:
+        inside = parts_of(native.raw_name)
+        folder = self._folders[self.mount.parts]
+        for depth in range(1, len(inside)):
+            at = self.mount.parts + inside[:depth]
+            path = "/" + "/".join(inside[:depth])
+            folder.folders.setdefault(at[-1], Entry(path, True, 0, None, None))
+            folder = self._folders.setdefault(at, Folder())
+        path = "/" + native.name.removeprefix("/")
+        entry = Entry(path, False, native.size, None, native)
+        self._enter(folder, entry)
+
+    def _part(self, entry: Entry[Any]) -> str:
+        return parts_of(entry.native.raw_name)[-1]
+
+    def _number(self, entry: Entry[Any]) -> int:
+        return -1 if entry.native is None else int(entry.native.page)
+
+    def _units(self, entry: Entry[Any]) -> int:
+        return file_pages(entry.size, self.geometry).total
+
+    def modified(self, entry: ImageEntry) -> datetime | None:
+        """Return ``None``: SPIFFS keeps no time."""
+        return None
+
+    def file_fault(self, entry: ImageEntry) -> str | None:
+        """Return why a file cannot be read, or ``None``; every page of it is checked."""
+        try:
+            with self.core.open_page(entry.native.page) as descriptor:
+                descriptor.read()
+        except SpiffsError as error:
+            return str(error)
+        return None
+
+    def label(self, stored: bytes) -> str:
+        """Return the path of a stored name."""
+        return self.mount.label(stored)
+
+    def stored_name(self, path: str) -> bytes:
+        """Return the name under which a file of that path is stored, or would be.
+
+        A file whose name has no slash in front keeps it. Raises ``UsageError`` for a path that
+        no file can have here: too long, with a zero byte, outside of the mount point.
+        """
+        steps = self.mount.without_alias(self.mount.absolute(path))
+        known = self.get(steps.parts) if steps.page is None else None
+        if known is not None and not known.is_dir and not path.endswith("/"):
+            name: bytes = known.native.raw_name
+            return name
+        return self._new_name(path)
+
+    def _new_name(self, path: str) -> bytes:
+        steps = self.mount.without_alias(self.mount.absolute(path))
+        if steps.page is not None:
+            raise UsageError(f"{path}: a header page can only be read", hint="give it a name")
+        raw = b"/" + b"/".join(parse(part) for part in self.mount.inside(path, steps))
+        if b"\0" in raw:
+            raise UsageError(f"{show(raw)}: a name cannot hold a zero byte")
+        if len(raw) >= self.geometry.name_length:
+            raise too_long(path, raw, self.geometry.name_length - 1)
+        return raw
+
+    def place_of(self, path: str) -> str:
+        """Return the path that a file written to ``path`` gets."""
+        return self.label(self.stored_name(path))
+
+    def inner_path(self, path: str) -> str:
+        """Return the path in the file system of a file that may be new."""
+        name = self.stored_name(path).decode("utf-8", "surrogateescape")
+        return "/" + name.removeprefix("/")
+
+    # Facts
+
+    def room(self) -> SpiffsRoom:
+        """Return how much is taken and left."""
+        state, geometry = self.core.statvfs(), self.core.geometry
+        spare = 2 * geometry.usable_pages
+        return SpiffsRoom(
+            page_size=geometry.page_size,
+            block_size=geometry.block_size,
+            data_size=geometry.data_size,
+            total_pages=state.pages - spare,
+            used_pages=state.allocated,
+            deleted_pages=state.deleted,
+            free_pages=max(0, state.free - spare),
+            spare_blocks=state.free_blocks,
+            files=sum(1 for _ in self.core.scandir()),
+        )
+
+    def facts(self, entry: ImageEntry) -> dict[str, Any]:
+        """Return what goes beyond a listing; addresses are those in the image."""
+        names = ("data_pages", "index_pages", "page", "address", "on_flash", "meta_hex")
+        if entry.is_dir:
+            return dict.fromkeys(names)
+        pages = file_pages(entry.size, self.geometry)
+        native: DirEntry = entry.native
+        return {
+            "data_pages": pages.data_pages,
+            "index_pages": pages.index_pages,
+            "page": native.page,
+            "address": self.geometry.page_address(native.page),
+            "on_flash": entry.on_medium,
+            "meta_hex": native.meta.hex(),
+        }
+
+    def findings(self) -> list[Finding]:
+        """Return what is wrong and what is worth knowing, problems first."""
+        from maixfs.image.spiffs.health import examine
+
+        return examine(self)
+
+    # Changing
+
+    @property
+    def editor(self) -> SpiffsEditor:
+        """What changes the file system whole or not at all; raises ``ReadOnlyError``."""
+        _ = self.medium.overlay
+        if self._editor is None:
+            from maixfs.image.spiffsedit import SpiffsEditor
+
+            self._editor = SpiffsEditor(self)
+        return self._editor
+
+    def write(self, path: str, content: Content, meta: bytes | None) -> Written:
+        """Put a file there; ``meta`` are the bytes beside the name that some geometries have."""
+        name = self.stored_name(path)
+        data = content.read()
+        proof = Written(self.label(name), len(data), hashlib.sha256(data).hexdigest(), True)
+        if self._holds(name, data, meta):
+            return proof._replace(changed=False)
+        self.editor.write(name, data, meta)
+        self.forget()
+        return proof
+
+    def _holds(self, name: bytes, data: bytes, meta: bytes | None) -> bool:
+        known = self.core.find(name)
+        if known is None or known.size != len(data) or meta not in (None, known.meta):
+            return False
+        try:
+            with self.core.open_page(known.page) as descriptor:
+                return descriptor.read() == data
+        except SpiffsError:
+            return False
+
+    def remove(self, entries: Entries, *, force: bool = False) -> None:
+        """Remove files: all or none; none is read-only."""
+        pages = [entry.native.page for entry in entries if not entry.is_dir]
+        self.editor.remove(pages)
+        self.forget()
+
+    def rename(self, moves: Sequence[tuple[ImageEntry, str]], *, replace: bool) -> None:
+        """Give files, and all files in folders, other names: all or none."""
+        names: dict[bytes, bytes] = {}
+        for entry, new in moves:
+            names |= self._new_names(entry, new)
+        for name in names.values():
+            if self.core.exists(name) and not replace:
+                raise TakenError(f"{self.label(name)} exists already", hint="-f replaces it")
+        if {*names} & {*names.values()} or len({*names.values()}) < len(names):
+            raise UsageError(
+                "a file would be moved twice, or two to one path", hint="move them one by one"
+            )
+        if names:
+            self.editor.rename(names)
+            self.forget()
+
+    def _new_names(self, entry: ImageEntry, new: str) -> dict[bytes, bytes]:
+        """Return (old, new) stored names for a move; empty where nothing moves."""
+        target = self._new_name(new)
+        if not entry.is_dir:
+            native: DirEntry = entry.native
+            if self.core.stat(native.raw_name).page != native.page:
+                first = self.label(native.raw_name)
+                raise TargetError(
+                    f"{entry.path} is the second header of {first} and can only be read",
+                    hint=f"once {first} is removed or renamed, this one has its name",
+                )
+            return {} if target == native.raw_name else {native.raw_name: target}
+        start = self.label(target) + "/"
+        if start == f"{entry.path}/":
+            return {}
+        if start.startswith(f"{entry.path}/"):
+            raise UsageError(f"{entry.path} cannot be moved into itself")
+        return {
+            file.native.raw_name: self._new_name(start + file.path[len(entry.path) + 1 :])
+            for file in self.below(entry.parts)
+            if not file.is_dir
+        }
+
+    def mkdir(self, path: str, *, parents: bool) -> bool:
+        """Raise ``TargetError``: SPIFFS stores no folders."""
+        raise TargetError(
+            f"{path}: SPIFFS has no folders",
+            hint="a name may hold slashes: write the file and its folder shows",
+        )
+
+    def gc(self) -> int:
+        """Free the pages that deleted data holds, as far as can be; returns how many."""
+        freed = self.editor.gc()
+        self.forget()
+        return freed
+
+    # Does it fit?
+
+    def check_fits(self, sizes: Mapping[str, int]) -> None:
+        """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
+        self.check_names_fit({self.stored_name(path): size for path, size in sizes.items()})
+
+    def check_names_fit(self, sizes: Mapping[bytes, int]) -> None:
+        """Raise ``FitError`` where files of these sizes (bytes, by stored name) can never fit.
+
+        Garbage and the files that they replace count as free.
+        """
+        needed, free, deleted, replaced = self._pages(sizes)
+        if needed > free + deleted + replaced:
+            raise self.fit_error(sizes)
+
+    def fit_error(self, sizes: Mapping[bytes, int]) -> FitError:
+        """Return the error that says how many pages are needed, and how many there are."""
+        needed, free, deleted, replaced = self._pages(sizes)
+        if len(sizes) == 1:
+            text = f"{self.label(next(iter(sizes)))} does not fit: needs"
+        else:
+            text = f"{len(sizes)} files do not fit: they need"
+        text += f" {needed} {'page' if needed == 1 else 'pages'}"
+        text += f", {max(0, free)} {'is' if free == 1 else 'are'} free"
+        text += f", {replaced} more in what is replaced" if replaced else ""
+        text += f", {deleted} more hold deleted data" if deleted else ""
+        lacking = needed - max(0, free) - deleted - replaced
+        hint = f"maixfs gc {self.host} frees up to {deleted} pages"
+        if lacking > 0 or not deleted:
+            files = sorted(self.core.scandir(), key=lambda file: (-file.size, file.raw_name))
+            largest = ", ".join(
+                f"{self.label(file.raw_name)} ({file_pages(file.size, self.geometry).total})"
+                for file in files[:_LARGEST_SHOWN]
+            )
+            hint = f"{max(1, lacking)} too many; the largest files, in pages: {largest}"
+        return FitError(text, needed=needed, free=max(0, free), deleted=deleted, hint=hint)
+
+    def free_pages(self) -> int:
+        """Return the pages that can be written, two blocks set aside; negative in those."""
+        return self.core.statvfs().free - 2 * self.geometry.usable_pages
+
+    def _pages(self, sizes: Mapping[bytes, int]) -> tuple[int, int, int, int]:
+        """Return the pages needed, free, deleted, and in the files that are replaced."""
+        core = self.core
+        there = [core.stat(name).size for name in sizes if core.exists(name)]
+        needed = pages_needed(sizes.values(), self.geometry)
+        replaced = pages_needed(there, self.geometry)
+        return needed, self.free_pages(), core.statvfs().deleted, replaced
