@@ -7,8 +7,8 @@ import pytest
 from board.desk import Desk
 from board.models import ADDRESS, lines, put_raw
 from kmodel.make_models import CONV, make_v3, make_v4
-from maixfs.board.kpu.face import compare_features, encode_features
-from maixfs.board.signals import BoardCrashError
+from maixfs.board.kpu.module import compare_features, encode_features
+from maixfs.board.power import BoardCrashError
 
 TASK = f"t = kpu.load({ADDRESS})\n"
 

@@ -12,7 +12,7 @@ import pytest
 from board.desk import SMALL, Desk
 from maixfs import board
 from maixfs.board import BoardError
-from maixfs.board.signals import BoardOffError
+from maixfs.board.power import BoardOffError
 from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
 

@@ -12,7 +12,7 @@ import pytest
 
 from board.desk import Desk, Said
 from maixfs.board import Board, BoardError, SteppedClock
-from maixfs.board.runner import INTERRUPTED
+from maixfs.board.boot import INTERRUPTED
 
 TRACE = 'Traceback (most recent call last):\n  File "main.py", line {}, in <module>\n'
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from board.desk import Desk
-from maixfs.board.modules import ujson
+from maixfs.board.modules import formats as ujson
 from maixfs.board.modules.streams import BufferedWriter, BytesIO, IOBase, StringIO, drain, send
 from maixfs.vfs import PlainOSError
 

@@ -1,30 +1,32 @@
-"""The virtual board: a folder that is powered on, runs programs and remembers."""
+"""The virtual board: a folder that is powered on, runs programs and keeps its flash and card."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TextIO, overload
 
-from maixfs.board.boot import Started, finish_boot
-from maixfs.board.cardfile import keep_ejected, keep_inserted, no_card, slot_of_new
-from maixfs.board.cardslot import CardSlot
-from maixfs.board.folder import create_folder, read_dump
+from maixfs.board.boot import RunResult, Started, finish_boot, read_script, run_programs
+from maixfs.board.cardslot import CardSlot, keep_ejected, keep_inserted, no_card, slot_of_new
+from maixfs.board.clocks import Clock, HostClock, SteppedClock, StorageClock, StorageTime
+from maixfs.board.console import Console, Reporter
+from maixfs.board.folder import check_firmware, create_folder, keep_area, open_chip, read_dump
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
-from maixfs.board.modules.uos import Uos
-from maixfs.board.power import PathLike, power_on
-from maixfs.board.runner import RunResult, read_script, run_programs
+from maixfs.board.modules.system import Uos
+from maixfs.board.modules.table import module_factories
+from maixfs.board.power import BoardCrashError, BoardReset
 from maixfs.board.runtime import Hardware, Runtime
-from maixfs.board.signals import BoardCrashError, BoardReset
-from maixfs.board.times import StorageTime
 from maixfs.host.interrupts import held
 from maixfs.image.boardconfig import CONFIG_NAME, BoardConfig, usual_part
 from maixfs.image.boarderrors import BoardError
+from maixfs.image.boardlock import BoardLock
 from maixfs.nor.chip import NorChip
+from maixfs.nor.clock import DeviceClock
+from maixfs.nor.drivers import make_driver
 from maixfs.nor.parts import default_part, find_part
 from maixfs.spiffs import PRESETS, Geometry, SpiffsCore
 from maixfs.vfs import Vfs
@@ -32,6 +34,98 @@ from maixfs.vfs import Vfs
 if TYPE_CHECKING:
     from maixfs.sd.card import SdCard
     from maixfs.sd.device import SectorDevice
+
+# Power-on
+
+PathLike = str | os.PathLike[str]
+
+_LOOK = 1e-6
+"""Seconds that pass at a look at the time where nothing else lets it pass."""
+
+
+def power_on(
+    folder: PathLike,
+    *,
+    driver: str | None = None,
+    explain: bool = False,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+    stdin: TextIO | None = None,
+    boot_log: TextIO | None = None,
+    clock: Clock | None = None,
+    timed: bool = False,
+    ignore_firmware: bool = False,
+) -> Board:
+    """Power on the board in ``folder``: everything up to boot.py, as the firmware does it.
+
+    /flash is mounted, and formatted where that fails; what was on it is then kept in a file of
+    the folder. No program runs. ``driver`` (``maixpy``, ``literal``, ``ideal``) takes the place
+    of the configured one. Scripts print to ``stdout`` and read ``stdin``; ``stderr``,
+    ``boot_log`` and ``explain`` are those of ``Reporter``. ``clock`` is the host's unless
+    given; with a ``SteppedClock`` nobody waits for a script's ``sleep``.
+
+    ``timed`` puts a clock on the flash chip; ``utime`` then counts what storage would have taken
+    on a board and the script's ``sleep``, for which nobody waits, but no time of the processor.
+    With ``ignore_firmware`` the board starts also from firmware that its ROM would not start.
+
+    Raises ``BoardConfigError`` for a wrong ``board.toml``, ``BoardBusyError`` where another
+    process has the board or its card, ``BoardError`` for a folder that is no board, a wrong
+    ``flash.bin``, firmware that does not start or a card that cannot be used, ``NorError`` for a
+    driver that there is not.
+    """
+
+    place = Path(folder)
+    config = BoardConfig.load(place)
+    report = Reporter(stderr, boot_log, explain=explain)
+    resources = ExitStack()
+    try:
+        resources.enter_context(BoardLock(place))
+        chip = resources.enter_context(open_chip(place, config))
+        if not ignore_firmware:
+            check_firmware(chip, config, report)
+        slot = resources.enter_context(closing(_slot(place, config, report)))
+        hardware = Hardware(
+            config=config,
+            chip=chip,
+            flash=make_driver(driver or config.driver, chip),
+            slot=slot,
+            console=Console(stdout, stdin),
+            clock=clock or HostClock(),
+            report=report,
+            keep_area=lambda: _keep(place, config, chip, report),
+            model_loads=[],
+        )
+        return Board(place, _timed(hardware, clock) if timed else hardware, resources)
+    except BaseException:
+        resources.close()
+        raise
+
+
+def _timed(hardware: Hardware, clock: Clock | None) -> Hardware:
+    """Put a clock on the chip, and let programs see what it and the card's count."""
+    hardware.chip.clock = DeviceClock(hardware.chip.part)
+    stepped = clock or SteppedClock(step=_LOOK)
+    return hardware._replace(clock=StorageClock(stepped, hardware.storage_time))
+
+
+def _slot(place: Path, config: BoardConfig, report: Reporter) -> CardSlot:
+    """Return the slot of a board with its card in it."""
+    slot = CardSlot(lambda error: report.remark(f"the card fails: {error}"))
+    card = config.sd.path(place)
+    if card is not None:
+        slot.insert_image(card, config.sd)
+    return slot
+
+
+def _keep(place: Path, config: BoardConfig, chip: NorChip, report: Reporter) -> None:
+    """Keep a copy of an area that is about to be formatted."""
+    geometry = config.geometry
+    kept = keep_area(place, chip.peek(geometry.base, geometry.size))
+    if kept is not None:
+        report.remark(f"the old contents of /flash are kept in {kept}")
+
+
+# The board
 
 _Options = ParamSpec("_Options")
 
@@ -264,7 +358,7 @@ class Board:
         for _ in range(MAX_RESETS):
             self._switch_off()
             self.chip.wait()  # the processor's own start takes longer than any erase
-            self._runtime = Runtime(self._hardware, cause)
+            self._runtime = Runtime(self._hardware, cause, module_factories)
             try:
                 self._started = finish_boot(self._runtime)
             except BoardReset:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maixfs.board.cardport import CardPort
-from maixfs.board.cardslot import CardSlot
-from maixfs.board.mounts import SD
-from maixfs.board.report import Reporter
-from maixfs.board.signals import Power
-from maixfs.board.volume import CardVolume
+from maixfs.board.cardslot import CardPort, CardSlot
+from maixfs.board.console import Reporter
+from maixfs.board.power import Power
+from maixfs.board.volume import SD, CardVolume
 from maixfs.fat import FatCore, FatError
 from maixfs.fat.probe import find_volume
 from maixfs.host.interrupts import held

@@ -1,11 +1,12 @@
-"""A board's folder: made, checked, opened as a chip."""
+"""The folder of a board: create it, open its chip, check the firmware on its flash."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
 
-from maixfs.board.cardfile import make_card
+from maixfs.board.cardslot import make_card
+from maixfs.board.console import Reporter
 from maixfs.host.drafts import clear_drafts, write_file
 from maixfs.host.files import is_protected, make_folder, read_file
 from maixfs.image.boardconfig import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
@@ -13,6 +14,8 @@ from maixfs.image.boarderrors import BoardError, as_board_error
 from maixfs.image.boardlock import LOCK_NAME, BoardLock
 from maixfs.image.sdconfig import CARD_NAME
 from maixfs.nor.chip import NorChip
+
+# The folder
 
 _BLANK = (0xFF, 0x00)
 
@@ -125,3 +128,51 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
     with as_board_error(hint):
         write_file(path, (area,))
     return path
+
+
+# The firmware on the flash
+
+OWN = "no firmware is on the flash: the board runs the one that maixfs brings"
+_MOST = 0xC00000
+"""Bytes from the start of the flash that firmware, Kboot and its applications may take."""
+
+
+def check_firmware(chip: NorChip, config: BoardConfig, report: Reporter) -> None:
+    """Raise ``BoardError`` for firmware that the chip would not start.
+
+    None at all is no error: an empty board runs maixfs's own. Whatever firmware there is, it is
+    that one which runs; what lies on the flash only has to be whole.
+    """
+    if config.ignore_firmware:
+        return
+    window = chip.window()
+    size = min(_MOST, chip.size)
+    image = memoryview(chip.peek(0, size)) if window is None else window[:size]
+    if _is_empty(image):
+        report.boot(f"maixfs: {OWN}\n")
+        return
+    reason = _fault(image)
+    if reason:
+        raise BoardError(
+            f"the board does not start: {reason}",
+            hint="write good firmware, or start it all the same with --ignore-firmware",
+        )
+
+
+def _is_empty(image: memoryview) -> bool:
+    head = bytes(image[:16])
+    return head.count(head[0]) == len(head) and head[0] in (0x00, 0xFF)
+
+
+def _fault(image: memoryview) -> str:
+    """Return why nothing starts; empty where something does."""
+    from maixfs.firmware.bootarea import check_boot_area
+    from maixfs.firmware.kboot import read_kboot
+
+    verdict = check_boot_area(image)
+    if not verdict.ok:
+        return verdict.reason
+    kboot = read_kboot(image)
+    if kboot is not None and kboot.choice.source == "halt":
+        return f"{kboot.version} finds no application: {kboot.choice.reason}"
+    return ""

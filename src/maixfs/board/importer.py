@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from enum import Enum
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from maixfs.board.compiler import compile_script
+from maixfs.vfs import ImportStat
 
 PATH_MAX = 128
 """Bytes of the firmware's buffer for a module's path (``MICROPY_ALLOC_PATH_MAX``)."""
 
 
-class Found(Enum):
-    """What a path of a module leads to."""
+WEAK_LINKS = {
+    "binascii": "ubinascii",
+    "collections": "ucollections",
+    "errno": "uerrno",
+    "hashlib": "uhashlib",
+    "heapq": "uheapq",
+    "io": "uio",
+    "json": "ujson",
+    "os": "uos",
+    "random": "urandom",
+    "re": "ure",
+    "struct": "ustruct",
+    "usys": "sys",
+    "zlib": "uzlib",
+}
+"""Second names, for which a file of that name may stand in.
 
-    NOTHING = 0
-    FOLDER = 1
-    FILE = 2
+``io`` and ``usys`` came with later MicroPythons; they are here so that scripts written for both
+run.
+"""
 
 
 class ModuleFiles(NamedTuple):
     """How the importer reaches the board's files."""
 
-    stat: Callable[[str], Found]
+    stat: Callable[[str], ImportStat]
     read: Callable[[str], bytes]
 
 
@@ -108,36 +122,36 @@ class Importer:
             setattr(outer, part, module)
         return module
 
-    def _part(self, name: str, found: Found, path: str, *, last: bool) -> ModuleType:
-        if found is Found.NOTHING:
+    def _part(self, name: str, found: ImportStat, path: str, *, last: bool) -> ModuleType:
+        if found is ImportStat.NONE:
             if last and name in self._weak:
                 return self.builtin(name)
             raise ImportError(f"no module named '{name}'")
         return self._known(name) or self._load(name, found, path)
 
-    def _search(self, name: str) -> tuple[Found, str]:
+    def _search(self, name: str) -> tuple[ImportStat, str]:
         """Look for a module along ``sys.path``."""
         for entry in self._path or [""]:
             found, path = self._stat_module(f"{entry}/{name}" if entry else name)
-            if found is not Found.NOTHING:
+            if found is not ImportStat.NONE:
                 return found, path
-        return Found.NOTHING, ""
+        return ImportStat.NONE, ""
 
-    def _stat_module(self, path: str) -> tuple[Found, str]:
+    def _stat_module(self, path: str) -> tuple[ImportStat, str]:
         """Return what stands at ``path``: a folder, ``path.py`` or ``path.mpy``."""
         if len(path.encode()) + len(".mpy") > PATH_MAX:
             raise RuntimeError  # as the firmware, whose buffer cannot grow
-        if self._files.stat(path) is Found.FOLDER:
-            return Found.FOLDER, path
+        if self._files.stat(path) is ImportStat.DIRECTORY:
+            return ImportStat.DIRECTORY, path
         return self._stat_source(f"{path}.py")
 
-    def _stat_source(self, path: str) -> tuple[Found, str]:
+    def _stat_source(self, path: str) -> tuple[ImportStat, str]:
         for candidate in (path, f"{path.removesuffix('.py')}.mpy"):
-            if self._files.stat(candidate) is Found.FILE:
-                return Found.FILE, candidate
-        return Found.NOTHING, path
+            if self._files.stat(candidate) is ImportStat.FILE:
+                return ImportStat.FILE, candidate
+        return ImportStat.NONE, path
 
-    def _load(self, name: str, found: Found, path: str) -> ModuleType:
+    def _load(self, name: str, found: ImportStat, path: str) -> ModuleType:
         """Make a module and run its file.
 
         It is known from the start and stays known when its code fails, so that the next import
@@ -147,10 +161,10 @@ class Importer:
         module.__dict__["__builtins__"] = self._namespace
         self.loaded[name] = module
         source = path
-        if found is Found.FOLDER:
+        if found is ImportStat.DIRECTORY:
             module.__dict__["__path__"] = path
             found, source = self._stat_source(f"{path}/__init__.py")
-        if found is Found.FILE:
+        if found is ImportStat.FILE:
             self._run(module, source)
         return module
 

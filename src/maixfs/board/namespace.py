@@ -4,17 +4,78 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from inspect import isroutine
 from types import FunctionType
 from typing import Any
 
-from maixfs.board.compiler import HANDLED
+from maixfs.board.compiler import HANDLED, Executor, compiled
 from maixfs.board.console import Console
-from maixfs.board.execute import Executor, compiled
+from maixfs.board.exceptions import EXCEPTIONS, exception_name, exception_text, reword
 from maixfs.board.modules.streams import send
-from maixfs.board.names import EXCEPTIONS, FUNCTIONS
-from maixfs.board.printexc import exception_name, exception_text, reword
 from maixfs.vfs import PlainOSError, PlainTimeoutError
+
+FUNCTIONS = (
+    "Ellipsis",
+    "NotImplemented",
+    "abs",
+    "all",
+    "any",
+    "bin",
+    "bool",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "complex",
+    "delattr",
+    "dict",
+    "dir",
+    "divmod",
+    "enumerate",
+    "filter",
+    "float",
+    "frozenset",
+    "getattr",
+    "globals",
+    "hasattr",
+    "hash",
+    "hex",
+    "id",
+    "int",
+    "isinstance",
+    "issubclass",
+    "iter",
+    "len",
+    "list",
+    "locals",
+    "map",
+    "max",
+    "memoryview",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "ord",
+    "pow",
+    "property",
+    "range",
+    "reversed",
+    "round",
+    "set",
+    "setattr",
+    "slice",
+    "sorted",
+    "staticmethod",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "type",
+    "zip",
+)
+"""Functions and types that are CPython's own; the rest is made by ``namespace``."""
 
 
 def make_namespace(
@@ -101,3 +162,47 @@ def _build_class(body: Any, name: str, /, *bases: Any, **options: Any) -> Any:
     if isinstance(made, type):
         made.__module__, made.__qualname__ = "builtins", name
     return made
+
+
+# help
+
+_COLUMNS = 4
+_WIDTH = 18
+
+
+class Helper:
+    """The function ``help`` of a board with these ``modules``."""
+
+    def __init__(self, console: Console, modules: Iterable[str]) -> None:
+        self._console = console
+        self._modules = sorted(modules)
+
+    def __call__(self, item: Any = None, /) -> None:
+        """Print what ``item`` is and what it has; ``"modules"`` prints their names."""
+        if item is None:
+            self._console.write(
+                "A virtual MaixPy board. help(object) lists what an object has,"
+                " help('modules') what can be imported.\n"
+            )
+        elif item == "modules":
+            self._print_modules()
+        else:
+            self._console.write(f"object {_shown(item)} is of type {type(item).__name__}\n")
+            for name in dir(item):
+                if not name.startswith("__"):
+                    self._console.write(f"  {name} -- {_shown(getattr(item, name, None))}\n")
+
+    def _print_modules(self) -> None:
+        """Print the names column by column, as the firmware does."""
+        rows = -(-len(self._modules) // _COLUMNS)
+        for row in range(rows):
+            line = "".join(f"{name:<{_WIDTH}}" for name in self._modules[row::rows])
+            self._console.write(f"{line.rstrip()}\n")
+        self._console.write("Plus any modules on the filesystem\n")
+
+
+def _shown(value: Any) -> str:
+    """Return ``value`` as the board shows it: its functions and types have no address."""
+    if isroutine(value):
+        return "<function>"
+    return f"<class '{value.__name__}'>" if isinstance(value, type) else str(value)

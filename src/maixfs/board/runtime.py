@@ -1,53 +1,40 @@
-"""One time that the board is on: all that lies in its RAM, from power-on to power-off."""
+"""The started firmware: everything that is in the RAM of a board from power-on to power-off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.board import firmware
-from maixfs.board.cardport import CardPort
-from maixfs.board.cardslot import CardSlot
-from maixfs.board.clock import Clock, PoweredClock
-from maixfs.board.console import Console
-from maixfs.board.freqfile import FreqFile
-from maixfs.board.helper import Helper
-from maixfs.board.importer import Found, Importer, ModuleFiles
-from maixfs.board.memory import SystemMemory
-from maixfs.board.modules.maix import Config
-from maixfs.board.modules.table import WEAK_LINKS, module_factories
-from maixfs.board.modules.uos import Uos
-from maixfs.board.mounts import FLASH, SD
-from maixfs.board.namespace import make_namespace
-from maixfs.board.printexc import format_exception
-from maixfs.board.rawflash import RawFlash
-from maixfs.board.report import Reporter
-from maixfs.board.rtc import Rtc
-from maixfs.board.signals import Power
-from maixfs.board.times import ModelLoad, StorageTime
-from maixfs.board.volume import FlashVolume, PoweredVolume, Say, mount_flash
+from maixfs.board.cardslot import CardPort, CardSlot
+from maixfs.board.clocks import Clock, ModelLoad, PoweredClock, Rtc, StorageTime
+from maixfs.board.console import Console, Reporter
+from maixfs.board.exceptions import format_exception
+from maixfs.board.firmware import FreqFile, RawFlash, SystemMemory
+from maixfs.board.importer import WEAK_LINKS, Importer, ModuleFiles
+from maixfs.board.modules.machine import Config
+from maixfs.board.modules.system import Uos
+from maixfs.board.namespace import Helper, make_namespace
+from maixfs.board.power import Power
+from maixfs.board.volume import FLASH, SD, FlashVolume, PoweredVolume, Say, mount_flash
 from maixfs.firmware.freqconf import FreqConf
 from maixfs.host.interrupts import held
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import firmware_bus_hz
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
+from maixfs.vfs import Area, Vfs, without_errno_attribute
 
 if TYPE_CHECKING:
     from maixfs.board.cardmount import CardMounter
-    from maixfs.board.kpu.store import ModelStore
+    from maixfs.board.kpu.loading import ModelStore
     from maixfs.board.modules.threads import Threads
     from maixfs.vfs import VfsFat
 
-_FOUND = {
-    ImportStat.NONE: Found.NOTHING,
-    ImportStat.DIRECTORY: Found.FOLDER,
-    ImportStat.FILE: Found.FILE,
-}
+Factory = Callable[[], ModuleType]
 
 
 class Hardware(NamedTuple):
@@ -74,12 +61,19 @@ class Hardware(NamedTuple):
 
 
 class Runtime:
-    """The firmware, started: mounts, clocks, modules. ``cause`` is ``machine.reset_cause()``.
+    """The firmware after power-on: mounts, clocks and modules.
 
-    Making one is power-on; dropping it is power-off, with whatever was not yet on flash.
+    ``cause`` is the value of ``machine.reset_cause()``. ``make_factories`` returns a factory for
+    each built-in module, by name. Creating a runtime is power-on; dropping it is power-off: data
+    that is not on flash yet is lost.
     """
 
-    def __init__(self, hardware: Hardware, cause: int) -> None:
+    def __init__(
+        self,
+        hardware: Hardware,
+        cause: int,
+        make_factories: Callable[[Runtime, Importer], Mapping[str, Factory]],
+    ) -> None:
         self.hardware = hardware
         self.cause = cause
         self.power = Power()
@@ -103,7 +97,7 @@ class Runtime:
         self.uos = Uos(self.vfs, self.volume.flash_format, self.power.check)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
-        self.importer = self._importer()
+        self.importer = self._importer(make_factories)
         self.maix_config.load()
         self.mount_card()
         choose_start_folder(self.vfs, self.path)
@@ -209,11 +203,14 @@ class Runtime:
         with self.vfs.open(path, "rb") as file:
             return bytes(file.read())
 
-    def _importer(self) -> Importer:
-        files = ModuleFiles(lambda path: _FOUND[self.vfs.import_stat(path)], self.read_source)
-        factories: dict[str, Callable[[], ModuleType]] = {}
+    def _importer(
+        self, make_factories: Callable[[Runtime, Importer], Mapping[str, Factory]]
+    ) -> Importer:
+        files = ModuleFiles(self.vfs.import_stat, self.read_source)
+        factories: dict[str, Factory] = {}
         importer = Importer(files, self.path, factories, WEAK_LINKS, self.namespace)
-        factories.update(module_factories(self, importer))
+        # A factory may refer to the importer (sys.modules), so they are added to it afterwards.
+        factories.update(make_factories(self, importer))
         self.namespace |= {
             "__import__": importer,
             "help": Helper(self.console, importer.names()),

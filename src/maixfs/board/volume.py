@@ -1,7 +1,4 @@
-"""The volumes of a board: /flash and the card's partitions, which work only with power.
-
-What a program mounts itself lives in the program's own objects and is not guarded.
-"""
+"""Where a board has its volumes."""
 
 from __future__ import annotations
 
@@ -9,9 +6,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from maixfs.board.signals import Power
+from maixfs.board.power import Power
 from maixfs.host.interrupts import Checked, held
+from maixfs.nor.clock import DeviceClock
 from maixfs.spiffs import SpiffsCore, SpiffsError
+from maixfs.spiffs.ondisk import ID_FREE, ID_INDEX
 from maixfs.vfs import Area, Errno, ImportStat, NativeDriver, OnQuirk, VfsError, VfsSpiffs
 
 if TYPE_CHECKING:
@@ -20,6 +19,14 @@ if TYPE_CHECKING:
     from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsFat
 
     Driver = VfsSpiffs | VfsFat
+
+
+FLASH = "/flash"
+"""Where the flash is mounted."""
+
+SD = "/sd"
+"""Where the first partition of the card that mounts goes, whatever its number."""
+
 
 Say = Callable[[str], object]
 
@@ -241,7 +248,6 @@ class FlashVolume(PoweredVolume):
         clock = self._chip.clock
         if clock is None:
             return super().open(path, mode)
-        from maixfs.board.searchtime import SearchTimer
 
         timer = SearchTimer(self.fs, clock)
         found = False
@@ -298,3 +304,36 @@ class CardVolume(PoweredVolume):
     def abandon(self) -> None:
         """Drop what the driver holds in RAM: nothing is written."""
         self._fat.fs.abandon()
+
+
+# Time of a name search
+
+
+class SearchTimer:
+    """Charges searches to a chip's clock: look-up pages whole, of index pages the header.
+
+    The search goes around, from the page that was found last. One that found nothing, for a file
+    that is made new, counts as a short one.
+    """
+
+    def __init__(self, fs: SpiffsCore, clock: DeviceClock) -> None:
+        self._volume = fs._volume
+        self._clock = clock
+        self._start = self._volume.search_page
+
+    def charge(self, *, found: bool) -> None:
+        """Let the time of the search pass that came since this was made."""
+        geometry, clock = self._volume.geometry, self._clock
+        start, end = self._start, self._volume.search_page + 1 if found else self._start
+        entries = self._entries(start, end)
+        headers = sum(entry != ID_FREE and bool(entry & ID_INDEX) for entry in entries)
+        blocks = -(-(start % geometry.pages_per_block + len(entries)) // geometry.pages_per_block)
+        for _ in range(blocks * geometry.lookup_pages):
+            clock.charge_read(geometry.page_size)
+        for _ in range(headers):
+            clock.charge_read(geometry.header_size)
+
+    def _entries(self, start: int, end: int) -> list[int]:
+        lookup = self._volume.lookup
+        between = lookup[start:end] if end > start else lookup[start:] + lookup[:end]
+        return between.tolist()

@@ -1,10 +1,15 @@
-"""A model in the board's memory."""
+"""A loaded model: its records, layers and outputs as the firmware reads them."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from maixfs.kmodel import LoadResult, ondisk
+from maixfs.kmodel import KpuCode, LoadResult, ondisk
+from maixfs.kmodel.names import K210_CONV, V3_LAYERS
+from maixfs.vfs import PlainOSError
+
+# The model
 
 Shape = tuple[int, int, int]
 """Width, height, channels."""
@@ -66,3 +71,155 @@ class LoadedModel:
             rows.append(LayerRow(kind, place, size))
             place = place + size & _WORD
         return rows
+
+
+# Layers
+
+_KERNEL, _LOAD = 4, 5
+"""Places among a layer's registers, beside those in ``ondisk``."""
+
+
+class _Values(NamedTuple):
+    """What is printed of a layer, in that order; most are 0 for what no KPU computes."""
+
+    number: int
+    type: int
+    wi: int = 0
+    hi: int = 0
+    wo: int = 0
+    ho: int = 0
+    chi: int = 0
+    cho: int = 0
+    dw: int = 0
+    kernel_type: int = 0
+    pool_type: int = 0
+    para_size: int = 0
+
+
+class LayerInfo:
+    """A layer; each value is a method of that name, as on a board."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: _Values) -> None:
+        self._values = values
+
+    def __getattr__(self, name: str) -> object:
+        values = self._by_name()
+        if name not in values:
+            raise AttributeError(f"'kpu_netinfo_find' object has no attribute '{name}'")
+        return lambda: values[name]
+
+    def __repr__(self) -> str:
+        shown = self._by_name() | {"type": layer_name(self._values.type)}
+        pairs = ", ".join(f'"{name}":{value}' for name, value in shown.items())
+        return f"{{{pairs}}}"
+
+    def _by_name(self) -> dict[str, Any]:
+        number, *rest = self._values
+        return {"index": number} | dict(zip(_Values._fields[1:], rest, strict=True))
+
+
+LayerInfo.__name__ = LayerInfo.__qualname__ = "kpu_netinfo_find"
+LayerInfo.__module__ = "builtins"
+
+
+def layer_name(kind: int) -> str:
+    """Return the firmware's name of a layer's type."""
+    return f"KL_{V3_LAYERS.get(kind, V3_LAYERS[0]).upper()}"
+
+
+def layer_info(model: LoadedModel, index: int, row: LayerRow) -> LayerInfo:
+    """Return what is known of a layer of a v3 model."""
+    if row.type != K210_CONV:
+        return LayerInfo(_Values(index, row.type, para_size=row.size))
+    return LayerInfo(_kpu_values(index, _registers(model, row)))
+
+
+def _registers(model: LoadedModel, row: LayerRow) -> tuple[int, ...]:
+    """Return the KPU's registers for a layer; what is past the model counts as erased."""
+    place = model.word(row.place + 8)  # layer_offset
+    length = ondisk.LAYER_ARGUMENT.size
+    return ondisk.LAYER_ARGUMENT.unpack(model.data[place : place + length].ljust(length, b"\xff"))
+
+
+def _kpu_values(index: int, registers: tuple[int, ...]) -> _Values:
+    channels, size = registers[ondisk.CHANNEL_NUM], registers[ondisk.IMAGE_SIZE]
+    kernel, load = registers[_KERNEL], registers[_LOAD]
+    return _Values(
+        index,
+        K210_CONV,
+        wi=(size & 0x3FF) + 1,
+        hi=(size >> 10 & 0x1FF) + 1,
+        wo=(size >> 32 & 0x3FF) + 1,
+        ho=(size >> 42 & 0x1FF) + 1,
+        chi=(channels & 0x3FF) + 1,
+        cho=(channels >> 32 & 0x3FF) + 1,
+        dw=registers[0] >> 3 & 1,
+        kernel_type=kernel & 7,
+        pool_type=kernel >> 4 & 0xF,
+        para_size=load >> 15 & 0x1FFFF,
+    )
+
+
+# Calls on layers and outputs
+
+Say = Callable[[str], object]
+
+_PADDING, _UNPADDING, _UPLOAD = K210_CONV + 1, K210_CONV + 2, K210_CONV + 3
+_LAST_LAYERS = {1, 2, 5, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 20, K210_CONV, _UNPADDING}
+"""Types of layers whose result the firmware knows how to give out."""
+_SIGN = 1 << 31
+
+
+def layers_of(model: LoadedModel, say: Say) -> list[LayerInfo]:
+    """Print the layers of a v3 model and return what is known of them.
+
+    Raises ``OSError`` for a v4 model: the firmware knows nothing of its nodes.
+    """
+    if not model.is_v3:
+        raise PlainOSError(int(KpuCode.NOT_IMPLEMENT))
+    rows = model.rows(model.layers)
+    for index, row in enumerate(rows):
+        size = (row.size ^ _SIGN) - _SIGN
+        say(f"layer[{index}]: {layer_name(row.type)}, {size} bytes\r\n")
+    return [layer_info(model, index, row) for index, row in enumerate(rows)]
+
+
+def take_layers(model: LoadedModel, count: int, say: Say) -> None:
+    """Let a v3 model end after ``count`` layers, and print why that one gives no output.
+
+    With a v4 model nothing happens.
+    """
+    if not model.is_v3:
+        return
+    if not model.outputs:
+        say("output index too big!\r\n")
+        return
+    model.layers = count
+    kind = model.rows(count)[-1].type if count else 0
+    if kind in (_PADDING, _UPLOAD):
+        say(f"{layer_name(kind)} not support output to mainbuf!\r\n")
+    elif kind not in _LAST_LAYERS:
+        say(f"Unknow layer type: {kind}!\r\n")
+
+
+def set_output(model: LoadedModel, index: int, shape: Shape, say: Say) -> bool:
+    """Take the shape of an output of a v4 model; print why not, and tell whether it was taken."""
+    size = model.output_size(index)
+    floats = 4 * shape[0] * shape[1] * shape[2] & 0xFFFFFFFF
+    if model.is_v3:
+        say(
+            f"[MAIXPY]kpu: set_outputs ctx error, maybe init err:{int(KpuCode.KMODEL_VERSION)}\r\n"
+        )
+    elif size < 0:
+        say(f"[MAIXPY]kpu: set_outputs arg value error:kmodel output idx {index} out of range\r\n")
+    elif floats != size:
+        say(
+            f"w*h*ch!={size}\r\n"
+            "[MAIXPY]kpu: set_outputs arg value error: w,c,ch size not match output size\r\n"
+        )
+    else:
+        model.shapes[index] = shape
+        return True
+    return False

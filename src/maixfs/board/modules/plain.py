@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import binascii
 import cmath
+import collections
 import heapq
 import math
 import re
 import zlib
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from operator import index
 from types import ModuleType
 from typing import Any
 
-from maixfs.board.modules.kit import make_module, pick
+from maixfs.board.modules.kit import AttrTuple, make_module, pick, public
 from maixfs.board.modules.streams import BytesIO, drain
 from maixfs.vfs.errors import ERRORCODE, UERRNO
 from maixfs.vfs.files import encode
+
+# Modules over the host's own
 
 _MATH = (
     "e pi sqrt pow exp expm1 log log2 log10 cosh sinh tanh acosh asinh atanh cos sin tan acos"
@@ -135,3 +139,164 @@ def _heappop(heap: list[Any]) -> Any:
 def _raw(data: Any) -> bytes:
     """Return the bytes of a buffer; MicroPython also takes text here."""
     return encode(data) if isinstance(data, str) else bytes(memoryview(data))
+
+
+# ucollections
+
+
+class OrderedDict(collections.OrderedDict[Any, Any]):
+    """A dictionary that keeps its order; ``popitem`` takes the oldest, as the firmware does."""
+
+    def popitem(self) -> tuple[Any, Any]:  # type: ignore[override]
+        """Take the first pair out; raises ``KeyError`` where there is none."""
+        return super().popitem(last=False)
+
+    def __repr__(self) -> str:
+        return f"OrderedDict({dict(self)!r})"
+
+
+class Deque:
+    """``deque((), maxlen[, flags])``: append at the end, take from the front.
+
+    With ``flags`` 1 a full queue raises ``IndexError``; else it drops its oldest item.
+    """
+
+    def __init__(self, items: Iterable[Any], maxlen: int, flags: int = 0, /) -> None:
+        if items != () or index(maxlen) < 0:
+            raise ValueError
+        self._items: collections.deque[Any] = collections.deque(maxlen=maxlen)
+        self._maxlen = maxlen
+        self._checked = bool(flags & 1)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def append(self, item: Any) -> None:
+        """Put ``item`` at the end."""
+        if self._checked and len(self._items) == self._maxlen:
+            raise IndexError("full")
+        self._items.append(item)
+
+    def popleft(self) -> Any:
+        """Take the oldest item; raises ``IndexError`` where there is none."""
+        if not self._items:
+            raise IndexError("empty")
+        return self._items.popleft()
+
+
+def namedtuple(name: str, fields: str | Iterable[str]) -> type[AttrTuple]:
+    """Return a class of tuples whose items have names."""
+    names = tuple(fields.split() if isinstance(fields, str) else fields)
+
+    def make(cls: type[AttrTuple], *values: Any, **named: Any) -> AttrTuple:
+        if (count := len(values) + len(named)) != len(names):
+            raise TypeError(
+                f"{name}() takes {len(names)} positional arguments but {count} were given"
+            )
+        for field in named:
+            if field not in names:
+                raise TypeError(f"unexpected keyword argument '{field}'")
+            if field in names[: len(values)]:
+                raise TypeError(f"function got multiple values for argument '{field}'")
+        return tuple.__new__(cls, [*values, *(named[field] for field in names[len(values) :])])
+
+    def show(self: AttrTuple) -> str:
+        return f"{name}{AttrTuple.__repr__(self)}"
+
+    body = {"__slots__": (), "_fields": names, "__new__": make, "__repr__": show}
+    return type(name, (AttrTuple,), body | {"__module__": "builtins"})
+
+
+for _class, _name in ((Deque, "deque"), (OrderedDict, "OrderedDict")):
+    _class.__name__ = _class.__qualname__ = _name  # as errors and type() show them
+    _class.__module__ = "builtins"
+
+
+def ucollections() -> ModuleType:
+    """Return the module."""
+    members = {"deque": Deque, "namedtuple": namedtuple, "OrderedDict": OrderedDict}
+    return make_module("ucollections", members)
+
+
+# urandom
+
+_MASK = 0xFFFFFFFF
+_FRACTION_BITS = 23  # of the board's 32-bit floating point
+
+
+class Yasmarang:
+    """The generator of MicroPython (I. Levin's Yasmarang), 32 bits a turn.
+
+    Starts from the firmware's constants, so that the numbers are those of a board.
+    """
+
+    def __init__(self, seed: int = 0xEDA4BABA) -> None:
+        self._pad = seed & _MASK
+        self._n = 69
+        self._d = 233
+        self._dat = 0
+
+    def next(self) -> int:
+        """Return the next 32 bits."""
+        pad = (self._pad + self._dat + self._d * self._n) & _MASK
+        pad = ((pad << 3) + (pad >> 29)) & _MASK
+        self._pad = pad
+        self._n = pad | 2
+        self._d = (self._d ^ ((pad << 31) + (pad >> 1))) & _MASK
+        self._dat ^= (pad ^ (self._d >> 8) ^ 1) & 0xFF
+        return (pad ^ (self._d << 5) ^ (pad >> 18) ^ (self._dat << 1)) & _MASK
+
+    def below(self, limit: int) -> int:
+        """Return a number from 0 to ``limit`` - 1 (``limit`` is at least 1)."""
+        mask = (1 << (limit & _MASK).bit_length()) - 1
+        while True:  # at least half of the masked numbers are low enough
+            number = self.next() & mask
+            if number < limit:
+                return number
+
+
+class URandom:
+    """What the module holds; each raises ``ValueError`` for an empty range."""
+
+    def __init__(self) -> None:
+        self._source = Yasmarang()
+
+    def seed(self, number: int) -> None:
+        """Start again from ``number``."""
+        self._source = Yasmarang(index(number))
+
+    def getrandbits(self, count: int) -> int:
+        """Return ``count`` random bits, 1 to 32."""
+        if not 0 < count <= 32:
+            raise ValueError
+        return self._source.next() & (_MASK >> (32 - count))
+
+    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
+        """Return one number of ``range(start, stop, step)``."""
+        numbers = range(start) if stop is None else range(start, stop, step)
+        if not numbers:
+            raise ValueError
+        return numbers[self._source.below(len(numbers))]
+
+    def randint(self, first: int, last: int) -> int:
+        """Return a number from ``first`` to ``last``, both included."""
+        return self.randrange(first, last + 1)
+
+    def choice(self, items: Sequence[Any]) -> Any:
+        """Return one of ``items``; raises ``IndexError`` where there is none."""
+        if not items:
+            raise IndexError
+        return items[self._source.below(len(items))]
+
+    def random(self) -> float:
+        """Return a fraction from 0 to below 1."""
+        return (self._source.next() & ((1 << _FRACTION_BITS) - 1)) / (1 << _FRACTION_BITS)
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number between ``low`` and ``high``."""
+        return low + (high - low) * self.random()
+
+
+def urandom() -> ModuleType:
+    """Return the module, freshly seeded."""
+    return make_module("urandom", public(URandom()))

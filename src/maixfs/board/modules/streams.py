@@ -1,12 +1,17 @@
-"""Streams that lie in memory or in a script's own class, and how the board talks to any stream."""
+"""``uio``: streams in memory or in a script's class, and calls on any stream."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NoReturn
 
 from maixfs.board.console import BytesInput, InputStream, OutputStream
+from maixfs.board.modules.kit import make_module
 from maixfs.vfs import FileIO, PlainOSError, TextIOWrapper
 from maixfs.vfs.files import StreamFile, decode, encode
+
+# Streams
 
 
 class IOBase:
@@ -162,3 +167,12 @@ def _memory_of(content: Any) -> Memory:
     if isinstance(content, int):
         return Memory(b"")
     return Memory(encode(content) if isinstance(content, str) else bytes(memoryview(content)))
+
+
+# uio
+
+
+def uio(opener: Callable[..., Any]) -> ModuleType:
+    """Return the module; ``opener`` is the board's ``open``."""
+    types = (BufferedWriter, BytesIO, FileIO, IOBase, StringIO, TextIOWrapper)
+    return make_module("uio", {"open": opener} | {kind.__name__: kind for kind in types})

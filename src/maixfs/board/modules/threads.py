@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from maixfs.board.console import Console
+from maixfs.board.exceptions import ScriptFrame, format_exception
 from maixfs.board.modules.kit import make_module
-from maixfs.board.printexc import ScriptFrame, format_exception
-from maixfs.board.signals import BoardCrashError, BoardOffError, BoardReset, Power
+from maixfs.board.power import BoardCrashError, BoardOffError, BoardReset, Power
 
 _LOOK = 0.05
 """Seconds between two looks for Ctrl-C while the board waits for its threads."""

@@ -1,25 +1,168 @@
-"""``KPU``: models are loaded and looked at; running them is left to real boards."""
+"""``KPU``: load models and inspect them; running a model needs a real board."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
+from maixfs.board.clocks import ModelLoad, StorageTime
 from maixfs.board.console import Console
-from maixfs.board.kpu.face import MOST_FEATURES, compare_features, encode_features
-from maixfs.board.kpu.layers import layers_of, set_output, take_layers
-from maixfs.board.kpu.loading import Loader, Loading
-from maixfs.board.kpu.model import LoadedModel
-from maixfs.board.kpu.netinfo import LayerInfo
-from maixfs.board.kpu.store import Handle, ModelStore
-from maixfs.board.kpu.task import Task
-from maixfs.board.kpu.yolo import YoloArguments
-from maixfs.board.memory import SystemMemory
-from maixfs.board.modules.kit import make_module, public
-from maixfs.board.numbers import items_of, machine_int, single
-from maixfs.board.signals import Power
-from maixfs.board.times import ModelLoad, StorageTime
+from maixfs.board.firmware import SystemMemory
+from maixfs.board.kpu.loading import Handle, Loader, Loading, ModelStore
+from maixfs.board.kpu.model import LayerInfo, LoadedModel, layers_of, set_output, take_layers
+from maixfs.board.modules.kit import items_of, machine_int, make_module, public, single
+from maixfs.board.power import Power
+
+# Face features
+
+MOST_FEATURES = 512
+_LIMIT = 0.25
+_SCALE = 512
+
+
+def encode_features(features: Sequence[float]) -> bytearray:
+    """Return each number from -0.25 to 0.25 in a byte, 512 to 1; a full 0.25 turns negative."""
+    return bytearray(
+        int(min(max(value, -_LIMIT), _LIMIT) * _SCALE) & 0xFF for value in map(_number, features)
+    )
+
+
+def compare_features(one: bytes, other: bytes) -> float:
+    """Return 0 to 100: the cosine of the angle between two features, 50 for a right angle."""
+    first, second = memoryview(one).cast("b"), memoryview(other).cast("b")
+    product = sum(a * b for a, b in zip(first, second, strict=True))
+    lengths = sum(a * a for a in first) * sum(b * b for b in second)
+    if not lengths:
+        return math.nan
+    return single((single(product) * 0.5 / math.sqrt(lengths) + 0.5) * 100)
+
+
+def _number(value: float) -> float:
+    """As ``fmax`` and ``fmin`` have it, no number is the lower limit."""
+    return -_LIMIT if math.isnan(value) else value
+
+
+# Arguments of YOLO
+
+_MOST_TEXT = 299
+"""Characters of the anchors that the firmware's buffer holds."""
+
+
+class YoloArguments:
+    """Thresholds from 0 to 1 and pairs of anchors; each value is a method, as on a board."""
+
+    __slots__ = ("_anchors", "_nms_value", "_threshold")
+
+    def __init__(self, threshold: float, nms_value: float, anchors: Sequence[float]) -> None:
+        self._threshold = threshold
+        self._nms_value = nms_value
+        self._anchors = tuple(anchors)
+
+    def threshold(self) -> float:
+        """Return how sure a find must be."""
+        return self._threshold
+
+    def nms_value(self) -> float:
+        """Return how far two finds may overlap."""
+        return self._nms_value
+
+    def anchor_number(self) -> int:
+        """Return the number of pairs."""
+        return len(self._anchors) // 2
+
+    def anchor(self) -> tuple[float, ...]:
+        """Return the anchors."""
+        return self._anchors
+
+    def printed(self) -> str:
+        """Return what is printed of it."""
+        anchors = ", ".join(f"{value:f}" for value in self._anchors)[:_MOST_TEXT]
+        return (
+            f'{{"threshold":{self._threshold:f}, "nms_value":{self._nms_value:f}, '
+            f'"anchor_number":{self.anchor_number()}, "anchor":"({anchors})"}}'
+        )
+
+    def __repr__(self) -> str:
+        return self.printed()
+
+
+YoloArguments.__name__ = YoloArguments.__qualname__ = "kpu_yolo2"
+YoloArguments.__module__ = "builtins"
+
+
+# Tasks
+
+
+class NetArguments(Protocol):
+    """What ``kpu.init_yolo2`` leaves in a task."""
+
+    def printed(self) -> str:
+        """Return what the task prints of it."""
+
+
+class Task:
+    """A model that was loaded, by the flash address or the path that it came from.
+
+    ``delete`` is called where a program calls ``__del__``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_arguments",
+        "_delete",
+        "_handle",
+        "_layers",
+        "_path",
+        "_size",
+    )
+
+    def __init__(self, source: int | str, handle: Handle, delete: Callable[[Task], None]) -> None:
+        self._address = source if isinstance(source, int) else None
+        self._path = source if isinstance(source, str) else None
+        self._arguments: NetArguments | None = None
+        self._delete = delete
+        self._handle = handle
+        self._size = self._layers = 0
+
+    def model_addr(self) -> int | None:
+        """Return the flash address, ``None`` for a model from a file."""
+        return self._address
+
+    def model_size(self) -> int:
+        """Return the bytes of the model."""
+        return self._size
+
+    def model_path(self) -> str | None:
+        """Return the path, ``None`` for a model from raw flash."""
+        return self._path
+
+    def net_arg(self) -> NetArguments | None:
+        """Return what ``kpu.init_yolo2`` was told."""
+        return self._arguments
+
+    def __getattr__(self, name: str) -> Any:
+        # A program can call it; Python, which looks at the class, must not.
+        if name == "__del__":
+            return lambda: self._delete(self)
+        raise AttributeError(f"'kpu_net' object has no attribute '{name}'")
+
+    def __repr__(self) -> str:
+        path = "(null)" if self._path is None else self._path
+        arguments = '"(null)"' if self._arguments is None else self._arguments.printed()
+        return (
+            f'{{"model_addr": {self._address or 0}, "model_size": {self._size}, '
+            f'"model_path": "{path}", "net_args": {arguments}}}'
+        )
+
+
+Task.__name__ = Task.__qualname__ = "kpu_net"
+Task.__module__ = "builtins"
+
+
+# The module
 
 _SUFFIXES = (".kmodel", ".smodel", ".emodel")
 _TASK_ERROR = "[MAIXPY]kpu: kpu_net type error"
@@ -277,7 +420,7 @@ class Figures:
         return compare_features(first.tobytes(), second.tobytes())
 
 
-def kpu(models: Models, tasks: Tasks, figures: Figures) -> ModuleType:
+def ukpu(models: Models, tasks: Tasks, figures: Figures) -> ModuleType:
     """Return the module; it calls itself by a name in small letters."""
     members = public(models) | public(tasks) | public(figures)
     module = make_module("KPU", {**members, "classifier": Classifier})
