@@ -161,6 +161,14 @@ def test_uos_kept_after_power_off_raises(desk: Desk) -> None:
         next(listing)
 
 
+def test_clock_settings_kept_after_power_off_raise(desk: Desk) -> None:
+    with desk.on() as board:
+        maix = board.runtime.importer.builtin("Maix")
+    for call in (maix.utils.gc_heap_size, lambda: maix.utils.gc_heap_size(1), maix.freq.set):
+        with pytest.raises(BoardOffError):
+            call()
+
+
 def test_uos_kept_after_a_reset_raises(desk: Desk) -> None:
     with desk.on() as board:
         uos = board.uos

@@ -8,11 +8,12 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from maixfs.board import firmware
 from maixfs.board.clocks import ModelLoad, StorageTime
 from maixfs.board.power import BoardCrashError, BoardReset
 from maixfs.board.runtime import Runtime
 from maixfs.board.volume import FLASH, SD
-from maixfs.host.files import read_file
+from maixfs.host.files import read_start
 from maixfs.image.boarderrors import BoardError, as_board_error
 from maixfs.nor.errors import NorError
 from maixfs.vfs import ImportStat, VfsError
@@ -164,14 +165,21 @@ class RunResult(NamedTuple):
 def read_script(script: Path | str) -> bytes:
     """Return the text of a script on the host: of the file at a path, or ``script`` itself.
 
-    A ``str`` is a path where such a file exists or it ends in ``.py``, else it is the program.
-    Raises ``BoardError`` for a file that cannot be read or is not UTF-8.
+    A ``str`` is a path if such a file exists or if it ends in ``.py``, else it is source code.
+    Raises ``BoardError`` for a file that cannot be read, is larger than the memory of the board
+    or is not UTF-8.
     """
     if isinstance(script, str) and not _is_path(script):
         return script.encode("utf-8", "surrogatepass")
     path = Path(script)
     with as_board_error():
-        source = read_file(path)
+        # Not by the size in its status: a pipe is a script too, and a device may have no end.
+        source = read_start(path, firmware.RAM_SIZE + 1)
+    if len(source) > firmware.RAM_SIZE:
+        raise BoardError(
+            f"{path} has more than {firmware.RAM_SIZE >> 20} MiB",
+            hint="a script has to fit into the memory of the board",
+        )
     try:
         source.decode()
     except UnicodeDecodeError as reason:
@@ -250,7 +258,7 @@ def _exit_code(error: SystemExit) -> int:
 
 
 def _is_path(text: str) -> bool:
-    """Tell whether ``text`` names a script and is none itself."""
+    """Return True if ``text`` is a path, not source code."""
     if "\n" in text or "\0" in text:
         return False
     if text.endswith(".py"):
@@ -258,4 +266,4 @@ def _is_path(text: str) -> bool:
     try:
         return Path(text).is_file()
     except (OSError, ValueError):
-        return False  # too long for a name, say
+        return False  # too long for a file name, for example

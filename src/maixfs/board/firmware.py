@@ -114,15 +114,20 @@ class FreqFile:
     """The file on the board's SPIFFS; ``say`` takes what the firmware prints about it."""
 
     def __init__(
-        self, fs: Callable[[], SpiffsCore], default: FreqConf, say: Callable[[str], object]
+        self,
+        fs: Callable[[], SpiffsCore],
+        power: Power,
+        default: FreqConf,
+        say: Callable[[str], object],
     ) -> None:
         self._fs = fs
+        self._power = power
         self._default = default
         self._say = say
 
     def load(self) -> FreqConf:
         """Return what the file says; write it with the defaults where it cannot be opened."""
-        with held():
+        with held(self._power):
             try:
                 descriptor = self._fs().open_descriptor(freqconf.NAME, OpenFlag.RDONLY)
             except SpiffsError:
@@ -145,7 +150,7 @@ class FreqFile:
         firmware does not look at that.
         """
         flags = OpenFlag.WRONLY | OpenFlag.CREAT
-        with held():
+        with held(self._power):
             try:
                 descriptor = self._fs().open_descriptor(freqconf.NAME, flags)
             except SpiffsError:

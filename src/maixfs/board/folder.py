@@ -8,12 +8,12 @@ from pathlib import Path
 from maixfs.board.cardslot import make_card
 from maixfs.board.console import Reporter
 from maixfs.host.drafts import clear_drafts, write_file
-from maixfs.host.files import is_protected, make_folder, read_file
+from maixfs.host.files import is_protected, make_folder, read_start
 from maixfs.image.boardconfig import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
 from maixfs.image.boarderrors import BoardError, as_board_error
 from maixfs.image.boardlock import LOCK_NAME, BoardLock
 from maixfs.image.sdconfig import CARD_NAME
-from maixfs.nor.chip import NorChip
+from maixfs.nor.chip import MAX_SIZE, NorChip
 
 # The folder
 
@@ -84,9 +84,14 @@ def _remove(*paths: Path) -> None:
 
 
 def read_dump(path: Path) -> bytes:
-    """Return the bytes of a flash dump; raises ``BoardError``."""
+    """Return the bytes of a flash dump; raises ``BoardError``, also if no chip is that large."""
     with as_board_error():
-        return read_file(path)
+        dump = read_start(path, MAX_SIZE + 1)
+    if len(dump) > MAX_SIZE:
+        raise BoardError(
+            f"{path} has more than {MAX_SIZE >> 20} MiB", hint="no flash chip is larger"
+        )
+    return dump
 
 
 def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> NorChip:

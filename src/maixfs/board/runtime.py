@@ -179,7 +179,7 @@ class Runtime:
     def _read_clocks(self) -> None:
         config, report = self.hardware.config, self.hardware.report
         default = FreqConf(freq_cpu=config.cpu_hz)
-        self.freq_file = FreqFile(lambda: self.volume.fs, default, report.trouble)
+        self.freq_file = FreqFile(lambda: self.volume.fs, self.power, default, report.trouble)
         self.freq = _fitting_heap(self.freq_file.load(), report.trouble)
         if self.hardware.chip.clock is not None:
             self.hardware.chip.clock.bus_hz = firmware_bus_hz(self.freq.freq_cpu)
