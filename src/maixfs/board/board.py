@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 _LOOK = 1e-6
-"""Seconds that pass at a look at the time where nothing else lets it pass."""
+"""Seconds that each reading of the clock adds, so that a loop that polls it ends."""
 
 
 def power_on(
@@ -56,24 +56,23 @@ def power_on(
     timed: bool = False,
     ignore_firmware: bool = False,
 ) -> Board:
-    """Power on the board in ``folder``: everything up to boot.py, as the firmware does it.
+    """Power on the board in ``folder`` and do what the firmware does before boot.py.
 
-    /flash is mounted, and formatted where that fails; what was on it is then kept in a file of
-    the folder. No program runs. ``driver`` (``maixpy``, ``literal``, ``ideal``) takes the place
-    of the configured one. Scripts print to ``stdout`` and read ``stdin``; ``stderr``,
-    ``boot_log`` and ``explain`` are those of ``Reporter``. ``clock`` is the host's unless
-    given; with a ``SteppedClock`` nobody waits for a script's ``sleep``.
+    /flash is mounted. If that fails, it is formatted, after its old contents were saved to a
+    file in the folder. No program runs. ``driver`` (``maixpy``, ``literal``, ``ideal``) replaces
+    the configured one. Scripts print to ``stdout`` and read ``stdin``; ``stderr``, ``boot_log``
+    and ``explain`` are those of ``Reporter``. ``clock`` is the host's by default; with a
+    ``SteppedClock`` a script's ``sleep`` does not wait.
 
-    ``timed`` puts a clock on the flash chip; ``utime`` then counts what storage would have taken
-    on a board and the script's ``sleep``, for which nobody waits, but no time of the processor.
-    With ``ignore_firmware`` the board starts also from firmware that its ROM would not start.
+    ``timed`` attaches a clock to the flash chip. ``utime`` then counts the time that storage
+    takes on a board and the seconds that the script sleeps (without waiting), but no processor
+    time. With ``ignore_firmware`` damaged firmware on the flash is not an error.
 
-    Raises ``BoardConfigError`` for a wrong ``board.toml``, ``BoardBusyError`` where another
-    process has the board or its card, ``BoardError`` for a folder that is no board, a wrong
-    ``flash.bin``, firmware that does not start or a card that cannot be used, ``NorError`` for a
-    driver that there is not.
+    Raises ``BoardConfigError`` for a wrong ``board.toml``, ``BoardBusyError`` if another process
+    uses the board or its card, ``BoardError`` for a folder that is not a board, a wrong
+    ``flash.bin``, a full disk, firmware that does not start or a card that cannot be used, and
+    ``NorError`` for an unknown driver.
     """
-
     place = Path(folder)
     config = BoardConfig.load(place)
     report = Reporter(stderr, boot_log, explain=explain)
@@ -102,14 +101,14 @@ def power_on(
 
 
 def _timed(hardware: Hardware, clock: Clock | None) -> Hardware:
-    """Put a clock on the chip, and let programs see what it and the card's count."""
+    """Attach a clock to the chip, and let programs see the time of chip and card."""
     hardware.chip.clock = DeviceClock(hardware.chip.part)
     stepped = clock or SteppedClock(step=_LOOK)
     return hardware._replace(clock=StorageClock(stepped, hardware.storage_time))
 
 
 def _slot(place: Path, config: BoardConfig, report: Reporter) -> CardSlot:
-    """Return the slot of a board with its card in it."""
+    """Return the slot of a board, with the configured card inserted."""
     slot = CardSlot(lambda error: report.remark(f"the card fails: {error}"))
     card = config.sd.path(place)
     if card is not None:
@@ -118,11 +117,11 @@ def _slot(place: Path, config: BoardConfig, report: Reporter) -> CardSlot:
 
 
 def _keep(place: Path, config: BoardConfig, chip: NorChip, report: Reporter) -> None:
-    """Keep a copy of an area that is about to be formatted."""
+    """Save a copy of an area that is about to be formatted."""
     geometry = config.geometry
-    kept = keep_area(place, chip.peek(geometry.base, geometry.size))
-    if kept is not None:
-        report.remark(f"the old contents of /flash are kept in {kept}")
+    copy = keep_area(place, chip.peek(geometry.base, geometry.size))
+    if copy is not None:
+        report.remark(f"the old contents of /flash are kept in {copy}")
 
 
 # The board
@@ -130,7 +129,7 @@ def _keep(place: Path, config: BoardConfig, chip: NorChip, report: Reporter) -> 
 _Options = ParamSpec("_Options")
 
 MAX_RESETS = 10
-"""How often a script may restart the board in one run, and the board itself at its start."""
+"""Restarts that are allowed in one run of a script, and during one start of the board."""
 
 
 class _Open(Generic[_Options]):
@@ -148,13 +147,13 @@ class _Open(Generic[_Options]):
 
 
 class Board:
-    """A board that is on: made by ``Board.open``, off again at the end of its ``with``.
+    """A board that is powered on: created by ``Board.open``, powered off at the end of ``with``.
 
-    ``board.uos`` is what scripts import under that name, ``board.open`` their ``open``;
-    ``board.run`` restarts the board and runs a program. Power-off is abrupt: data that a
-    program has not closed or flushed is lost, as on the real one.
+    ``board.uos`` is the module that scripts import, ``board.open`` their ``open``. ``board.run``
+    restarts the board and runs a program. Power-off is abrupt, as on a real board: data that a
+    program has not closed or flushed is lost.
 
-    This is no sandbox: a script runs in this process with the rights of its user.
+    This is not a sandbox: a script runs in this process, with the rights of its user.
     """
 
     open = _Open(power_on)
@@ -178,14 +177,14 @@ class Board:
         geometry: Geometry = PRESETS["maixpy"],
         sd: int | PathLike | None = None,
     ) -> BoardConfig:
-        """Make a new board in ``folder`` and return its configuration; it is not powered on.
+        """Create a board in ``folder`` and return its configuration; it is not powered on.
 
-        Its flash is blank, or as in the file ``from_dump`` and blank where that ends.
-        ``flash_size`` in bytes is the dump's size, else the part's, unless given; without a
-        ``part`` the chip is one of that size. ``sd`` is the card in its slot: a new one of so
-        many bytes, one partition of FAT32, in the board's folder; or the image or block device
-        at a path, which stays where it is. Raises ``BoardError``, also where a board is there
-        already, and ``NorError`` for a part that nobody knows.
+        Its flash holds the file ``from_dump``; the rest is blank. ``flash_size`` (bytes) is by
+        default the size of the dump, else that of the part; without ``part`` a chip of that size
+        is chosen. ``sd`` is the card in its slot: a size in bytes creates a card with one FAT32
+        partition in the folder of the board; a path names an image or block device, which stays
+        where it is. Raises ``BoardError``, also if there is a board already, and ``NorError``
+        for an unknown part.
         """
         dump = read_dump(Path(from_dump)) if from_dump is not None else b""
         size = flash_size or len(dump) or (find_part(part) if part else default_part()).size
@@ -202,12 +201,12 @@ class Board:
 
     @staticmethod
     def exists(folder: PathLike) -> bool:
-        """Tell whether ``folder`` is a board's."""
+        """Return True if ``folder`` holds a board."""
         return (Path(folder) / CONFIG_NAME).is_file()
 
     @property
     def config(self) -> BoardConfig:
-        """What the board is made of."""
+        """The contents of ``board.toml``."""
         return self._hardware.config
 
     @property
@@ -217,7 +216,7 @@ class Board:
 
     @property
     def runtime(self) -> Runtime:
-        """The running firmware; raises ``BoardError`` on a board that is off."""
+        """The running firmware; raises ``BoardError`` if the board is powered off."""
         if self._runtime is None:
             raise BoardError(f"{self.folder} is powered off")
         return self._runtime
@@ -229,37 +228,37 @@ class Board:
 
     @property
     def uos(self) -> Uos:
-        """What scripts get by ``import uos``."""
+        """The module that scripts import as ``uos``."""
         return self.runtime.uos
 
     @property
     def spiffs(self) -> SpiffsCore:
-        """The file system on /flash, below the VFS."""
+        """The SPIFFS driver of /flash, below the VFS."""
         return self.runtime.volume.fs
 
     @property
     def sd(self) -> CardSlot:
-        """The card slot; ``sd.card`` is the card in it, ``sd.clock`` its device time."""
+        """The card slot: ``sd.card`` is the inserted card, ``sd.clock`` its device time."""
         return self._hardware.slot
 
     @property
     def storage_time(self) -> StorageTime:
-        """What reads and writes would have taken on the board so far, since it was opened."""
+        """The time of all reads and writes on a real board, since the board was opened."""
         return self._hardware.storage_time()
 
     def insert_sd(
         self, card: PathLike | SdCard | SectorDevice, *, read_only: bool = False
     ) -> None:
-        """Put a card into the slot; the board sees it at ``machine.SDCard.remount()`` or later.
+        """Insert a card; the firmware mounts it at ``machine.SDCard.remount()`` or a restart.
 
-        A path is that of an image or block device, and stays in the slot when the board goes
-        off; ``read_only`` makes it a card that refuses writing. Anything else is in the slot
-        until the board goes off. Raises ``BoardError`` for what is no card and where one is in
-        already, ``BoardBusyError`` where another board uses the image.
+        A path names an image or block device, which stays in the slot after power-off; with
+        ``read_only`` the card refuses writes. A card object leaves the slot at power-off. Raises
+        ``BoardError`` if ``card`` is not a card or the slot is occupied, ``BoardBusyError`` if
+        another board uses the image.
         """
         if self.runtime.hardware.slot.card is not None:
             raise BoardError(
-                f"a card is in the slot of {self.folder} already", hint="take it out first"
+                f"a card is in the slot of {self.folder} already", hint="eject it first"
             )
         if not isinstance(card, str | os.PathLike):
             self.sd.insert_card(card)
@@ -269,8 +268,9 @@ class Board:
         self._keep(keep_inserted(self.config, self.folder, place, read_only=read_only))
 
     def eject_sd(self) -> None:
-        """Pull the card out: everything on it is EIO from now on, also after it was put back
-        until it is mounted again. Raises ``BoardError`` where there is none.
+        """Remove the card; raises ``BoardError`` if the slot is empty.
+
+        Files on it give EIO until a card is mounted again; inserting the card is not enough.
         """
         if self.runtime.hardware.slot.card is None:
             raise no_card(self.folder)
@@ -281,17 +281,17 @@ class Board:
 
     @property
     def started(self) -> Started:
-        """How the last start went."""
+        """The outcome of the last start."""
         return self._started
 
     def run(self, script: Path | str | None = None, *, max_resets: int = MAX_RESETS) -> RunResult:
-        """Start the board and run boot.py, then ``script`` in the place of main.py.
+        """Start the board and run boot.py, then ``script`` instead of main.py.
 
-        ``script`` is a file of the host or a program's text (see ``read_script``); without one
-        main.py runs. Output goes to the console, an exception that nobody caught as well, in
-        the board's words. A board that ran a program before is reset first. Raises
-        ``BoardError`` for a script that cannot be read and for one that restarts the board more
-        than ``max_resets`` times, ``NorError`` where the host's file fails.
+        ``script`` is a file of the host or source code (see ``read_script``); by default main.py
+        runs. Output goes to the console, an uncaught exception too, as MicroPython prints it. A
+        board that has run a program is reset first. Raises ``BoardError`` for a script that
+        cannot be read or that restarts the board more than ``max_resets`` times, ``NorError`` if
+        a file of the host fails.
         """
         source = None if script is None else read_script(script)
         if self._used:
@@ -311,15 +311,18 @@ class Board:
                 )
         raise BoardError(
             f"the program restarted the board {max_resets + 1} times and was stopped",
-            hint="a reset runs boot.py and main.py again: keep it from happening each time",
+            hint="a reset runs boot.py and main.py again: reset only under a condition",
         )
 
     def reset(self) -> None:
-        """Press the reset button: all that lies in RAM alone is gone."""
+        """Press the reset button: everything that is only in RAM is lost."""
         self._power_on(HARD_RESET)
 
     def power_off(self) -> None:
-        """Pull the plug; doing it twice is no error. Raises ``NorError`` where a file failed."""
+        """Cut the power; raises ``NorError`` if a file of the host fails.
+
+        A second call does nothing.
+        """
         self._switch_off()
         self._resources.close()
 
@@ -343,7 +346,7 @@ class Board:
             return RunResult(1)
         try:
             result = run_programs(self.runtime, source)
-            self.runtime.power.check()  # a reset that the script kept to itself comes now
+            self.runtime.power.check()  # a script may have caught the reset: raise it again
         except BoardCrashError as error:
             self._hardware.report.remark(str(error))
             return RunResult(1, error)
@@ -357,16 +360,16 @@ class Board:
     def _power_on(self, cause: int) -> None:
         for _ in range(MAX_RESETS):
             self._switch_off()
-            self.chip.wait()  # the processor's own start takes longer than any erase
+            self.chip.wait()  # the processor starts more slowly than any erase ends
             self._runtime = Runtime(self._hardware, cause, module_factories)
             try:
                 self._started = finish_boot(self._runtime)
             except BoardReset:
-                cause = SOFT_RESET  # a cover file of the card is on the flash now
+                cause = SOFT_RESET  # _boot.py copied a cover file of the card to the flash
             else:
                 return
         self._switch_off()
         raise BoardError(
             f"the board restarted itself {MAX_RESETS} times and was stopped",
-            hint="the cover files of its card do not fit its flash: take them off the card",
+            hint="remove the cover files from its card: they do not fit its flash",
         )

@@ -28,22 +28,22 @@ import gc
 
 gc.collect()
 """
-"""What is written where there is no main.py; the firmware's own draws on the screen instead."""
+"""The main.py that is written if there is none; the firmware's draws on the screen instead."""
 
 _COVERS = {"boot.py": 117, "main.py": 130}
-"""Files of /flash that the card may cover, and the line of ``_boot.py`` that opens each."""
+"""Files of /flash that the card may replace, and the line of ``_boot.py`` that opens each."""
 
 
 class Started(Enum):
-    """How the start went: only a board that is ready runs boot.py and main.py."""
+    """The outcome of a start: only a board that is ``READY`` runs boot.py and main.py."""
 
     READY = "ready"
-    IDE_MODE = "in IDE mode: ide_mode.conf was on its flash, and is removed now"
+    IDE_MODE = "in IDE mode: ide_mode.conf was on its flash and has been removed"
     FAILED = "stuck in _boot.py"
 
 
 def finish_boot(runtime: Runtime) -> Started:
-    """Run ``_boot.py``; print what fails. Raises ``BoardReset`` where it restarts the board."""
+    """Run ``_boot.py`` and print its errors; raises ``BoardReset`` if it restarts the board."""
     runtime.hardware.report.boot("[MaixPy] init end\r\n")
     script = _BootScript(runtime)
     try:
@@ -58,7 +58,7 @@ def finish_boot(runtime: Runtime) -> Started:
 
 
 class _BootScript:
-    """The script, by what it does; ``line`` is where its tracebacks would say that it is."""
+    """The steps of the script; ``line`` is the line number that its traceback would show."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -66,7 +66,7 @@ class _BootScript:
         self.line = 0
 
     def run(self) -> Started:
-        """Take the mark of the IDE, write a main.py where there is none, copy cover files."""
+        """Remove the mark of the IDE, write a missing main.py, copy cover files."""
         if self._take_ide_mark():
             return Started.IDE_MODE
         self._write_main()
@@ -79,7 +79,7 @@ class _BootScript:
         return Started.READY
 
     def _take_ide_mark(self) -> bool:
-        """Remove the mark that the MaixPy IDE leaves; tell whether it was there."""
+        """Remove the file that the MaixPy IDE leaves; return True if it was there."""
         try:
             self._vfs.open(IDE_MARK).close()
         except VfsError:
@@ -89,7 +89,7 @@ class _BootScript:
         return True
 
     def _write_main(self) -> None:
-        """See to it that the current folder, the card's or the flash's, has a main.py."""
+        """Write main.py to the current folder (on the card or the flash) unless it has one."""
         self.line = 101
         if "main.py" in self._vfs.listdir():
             return
@@ -102,8 +102,8 @@ class _BootScript:
             file.close()
         except VfsError:
             self._runtime.hardware.report.remark(
-                f"{self._vfs.getcwd()} has no main.py and none can be written there:"
-                " put one on it, or make room, or let it be written"
+                f"{self._vfs.getcwd()} has no main.py, and writing one failed:"
+                " add a main.py, free space, or remove the write protection"
             )
             raise
 
@@ -114,7 +114,7 @@ class _BootScript:
             return []
 
     def _cover(self, name: str, line: int, *, there: bool) -> None:
-        """Make /flash's ``name`` what the card's cover file is, and restart if it was not."""
+        """Copy the card's cover file to ``name`` on /flash and restart, unless they are equal."""
         old = self._read(f"{FLASH}/{name}", line) if there else ""
         new = self._read(f"{SD}/cover.{name}", line + 2)
         if new == old:
@@ -142,17 +142,16 @@ class _BootScript:
 MAIN = "main.py"
 
 INTERRUPTED = 130
-"""Exit code of a script that Ctrl-C ended, as shells have it."""
+"""Exit code of a script that Ctrl-C ended, as in shells."""
 
 
 class RunResult(NamedTuple):
-    """How a script ended.
+    """The outcome of a script.
 
-    ``exit_code`` is 0 for one that ran to its end, the number that it gave to ``sys.exit`` (1
-    for anything else it gave), 1 after an exception that nobody caught, 130 after Ctrl-C.
-    ``error`` is that exception, a ``BoardCrashError`` where the firmware would hang; ``resets``
-    counts how often the script restarted the board. ``storage_time`` is what flash and card took,
-    ``model_loads`` are the models that were loaded.
+    ``exit_code`` is 0 at the end of the script, the number passed to ``sys.exit`` (1 for any
+    other value), 1 after an uncaught exception, 130 after Ctrl-C. ``error`` is that exception,
+    a ``BoardCrashError`` if the firmware would hang. ``resets`` counts the restarts of the board,
+    ``storage_time`` is the time of flash and card, ``model_loads`` are the loaded models.
     """
 
     exit_code: int = 0
@@ -163,7 +162,7 @@ class RunResult(NamedTuple):
 
 
 def read_script(script: Path | str) -> bytes:
-    """Return the text of a script on the host: of the file at a path, or ``script`` itself.
+    """Return the source code of a script: the contents of a file of the host, or ``script``.
 
     A ``str`` is a path if such a file exists or if it ends in ``.py``, else it is source code.
     Raises ``BoardError`` for a file that cannot be read, is larger than the memory of the board
@@ -185,21 +184,21 @@ def read_script(script: Path | str) -> bytes:
     except UnicodeDecodeError as reason:
         raise BoardError(
             f"{path} is not UTF-8: byte {source[reason.start]:#04x} at offset {reason.start:#x}",
-            hint="save it as UTF-8; MicroPython knows no other encoding",
+            hint="save it as UTF-8, the only encoding of MicroPython",
         ) from reason
     return source
 
 
 def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
-    """Run boot.py from flash, then ``script``, or main.py where that is ``None``.
+    """Run boot.py, then ``script``, or main.py if ``script`` is ``None``.
 
-    main.py runs whatever became of boot.py; where it runs to its end the board stays on for
-    the threads that were started. Raises ``BoardReset`` where anybody asks for it,
-    ``BoardCrashError`` where the firmware would hang, ``NorError`` where the chip's file failed
-    and ``BrokenPipeError`` where the console is gone.
+    main.py runs even if boot.py failed. At its end the board stays on until the threads of the
+    program have ended. Raises ``BoardReset`` if a program resets the board, ``BoardCrashError``
+    if the firmware would hang, ``NorError`` if the file of the chip fails and
+    ``BrokenPipeError`` if the console was closed.
     """
     with runtime.script_errors(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the board warns of nothing
+        warnings.simplefilter("ignore")  # MicroPython has no warnings
         try:
             _run_file(runtime, "boot.py")
             if script is None:
@@ -213,7 +212,7 @@ def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
 
 
 def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:
-    """Stay on until the program's threads are done, or until somebody presses Ctrl-C."""
+    """Wait until the program's threads have ended, or until Ctrl-C."""
     try:
         if runtime.threads is not None and result.error is None:
             runtime.threads.wait()
@@ -224,7 +223,7 @@ def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:
 
 
 def _run_file(runtime: Runtime, name: str) -> RunResult:
-    """Run a file of the current directory; one that is not there is no failure."""
+    """Run a file of the current directory; a missing file is not an error."""
     if runtime.vfs.import_stat(name) is not ImportStat.FILE:
         return RunResult()
     return _run(runtime, name, lambda: runtime.read_source(name))
@@ -240,7 +239,7 @@ def _run(runtime: Runtime, name: str, source: Callable[[], bytes]) -> RunResult:
     except SystemExit as error:
         return RunResult(_exit_code(error), error)
     except KeyboardInterrupt as error:
-        runtime.power.check()  # a thread may have pressed it, to reset the board
+        runtime.power.check()  # a thread interrupts the program if it resets the board
         runtime.print_exception(error)
         return RunResult(INTERRUPTED, error)
     except BaseException as error:

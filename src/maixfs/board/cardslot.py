@@ -33,10 +33,10 @@ OnFailure = Callable[[SectorError], object]
 
 
 class CardImage(FileSectors):
-    """A card's image in a slot: the host's disk is waited for once, when it is closed.
+    """The image of a card in a slot; it is synced to the host's disk only when it is closed.
 
-    ``on_failure`` hears of the first error of the host (a full disk, say): the board's programs
-    see a card that does not answer.
+    ``on_failure`` is called with the first error of the host, such as a full disk: the program
+    on the board only sees a card that does not answer.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class CardImage(FileSectors):
         self._on_failure = on_failure
 
     def sync(self) -> None:
-        """Do nothing: what is written is the host's already, whatever becomes of this process."""
+        """Do nothing: written data is in the host's page cache and survives this process."""
 
     def close(self) -> None:
-        """Have the host keep what was written, and let the file go."""
+        """Sync the file to the host's disk and close it."""
         try:
             super().sync()
         finally:
@@ -60,24 +60,24 @@ class CardImage(FileSectors):
         try:
             return super().peek(sector, count)
         except SectorError as error:
-            self._tell(error)
+            self._report(error)
             raise
 
     def _load(self, offset: int, view: memoryview) -> None:
         try:
             super()._load(offset, view)
         except SectorError as error:
-            self._tell(error)
+            self._report(error)
             raise
 
     def _store(self, offset: int, view: memoryview) -> None:
         try:
             super()._store(offset, view)
         except SectorError as error:
-            self._tell(error)
+            self._report(error)
             raise
 
-    def _tell(self, error: SectorError) -> None:
+    def _report(self, error: SectorError) -> None:
         listener, self._on_failure = self._on_failure, None
         if listener is not None:
             listener(error)
@@ -86,12 +86,12 @@ class CardImage(FileSectors):
 def insert_card(
     folder: PathLike, image: PathLike, *, read_only: bool = False, copy: bool = False
 ) -> BoardConfig:
-    """Put the card image or block device ``image`` into the slot of the board in ``folder``.
+    """Insert the card image or block device ``image`` into the board in ``folder``.
 
-    The board uses the file itself, or with ``copy`` its own ``sd.img``, which is made now.
-    ``read_only`` makes it a card that refuses writing. Nothing is written to ``image``. Raises
-    ``BoardError`` for an image that cannot be used that way and where a card is in the slot,
-    ``BoardBusyError`` where the board or the image is in use.
+    The board uses the file itself; with ``copy`` it uses a copy, which is written to its
+    ``sd.img`` now. With ``read_only`` the card refuses writes. ``image`` is not changed. Raises
+    ``BoardError`` for an unusable image or an occupied slot, ``BoardBusyError`` if the board or
+    the image is in use.
     """
     place, card = Path(folder), Path(image)
     with _switched_off(place) as config:
@@ -104,9 +104,9 @@ def insert_card(
 
 
 def eject_card(folder: PathLike) -> Path:
-    """Take the card out of the slot of the board in ``folder``; return its image, which stays.
+    """Remove the card from the board in ``folder``; return the path of its image, which stays.
 
-    Raises ``BoardError`` where no card is in the slot, ``BoardBusyError`` where the board is on.
+    Raises ``BoardError`` if the slot is empty, ``BoardBusyError`` if the board is powered on.
     """
     place = Path(folder)
     with _switched_off(place) as config:
@@ -118,7 +118,7 @@ def eject_card(folder: PathLike) -> Path:
 
 
 def slot_of_new(folder: Path, sd: int | PathLike | None) -> SdConfig:
-    """Return the slot of a board that is to be made in ``folder``: see ``Board.create``."""
+    """Return the slot of a new board in ``folder``; ``sd`` is the argument of ``Board.create``."""
     if sd is None:
         return SdConfig()
     if isinstance(sd, int):
@@ -129,7 +129,7 @@ def slot_of_new(folder: Path, sd: int | PathLike | None) -> SdConfig:
 
 
 def make_card(path: Path, size: int) -> None:
-    """Make the image of a new card of ``size`` bytes; raises ``BoardError``."""
+    """Create the image of a card of ``size`` bytes; raises ``BoardError``."""
     from maixfs.cards.make import new_card
 
     try:
@@ -141,7 +141,7 @@ def make_card(path: Path, size: int) -> None:
 def keep_inserted(
     config: BoardConfig, folder: Path, card: Path, *, read_only: bool
 ) -> BoardConfig:
-    """Write into ``board.toml`` that the image ``card`` is in the slot; return what it says."""
+    """Write to ``board.toml`` that ``card`` is in the slot; return the new configuration."""
     name = image_name(folder, card)
     changed = replace(config, sd=replace(config.sd, image=name, read_only=read_only))
     changed.save(folder)
@@ -149,14 +149,14 @@ def keep_inserted(
 
 
 def keep_ejected(config: BoardConfig, folder: Path) -> BoardConfig:
-    """Write into ``board.toml`` that the slot is empty; return what it says."""
+    """Write to ``board.toml`` that the slot is empty; return the new configuration."""
     changed = replace(config, sd=replace(config.sd, image=None, read_only=False))
     changed.save(folder)
     return changed
 
 
 def refuse_second(config: BoardConfig, folder: Path) -> None:
-    """Raise ``BoardError`` where a card is in the slot already."""
+    """Raise ``BoardError`` if the slot is occupied."""
     if config.sd.image is not None:
         raise BoardError(
             f"{config.sd.path(folder)} is in the slot of {folder} already",
@@ -173,11 +173,10 @@ def no_card(folder: Path) -> BoardError:
 def opened_card(
     path: Path, *, read_only: bool, on_failure: OnFailure | None = None
 ) -> Iterator[CardImage]:
-    """Open the image of a card, which nobody else may write meanwhile.
+    """Open and lock the image of a card.
 
-    What a killed writer left to be done on it is done first. Raises ``BoardError`` for one that
-    is missing, write-protected or no image of a card and ``BoardBusyError`` where another board
-    uses it.
+    A journal that a killed writer left is completed first. Raises ``BoardError`` for an image
+    that is missing, write-protected or not a card, ``BoardBusyError`` if another board uses it.
     """
     if not read_only and is_protected(path):
         raise BoardError(f"{path} is write-protected", hint="insert it read-only")
@@ -202,7 +201,7 @@ def _finish(path: Path) -> None:
 
 
 def card_over(sectors: SectorDevice, kind: CardKind | None) -> SdCard:
-    """Return the card of ``kind`` that has these sectors; raises ``BoardError``."""
+    """Return a card of ``kind`` with these sectors; raises ``BoardError``."""
     from maixfs.sd.card import SdCard
 
     try:
@@ -213,14 +212,14 @@ def card_over(sectors: SectorDevice, kind: CardKind | None) -> SdCard:
 
 @contextmanager
 def _switched_off(folder: Path) -> Iterator[BoardConfig]:
-    """Have the folder of a board that is off; yield what it is made of."""
-    BoardConfig.load(folder)  # a folder that is no board gets no lock file
+    """Lock the folder of a board, which must be powered off; yield its configuration."""
+    BoardConfig.load(folder)  # do not create a lock file in a folder that is not a board
     with BoardLock(folder):
         yield BoardConfig.load(folder)
 
 
 def _copy(source: FileSectors, folder: Path) -> Path:
-    """Copy a card into ``folder``; what is zero takes no room."""
+    """Copy a card to ``sd.img`` in ``folder``; ranges of zeros become holes."""
     from maixfs.cards.extents import copy_extents, data_extents
     from maixfs.cards.outfile import new_image
 
@@ -242,42 +241,41 @@ def _copy(source: FileSectors, folder: Path) -> Path:
 
 
 class CardSlot:
-    """A slot, empty at first; it closes the image of the card that leaves it.
+    """The slot of a powered board; it closes the image of a card that is removed.
 
-    ``clock`` counts the time of reads and writes, nanoseconds since the board was opened.
-    ``on_failure`` hears where the host's file of a card fails.
+    ``clock`` counts the time of reads and writes, in nanoseconds since the board was opened.
+    ``on_failure`` is called with the first error of a card's image on the host.
     """
 
     def __init__(self, on_failure: OnFailure | None = None) -> None:
         self.clock = SdClock()
         self._on_failure = on_failure
-        self._slot: SdSlot | None = None  # made for the first card: many boards have none
+        self._slot: SdSlot | None = None  # created for the first card: many boards have none
         self._holding = ExitStack()
 
     @property
     def card(self) -> SdCard | None:
-        """The card that is in."""
+        """The inserted card."""
         return None if self._slot is None else self._slot.card
 
     @property
     def device(self) -> SlotDevice | None:
-        """The card as the firmware reads and writes it; ``None`` before it was started."""
+        """The card as the firmware reads and writes it; ``None`` before its initialisation."""
         return None if self._slot is None else self._slot.device
 
     def init(self) -> SlotDevice:
-        """Start the card as the firmware does; an earlier ``device`` fails from now on.
+        """Initialise the card as the firmware does; an earlier ``device`` fails from now on.
 
-        Raises ``SdError`` where no card is in or the firmware gives it up.
+        Raises ``SdError`` if the slot is empty or the initialisation fails.
         """
         if self._slot is None:
             raise SdError("no card is in the slot")
         return self._slot.init()
 
     def insert_image(self, path: Path, config: SdConfig) -> None:
-        """Put in the card that is in a file or a block device, as ``config`` has it.
+        """Insert the card in an image file or block device, with the settings of ``config``.
 
-        Raises ``BoardError`` for an image that cannot be used and ``BoardBusyError`` for one
-        that another board uses.
+        Raises ``BoardError`` for an unusable image, ``BoardBusyError`` if another board uses it.
         """
         with ExitStack() as holding:
             opened = opened_card(path, read_only=config.read_only, on_failure=self._on_failure)
@@ -286,7 +284,7 @@ class CardSlot:
             self._holding = holding.pop_all()
 
     def insert_card(self, card: SdCard | SectorDevice, kind: CardKind | None = None) -> None:
-        """Put in a card, or one of ``kind`` over sectors; raises ``BoardError``."""
+        """Insert a card, or a card of ``kind`` with these sectors; raises ``BoardError``."""
         from maixfs.sd.card import SdCard
         from maixfs.sd.slot import SdSlot
 
@@ -295,13 +293,13 @@ class CardSlot:
         self._slot.insert(card if isinstance(card, SdCard) else card_over(card, kind))
 
     def eject(self) -> None:
-        """Pull the card out, if there is one, and close its image."""
+        """Remove the card, if there is one, and close its image."""
         if self._slot is not None:
             self._slot.remove()
         self._holding.close()
 
     def close(self) -> None:
-        """Let go of the card's image: the board is off."""
+        """Remove the card: the board is powered off."""
         self.eject()
 
 
@@ -309,9 +307,9 @@ class CardSlot:
 
 
 class CardPort:
-    """The driver of ``slot`` as the firmware has it in RAM.
+    """The state of the firmware's card driver, kept from one initialisation to the next.
 
-    ``active`` says that the last start of a card went well, ``sectors`` how large it was.
+    ``active`` is True if the last initialisation succeeded, ``sectors`` the size that it found.
     """
 
     def __init__(self, slot: CardSlot) -> None:
@@ -320,9 +318,9 @@ class CardPort:
         self.sectors = 0
 
     def init(self) -> SlotDevice:
-        """Start the card anew; raises ``SdError`` where none answers as the firmware expects.
+        """Initialise the card; raises ``SdError`` if no card answers as the firmware expects.
 
-        What an earlier start gave fails from now on.
+        Devices of earlier initialisations fail from now on.
         """
         self.active = False
         device = self._slot.init()
@@ -331,7 +329,7 @@ class CardPort:
         return device
 
     def power_on(self) -> bool:
-        """Start the card that is in use once more; tell whether there is one and it answered."""
+        """Initialise the card in use again; return True if there is one and it answers."""
         device = self._slot.device
         if not self.active or device is None:
             self.active = False
@@ -343,5 +341,5 @@ class CardPort:
         return self.active
 
     def power_off(self) -> None:
-        """Take it that no card is there, until the next start; a mounted one goes on working."""
+        """Forget the card until the next initialisation; a mounted volume goes on working."""
         self.active = False

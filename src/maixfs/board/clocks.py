@@ -15,17 +15,17 @@ from maixfs.nor.clock import SECOND
 
 
 class Clock(Protocol):
-    """Where a script's ``utime`` gets its time from."""
+    """The source of time of a script's ``utime``."""
 
     def now(self) -> float:
-        """Return seconds since some fixed moment; it never goes back."""
+        """Return seconds since some fixed moment; they never decrease."""
 
     def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` go by."""
+        """Let ``seconds`` pass."""
 
 
 class HostClock:
-    """The host's own time: a script that sleeps really sleeps."""
+    """The time of the host: a script that sleeps waits."""
 
     def now(self) -> float:
         """Return the host's monotonic time in seconds."""
@@ -37,10 +37,9 @@ class HostClock:
 
 
 class SteppedClock:
-    """Time that passes only while a script sleeps; nobody waits.
+    """Time that passes only while a script sleeps; the host does not wait.
 
-    ``step`` seconds are added at each look, so that a script which polls the clock in a loop
-    comes to an end.
+    Each reading adds ``step`` seconds, so that a script that polls the clock in a loop ends.
     """
 
     def __init__(self, start: float = 0.0, step: float = 0.0) -> None:
@@ -48,17 +47,17 @@ class SteppedClock:
         self._step = step
 
     def now(self) -> float:
-        """Return the seconds that have passed so far."""
+        """Return the seconds that have passed, and add one step."""
         self._seconds += self._step
         return self._seconds
 
     def sleep(self, seconds: float) -> None:
-        """Put the clock on by ``seconds``."""
+        """Advance the clock by ``seconds``."""
         self._seconds += seconds
 
 
 class PoweredClock:
-    """A clock for programs that run only while ``power`` lasts: later it raises what that does."""
+    """A clock that works only while ``power`` is on; afterwards it raises what that raises."""
 
     def __init__(self, clock: Clock, power: Power) -> None:
         self._clock = clock
@@ -70,7 +69,7 @@ class PoweredClock:
         return self._clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` go by."""
+        """Let ``seconds`` pass."""
         self._power.check()
         self._clock.sleep(seconds)
         self._power.check()
@@ -79,13 +78,13 @@ class PoweredClock:
 # The calendar
 
 EPOCH = datetime(2000, 1, 1)
-"""MicroPython counts seconds from here; the firmware sets its RTC to this moment."""
+"""The epoch of MicroPython; the firmware sets its RTC to this moment at each start."""
 
 DateTuple = tuple[int, int, int, int, int, int, int, int]
 
 
 class Rtc:
-    """Seconds since the epoch, run by ``clock`` from power-on or from the last ``set``."""
+    """The calendar of a board: it starts on 1 January 2000 at every power-on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -97,7 +96,7 @@ class Rtc:
         return int(self._clock.now() + self._offset)
 
     def set(self, moment: datetime) -> None:
-        """Put the calendar to ``moment``."""
+        """Set the calendar to ``moment``."""
         self._offset = (moment - EPOCH).total_seconds() - self._clock.now()
 
     def now(self) -> DateTuple:
@@ -106,7 +105,7 @@ class Rtc:
         return (*moment[:6], (moment[6] + 1) % 7, moment[7])
 
     def fat_time(self) -> tuple[int, int]:
-        """Return the calendar as the date and the time of a FAT entry; after 2107 its last."""
+        """Return date and time as two words of a FAT entry; after 2107 the latest values."""
         try:
             return pack_time(*date_of(self.seconds)[:6])
         except OverflowError:
@@ -124,9 +123,9 @@ def date_of(seconds: int) -> DateTuple:
 
 
 def seconds_of(date: Sequence[int]) -> int:
-    """Return seconds since 2000 of a date whose fields may run over, as ``mktime`` takes it.
+    """Return seconds since 2000; as in ``mktime``, fields of the date may be out of range.
 
-    Raises ``OverflowError`` for a date that no calendar holds.
+    Raises ``OverflowError`` for a date outside the years 1 to 9999.
     """
     year, month, day, hour, minute, second = date[:6]
     year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
@@ -142,30 +141,30 @@ def seconds_of(date: Sequence[int]) -> int:
 
 
 class StorageTime(NamedTuple):
-    """Device time in nanoseconds: of the flash, where its chip has a clock, and of the card."""
+    """Device time in nanoseconds, of flash and card; 0 for a flash chip without a clock."""
 
     flash: int
     sd: int
 
     @property
     def total(self) -> int:
-        """Both: one processor waits for either."""
+        """The sum: the processor waits for both."""
         return self.flash + self.sd
 
     def since(self, before: StorageTime) -> StorageTime:
-        """Return what came after ``before``."""
+        """Return the time that has passed since ``before``."""
         return StorageTime(self.flash - before.flash, self.sd - before.sd)
 
 
 class ModelLoad(NamedTuple):
-    """A model that a program loaded, and what reading it took."""
+    """A model that a program loaded, and the time that reading it took."""
 
     function: str
     """``load`` or ``load_flash``."""
     source: int | str
-    """The flash address or the path that ``kpu.load`` or its like was given."""
+    """The flash address or the path, the argument of the function."""
     size: int
-    """Bytes of the model."""
+    """Size of the model in bytes."""
     time: StorageTime
 
     @property
@@ -178,8 +177,7 @@ class ModelLoad(NamedTuple):
 class StorageClock:
     """The time of a board that only sleeps and waits for its storage.
 
-    It is what ``clock`` counts and what ``storage`` took meanwhile; the time that the processor
-    needs for a program is not known here.
+    It is the sum of ``clock`` and the storage time; the processor takes no time.
     """
 
     def __init__(self, clock: Clock, storage: Callable[[], StorageTime]) -> None:
@@ -187,7 +185,7 @@ class StorageClock:
         self._storage = storage
 
     def now(self) -> float:
-        """Return the seconds that have passed so far."""
+        """Return the seconds of clock and storage."""
         return self._clock.now() + self._storage().total / SECOND
 
     def sleep(self, seconds: float) -> None:

@@ -23,26 +23,26 @@ _NEWER: dict[type[ast.AST], str] = {
     ast.Match: "a match statement",
     ast.MatMult: "the operator @",
 }
-"""Syntax that CPython takes and the firmware's MicroPython 1.11 refuses."""
+"""Syntax of CPython that MicroPython 1.11 refuses."""
 
 
 HANDLED = "__handled__"
-"""The built-in function that scripts call, unseen, at the start of each handler."""
+"""Name of the function that is called at the start of each handler of a script."""
 
 
 def compile_script(source: bytes, file_name: str, mode: str = "exec") -> CodeType:
-    """Compile a script that stands in ``file_name``, or an expression (``mode`` ``eval``).
+    """Compile the script ``file_name``, or an expression (``mode`` ``eval``).
 
-    Each ``except`` and ``finally`` calls ``__handled__`` first: that is where the board decides
-    what a script may see of an exception, and whether it runs on at all.
+    Each ``except`` and ``finally`` calls ``__handled__`` first. There the board replaces the
+    text of an exception, and stops a script that handles its own reset.
 
-    Raises ``SyntaxError`` (with ``tree`` where only the compiler objected), also for text that
-    is no UTF-8 or holds a zero byte; ``RecursionError`` or ``MemoryError`` where it is nested
-    too deep.
+    Raises ``SyntaxError`` (with an attribute ``tree`` if the parser accepted the text), also for
+    text that is not UTF-8 or holds a zero byte; ``RecursionError`` or ``MemoryError`` for text
+    that is nested too deeply.
     """
     text = _text(source, file_name)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the board's compiler warns of nothing
+        warnings.simplefilter("ignore")  # MicroPython's compiler has no warnings
         tree: Any = ast.parse(text, file_name, mode)
         _watch_handlers(tree)
         try:
@@ -62,15 +62,15 @@ def _watch_handlers(tree: ast.AST) -> None:
 
 
 def _call_first(body: list[ast.stmt]) -> None:
-    """Put the call of ``__handled__`` at the start of ``body``, in the same line."""
+    """Insert a call of ``__handled__`` at the start of ``body``, with the same line number."""
     call = ast.Expr(ast.Call(ast.Name(HANDLED, ast.Load()), [], []))
     body.insert(0, ast.fix_missing_locations(ast.copy_location(call, body[0])))
 
 
 def newer_syntax(source: bytes) -> list[str]:
-    """Return a sentence for each kind of syntax that only a newer MicroPython has.
+    """Return a sentence for each kind of syntax that MicroPython 1.11 does not have.
 
-    A text that does not compile at all yields none.
+    The list is empty for text that CPython does not compile either.
     """
     try:
         tree = ast.parse(source.decode(), "")
@@ -90,7 +90,7 @@ def newer_syntax(source: bytes) -> list[str]:
 
 
 def _text(source: bytes, file_name: str) -> str:
-    """Decode a script; what the decoder refuses is a syntax error of that line."""
+    """Decode a script; bytes that are not UTF-8 are a syntax error of their line."""
     try:
         text = source.decode()
     except UnicodeDecodeError as reason:
@@ -111,10 +111,10 @@ _Names = dict[str, Any] | None
 
 
 class Executor:
-    """Runs code where MicroPython runs it: among the names of the module or class that asks.
+    """Runs code in the namespace of the calling module or class, as MicroPython does.
 
-    A function's own variables are not among them. ``builtins`` are the script's, ``opener``
-    is its ``open``.
+    The local variables of a function are not visible to the code. ``builtins`` are those of the
+    script, ``opener`` is its ``open``.
     """
 
     def __init__(self, builtins: dict[str, Any], opener: Callable[..., Any]) -> None:
@@ -122,7 +122,7 @@ class Executor:
         self._open = opener
 
     def exec(self, code: str | bytes | CodeType, /, *names: _Names) -> None:
-        """Run statements, among the names of one or two dictionaries where they are given."""
+        """Run statements; one or two dictionaries replace the namespace of the caller."""
         self._run(compiled(code), sys._getframe(1), *names)
 
     def eval(self, code: str | bytes | CodeType, /, *names: _Names) -> Any:
@@ -143,7 +143,8 @@ class Executor:
             globals_ = asking.f_globals
             if locals_ is None:
                 locals_ = globals_ if is_function else asking.f_locals
-        # Lent, so that a script does not find them in a dictionary of its own afterwards.
+        # CPython looks for the built-in names in globals_, but a script must not find them in its
+        # dictionary afterwards: they are removed again.
         lent = "__builtins__" not in globals_
         if lent:
             globals_["__builtins__"] = self._builtins
@@ -157,10 +158,10 @@ class Executor:
 def compiled(
     code: str | bytes | CodeType, file_name: str = "<string>", mode: str = "exec"
 ) -> CodeType:
-    """Return the code of a text (``compile``); code that is compiled already is taken as it is.
+    """Return the code object of a text (``compile``); a code object is returned unchanged.
 
-    ``mode`` is ``exec`` or ``eval``; ``single`` is ``exec``. Raises ``ValueError`` for another
-    and ``TypeError`` for what is no text.
+    ``mode`` is ``exec``, ``eval`` or ``single``, which means ``exec``. Raises ``ValueError`` for
+    another mode and ``TypeError`` if ``code`` is not text.
     """
     if isinstance(code, CodeType):
         return code

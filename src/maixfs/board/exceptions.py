@@ -155,7 +155,7 @@ RULES: tuple[tuple[type[BaseException], str, str], ...] = (
     (OverflowError, r"cannot convert float infinity to integer", "can't convert inf to int"),
     (RuntimeError, r"No active exception to reraise", "no active exception to reraise"),
 )
-"""Class, message as CPython has it, message of the board; the first that fits holds."""
+"""Class, pattern of CPython's message, message of the board; the first match counts."""
 
 OPERATORS = {
     "+": "__add__",
@@ -178,7 +178,7 @@ OPERATORS = {
     "-=": "__isub__",
     "*=": "__imul__",
 }
-"""Operator to the name that the board has for it."""
+"""Operator to the method name that the board's message shows."""
 
 COMPILER_WORDS: tuple[tuple[str, str], ...] = (
     (r"cannot assign to .*|illegal target for annotation.*", "can't assign to expression"),
@@ -204,7 +204,7 @@ COMPILER_WORDS: tuple[tuple[str, str], ...] = (
         "identifier redefined as global",
     ),
 )
-"""Of a syntax error, as CPython begins it: what the board's compiler says."""
+"""Pattern of the start of CPython's syntax error, message of the board's compiler."""
 
 
 _OPERANDS = re.compile(
@@ -214,7 +214,7 @@ _OPERANDS = re.compile(
 
 
 def firmware_words(error: BaseException, text: str) -> str:
-    """Return the message of one of CPython's exceptions as the board would put it."""
+    """Return the board's message for an exception of CPython with the message ``text``."""
     for kind, pattern, words in RULES:
         if isinstance(error, kind) and re.fullmatch(pattern, text):
             return re.sub(f"^{pattern}$", words, text)
@@ -228,7 +228,7 @@ def firmware_words(error: BaseException, text: str) -> str:
 
 
 def syntax_words(error: SyntaxError) -> str:
-    """Return the message of a syntax error; the board's parser has three, its compiler more."""
+    """Return the board's message for a syntax error of its parser or compiler."""
     text = str(error.msg)
     if isinstance(error, TabError) or "unindent" in text:
         return "unindent doesn't match any outer indent level"
@@ -241,7 +241,7 @@ def syntax_words(error: SyntaxError) -> str:
 
 
 def scope_of(error: SyntaxError) -> str | None:
-    """Return the block that the board's compiler names, or ``None`` for its parser's errors."""
+    """Return the block that the board's compiler names, ``None`` for an error of its parser."""
     if syntax_words(error) in ("invalid syntax", "unexpected indent") or isinstance(
         error, IndentationError
     ):
@@ -287,17 +287,17 @@ EXCEPTIONS = (
     "ValueError",
     "ZeroDivisionError",
 )
-"""The exceptions that MicroPython 1.11 has; CPython's others show as the nearest of these."""
+"""Exceptions of MicroPython 1.11; others of CPython show as the nearest base class here."""
 
 ScriptFrame = Callable[[FrameType], bool]
-"""Tells whether a frame runs a script's code (and not the host's)."""
+"""Returns True if a frame runs code of a script, not of the host."""
 
 
 def exception_name(error: BaseException) -> str:
-    """Return the name of the class that the board would have raised.
+    """Return the name of the class that the board raises.
 
-    An error of a chip, a card or a driver is an ``OSError`` on the host only: the program cannot
-    catch it by that name.
+    An error of a chip, a card or a driver core is an ``OSError`` only for the host: a program
+    cannot catch it by that name.
     """
     if isinstance(error, IndentationError) and syntax_words(error) == "invalid syntax":
         return "SyntaxError"  # CPython calls a missing block an indentation error
@@ -310,11 +310,11 @@ def exception_name(error: BaseException) -> str:
 
 
 def exception_text(error: BaseException) -> str:
-    """Return what ``print(error)`` shows on the board."""
+    """Return the text that ``print(error)`` shows on the board."""
     if isinstance(error, SyntaxError):
         return syntax_words(error)
     if isinstance(error, MaixfsOSError):
-        return str(error)  # its number is the host's
+        return str(error)  # its errno is a number of the host, not of the board
     if isinstance(error, OSError) and (number := errno_of(error)) is not None:
         name = ERRORCODE.get(number)
         return f"[Errno {number}] {name}" if name else str(number)
@@ -326,7 +326,7 @@ def exception_text(error: BaseException) -> str:
 
 
 def reword(error: BaseException | None) -> None:
-    """Put the board's words into an exception of CPython's, for whoever looks at it next."""
+    """Replace the message of an exception of CPython by that of the board."""
     if error is not None and len(error.args) == 1 and isinstance(error.args[0], str):
         words = firmware_words(error, error.args[0])
         if words != error.args[0]:
@@ -334,9 +334,9 @@ def reword(error: BaseException | None) -> None:
 
 
 def errno_of(error: OSError) -> int | None:
-    """Return the number of an ``OSError``, or ``None`` where its one argument is none.
+    """Return the number of an ``OSError``, ``None`` if its argument is not a number.
 
-    An error of the host carries a text besides, which no board would show.
+    An error of the host has a text besides the number, which a board does not show.
     """
     foreign = type(error) is not OSError and _of_the_host(type(error))
     if (len(error.args) == 1 or foreign) and type(error.args[0]) is int:
@@ -345,7 +345,7 @@ def errno_of(error: OSError) -> int | None:
 
 
 def format_exception(error: BaseException, is_script: ScriptFrame) -> str:
-    """Return the lines that the board prints for an exception nobody caught."""
+    """Return the lines that the board prints for an uncaught exception."""
     places = [*_places(error.__traceback__, is_script)]
     if isinstance(error, SyntaxError) and error.filename:
         places.append(_syntax_place(error))
@@ -356,7 +356,7 @@ def format_exception(error: BaseException, is_script: ScriptFrame) -> str:
 
 
 def _places(trace: TracebackType | None, is_script: ScriptFrame) -> Iterator[str]:
-    """Yield one line per script frame; the host's own frames are nobody's business here."""
+    """Yield one line for each frame of a script; frames of the host are left out."""
     while trace is not None:
         frame = trace.tb_frame
         if is_script(frame):
@@ -366,13 +366,13 @@ def _places(trace: TracebackType | None, is_script: ScriptFrame) -> Iterator[str
 
 
 def _syntax_place(error: SyntaxError) -> str:
-    """Return the line of a syntax error: found by the parser, it has no block name."""
+    """Return the line of a syntax error; the parser's errors do not name a block."""
     scope = scope_of(error)
     block = f", in {scope}" if scope else ""
     return f'  File "{error.filename}", line {error.lineno or 1}{block}\n'
 
 
 def _of_the_host(kind: type[BaseException]) -> bool:
-    """Tell whether CPython or one of its modules made the class, and not a script."""
+    """Return True if the class belongs to CPython or one of its modules, not to a script."""
     module = sys.modules.get(kind.__module__)
     return getattr(module, kind.__name__, None) is kind

@@ -32,13 +32,13 @@ MACHINE = "Sipeed_M1 with kendryte-k210"
 """``uos.uname().machine``: the same on all boards, whatever their name."""
 
 CPU_HZ = freqconf.CPU_DEFAULT
-"""CPU clock at first power-on, Hz."""
+"""CPU clock at the first power-on, Hz."""
 
 GC_HEAP_FALLBACK = freqconf.HEAP_FALLBACK
 """Bytes of the heap when the one asked for does not fit into the memory."""
 
 PLL2_HZ = 45_158_400
-"""Clock of the third PLL, Hz; the firmware sets it and never asks."""
+"""Clock of the third PLL, Hz; the firmware sets it and never reads it."""
 
 RAM_SIZE = freqconf.RAM_SIZE
 """General memory of a K210 in bytes (data sheet: 6 MiB, besides 2 MiB for the KPU)."""
@@ -51,7 +51,7 @@ FIRMWARE_RAM = freqconf.FIRMWARE_RAM
 
 
 class SystemMemory:
-    """So much as firmware and MicroPython's heap of ``gc_heap`` bytes leave, an estimate."""
+    """An estimate of the memory that firmware and a heap of ``gc_heap`` bytes leave."""
 
     def __init__(self, gc_heap: int) -> None:
         self._whole = memory_budget(gc_heap=gc_heap)
@@ -59,22 +59,22 @@ class SystemMemory:
 
     @property
     def free(self) -> int:
-        """Bytes that nobody holds."""
+        """Bytes that are not in use."""
         return max(0, self._whole - self._taken)
 
     def take(self, size: int) -> None:
-        """Hold ``size`` bytes more, or fewer for a negative number."""
+        """Allocate ``size`` bytes; a negative number frees them."""
         self._taken += size
 
 
 # Raw flash
 
 ADDRESS_BITS = 24
-"""Bits of an address in a read command; what is above them is not sent."""
+"""Bits of an address in a read command; higher bits are not sent."""
 
 
 class RawFlash:
-    """Reads through the driver ``flash`` over ``chip`` while the board has power."""
+    """Reads of the flash by address, through the driver ``flash`` of ``chip``."""
 
     def __init__(self, flash: NorDevice, chip: NorChip, power: Power) -> None:
         self._flash = flash
@@ -82,11 +82,11 @@ class RawFlash:
         self._power = power
 
     def start(self, address: int) -> int:
-        """Return where on the chip a read at ``address`` begins; past its end it starts again."""
+        """Return the chip address for ``address``, which wraps at the end of the chip."""
         return address % (1 << ADDRESS_BITS) % self._flash.size
 
     def read(self, address: int, length: int) -> bytes:
-        """Return ``length`` bytes, around the end of the chip where they reach it."""
+        """Return ``length`` bytes; a read past the end of the chip goes on at its start."""
         start, size = self.start(address), self._flash.size
         with held(self._power):
             data = self._flash.read(start, min(length, size - start))
@@ -98,7 +98,7 @@ class RawFlash:
         return bytes(whole)
 
     def view(self, address: int, length: int) -> memoryview:
-        """Return up to ``length`` bytes, not past the chip's end, unseen by its clock."""
+        """Return up to ``length`` bytes, to the end of the chip at most; no time is charged."""
         start = self.start(address)
         length = min(length, self._flash.size - start)
         window = self._chip.window()
@@ -111,7 +111,7 @@ class RawFlash:
 
 
 class FreqFile:
-    """The file on the board's SPIFFS; ``say`` takes what the firmware prints about it."""
+    """``/freq.conf`` on the SPIFFS; ``say`` receives what the firmware prints about it."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class FreqFile:
         self._say = say
 
     def load(self) -> FreqConf:
-        """Return what the file says; write it with the defaults where it cannot be opened."""
+        """Return the contents of the file; write the defaults if it cannot be opened."""
         with held(self._power):
             try:
                 descriptor = self._fs().open_descriptor(freqconf.NAME, OpenFlag.RDONLY)
@@ -144,10 +144,9 @@ class FreqFile:
         return FreqConf.unpack(data, self._default)
 
     def save(self, config: FreqConf) -> bool:
-        """Write the record over the file's first bytes; tell whether it went in.
+        """Write the record over the first bytes of the file; return True if the write succeeds.
 
-        Whether its last page reached the flash shows only when the file is closed, and the
-        firmware does not look at that.
+        The last page is written when the file is closed. The firmware ignores errors there.
         """
         flags = OpenFlag.WRONLY | OpenFlag.CREAT
         with held(self._power):

@@ -75,15 +75,16 @@ FUNCTIONS = (
     "type",
     "zip",
 )
-"""Functions and types that are CPython's own; the rest is made by ``namespace``."""
+"""Functions and types that are taken from CPython; ``make_namespace`` adds the others."""
 
 
 def make_namespace(
     console: Console, opener: Callable[..., Any], check_power: Callable[[], object]
 ) -> dict[str, Any]:
-    """Return a script's ``builtins`` but for what needs the importer.
+    """Return the built-in names of a script, without those that need the importer.
 
-    ``check_power`` is asked wherever a script handles an exception: what it raises replaces it.
+    ``check_power`` is called when a script handles an exception; an exception that it raises
+    replaces the handled one.
     """
 
     def handled() -> None:
@@ -113,12 +114,12 @@ def make_namespace(
 
 
 def _const(value: Any) -> Any:
-    """Return ``value``: the board's parser knows ``X = const(...)`` without an import."""
+    """Return ``value``: MicroPython's parser accepts ``X = const(...)`` without an import."""
     return value
 
 
 class _ConsoleNames:
-    """The built-in functions that speak to the console."""
+    """The built-in functions that use the console."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -132,7 +133,7 @@ class _ConsoleNames:
             send(file, text)
 
     def input(self, prompt: Any = "") -> str:
-        """Ask for a line; raises ``EOFError`` where no more comes."""
+        """Read a line; raises ``EOFError`` at the end of the input."""
         if prompt != "":
             self._console.write(_text(prompt))
         self._console.output.flush()
@@ -143,25 +144,25 @@ class _ConsoleNames:
 
 
 def _text(value: Any) -> str:
-    """Return ``str(value)``; of an exception, MicroPython's text."""
+    """Return ``str(value)``, for an exception MicroPython's text."""
     if isinstance(value, BaseException) and not isinstance(type(value).__str__, FunctionType):
         return exception_text(value)
     return str(value)
 
 
 def _repr(value: Any, /) -> str:
-    """Return ``repr(value)``; of an exception, MicroPython's."""
+    """Return ``repr(value)``, for an exception MicroPython's."""
     if isinstance(value, BaseException) and not isinstance(type(value).__repr__, FunctionType):
         return f"{exception_name(value)}{value.args!r}"
     return repr(value)
 
 
 def _build_class(body: Any, name: str, /, *bases: Any, **options: Any) -> Any:
-    """Make a class that shows its bare name: MicroPython knows none of its module."""
-    made = builtins.__build_class__(body, name, *bases, **options)
-    if isinstance(made, type):
-        made.__module__, made.__qualname__ = "builtins", name
-    return made
+    """Create a class that shows its bare name: in MicroPython a class has no module."""
+    built = builtins.__build_class__(body, name, *bases, **options)
+    if isinstance(built, type):
+        built.__module__, built.__qualname__ = "builtins", name
+    return built
 
 
 # help
@@ -171,14 +172,14 @@ _WIDTH = 18
 
 
 class Helper:
-    """The function ``help`` of a board with these ``modules``."""
+    """The function ``help``; ``modules`` are the names of the built-in modules."""
 
     def __init__(self, console: Console, modules: Iterable[str]) -> None:
         self._console = console
         self._modules = sorted(modules)
 
     def __call__(self, item: Any = None, /) -> None:
-        """Print what ``item`` is and what it has; ``"modules"`` prints their names."""
+        """Print an object's type and attributes; ``"modules"`` prints the names of modules."""
         if item is None:
             self._console.write(
                 "A virtual MaixPy board. help(object) lists what an object has,"
@@ -193,7 +194,7 @@ class Helper:
                     self._console.write(f"  {name} -- {_shown(getattr(item, name, None))}\n")
 
     def _print_modules(self) -> None:
-        """Print the names column by column, as the firmware does."""
+        """Print the names in columns, as the firmware does."""
         rows = -(-len(self._modules) // _COLUMNS)
         for row in range(rows):
             line = "".join(f"{name:<{_WIDTH}}" for name in self._modules[row::rows])
@@ -202,7 +203,7 @@ class Helper:
 
 
 def _shown(value: Any) -> str:
-    """Return ``value`` as the board shows it: its functions and types have no address."""
+    """Return ``value`` as the board shows it: functions and types without an address."""
     if isroutine(value):
         return "<function>"
     return f"<class '{value.__name__}'>" if isinstance(value, type) else str(value)

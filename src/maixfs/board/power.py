@@ -1,7 +1,7 @@
-"""The end of a board's time in power, by reset, switch or crash: what is left of it stops.
+"""The power of a board, and the exceptions that end a program without power.
 
-All exceptions here are a ``GeneratorExit`` as well: a generator that Python ends with a file open
-in it must be able to die without a complaint on the host's stderr.
+All of them are a ``GeneratorExit`` too. Python closes a generator of a dropped board with one, and
+an exception of another class from its ``finally`` would be printed on the host's stderr.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from maixfs.image.boarderrors import BoardError
 
 
 class BoardReset(GeneratorExit):
-    """The script pressed reset: the board starts again from nothing but its flash.
+    """A script reset the board, which starts again from its flash.
 
-    It is no ``Exception``, so that a script which catches all of those does not catch it.
+    It is not an ``Exception``: a script that catches every ``Exception`` does not catch it.
     """
 
 
 class BoardOffError(BoardError, GeneratorExit):
-    """Something is used after the power that it lived on went off."""
+    """An object of a board is used after power-off or a reset."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -30,9 +30,9 @@ class BoardOffError(BoardError, GeneratorExit):
 
 
 class BoardCrashError(BoardError, GeneratorExit):
-    """The firmware does not survive what a program asked of it: a board hangs until it is reset.
+    """A call of a program makes the firmware crash: a real board hangs until it is reset.
 
-    ``reason`` says what it would do, as in "kpu.load copies more than there is memory".
+    ``reason`` says why, for example "kpu.load copies more than there is memory".
     """
 
     def __init__(self, reason: str) -> None:
@@ -41,26 +41,26 @@ class BoardCrashError(BoardError, GeneratorExit):
 
 
 class Power:
-    """One time of being on: made at each start, over with a reset or when the board goes off."""
+    """The power of one start of a board; it ends with a reset, a crash or power-off."""
 
     def __init__(self) -> None:
         self._end: Callable[[], BaseException] | None = None
 
     def cut(self) -> None:
-        """Reset from within a program: raises ``BoardReset``, now and at all that follows."""
+        """Reset the board: raises ``BoardReset``, and so does every later ``check``."""
         self._end = BoardReset
         self.check()
 
     def crash(self, reason: str) -> NoReturn:
-        """Hang from within a program: raises ``BoardCrashError``, now and at all that follows."""
+        """Crash the firmware: raises ``BoardCrashError``, and so does every later ``check``."""
         self._end = lambda: BoardCrashError(reason)
         raise BoardCrashError(reason)
 
     def off(self) -> None:
-        """Go off: from now on ``check`` raises ``BoardOffError``."""
+        """Switch off: every later ``check`` raises ``BoardOffError``."""
         self._end = BoardOffError
 
     def check(self) -> None:
-        """Raise what ended the power, if it ended."""
+        """Raise the exception that ended the power; do nothing while it is on."""
         if self._end is not None:
             raise self._end()

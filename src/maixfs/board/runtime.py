@@ -38,10 +38,10 @@ Factory = Callable[[], ModuleType]
 
 
 class Hardware(NamedTuple):
-    """What is soldered on and plugged in; it outlives a restart.
+    """The parts of a board that a restart does not change.
 
     ``keep_area`` is called before the flash is formatted; ``model_loads`` are the models that
-    programs loaded since the board was opened.
+    programs have loaded since the board was opened.
     """
 
     config: BoardConfig
@@ -55,7 +55,7 @@ class Hardware(NamedTuple):
     model_loads: list[ModelLoad]
 
     def storage_time(self) -> StorageTime:
-        """Return what flash and card took since the board was opened."""
+        """Return the time of flash and card since the board was opened."""
         flash = self.chip.clock
         return StorageTime(0 if flash is None else flash.now, self.slot.clock.now)
 
@@ -90,7 +90,7 @@ class Runtime:
             hardware.config.profile, block_driver=self._fat_driver, check=self.power.check
         )
         self.vfs.attach(self.volume, FLASH)
-        self.open = self.vfs.open  # one object: a script may compare
+        self.open = self.vfs.open  # one bound method: a script may compare with "is"
         self.maix_config = Config(self.open, self.console, self.is_script)
         self.card_port = CardPort(hardware.slot)
         self.card: CardMounter | None = None
@@ -103,16 +103,16 @@ class Runtime:
         choose_start_folder(self.vfs, self.path)
 
     def switch_off(self) -> None:
-        """End this time of being on: what is still open belongs to nothing any more."""
+        """Cut the power: data in RAM is dropped, open files raise from now on."""
         with held():
             self.power.off()
             for volume in self._volumes():
                 volume.abandon()
 
     def collect(self) -> None:
-        """Let go of files and models that nobody reaches any more."""
+        """Close files and free models whose objects are gone."""
         for volume in self._volumes():
-            volume.collect()  # also where a program took it out of the mount table
+            volume.collect()  # also if a program has unmounted it
         self.vfs.collect()
         if self.models is not None:
             self.console.write("kpu_net __del__\r\n" * self.models.collect())
@@ -130,7 +130,7 @@ class Runtime:
         )
 
     def mount_card(self) -> None:
-        """Mount the card in the slot as the firmware's start does."""
+        """Mount the card in the slot, as the firmware does at its start."""
         if self.card is None:
             if self.hardware.slot.card is None:
                 return
@@ -138,12 +138,12 @@ class Runtime:
         self.card.mount()
 
     def _volumes(self) -> list[PoweredVolume]:
-        """Return the volumes that the firmware mounted."""
+        """Return the volumes that the firmware itself mounted."""
         return [self.volume, *(self.card.volumes if self.card else ())]
 
     @cached_property
     def fat(self) -> type[VfsFat]:
-        """``uos.VfsFat``: what it makes has this board's time and dates."""
+        """``uos.VfsFat``: its volumes use the calendar and the settings of this board."""
         from maixfs.vfs import FatOptions, fat_class
 
         config, report = self.hardware.config, self.hardware.report
@@ -157,7 +157,7 @@ class Runtime:
         return fat_class(options)
 
     def _fat_driver(self, device: Any) -> VfsFat:
-        """Return the driver for a program's block device."""
+        """Return the driver for a block device of a program."""
         return self.fat(device)
 
     def _card_mounter(self) -> CardMounter:
@@ -186,20 +186,20 @@ class Runtime:
         _log_clocks(self.freq, config, report.boot)
 
     def is_script(self, frame: FrameType) -> bool:
-        """Tell whether ``frame`` runs code of a script and not of the host."""
+        """Return True if ``frame`` runs code of a script, not of the host."""
         return frame.f_builtins is self.namespace
 
     def script_errors(self) -> AbstractContextManager[None]:
-        """Return a context in which errors have what they have on the board, for one thread."""
+        """Return a context in which errors have the board's attributes, for one thread."""
         hidden = not self.vfs.profile.has_errno_attribute
         return without_errno_attribute() if hidden else nullcontext()
 
     def print_exception(self, error: BaseException) -> None:
-        """Print an exception on the console as the board does."""
+        """Print an exception on the console, as the board does."""
         self.console.write(format_exception(error, self.is_script))
 
     def read_source(self, path: str) -> bytes:
-        """Return a file's bytes as the firmware's lexer reads them: it takes a descriptor."""
+        """Return a file's bytes; as in the firmware's lexer, reading takes a descriptor."""
         with self.vfs.open(path, "rb") as file:
             return bytes(file.read())
 
@@ -219,7 +219,7 @@ class Runtime:
 
 
 def choose_start_folder(vfs: Vfs, path: list[str]) -> None:
-    """Set current directory and ``sys.path`` as ``_boot.py`` does: the SD card, else /flash."""
+    """Set current directory and ``sys.path`` as ``_boot.py`` does: the card, else /flash."""
     path[:] = ["", "."]
     if SD.removeprefix("/") in vfs.listdir("/"):
         vfs.chdir(SD)
@@ -230,7 +230,7 @@ def choose_start_folder(vfs: Vfs, path: list[str]) -> None:
 
 
 def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
-    """Return ``config`` with a heap that the memory holds."""
+    """Return ``config``; a heap that the memory cannot hold is replaced by the default."""
     size = config.gc_heap_size
     if size <= firmware.RAM_SIZE - firmware.FIRMWARE_RAM:
         return config
@@ -240,7 +240,7 @@ def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
 
 
 def _log_clocks(freq: FreqConf, config: BoardConfig, say: Say) -> None:
-    """Print what the firmware prints about clocks and chip."""
+    """Print the clocks and the flash chip, as the firmware does."""
     maker, device = config.chip_part.device
     lines: dict[str, Any] = {
         "Pll0:freq": freq.freq_cpu * 2,

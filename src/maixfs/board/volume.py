@@ -1,4 +1,7 @@
-"""Where a board has its volumes."""
+"""The volumes of a board: /flash and the partitions of the card, which work only with power.
+
+Volumes that a program mounts itself are objects of the program and are not guarded.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
 
 
 FLASH = "/flash"
-"""Where the flash is mounted."""
+"""Mount point of the flash."""
 
 SD = "/sd"
-"""Where the first partition of the card that mounts goes, whatever its number."""
+"""Mount point of the first partition of the card that mounts, whatever its number."""
 
 
 Say = Callable[[str], object]
@@ -191,10 +194,10 @@ class _HeldSteps:
 
 
 def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> SpiffsCore:
-    """Mount ``area``; whatever error that gives, format it and mount again, as the firmware does.
+    """Mount ``area``; after any error format it and mount again, as the firmware does.
 
-    ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
-    ``SpiffsError`` if the second mount fails too.
+    ``say`` receives what the firmware prints, ``keep`` is called before the area is formatted.
+    Raises ``SpiffsError`` if the second mount fails too.
     """
     with held():
         try:
@@ -310,10 +313,11 @@ class CardVolume(PoweredVolume):
 
 
 class SearchTimer:
-    """Charges searches to a chip's clock: look-up pages whole, of index pages the header.
+    """Charges the search for a name on /flash to the clock of the chip.
 
-    The search goes around, from the page that was found last. One that found nothing, for a file
-    that is made new, counts as a short one.
+    ``maixfs.spiffs`` keeps the look-up entries in RAM; the firmware's SPIFFS reads the look-up
+    pages, and the header of each index page, at every search. It starts at the page of the last
+    match and wraps around. A search without a match, for a new file, is charged as a short one.
     """
 
     def __init__(self, fs: SpiffsCore, clock: DeviceClock) -> None:
@@ -322,7 +326,7 @@ class SearchTimer:
         self._start = self._volume.search_page
 
     def charge(self, *, found: bool) -> None:
-        """Let the time of the search pass that came since this was made."""
+        """Charge the search that was made since this object was created."""
         geometry, clock = self._volume.geometry, self._clock
         start, end = self._start, self._volume.search_page + 1 if found else self._start
         entries = self._entries(start, end)

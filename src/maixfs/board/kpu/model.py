@@ -18,7 +18,7 @@ _WORD = 0xFFFFFFFF
 
 
 class LayerRow(NamedTuple):
-    """A layer of a v3 model: its type, and where in the model its body lies."""
+    """A layer of a v3 model: its type, offset and size in the model."""
 
     type: int
     place: int
@@ -26,7 +26,7 @@ class LayerRow(NamedTuple):
 
 
 class LoadedModel:
-    """A model as the firmware copied it; ``answer`` is what loading it gave."""
+    """A model in the memory of the board; ``answer`` is the result of loading it."""
 
     __slots__ = ("answer", "data", "layers", "shapes")
 
@@ -34,26 +34,26 @@ class LoadedModel:
         self.answer = answer
         self.data = data
         self.layers = answer.layers
-        """How many of its layers run; ``kpu.set_layers`` changes that of a v3 model."""
+        """Number of layers that run; ``kpu.set_layers`` changes it for a v3 model."""
         self.shapes: dict[int, Shape] = {}
-        """What ``kpu.set_outputs`` was told of a v4 model's outputs."""
+        """Shapes of the outputs of a v4 model, by ``kpu.set_outputs``."""
 
     @property
     def is_v3(self) -> bool:
-        """Whether it is version 3; else it is version 4."""
+        """True for a model of version 3, False for version 4."""
         return self.word(0) == ondisk.V3_VERSION
 
     @property
     def outputs(self) -> int:
-        """How many outputs its header claims."""
+        """Number of outputs in the header."""
         return self.word(24 if self.is_v3 else 32)
 
     def word(self, offset: int) -> int:
-        """Return a word of the model; past its end all bits are 1, as in erased flash."""
+        """Return the word at ``offset``; bytes past the end are 0xFF, as in erased flash."""
         return int.from_bytes(self.data[offset : offset + 4].ljust(4, b"\xff"), "little")
 
     def output_size(self, index: int) -> int:
-        """Return the bytes of an output of a v4 model, -1 for one that it has not."""
+        """Return the size of an output of a v4 model in bytes, -1 if there is no such output."""
         if index >= self.outputs:
             return -1
         first = ondisk.V4_HEADER.size + self.word(28) * (
@@ -76,11 +76,11 @@ class LoadedModel:
 # Layers
 
 _KERNEL, _LOAD = 4, 5
-"""Places among a layer's registers, beside those in ``ondisk``."""
+"""Indexes of a layer's registers that ``ondisk`` does not name."""
 
 
 class _Values(NamedTuple):
-    """What is printed of a layer, in that order; most are 0 for what no KPU computes."""
+    """Values of a layer in the order of printing; most are 0 for a layer that no KPU computes."""
 
     number: int
     type: int
@@ -97,7 +97,7 @@ class _Values(NamedTuple):
 
 
 class LayerInfo:
-    """A layer; each value is a method of that name, as on a board."""
+    """A layer as ``kpu.netinfo`` returns it; each value is a method of that name."""
 
     __slots__ = ("_values",)
 
@@ -130,14 +130,14 @@ def layer_name(kind: int) -> str:
 
 
 def layer_info(model: LoadedModel, index: int, row: LayerRow) -> LayerInfo:
-    """Return what is known of a layer of a v3 model."""
+    """Return the values of a layer of a v3 model."""
     if row.type != K210_CONV:
         return LayerInfo(_Values(index, row.type, para_size=row.size))
     return LayerInfo(_kpu_values(index, _registers(model, row)))
 
 
 def _registers(model: LoadedModel, row: LayerRow) -> tuple[int, ...]:
-    """Return the KPU's registers for a layer; what is past the model counts as erased."""
+    """Return the KPU's registers for a layer; bytes past the model are 0xFF."""
     place = model.word(row.place + 8)  # layer_offset
     length = ondisk.LAYER_ARGUMENT.size
     return ondisk.LAYER_ARGUMENT.unpack(model.data[place : place + length].ljust(length, b"\xff"))
@@ -168,14 +168,14 @@ Say = Callable[[str], object]
 
 _PADDING, _UNPADDING, _UPLOAD = K210_CONV + 1, K210_CONV + 2, K210_CONV + 3
 _LAST_LAYERS = {1, 2, 5, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 20, K210_CONV, _UNPADDING}
-"""Types of layers whose result the firmware knows how to give out."""
+"""Types of layers whose result the firmware can return."""
 _SIGN = 1 << 31
 
 
 def layers_of(model: LoadedModel, say: Say) -> list[LayerInfo]:
-    """Print the layers of a v3 model and return what is known of them.
+    """Print the layers of a v3 model and return their values.
 
-    Raises ``OSError`` for a v4 model: the firmware knows nothing of its nodes.
+    Raises ``OSError`` for a v4 model: the firmware cannot read its nodes.
     """
     if not model.is_v3:
         raise PlainOSError(int(KpuCode.NOT_IMPLEMENT))
@@ -187,9 +187,9 @@ def layers_of(model: LoadedModel, say: Say) -> list[LayerInfo]:
 
 
 def take_layers(model: LoadedModel, count: int, say: Say) -> None:
-    """Let a v3 model end after ``count`` layers, and print why that one gives no output.
+    """Let a v3 model end after ``count`` layers; print a message if that layer has no output.
 
-    With a v4 model nothing happens.
+    A v4 model does not change.
     """
     if not model.is_v3:
         return
@@ -205,7 +205,7 @@ def take_layers(model: LoadedModel, count: int, say: Say) -> None:
 
 
 def set_output(model: LoadedModel, index: int, shape: Shape, say: Say) -> bool:
-    """Take the shape of an output of a v4 model; print why not, and tell whether it was taken."""
+    """Set the shape of an output of a v4 model; print an error and return False if it is wrong."""
     size = model.output_size(index)
     floats = 4 * shape[0] * shape[1] * shape[2] & 0xFFFFFFFF
     if model.is_v3:

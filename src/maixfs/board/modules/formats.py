@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from maixfs.board.modules.kit import make_module
-from maixfs.board.modules.streams import drain, send
+from maixfs.board.modules.streams import read_rest, send
 from maixfs.vfs.files import c_string, decode, encode
 
 # ujson
@@ -35,7 +35,7 @@ _SAFE = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def dumps(value: Any) -> str:
-    """Return ``value`` as JSON; what JSON does not know as ``repr`` shows it."""
+    """Return ``value`` as JSON; values that JSON lacks are written as their ``repr``."""
     if isinstance(value, str | bytes):
         text = decode(value) if isinstance(value, bytes) else value
         return '"' + _UNSAFE.sub(_escape, text) + '"'
@@ -55,7 +55,11 @@ def dump(value: Any, stream: Any) -> None:
 
 
 def loads(text: str | bytes | bytearray) -> Any:
-    """Return the value that ``text`` says; raises ``ValueError`` where it says none."""
+    """Return the value of a JSON text; raises ``ValueError`` for a text without a value.
+
+    As on the board, commas and colons count as blanks, brackets need not match, and the last one
+    may be missing. So a file that a power cut left short may be read without an error.
+    """
     if not isinstance(text, str | bytes | bytearray):
         kind = type(text).__name__
         raise TypeError(f"can't convert '{kind}' object to str implicitly")
@@ -64,8 +68,8 @@ def loads(text: str | bytes | bytearray) -> Any:
 
 
 def load(stream: Any) -> Any:
-    """Read a stream to its end and return the value in it."""
-    return loads(drain(stream))
+    """Read a stream to its end and return its value."""
+    return loads(read_rest(stream))
 
 
 def ujson() -> ModuleType:
@@ -74,14 +78,14 @@ def ujson() -> ModuleType:
 
 
 class _Open:
-    """A list or a dictionary that is still being read."""
+    """A list or a dictionary whose end has not been read yet."""
 
     def __init__(self, bracket: str) -> None:
         self.value: Any = [] if bracket == "[" else {}
         self._keys: list[Any] = []
 
     def take(self, item: Any) -> None:
-        """Add what was read inside of it: in a dictionary keys and values take turns."""
+        """Add an item; in a dictionary keys and values alternate."""
         if isinstance(self.value, list):
             self.value.append(item)
         elif self._keys:
@@ -118,7 +122,7 @@ def _parse(text: str) -> Any:
 
 
 def _last(value: Any, text: str, place: int) -> Any:
-    """Return ``value`` if nothing but blanks follows it."""
+    """Return ``value``; raises ``ValueError`` unless only blanks follow it."""
     if not _END.match(text, place):
         raise _error()
     return value
@@ -160,23 +164,27 @@ _POINTER = str.maketrans("P", "Q")
 
 
 class Layout(NamedTuple):
-    """A record of the host that lays out the same bytes, and the code of each value in it."""
+    """A ``Struct`` of the host with the board's layout, and the code of each value."""
 
     record: struct.Struct
     codes: str
 
 
 def calcsize(layout: str | bytes) -> int:
-    """Return the bytes that ``layout`` takes; raises ``ValueError`` for a wrong one."""
+    """Return the size of a record in bytes; raises ``ValueError`` for a wrong ``layout``."""
     return _layout(c_string(layout)).record.size
 
 
 def pack(layout: str | bytes, *values: Any) -> bytes:
-    """Return ``values`` as bytes; raises ``TypeError`` for one of a wrong kind."""
+    """Return ``values`` as bytes; raises ``TypeError`` for a value of a wrong type.
+
+    As on the board, numbers lose the bits that do not fit, missing values are zero and surplus
+    values are ignored.
+    """
     record, codes = _layout(c_string(layout))
-    given = [_fitting(code, value) for code, value in zip(codes, values, strict=False)]
-    missing = [b"" if code == "s" else 0 for code in codes[len(given) :]]
-    return record.pack(*given, *missing)
+    fields = [_fitting(code, value) for code, value in zip(codes, values, strict=False)]
+    missing = [b"" if code == "s" else 0 for code in codes[len(fields) :]]
+    return record.pack(*fields, *missing)
 
 
 def pack_into(layout: str | bytes, target: Any, offset: int, *values: Any) -> None:
@@ -187,7 +195,7 @@ def pack_into(layout: str | bytes, target: Any, offset: int, *values: Any) -> No
 
 
 def unpack_from(layout: str | bytes, data: Any, offset: int = 0) -> tuple[Any, ...]:
-    """Return the values at ``offset``; more bytes than needed are no error."""
+    """Return the values at ``offset``; bytes that follow them are ignored."""
     record = _layout(c_string(layout)).record
     view = memoryview(encode(data) if isinstance(data, str) else data).cast("B")
     return record.unpack(view[_part(len(view), offset, record.size)])
@@ -215,7 +223,7 @@ def _layout(text: str) -> Layout:
 
 
 def _fitting(code: str, value: Any) -> Any:
-    """Return ``value`` cut to what a field of this kind holds."""
+    """Return ``value`` cut to the size of a field with this code."""
     if code == "s":
         return encode(value) if isinstance(value, str) else bytes(memoryview(value))
     if code in "fd":
@@ -228,7 +236,7 @@ def _fitting(code: str, value: Any) -> Any:
 
 
 def _part(length: int, offset: int, size: int) -> slice:
-    """Return where ``size`` bytes lie in a buffer; raises ``ValueError`` where they do not."""
+    """Return ``size`` bytes at ``offset`` as a slice; raises ``ValueError`` if there are fewer."""
     start = offset + length if offset < 0 else offset
     if start < 0 or start + size > length:
         raise ValueError("buffer too small")

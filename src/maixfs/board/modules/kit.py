@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Late:
-    """A member of a module that is made when a script first asks for it: it loads much."""
+    """A member of a module that is made when a script first reads it: its imports are slow."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
@@ -34,7 +34,7 @@ _Module.__module__ = "builtins"
 
 
 def make_module(name: str, members: dict[str, Any]) -> ModuleType:
-    """Return a module of the firmware with ``members`` in it and nothing else."""
+    """Return a module that holds ``members`` and its ``__name__``, nothing else."""
     module = _Module(name)
     vars(module).clear()
     vars(module).update(members, __name__=name)
@@ -42,12 +42,12 @@ def make_module(name: str, members: dict[str, Any]) -> ModuleType:
 
 
 def pick(source: object, names: Iterable[str]) -> dict[str, Any]:
-    """Return attributes of an object of the host by name, to put into a module."""
+    """Return attributes of an object by name, as members of a module."""
     return {name: getattr(source, name) for name in names}
 
 
 def public(source: object) -> dict[str, Any]:
-    """Return an object's public attributes, methods bound: its class is the module's text."""
+    """Return the public attributes of an object, methods bound, as members of a module."""
     return {name: getattr(source, name) for name in dir(source) if not name.startswith("_")}
 
 
@@ -73,10 +73,10 @@ class AttrTuple(tuple[Any, ...]):
 
 
 def attr_tuple(fields: dict[str, Any]) -> AttrTuple:
-    """Return the values of ``fields`` as a tuple that knows their names."""
+    """Return the values of ``fields`` as a tuple with named fields."""
     kind = type("tuple", (AttrTuple,), {"__slots__": (), "_fields": tuple(fields)})
-    made: AttrTuple = kind(fields.values())
-    return made
+    values: AttrTuple = kind(fields.values())
+    return values
 
 
 # Arguments
@@ -85,7 +85,7 @@ _MOST = 1 << 63
 
 
 def machine_int(value: Any) -> int:
-    """Return an integer argument; ``OverflowError`` for one of more than 64 bits."""
+    """Return an integer argument; raises ``OverflowError`` for more than 64 bits."""
     number = index(value)
     if not -_MOST <= number < _MOST:
         raise OverflowError("overflow converting long int to machine word")
@@ -93,8 +93,10 @@ def machine_int(value: Any) -> int:
 
 
 def single(value: Any) -> float:
-    """Return a float argument as the board holds it: in single precision."""
-    number = float(value) if isinstance(value, int | float) else _no_float(value)
+    """Return a float argument in single precision, as the board stores it."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"can't convert {type(value).__name__} to float")
+    number = float(value)
     try:
         rounded: float = struct.unpack("f", struct.pack("f", number))[0]
     except OverflowError:
@@ -107,7 +109,3 @@ def items_of(value: Any) -> list[Any]:
     if not isinstance(value, tuple | list):
         raise TypeError(f"object '{type(value).__name__}' isn't a tuple or list")
     return list(value)
-
-
-def _no_float(value: Any) -> float:
-    raise TypeError(f"can't convert {type(value).__name__} to float")

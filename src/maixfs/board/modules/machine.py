@@ -23,16 +23,16 @@ from maixfs.vfs import Errno, OnQuirk, PlainOSError, VfsError
 # machine
 
 HARD_RESET = 0
-"""``sysctl_get_reset_status``: the pin or power-on."""
+"""``sysctl_get_reset_status`` after power-on or a reset by the pin."""
 
 SOFT_RESET = 1
-"""``sysctl_get_reset_status``: the processor reset itself, as ``machine.reset`` has it do."""
+"""``sysctl_get_reset_status`` after the processor reset itself, as in ``machine.reset``."""
 
 
 class Machine:
-    """What the module holds; ``cause`` is why the board started this time.
+    """The functions of ``machine``; ``cause`` is the reason of the last start.
 
-    ``power`` is cut by ``reset``.
+    ``reset`` cuts ``power``. Pins and buses are not modelled.
     """
 
     PWRON_RESET = HARD_RESET
@@ -47,15 +47,15 @@ class Machine:
         self._power = power
 
     def reset(self) -> None:
-        """Start the board again: what lies in RAM alone is lost, open files too."""
+        """Restart the board: everything in RAM is lost, data of open files too."""
         self._power.cut()
 
     def reset_cause(self) -> int:
-        """Return why the board started: one of the constants."""
+        """Return the reason of the last start: one of the constants."""
         return self._cause
 
     def unique_id(self) -> bytes:
-        """Return the chip's number, 32 bytes."""
+        """Return the serial number of the chip, 32 bytes."""
         return self._unique_id
 
 
@@ -72,28 +72,28 @@ REMOUNT_QUIRK = (
     " moment later: wait until 'sd' is in uos.listdir('/')"
 )
 IOCTL_QUIRK = (
-    "machine.SDCard.ioctl(op, arg) is a TypeError on a board, whose function wants something in"
+    "machine.SDCard.ioctl(op, arg) is a TypeError on a board, whose function expects something in"
     " the place of self: machine.SDCard.ioctl(None, op, arg)"
 )
 
 
 class _SDCard:
-    """The type; ``sdcard_type`` gives it its functions."""
+    """Base of ``machine.SDCard``, a type without instances."""
 
     def __new__(cls, *_args: object, **_options: object) -> NoReturn:
         raise TypeError("cannot create 'SDCard' instances")
 
 
 def sdcard_type(port: CardPort, mount: Callable[[], object], on_quirk: OnQuirk) -> type:
-    """Return ``machine.SDCard``; ``mount`` mounts the card that is in the slot."""
+    """Return ``machine.SDCard``; ``mount`` mounts the card in the slot."""
 
     def remount() -> None:
-        """Mount the card in the slot on /sd; where there is none nothing changes."""
+        """Mount the card in the slot on /sd; do nothing if the slot is empty."""
         on_quirk("sdcard-remount", REMOUNT_QUIRK)
         mount()
 
     def ioctl(*args: Any) -> int:
-        """Answer by the numbers of MicroPython's block protocol, -1 where the driver refuses."""
+        """Return the answer to an operation of MicroPython's block protocol, -1 for an error."""
         if len(args) == 2:
             on_quirk("sdcard-ioctl", IOCTL_QUIRK)
         elif len(args) != 3:
@@ -101,9 +101,9 @@ def sdcard_type(port: CardPort, mount: Callable[[], object], on_quirk: OnQuirk) 
         return _answer(port, index(args[-2]))
 
     members = {"ioctl": staticmethod(ioctl), "remount": staticmethod(remount)}
-    made = type("SDCard", (_SDCard,), members)
-    made.__module__ = "builtins"
-    return made
+    kind = type("SDCard", (_SDCard,), members)
+    kind.__module__ = "builtins"
+    return kind
 
 
 def _answer(port: CardPort, operation: int) -> int:
@@ -115,7 +115,7 @@ def _answer(port: CardPort, operation: int) -> int:
         port.power_off()
     values: dict[int, int] = {
         Ioctl.DEINIT: 0,
-        Ioctl.SYNC: 0,  # each sector is on the card once it was written
+        Ioctl.SYNC: 0,  # a written sector is on the card at once
         Ioctl.BLOCK_COUNT: port.sectors,
         Ioctl.BLOCK_SIZE: SECTOR,
     }
@@ -127,7 +127,7 @@ def _answer(port: CardPort, operation: int) -> int:
 CONFIG_PATH = "/flash/config.json"
 MHZ = 1_000_000
 _NEARLY_EQUAL = 20
-"""Hz within which the firmware takes two clocks for the same."""
+"""Difference in Hz below which the firmware takes two clocks as equal."""
 
 
 class Utils:
@@ -142,7 +142,7 @@ class Utils:
         self._memory = memory
 
     def gc_heap_size(self, size: int | None = None) -> int | None:
-        """Return the heap size in ``/freq.conf``, or write it there for the next start."""
+        """Return the heap size in ``/freq.conf``, or write a new one for the next start."""
         with held():
             config = self._freq_file.load()
             if size is None:
@@ -152,13 +152,13 @@ class Utils:
         return None
 
     def heap_free(self) -> int:
-        """Return the bytes of system memory that are left, an estimate."""
+        """Return an estimate of the free system memory in bytes."""
         return self._memory.free
 
     def flash_read(self, address: int, length: int) -> bytes:
-        """Return ``length`` bytes of the chip from ``address``; past its end it starts again.
+        """Return ``length`` bytes of the chip; addresses wrap at its end.
 
-        Raises ``MemoryError`` for more than fits the heap.
+        Raises ``MemoryError`` for more bytes than the heap has.
         """
         size, number = machine_int(length), machine_int(address)
         if not 0 <= size <= self._heap_size:
@@ -190,9 +190,9 @@ class Freq:
         return self._running.freq_kpu // MHZ
 
     def set(self, cpu: int = 0, pll1: int = 0, kpu_div: int = 0) -> None:
-        """Write new clocks and restart; 0 leaves one as it is.
+        """Write new clocks to ``/freq.conf`` and restart; 0 keeps the old value.
 
-        Raises ``OSError`` for a clock that the chip cannot have.
+        Raises ``OSError`` for a clock out of range.
         """
         old = self._freq_file.load()
         new = old._replace(
@@ -216,7 +216,7 @@ class Freq:
 
 
 class Config:
-    """``Maix.config``: values of ``/flash/config.json``, read once where it can be."""
+    """``Maix.config``: the values of ``/flash/config.json``, which is read once."""
 
     def __init__(
         self, opener: Callable[..., Any], console: Console, is_script: ScriptFrame
@@ -227,10 +227,10 @@ class Config:
         self._cache: Any = None
 
     def load(self) -> bool:
-        """Read the file; what is wrong with it is printed, a missing one is no error."""
+        """Read the file and return True if it is valid; print its errors unless it is missing."""
         try:
             stream = self._open(CONFIG_PATH, "rb")
-        except PlainOSError:  # the board's: an error of the chip's host file passes
+        except PlainOSError:  # an error that the board sees; one of the host's file passes
             return False
         try:
             self._cache = formats.load(stream)
@@ -242,7 +242,7 @@ class Config:
         return True
 
     def get_value(self, key: Any, default: Any) -> Any:
-        """Return the value of ``key``, ``default`` where there is none."""
+        """Return the value of ``key``, or ``default``."""
         if not isinstance(self._cache, dict) and not self.load():
             return default
         return self._cache.get(key, default) if isinstance(self._cache, dict) else default
@@ -258,5 +258,5 @@ def umaix(utils: Utils, freq: Freq, config: Config) -> ModuleType:
     return make_module("Maix", members)
 
 
-def _same(one: int, other: int) -> bool:
-    return abs(one - other) < _NEARLY_EQUAL
+def _same(clock: int, other: int) -> bool:
+    return abs(clock - other) < _NEARLY_EQUAL

@@ -1,7 +1,7 @@
-"""Modules that need nothing of the board: numbers, bytes, text and collections.
+"""Modules without access to the board: numbers, bytes, text, collections, random numbers.
 
-They are the host's own functions under the names that MaixPy's MicroPython 1.11 has, so that
-a script which uses a function that the board lacks fails here as there.
+Most functions are those of the host, but only those that MaixPy's MicroPython 1.11 has: a script
+that uses another one fails here as on the board.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from maixfs.board.modules.kit import AttrTuple, make_module, pick, public
-from maixfs.board.modules.streams import BytesIO, drain
+from maixfs.board.modules.streams import BytesIO, read_rest
 from maixfs.vfs.errors import ERRORCODE, UERRNO
 from maixfs.vfs.files import encode
 
@@ -35,7 +35,7 @@ _CMATH = "e pi phase polar rect exp log log10 sqrt cos sin"
 
 
 class Sha256:
-    """``uhashlib.sha256``: ``update`` and ``digest``, no ``hexdigest`` on the board."""
+    """``uhashlib.sha256``; the board has no ``hexdigest``."""
 
     def __init__(self, data: Any = b"") -> None:
         from hashlib import sha256
@@ -43,7 +43,7 @@ class Sha256:
         self._hash = sha256(_raw(data))
 
     def update(self, data: Any) -> None:
-        """Take in more bytes."""
+        """Add bytes."""
         self._hash.update(_raw(data))
 
     def digest(self) -> bytes:
@@ -51,15 +51,15 @@ class Sha256:
         return self._hash.digest()
 
     def calculate_hard(self, data: Any) -> bytes:
-        """Return the hash of ``data`` alone, which the board's accelerator computes."""
+        """Return the hash of ``data`` alone; the board uses its accelerator."""
         return Sha256(data).digest()
 
 
 class DecompIO:
-    """``uzlib.DecompIO``: a stream that unpacks what another stream holds."""
+    """``uzlib.DecompIO``: a stream that decompresses another stream."""
 
     def __init__(self, stream: Any, wbits: int = 0) -> None:
-        packed = drain(stream)
+        packed = read_rest(stream)
         self._plain = BytesIO(_inflate(_raw(packed), wbits))
         self.read = self._plain.read
         self.readinto = self._plain.readinto
@@ -87,12 +87,12 @@ def uheapq() -> ModuleType:
 
 
 def uhashlib() -> ModuleType:
-    """Return ``uhashlib``; the board's chip has SHA-256 and nothing else."""
+    """Return ``uhashlib``; the board only has SHA-256."""
     return make_module("uhashlib", {"sha256": Sha256})
 
 
 def ure() -> ModuleType:
-    """Return ``ure``; the host's expressions know more than the board's."""
+    """Return ``ure``; it accepts more syntax than the board's."""
     return make_module("ure", pick(re, ("compile", "match", "search", "sub", "DEBUG")))
 
 
@@ -114,15 +114,15 @@ def uzlib() -> ModuleType:
 
 
 def _inflate(data: bytes, wbits: int = 0) -> bytes:
-    """Unpack a zlib stream, a raw one (``wbits`` below 0) or gzip (16 and more)."""
+    """Decompress zlib, raw deflate (``wbits`` below 0) or gzip (16 and more)."""
     try:
         return zlib.decompress(data, wbits or zlib.MAX_WBITS)
     except zlib.error as reason:
-        raise ValueError(-3) from reason  # TINF_DATA_ERROR, all that the board says
+        raise ValueError(-3) from reason  # TINF_DATA_ERROR, the whole text on the board
 
 
 def _taking_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ``function`` with a first argument that may be text, as any buffer on the board."""
+    """Return ``function`` with a first argument that may be text, as on the board."""
 
     def call(data: Any, *more: Any) -> Any:
         return function(_raw(data), *more)
@@ -137,7 +137,7 @@ def _heappop(heap: list[Any]) -> Any:
 
 
 def _raw(data: Any) -> bytes:
-    """Return the bytes of a buffer; MicroPython also takes text here."""
+    """Return the bytes of a buffer or a text."""
     return encode(data) if isinstance(data, str) else bytes(memoryview(data))
 
 
@@ -145,10 +145,10 @@ def _raw(data: Any) -> bytes:
 
 
 class OrderedDict(collections.OrderedDict[Any, Any]):
-    """A dictionary that keeps its order; ``popitem`` takes the oldest, as the firmware does."""
+    """A dictionary in order of insertion; as in the firmware, ``popitem`` removes the oldest."""
 
     def popitem(self) -> tuple[Any, Any]:  # type: ignore[override]
-        """Take the first pair out; raises ``KeyError`` where there is none."""
+        """Remove and return the first pair; raises ``KeyError`` if the dictionary is empty."""
         return super().popitem(last=False)
 
     def __repr__(self) -> str:
@@ -156,9 +156,9 @@ class OrderedDict(collections.OrderedDict[Any, Any]):
 
 
 class Deque:
-    """``deque((), maxlen[, flags])``: append at the end, take from the front.
+    """``deque((), maxlen[, flags])``: a queue of limited length.
 
-    With ``flags`` 1 a full queue raises ``IndexError``; else it drops its oldest item.
+    If it is full, ``append`` drops the oldest item; with ``flags`` 1 it raises ``IndexError``.
     """
 
     def __init__(self, items: Iterable[Any], maxlen: int, flags: int = 0, /) -> None:
@@ -172,20 +172,20 @@ class Deque:
         return len(self._items)
 
     def append(self, item: Any) -> None:
-        """Put ``item`` at the end."""
+        """Append ``item`` at the end."""
         if self._checked and len(self._items) == self._maxlen:
             raise IndexError("full")
         self._items.append(item)
 
     def popleft(self) -> Any:
-        """Take the oldest item; raises ``IndexError`` where there is none."""
+        """Remove and return the oldest item; raises ``IndexError`` if the queue is empty."""
         if not self._items:
             raise IndexError("empty")
         return self._items.popleft()
 
 
 def namedtuple(name: str, fields: str | Iterable[str]) -> type[AttrTuple]:
-    """Return a class of tuples whose items have names."""
+    """Return a class of tuples with named items."""
     names = tuple(fields.split() if isinstance(fields, str) else fields)
 
     def make(cls: type[AttrTuple], *values: Any, **named: Any) -> AttrTuple:
@@ -225,9 +225,9 @@ _FRACTION_BITS = 23  # of the board's 32-bit floating point
 
 
 class Yasmarang:
-    """The generator of MicroPython (I. Levin's Yasmarang), 32 bits a turn.
+    """MicroPython's random generator (I. Levin's Yasmarang), 32 bits a step.
 
-    Starts from the firmware's constants, so that the numbers are those of a board.
+    It starts with the constants of the firmware and so gives the numbers of a real board.
     """
 
     def __init__(self, seed: int = 0xEDA4BABA) -> None:
@@ -256,13 +256,13 @@ class Yasmarang:
 
 
 class URandom:
-    """What the module holds; each raises ``ValueError`` for an empty range."""
+    """The functions of ``urandom``; they raise ``ValueError`` for an empty range."""
 
     def __init__(self) -> None:
         self._source = Yasmarang()
 
     def seed(self, number: int) -> None:
-        """Start again from ``number``."""
+        """Restart the generator with ``number``."""
         self._source = Yasmarang(index(number))
 
     def getrandbits(self, count: int) -> int:
@@ -272,7 +272,7 @@ class URandom:
         return self._source.next() & (_MASK >> (32 - count))
 
     def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
-        """Return one number of ``range(start, stop, step)``."""
+        """Return a number of ``range(start, stop, step)``."""
         numbers = range(start) if stop is None else range(start, stop, step)
         if not numbers:
             raise ValueError
@@ -283,13 +283,13 @@ class URandom:
         return self.randrange(first, last + 1)
 
     def choice(self, items: Sequence[Any]) -> Any:
-        """Return one of ``items``; raises ``IndexError`` where there is none."""
+        """Return an item of ``items``; raises ``IndexError`` if there are none."""
         if not items:
             raise IndexError
         return items[self._source.below(len(items))]
 
     def random(self) -> float:
-        """Return a fraction from 0 to below 1."""
+        """Return a number from 0 to below 1, with the 23 bits of the board's floats."""
         return (self._source.next() & ((1 << _FRACTION_BITS) - 1)) / (1 << _FRACTION_BITS)
 
     def uniform(self, low: float, high: float) -> float:
@@ -298,5 +298,5 @@ class URandom:
 
 
 def urandom() -> ModuleType:
-    """Return the module, freshly seeded."""
+    """Return the module with a new generator."""
     return make_module("urandom", public(URandom()))

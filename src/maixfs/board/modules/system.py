@@ -30,10 +30,10 @@ _UNAME = {
 
 
 class Uos:
-    """What the module holds; paths, results and errors are those of ``Vfs``.
+    """The functions of ``uos``; paths, results and errors are those of ``Vfs``.
 
-    ``reformat`` is the firmware's ``flash_format``. ``check`` raises once the power is off; the
-    calls of ``Vfs`` and ``reformat`` check that themselves.
+    ``reformat`` is the firmware's ``flash_format``. ``check`` raises after power-off; ``reformat``
+    and the calls of ``Vfs`` check the power themselves.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class Uos:
         self.umount = vfs.umount
 
     def sync(self) -> None:
-        """Do nothing, as the firmware does: data in open files stays where it is."""
+        """Do nothing, as the firmware does: data of open files stays in RAM."""
         self._check()
 
     def uname(self) -> AttrTuple:
-        """Return what the firmware calls itself and the board."""
+        """Return the names and versions of firmware and board."""
         self._check()
         return attr_tuple(_UNAME)
 
     def urandom(self, count: int) -> bytes:
-        """Return ``count`` bytes, the same after every reset: the chip has no better source.
+        """Return ``count`` pseudo-random bytes, the same after every reset as on the board.
 
-        Raises ``MemoryError`` for more than the board's memory holds.
+        Raises ``MemoryError`` for more bytes than the board has memory.
         """
         self._check()
         if not 0 <= index(count) <= firmware.RAM_SIZE:
@@ -76,7 +76,7 @@ class Uos:
 
 
 def uos_module(uos: Uos, **more: Any) -> ModuleType:
-    """Return the module, with ``more`` in it."""
+    """Return the module; ``more`` are further members."""
     return make_module("uos", {**public(uos), **more})
 
 
@@ -84,14 +84,14 @@ def uos_module(uos: Uos, **more: Any) -> ModuleType:
 
 
 def leave(status: object = None) -> NoReturn:
-    """``sys.exit``: end the script."""
+    """End the script (``sys.exit``)."""
     raise SystemExit(status) if status is not None else SystemExit
 
 
 def usys(
     console: Console, path: list[str], loaded: dict[str, ModuleType], is_script: ScriptFrame
 ) -> ModuleType:
-    """Return the module; ``path`` and ``loaded`` are the importer's."""
+    """Return ``sys``; ``path`` and ``loaded`` (``sys.modules``) belong to the importer."""
     stdout = OutputStream(console)
 
     def print_exception(error: BaseException, stream: Any = stdout) -> None:
@@ -120,12 +120,14 @@ def usys(
 # utime
 
 TICKS_PERIOD = 1 << 62
-"""Ticks wrap here: the positive small integers of a 64-bit MicroPython."""
+"""Number of ticks at which they wrap: the small integers of a 64-bit MicroPython."""
 
 
 class UTime:
-    """What the module holds; times come from ``clock``. ``TypeError`` for a wrong kind of number:
-    milli- and microseconds and ticks are whole."""
+    """The functions of ``utime``, with the time of ``clock``.
+
+    Milliseconds, microseconds and ticks are integers; another type raises ``TypeError``.
+    """
 
     def __init__(self, clock: Clock, rtc: Rtc, cpu_hz: int) -> None:
         self._clock = clock
@@ -134,17 +136,17 @@ class UTime:
         self._start = clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Wait; a negative time is none."""
+        """Sleep; negative values do not sleep."""
         if not isinstance(seconds, int | float):
             raise TypeError(f"can't convert {type(seconds).__name__} to float")
         self._wait(seconds)
 
     def sleep_ms(self, milliseconds: int) -> None:
-        """Wait."""
+        """Sleep, in milliseconds."""
         self._wait(index(milliseconds) / 1_000)
 
     def sleep_us(self, microseconds: int) -> None:
-        """Wait."""
+        """Sleep, in microseconds."""
         self._wait(index(microseconds) / 1_000_000)
 
     def ticks_ms(self) -> int:
@@ -160,15 +162,15 @@ class UTime:
         return self._ticks(self._cpu_hz)
 
     def ticks(self) -> int:
-        """Return milliseconds, under the name that OpenMV scripts use."""
+        """Return milliseconds since power-on, under the name that OpenMV scripts use."""
         return self.ticks_ms()
 
     def ticks_add(self, ticks: int, delta: int) -> int:
-        """Return the ticks ``delta`` later."""
+        """Return ``ticks`` plus ``delta``, wrapped."""
         return (index(ticks) + index(delta)) % TICKS_PERIOD
 
     def ticks_diff(self, end: int, start: int) -> int:
-        """Return the ticks from ``start`` to ``end``, negative where ``end`` came first."""
+        """Return the ticks from ``start`` to ``end``, negative if ``end`` is earlier."""
         half = TICKS_PERIOD // 2
         return (index(end) - index(start) + half) % TICKS_PERIOD - half
 
@@ -177,17 +179,17 @@ class UTime:
         return self._rtc.seconds
 
     def localtime(self, seconds: int | None = None) -> DateTuple:
-        """Return a date of 8 fields: of ``seconds``, or the calendar's now."""
+        """Return the 8 fields of a date: of ``seconds``, by default of now."""
         return self._rtc.now() if seconds is None else date_of(seconds)
 
     def mktime(self, date: Sequence[int]) -> int:
-        """Return the seconds of a date of 8 or 9 fields."""
+        """Return the seconds since 2000 of a date of 8 or 9 fields."""
         if not 8 <= len(date) <= 9:
             raise TypeError(f"mktime needs a tuple of length 8 or 9 ({len(date)} given)")
         return seconds_of(date)
 
     def set_time(self, date: Sequence[int]) -> bool:
-        """Set the calendar to year, month, day, hour, minute, second; tell whether it took."""
+        """Set the calendar to year, month, day, hour, minute, second; return False if wrong."""
         try:
             year, month, day, hour, minute, second = date[:6]
             self._rtc.set(datetime(year, month, day, hour, minute, second))
@@ -196,7 +198,7 @@ class UTime:
         return True
 
     def clock(self) -> FrameClock:
-        """Return a stop-watch for frames per second."""
+        """Return a counter of frames per second."""
         return FrameClock(self)
 
     def _ticks(self, per_second: int) -> int:
@@ -208,7 +210,7 @@ class UTime:
 
 
 class FrameClock:
-    """``utime.clock()``: ``tick`` at the start of a frame, ``fps`` or ``avg`` at its end."""
+    """``utime.clock()``: call ``tick`` at the start of a frame, ``fps`` or ``avg`` at its end."""
 
     def __init__(self, time: UTime) -> None:
         self._time = time
@@ -223,14 +225,14 @@ class FrameClock:
         self._start = self._time.ticks_ms()
 
     def fps(self) -> float:
-        """End a frame; return frames per second, counted anew every two seconds."""
+        """End a frame; return frames per second; the count restarts every two seconds."""
         average = self.avg()
         if self._ticks >= 2_000:
             self._ticks = self._frames = 0
         return 1_000 / average if average else float("inf")
 
     def avg(self) -> float:
-        """End a frame; return the milliseconds that frames took on average."""
+        """End a frame; return the average milliseconds of a frame."""
         self._frames += 1
         self._ticks += self._time.ticks_ms() - self._start
         return self._ticks / self._frames
@@ -245,9 +247,9 @@ def utime(clock: Clock, rtc: Rtc, cpu_hz: int) -> ModuleType:
 
 
 class Collector:
-    """``gc``. A script's objects lie in the host's memory, so the board's heap stays free.
+    """``gc``: the objects of a script are in the memory of the host, so the heap stays free.
 
-    ``close_files`` closes the files that nobody reaches any more.
+    ``close_files`` closes the files whose objects are gone.
     """
 
     def __init__(self, heap_size: int, close_files: Callable[[], object]) -> None:
@@ -257,32 +259,32 @@ class Collector:
         self._threshold = -1
 
     def collect(self) -> None:
-        """Let go of objects that nothing reaches; files among them are closed."""
+        """Free unreachable objects; files among them are closed."""
         gc.collect()
         self._close_files()
 
     def enable(self) -> None:
-        """Turn automatic collection on."""
+        """Switch automatic collection on."""
         self._enabled = True
 
     def disable(self) -> None:
-        """Turn automatic collection off, as far as the script can see."""
+        """Switch automatic collection off; only ``isenabled`` shows it."""
         self._enabled = False
 
     def isenabled(self) -> bool:
-        """Tell whether automatic collection is on."""
+        """Return True if automatic collection is on."""
         return self._enabled
 
     def mem_alloc(self) -> int:
-        """Return the bytes in use: none, see the class."""
+        """Return the bytes in use: always 0, see the class."""
         return 0
 
     def mem_free(self) -> int:
-        """Return the free bytes: the whole heap that ``/freq.conf`` asks for."""
+        """Return the free bytes: the size of the heap in ``/freq.conf``."""
         return self._heap_size
 
     def threshold(self, amount: int | None = None) -> int | None:
-        """Return or set the allocation that starts a collection."""
+        """Return or set the number of bytes whose allocation starts a collection."""
         if amount is None:
             return self._threshold
         self._threshold = amount
@@ -290,7 +292,7 @@ class Collector:
 
 
 class Interpreter:
-    """``micropython``."""
+    """The functions of ``micropython``."""
 
     def __init__(self, console: Console, heap_size: int) -> None:
         self._console = console
@@ -298,11 +300,11 @@ class Interpreter:
         self._level = 0
 
     def const(self, value: Any) -> Any:
-        """Return ``value``: a mark for the compiler and nothing else."""
+        """Return ``value``: the function only marks it for the compiler."""
         return value
 
     def opt_level(self, level: int | None = None) -> int | None:
-        """Return or set the optimisation level, which changes nothing here."""
+        """Return or set the optimisation level, which has no effect."""
         if level is None:
             return self._level
         self._level = level
@@ -314,13 +316,13 @@ class Interpreter:
         self._console.write(f"stack: 0 out of 32768\nGC: total: {size}, used: 0, free: {size}\n")
 
     def heap_lock(self) -> None:
-        """Accept; the host allocates all the same."""
+        """Do nothing: the host goes on allocating."""
 
     def heap_unlock(self) -> None:
-        """Accept; the host allocates all the same."""
+        """Do nothing, as ``heap_lock``."""
 
     def alloc_emergency_exception_buf(self, _size: int) -> None:
-        """Accept; exceptions always find memory here."""
+        """Do nothing: the host has memory for exceptions."""
 
 
 def ugc(heap_size: int, close_files: Callable[[], object]) -> ModuleType:

@@ -108,8 +108,8 @@ def _kpu(runtime: Runtime) -> ModuleType:
     models = kpu.Models(
         loader, store, console, power, hardware.storage_time, hardware.model_loads.append
     )
-    figures = kpu.Figures(console, runtime.memory, runtime.freq.gc_heap_size)
-    return kpu.ukpu(models, kpu.Tasks(console, power), figures)
+    tools = kpu.Tools(console, runtime.memory, runtime.freq.gc_heap_size)
+    return kpu.ukpu(models, kpu.Tasks(console, power), tools)
 
 
 def _maix(runtime: Runtime) -> ModuleType:
