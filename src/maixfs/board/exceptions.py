@@ -1,6 +1,17 @@
-"""Messages of CPython and what MicroPython 1.11 says instead: regular expressions and words."""
+"""Exceptions as MicroPython 1.11 shows them: class names, messages and tracebacks."""
 
 from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+
+from maixfs.errors import MaixfsOSError
+from maixfs.vfs.errors import ERRORCODE
+
+# Messages of CPython and of the board
 
 _TOO_MANY = r"too many values to unpack (expected \1)"
 
@@ -144,7 +155,7 @@ RULES: tuple[tuple[type[BaseException], str, str], ...] = (
     (OverflowError, r"cannot convert float infinity to integer", "can't convert inf to int"),
     (RuntimeError, r"No active exception to reraise", "no active exception to reraise"),
 )
-"""Class, message as CPython has it, message of the board; the first that fits holds."""
+"""Class, pattern of CPython's message, message of the board; the first match counts."""
 
 OPERATORS = {
     "+": "__add__",
@@ -167,7 +178,7 @@ OPERATORS = {
     "-=": "__isub__",
     "*=": "__imul__",
 }
-"""Operator to the name that the board has for it."""
+"""Operator to the method name that the board's message shows."""
 
 COMPILER_WORDS: tuple[tuple[str, str], ...] = (
     (r"cannot assign to .*|illegal target for annotation.*", "can't assign to expression"),
@@ -193,4 +204,175 @@ COMPILER_WORDS: tuple[tuple[str, str], ...] = (
         "identifier redefined as global",
     ),
 )
-"""Of a syntax error, as CPython begins it: what the board's compiler says."""
+"""Pattern of the start of CPython's syntax error, message of the board's compiler."""
+
+
+_OPERANDS = re.compile(
+    r"(?:unsupported operand type\(s\) for )?(?:'(?P<order>[<>]=?)' not supported between"
+    r" instances of|(?P<sign>\S.*?):) '(?P<left>.*)' and '(?P<right>.*)'"
+)
+
+
+def firmware_words(error: BaseException, text: str) -> str:
+    """Return the board's message for an exception of CPython with the message ``text``."""
+    for kind, pattern, words in RULES:
+        if isinstance(error, kind) and re.fullmatch(pattern, text):
+            return re.sub(f"^{pattern}$", words, text)
+    if isinstance(error, TypeError) and (match := _OPERANDS.fullmatch(text)):
+        sign = match["order"] or match["sign"]
+        if sign in OPERATORS:
+            return (
+                f"unsupported types for {OPERATORS[sign]}: '{match['left']}', '{match['right']}'"
+            )
+    return text
+
+
+def syntax_words(error: SyntaxError) -> str:
+    """Return the board's message for a syntax error of its parser or compiler."""
+    text = str(error.msg)
+    if isinstance(error, TabError) or "unindent" in text:
+        return "unindent doesn't match any outer indent level"
+    if text == "unexpected indent":
+        return text
+    for pattern, words in COMPILER_WORDS:
+        if re.match(pattern, text):
+            return words
+    return "invalid syntax"
+
+
+def scope_of(error: SyntaxError) -> str | None:
+    """Return the block that the board's compiler names, ``None`` for an error of its parser."""
+    if syntax_words(error) in ("invalid syntax", "unexpected indent") or isinstance(
+        error, IndentationError
+    ):
+        return None
+    tree: ast.AST | None = getattr(error, "tree", None)
+    scope = "<module>"
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and (
+            node.lineno <= (error.lineno or 1) <= (node.end_lineno or node.lineno)
+        ):
+            scope = node.name
+    return scope
+
+
+# Names, texts and tracebacks
+
+EXCEPTIONS = (
+    "ArithmeticError",
+    "AssertionError",
+    "AttributeError",
+    "BaseException",
+    "EOFError",
+    "Exception",
+    "GeneratorExit",
+    "ImportError",
+    "IndentationError",
+    "IndexError",
+    "KeyError",
+    "KeyboardInterrupt",
+    "LookupError",
+    "MemoryError",
+    "NameError",
+    "NotImplementedError",
+    "OSError",
+    "OverflowError",
+    "RuntimeError",
+    "StopIteration",
+    "SyntaxError",
+    "SystemExit",
+    "TimeoutError",
+    "TypeError",
+    "UnicodeError",
+    "ValueError",
+    "ZeroDivisionError",
+)
+"""Exceptions of MicroPython 1.11; others of CPython show as the nearest base class here."""
+
+ScriptFrame = Callable[[FrameType], bool]
+"""Returns True if a frame runs code of a script, not of the host."""
+
+
+def exception_name(error: BaseException) -> str:
+    """Return the name of the class that the board raises.
+
+    An error of a chip, a card or a driver core is an ``OSError`` only for the host: a program
+    cannot catch it by that name.
+    """
+    if isinstance(error, IndentationError) and syntax_words(error) == "invalid syntax":
+        return "SyntaxError"  # CPython calls a missing block an indentation error
+    for base in type(error).__mro__:
+        if isinstance(error, MaixfsOSError) and issubclass(base, OSError):
+            continue
+        if base.__name__ in EXCEPTIONS or not _of_the_host(base):
+            return base.__name__
+    return "BaseException"
+
+
+def exception_text(error: BaseException) -> str:
+    """Return the text that ``print(error)`` shows on the board."""
+    if isinstance(error, SyntaxError):
+        return syntax_words(error)
+    if isinstance(error, MaixfsOSError):
+        return str(error)  # its errno is a number of the host, not of the board
+    if isinstance(error, OSError) and (number := errno_of(error)) is not None:
+        name = ERRORCODE.get(number)
+        return f"[Errno {number}] {name}" if name else str(number)
+    if not error.args or (isinstance(error, UnicodeError) and len(error.args) > 1):
+        return ""  # MicroPython's UnicodeError has no text
+    if len(error.args) == 1:
+        return firmware_words(error, str(error.args[0]))
+    return repr(error.args)
+
+
+def reword(error: BaseException | None) -> None:
+    """Replace the message of an exception of CPython by that of the board."""
+    if error is not None and len(error.args) == 1 and isinstance(error.args[0], str):
+        words = firmware_words(error, error.args[0])
+        if words != error.args[0]:
+            error.args = (words,)
+
+
+def errno_of(error: OSError) -> int | None:
+    """Return the number of an ``OSError``, ``None`` if its argument is not a number.
+
+    An error of the host has a text besides the number, which a board does not show.
+    """
+    foreign = type(error) is not OSError and _of_the_host(type(error))
+    if (len(error.args) == 1 or foreign) and type(error.args[0]) is int:
+        return int(error.args[0])
+    return None
+
+
+def format_exception(error: BaseException, is_script: ScriptFrame) -> str:
+    """Return the lines that the board prints for an uncaught exception."""
+    places = [*_places(error.__traceback__, is_script)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append(_syntax_place(error))
+    lines = ["Traceback (most recent call last):\n"] if places else []
+    lines += places
+    lines.append(f"{exception_name(error)}: {exception_text(error)}\n")
+    return "".join(lines)
+
+
+def _places(trace: TracebackType | None, is_script: ScriptFrame) -> Iterator[str]:
+    """Yield one line for each frame of a script; frames of the host are left out."""
+    while trace is not None:
+        frame = trace.tb_frame
+        if is_script(frame):
+            code = frame.f_code
+            yield f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}\n'
+        trace = trace.tb_next
+
+
+def _syntax_place(error: SyntaxError) -> str:
+    """Return the line of a syntax error; the parser's errors do not name a block."""
+    scope = scope_of(error)
+    block = f", in {scope}" if scope else ""
+    return f'  File "{error.filename}", line {error.lineno or 1}{block}\n'
+
+
+def _of_the_host(kind: type[BaseException]) -> bool:
+    """Return True if the class belongs to CPython or one of its modules, not to a script."""
+    module = sys.modules.get(kind.__module__)
+    return getattr(module, kind.__name__, None) is kind

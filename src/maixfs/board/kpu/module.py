@@ -1,25 +1,168 @@
-"""``KPU``: models are loaded and looked at; running them is left to real boards."""
+"""``KPU``: load models and inspect them; running a model needs a real board."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
+from maixfs.board.clocks import ModelLoad, StorageTime
 from maixfs.board.console import Console
-from maixfs.board.kpu.face import MOST_FEATURES, compare_features, encode_features
-from maixfs.board.kpu.layers import layers_of, set_output, take_layers
-from maixfs.board.kpu.loading import Loader, Loading
-from maixfs.board.kpu.model import LoadedModel
-from maixfs.board.kpu.netinfo import LayerInfo
-from maixfs.board.kpu.store import Handle, ModelStore
-from maixfs.board.kpu.task import Task
-from maixfs.board.kpu.yolo import YoloArguments
-from maixfs.board.memory import SystemMemory
-from maixfs.board.modules.kit import make_module, public
-from maixfs.board.numbers import items_of, machine_int, single
-from maixfs.board.signals import Power
-from maixfs.board.times import ModelLoad, StorageTime
+from maixfs.board.firmware import SystemMemory
+from maixfs.board.kpu.loading import Handle, Loader, Loading, ModelStore
+from maixfs.board.kpu.model import LayerInfo, LoadedModel, layers_of, set_output, take_layers
+from maixfs.board.modules.kit import items_of, machine_int, make_module, public, single
+from maixfs.board.power import Power
+
+# Face features
+
+MOST_FEATURES = 512
+_LIMIT = 0.25
+_SCALE = 512
+
+
+def encode_features(features: Sequence[float]) -> bytearray:
+    """Return numbers of -0.25 to 0.25 as bytes, in steps of 1/512; 0.25 itself wraps to -128."""
+    return bytearray(
+        int(min(max(value, -_LIMIT), _LIMIT) * _SCALE) & 0xFF for value in map(_number, features)
+    )
+
+
+def compare_features(feature: bytes, other: bytes) -> float:
+    """Return the similarity of two features: 50 plus 50 times the cosine of their angle."""
+    first, second = memoryview(feature).cast("b"), memoryview(other).cast("b")
+    product = sum(a * b for a, b in zip(first, second, strict=True))
+    lengths = sum(a * a for a in first) * sum(b * b for b in second)
+    if not lengths:
+        return math.nan
+    return single((single(product) * 0.5 / math.sqrt(lengths) + 0.5) * 100)
+
+
+def _number(value: float) -> float:
+    """Return ``value``, for NaN the lower limit as ``fmax`` and ``fmin`` do."""
+    return -_LIMIT if math.isnan(value) else value
+
+
+# Arguments of YOLO
+
+_MOST_TEXT = 299
+"""Characters of the anchors that fit the firmware's buffer."""
+
+
+class YoloArguments:
+    """The arguments of ``kpu.init_yolo2``: thresholds of 0 to 1 and pairs of anchors."""
+
+    __slots__ = ("_anchors", "_nms_value", "_threshold")
+
+    def __init__(self, threshold: float, nms_value: float, anchors: Sequence[float]) -> None:
+        self._threshold = threshold
+        self._nms_value = nms_value
+        self._anchors = tuple(anchors)
+
+    def threshold(self) -> float:
+        """Return the smallest confidence of a detection."""
+        return self._threshold
+
+    def nms_value(self) -> float:
+        """Return the largest overlap of two detections."""
+        return self._nms_value
+
+    def anchor_number(self) -> int:
+        """Return the number of pairs."""
+        return len(self._anchors) // 2
+
+    def anchor(self) -> tuple[float, ...]:
+        """Return the anchors."""
+        return self._anchors
+
+    def printed(self) -> str:
+        """Return the text that the firmware prints."""
+        anchors = ", ".join(f"{value:f}" for value in self._anchors)[:_MOST_TEXT]
+        return (
+            f'{{"threshold":{self._threshold:f}, "nms_value":{self._nms_value:f}, '
+            f'"anchor_number":{self.anchor_number()}, "anchor":"({anchors})"}}'
+        )
+
+    def __repr__(self) -> str:
+        return self.printed()
+
+
+YoloArguments.__name__ = YoloArguments.__qualname__ = "kpu_yolo2"
+YoloArguments.__module__ = "builtins"
+
+
+# Tasks
+
+
+class NetArguments(Protocol):
+    """The arguments that ``kpu.init_yolo2`` stores in a task."""
+
+    def printed(self) -> str:
+        """Return the text for ``print(task)``."""
+
+
+class Task:
+    """``kpu_net``, the object that ``kpu.load`` returns for a flash address or a path.
+
+    ``delete`` is called if a program calls ``__del__``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_arguments",
+        "_delete",
+        "_handle",
+        "_layers",
+        "_path",
+        "_size",
+    )
+
+    def __init__(self, source: int | str, handle: Handle, delete: Callable[[Task], None]) -> None:
+        self._address = source if isinstance(source, int) else None
+        self._path = source if isinstance(source, str) else None
+        self._arguments: NetArguments | None = None
+        self._delete = delete
+        self._handle = handle
+        self._size = self._layers = 0
+
+    def model_addr(self) -> int | None:
+        """Return the flash address, ``None`` for a model from a file."""
+        return self._address
+
+    def model_size(self) -> int:
+        """Return the size of the model in bytes."""
+        return self._size
+
+    def model_path(self) -> str | None:
+        """Return the path, ``None`` for a model from raw flash."""
+        return self._path
+
+    def net_arg(self) -> NetArguments | None:
+        """Return the arguments of ``kpu.init_yolo2``, ``None`` before that call."""
+        return self._arguments
+
+    def __getattr__(self, name: str) -> Any:
+        # A program can call __del__. It is not in the class, where Python would call it too.
+        if name == "__del__":
+            return lambda: self._delete(self)
+        raise AttributeError(f"'kpu_net' object has no attribute '{name}'")
+
+    def __repr__(self) -> str:
+        path = "(null)" if self._path is None else self._path
+        arguments = '"(null)"' if self._arguments is None else self._arguments.printed()
+        return (
+            f'{{"model_addr": {self._address or 0}, "model_size": {self._size}, '
+            f'"model_path": "{path}", "net_args": {arguments}}}'
+        )
+
+
+Task.__name__ = Task.__qualname__ = "kpu_net"
+Task.__module__ = "builtins"
+
+
+# The module
 
 _SUFFIXES = (".kmodel", ".smodel", ".emodel")
 _TASK_ERROR = "[MAIXPY]kpu: kpu_net type error"
@@ -27,9 +170,9 @@ _BYTE = 256
 
 
 class Models:
-    """Functions that load models and forget them.
+    """Functions that load and free models.
 
-    ``on_load`` hears of each model that was loaded, ``storage_time`` tells what that took.
+    ``on_load`` is called with each loaded model; ``storage_time`` returns the time so far.
     """
 
     def __init__(
@@ -51,7 +194,7 @@ class Models:
     def load(self, model: Any, /, *_rest: object, **_named: object) -> Task:
         """Return the task of a model at a flash address or in a file.
 
-        Raises ``ValueError`` with the firmware's number and words where it cannot be loaded.
+        Raises ``ValueError`` with the firmware's number and text if it cannot be loaded.
         """
         if type(model) is int:
             address = _address(model)
@@ -92,7 +235,7 @@ class Models:
         )
 
     def deinit(self, task: Any, /, *_rest: object, **_named: object) -> bool:
-        """Free a task's model; doing it twice is no error."""
+        """Free a task's model; a second call does nothing."""
         if not isinstance(task, Task):
             raise TypeError(_TASK_ERROR)
         self._store.drop(task._handle)
@@ -116,25 +259,25 @@ class Models:
         return task
 
     def _delete(self, task: Task) -> None:
-        """``__del__``, called by the garbage collector or a program."""
+        """Run the finaliser that the garbage collector or a program calls."""
         self._console.write("kpu_net __del__\r\n")
         self.deinit(task)
 
     def _unreachable(self) -> None:
-        """Leave an object that no program gets for the garbage collector to find."""
+        """Create a task that no program can reach: the garbage collector prints its end."""
         handle = Handle()
         self._store.own(Task(0, handle, self._delete), handle)
 
 
 class Tasks:
-    """Functions that look at a task or set something in it, and those that would run it."""
+    """Functions that inspect or configure a task, and those that run it, which are refused."""
 
     def __init__(self, console: Console, power: Power) -> None:
         self._console = console
         self._power = power
 
     def set_outputs(self, *args: Any, **_named: object) -> bool:
-        """Tell the shape of an output of a v4 model: task, index, width, height, channels."""
+        """Set the shape of an output of a v4 model: task, index, width, height, channels."""
         if len(args) < 4:
             missing = 4 - len(args)
             raise TypeError(f"function missing {missing} required positional arguments")
@@ -150,9 +293,9 @@ class Tasks:
         return set_output(model, index, (width, height, channels), self._console.write)
 
     def set_layers(self, task: Any, length: Any, /) -> bool:
-        """Tell how many layers of a v3 model to run; 0 or less for all."""
+        """Set the number of layers of a v3 model that run; 0 or less means all."""
         if not isinstance(task, Task):
-            self._power.crash("kpu.set_layers does not look whether it was given a task")
+            self._power.crash("kpu.set_layers does not check that its argument is a task")
         number = machine_int(length)
         most = task._layers
         if number > most:
@@ -163,16 +306,16 @@ class Tasks:
         return True
 
     def netinfo(self, task: Any, /) -> list[LayerInfo]:
-        """Print the layers of a v3 model and return what is known of them."""
+        """Print the layers of a v3 model and return their values."""
         if not isinstance(task, Task):
-            self._power.crash("kpu.netinfo does not look whether it was given a task")
+            self._power.crash("kpu.netinfo does not check that its argument is a task")
         model = task._handle.model
         if model is None or not model.layers:
             raise ValueError("get layer num error!")
-        found = layers_of(model, self._console.write)
-        if len(found) >= _BYTE:
-            self._power.crash("kpu.netinfo counts layers in a byte and never comes to 256")
-        return found
+        layers = layers_of(model, self._console.write)
+        if len(layers) >= _BYTE:
+            self._power.crash("kpu.netinfo counts layers in a byte and never reaches 256")
+        return layers
 
     def init_yolo2(
         self,
@@ -184,7 +327,7 @@ class Tasks:
         /,
         dma: Any = -1,
     ) -> bool:
-        """Leave what ``run_yolo2`` needs in a task: thresholds and pairs of anchors."""
+        """Store the arguments of ``run_yolo2`` in a task: thresholds and pairs of anchors."""
         machine_int(dma)
         number = machine_int(anchor_number)
         if not isinstance(kpu_net, Task):
@@ -198,57 +341,57 @@ class Tasks:
             raise ValueError(f"requested length {2 * number} but object has length {length}")
         anchors = [single(item) for item in items]
         if len(anchors) >= _BYTE:
-            self._power.crash("kpu.init_yolo2 counts anchors in a byte and never comes to 256")
+            self._power.crash("kpu.init_yolo2 counts anchors in a byte and never reaches 256")
         kpu_net._arguments = YoloArguments(*limits, anchors)
         return True
 
     def forward(self, kpu_net: Any, *_rest: object, **_named: object) -> None:
-        """Refuse; of what is no task the firmware makes ``None``."""
+        """Refuse a task; for another object the firmware returns ``None``."""
         if isinstance(kpu_net, Task):
-            _runs_none("forward")
+            _refuse("forward")
 
     def run_yolo2(self, kpu_net: Any, _image: object, /, *_rest: object, **_named: object) -> None:
         """Refuse."""
         if not isinstance(kpu_net, Task):
             raise TypeError(_TASK_ERROR)
-        _runs_none("run_yolo2")
+        _refuse("run_yolo2")
 
     def get_output(self, task: Any, index: Any, /, *_rest: object, **_named: object) -> None:
-        """Refuse: there is an output only after a run."""
+        """Refuse: a model has outputs only after a run."""
         if not isinstance(task, Task) or type(index) is not int:
             raise ValueError("[MAIXPY]kpu: get_output arg format error: get_output(task, int idx)")
         self._model(task, "get_output")
-        _runs_none("get_output")
+        _refuse("get_output")
 
     def fmap(self, _fmap: object, _channel: object, /) -> None:
         """Refuse: feature maps come from a run."""
-        _runs_none("fmap")
+        _refuse("fmap")
 
     def fmap_free(self, _fmap: object, /) -> None:
-        """Do nothing, as the firmware."""
+        """Do nothing, as the firmware does."""
 
     def _model(self, task: Task, name: str) -> LoadedModel:
         model = task._handle.model
         if model is None:
-            self._power.crash(f"kpu.{name} does not look whether its task was deinitialised")
+            self._power.crash(f"kpu.{name} does not check whether its task was deinitialised")
         return model
 
 
 class Classifier:
-    """``kpu.classifier``: it learns by running a model."""
+    """``kpu.classifier``, which runs a model and is refused."""
 
     def __new__(cls, *_args: object, **_named: object) -> NoReturn:
         """Refuse."""
-        _runs_none("classifier")
+        _refuse("classifier")
 
     @staticmethod
     def load(*_args: object, **_named: object) -> None:
         """Refuse."""
-        _runs_none("classifier.load")
+        _refuse("classifier.load")
 
 
-class Figures:
-    """Functions that need no model; ``heap`` is MicroPython's, in bytes."""
+class Tools:
+    """Functions that need no model; ``heap`` is the size of MicroPython's heap in bytes."""
 
     def __init__(self, console: Console, memory: SystemMemory, heap: int) -> None:
         self._console = console
@@ -256,30 +399,30 @@ class Figures:
         self._heap = heap
 
     def memtest(self) -> None:
-        """Print how much memory is free."""
+        """Print the sizes of heap and free system memory."""
         self._console.write(
             f"###free gc heap memory : {self._heap // 1024} KB\r\n"
             f"###free sys heap memory: {self._memory.free // 1024} KB\r\n"
         )
 
     def face_encode(self, features: Any, /) -> bytearray:
-        """Return the numbers of a face's feature in bytes."""
+        """Return the feature of a face as bytes."""
         items = items_of(features)
         if len(items) > MOST_FEATURES:
             raise ValueError("feature dim <=200\r\n")
         return encode_features([single(item) for item in items])
 
-    def face_compare(self, one: Any, other: Any, /) -> float:
-        """Return how alike two encoded features are, at most 100."""
-        first, second = memoryview(one), memoryview(other)
+    def face_compare(self, feature: Any, other: Any, /) -> float:
+        """Return the similarity of two encoded features, at most 100."""
+        first, second = memoryview(feature), memoryview(other)
         if first.nbytes != second.nbytes:
             raise ValueError("compare feature must in same dim!\r\n")
         return compare_features(first.tobytes(), second.tobytes())
 
 
-def kpu(models: Models, tasks: Tasks, figures: Figures) -> ModuleType:
-    """Return the module; it calls itself by a name in small letters."""
-    members = public(models) | public(tasks) | public(figures)
+def ukpu(models: Models, tasks: Tasks, tools: Tools) -> ModuleType:
+    """Return the module ``KPU``, whose ``__name__`` is ``kpu`` as in the firmware."""
+    members = public(models) | public(tasks) | public(tools)
     module = make_module("KPU", {**members, "classifier": Classifier})
     module.__name__ = "kpu"
     return module
@@ -299,7 +442,7 @@ def _fraction(name: str, value: Any) -> float:
     return number
 
 
-def _runs_none(name: str) -> NoReturn:
+def _refuse(name: str) -> NoReturn:
     raise NotImplementedError(
         f"the virtual board runs no neural networks: use kpu.{name} on a real one"
     )
