@@ -24,6 +24,7 @@ from maixfs.sd.mbr import SLOTS, plausible_slots, read_slots
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
     from maixfs.sd.mbr import Partition
+    from maixfs.sd.partitions import CardPartition, PartitionTable
 
 
 # Which volume of a card FatFs mounts
@@ -95,6 +96,36 @@ def _refusal(slot: Partition) -> str:
 
 def _no_volume(what: str, hint: str | None = None) -> FatError:
     return fat_error(FResult.NO_FILESYSTEM, "", what, hint=hint)
+
+
+def mount_points(device: SectorDevice) -> dict[int, str]:
+    """Return by slot where a board mounts the volumes of a card: the first at ``/sd``, the others
+    by their slot, ``/sd2`` to ``/sd4``. A volume without a slot is mounted nowhere."""
+    slots = [slot for slot in range(1, SLOTS + 1) if _is_mounted(device, slot)]
+    return {slot: f"/sd{slot}" if at else "/sd" for at, slot in enumerate(slots)}
+
+
+def _is_mounted(device: SectorDevice, slot: int) -> bool:
+    try:
+        read_geometry(device.read(find_volume(device, slot), 1))
+    except (FatError, SectorError):
+        return False
+    return True
+
+
+def fat_volumes(table: PartitionTable, device: SectorDevice) -> list[CardPartition]:
+    """Return the partitions of a card that hold a FAT volume which the driver mounts."""
+    return [part for part in table.partitions if _holds_volume(device, part)]
+
+
+def _holds_volume(device: SectorDevice, part: CardPartition) -> bool:
+    if part.extended or part.start >= device.sectors:
+        return False
+    try:
+        read_geometry(device.read(part.start, 1))
+    except (FatError, SectorError):
+        return False
+    return True
 
 
 # What lies at a place

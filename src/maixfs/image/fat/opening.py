@@ -10,7 +10,7 @@ from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.image.fat.changing import FatVolume
 from maixfs.image.fat.medium import CardMedium, no_image
-from maixfs.image.fat.partition import Partition, find_partition, find_partitions
+from maixfs.image.fat.partition import Partition, find_partition, mounted_partitions
 from maixfs.image.paths import Mount
 from maixfs.sd.errors import SectorError
 
@@ -51,11 +51,11 @@ def open_board_card(source: Source, *, writable: bool) -> list[FatVolume]:
         refuse_protected(image, status)
     medium = CardMedium(image, Stamp.of(status), writable=writable)
     try:
-        partitions = find_partitions(medium.device)
+        partitions = mounted_partitions(medium.device)
         if not partitions:
-            find_partition(medium.device, None, str(image))
+            volume = find_partition(medium.device, None, str(image))
             raise NoFileSystemError(
-                f"{image}: the volume starts at sector 0: a board does not mount that",
+                f"{image}: {volume.findings[0].message}",
                 hint=f"maixfs sd doctor {image} says more",
             )
         if not config.mount_all:
