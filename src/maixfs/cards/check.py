@@ -9,9 +9,8 @@ damaged on a card raises nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs import finding
 from maixfs.fat.check import FatCheck
@@ -19,10 +18,14 @@ from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import decode_geometry
 from maixfs.fat.probe import mount_points, probe_volume
 from maixfs.finding import Cost, Examination, Finding, Severity
-from maixfs.host.drafts import Progress
-from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.partitions import CardPartition, PartitionTable, read_partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from maixfs.host.drafts import Progress
+    from maixfs.sd.device import SectorDevice
 
 
 class PartitionReport(NamedTuple):

@@ -14,8 +14,6 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from maixfs.fat.ondisk import FAT32_MASK
-from maixfs.fat.sectors import VolumeSectors
-from maixfs.fat.table import open_table
 from maixfs.sd.device import SECTOR
 
 if TYPE_CHECKING:
@@ -72,6 +70,9 @@ class PagedChains:
     """Chains in the pages of the FAT that they lead to; enough to walk a volume."""
 
     def __init__(self, device: SectorDevice, start: int, geometry: FatGeometry) -> None:
+        from maixfs.fat.sectors import VolumeSectors
+        from maixfs.fat.table import open_table
+
         self._table = open_table(VolumeSectors(device, start), geometry)
         self._limit = geometry.n_fatent
         self._bad = bad_mark(geometry.fat_type)
