@@ -40,7 +40,7 @@ def record(name: bytes, cluster: int, size: int, attributes: int = 0x20) -> byte
 
 
 def card_with(kind: str, slots: bytes, files: int) -> RamSectors:
-    """Return a volume whose root has these slots, and ``files`` files of one byte, their numbers."""
+    """Return a volume whose root has these slots, and files of one byte: their numbers."""
     card = new_card(kind)
     with Fat(card) as fs:
         geometry = fs.geometry
