@@ -9,7 +9,7 @@ import pytest
 
 from golden.extents import unpack_card
 from maixfs.errors import ClosedError
-from maixfs.fat import Fat, FatError, FResult, find_volume
+from maixfs.fat import Fat, FatError, FResult, find_volume, format_volume
 from maixfs.fat.check import HAZARDS, FatCheck, edit_hazards
 from maixfs.finding import Cost, rules
 from maixfs.sd.errors import SectorError
@@ -69,8 +69,6 @@ def test_edit_hazards_of_a_large_card_read_little() -> None:
         def readinto(self, sector: int, buffer: memoryview) -> None:
             self.read_sectors += len(buffer) // 512
             super().readinto(sector, buffer)
-
-    from maixfs.fat import format_volume
 
     card = Counting(1 << 22)
     format_volume(card, 0, fat_type=32, cluster_size=512, serial=1)
@@ -138,3 +136,26 @@ def test_check_of_no_volume_is_an_error() -> None:
     with pytest.raises(FatError) as caught:
         FatCheck(RamSectors(100), 0)
     assert caught.value.result is FResult.NO_FILESYSTEM
+
+
+@pytest.mark.parametrize(
+    ("fat_type", "sector", "at", "value"),
+    [
+        (32, 0, 65, b"\1"),  # BS_Reserved1
+        (16, 0, 37, b"\1"),
+        (16, 1, 3, b"\x7f"),  # FAT[1]: cleanly shut down
+        (16, 1, 3, b"\xbf"),  # no disk errors
+        (32, 32, 7, b"\xf7"),
+        (32, 32, 7, b"\xf3"),
+    ],
+)
+def test_check_reports_marks_of_an_unclean_unmount(
+    fat_type: int, sector: int, at: int, value: bytes
+) -> None:
+    card = RamSectors(80 << 11)
+    format_volume(card, fat_type=fat_type, serial=1)
+    content = bytearray(card.read(sector, 1))
+    content[at : at + 1] = value
+    card.write(sector, content)
+    with Fat(card) as fs:
+        assert [found.key for found in fs.check().findings if found.is_problem] == ["dirty"]
