@@ -221,7 +221,7 @@ def _switched_off(folder: Path) -> Iterator[BoardConfig]:
 def _copy(source: FileSectors, folder: Path) -> Path:
     """Copy a card to ``sd.img`` in ``folder``; ranges of zeros become holes."""
     from maixfs.cards.extents import copy_extents, data_extents
-    from maixfs.cards.outfile import new_image
+    from maixfs.cards.newimage import new_image
 
     target = folder / CARD_NAME
     if target.exists():

@@ -1,4 +1,4 @@
-"""A new card image that appears under its name when it is whole, or not at all."""
+"""New card images that appear under their name when they are complete, and the errors of cards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from maixfs.cards.errors import CardError
+from maixfs.errors import MaixfsError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors
+
+
+class CardError(MaixfsError):
+    """A card cannot be made, converted or copied; the message says why."""
+
+
+class ProofError(CardError):
+    """What was read back is not what was written, or a file of the old card is not in the new."""
 
 
 @contextmanager
