@@ -91,7 +91,7 @@ def test_modules_load_on_every_system(path: Path) -> None:
         assert not POSIX_ONLY & {name.partition(".")[0] for name in names}, node.lineno
 
 
-ACYCLIC = ("nor", "sd", "spiffs", "fat", "vfs", "host")
+ACYCLIC = ("nor", "sd", "spiffs", "fat", "vfs", "host", "board")
 
 
 def test_drivers_have_no_import_cycle() -> None:

@@ -160,8 +160,8 @@ class Rule(NamedTuple):
 
 RULE_MODULES: Mapping[str, tuple[str, ...]] = {
     "spiffs": (),
-    "fat": (),
-    "card": (),
+    "fat": ("maixfs.fat.check",),
+    "card": ("maixfs.doctor.card",),
     "flash": (),
     "board": (),
 }

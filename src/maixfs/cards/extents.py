@@ -1,16 +1,19 @@
-"""Which sectors of a card have to be copied, and the copying of them."""
+"""Which sectors of a card have to be copied, and copying them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from maixfs.cards.fattable import FatTable
-from maixfs.cards.report import Progress
+from maixfs.fat.chains import FatArray
 from maixfs.host.files import HostFile
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
+from maixfs.sd.partitions import read_partitions
+
+if TYPE_CHECKING:
+    from maixfs.host.drafts import Progress
 
 Extent: TypeAlias = tuple[int, int]
 """First sector and number of sectors."""
@@ -39,18 +42,18 @@ def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Ext
         file.close()
 
 
-def free_extents(table: FatTable, volume_start: int) -> Iterator[Extent]:
+def free_extents(table: FatArray, volume_start: int) -> Iterator[Extent]:
     """Yield the extents of free clusters of a volume, in sectors of the card."""
     import numpy as np
 
-    layout = table.layout
+    geometry = table.geometry
     free = np.zeros(len(table.table) - 1, np.int8)  # from cluster 2 on, and one after the last
     free[:-1] = table.table[2:] == 0
     edges = np.flatnonzero(np.diff(free, prepend=np.int8(0)))
     for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        length = (end - first) * layout.cluster_sectors
+        length = (end - first) * geometry.sectors_per_cluster
         if length >= _GAP:
-            yield volume_start + layout.sector_of(first + 2), length
+            yield volume_start + geometry.sector_of(first + 2), length
 
 
 def without(start: int, end: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
@@ -103,3 +106,23 @@ def any_data(view: memoryview) -> bool:
     import numpy as np
 
     return bool(np.frombuffer(view, np.uint64).any())
+
+
+def used_extents(device: SectorDevice) -> Iterator[Extent]:
+    """Yield the extents of a card without what lies in free clusters.
+
+    What is in no readable volume counts as used. Raises ``SectorError``.
+    """
+    from maixfs.cards.plan import find_readable
+
+    gaps: list[Extent] = []
+    for place in read_partitions(device).partitions:
+        volume = None if place.extended else find_readable(device, place.start)
+        if volume is None or volume.change:
+            continue
+        end = place.start + min(volume.geometry.total_sectors, device.sectors - place.start)
+        table = FatArray(device, place.start, volume.geometry)
+        for start, length in free_extents(table, place.start):
+            if start < end:
+                gaps.append((start, min(length, end - start)))
+    yield from without(0, device.sectors, gaps)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from maixfs.cards.errors import CardError
-from maixfs.cards.outfile import new_image
+from maixfs.cards.newimage import CardError, new_image
 from maixfs.errors import UsageError
 from maixfs.fat.entries import Clock
 from maixfs.fat.errors import FatError, FResult

@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.cards.errors import CardError, ProofError
-from maixfs.cards.extents import PIECE, Extent, any_data, data_extents, pieces_of
-from maixfs.cards.outfile import new_image
-from maixfs.cards.report import Progress
-from maixfs.cards.used import used_extents
+from maixfs.cards.extents import (
+    PIECE,
+    Extent,
+    any_data,
+    data_extents,
+    pieces_of,
+    used_extents,
+)
+from maixfs.cards.newimage import CardError, ProofError, new_image
 from maixfs.host.drives import DriveFacts, drive_facts, drop_cache, reread_partitions
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget, opened_finished
 from maixfs.sd.media import FileSectors
+
+if TYPE_CHECKING:
+    from maixfs.host.drafts import Progress
 
 LARGEST = 256 << 30
 """Bytes of a drive that is still likely to be a card."""

@@ -64,6 +64,9 @@ DRAFT_NAME = "board.new"
 FLASH_NAME = "flash.bin"
 WEAR_NAME = "wear.bin"
 
+_LARGEST = 1 << 20
+"""Bytes of the largest ``board.toml`` that is read; the usual one has about 300."""
+
 UNIQUE_ID_SIZE = 32
 """Bytes of the chip's number, ``machine.unique_id()``."""
 
@@ -76,6 +79,11 @@ GEOMETRY_KEYS = tuple(item.name for item in fields(Geometry) if item.compare)
 """The keys of ``[spiffs]`` besides ``preset``: what makes two geometries different."""
 
 _T = TypeVar("_T")
+
+_MOST_BITS = 63
+"""Bits of the largest number, that of TOML. Python does not print numbers of any length."""
+
+_LINE = 60
 
 _KINDS: dict[type, str] = {
     int: "a whole number",
@@ -100,11 +108,12 @@ class Table:
         """Return the value of ``key``, or ``None`` where it is not there."""
         self._known.append(key)
         value = self._values.pop(key, None)
+        name = f"{self._prefix}{key}"
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise BoardConfigError(f"{name} has more than {_MOST_BITS} bits")
         if value is None or type(value) is kind:
             return value
-        raise BoardConfigError(
-            f"{self._prefix}{key} is {value!r}", hint=f"{self._prefix}{key} is {_KINDS[kind]}"
-        )
+        raise BoardConfigError(f"{name} is {_shown(value)}", hint=f"{name} is {_KINDS[kind]}")
 
     def table(self, key: str) -> Table:
         """Return the table ``key``, empty where it is not there."""
@@ -143,6 +152,15 @@ def read_bytes(text: str | None) -> bytes | None:
         return bytes.fromhex(text)
     except ValueError as reason:
         raise BoardConfigError(f"unique_id is {text!r}", hint="32 bytes in hex") from reason
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, cut to a line; a nested one may hold numbers of any length."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _LINE else f"{text[:_LINE]}..."
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -286,7 +304,7 @@ class BoardConfig:
         """
         path = Path(folder) / CONFIG_NAME
         try:
-            text = read_file(path).decode()
+            text = read_file(path, _LARGEST).decode()
         except FileNotFoundError:
             raise BoardError(
                 f"{folder} is no board: it has no {CONFIG_NAME}", hint=f"maixfs new {folder}"
@@ -305,7 +323,8 @@ class BoardConfig:
         """Read the text of a ``board.toml``; raises ``BoardConfigError`` naming the key."""
         try:
             document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as reason:
+        except (ValueError, RecursionError) as reason:
+            # Python's limits too: the digits of a number, the depth of nested tables.
             raise BoardConfigError(f"not TOML: {reason}") from reason
         top = Table("", document)
         version = top.take("format", int)

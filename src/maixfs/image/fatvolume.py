@@ -18,7 +18,7 @@ from maixfs.fat.ondisk import Attribute
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.content import Content
 from maixfs.image.entries import Finding, Written
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError
+from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.names import Parts, component, parse
 from maixfs.image.volume import Entries, ImageEntry, Volume
 
@@ -89,12 +89,25 @@ class _Need(NamedTuple):
 
 
 class FatVolume(Volume):
-    """A mounted FAT volume."""
+    """A mounted FAT volume.
+
+    The first edit examines it: where clusters have two owners, or an owner and are marked free,
+    an edit would free or overwrite clusters of other files. With ``force`` it goes ahead.
+    """
 
     caseless = True
 
-    def __init__(self, host: object, medium: CardMedium, place: FatPlace, mount: Mount) -> None:
+    def __init__(
+        self,
+        host: object,
+        medium: CardMedium,
+        place: FatPlace,
+        mount: Mount,
+        *,
+        force: bool = False,
+    ) -> None:
         super().__init__(host, medium, mount)
+        self._is_sound = force
         self.medium: CardMedium = medium
         self.place = place
         self.geometry = self.core.geometry
@@ -243,8 +256,13 @@ class FatVolume(Volume):
     # Changing
 
     @contextmanager
-    def _whole(self, path: str, sizes: Mapping[str, int]) -> Iterator[None]:
+    def _whole(
+        self, path: str, sizes: Mapping[str, int], *, force: bool = False
+    ) -> Iterator[None]:
         """Undo what was begun where the body is left by an exception; raise it as an image's."""
+        _ = self.medium.overlay
+        if not force:
+            self.refuse_hazards(path)
         try:
             with self.medium.whole():
                 self._doubt_count(sizes)
@@ -255,6 +273,20 @@ class FatVolume(Volume):
             raise self._no_fit(sizes or {path: 0}) from error
         except FatError as error:
             raise _as_target_error(path, error) from error
+
+    def refuse_hazards(self, path: str) -> None:
+        """Raise ``UnsoundError`` where an edit could destroy files that it does not touch."""
+        if self._is_sound:
+            return
+        from maixfs.fat.check import edit_hazards
+
+        self.medium.sync()
+        found = edit_hazards(self.medium.device, self.place.start)
+        if found:
+            raise UnsoundError(
+                f"{path}: the volume is damaged, nothing is written: {found[0].what}", found
+            )
+        self._is_sound = True
 
     def _doubt_count(self, sizes: Mapping[str, int]) -> None:
         """Count the free clusters where FSInfo has too few for what is to be written.
@@ -350,7 +382,7 @@ class FatVolume(Volume):
             if entry.native.attributes & Attribute.READ_ONLY and not force:
                 raise TargetError(f"{entry.path} is read-only", hint="rm -f removes it")
         tops = _tops(entries)
-        with self._whole(tops[0].path if tops else "/", {}):
+        with self._whole(tops[0].path if tops else "/", {}, force=force):
             for entry in tops:
                 if entry.is_dir:
                     self._remove_tree(entry)

@@ -312,6 +312,7 @@ class Image:
             return entry.volume.fs.open(entry.inner, mode, **options)
         self._refuse_reading()
         volume = path.volume if isinstance(path, ImageEntry) else self.volume(path)
+        volume.refuse_hazards(str(path))
         target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(path)
         volume.forget()
         return volume.fs.open(target, mode, **options)

@@ -307,9 +307,9 @@ class _Opening:
         try:
             places = mounted_places(medium.device)
             if not places:
-                find_place(medium.device, None, str(file))
+                place = find_place(medium.device, None, str(file))
                 raise NoFileSystemError(
-                    f"{file}: a board does not mount what is on this card",
+                    f"{file}: {place.findings[0].message}",
                     hint=f"maixfs sd doctor {file} says more",
                 )
             if not source.config.sd.mount_all:
@@ -331,7 +331,7 @@ class _Opening:
         try:
             for place in places:
                 at = mount or Mount((place.name,))
-                volume = FatVolume(host, medium, place, at)
+                volume = FatVolume(host, medium, place, at, force=self.force)
                 _ = volume.fs
                 volumes.append(volume)
         except (FatError, SectorError) as error:

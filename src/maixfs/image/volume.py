@@ -332,6 +332,9 @@ class Volume(ABC):
     def gc(self) -> int:
         """Free the units that deleted data holds; returns how many."""
 
+    def refuse_hazards(self, path: str) -> None:
+        """Raise where an edit could destroy files that it does not touch."""
+
     def key_of(self, path: str) -> str:
         """Return what two paths of one file have in common: on FAT case does not matter."""
         return path

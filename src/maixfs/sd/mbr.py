@@ -63,6 +63,8 @@ class _VolumeMarks(Record):
 
     jump: bytes = field("1s", "first byte of a jump instruction")
     oem_name: bytes = field("8s", "names exFAT and NTFS", at=3)
+    sectors_16: int = field("H", "sectors of a FAT volume; 0: see sectors_32", at=19)
+    sectors_32: int = field("I", "the same, 32 bits", at=32)
     fat: bytes = field("3s", "start of the type on FAT12 and FAT16", at=54)
     fat32: bytes = field("5s", "start of the type on FAT32", at=82)
 
@@ -402,6 +404,12 @@ def is_volume(sector: bytes) -> bool:
     jump = marks.jump in (b"\xeb", b"\xe9", b"\xe8")
     fat = marks.fat == b"FAT" or marks.fat32 == b"FAT32"
     return jump and (fat or marks.oem_name in (b"EXFAT   ", b"NTFS    "))
+
+
+def volume_sectors(sector: bytes) -> int:
+    """Return the length of the FAT volume that starts with ``sector``; 0 where none is stored."""
+    marks = _VolumeMarks.unpack(sector)
+    return marks.sectors_16 or marks.sectors_32 if is_volume(sector) else 0
 
 
 def read_slots(sector: bytes) -> Iterator[Partition]:

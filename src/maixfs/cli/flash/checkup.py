@@ -207,4 +207,4 @@ def _draw_card(screen: Screen, card: CardSummary, verdict: str) -> None:
     if card.report.verdict != verdict:
         screen.line()
         screen.line(Text(f"card {card.host}", "heading"), f": {card.report.verdict}")
-    draw_findings(screen, card.report)
+    draw_findings(screen, card.report, card.file)

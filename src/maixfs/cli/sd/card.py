@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -14,7 +15,8 @@ from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.cards.report import CardReport, PartitionReport
+    from maixfs.cards.check import CardReport, PartitionReport
+    from maixfs.finding import Step
 
 CARD = click.Path(path_type=Path)
 """A path of the host, completed by the shell."""
@@ -29,7 +31,7 @@ def card_path(place: Path) -> Path:
     Raises ``CardError`` for a board without a card, ``MissingError`` where that is gone, and what
     reading ``board.toml`` raises.
     """
-    from maixfs.cards.errors import CardError
+    from maixfs.cards.newimage import CardError
 
     if not (place / "board.toml").is_file():
         return place
@@ -127,23 +129,33 @@ def _row(screen: Screen, part: PartitionReport) -> list[Part]:
     ]
 
 
-def draw_findings(screen: Screen, report: CardReport) -> None:
-    """Write what was found, worst first, each with what it means and the mend."""
+def draw_findings(screen: Screen, report: CardReport, card: str) -> None:
+    """Write the findings, worst first, each with cause and fix; ``card`` is the user's name."""
     roles = {"error": "bad", "warning": "warning", "note": "dim"}
     for found in report.findings:
         screen.line()
         label = Text(f"{found.severity}:", roles[str(found.severity)])
-        about = f"partition {found.partition}: " if found.partition else ""
-        where = "" if found.where is None else f" (sector {found.where:#x})"
+        partition = found.data.get("partition")
+        about = f"partition {partition}: " if partition else ""
+        where = "" if found.where is None else f" (sector {found.where // _SECTOR:#x})"
         screen.paragraph("  ", label, f"{about}{found.what}{where}")
         if found.why:
             screen.paragraph("    ", Text("why:", "dim"), found.why)
-        if found.mend:
-            screen.paragraph("    ", Text("mend:", "hint"), found.mend)
+        if found.fix:
+            text = "; ".join(_step_text(step, card) for step in found.fix)
+            screen.paragraph("    ", Text("fix:", "hint"), text)
+
+
+def _step_text(step: Step, card: str) -> str:
+    if isinstance(step, str):
+        return step
+    return shlex.join(["maixfs", *step.verb.split()]) + "".join(
+        " " + shlex.quote(argument.replace("{image}", card)) for argument in step.arguments
+    )
 
 
 def health_text(report: CardReport) -> Part:
-    """Return how many things are wrong, in a few words."""
+    """Return the number of errors and warnings in a few words."""
     severities = [str(found.severity) for found in report.findings]
     counts = [
         count_text(severities.count(word), word)

@@ -22,7 +22,7 @@ from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.cards.report import CardReport
+    from maixfs.cards.check import CardReport
 
 
 @sd_verb(
@@ -56,7 +56,7 @@ def info_verb(screen: Screen, card: Path) -> int:
 
 @sd_verb(
     "doctor",
-    ("maixfs sd doctor card.img", "The verdict, then what was found and how to mend it."),
+    ("maixfs sd doctor card.img", "The verdict, then what was found and how to fix it."),
     ("maixfs sd doctor /dev/sdb --json", "The same of a card in a reader, for a program."),
 )
 @click.argument("card", metavar="CARD", type=CARD)
@@ -72,7 +72,7 @@ def doctor_verb(screen: Screen, card: Path) -> int:
         return int(not report.healthy)
     role = "good" if report.healthy else "warning" if report.mountable else "bad"
     screen.line(Text(report.verdict, role))
-    draw_findings(screen, report)
+    draw_findings(screen, report, str(card))
     if not report.findings:
         volumes = [part for part in report.partitions if part.mount_point]
         files = count_text(sum(part.files or 0 for part in volumes), "file")
@@ -81,7 +81,7 @@ def doctor_verb(screen: Screen, card: Path) -> int:
 
 
 def _examine(screen: Screen, card: Path) -> CardReport:
-    from maixfs.cards.doctor import examine
+    from maixfs.cards.check import examine
     from maixfs.sd.journal import as_finished
     from maixfs.sd.media import FileSectors
 
@@ -90,4 +90,4 @@ def _examine(screen: Screen, card: Path) -> CardReport:
         if device.note:
             screen.note(device.note)
         note_if_in_use(screen, card, path)
-        return examine(as_finished(path, device), card=str(card), progress=progress)
+        return examine(as_finished(path, device), progress=progress)

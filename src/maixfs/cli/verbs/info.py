@@ -141,7 +141,7 @@ def _card_info(screen: Screen, place: TargetPath) -> int:
         draw_partitions(screen, report)
     screen.line()
     screen.facts([("on a board", report.verdict), ("health", health_text(report))])
-    draw_findings(screen, report)
+    draw_findings(screen, report, summary.file)
     return int(not summary.healthy)
 
 
