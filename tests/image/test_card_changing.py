@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from image.cards import FILES, complaints, make_card, tree_of
 from image.places import litter
-from maixfs.errors import UsageError
+from maixfs.errors import FitError, UsageError
 from maixfs.image.content import Content
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError
+from maixfs.image.errors import MissingError, TakenError, TargetError
 from maixfs.image.opening import open_target
 
 from .test_card_reading import golden
