@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.errors import FullError, MaixfsError, UsageError
+from maixfs.errors import FitError, FullError, MaixfsError, UsageError
 from maixfs.fat import Fat, FatCore, FatError
 from maixfs.fat.codepage import upcase
 from maixfs.fat.entries import FatEntry, pack_time, unpack_time
@@ -18,7 +18,7 @@ from maixfs.fat.ondisk import Attribute
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.content import Content
 from maixfs.image.entries import Finding, Written
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnsoundError
+from maixfs.image.errors import MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.names import Parts, component, parse
 from maixfs.image.volume import Entries, ImageEntry, Volume
 

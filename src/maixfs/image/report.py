@@ -9,9 +9,9 @@ from maixfs.image.entries import Finding, Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.outside import Firmware, read_firmware, written_outside
 from maixfs.image.spiffs.health import examine
-from maixfs.image.spiffsvolume import SpiffsRoom
 from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
+from maixfs.spiffs.room import SpiffsRoom
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig

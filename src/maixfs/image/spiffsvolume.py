@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import UsageError
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.entries import Finding, Kind, Written
-from maixfs.image.errors import FitError, TakenError, TargetError
+from maixfs.image.errors import TakenError, TargetError
 from maixfs.image.names import Parts, parse, parts_of, show, too_long
 from maixfs.image.volume import Entries, Folder, ImageEntry, Volume
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
-from maixfs.spiffs.pack import file_pages, pages_needed
+from maixfs.spiffs.edit import SpiffsEdit
+from maixfs.spiffs.pack import file_pages
+from maixfs.spiffs.room import SpiffsRoom, check_fits, room_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,52 +25,8 @@ if TYPE_CHECKING:
     from maixfs.image.content import Content
     from maixfs.image.media import FlashMedium
     from maixfs.image.paths import Mount
-    from maixfs.image.spiffsedit import GuardedFlash, SpiffsEditor
     from maixfs.spiffs.detect import Detection
     from maixfs.spiffs.state import DirEntry
-
-_LARGEST_SHOWN = 3
-
-
-class SpiffsRoom(NamedTuple):
-    """Room in a file system, in pages; the two blocks that stay spare are in none of them."""
-
-    page_size: int
-    block_size: int
-    data_size: int
-    """Bytes of a file that a page holds."""
-    total_pages: int
-    used_pages: int
-    deleted_pages: int
-    free_pages: int
-    spare_blocks: int
-    """Blocks that hold nothing at all; the file system wants two."""
-    files: int
-
-    @property
-    def total(self) -> int:
-        """Bytes that files could take if there were none."""
-        return self.total_pages * self.data_size
-
-    @property
-    def used(self) -> int:
-        """Bytes that files take, in whole pages."""
-        return self.used_pages * self.data_size
-
-    @property
-    def deleted(self) -> int:
-        """Bytes that garbage collection can give back."""
-        return self.deleted_pages * self.data_size
-
-    @property
-    def free(self) -> int:
-        """Bytes that can be written at once."""
-        return self.free_pages * self.data_size
-
-    def as_dict(self) -> dict[str, int]:
-        """Return it all by name, in pages and in bytes."""
-        sizes = {"total": self.total, "used": self.used, "deleted": self.deleted}
-        return self._asdict() | sizes | {"free": self.free}
 
 
 class SpiffsVolume(Volume):
@@ -99,8 +57,7 @@ class SpiffsVolume(Volume):
         self.blank = blank
         """Whether the area of a board was never formatted; it then reads as empty."""
         self.force = force
-        self._editor: SpiffsEditor | None = None
-        self._guard: GuardedFlash | None = None
+        self._edit: SpiffsEdit | None = None
 
     @property
     def kind(self) -> Kind:
@@ -115,21 +72,30 @@ class SpiffsVolume(Volume):
         return self.geometry.page_size
 
     @property
+    def fs(self) -> Spiffs:
+        """The mounted file system; an edit may mount it again."""
+        edit = self._edit
+        if edit is None or not edit.fs.mounted:
+            fs = super().fs
+            assert isinstance(fs, Spiffs)
+            return fs
+        if not isinstance(self._fs, Spiffs) or self._fs.core is not edit.fs:
+            self._folders.clear()
+            self._fs = Spiffs.of_core(edit.fs)
+        return self._fs
+
+    @property
     def core(self) -> SpiffsCore:
         """The native side of the mounted file system."""
-        fs = self.fs
-        assert isinstance(fs, Spiffs)
-        return fs.core
+        return self.fs.core
 
     def _mount(self) -> FileSystem[Any]:
         """Mount; a blank area is shown as the empty file system that it will be."""
         if self.writable:
-            from maixfs.image.spiffsedit import GuardedFlash
-
-            self._guard = GuardedFlash(self)
-            # On a host garbage collection need not be quick.
-            geometry = replace(self.geometry, gc_max_runs=self.geometry.blocks)
-            return Spiffs(self._guard, geometry)
+            self._edit = SpiffsEdit(
+                self.medium.overlay, self.geometry, label=self.label, force=self.force
+            )
+            return Spiffs.of_core(self._edit.fs)
         if not self.blank:
             return Spiffs(self.medium.device, self.geometry, read_only=True)
         from maixfs.spiffs.pack import pack
@@ -137,16 +103,10 @@ class SpiffsVolume(Volume):
         here = replace(self.geometry, base=0)
         return Spiffs(ImageDevice(memoryview(pack([], here))), here, read_only=True)
 
-    @property
-    def guard(self) -> GuardedFlash:
-        """The device of a writable mount."""
-        _ = self.fs
-        assert self._guard is not None
-        return self._guard
-
-    def remount(self) -> None:
-        """Mount again what the overlay holds now."""
-        self.abandon()
+    def abandon(self) -> None:
+        """End the mount without writing anything; streams are closed."""
+        super().abandon()
+        self._edit = None
 
     # Names
 
@@ -234,19 +194,7 @@ class SpiffsVolume(Volume):
 
     def room(self) -> SpiffsRoom:
         """Return how much is taken and left."""
-        state, geometry = self.core.statvfs(), self.core.geometry
-        spare = 2 * geometry.usable_pages
-        return SpiffsRoom(
-            page_size=geometry.page_size,
-            block_size=geometry.block_size,
-            data_size=geometry.data_size,
-            total_pages=state.pages - spare,
-            used_pages=state.allocated,
-            deleted_pages=state.deleted,
-            free_pages=max(0, state.free - spare),
-            spare_blocks=state.free_blocks,
-            files=sum(1 for _ in self.core.scandir()),
-        )
+        return room_of(self.core)
 
     def facts(self, entry: ImageEntry) -> dict[str, Any]:
         """Return what goes beyond a listing; addresses are those in the image."""
@@ -273,14 +221,11 @@ class SpiffsVolume(Volume):
     # Changing
 
     @property
-    def editor(self) -> SpiffsEditor:
-        """What changes the file system whole or not at all; raises ``ReadOnlyError``."""
-        _ = self.medium.overlay
-        if self._editor is None:
-            from maixfs.image.spiffsedit import SpiffsEditor
-
-            self._editor = SpiffsEditor(self)
-        return self._editor
+    def edit(self) -> SpiffsEdit:
+        """What changes the area whole or not at all; raises ``ReadOnlyError``."""
+        _ = self.medium.overlay, self.fs
+        assert self._edit is not None
+        return self._edit
 
     def write(self, path: str, content: Content, meta: bytes | None) -> Written:
         """Put a file there; ``meta`` are the bytes beside the name that some geometries have."""
@@ -289,7 +234,7 @@ class SpiffsVolume(Volume):
         proof = Written(self.label(name), len(data), hashlib.sha256(data).hexdigest(), True)
         if self._holds(name, data, meta):
             return proof._replace(changed=False)
-        self.editor.write(name, data, meta)
+        self.edit.write(name, data, meta)
         self.forget()
         return proof
 
@@ -306,7 +251,7 @@ class SpiffsVolume(Volume):
     def remove(self, entries: Entries, *, force: bool = False) -> None:
         """Remove files: all or none; none is read-only."""
         pages = [entry.native.page for entry in entries if not entry.is_dir]
-        self.editor.remove(pages)
+        self.edit.remove_pages(pages)
         self.forget()
 
     def rename(self, moves: Sequence[tuple[ImageEntry, str]], *, replace: bool) -> None:
@@ -322,7 +267,7 @@ class SpiffsVolume(Volume):
                 "a file would be moved twice, or two to one path", hint="move them one by one"
             )
         if names:
-            self.editor.rename(names)
+            self.edit.rename(names)
             self.forget()
 
     def _new_names(self, entry: ImageEntry, new: str) -> dict[bytes, bytes]:
@@ -357,7 +302,7 @@ class SpiffsVolume(Volume):
 
     def gc(self) -> int:
         """Free the pages that deleted data holds, as far as can be; returns how many."""
-        freed = self.editor.gc()
+        freed = self.edit.gc()
         self.forget()
         return freed
 
@@ -365,47 +310,5 @@ class SpiffsVolume(Volume):
 
     def check_fits(self, sizes: Mapping[str, int]) -> None:
         """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
-        self.check_names_fit({self.stored_name(path): size for path, size in sizes.items()})
-
-    def check_names_fit(self, sizes: Mapping[bytes, int]) -> None:
-        """Raise ``FitError`` where files of these sizes (bytes, by stored name) can never fit.
-
-        Garbage and the files that they replace count as free.
-        """
-        needed, free, deleted, replaced = self._pages(sizes)
-        if needed > free + deleted + replaced:
-            raise self.fit_error(sizes)
-
-    def fit_error(self, sizes: Mapping[bytes, int]) -> FitError:
-        """Return the error that says how many pages are needed, and how many there are."""
-        needed, free, deleted, replaced = self._pages(sizes)
-        if len(sizes) == 1:
-            text = f"{self.label(next(iter(sizes)))} does not fit: needs"
-        else:
-            text = f"{len(sizes)} files do not fit: they need"
-        text += f" {needed} {'page' if needed == 1 else 'pages'}"
-        text += f", {max(0, free)} {'is' if free == 1 else 'are'} free"
-        text += f", {replaced} more in what is replaced" if replaced else ""
-        text += f", {deleted} more hold deleted data" if deleted else ""
-        lacking = needed - max(0, free) - deleted - replaced
-        hint = f"maixfs gc {self.host} frees up to {deleted} pages"
-        if lacking > 0 or not deleted:
-            files = sorted(self.core.scandir(), key=lambda file: (-file.size, file.raw_name))
-            largest = ", ".join(
-                f"{self.label(file.raw_name)} ({file_pages(file.size, self.geometry).total})"
-                for file in files[:_LARGEST_SHOWN]
-            )
-            hint = f"{max(1, lacking)} too many; the largest files, in pages: {largest}"
-        return FitError(text, needed=needed, free=max(0, free), deleted=deleted, hint=hint)
-
-    def free_pages(self) -> int:
-        """Return the pages that can be written, two blocks set aside; negative in those."""
-        return self.core.statvfs().free - 2 * self.geometry.usable_pages
-
-    def _pages(self, sizes: Mapping[bytes, int]) -> tuple[int, int, int, int]:
-        """Return the pages needed, free, deleted, and in the files that are replaced."""
-        core = self.core
-        there = [core.stat(name).size for name in sizes if core.exists(name)]
-        needed = pages_needed(sizes.values(), self.geometry)
-        replaced = pages_needed(there, self.geometry)
-        return needed, self.free_pages(), core.statvfs().deleted, replaced
+        names = {self.stored_name(path): size for path, size in sizes.items()}
+        check_fits(self.core, names, self.label)

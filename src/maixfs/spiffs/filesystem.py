@@ -63,8 +63,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         max_files: int | None = None,
         cache_pages: int | None = None,
     ) -> None:
-        super().__init__()
-        self.core = SpiffsCore(
+        core = SpiffsCore(
             device,
             geometry,
             read_only=read_only,
@@ -72,6 +71,18 @@ class Spiffs(FileSystem[DirEntry | None]):
             max_files=max_files,
             cache_pages=cache_pages,
         )
+        self._take(core, folders=folders)
+
+    @classmethod
+    def of_core(cls, core: SpiffsCore, *, folders: bool = True) -> Spiffs:
+        """Return the file system of an area that is mounted already."""
+        fs = cls.__new__(cls)
+        fs._take(core, folders=folders)
+        return fs
+
+    def _take(self, core: SpiffsCore, *, folders: bool) -> None:
+        super().__init__()
+        self.core = core
         self._folders = folders
         self._files_below: dict[str, int] = {}
         """Files under each folder, at any depth, as of ``_counted``."""

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from maixfs.image.entries import Finding
 from maixfs.image.errors import rescue_of
-from maixfs.image.stale import endangered, lookup_entries
-from maixfs.nor.device import blank
-from maixfs.spiffs import ondisk
+from maixfs.spiffs.guard import leftover_pages, unregistered_pages
 
 if TYPE_CHECKING:
     from maixfs.image.spiffsvolume import SpiffsVolume
@@ -48,9 +46,8 @@ def _problems(target: SpiffsVolume) -> Iterator[Finding]:
             text = f"{target.label(name)} has {len(pages)} headers, at pages {_series(pages)}"
             hint = "power was lost while it was rewritten; a board uses the first"
             yield Finding("two-headers", True, text, geometry.page_address(pages[1]), hint)
-    owners = endangered(target.medium.image, geometry)
-    for page, object_id in owners.items():
-        text = f"page {page} holds data of object {object_id}, but is not booked as its"
+    for page, file in unregistered_pages(fs.volume).items():
+        text = f"page {page} holds data of object {file.object_id}, but is not booked as its"
         address = geometry.page_address(page)
         yield Finding("not-booked", True, text, address, f"nothing may be written; {rescue}")
 
@@ -70,21 +67,10 @@ def _remarks(target: SpiffsVolume) -> Iterator[Finding]:
         text = f"{odd[0].path}: stored without a slash in front, so a board cannot open it"
         text += f" (nor {len(odd) - 1} others)" if odd[1:] else ""
         yield Finding("no-slash", False, text, target.geometry.page_address(odd[0].native.page))
-    stale = _count_stale(target)
+    stale = len(leftover_pages(target.core.volume))
     if stale:
         text = f"{stale} free pages hold old bytes: deleted data can still be read from the chip"
         yield Finding("stale-pages", False, text)
-
-
-def _count_stale(target: SpiffsVolume) -> int:
-    image, geometry = target.medium.image, target.geometry
-    empty = blank(geometry.page_size)
-    addresses = (
-        geometry.page_address(page)
-        for page, entry in lookup_entries(image, geometry)
-        if entry == ondisk.ID_FREE
-    )
-    return sum(bytes(image[at : at + geometry.page_size]) != empty for at in addresses)
 
 
 def _series(pages: list[int]) -> str:
