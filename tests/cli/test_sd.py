@@ -232,7 +232,7 @@ def test_doctor_says_what_to_do(here: Path, run: Run) -> None:
     assert text.startswith("A board would not mount this card: it has a GPT")
     assert "error: it has a GPT" in text
     assert "why: FatFs knows" in text
-    assert "mend: maixfs sd fix gpt.img -o NEW" in text
+    assert "fix: maixfs sd fix gpt.img -o NEW" in text
     assert "not mounted" in run("sd", "info", "gpt.img", code=1).stdout
 
 

@@ -11,7 +11,6 @@ import click
 
 from maixfs.cli.failures import WrongUsage
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
     from maixfs.cards.report import CardReport, PartitionReport
@@ -125,29 +124,3 @@ def _row(screen: Screen, part: PartitionReport) -> list[Part]:
         "" if part.files is None else str(part.files),
         mounted,
     ]
-
-
-def draw_findings(screen: Screen, report: CardReport) -> None:
-    """Write what was found, worst first, each with what it means and the mend."""
-    roles = {"error": "bad", "warning": "warning", "note": "dim"}
-    for found in report.findings:
-        screen.line()
-        label = Text(f"{found.severity}:", roles[str(found.severity)])
-        about = f"partition {found.partition}: " if found.partition else ""
-        where = "" if found.where is None else f" (sector {found.where:#x})"
-        screen.paragraph("  ", label, f"{about}{found.what}{where}")
-        if found.why:
-            screen.paragraph("    ", Text("why:", "dim"), found.why)
-        if found.mend:
-            screen.paragraph("    ", Text("mend:", "hint"), found.mend)
-
-
-def health_text(report: CardReport) -> Part:
-    """Return how many things are wrong, in a few words."""
-    severities = [str(found.severity) for found in report.findings]
-    counts = [
-        count_text(severities.count(word), word)
-        for word in ("error", "warning")
-        if word in severities
-    ]
-    return Text(", ".join(counts), "bad") if counts else Text("sound", "good")

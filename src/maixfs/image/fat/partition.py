@@ -8,7 +8,7 @@ from maixfs.errors import MaixfsError
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.probe import find_volume
-from maixfs.image.entries import Finding
+from maixfs.finding import Command, Finding, Severity
 from maixfs.image.errors import NoFileSystemError
 from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SectorError
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 SLOTS = (1, 2, 3, 4)
 SUPERFLOPPY = Finding(
     "superfloppy",
-    False,
+    Severity.ERROR,
     "the volume starts at sector 0, without a partition table: a board does not mount that",
-    0,
-    "maixfs sd fix makes a card with a table of it",
+    fix=(Command("sd", ("fix", "{image}", "-o", "NEW")),),
+    where=0,
 )
 
 
