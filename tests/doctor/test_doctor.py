@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doctor.doctor_cases import CASES, NOTE, V3_AND_V4, FakeCard, area, flash, loading, with_card
+from doctor.fix_commands import check_command
 from image.whole_image import FLASH
 from kmodel.make_models import make_v3, make_v4
 from maixfs.doctor import Subject, examine_subject, examine_target, report_boot, verdict
-from maixfs.finding import RULE_MODULES, Cost, Examination, Finding, kinds, rules
+from maixfs.finding import RULE_MODULES, Command, Cost, Examination, Finding, kinds, rules
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
@@ -32,10 +33,24 @@ def diagnoses(image: bytes | bytearray | Subject) -> list[Finding]:
     return [*examined(image).findings]
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_complaint(name: str) -> None:
+@pytest.fixture(scope="module", params=CASES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def subject(name: str) -> Subject:
+    return as_subject(CASES[name].build())
+
+
+@pytest.fixture(scope="module")
+def full(subject: Subject) -> Examination:
+    return examine_subject(subject)
+
+
+def test_complaint(name: str, full: Examination) -> None:
     case = CASES[name]
-    found = [each for each in diagnoses(case.build()) if each.key == case.key]
+    found = [each for each in full.findings if each.key == case.key]
     assert case.severity in [each.severity for each in found]
     for each in found:
         assert each.what[-1] != "." and "\n" not in each.what
@@ -43,21 +58,51 @@ def test_complaint(name: str) -> None:
             assert each.why or each.fix
 
 
-@pytest.mark.parametrize("subject", SUBJECTS)
-def test_every_key_has_a_case_that_produces_it(subject: str) -> None:
-    assert {each.key for each in kinds(subject)} <= {case.key for case in CASES.values()}
-
-
-@pytest.mark.parametrize("subject", SUBJECTS)
-def test_rules_report_only_the_kinds_that_they_declare(subject: str) -> None:
-    for case in CASES.values():
-        thing = as_subject(case.build())
-        part = thing.spiffs if subject == "spiffs" else thing
-        for rule in rules(subject):
-            if part is None or (subject == "spiffs" and not thing.mounted):
-                continue
+def test_rules_report_only_the_kinds_that_they_declare(subject: Subject) -> None:
+    checks = {"flash": subject, "board": subject}
+    if subject.mounted:
+        checks["spiffs"] = subject.spiffs
+    for about, part in checks.items():
+        for rule in rules(about):
             declared = {each.key for each in rule.kinds}
             assert {each.key for each in rule.run(part)} <= declared, rule.name
+
+
+def test_shallow_examination_finds_a_part_of_the_full_one(
+    subject: Subject, full: Examination
+) -> None:
+    shallow = examined(subject, Cost.METADATA)
+    assert [each for each in full.findings if each in shallow.findings] == [*shallow.findings]
+    assert len(shallow.not_checked) > len(full.not_checked)
+
+
+def test_boot_prognosis_names_findings_that_are_there(
+    name: str, subject: Subject, full: Examination
+) -> None:
+    if not subject.is_chip or subject.kboot is not None or name.startswith("dump-"):
+        return
+    keys = {each.key for each in full.findings}
+    wrong = {step.key for step in subject.boot.steps if step.key}
+    assert wrong <= keys | {"will-format"}
+    assert not wrong or keys & {"wrong-geometry", *wrong}
+
+
+def test_every_fix_of_a_case_is_a_valid_command(
+    subject: Subject, full: Examination, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = Path("image")
+    image.mkdir() if subject.is_board else image.touch()
+    steps = [step for each in full.findings for step in each.fix]
+    for command in steps:
+        assert command
+        if isinstance(command, Command):
+            check_command(command, image)
+
+
+@pytest.mark.parametrize("about", SUBJECTS)
+def test_every_key_has_a_case_that_produces_it(about: str) -> None:
+    assert {each.key for each in kinds(about)} <= {case.key for case in CASES.values()}
 
 
 def test_rule_modules_can_be_imported_and_have_rules() -> None:
@@ -80,14 +125,6 @@ def test_sound_flash_has_no_problem(image: bytearray) -> None:
 def test_problems_come_first() -> None:
     found = [each.is_problem for each in diagnoses(CASES["gc-heap"].build())]
     assert found == sorted(found, reverse=True)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_shallow_examination_finds_a_part_of_the_full_one(name: str) -> None:
-    subject = as_subject(CASES[name].build())
-    full, shallow = examined(subject), examined(subject, Cost.METADATA)
-    assert [each for each in full.findings if each in shallow.findings] == [*shallow.findings]
-    assert len(shallow.not_checked) > len(full.not_checked)
 
 
 def test_verdict_names_what_was_not_checked() -> None:
@@ -122,17 +159,6 @@ def test_path_and_subject_give_the_same_examination(tmp_path: Path) -> None:
     )
 
 
-def test_boot_prognosis_names_findings_that_are_there() -> None:
-    for name, case in CASES.items():
-        subject = as_subject(case.build())
-        if not subject.is_chip or subject.kboot is not None or name.startswith("dump-"):
-            continue
-        keys = {each.key for each in examined(subject).findings}
-        wrong = {step.key for step in subject.boot.steps if step.key}
-        assert wrong <= keys | {"will-format"}, name
-        assert not wrong or keys & {"wrong-geometry", *wrong}, name
-
-
 def test_boot_prognosis_knows_the_card() -> None:
     without = Subject(flash(), geometry=PRESETS["maixpy"], is_board=True)
     inserted = with_card(FakeCard("main.py"))
@@ -140,13 +166,14 @@ def test_boot_prognosis_knows_the_card() -> None:
     assert report_boot(inserted).steps != report_boot(without).steps
 
 
-def test_table_of_complaints_names_each_case_and_its_key() -> None:
+def test_table_of_complaints_names_cases_with_their_keys() -> None:
     rows = [line.split(" | ") for line in TABLE.read_text(encoding="utf-8").splitlines()]
     listed = {row[-1].strip(" |`"): row for row in rows if len(row) == 4 and "`test_" in row[-1]}
-    for test, row in listed.items():
-        if test.startswith("test_complaint["):
-            case = CASES[test.removeprefix("test_complaint[").removesuffix("]")]
-            assert f"`{case.key}`" in row[1], test
+    cases = [test for test in listed if test.startswith("test_complaint[")]
+    assert len(cases) > 30
+    for test in cases:
+        case = CASES[test.removeprefix("test_complaint[").removesuffix("]")]
+        assert f"`{case.key}`" in listed[test][1], test
 
 
 def test_virtual_board_needs_no_firmware() -> None:

@@ -25,20 +25,19 @@ def draw_findings(
         severity = str(finding.severity)
         screen.line()
         label = Text(f"{severity}:", _ROLES[severity])
-        screen.paragraph("  ", label, finding.what + _place(finding))
+        screen.paragraph("  ", label, finding.what)
+        if finding.where is not None and not brief:
+            screen.paragraph("    ", Text("where:", "dim"), _place(finding, finding.where))
         if finding.why and not brief:
             screen.paragraph("    ", Text("why:", "dim"), finding.why)
         for step in finding.fix if finding.is_problem or not brief else ():
             screen.paragraph("    ", Text("fix:", "hint"), step_text(step, image))
 
 
-def _place(finding: Finding) -> str:
-    """Return where it is, unless the text itself has an address."""
-    if finding.where is None:
-        return ""
+def _place(finding: Finding, address: int) -> str:
     if finding.data.get("medium") == "card":
-        return f" (sector {finding.where // _SECTOR:#x})"
-    return "" if "0x" in finding.what else f" (at {hex_text(finding.where)})"
+        return f"sector {address // _SECTOR:#x}"
+    return hex_text(address)
 
 
 def step_text(step: Step, image: Path) -> str:
