@@ -58,7 +58,7 @@ def open_board_card(source: Source, *, writable: bool, force: bool = False) -> l
         if not partitions:
             volume = find_partition(medium.device, None, str(image))
             raise NoFileSystemError(
-                f"{image}: {volume.findings[0].message}",
+                f"{image}: {volume.findings[0].what}",
                 hint=f"maixfs sd doctor {image} says more",
             )
         if not config.mount_all:
