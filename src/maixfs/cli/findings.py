@@ -52,7 +52,7 @@ def step_text(step: Step, image: Path) -> str:
 def command_words(command: Command, image: Path) -> list[str]:
     """Return verb and arguments of a command about ``image``."""
     goal = ["--in-place"] if image.is_dir() else ["-o", "NEW"]
-    words = [command.verb]
+    words = command.verb.split()
     for argument in command.arguments:
         words += goal if argument == "{output}" else [argument.replace("{image}", str(image))]
     return words

@@ -14,7 +14,7 @@ CARD_MISSING = kind(
     Severity.ERROR,
     "The card in the slot of a board cannot be read.",
     why="board.toml names a file or drive that is missing or damaged",
-    fix=(Command("sd", ("eject", "{image}")),),
+    fix=(Command("sd eject", ("{image}",)),),
 )
 
 
@@ -48,7 +48,7 @@ def _order_of_programs(subject: Subject) -> Iterator[Finding]:
             what = f"/flash/{name} does not run while the card is in: "
             what += f"/sd/{name} does" if there else "the card has none"
             fix = (
-                Command("sd", ("eject", "{image}")),
+                Command("sd eject", ("{image}",)),
                 f"or copy {name} to the card",
                 Command("cp", (f"{{image}}:/flash/{name}", "{image}:/sd/")),
             )

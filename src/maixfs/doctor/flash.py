@@ -82,7 +82,7 @@ NO_HEADER = kind(
     "A program has no header and hash, so that nothing starts it.",
     why="a flasher puts the header in front only of files that are marked as firmware"
     " (sha256Prefix)",
-    fix=(Command("firmware", ("wrap", "PROGRAM", "-o", "NEW")), "flash NEW in its place"),
+    fix=(Command("firmware wrap", ("PROGRAM", "-o", "NEW")), "flash NEW in its place"),
 )
 BAD_HASH = kind(
     "bad-hash",
@@ -169,7 +169,7 @@ BOOT_ENTRY = kind(
     " the default one",
     fix=(
         "flash the application without DIO and without AES",
-        Command("kboot", ("set", "{image}", "ENTRY", "--address", "ADDRESS")),
+        Command("kboot set", ("{image}", "ENTRY", "--address", "ADDRESS")),
     ),
 )
 BACKUP_DIFFERS = kind(
@@ -185,7 +185,7 @@ KBOOT_HALTS = kind(
     why="no entry names an application that Kboot accepts",
     fix=(
         "flash the firmware again",
-        Command("kboot", ("set", "{image}", "ENTRY", "--address", "ADDRESS")),
+        Command("kboot set", ("{image}", "ENTRY", "--address", "ADDRESS")),
     ),
 )
 

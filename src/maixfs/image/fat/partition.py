@@ -21,7 +21,7 @@ SUPERFLOPPY = Finding(
     "superfloppy",
     Severity.ERROR,
     "the volume starts at sector 0, without a partition table: a board does not mount that",
-    fix=(Command("sd", ("fix", "{image}", "-o", "NEW")),),
+    fix=(Command("sd fix", ("{image}", "-o", "NEW")),),
     where=0,
 )
 
