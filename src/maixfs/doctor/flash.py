@@ -9,7 +9,7 @@ from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, kind, rule
 from maixfs.firmware.bootarea import BootVerdict
 from maixfs.firmware.firmware import Firmware
-from maixfs.image.records import FIRMWARE, MODEL, UNKNOWN, Found
+from maixfs.image.records import FIRMWARE, MODEL, SPIFFS, UNKNOWN, Found
 
 _SECTOR = 0x1000
 _SLIP = 0x100000
@@ -108,7 +108,10 @@ def _boot_area(subject: Subject) -> Iterator[Finding]:
     verdict = subject.boot.verdict
     if not verdict.ok and not runs_own_firmware(subject, verdict):
         found = _BOOT_AREA[no_start_key(verdict.kind)]
-        yield found.found(_reason(subject, verdict), where=0)
+        # Images of /flash alone are made for boards that have their firmware.
+        only_files = found is NO_FIRMWARE and all(part.kind == SPIFFS for part in subject.parts)
+        severity = Severity.NOTE if only_files else None
+        yield found.found(_reason(subject, verdict), where=0, severity=severity)
 
 
 def _reason(subject: Subject, verdict: BootVerdict) -> str:
