@@ -137,5 +137,5 @@ def test_every_declared_fix_is_a_verb_with_valid_arguments(
     commands = [step for step in steps if isinstance(step, Command)]
     assert len(commands) > 8
     for command in commands:
-        if in_place or command.verb != "sd":  # of the card in a board's slot
+        if in_place or command.verb != "sd eject":  # takes a board
             check_command(command, image)

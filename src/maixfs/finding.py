@@ -51,7 +51,7 @@ class Cost(IntEnum):
 
 
 class Command(NamedTuple):
-    """A step of a fix: a verb of maixfs with its arguments.
+    """A step of a fix: a verb of maixfs, such as ``gc`` or ``sd fix``, with its arguments.
 
     ``{image}`` in an argument stands for the image that was examined. The argument ``{output}``
     stands for the options that say where a changed image goes: into a new file or, for a board,

@@ -9,7 +9,7 @@ from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, kind, rule
 from maixfs.firmware.bootarea import BootVerdict
 from maixfs.firmware.firmware import Firmware
-from maixfs.image.records import FIRMWARE, MODEL, UNKNOWN, Found
+from maixfs.image.records import FIRMWARE, MODEL, SPIFFS, UNKNOWN, Found
 
 _SECTOR = 0x1000
 _SLIP = 0x100000
@@ -82,7 +82,7 @@ NO_HEADER = kind(
     "A program has no header and hash, so that nothing starts it.",
     why="a flasher puts the header in front only of files that are marked as firmware"
     " (sha256Prefix)",
-    fix=(Command("firmware", ("wrap", "PROGRAM", "-o", "NEW")), "flash NEW in its place"),
+    fix=(Command("firmware wrap", ("PROGRAM", "-o", "NEW")), "flash NEW in its place"),
 )
 BAD_HASH = kind(
     "bad-hash",
@@ -108,7 +108,10 @@ def _boot_area(subject: Subject) -> Iterator[Finding]:
     verdict = subject.boot.verdict
     if not verdict.ok and not runs_own_firmware(subject, verdict):
         found = _BOOT_AREA[no_start_key(verdict.kind)]
-        yield found.found(_reason(subject, verdict), where=0)
+        # Images of /flash alone are made for boards that have their firmware.
+        only_files = found is NO_FIRMWARE and all(part.kind == SPIFFS for part in subject.parts)
+        severity = Severity.NOTE if only_files else None
+        yield found.found(_reason(subject, verdict), where=0, severity=severity)
 
 
 def _reason(subject: Subject, verdict: BootVerdict) -> str:
@@ -169,7 +172,7 @@ BOOT_ENTRY = kind(
     " the default one",
     fix=(
         "flash the application without DIO and without AES",
-        Command("kboot", ("set", "{image}", "ENTRY", "--address", "ADDRESS")),
+        Command("kboot set", ("{image}", "ENTRY", "--address", "ADDRESS")),
     ),
 )
 BACKUP_DIFFERS = kind(
@@ -185,7 +188,7 @@ KBOOT_HALTS = kind(
     why="no entry names an application that Kboot accepts",
     fix=(
         "flash the firmware again",
-        Command("kboot", ("set", "{image}", "ENTRY", "--address", "ADDRESS")),
+        Command("kboot set", ("{image}", "ENTRY", "--address", "ADDRESS")),
     ),
 )
 

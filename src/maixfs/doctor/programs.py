@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import warnings
 from collections.abc import Iterator
 
 from maixfs.doctor.boot import CONFIG_JSON, IDE_MODE
@@ -63,6 +60,8 @@ CONFIG_SD = kind(
 
 @rule("board", Cost.CONTENT, CONFIG_NOT_JSON, CONFIG_SD)
 def _config_json(subject: Subject) -> Iterator[Finding]:
+    import json  # not at the top: a shallow examination needs none of these
+
     content = subject.programs.get(CONFIG_JSON)
     if content is None:
         return
@@ -125,6 +124,9 @@ def _syntax(name: str, content: bytes) -> Iterator[Finding]:
 
 def _fault(content: bytes) -> str:
     """Return why a program does not compile; empty if it does."""
+    import ast
+    import warnings
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

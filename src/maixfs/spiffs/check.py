@@ -6,6 +6,7 @@ examine("spiffs", SpiffsCheck(dump, geometry), Cost.METADATA)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 from maixfs.finding import Command, Cost, Finding, FindingKind, Severity, Step, kind, rule
@@ -35,20 +36,37 @@ class SpiffsCheck:
     """A SPIFFS area as its rules see it: each part is read once, when a rule asks for it.
 
     ``image`` are the bytes that the addresses of ``geometry`` count in. ``point`` is where the
-    file system is mounted, for the paths of its files.
+    file system is mounted, for the paths of its files. A ``core`` that is mounted already is
+    used; without one the area is mounted read-only.
     """
 
-    def __init__(self, image: Buffer, geometry: Geometry, point: str = "") -> None:
-        self.image = memoryview(image).cast("B").toreadonly()
+    def __init__(
+        self,
+        image: Buffer,
+        geometry: Geometry,
+        point: str = "",
+        core: SpiffsCore | None = None,
+    ) -> None:
         self.geometry = geometry
         self.point = point
-        self._core: SpiffsCore | None = None
+        whole = memoryview(image).cast("B").toreadonly()
+        self.area = whole[geometry.base : geometry.base + geometry.size]
+        """The bytes of the area; fewer if the image ends before it."""
+        self._core = core
         self._fault: SpiffsError | None = None
 
+    @classmethod
+    def of_core(cls, core: SpiffsCore) -> SpiffsCheck:
+        """Return the check of a mounted file system, with the bytes that its device has now."""
+        geometry = core.geometry
+        check = cls(b"", geometry, core=core)
+        check.area = memoryview(core.device.read(geometry.base, geometry.size))
+        return check
+
     @cached_property
-    def area(self) -> memoryview:
-        """The bytes of the area; fewer if the image ends before it."""
-        return self.image[self.geometry.base : self.geometry.base + self.geometry.size]
+    def local(self) -> Geometry:
+        """The geometry with addresses that count in ``area``."""
+        return replace(self.geometry, base=0)
 
     @cached_property
     def blank(self) -> bool:
@@ -61,7 +79,7 @@ class SpiffsCheck:
         """Why the area does not mount; ``None`` if it does."""
         if self._core is None and self._fault is None:
             try:
-                self._core = SpiffsCore(ImageDevice(self.image), self.geometry, read_only=True)
+                self._core = SpiffsCore(ImageDevice(self.area), self.local, read_only=True)
             except SpiffsError as error:
                 self._fault = error
         return self._fault
@@ -204,7 +222,7 @@ NOT_BOOKED = kind(
 def _registered_pages(check: SpiffsCheck) -> Iterator[Finding]:
     if check.blank:
         return
-    owners = unregistered_pages(check.image, check.geometry) if check.mounts else {}
+    owners = unregistered_pages(check.area, check.local) if check.mounts else {}
     for page, object_id in owners.items():
         yield NOT_BOOKED.found(
             f"page {page} holds data of object {object_id}, but its look-up entry says otherwise"
@@ -333,7 +351,7 @@ STALE_PAGES = kind(
 def _leftovers(check: SpiffsCheck) -> Iterator[Finding]:
     if check.blank:
         return
-    pages = leftover_pages(check.image, check.geometry) if check.mounts else []
+    pages = leftover_pages(check.area, check.local) if check.mounts else []
     if pages:
         text = f"{len(pages)} free pages hold old bytes: deleted data can still be read"
         where = check.geometry.page_address(pages[0])
