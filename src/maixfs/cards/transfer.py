@@ -131,7 +131,7 @@ def refuse_unlikely(
         )
     if force or device.regular:
         return
-    hint = "look twice whether this is the card; --force writes to it"
+    hint = "check that this is the card; a forced write does not ask"
     if device.partition_of:
         raise CardError(
             f"{device.path} is one partition of {device.partition_of}, and this is a whole card",
