@@ -277,6 +277,15 @@ def test_a_table_that_was_wiped(card_copy: CardCopy) -> None:
     assert report.partitions[0].files == 7
 
 
+def test_contradictions_in_the_table_are_notes(card_copy: CardCopy) -> None:
+    card = card_copy("part1_0c")
+    table = bytearray(card.read(0, 1))
+    table[446] = 7
+    card.write(0, table)
+    assert the(examine(card), "odd-table").severity is Severity.NOTE
+    assert examine(card).healthy
+
+
 def test_a_card_larger_than_any_that_was_tried() -> None:
     card = RamSectors(256 << 21)
     card.write(0, make_mbr([Partition(1, 0x0C, 2048, (256 << 21) - 2048)]))
