@@ -15,7 +15,7 @@ from maixfs.finding import Command
 def check_command(command: Command, image: Path) -> None:
     """Parse the command line of a fix about ``image``, which exists; nothing is run."""
     Path("DIR").mkdir(exist_ok=True)
-    values = {"ENTRY": "1", "ADDRESS": "0x80000"}
+    values = {"ENTRY": "1", "ADDRESS": "0x80000", "SIZE": "1G"}
     words = [values.get(word, word) for word in command_words(command, image)]
     with maixfs.make_context("maixfs", words, obj=Settings()) as context:
         _parse(maixfs, context, words)
