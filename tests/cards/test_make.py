@@ -16,8 +16,8 @@ from maixfs.cards import (
 from maixfs.cards.newimage import new_image
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import FatCore
-from maixfs.sd.mbr import read_mbr
 from maixfs.sd.media import FileSectors, RamSectors
+from maixfs.sd.partitions import read_partitions
 
 from .conftest import fsck, needs_fsck
 
@@ -66,7 +66,7 @@ def test_with_a_serial_it_is_the_same_each_time(tmp_path: Path) -> None:
     assert first != other
     with FileSectors.open(cards[0]) as card:
         serials = [part.serial for part in examine(card).partitions]
-        assert read_mbr(card).disk_id == 7
+        assert read_partitions(card).disk_id == 7
     assert len(set(serials)) == 2
 
 

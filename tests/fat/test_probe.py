@@ -13,7 +13,7 @@ from maixfs.fat.geometry import read_geometry
 from maixfs.fat.mkfs import format_volume
 from maixfs.fat.probe import fat_volumes, find_volume, mount_points, probe_volume
 from maixfs.sd import RamSectors, SectorError
-from maixfs.sd.mbr import Partition, make_mbr, read_mbr
+from maixfs.sd.mbr import Partition, make_mbr
 from maixfs.sd.partitions import read_partitions
 
 REFUSED = {
@@ -36,7 +36,7 @@ WHOLE = {
 @pytest.mark.parametrize("name", FOLDERS)
 def test_probe_volume_identifies_every_partition_of_the_corpus(name):
     card = load_card(name)
-    for slot in read_mbr(card).used:
+    for slot in read_partitions(card).used:
         found = probe_volume(card, slot.start)
         assert found.start == slot.start
         if (name, slot.slot) in REFUSED:

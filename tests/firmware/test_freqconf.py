@@ -25,7 +25,7 @@ def test_padding_is_not_looked_at() -> None:
 def test_heaps_that_leave_no_room(heap: int) -> None:
     report = examine(FreqConf(gc_heap_size=heap).pack())
     assert f"a heap of {heap} bytes" in report.problems[0]
-    assert report.stored.mended() == FreqConf()
+    assert report.stored.fixed() == FreqConf()
 
 
 def test_small_heaps() -> None:
@@ -39,7 +39,7 @@ def test_clocks_out_of_range() -> None:
     assert report.used.freq_cpu == 600_000_000
     assert "freq_cpu 900000000 Hz is out of range" in report.remarks[0]
     assert "the KPU would run at 1200000000 Hz" in report.remarks[1]
-    assert report.stored.mended() == report.used
+    assert report.stored.fixed() == report.used
 
 
 @given(st.binary(max_size=40))
@@ -47,7 +47,7 @@ def test_any_file(data: bytes) -> None:
     report = examine(data)
     assert 26_000_000 <= report.used.freq_cpu <= 600_000_000
     assert (len(data) < SIZE) == any("16 bytes" in remark for remark in report.remarks)
-    mended = examine(report.stored.mended().pack())
-    assert mended.problems == ()
+    fixed = examine(report.stored.fixed().pack())
+    assert fixed.problems == ()
     if not report.problems:
-        assert mended.used == report.used
+        assert fixed.used == report.used

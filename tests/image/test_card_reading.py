@@ -16,6 +16,7 @@ from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
 from maixfs.image.opening import open_image
+from maixfs.transfer.unpacking import unpack
 
 DATA = Path(__file__).parent.parent / "data" / "fat"
 
@@ -237,3 +238,42 @@ def test_a_target_that_was_not_looked_at_lets_go(card: Path) -> None:
     for _ in range(2):
         with open_image(card, "r+"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"A\x01B     TXT", r"A\x01B.TXT"),
+        (b'Q"UOTE  TXT', 'Q"UOTE.TXT'),
+        (b"ST*R    TXT", "ST*R.TXT"),
+    ],
+)
+def test_a_file_whose_name_no_path_holds_is_copied_by_its_entry(
+    name: bytes, shown: str, tmp_path: Path
+) -> None:
+    card = make_card(tmp_path / "card.img", 16, files={"/GOOD.TXT": b"good", "/ODD.TXT": b"odd"})
+    raw = card.read_bytes()
+    assert raw.count(b"ODD     TXT") == 1
+    card.write_bytes(raw.replace(b"ODD     TXT", name))
+    with open_image(card) as target:
+        files = {entry.path: target.read_bytes(entry) for entry in target.scandir()}
+        assert files == {"/GOOD.TXT": b"good", f"/{shown}": b"odd"}
+        assert target.read_bytes(f"/{shown}") == b"odd"
+        unpack(target, None, tmp_path / "out")
+    assert sorted(path.read_bytes() for path in (tmp_path / "out").iterdir()) == [b"good", b"odd"]
+
+
+def test_two_entries_of_one_name_can_both_be_read(tmp_path: Path) -> None:
+    card = make_card(
+        tmp_path / "card.img", 16, files={"/ONE.TXT": b"first", "/TWO.TXT": b"second"}
+    )
+    raw = card.read_bytes()
+    card.write_bytes(raw.replace(b"TWO     TXT", b"ONE     TXT"))
+    with open_image(card) as target:
+        first, second = target.scandir()
+        assert first.path == "/ONE.TXT"
+        assert second.path == rf"/ONE.TXT\p{second.native.slot}"
+        assert [target.read_bytes(entry.path) for entry in (first, second)] == [
+            b"first",
+            b"second",
+        ]

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from golden.corpus import SpiffsCase, case_folders
-from image.places import SMALL, make_bare
+from image.places import SMALL, findings_of, has_errors, make_bare
 from maixfs.errors import DamagedError, FitError
 from maixfs.image.errors import NoFileSystemError, TargetError, UnreadableError
 from maixfs.image.opening import open_image
 from maixfs.nor import Buffer, OverlayFlash
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.errors import Code
+from maixfs.transfer.unpacking import unpack
 
 CASES = [SpiffsCase(folder) for folder in case_folders("spiffs")]
 IDS = [case.name for case in CASES]
@@ -45,9 +46,24 @@ def test_each_file_reads_or_says_why_not(case: SpiffsCase, tmp_path: Path) -> No
                 content = target.read_bytes(entry.path)
                 assert len(content) == file["read_len"]
                 assert hashlib.sha256(content).hexdigest() == file["sha256"]
+            elif entry.rescued:
+                assert len(target.read_bytes(entry.path)) == entry.size
             else:
                 with pytest.raises(UnreadableError, match=rf"cannot be read: .*\({result}\)"):
                     target.read_bytes(entry.path)
+
+
+def test_a_file_with_a_damaged_index_is_read_through_its_pages(tmp_path: Path) -> None:
+    (case,) = (case for case in CASES if case.folder.name == "maixpy-powercut-inflight-read-error")
+    with open_image(image_of(case, tmp_path)) as target:
+        rescued = [entry for entry in target.spiffs.files() if entry.rescued]
+        assert rescued
+        for entry in rescued:
+            assert not entry.readable
+            assert len(target.read_bytes(entry)) == entry.size
+        written = unpack(target, None, tmp_path / "out")
+    noted = {Path(file.path).name for file in written if "rescued" in file.note}
+    assert noted == {entry.name for entry in rescued}
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -109,7 +125,7 @@ def test_a_page_wrongly_called_free_keeps_writers_away(tmp_path: Path) -> None:
     assert host.read_bytes() == before
     with open_image(host) as target:
         assert target.read_bytes("/main.py").startswith(b"print")
-        assert [f.key for f in target.report().findings if f.is_problem] == ["not-booked"]
+        assert [f.key for f in findings_of(host) if f.is_problem] == ["not-booked"]
 
 
 def attempt(host: Path, change: object) -> None:
@@ -128,9 +144,9 @@ def test_a_file_whose_pages_are_gone_can_be_replaced_or_says_so(tmp_path: Path) 
         assert str(int(Code.DELETED)) in entry.fault
         with pytest.raises(UnreadableError, match="marked deleted"):
             target.read_bytes("/lib/a.py")
-        (finding,) = target.report().findings
+        (finding,) = findings_of(host)
         assert (finding.key, finding.is_problem) == ("unreadable", True)
-        assert not target.report().healthy
+        assert has_errors(host)
 
 
 def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> None:
@@ -142,14 +158,14 @@ def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> Non
             image[start + 5 : start + 4096] = b"\x11" * 4091
     host.write_bytes(image)
     with open_image(host) as target:
-        assert [f.key for f in target.report().findings] == ["stale-pages"]
-        assert target.report().healthy
+        assert [f.key for f in findings_of(host)] == ["stale-pages"]
+        assert not has_errors(host)
     with open_image(host, "r+") as target:
         target.write_file("/new", b"\xee" * 50_000)
         assert target.read_bytes("/new") == b"\xee" * 50_000
     with open_image(host) as target:
         assert target.read_bytes("/new") == b"\xee" * 50_000
-        assert target.report().findings == ()
+        assert findings_of(host) == []
 
 
 def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
@@ -157,14 +173,14 @@ def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
     poke(host, 3 * SMALL.block_size, b"\xff" * SMALL.block_size)
     before = host.read_bytes()
     with open_image(host) as target:
-        (finding,) = target.report().findings
-        assert (finding.key, finding.address) == ("aborted-erase", 3 * SMALL.block_size)
+        (finding,) = findings_of(host)
+        assert (finding.key, finding.where) == ("aborted-erase", 3 * SMALL.block_size)
         assert target.exists("/main.py")
     assert host.read_bytes() == before
     with open_image(host, "r+") as target:
         target.write_file("/x", b"x")
     with open_image(host) as target:
-        assert target.report().findings == ()
+        assert findings_of(host) == []
 
 
 def twins(tmp_path: Path) -> Path:
@@ -177,7 +193,8 @@ def twins(tmp_path: Path) -> Path:
 
 
 def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
-    with open_image(twins(tmp_path)) as target:
+    host = twins(tmp_path)
+    with open_image(host) as target:
         first, second = target.scandir()
         assert (first.path, second.path) == ("/one.py", rf"/one.py\p{second.native.page}")
         assert [target.read_bytes(first.path), target.read_bytes(second.path)] == [
@@ -185,9 +202,9 @@ def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
             b"second",
         ]
         assert target.read_bytes("/one.py") == b"first"
-        findings = target.report().findings
+        findings = findings_of(host)
         assert [finding.key for finding in findings] == ["two-headers"]
-        assert f"at pages {first.native.page} and {second.native.page}" in findings[0].message
+        assert findings[0].data["pages"] == [first.native.page, second.native.page]
 
 
 def test_the_second_header_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
@@ -216,7 +233,7 @@ def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
         target.remove("/one.py")
         assert target.read_bytes("/one.py") == b"second"
     with open_image(host) as target:
-        assert target.report().findings == ()
+        assert findings_of(host) == []
 
 
 def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) -> None:
@@ -229,7 +246,7 @@ def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) 
         assert target.write_file("/lib/a.py", good).changed
     with open_image(host) as target:
         assert target.read_bytes("/lib/a.py") == good
-        assert target.report().healthy
+        assert not has_errors(host)
 
 
 def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:

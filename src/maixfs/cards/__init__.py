@@ -1,4 +1,4 @@
-"""Whole cards: made, examined, converted, and moved between images and drives.
+"""Whole cards: make, examine and convert them, copy them between images and drives.
 
     new_card(Path("card.img"), 8 << 30)                  # MBR and FAT32
     with FileSectors.open("card.img") as card:

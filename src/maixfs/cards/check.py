@@ -3,8 +3,8 @@
     with FileSectors.open("card.img") as card:
         print(examine(card).verdict)                     # would a board mount it?
 
-The rules are in ``maixfs.doctor.card`` and ``maixfs.fat.check``. Nothing is written, and what is
-damaged on a card raises nothing.
+The rules are in ``maixfs.doctor.card`` and ``maixfs.fat.check``. Nothing is written, and
+damage on a card does not raise.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PartitionReport(NamedTuple):
 
 
 class CardReport(NamedTuple):
-    """What is on a card, and what was found out about it."""
+    """The contents of a card, and the findings about it."""
 
     sectors: int
     """Capacity; 0 where the card does not start up."""
@@ -68,12 +68,12 @@ class CardReport(NamedTuple):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong or good to know, worst first; ``data["partition"]`` is a number."""
+        """The findings, worst first; ``data["partition"]`` is a partition's number."""
         return self.examination.findings
 
     @property
     def mountable(self) -> bool:
-        """Whether a board mounts something of it when it starts."""
+        """Whether a board mounts a volume of it when it starts."""
         return any(part.mount_point for part in self.partitions)
 
     @property
@@ -124,7 +124,7 @@ class PartitionCheck(NamedTuple):
 
 
 class CardCheck:
-    """The state of one examination of a card: what the rules of the subject ``card`` take."""
+    """The state of one examination of a card, which the rules of the subject ``card`` take."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class CardCheck:
         return result
 
     def report(self, depth: Cost = Cost.CONTENT) -> CardReport:
-        """Return what is on the card and what is wrong with it."""
+        """Examine the card and describe its contents."""
         examination = self.examine(depth)
         sectors = self.device.sectors if self.device else 0
         scheme = self.table.scheme if self.table else "none"
@@ -211,7 +211,7 @@ def examine(
 def examine_slot(
     start: Callable[[], SectorDevice], *, progress: Progress | None = None
 ) -> CardReport:
-    """Start a card up with ``start`` and examine it; one that does not start is reported.
+    """Initialise a card with ``start`` and examine it; a card that does not start is a finding.
 
     ``start`` raises ``SdError`` where the card does not answer in SPI mode.
     """

@@ -6,7 +6,6 @@ new volume with every file of one that no board mounts as it is; ``write_table``
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from maixfs.cards.newimage import CardError
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from maixfs.sd.partitions import PartitionTable
 
 _PIECE = 2048
-"""Sectors of a FAT that are copied in one go."""
+"""Sectors of a FAT that are copied at once."""
 _CLEAN = {16: 0xC000, 32: 0x0C000000}
 """Bits of the second FAT entry that are set on a volume that was unmounted."""
 
@@ -33,7 +32,7 @@ _CLEAN = {16: 0xC000, 32: 0x0C000000}
 def patch_volume(
     device: SectorDevice, start: int, boot: bytes, *, keep_marks: bool = False
 ) -> list[str]:
-    """Put right what a conversion may; return what that was, in words.
+    """Correct marks, counts and the second FAT of a volume; return the changes as sentences.
 
     ``boot`` becomes the boot sector. With ``keep_marks`` the volume stays marked as not cleanly
     unmounted, so that a computer checks it.
@@ -75,7 +74,7 @@ class _Patch:
         return cleared
 
     def count(self, boot: bytes) -> bytes:
-        """Write the right free count into FSInfo; return the boot sector that leads to it."""
+        """Write the free count into FSInfo; return the boot sector that names its sector."""
         geometry = self._geometry
         if geometry.fat_type != 32 or geometry.fat_start < 2 or geometry.fsinfo_sector > 1:
             return boot
@@ -95,19 +94,19 @@ class _Patch:
         if info.FSI_Free_Count == ondisk.FSI_UNKNOWN and unknown[:3] == right[:3]:
             return boot
         if info != right or geometry.fsinfo_sector != 1:
-            self.changes.append("the free clusters were counted anew for FSInfo")
+            self.changes.append("the free clusters in FSInfo were corrected")
             self._device.write(self._start + 1, right.pack())
         return with_fsinfo(boot, 1)
 
     def write_boot(self, boot: bytes) -> None:
-        """Write the boot sector, and its backup where there is one."""
+        """Write the boot sector and its backup."""
         self._device.write(self._start, boot)
         geometry = self._geometry
         if geometry.fat_type == 32 and 1 < geometry.backup_sector < geometry.fat_start:
             self._device.write(self._start + geometry.backup_sector, boot)
 
     def copy_fat(self) -> None:
-        """Make the second FAT the same as the first, which is the one that boards read."""
+        """Copy the first FAT, which boards read, to the second."""
         geometry = self._geometry
         if geometry.fats < 2:
             return
@@ -121,7 +120,7 @@ class _Patch:
                 self._device.write(first + geometry.fat_sectors + at, data)
                 changed = True
         if changed:
-            self.changes.append("the second FAT was made the same as the first")
+            self.changes.append("the first FAT was copied to the second")
 
 
 _SETTABLE = Attribute.READ_ONLY | Attribute.HIDDEN | Attribute.SYSTEM | Attribute.ARCHIVE
@@ -136,13 +135,13 @@ def rebuild(
     sectors: int,
     progress: Progress | None = None,
 ) -> FatGeometry:
-    """Make a volume at sectors ``start`` of ``device`` with all that is in ``source``.
+    """Make a volume at sector ``start`` of ``device`` with everything in ``source``.
 
-    It is FAT32 where there are sectors enough, else what fits; label and serial number stay.
-    Names, times, attributes and content of every file are the old ones. Raises ``CardError``
-    where they do not fit or a file cannot be read.
+    It is FAT32 if there is room for it, else the type that fits; label and serial number stay.
+    Names, times, attributes and contents of the files are kept. Raises ``CardError``
+    if they do not fit or a file cannot be read.
     """
-    made = _format(source, device, start, sectors)
+    geometry = _format(source, device, start, sectors)
     with FatCore(device, start) as fat:
         try:
             copied = _copy(source, fat, progress)
@@ -150,15 +149,15 @@ def rebuild(
             if error.result is FResult.DENIED:
                 raise CardError(
                     f"the files do not fit into a volume of {sectors} sectors",
-                    hint="make the new card larger: --size",
+                    hint="make the new card larger",
                 ) from error
             raise CardError(
                 f"not all files can be copied: {error}",
                 hint="maixfs unpack saves those that can be read",
             ) from error
-        for path, item in reversed(copied):  # what is in a folder before the folder
+        for path, item in reversed(copied):  # contents before their folder
             _restore(fat, path, item)
-    return made
+    return geometry
 
 
 def _format(source: FatReader, device: SectorDevice, start: int, sectors: int) -> FatGeometry:
@@ -169,19 +168,14 @@ def _format(source: FatReader, device: SectorDevice, start: int, sectors: int) -
         )  # fmt: skip
 
     label = source.label()
-    return _first(lambda: make(32, label), lambda: make(None, label), lambda: make(None, ""))
-
-
-def _first(*ways: Callable[[], FatGeometry]) -> FatGeometry:
-    """Return what the first way gives that works."""
-    *tries, last = ways
-    for way in tries:
+    # FAT32 may need more room; the label of another system may be one that FatFs refuses.
+    for fat_type, text in ((32, label), (None, label)):
         try:
-            return way()
+            return make(fat_type, text)
         except FatError as error:
             if error.result not in {FResult.MKFS_ABORTED, FResult.INVALID_NAME}:
                 raise
-    return last()
+    return make(None, "")
 
 
 def _copy(source: FatReader, fat: FatCore, progress: Progress | None) -> list[tuple[str, Item]]:
@@ -209,7 +203,7 @@ def _write(written: int, piece: bytes) -> None:
 
 
 def _restore(fat: FatCore, path: str, item: Item) -> None:
-    """Give a file or folder the times and attributes that it had."""
+    """Set the times and attributes of a file or folder to those of the old one."""
     written, written_at, created, created_at, _, accessed = item.times
     fat.set_times(
         path, modified=(written, written_at), created=(created, created_at), accessed=accessed
@@ -220,7 +214,7 @@ def _restore(fat: FatCore, path: str, item: Item) -> None:
 def write_table(
     source: SectorDevice, new: SectorDevice, table: PartitionTable, plan: Plan
 ) -> None:
-    """Write sector 0 of the new card; boot code and number of an old MBR stay."""
+    """Write sector 0 of the new card; boot code and disk id of an old MBR are kept."""
     partitions = [_partition(new, slot, move) for slot, move in enumerate(plan.moves, 1)]
     for slot, place in enumerate(plan.extended, len(partitions) + 1):
         kind = place.type_byte or 0x0F
@@ -234,6 +228,6 @@ def write_table(
 def _partition(new: SectorDevice, slot: int, move: Move) -> Partition:
     kind = move.type_byte
     if move.how is How.REBUILD:
-        made = read_geometry(new.read(move.start, 1))
-        kind = partition_type(made.fat_type, move.start, move.sectors)
+        geometry = read_geometry(new.read(move.start, 1))
+        kind = partition_type(geometry.fat_type, move.start, move.sectors)
     return Partition(slot, kind, move.start, move.sectors, move.place.bootable)

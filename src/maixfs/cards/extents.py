@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 Extent: TypeAlias = tuple[int, int]
 """First sector and number of sectors."""
 PIECE = 2048
-"""Sectors that are copied in one go, 1 MiB."""
+"""Sectors that are copied at once, 1 MiB."""
 _GAP = 2048
-"""Free sectors that are worth being left out; less is copied along."""
+"""Shortest run of free sectors that is skipped; shorter ones are copied along."""
 
 
 def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
-    """Yield the extents that are no holes of the host's file; everything where none is known."""
+    """Yield the extents that are not holes in the host's file; all where holes are not known."""
     if isinstance(device, Overlay):
         end = start + sectors
         known = [*data_extents(device.below, start, sectors), *device.runs()]
@@ -57,7 +57,7 @@ def free_extents(table: FatArray, volume_start: int) -> Iterator[Extent]:
 
 
 def without(start: int, end: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
-    """Yield what is left of the sectors from ``start`` to ``end`` without the ``gaps``."""
+    """Yield the extents from ``start`` to ``end`` between the ``gaps``."""
     at = start
     for first, length in sorted(gaps):
         if first > at:
@@ -85,9 +85,9 @@ def copy_extents(
     progress: Progress | None = None,
     total: int = 0,
 ) -> None:
-    """Copy extents to ``shift`` sectors further on a blank destination; zeros stay holes.
+    """Copy extents to a blank destination, ``shift`` sectors further on; zeros stay holes.
 
-    ``progress`` hears of bytes out of ``total``.
+    ``progress`` is called with the bytes done, out of ``total``.
     """
     buffer = memoryview(bytearray(PIECE * SECTOR))
     done = 0
@@ -102,16 +102,16 @@ def copy_extents(
 
 
 def any_data(view: memoryview) -> bool:
-    """Tell whether anything but zeros is in there."""
+    """Return True if a byte is not zero."""
     import numpy as np
 
     return bool(np.frombuffer(view, np.uint64).any())
 
 
 def used_extents(device: SectorDevice) -> Iterator[Extent]:
-    """Yield the extents of a card without what lies in free clusters.
+    """Yield the extents of a card without free clusters.
 
-    What is in no readable volume counts as used. Raises ``SectorError``.
+    Sectors outside of readable volumes count as used. Raises ``SectorError``.
     """
     from maixfs.cards.plan import find_readable
 

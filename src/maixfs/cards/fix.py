@@ -52,7 +52,7 @@ _NEVER = {
 
 
 class Fixed(NamedTuple):
-    """What was made, and the proof that nothing is missing."""
+    """The new card, and the proof that nothing is missing."""
 
     path: str
     size: int
@@ -64,7 +64,7 @@ class Fixed(NamedTuple):
     files: int
     folders: int
     file_bytes: int
-    """How many files and folders with how many bytes were compared with the old card's."""
+    """Bytes of the files; all files and folders were compared with those of the old card."""
     report: CardReport
     """The examination of the new card."""
 
@@ -85,7 +85,7 @@ def fix_card(
     """
     refuse_occupied(destination, force=force)
     before = examine(source)
-    _refuse_hopeless(before)
+    _refuse_inconvertible(before)
     table = read_partitions(source)
     plan = plan_moves(source, table, sectors)
     if not _changes_anything(plan, before):
@@ -107,7 +107,7 @@ def fix_card(
     return _fixed(destination, plan, changes, [proof for proof in proofs if proof], after)
 
 
-def _refuse_hopeless(report: CardReport) -> None:
+def _refuse_inconvertible(report: CardReport) -> None:
     """Raise ``CardError`` for a card without anything that can be converted."""
     readable = any(part.kind.startswith("FAT") for part in report.partitions)
     for found in report.findings:
@@ -231,20 +231,20 @@ def _fixed(
 
 
 class Proof(NamedTuple):
-    """What was compared, and found to be the same."""
+    """What was compared and is equal."""
 
     files: int
     folders: int
     size: int
     """Bytes of all files."""
     damaged: tuple[str, ...]
-    """Files that neither card gives to its end."""
+    """Files that cannot be read to their end on either card."""
 
 
 def prove_same(old: FatReader, new: FatReader, progress: Progress | None = None) -> Proof:
     """Compare every file of two volumes: name, size, times, attributes, SHA-256 of its content.
 
-    Raises ``ProofError`` that names the first file that is not the same.
+    Raises ``ProofError`` that names the first file that differs.
     """
     wanted = {found.path: found.item for found in old.walk()}
     there = {found.path: found.item for found in new.walk()}
@@ -274,9 +274,9 @@ def prove_same(old: FatReader, new: FatReader, progress: Progress | None = None)
 def prove_sectors(
     old: SectorDevice, new: SectorDevice, extents: Iterable[Extent], shift: int = 0
 ) -> None:
-    """Compare extents of the old card with what lies ``shift`` sectors further on the new one.
+    """Compare extents of the old card with those ``shift`` sectors further on the new one.
 
-    Raises ``ProofError`` that names the first sectors that are not the same.
+    Raises ``ProofError`` that names the first sectors that differ.
     """
     for sector, count in pieces_of(extents):
         if old.read(sector, count) != new.read(sector + shift, count):
@@ -284,9 +284,9 @@ def prove_sectors(
 
 
 def _about(item: Item) -> tuple[object, ...]:
-    """Return what has to stay, beside name and content.
+    """Return what must be equal beside name and contents.
 
-    Hundredths of a second are not among it: the driver of the board does not know them.
+    Hundredths of a second are left out: FatFs does not write them.
     """
     written, written_at, created, created_at, _, accessed = item.times
     return (
@@ -302,7 +302,7 @@ def _about(item: Item) -> tuple[object, ...]:
 
 
 def _digest(reader: FatReader, item: Item) -> bytes:
-    """Return the SHA-256 of a file; nothing where it cannot be read to its end."""
+    """Return the SHA-256 of a file; empty if it cannot be read to its end."""
     digest = hashlib.sha256()
     try:
         for piece in reader.content(item):

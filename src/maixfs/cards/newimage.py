@@ -1,4 +1,4 @@
-"""New card images that appear under their name when they are complete, and the errors of cards."""
+"""New card images, which appear when they are complete, and the errors of cards."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from maixfs.sd.media import FileSectors
 
 
 class CardError(MaixfsError):
-    """A card cannot be made, converted or copied; the message says why."""
+    """A card cannot be made, converted or copied."""
 
 
 class ProofError(CardError):
-    """What was read back is not what was written, or a file of the old card is not in the new."""
+    """Read-back data differs from what was written, or a file is missing on the new card."""
 
 
 @contextmanager
 def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[FileSectors]:
-    """Give a blank image of ``sectors`` sectors that becomes ``path`` at the end of the ``with``.
+    """Provide a blank image of ``sectors`` sectors that becomes ``path`` when the ``with`` ends.
 
-    It lies beside ``path`` until then, and goes if an exception leaves the block. Raises
+    It lies beside ``path`` until then, and is removed if the block raises. Raises
     ``DeviceError`` where the host refuses, and where ``path`` is there already
     (``FileExistsError``) unless ``force`` may replace the file; ``CardError`` where the image
     cannot be written.
@@ -43,10 +43,10 @@ def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[File
                 yield device
                 device.sync()
         except SectorError as error:
-            if str(draft.file) not in str(error):  # of another card, which is read
+            if str(draft.file) not in str(error):  # of the card that is read
                 raise
             message = str(error).replace(str(draft.file), str(path))
             raise CardError(message, hint=error.hint) from error
         draft.finish()
-        # A journal that is still there belongs to the image that was replaced.
+        # A leftover journal belongs to the replaced image.
         forget(place)

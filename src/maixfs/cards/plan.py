@@ -41,9 +41,9 @@ class Readable(NamedTuple):
 
 
 def find_readable(device: SectorDevice, start: int) -> Readable | None:
-    """Return the FAT volume at sector ``start``, ``None`` where none can be read.
+    """Return the FAT volume at sector ``start``, or ``None`` if it cannot be read.
 
-    A boot sector that is damaged is replaced by its backup, if that is better.
+    A damaged boot sector is replaced by its backup if that is better.
     """
     sector = _read(device, start)
     if sector is None or BootSector.unpack(sector).BS_OEMName == _EXFAT:
@@ -116,15 +116,15 @@ class How(Enum):
     """How a volume gets into the new card."""
 
     KEEP = "keep"
-    """Its sectors are copied, and little is put right in the copy."""
+    """Its sectors are copied, and marks and counts are corrected in the copy."""
     REBUILD = "rebuild"
     """A new volume is made, and every file is copied into it."""
     RAW = "raw"
-    """Its sectors are copied; what is in them is not known."""
+    """Its sectors are copied; the contents are unknown."""
 
 
 class Move(NamedTuple):
-    """What becomes of one volume."""
+    """How one volume gets to the new card."""
 
     place: CardPartition
     how: How
@@ -136,14 +136,14 @@ class Move(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What becomes of a card."""
+    """How a card is converted."""
 
     sectors: int
     """Capacity of the new one."""
     moves: tuple[Move, ...]
     """In the order of the new card's slots."""
     changes: tuple[str, ...]
-    """What is different from the old one, beside what the copying puts right."""
+    """The differences from the old card, without the corrections in copied volumes."""
     extended: tuple[CardPartition, ...] = ()
     """Extended partitions that stay, with the logical ones in them."""
 
@@ -244,7 +244,7 @@ class _Planner:
         if end > self._sectors:
             raise CardError(
                 f"the volumes end at sector {end:#x}, the new card at {self._sectors:#x}",
-                hint="make the new card larger: --size",
+                hint="make the new card larger",
             )
         return Plan(self._sectors, tuple(moves), tuple(self._changes), extended)
 
@@ -257,7 +257,7 @@ class _Planner:
             if sectors <= 0:
                 raise CardError(
                     f"partition {place.number} lies behind the end of the card",
-                    hint="copy the card again, whole: this is the beginning of a larger one",
+                    hint="copy the card again, completely: this is the start of a larger one",
                 )
             return Move(place, How.RAW, place.start, sectors, self._type_byte(place, None))
         if not volume.is_mountable:
@@ -278,7 +278,7 @@ class _Planner:
         return Move(place, How.KEEP, place.start, sectors, kind, volume)
 
     def _cut(self, place: CardPartition, volume: Readable, room: int) -> Move:
-        """Shorten a volume that goes past the end of the card, or make it anew."""
+        """Shorten a volume that goes past the end of the card, or make a new one."""
         table = FatReader(self._device, place.start, volume.geometry).table
         highest = table.highest_used()
         if highest and volume.geometry.sector_of(highest + 1) > room:
@@ -298,7 +298,7 @@ class _Planner:
     def _shortened(
         self, volume: Readable, room: int, highest: int | None = None
     ) -> Readable | None:
-        """Return the volume cut to ``room`` sectors, ``None`` where that cannot be."""
+        """Return the volume cut to ``room`` sectors, or ``None`` if that is impossible."""
         if highest is None:
             highest = FatReader(self._device, 0, volume.geometry).table.highest_used()
         boot = shortened(volume.boot, room)

@@ -106,6 +106,10 @@ ODD_TYPE = kind(
     "odd-type", _NOTE, "The type of a partition with a FAT volume is not one of FAT.",
     why="a board ignores the type; computers use it and may not show the volume", fix=_TIDY,
 )  # fmt: skip
+ODD_TABLE = kind(
+    "odd-table", _NOTE, "The partition table contradicts itself.",
+    why="a board ignores what is wrong; other systems may refuse the card",
+)  # fmt: skip
 LARGE = kind(
     "large", _NOTE, "The card is larger than the tested ones.",
     why="cards up to 128 GiB were tested",
@@ -153,6 +157,13 @@ def partition_table(check: CardCheck) -> Iterator[Finding]:
         yield SUPERFLOPPY.found(text, where=0)
     elif not parts:
         yield NO_PARTITION.found("its partition table is empty", where=0)
+
+
+@rule("card", Cost.MOUNT, ODD_TABLE)
+def contradictions_in_the_table(check: CardCheck) -> Iterator[Finding]:
+    """Report slots and chains of boot records that cannot be as they are."""
+    for note in check.table.notes if check.table is not None else ():
+        yield ODD_TABLE.found(note, where=0)
 
 
 @rule("card", Cost.MOUNT, EMPTY_FIRST_SLOT, FOREIGN_FIRST)

@@ -8,7 +8,7 @@ chains lead to and needs no numpy.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -76,10 +76,8 @@ class PagedChains:
         self._table = open_table(VolumeSectors(device, start), geometry)
         self._limit = geometry.n_fatent
         self._bad = bad_mark(geometry.fat_type)
-        # The claimed runs, disjoint and in order: first clusters, last clusters, owners.
-        self._firsts: list[int] = []
-        self._lasts: list[int] = []
-        self._owners: list[int] = []
+        self._claimed: list[tuple[int, int, int]] = []
+        """The claimed runs, disjoint and in order: first cluster, last cluster, owner."""
 
     def runs(self, start: int, clusters: int) -> Iterator[tuple[int, int]]:
         """Yield the runs of a chain, as ``Chains.runs``."""
@@ -92,6 +90,7 @@ class PagedChains:
 
     def claim(self, start: int, owner: int) -> Chain:
         """Follow a chain and record its owner, as ``Chains.claim``."""
+        claimed = self._claimed
         count, at = 0, start
         while True:  # ends: every turn claims a cluster that had no owner
             wrong = self._refusal(at)
@@ -99,15 +98,13 @@ class PagedChains:
                 return Chain(count, wrong, at)
             length, following = self._run(at, self._limit)
             last = at + length - 1
-            index = bisect_right(self._firsts, at)
-            if index and self._lasts[index - 1] >= at:
+            index = bisect_left(claimed, (at + 1,))
+            if index and claimed[index - 1][1] >= at:
                 return self._met(index - 1, at, owner, count)
-            is_met = index < len(self._firsts) and self._firsts[index] <= last
+            is_met = index < len(claimed) and claimed[index][0] <= last
             if is_met:
-                last = self._firsts[index] - 1
-            self._firsts.insert(index, at)
-            self._lasts.insert(index, last)
-            self._owners.insert(index, owner)
+                last = claimed[index][0] - 1
+            claimed.insert(index, (at, last, owner))
             count += last - at + 1
             if is_met:
                 return self._met(index + 1, last + 1, owner, count)
@@ -125,7 +122,7 @@ class PagedChains:
         return length, value
 
     def _met(self, index: int, at: int, owner: int, count: int) -> Chain:
-        other = self._owners[index]
+        other = self._claimed[index][2]
         return Chain(count, Ending.LOOP if other == owner else Ending.SHARED, at, other)
 
     def _refusal(self, cluster: int) -> Ending | None:

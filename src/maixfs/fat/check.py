@@ -301,7 +301,9 @@ class FatWalk:
         waiting: list[tuple[int, int | None]] = [(1, length)]
         while waiting:
             owner, clusters = waiting.pop()
-            waiting += self._look_into(owner, clusters)
+            # In the order of the folder: clusters are then mostly claimed in ascending order, and
+            # of two owners the first one in a listing is the rightful one.
+            waiting += reversed(self._look_into(owner, clusters))
 
     def _look_into(self, owner: int, clusters: int | None) -> list[tuple[int, int | None]]:
         """Look at a folder; return the folders in it as (owner, clusters)."""

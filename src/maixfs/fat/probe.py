@@ -18,8 +18,8 @@ from maixfs.fat.sectors import VolumeSectors
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
-from maixfs.sd.gpt import GPT_SIGNATURE
-from maixfs.sd.mbr import SLOTS, plausible_slots, read_slots
+from maixfs.sd.mbr import SLOTS
+from maixfs.sd.partitions import GPT_SIGNATURE, plausible_slots, read_slots
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice

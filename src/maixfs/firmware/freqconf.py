@@ -81,7 +81,7 @@ class FreqConf(NamedTuple):
         """Whether the interpreter can run with the heap, and the firmware beside it."""
         return HEAP_LEAST <= self.gc_heap_size <= HEAP_MOST
 
-    def mended(self) -> FreqConf:
+    def fixed(self) -> FreqConf:
         """Return values with which a board starts, as near to these as can be."""
         safe = self.clamped(FreqConf())
         return safe if safe.heap_fits else safe._replace(gc_heap_size=HEAP_DEFAULT)

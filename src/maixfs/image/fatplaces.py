@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.probe import fat_volumes, mount_points
-from maixfs.image.entries import Finding
+from maixfs.finding import Command, Finding, Severity
 from maixfs.image.errors import NoFileSystemError
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
@@ -84,9 +84,12 @@ def _place(part: CardPartition, mounts: dict[int, str]) -> FatPlace:
     else:
         key, name = "not-mounted", f"partition{part.number}"
         text = f"partition {part.number}: {_REASONS[part.scheme]}"
-    hint = "maixfs sd fix makes a card of it that boards mount"
     finding = Finding(
-        key, False, f"{text}: a board does not mount that", part.start * SECTOR, hint
+        key,
+        Severity.NOTE,
+        f"{text}: a board does not mount that",
+        fix=(Command("sd fix", ("{image}", "-o", "NEW")),),
+        where=part.start * SECTOR,
     )
     return FatPlace(part.number, part.start, name, (finding,))
 

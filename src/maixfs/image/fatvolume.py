@@ -16,8 +16,9 @@ from maixfs.fat.errors import FResult
 from maixfs.fat.names import make_name
 from maixfs.fat.ondisk import Attribute
 from maixfs.filesystem import Entry, FileSystem
+from maixfs.finding import Finding
 from maixfs.image.content import Content
-from maixfs.image.entries import Finding, Written
+from maixfs.image.entries import Written
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.names import Parts, component, parse
 from maixfs.image.volume import Entries, ImageEntry, Volume

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from maixfs.filesystem import FileSystem
+    from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.entries import Finding
     from maixfs.image.flash import FlashImage
     from maixfs.image.layout import Layout
     from maixfs.image.media import CardMedium, FlashMedium, Medium
@@ -207,7 +207,7 @@ class Image:
 
     def said(self) -> list[str]:
         """Return the notes as sentences."""
-        return [f"{self.place.whole}: {note.message}" for note in self.notes]
+        return [f"{self.place.whole}: {note.what}" for note in self.notes]
 
     # Looking
 

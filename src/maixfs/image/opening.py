@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
+from maixfs.finding import Finding, Severity
 from maixfs.image.address import TargetPath, parse_target
-from maixfs.image.entries import Finding, Kind, Where
+from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.image.foreign import is_all
 from maixfs.image.image import Image
@@ -239,7 +240,7 @@ class _Opening:
 
         where, config = self.where, self.source.config
         if where.geometry is not None:
-            return fit_geometry(where.geometry, size, self.source.host, where.base)
+            return fit_geometry(where.geometry, size, self.source.host, where.base, whole=False)
         if config is not None and where.base in (None, config.geometry.base):
             return config.geometry
         return None
@@ -249,7 +250,7 @@ class _Opening:
 
         if self.where.base is None:
             return find_area(image, self.source.host)
-        return find_area_at(image, self.source.host, self.where.base)
+        return find_area_at(image, self.source.host, self.where.base, whole=False)
 
     def _check_cut(self, geometry: Geometry, medium: FlashMedium) -> None:
         """Note that an area is not all there; refuse to change it."""
@@ -262,7 +263,13 @@ class _Opening:
         if self.writable or geometry.base >= size:
             raise error
         self.notes.append(
-            Finding("cut-short", True, str(error), size, "read the flash again for the rest")
+            Finding(
+                "cut-short",
+                Severity.WARNING,
+                str(error),
+                fix=("read the flash again: a whole dump is as large as its chip",),
+                where=size,
+            )
         )
         medium.pad(geometry)
 
@@ -309,7 +316,7 @@ class _Opening:
             if not places:
                 place = find_place(medium.device, None, str(file))
                 raise NoFileSystemError(
-                    f"{file}: {place.findings[0].message}",
+                    f"{file}: {place.findings[0].what}",
                     hint=f"maixfs sd doctor {file} says more",
                 )
             if not source.config.sd.mount_all:

@@ -42,7 +42,9 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
     return found
 
 
-def find_area_at(image: memoryview, host: Path, base: int) -> list[Detection]:
+def find_area_at(
+    image: memoryview, host: Path, base: int, *, whole: bool = True
+) -> list[Detection]:
     """Find the file system that starts at ``base``, alone; raises ``NoFileSystemError``."""
     from maixfs.spiffs.detect import detect
 
@@ -53,15 +55,20 @@ def find_area_at(image: memoryview, host: Path, base: int) -> list[Detection]:
             f"{host}: no SPIFFS starts at {base:#x}",
             hint=f"there is one at {others}" if others else None,
         )
+    if whole:
+        refuse_cut(found[0].geometry, len(image), host)
     return found[:1]
 
 
-def fit_geometry(geometry: Geometry, size: int, host: Path, base: int | None = None) -> Geometry:
+def fit_geometry(
+    geometry: Geometry, size: int, host: Path, base: int | None = None, *, whole: bool = True
+) -> Geometry:
     """Return a geometry that was asked for as it lies in an image of ``size`` bytes.
 
     A preset says where the area of a whole flash lies; in an image that is too small for that
     the area is the image. ``base`` has the last word on where it starts. Raises
-    ``NoFileSystemError`` where it cannot be.
+    ``NoFileSystemError`` where it cannot be, and unless ``whole`` is false where not all of it is
+    there.
     """
     start = geometry.base if base is None else base
     wanted = geometry.size
@@ -74,6 +81,8 @@ def fit_geometry(geometry: Geometry, size: int, host: Path, base: int | None = N
         geometry = replace(geometry, base=start, size=wanted)
     except GeometryError as error:
         raise NoFileSystemError(f"{host} has {size:#x} bytes: {error}") from error
+    if whole:
+        refuse_cut(geometry, size, host)
     return geometry
 
 

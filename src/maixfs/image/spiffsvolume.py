@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maixfs.errors import UsageError
 from maixfs.filesystem import Entry, FileSystem
-from maixfs.image.entries import Finding, Kind, Written
-from maixfs.image.errors import TakenError, TargetError
+from maixfs.image.entries import Kind, Written
+from maixfs.image.errors import TakenError, TargetError, UnreadableError
 from maixfs.image.names import Parts, parse, parts_of, show, too_long
 from maixfs.image.volume import Entries, Folder, ImageEntry, Volume
 from maixfs.nor.view import ImageDevice
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from maixfs.image.media import FlashMedium
     from maixfs.image.paths import Mount
     from maixfs.spiffs.detect import Detection
+    from maixfs.spiffs.rescue import RescuedFile
     from maixfs.spiffs.state import DirEntry
 
 
@@ -146,11 +148,43 @@ class SpiffsVolume(Volume):
 
     def file_fault(self, entry: ImageEntry) -> str | None:
         """Return why a file cannot be read, or ``None``; every page of it is checked."""
+        from maixfs.spiffs.check import read_fault
+
+        fault = read_fault(self.core, entry.native)
+        return str(fault) if fault else None
+
+    def open(self, entry: ImageEntry) -> BinaryIO:
+        """Return a file to read from; raises ``UnreadableError``."""
+        return io.BytesIO(self.read(entry))
+
+    def read(self, entry: ImageEntry) -> bytes:
+        """Return the bytes of a file, through its pages where its index is damaged.
+
+        Raises ``UnreadableError`` where a page is missing.
+        """
         try:
-            with self.core.open_page(entry.native.page) as descriptor:
-                descriptor.read()
-        except SpiffsError as error:
-            return str(error)
+            return super().read(entry)
+        except UnreadableError:
+            rescued = self._rescue(entry)
+            if rescued is None:
+                raise
+            return rescued.data
+
+    def is_rescued(self, entry: ImageEntry) -> bool:
+        """Return whether a damaged file is read whole through its data pages."""
+        return entry.fault is not None and self._rescue(entry) is not None
+
+    def _rescue(self, entry: ImageEntry) -> RescuedFile | None:
+        """Return a file that can be put together from its pages by object id and span."""
+        from maixfs.spiffs.rescue import rescue
+
+        if entry.is_dir or self.blank:
+            return None
+        native: DirEntry = entry.native
+        for file in rescue(self.medium.device, self.geometry):
+            same = file.header == native.page or file.name == native.raw_name
+            if file.complete and file.object_id == native.object_id and same:
+                return file
         return None
 
     def label(self, stored: bytes) -> str:
@@ -211,12 +245,6 @@ class SpiffsVolume(Volume):
             "on_flash": entry.on_medium,
             "meta_hex": native.meta.hex(),
         }
-
-    def findings(self) -> list[Finding]:
-        """Return what is wrong and what is worth knowing, problems first."""
-        from maixfs.image.spiffs.health import examine
-
-        return examine(self)
 
     # Changing
 

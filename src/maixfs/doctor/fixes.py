@@ -1,4 +1,4 @@
-"""Mends that one word asks for: each changes as few files of /flash as can be, and loses none."""
+"""Fixes by name: each changes as few files of /flash as can be, and loses none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from maixfs.image.image import Image
 
-Mend = Callable[["Image"], Iterator[str]]
+Fix = Callable[["Image"], Iterator[str]]
 """Changes an open target; yields a sentence for each thing that it did."""
 _PUT_ASIDE = ".off"
 
@@ -21,26 +21,26 @@ def _freq(target: Image) -> Iterator[str]:
     if not target.exists(path):
         return
     stored = examine(target.read_bytes(path)).stored
-    mended = stored.mended()
-    if mended == stored:
+    fixed = stored.fixed()
+    if fixed == stored:
         return
-    target.write_file(path, mended.pack())
-    for name, old, new in zip(FreqConf._fields, stored, mended, strict=True):
+    target.write_file(path, fixed.pack())
+    for name, old, new in zip(FreqConf._fields, stored, fixed, strict=True):
         if old != new:
             yield f"{path}: {name} {old} is {new} now"
 
 
-def _aside(name: str) -> Mend:
-    """Return the mend that gives a file another name, under which nothing looks for it."""
+def _aside(name: str) -> Fix:
+    """Return the fix that gives a file another name, under which nothing looks for it."""
 
-    def mend(target: Image) -> Iterator[str]:
+    def fix(target: Image) -> Iterator[str]:
         path = _path(target, name)
         if target.exists(path):
             new = _free_name(target, path + _PUT_ASIDE)
             target.rename(path, new)
             yield f"{path} is called {new} now"
 
-    return mend
+    return fix
 
 
 def _ide(target: Image) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _names(target: Image) -> Iterator[str]:
         yield " is called ".join(shown) + " now"
 
 
-MENDS: dict[str, Mend] = {
+FIXES: dict[str, Fix] = {
     "freq": _freq,
     "boot": _aside("boot.py"),
     "main": _aside("main.py"),
@@ -77,7 +77,7 @@ MENDS: dict[str, Mend] = {
     "ide": _ide,
     "names": _names,
 }
-"""By the word behind ``--mend``."""
+"""By the name that findings use."""
 
 
 def _path(target: Image, name: str) -> str:
