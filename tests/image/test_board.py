@@ -21,7 +21,7 @@ from maixfs.image.opening import open_image
 from maixfs.image.source import board_holder
 from maixfs.nor import NorImageError, WearCounts
 from maixfs.spiffs import PRESETS
-from maixfs.transfer.images import make_image
+from maixfs.transfer.formatting import make_image
 
 SECTORS = 0x100
 

@@ -17,8 +17,7 @@ from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
 from maixfs.image.opening import open_image
 from maixfs.image.source import settle_board
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import plan_copy
+from maixfs.transfer.copying import apply, plan_copy
 from maixfs.transfer.unpacking import unpack
 
 

@@ -17,10 +17,9 @@ from maixfs.image.media import settle
 from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
-from maixfs.transfer.cardpacking import CardShape
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import plan_copy
+from maixfs.transfer.copying import apply, plan_copy
 from maixfs.transfer.formatting import format_partition
+from maixfs.transfer.packing import CardShape
 
 
 @pytest.fixture

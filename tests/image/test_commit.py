@@ -14,9 +14,8 @@ from maixfs.errors import DeviceError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.image.errors import TargetError
 from maixfs.image.opening import open_image
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import plan_copy
-from maixfs.transfer.images import make_image
+from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.formatting import make_image
 from maixfs.transfer.unpacking import unpack
 
 

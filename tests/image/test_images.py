@@ -16,7 +16,7 @@ from maixfs.image.entries import Kind
 from maixfs.image.errors import TakenError
 from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
-from maixfs.transfer.images import make_image
+from maixfs.transfer.formatting import make_image
 from maixfs.transfer.packing import pack_folder
 
 ESP_IDF = PRESETS["esp-idf"]

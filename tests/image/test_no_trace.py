@@ -11,8 +11,7 @@ from image.places import Place, snapshot
 from maixfs.board import Board
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.image.opening import open_image
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import plan_copy
+from maixfs.transfer.copying import apply, plan_copy
 
 
 def look_at_everything(place: Place) -> None:

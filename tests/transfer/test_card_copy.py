@@ -15,10 +15,9 @@ from maixfs.errors import FitError, UsageError
 from maixfs.image.address import parse_target
 from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
 from maixfs.image.opening import open_image
-from maixfs.transfer.cardpacking import CardShape, pack_card
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import Action, plan_copy
+from maixfs.transfer.copying import Action, apply, plan_copy
 from maixfs.transfer.formatting import format_partition
+from maixfs.transfer.packing import CardShape, pack_card
 from maixfs.transfer.unpacking import UnpackError, unpack
 
 NOON = 1614859200  # 2021-03-04 12:00:00 UTC

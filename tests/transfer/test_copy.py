@@ -14,8 +14,7 @@ from maixfs.image.address import TargetPath
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
 from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import Action, plan_copy
+from maixfs.transfer.copying import Action, apply, plan_copy
 
 OLD = {name.decode() for name in FILES}
 

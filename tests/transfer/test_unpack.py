@@ -15,10 +15,8 @@ from maixfs.image.entries import Written
 from maixfs.image.errors import MissingError, TakenError, TargetError
 from maixfs.image.names import parts_of
 from maixfs.image.opening import open_image
-from maixfs.transfer.copying import apply
-from maixfs.transfer.copyplan import plan_copy
-from maixfs.transfer.hostnames import HostNames, host_part
-from maixfs.transfer.unpacking import UnpackError, unpack
+from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.unpacking import HostNames, UnpackError, host_part, unpack
 
 NASTY = {
     b"/../../escape": b"1",

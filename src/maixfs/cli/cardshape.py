@@ -15,7 +15,7 @@ from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
     from maixfs.cli.layout import NewLayout
-    from maixfs.transfer.cardpacking import CardShape
+    from maixfs.transfer.packing import CardShape
 
 _LIKE_A_CARD = re.compile(r"(^|[^a-z])(sd|card|sdcard)([^a-z]|$)")
 _SHARED = frozenset(("size",))
@@ -36,7 +36,7 @@ class CardOptions(NamedTuple):
 
     def shape(self, layout: NewLayout) -> CardShape:
         """Return the shape of the card; raises ``UsageError`` for what only a SPIFFS has."""
-        from maixfs.transfer.cardpacking import CardShape
+        from maixfs.transfer.packing import CardShape
 
         foreign = {*layout.changes} - _SHARED
         if layout.preset or layout.like or layout.whole_flash or layout.flash_size or foreign:

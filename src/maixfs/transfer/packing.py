@@ -1,18 +1,302 @@
-"""A folder laid out as a file system."""
+"""Folders of the host laid out as a file system: a SPIFFS image, or a card."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.errors import FitError, FullError
+from maixfs.errors import FitError, FullError, MaixfsError, UsageError
+from maixfs.fat import FatCore, FatError, OpenFlag
+from maixfs.fat.entries import Clock, pack_time
+from maixfs.fat.errors import FResult
+from maixfs.fat.geometry import FatGeometry
+from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.files import refuse_occupied
+from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Progress
+from maixfs.image.errors import TargetError
+from maixfs.image.fatvolume import LARGEST_FILE, from_datetime, too_large
+from maixfs.image.media import alone
 from maixfs.image.names import show, too_long
 from maixfs.nor.chip import DEFAULT_SIZE
+from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.journal import forget
+from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.spiffs import Code, Geometry
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_needed
-from maixfs.transfer.images import write_image
+from maixfs.transfer.formatting import write_image
+
+SERIAL = 0x4D415849
+"""Number of the disk, from which the volume's follows: the same for every packed card."""
+SMALLEST = 64 << 20
+"""Bytes of a card whose size is not given; FAT32 needs about half of that."""
+LARGEST = 1 << 41
+"""Bytes: an MBR counts sectors in 32 bits."""
+HASHED = 4 << 30
+"""Up to this size of an image its SHA-256 is told: it takes reading all of it."""
+_PIECE = 1 << 20
+_SHOWN = 3
+_NEW = OpenFlag.WRITE | OpenFlag.CREATE_NEW
+
+
+class CardShape(NamedTuple):
+    """What a card is to be like; ``None`` leaves the choice."""
+
+    size: int | None = None
+    """Bytes; by default the smallest power of two that holds the files, from 64 MiB on."""
+    fat_type: int | None = None
+    cluster_size: int | None = None
+    """Bytes."""
+    label: str = ""
+
+
+class PackedCard(NamedTuple):
+    """A card image that was made of a folder."""
+
+    path: str
+    size: int
+    """Bytes."""
+    sha256: str
+    """Empty for images of over 4 GiB."""
+    format: str
+    cluster_size: int
+    files: int
+    folders: int
+    clusters: int
+    """Clusters that files and folders take."""
+    warnings: tuple[str, ...]
+    changed: bool
+    """False where this very image was there already."""
+
+
+class _Tree(NamedTuple):
+    """What goes onto the card; folders come before what is in them."""
+
+    folders: list[str]
+    files: list[tuple[str, Path]]
+    warnings: tuple[str, ...]
+
+
+def pack_card(
+    folder: Path,
+    out: Path,
+    shape: CardShape | None = None,
+    *,
+    keep_times: bool = False,
+    follow_links: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> PackedCard:
+    """Write a card image that holds the files of a folder: the same files give the same bytes.
+
+    All times are 1980-01-01, or what ``SOURCE_DATE_EPOCH`` says; with ``keep_times`` those of
+    the files. Raises ``FitError``, ``OccupiedError`` where ``out`` holds something else and
+    ``force`` is not given, ``UsageError`` for names that a card cannot have and a folder that
+    cannot be read, ``DeviceError`` where ``out`` cannot be written.
+    """
+    tell = progress or _silent
+    tell("collect", 0, 1)
+    tree = _collect(folder, out, follow_links)
+    clock = _fixed_clock()
+    shape = _sized(shape or CardShape(), tree, folder, clock)
+    clear_drafts(out.resolve().parent)
+    with Draft(out) as draft:
+        draft.make_sparse(shape.size or 0)
+        with FileSectors.open(draft.file, read_only=False) as device:
+            geometry, taken = _fill(device, shape, tree, clock, keep_times, tell)
+            device.sync()
+        changed = not _same(draft.file, out)
+        if changed:
+            refuse_occupied(out, force=force)
+            with alone(out) if out.is_file() else nullcontext():
+                draft.finish()
+        forget(Path(os.path.realpath(out)))
+    return PackedCard(
+        path=str(out),
+        size=shape.size or 0,
+        sha256=_sha256(out, tell),
+        format=f"FAT{geometry.fat_type}",
+        cluster_size=geometry.cluster_size,
+        files=len(tree.files),
+        folders=len(tree.folders),
+        clusters=taken,
+        warnings=tree.warnings,
+        changed=changed,
+    )
+
+
+def _collect(folder: Path, out: Path, follow_links: bool) -> _Tree:
+    plan = collect(folder, prefix="", follow_links=follow_links, real_folders=True)
+    files, warnings = [], tuple(map(str, plan.warnings))
+    for file in plan.files:
+        if out.exists() and file.content.exists() and file.content.samefile(out):
+            warnings += (f"left out, as it is what is being written: {out}",)
+            continue
+        size = host_content(file.content).size
+        if size > LARGEST_FILE:
+            raise too_large(show(file.name), size)
+        files.append((_text(file.name), file.content))
+    return _Tree([_text(name) for name in plan.folders], files, warnings)
+
+
+def _text(name: bytes) -> str:
+    try:
+        return name.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(
+            f"{show(name)}: a name on a card is text, and these bytes are no UTF-8",
+            hint="rename it first",
+        ) from None
+
+
+def _sized(shape: CardShape, tree: _Tree, folder: Path, clock: Clock) -> CardShape:
+    """Return the shape with a size that holds the files; raises ``FitError``."""
+    sizes = [shape.size] if shape.size else _sizes()
+    need, geometry = 0, None
+    for size in sizes:
+        if size % SECTOR:
+            raise UsageError(f"a card has whole sectors of {SECTOR} bytes, not {size} bytes")
+        tried = shape._replace(size=size)
+        geometry = _laid_out(RamSectors(size // SECTOR), tried, clock)[1]
+        need = _clusters(tree, geometry.cluster_size)
+        if need <= geometry.clusters:
+            return tried
+    room = geometry.clusters if geometry else 0
+    missing = (need - room) * (geometry.cluster_size if geometry else 0)
+    raise FitError(
+        f"{folder} does not fit: {missing} bytes too many for a card of {shape.size} bytes",
+        needed=need,
+        free=room,
+        deleted=0,
+        hint=f"the largest files: {_largest(tree)}",
+    )
+
+
+def _sizes() -> Iterator[int]:
+    size = SMALLEST
+    while size < LARGEST:
+        yield size
+        size *= 2
+
+
+def _clusters(tree: _Tree, cluster_size: int) -> int:
+    """Return at most how many clusters files and folders take.
+
+    A name of up to 255 characters takes 20 entries of 32 bytes, and one more for the short one.
+    """
+    files = sum(-(-content.stat().st_size // cluster_size) for _, content in tree.files)
+    room: dict[str, int] = {"": 64} | dict.fromkeys(tree.folders, 64)
+    for name in (*tree.folders, *(name for name, _ in tree.files)):
+        parent, _, last = name.rpartition("/")
+        room[parent] = room.get(parent, 64) + 32 * (2 + len(last) // 13)
+    return files + sum(-(-size // cluster_size) for size in room.values())
+
+
+def _largest(tree: _Tree) -> str:
+    sizes = sorted(((path.stat().st_size, name) for name, path in tree.files), reverse=True)
+    return ", ".join(f"{name} ({size} bytes)" for size, name in sizes[:_SHOWN])
+
+
+def _laid_out(device: SectorDevice, shape: CardShape, clock: Clock) -> tuple[int, FatGeometry]:
+    """Partition and format a card; return where its volume starts, and of what shape it is."""
+    from maixfs.cards.make import PartitionWish, write_card_layout
+
+    wish = PartitionWish("rest", shape.fat_type, shape.label, shape.cluster_size)
+    try:
+        made = write_card_layout(device, [wish], serial=SERIAL, clock=clock).partitions[0]
+    except UsageError:
+        raise
+    except MaixfsError as error:
+        raise TargetError(str(error), hint=error.hint) from error
+    return made.start, made.volume
+
+
+def _fill(
+    device: SectorDevice,
+    shape: CardShape,
+    tree: _Tree,
+    clock: Clock,
+    keep_times: bool,
+    tell: Progress,
+) -> tuple[FatGeometry, int]:
+    """Write everything; return the shape of the volume and the clusters taken."""
+    start, geometry = _laid_out(device, shape, clock)
+    total = sum(path.stat().st_size for _, path in tree.files)
+    done = 0
+    with FatCore(device, start, clock=clock) as fat, fat.held():
+        name = ""
+        try:
+            for name in tree.folders:
+                fat.mkdir(f"/{name}")
+            for name, path in tree.files:
+                content = host_content(path)
+                _put(fat, f"/{name}", content)
+                if keep_times and content.modified is not None:
+                    fat.set_times(f"/{name}", modified=from_datetime(content.modified))
+                done += content.size
+                tell("pack", done, total)
+        except FatError as error:
+            if error.result is FResult.EXIST:
+                raise _twice(name) from error
+            raise UsageError(f"{name}: {error}", hint=error.hint) from error
+        fat.sync()
+        taken = geometry.clusters - fat.free_clusters()
+    return geometry, taken
+
+
+def _twice(name: str) -> UsageError:
+    return UsageError(
+        f"{name}: another file or folder has this name, but for case or dots at its end",
+        hint="a card can have one of them: rename the other",
+    )
+
+
+def _put(fat: FatCore, path: str, content: Content) -> None:
+    with fat.open(path, _NEW) as file:
+        for piece in content.pieces():
+            if file.write(piece) < len(piece):
+                raise TargetError(f"{path} grew while it was read", hint="run the command again")
+
+
+def _fixed_clock() -> Clock:
+    """Return a clock that stands still, at the time that reproducible builds agree on."""
+    words = (0x21, 0)
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if given.isdecimal() and len(given) < 12:
+        moment = time.gmtime(int(given))
+        words = pack_time(*moment[:6])
+    return lambda: words
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        if one.stat().st_size != other.stat().st_size:
+            return False
+        return host_content(one).same(host_content(other))
+    except OSError:  # of the host: both are its files
+        return False
+
+
+def _sha256(path: Path, tell: Progress) -> str:
+    size = path.stat().st_size
+    if size > HASHED:
+        return ""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_PIECE):
+            digest.update(piece)
+            tell("hash", stream.tell(), size)
+    return digest.hexdigest()
+
+
+def _silent(_phase: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 class Packed(NamedTuple):
@@ -97,7 +381,3 @@ def _no_fit(error: FullError, folder: Path, needed: int, room: int) -> FitError:
         deleted=0,
         hint=error.hint,
     )
-
-
-def _silent(_phase: str, _done: int, _total: int) -> None:
-    """Tell nobody."""

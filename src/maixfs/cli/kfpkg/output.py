@@ -12,8 +12,7 @@ from maixfs.host.files import make_folder
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Written
 from maixfs.image.errors import TakenError
-from maixfs.transfer.hostnames import HostNames
-from maixfs.transfer.unpacking import write_host
+from maixfs.transfer.unpacking import HostNames, write_host
 
 
 def host_names(names: list[str]) -> dict[str, str]:

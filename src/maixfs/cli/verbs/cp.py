@@ -23,7 +23,7 @@ from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where
-    from maixfs.transfer.copyplan import CopyPlan
+    from maixfs.transfer.copying import CopyPlan
 
 
 @verb(
@@ -54,8 +54,7 @@ def cp(
     in it. --geometry and --base are said of the destination or, where that is on this computer,
     of the sources. A target gets all files or, where something goes wrong, none.
     """
-    from maixfs.transfer.copying import apply
-    from maixfs.transfer.copyplan import plan_copy
+    from maixfs.transfer.copying import apply, plan_copy
 
     if len(places) < 2:
         raise WrongUsage("cp takes what to copy, and where to", hint="maixfs cp --help")

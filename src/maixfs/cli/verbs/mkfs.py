@@ -70,7 +70,7 @@ def mkfs(
 
 
 def _make_spiffs(place: Path, layout: NewLayout, force: bool, progress: Progress) -> Written:
-    from maixfs.transfer.images import make_image
+    from maixfs.transfer.formatting import make_image
 
     geometry, flash_size = layout.resolve()
     if not layout.is_given and place.is_dir():

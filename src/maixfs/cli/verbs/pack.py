@@ -19,8 +19,7 @@ from maixfs.cli.wording import count_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.transfer.cardpacking import PackedCard
-    from maixfs.transfer.packing import Packed
+    from maixfs.transfer.packing import Packed, PackedCard
 
 
 @verb(
@@ -79,7 +78,7 @@ def pack(
     with Progress(screen, rates=as_card) as progress:
         packed: Packed | PackedCard
         if as_card:
-            from maixfs.transfer.cardpacking import pack_card
+            from maixfs.transfer.packing import pack_card
 
             shape = card.shape(layout)
             packed = pack_card(
