@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maixfs.cli.failures import WrongUsage
-from maixfs.cli.numbers import SIZE, geometry_option
+from maixfs.cli.options import SIZE, geometry_option
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.cli.screen import Screen, Text
-from maixfs.cli.wording import count_text, hex_text
+from maixfs.cli.screen import Screen, Text, count_text, hex_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +77,7 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
 
 
 def _card(screen: Screen, there: TargetPath) -> CardSummary:
-    from maixfs.cli.progress import Progress
+    from maixfs.cli.screen import Progress
     from maixfs.image.cardreport import summarize_card
 
     with Progress(screen) as progress:

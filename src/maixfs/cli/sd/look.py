@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.progress import Progress
-from maixfs.cli.screen import Screen, Text
+from maixfs.cli.screen import Progress, Screen, Text, count_text
 from maixfs.cli.sd.card import (
     CARD,
     card_path,
@@ -18,15 +17,14 @@ from maixfs.cli.sd.card import (
     health_text,
     note_if_in_use,
 )
-from maixfs.cli.sd.catalogue import sd_verb
-from maixfs.cli.wording import count_text
+from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
     from maixfs.cards.check import CardReport
 
 
-@sd_verb(
-    "info",
+@verb(
+    "sd info",
     ("maixfs sd info card.img", "Partitions, volumes, labels, free room."),
     ("maixfs sd info board --json", "The same of the card in a board's slot, for a program."),
 )
@@ -54,8 +52,8 @@ def info_verb(screen: Screen, card: Path) -> int:
     return int(not report.healthy)
 
 
-@sd_verb(
-    "doctor",
+@verb(
+    "sd doctor",
     ("maixfs sd doctor card.img", "The verdict, then what was found and how to fix it."),
     ("maixfs sd doctor /dev/sdb --json", "The same of a card in a reader, for a program."),
 )
