@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 import click
 
 from maixfs.cli.screen import Screen, Settings
-from maixfs.errors import Command, MaixfsError, Step, UsageError
+from maixfs.errors import Command, DeviceError, MaixfsError, Step, UsageError
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -91,6 +91,8 @@ def _failed(screen: Screen, reason: Exception) -> int:
         return _wrong_usage(screen, reason)
     if isinstance(reason, click.ClickException):
         return _error(screen, FAILED, reason.format_message())
+    if isinstance(reason, UsageError) and isinstance(reason.__cause__, DeviceError):
+        reason = reason.__cause__  # a file that a recipe names is missing: not wrong usage
     if isinstance(reason, MaixfsError):
         code = WRONG_USAGE if isinstance(reason, UsageError) else FAILED
         return _error(screen, code, str(reason), *_hints(reason))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import update_wrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,8 @@ from maixfs.cli.options import SIZE, geometry_option
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Entry, Where
     from maixfs.image.target import Target
