@@ -108,7 +108,7 @@ def test_wrong_usage_is_told(run: Run) -> None:
     both = run("build", "recipe.toml", "-o", "x.bin", "--model", "face.kmodel", code=2)
     assert "write them into the recipe" in both.stderr
     assert (
-        "no.bin does not exist" in run("build", "-o", "x", "--firmware", "no.bin", code=2).stderr
+        "no.bin does not exist" in run("build", "-o", "x", "--firmware", "no.bin", code=1).stderr
     )
 
 

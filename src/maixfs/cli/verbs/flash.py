@@ -103,7 +103,7 @@ def write_verb(screen: Screen, image: str, address: int, file: Path, force: bool
 
 @verb(
     "flash erase",
-    ("maixfs flash erase dump.bin 0x300000 0x80000", "Erase half a MiB."),
+    ("maixfs flash erase dump.bin 0x800000 0x80000", "Erase half a MiB that nothing uses."),
     ("maixfs flash erase board 0xD00000 3M --force", "Erase a board's file system."),
 )
 @click.argument("image", metavar="IMG", type=WHOLE)

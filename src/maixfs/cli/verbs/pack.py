@@ -221,7 +221,7 @@ def is_card_name(path: str) -> bool:
 @verb(
     "mkfs",
     ("maixfs mkfs empty.img", "Make an image of MaixPy's file system (3 MiB)."),
-    ("maixfs mkfs card.img@2 --label DATA", "Make an empty FAT volume in a partition of a card."),
+    ("maixfs mkfs card.img@2 --label DATA --force", "Format the second partition of a card."),
 )
 @click.argument("image", metavar="IMG", type=WHOLE)
 @layout_options
