@@ -1,4 +1,4 @@
-"""Options that say what a flash or a package is put together from."""
+"""Options and output that build and kfpkg share: parts of a flash, and plans command of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
-from maixfs.cli.numbers import SIZE, parse_size
+from maixfs.cli.options import SIZE, HostPath, parse_size
+from maixfs.cli.screen import Column, Screen, Text, hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
+    from maixfs.recipes.compose import Plan
+    from maixfs.recipes.conflicts import Conflict
     from maixfs.recipes.recipe import Recipe
+
 
 FLASHERS = ("none", "kflash-4k", "kflash-64k", "ktool")
 """Names of flashers (a test holds them to the library's)."""
@@ -50,7 +54,7 @@ PLACED = PlacedType()
 
 
 class Parts(NamedTuple):
-    """What was given on the command line."""
+    """The parts that the command line names."""
 
     recipe: str | None
     firmware: tuple[Placed, ...]
@@ -63,21 +67,21 @@ class Parts(NamedTuple):
     follow_links: bool
 
     def load(self) -> Recipe:
-        """Read the recipe, or the files of the options; raises as ``read_recipe``."""
+        """Read the recipe, or the files of the options; raise what ``read_recipe`` does."""
         from maixfs.recipes.recipe import make_recipe, read_recipe
 
         tables = self._tables()
         if self.recipe is None:
             if not any(tables.values()):
                 raise UsageError(
-                    "there is nothing to put together",
-                    hint="give a recipe, or --firmware, --model, --spiffs, --raw",
+                    "no parts are named",
+                    hint="name a recipe, or parts with --firmware, --model, --spiffs, --raw",
                 )
             return make_recipe({**self._top(), **tables}, Path(), source="command line")
         if any(tables.values()) or self.dio or self.follow_links:
             raise UsageError(
-                f"{self.recipe} says what to put together, so that options cannot",
-                hint="write it into the recipe",
+                f"{self.recipe} names the parts: options cannot add others",
+                hint="write them into the recipe",
             )
         recipe = read_recipe(self.recipe)
         return self._changed(recipe)
@@ -97,23 +101,24 @@ class Parts(NamedTuple):
     def _tables(self) -> dict[str, list[dict[str, Any]]]:
         """Return the options as the tables of a recipe."""
         spiffs = [
-            {"dir": one.file, "follow_links": self.follow_links}
-            if Path(one.file).is_dir()
-            else {"image": one.file}
-            for one in self.spiffs
+            {"dir": part.file, "follow_links": self.follow_links}
+            if Path(part.file).is_dir()
+            else {"image": part.file}
+            for part in self.spiffs
         ]
         return {
             "firmware": _tables(self.firmware),
             "model": _tables(self.model),
             "spiffs": [
-                {**table, **_address(one)} for table, one in zip(spiffs, self.spiffs, strict=True)
+                {**table, **_address(part)}
+                for table, part in zip(spiffs, self.spiffs, strict=True)
             ],
             "raw": _tables(self.raw),
         }
 
 
 def _tables(placed: Iterable[Placed]) -> list[dict[str, Any]]:
-    return [{"file": one.file, **_address(one)} for one in placed]
+    return [{"file": part.file, **_address(part)} for part in placed]
 
 
 def _address(placed: Placed) -> dict[str, int]:
@@ -121,10 +126,10 @@ def _address(placed: Placed) -> dict[str, int]:
 
 
 _FILES = {
-    "firmware": "The firmware: a .bin as flashers take it, or an image with header and hash.",
-    "model": "A model; without address it goes where there is room for it.",
+    "firmware": "Firmware: a program (.bin) or a firmware image with header and hash.",
+    "model": "A model; without ADDRESS it is placed where it fits.",
     "spiffs": "A folder to pack, or an image of a file system.",
-    "raw": "Any other file; its address must be given.",
+    "raw": "Any other file; needs ADDRESS.",
 }
 
 
@@ -135,11 +140,11 @@ def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
         own = {name: named.pop(name) for name in Parts._fields}
         return function(*arguments, parts=Parts(**own), **named)
 
-    made: Callable[..., Any] = _dio(_links(update_wrapper(call, function)))
-    made = chip_size_option(layout_option(made))
+    command: Callable[..., Any] = _dio(_links(update_wrapper(call, function)))
+    command = chip_size_option(layout_option(command))
     for name in reversed(_FILES):
-        made = _file_option(name)(made)
-    return _recipe(made)
+        command = _file_option(name)(command)
+    return _recipe(command)
 
 
 def _file_option(name: str) -> _Option:
@@ -149,9 +154,9 @@ def _file_option(name: str) -> _Option:
 
 
 _Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
-_recipe: _Option = click.argument("recipe", required=False, type=click.Path(dir_okay=False))
+_recipe: _Option = click.argument("recipe", required=False, type=HostPath(dir_okay=False))
 _dio: _Option = click.option(
-    "--dio", is_flag=True, help="Set the flag for dual I/O in the firmware's header."
+    "--dio", is_flag=True, help="Set the dual I/O flag in the firmware's header."
 )
 _links: _Option = click.option(
     "--follow-links", is_flag=True, help="Follow links that lead out of a packed folder."
@@ -159,7 +164,7 @@ _links: _Option = click.option(
 layout_option: _Option = click.option(
     "--layout",
     metavar="LAYOUT",
-    help="What belongs where: maixpy-16m (default), krux-16m, ..., or a TOML file.",
+    help="Regions of the flash: maixpy-16m (default), krux-16m, ..., or a TOML file.",
 )
 chip_size_option: _Option = click.option(
     "--chip-size", type=SIZE, help="Size of the chip (default: the layout's)."
@@ -168,6 +173,79 @@ flasher_option: _Option = click.option(
     "--flasher",
     type=click.Choice(FLASHERS),
     metavar="FLASHER",
-    help="Who will write it: none (adds nothing, default), kflash-4k, kflash-64k or ktool; the"
-    " zeros that it adds must not hit anybody.",
+    help="The flasher that writes it: none (default), kflash-4k, kflash-64k or ktool. The zeros"
+    " that it adds must not overwrite another part.",
 )
+
+
+_COLUMNS = (
+    Column("address"),
+    Column("end"),
+    Column("size", right=True),
+    Column("kind"),
+    Column("name"),
+    Column("owner", spare=True),
+)
+
+
+def draw_plan(screen: Screen, planned: Plan) -> None:
+    """Print the parts of a plan, by address."""
+    rows = [
+        (
+            hex_text(span.start),
+            hex_text(span.end),
+            screen.cell(span.end - span.start),
+            span.kind,
+            span.name,
+            Text(", ".join(span.owners) or "none", "dim"),
+        )
+        for span in planned.spans
+    ]
+    screen.table(_COLUMNS, rows)
+
+
+def draw_conflicts(screen: Screen, conflicts: Iterable[Conflict]) -> None:
+    """Print conflicts to stderr: those that stop the work as errors, others as notes."""
+    for conflict in conflicts:
+        if conflict.is_error:
+            screen.error(conflict.message, conflict.hint)
+        else:
+            screen.note(conflict.message + (f"; {conflict.hint}" if conflict.hint else ""))
+
+
+def refused(screen: Screen, planned: Plan) -> bool:
+    """Print the conflicts; return True if they forbid to write."""
+    if screen.json:
+        if planned.errors:
+            screen.emit({"written": None, **plan_json(planned)})
+        return bool(planned.errors)
+    draw_conflicts(screen, planned.conflicts)
+    if planned.errors:
+        screen.note("nothing was written")
+    return bool(planned.errors)
+
+
+def plan_json(planned: Plan) -> dict[str, Any]:
+    """Return what ``--json`` says of a plan."""
+    return {
+        "layout": planned.layout.name,
+        "chip_size": planned.size,
+        "flasher": planned.flasher.name if planned.flasher else None,
+        "parts": [
+            {
+                "name": span.name,
+                "kind": span.kind,
+                "start": span.start,
+                "end": span.end,
+                "padding": span.padding,
+                "owners": list(span.owners),
+            }
+            for span in planned.spans
+        ],
+        "conflicts": [conflict_json(conflict) for conflict in planned.conflicts],
+    }
+
+
+def conflict_json(conflict: Conflict) -> dict[str, Any]:
+    """Return what ``--json`` says of something that would go wrong."""
+    return dict(conflict._asdict())
