@@ -272,7 +272,7 @@ def test_unknown_driver_is_nor_error(desk: Desk) -> None:
         Board.open(desk.folder, driver="x")
 
 
-# Making one
+# Creation
 
 
 def test_existing_board_is_not_overwritten(desk: Desk) -> None:

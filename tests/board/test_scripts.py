@@ -188,7 +188,7 @@ else:
 
 
 @pytest.mark.parametrize(
-    "way",
+    "call",
     [
         "    machine.reset()",
         "    try:\n      machine.reset()\n    except:\n      print('never')",
@@ -199,8 +199,8 @@ else:
         "    exec('try:\\n  machine.reset()\\nexcept:\\n  pass')",
     ],
 )
-def test_finally_blocks_do_not_run_after_a_reset(desk: Desk, way: str) -> None:
-    output = desk.run(RESETS.format(way))
+def test_finally_blocks_do_not_run_after_a_reset(desk: Desk, call: str) -> None:
+    output = desk.run(RESETS.format(call))
     assert output.out == "['freq.conf', 'main.py', 'open'] 0\n"
     assert output.result.resets == 1
 

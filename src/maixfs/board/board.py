@@ -17,7 +17,7 @@ from maixfs.board.console import Console, Reporter
 from maixfs.board.folder import check_firmware, create_folder, keep_area, open_chip, read_dump
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
 from maixfs.board.modules.system import Uos
-from maixfs.board.modules.table import module_factories
+from maixfs.board.moduletable import module_factories
 from maixfs.board.power import BoardCrashError, BoardReset
 from maixfs.board.runtime import Hardware, Runtime
 from maixfs.host.interrupts import held

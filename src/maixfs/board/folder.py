@@ -138,7 +138,7 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
 
 # The firmware on the flash
 
-OWN = "no firmware is on the flash: the board runs the one that maixfs brings"
+NO_FIRMWARE = "no firmware is on the flash: the board runs the one that maixfs brings"
 _MOST = 0xC00000
 """Bytes from the start of the flash that firmware, Kboot and its applications may take."""
 
@@ -156,7 +156,7 @@ def check_firmware(chip: NorChip, config: BoardConfig, report: Reporter) -> None
     size = min(_MOST, chip.size)
     image = memoryview(chip.peek(0, size)) if window is None else window[:size]
     if _is_empty(image):
-        report.boot(f"maixfs: {OWN}\n")
+        report.boot(f"maixfs: {NO_FIRMWARE}\n")
         return
     reason = _fault(image)
     if reason:
