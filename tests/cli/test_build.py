@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from maixfs.cli.kfpkg.parts import FLASHERS
-from maixfs.firmware.firmware import read_firmware
+from maixfs.firmware import read_firmware
 from maixfs.image.opening import open_target
 from maixfs.recipes import flashers
 

@@ -15,7 +15,7 @@ from maixfs.cli.group import maixfs
 from maixfs.cli.kfpkg.catalogue import KFPKG_VERBS
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
-from maixfs.firmware.firmware import read_firmware
+from maixfs.firmware import read_firmware
 from maixfs.image.opening import open_target
 from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
 

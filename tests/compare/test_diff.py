@@ -17,7 +17,7 @@ from maixfs.compare.areadiff import compare_areas
 from maixfs.compare.bytediff import SECTOR, count_differing, differing_sectors, find_ranges
 from maixfs.compare.diff import compare_images
 from maixfs.compare.differences import Change, PartDiff, Reason
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Geometry, OpenFlag, SpiffsCore
 from maixfs.spiffs.pack import pack

@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 from image.whole_image import FILES, FLASH, MAIXPY, make_flash, payload
 from kmodel.make_models import make_v3, make_v4, make_v5
-from maixfs.firmware.bootconfig import make_config, make_entry
-from maixfs.firmware.firmware import wrap
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, make_config, make_entry, wrap
 from maixfs.kmodel import reverse_words
 
 V3_ONLY = wrap(payload(words=b"ERR_KMODEL_VERSION: only support kmodel V3\0"))

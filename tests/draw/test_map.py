@@ -25,7 +25,7 @@ from maixfs.draw.picture import lay_out
 from maixfs.draw.png import draw_png
 from maixfs.draw.svg import draw_svg
 from maixfs.errors import MaixfsError, UsageError
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.image.flash import FlashImage
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore

@@ -18,8 +18,7 @@ from maixfs.errors import UsageError
 from maixfs.explain.address import AddressError, parse_address
 from maixfs.explain.explain import FlashFields
 from maixfs.explain.hexview import fields_between, view_lines
-from maixfs.firmware.bootconfig import make_config, make_entry
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import make_config, make_entry, wrap
 from maixfs.image.flash import FlashImage
 from maixfs.kmodel import reverse_words
 from maixfs.nor.view import ImageDevice
@@ -113,7 +112,7 @@ def test_a_byte_is_explained_in_a_sentence(place: str, words: str) -> None:
         ("0x80000", "flags of the firmware at 0x080000"),
         ("0x50000C", "layers_length of header of the model at 0x500000 (kmodel v3): 00000003"),
         ("0x580000", "model at 0x580000 (kmodel v5 beta)"),
-        ("0x600004", "size of header of the model at 0x600000"),
+        ("0x600004", "length of header of the model at 0x600000"),
         ("0x700000", "zeros"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.board.folder import create_folder
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maixfs.firmware.firmware import read_firmware
+from maixfs.firmware import read_firmware
 from maixfs.kfpkg import (
     LIST_NAME,
     KfpkgError,

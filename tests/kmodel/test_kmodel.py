@@ -34,7 +34,7 @@ from maixfs.kmodel import (
     parse_model,
     reverse_words,
 )
-from maixfs.kmodel.names import V3_LAYERS, V4_NODES
+from maixfs.kmodel.ondisk import V3_LAYERS, V4_NODES
 
 OWN = Path(__file__).parent.parent / "data" / "kmodel"
 REAL = Path(os.environ.get("MAIXFS_GOLDEN", "")) / "kmodel" / "real"
@@ -217,7 +217,7 @@ def test_data_behind_a_model_is_noticed() -> None:
     assert note.startswith(f"data follows it at 0x{len(data):06X}")
 
 
-def test_a_model_that_asks_for_too_much_memory_does_not_fit() -> None:
+def test_model_larger_than_memory_does_not_fit() -> None:
     model = parse_model(make_v3(main_memory=3_800_000))
     assert not model.fits
     assert "more than boards have left" in model.notes[-1]
@@ -227,7 +227,7 @@ def test_a_model_that_asks_for_too_much_memory_does_not_fit() -> None:
 @pytest.mark.parametrize(
     ("first", "version"), [(b"LDMS", "smodel v4"), (b"LDME", "emodel"), (SMODEL_V3, "smodel v3")]
 )
-def test_an_encrypted_model_shows_its_size(first: bytes, version: str) -> None:
+def test_encrypted_model_has_version_and_size_only(first: bytes, version: str) -> None:
     for size in (64, 4096, 70000 - 70000 % 16):
         model = parse_model(make_sealed(first, size))
         assert (model.version, model.size, model.inputs, model.layers) == (
@@ -239,7 +239,7 @@ def test_an_encrypted_model_shows_its_size(first: bytes, version: str) -> None:
         assert "encrypted" in model.notes[0]
     with pytest.raises(ModelError, match="does not look encrypted"):
         parse_model(first + words(4096) + b"code" * 1024)
-    with pytest.raises(ModelError, match="size at 0x000004"):
+    with pytest.raises(ModelError, match="length at 0x000004"):
         parse_model(make_sealed(first, 8))
     if version != "emodel":
         with pytest.raises(ModelError, match="no multiple of 16"):
@@ -266,7 +266,7 @@ BAD = [
     ("v3", 20, 0x80000000, "main_mem_usage at 0x000014"),
     ("v3", 24, 0, "output_count at 0x000018"),
     ("v3", V3_TENSORS, 4095, "output.address at 0x00001C"),
-    ("v3", V3_TENSORS + 4, 5000, "output.size at 0x000020"),
+    ("v3", V3_TENSORS + 4, 5000, "output.length at 0x000020"),
     ("v3", LAYERS, 26, "layer.type at 0x000024 is 0x1A, no type of layer"),
     ("v3", LAYERS + 4, 20, "layer.body_size at 0x000028"),
     ("v3", LAYERS + 4, 0xFFFFFFF0, "layer.body_size at 0x000028"),
@@ -278,28 +278,28 @@ BAD = [
     ("v4", 32, 33, "outputs at 0x000020"),
     ("v4", 40, 3, "input.memory_type at 0x000028"),
     ("v4", 44, 2, "input.datatype at 0x00002C"),
-    ("v4", 52, 100, "input.size at 0x000034 is 0x64, less than its shape"),
-    ("v4", 56, 0xFFFFFFFF, "shape at 0x000038"),
+    ("v4", 52, 100, "input.length at 0x000034 is 0x64, less than its shape"),
+    ("v4", 56, 0xFFFFFFFF, "shape.batch at 0x000038"),
     ("v5", 20, 9, "modules at 0x000014"),
     ("v5", 24, 2, "entry_module at 0x000018"),
     ("v5", 28, 2, "entry_function at 0x00001C"),
     ("v5", 32, 0xFF, "module.type at 0x000020"),
-    ("v5", 56, 0, "module.size at 0x000038"),
+    ("v5", 56, 0, "module.length at 0x000038"),
     ("v5", 60, 17, "module.mempools at 0x00003C"),
     ("v5", 72, 0xFFFFFF, "module.functions at 0x000048"),
-    ("v5", 84, 0xFFFFFFFF, "mempool.size at 0x000054"),
-    ("v5", 108, 8, "function.size at 0x00006C"),
+    ("v5", 84, 0xFFFFFFFF, "mempool.length at 0x000054"),
+    ("v5", 108, 8, "function.length at 0x00006C"),
     ("v5", 208, 0xFFFFFFFF, "function.inputs at 0x0000D0"),  # of the second function, the entry
     ("v5 beta", 8, 1, "flags at 0x000008"),
     ("v5 beta", 16, 0, "modules at 0x000010"),
     ("v5 beta", 20, 2, "main_module at 0x000014"),
-    ("v5 beta", 40, 0xFFFFFFFF, "module.size at 0x000028"),
+    ("v5 beta", 40, 0xFFFFFFFF, "module.length at 0x000028"),
     ("v5 beta", 48, 0xFFFFFFFF, "module.inputs at 0x000030"),
 ]
 
 
 @pytest.mark.parametrize(("version", "offset", "value", "message"), BAD)
-def test_a_field_that_cannot_be_is_named(
+def test_impossible_field_is_named_in_the_error(
     version: str, offset: int, value: int, message: str
 ) -> None:
     data = poke(PLAIN[version](), (offset, value))
@@ -309,7 +309,7 @@ def test_a_field_that_cannot_be_is_named(
     assert isinstance(caught.value, ImageError)
 
 
-def test_what_is_no_model_is_said_to_be_none() -> None:
+def test_data_without_model_raises_model_error() -> None:
     for data in (b"", b"LDM", b"\xff" * 64, bytes(64), b"KMDX" * 9):
         with pytest.raises(ModelError):
             parse_model(data)

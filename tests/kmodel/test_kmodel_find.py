@@ -72,12 +72,12 @@ def test_a_model_that_is_cut_off_is_told_if_it_has_a_name() -> None:
         assert find_models(image[: 0x1000 + 30]) == []
 
 
-def test_where_models_overlap_both_are_told() -> None:
+def test_overlapping_models_are_both_returned_with_a_note() -> None:
     big = make_v4(constants=0, opcodes=[0x2002] * 3, body=0x2000)
     image = flash_with({0x1000: big, 0x3000: make_v3(), 0x5000: make_v3(), 0x8000: make_v5()})
     models = find_models(image)
     assert [m.address for m in models] == [0x1000, 0x3000, 0x5000, 0x8000]
-    inside = ["it begins inside of the model at 0x001000" in " ".join(m.notes) for m in models]
+    inside = ["it begins inside the model at 0x001000" in " ".join(m.notes) for m in models]
     assert inside == [False, True, True, False]
 
 

@@ -6,11 +6,10 @@ import pytest
 
 from kmodel.make_models import make_v3
 from maixfs.errors import MaixfsError
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import read_firmware, wrap
+from maixfs.firmware import FirmwareError, read_firmware, wrap
 from maixfs.image.layout import find_layout
 from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
-from maixfs.kmodel.reader import reverse_words
+from maixfs.kmodel import reverse_words
 from maixfs.recipes.compose import ComposeError, Plan, apply, build, guess_layout, plan
 from maixfs.recipes.flashers import FLASHERS
 from maixfs.recipes.pieces import Piece, firmware_piece, kind_of, parts_of, pieces_of

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maixfs.errors import MaixfsError
-from maixfs.firmware.firmware import read_firmware, wrap
+from maixfs.firmware import read_firmware, wrap
 from maixfs.host.files import read_file
 from maixfs.image.layout import find_layout, load_layout
 from maixfs.kfpkg import read_kfpkg
-from maixfs.kmodel.reader import reverse_words
+from maixfs.kmodel import reverse_words
 from maixfs.recipes.compose import build, plan
 from maixfs.recipes.ingredients import RecipeError, read_ingredient, spiffs_piece
 from maixfs.recipes.pieces import Piece

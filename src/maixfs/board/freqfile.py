@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from maixfs.firmware import freqconf
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, freqconf
 from maixfs.host.interrupts import held
 from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
 
@@ -30,14 +29,14 @@ class FreqFile:
                 self.save(self._default)
                 return self._default
             try:
-                data = descriptor.read(freqconf.SIZE)
+                data = descriptor.read(FreqConf.size)
             except SpiffsError:
                 data = b""
             descriptor.close()
         if not data:
             self._say("maixpy can't load freq.conf\t\r\n")
             return self._default
-        return FreqConf.unpack(data, self._default)
+        return FreqConf.load(data, self._default)
 
     def save(self, config: FreqConf) -> bool:
         """Write the record over the file's first bytes; tell whether it went in.

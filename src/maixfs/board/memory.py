@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.kmodel.memory import memory_budget
+from maixfs.kmodel import memory_budget
 
 
 class SystemMemory:

@@ -29,7 +29,7 @@ from maixfs.board.rtc import Rtc
 from maixfs.board.signals import Power
 from maixfs.board.times import ModelLoad, StorageTime
 from maixfs.board.volume import FlashVolume, PoweredVolume, Say, mount_flash
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf
 from maixfs.host.interrupts import held
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.nor.chip import NorChip
@@ -239,7 +239,7 @@ def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
         return config
     say(f"GC heap size {size} is too large, reset GC heap size\r\n")
     say("GC size 128k\r\n")
-    return config._replace(gc_heap_size=firmware.GC_HEAP_FALLBACK)
+    return config.replace(gc_heap_size=firmware.GC_HEAP_FALLBACK)
 
 
 def _log_clocks(freq: FreqConf, config: BoardConfig, say: Say) -> None:

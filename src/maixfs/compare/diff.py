@@ -14,7 +14,7 @@ from itertools import groupby
 from maixfs.compare.areadiff import compare_areas
 from maixfs.compare.bytediff import SECTOR, count_differing, differing_sectors
 from maixfs.compare.differences import AreaDiff, Change, ImageDiff, PartDiff, Reason
-from maixfs.firmware.bootconfig import BootConfig
+from maixfs.firmware import BootConfig
 from maixfs.image.flash import FlashImage
 from maixfs.image.layout import Layout
 from maixfs.image.records import ERASED, SPIFFS, UNKNOWN, ZERO, Found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from maixfs.doctor.patient import Patient
 from maixfs.doctor.records import Diagnosis
-from maixfs.firmware.bootarea import BootVerdict
+from maixfs.firmware import BootVerdict
 from maixfs.image.records import MODEL, UNKNOWN, Finding
 
 _NO_START = "the chip's ROM finds no program that it would start, and waits for a flasher (ISP)"

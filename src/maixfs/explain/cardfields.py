@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.explain.address import Address, AddressError
-from maixfs.explain.fields import Explanation, Field, Row, hex_address, record_field, value_of
+from maixfs.explain.fields import Explanation, Field, hex_address, record_field, value_of
 from maixfs.explain.owners import ClusterOwners
 from maixfs.fat import ondisk
 from maixfs.fat.sectors import VolumeSectors
@@ -23,7 +23,6 @@ _REGION = "card"
 _SLOTS_OFFSET = MbrSector.offset_of("entries")
 _SIGNATURE = MbrSector.offset_of("signature")
 _DISK_ID = MbrSector.offset_of("disk_id")
-_SLOT_ROWS = [(row.name, row.offset, row.size, row.meaning) for row in PartitionEntry.fields]
 
 
 class CardFields:
@@ -94,7 +93,7 @@ class CardFields:
             sector = memoryview(self.read(0, SECTOR))
             made = record_field(
                 sector,
-                _SLOT_ROWS,
+                PartitionEntry.fields,
                 base,
                 offset,
                 region=_REGION,
@@ -140,14 +139,16 @@ class CardFields:
         self, base: int, address: int, kinds: list[type[Record]], structure: str, section: str
     ) -> Field:
         sector = memoryview(self.read(base, SECTOR))
-        rows = [row for kind in kinds for row in _rows(kind)]
+        rows = [row for kind in kinds for row in kind.fields]
         made = record_field(
             sector, rows, 0, address - base, region=_REGION, structure=structure, section=section
         )
         if made is not None:
             return made._replace(start=base + made.start)
         offset = address - base
-        edges = sorted({0, SECTOR, *(row[1] for row in rows), *(row[1] + row[2] for row in rows)})
+        edges = sorted(
+            {0, SECTOR, *(row.offset for row in rows), *(row.offset + row.size for row in rows)}
+        )
         first = max(edge for edge in edges if edge <= offset)
         end = min(edge for edge in edges if edge > offset)
         name = "boot code and signature" if end == SECTOR else "unused"
@@ -238,7 +239,7 @@ class CardFields:
             structure = f"the entry {name!r} of the folder {folder}"
         made = record_field(
             memoryview(raw),
-            _rows(kind),
+            kind.fields,
             0,
             address - base,
             region=_REGION,
@@ -288,10 +289,6 @@ class CardFields:
             if run.place <= index < run.place + run.end - run.first:
                 return self._address_of(run.first + index - run.place) + rest
         raise AddressError(f"{place.text}: the cluster with that byte is lost")
-
-
-def _rows(record: type[Record]) -> list[Row]:
-    return [(one.name, one.offset, one.size, one.meaning) for one in record.fields]
 
 
 def _field(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-Row = tuple[str, int, int, str]
-"""Name, offset, length, meaning: a row of the ``FIELDS`` of a module of on-disk records."""
+from maixfs.record import Field as Row
+
 _NUMBER = 8
 """Bytes of the largest field that is a number."""
 _SHOWN = 16
@@ -121,7 +121,7 @@ def text_of(data: bytes) -> str:
 
 def row_at(rows: Sequence[Row], offset: int) -> Row | None:
     """Return the row of fixed length that covers ``offset``."""
-    return next((row for row in rows if 0 <= row[1] <= offset < row[1] + row[2]), None)
+    return next((row for row in rows if row.offset <= offset < row.offset + row.size), None)
 
 
 def record_field(
@@ -139,8 +139,16 @@ def record_field(
     row = row_at(rows, address - base)
     if row is None:
         return None
-    name, offset, size, meaning = row
-    start = base + offset
-    data = bytes(view[start : start + size])
-    value = value_of(data, big_endian=big_endian)
-    return Field(start, size, region, structure, name, value, meaning, section, is_general=True)
+    start = base + row.offset
+    value = value_of(bytes(view[start : start + row.size]), big_endian=big_endian)
+    return Field(
+        start,
+        row.size,
+        region,
+        structure,
+        row.name,
+        value,
+        row.meaning,
+        section,
+        is_general=True,
+    )

@@ -5,19 +5,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 
-from maixfs.explain.fields import Field, Row, hex_address, value_of
-from maixfs.kmodel import Model
+from maixfs.explain.fields import Field, hex_address, value_of
+from maixfs.kmodel import Model, reverse_words
 from maixfs.kmodel import ondisk as k
-from maixfs.kmodel.names import K210_CONV, V3_LAYERS, V4_NODES, named
-from maixfs.kmodel.reader import reverse_words
+from maixfs.record import Record
 
 _REGION = "model"
-_MOST_ROWS = 4096
-"""Records of one table that are told apart; real models have a few hundred."""
-_CONV = V3_LAYERS[K210_CONV]
+_MAX_ROWS = 4096
+"""Records of one table that are shown; real models have a few hundred."""
+_CONV = k.V3_LAYERS[k.K210_CONV]
 """Layers of v3 whose body begins with a record of its own."""
-Record = tuple[str, int, tuple[Row, ...]]
-"""Structure, offset in the model, and the rows of its fields."""
+Placed = tuple[str, int, type[Record]]
+"""Title of a structure, its offset in the model, and its record."""
 
 
 class ModelFields:
@@ -29,6 +28,7 @@ class ModelFields:
         self._data = reverse_words(raw)[: len(raw)] if model.reversed else raw
         self._name = f"the model at {hex_address(model.address)} (kmodel {model.version})"
         self._section = _section_of(model.version)
+        self._constants: Field | None = None
         self._fields = list(self._whole())
         self._starts = [field.start for field in self._fields]
 
@@ -54,10 +54,12 @@ class ModelFields:
         return Field(start, end - start, _REGION, self._name, "data", "", meaning, self._section)
 
     def _known(self) -> Iterator[Field]:
-        for structure, offset, rows in self._records():
-            yield from self._record(structure, offset, rows)
+        for structure, offset, record in self._records():
+            yield from self._record(structure, offset, record)
+        if self._constants is not None:
+            yield self._constants
         for number, layer in enumerate(self.model.layers):
-            skip = k.V3_CONV.size if layer.name == _CONV else 0
+            skip = k.V3Conv.size if layer.name == _CONV else 0
             if layer.size > skip and self._has_bodies:
                 meaning = f"body of layer {number}, {layer.name}"
                 start, size = self.model.address + layer.address + skip, layer.size - skip
@@ -69,107 +71,119 @@ class ModelFields:
         """Whether layers have places of their own; v1's lie where its records point."""
         return self.model.version in ("v3", "v4")
 
-    def _record(self, structure: str, offset: int, rows: tuple[Row, ...]) -> Iterator[Field]:
-        counted = structure.startswith(("layer ", "node "))
-        for name, first, size, meaning in rows:
-            raw = self._data[offset + first : offset + first + size]
-            start = self.model.address + offset + first
-            title = self._name if structure == name else f"{structure} of {self._name}"
-            told = counted and name in ("type", "opcode")
-            said = self._kind_of(raw) if told else meaning
-            value = value_of(raw) if raw else ""
+    def _record(self, structure: str, offset: int, record: type[Record]) -> Iterator[Field]:
+        names = _KINDS.get(record, {})
+        for row in record.fields:
+            at = offset + row.offset
+            raw = self._data[at : at + row.size]
+            is_kind = row.name in ("type", "opcode") and bool(names)
+            number = int.from_bytes(raw, "little")
             yield Field(
-                start, size, _REGION, title, name, value, said, self._section, is_general=not told
+                self.model.address + at,
+                row.size,
+                _REGION,
+                f"{structure} of {self._name}",
+                row.name,
+                value_of(raw) if raw else "",
+                k.named(names, number) if is_kind else row.meaning,
+                self._section,
+                is_general=not is_kind,
             )
 
-    def _kind_of(self, raw: bytes) -> str:
-        names = V3_LAYERS if self.model.version == "v3" else V4_NODES
-        return named(names, int.from_bytes(raw, "little"))
-
-    def _records(self) -> Iterator[Record]:
+    def _records(self) -> Iterator[Placed]:
         version = self.model.version
         if version in ("v1", "v3", "v4"):
             yield from {"v1": self._v1, "v3": self._v3, "v4": self._v4}[version]()
         elif version == "v5":
             yield from self._v5()
         elif version == "v5 beta":
-            yield "header", 0, k.FIELDS["kmodel v5 beta header"]
+            yield "header", 0, k.BetaHeader
         else:
-            yield "header", 0, k.FIELDS["smodel header"]
-
-    def _word(self, offset: int) -> int:
-        return int.from_bytes(self._data[offset : offset + 4], "little")
+            yield "header", 0, k.SealedHeader
 
     def _table(
-        self, title: str, fields: str, offset: int, count: int, size: int
-    ) -> Iterator[Record]:
-        rows = k.FIELDS[fields]
-        for number in range(min(count, _MOST_ROWS)):
-            yield f"{title} {number}", offset + number * size, rows
+        self, title: str, record: type[Record], offset: int, count: int
+    ) -> Iterator[Placed]:
+        for number in range(min(count, _MAX_ROWS)):
+            yield f"{title} {number}", offset + number * record.size, record
 
-    def _v1(self) -> Iterator[Record]:
-        yield "header", 0, k.FIELDS["kmodel v1 header"]
-        yield from self._table("layer", "kmodel v1 layer", 20, self._word(8), 20)
+    def _v1(self) -> Iterator[Placed]:
+        yield "header", 0, k.V1Header
+        head = k.V1Header.unpack(self._data)
+        yield from self._table("layer", k.V1Metadata, head.size, head.layers_length)
 
-    def _v3(self) -> Iterator[Record]:
-        head = k.V3Header._make(k.V3_HEADER.unpack_from(self._data))
-        at = k.V3_HEADER.size
-        yield "header", 0, k.FIELDS["kmodel v3 header"]
-        yield from self._table("output", "kmodel v3 output", at, head.output_count, 8)
-        at += 8 * head.output_count
-        yield from self._table("layer", "kmodel v3 layer", at, head.layers_length, 8)
+    def _v3(self) -> Iterator[Placed]:
+        head = k.V3Header.unpack(self._data)
+        at = head.size
+        yield "header", 0, k.V3Header
+        yield from self._table("output", k.V3Output, at, head.output_count)
+        at += k.V3Output.size * head.output_count
+        yield from self._table("layer", k.V3Layer, at, head.layers_length)
         for number, layer in enumerate(self.model.layers):
             if layer.name == _CONV:
-                yield f"k210_conv, layer {number},", layer.address, k.FIELDS["kmodel v3 k210_conv"]
+                yield f"k210_conv, layer {number},", layer.address, k.V3Conv
 
-    def _v4(self) -> Iterator[Record]:
-        head = k.V4Header._make(k.V4_HEADER.unpack_from(self._data))
-        at, size = k.V4_HEADER.size, k.V4_RANGE.size
-        yield "header", 0, k.FIELDS["kmodel v4 header"]
-        yield from self._table("input", "kmodel v4 range", at, head.inputs, size)
-        at += size * head.inputs
-        for number in range(min(head.inputs, _MOST_ROWS)):
-            yield f"shape of input {number}", at + 16 * number, _SHAPE
-        at += k.V4_SHAPE.size * head.inputs
-        yield from self._table("output", "kmodel v4 range", at, head.outputs, size)
-        at += size * head.outputs
-        yield "constants", at, (("constants", 0, head.constants, "parameters of all nodes"),)
+    def _v4(self) -> Iterator[Placed]:
+        head = k.V4Header.unpack(self._data)
+        at = head.size
+        yield "header", 0, k.V4Header
+        yield from self._table("input", k.V4Range, at, head.inputs)
+        at += k.V4Range.size * head.inputs
+        yield from self._table("shape of input", k.V4Shape, at, head.inputs)
+        at += k.V4Shape.size * head.inputs
+        yield from self._table("output", k.V4Range, at, head.outputs)
+        at += k.V4Range.size * head.outputs
+        if head.constants:
+            data = self._data[at : at + head.constants]
+            self._constants = Field(
+                self.model.address + at,
+                head.constants,
+                _REGION,
+                self._name,
+                "constants",
+                value_of(data) if data else "",
+                "parameters of all nodes",
+                self._section,
+                is_general=True,
+            )
         at += head.constants
-        yield from self._table("node", "kmodel v4 node", at, head.nodes, 8)
+        yield from self._table("node", k.V4Node, at, head.nodes)
 
-    def _v5(self) -> Iterator[Record]:
-        yield "header", 0, k.FIELDS["kmodel v5 header"]
-        at = k.V5_HEADER.size
-        for number in range(min(self._word(20), _MOST_ROWS)):
-            head = self._data[at : at + k.V5_MODULE.size]
-            if len(head) < k.V5_MODULE.size:
+    def _v5(self) -> Iterator[Placed]:
+        yield "header", 0, k.V5Header
+        head = k.V5Header.unpack(self._data)
+        at = head.size
+        for number in range(min(head.modules, _MAX_ROWS)):
+            if at + k.V5Module.size > len(self._data):
                 return
-            module = k.V5Module._make(k.V5_MODULE.unpack(head))
-            yield f"module {number}", at, k.FIELDS["kmodel v5 module"]
-            yield from self._v5_inside(module, at + k.V5_MODULE.size, f"of module {number}")
-            at += max(module.size, k.V5_MODULE.size)
+            module = k.V5Module.unpack(self._data, at)
+            yield f"module {number}", at, k.V5Module
+            yield from self._v5_inside(module, at + module.size, f"of module {number}")
+            at += max(module.length, module.size)
 
-    def _v5_inside(self, module: k.V5Module, at: int, whose: str) -> Iterator[Record]:
-        pools = min(module.mempools, _MOST_ROWS)
+    def _v5_inside(self, module: k.V5Module, at: int, whose: str) -> Iterator[Placed]:
+        pools = min(module.mempools, _MAX_ROWS)
         for number in range(pools):
-            yield f"memory pool {number} {whose}", at + 8 * number, k.FIELDS["kmodel v5 pool"]
-        at += 8 * (module.mempools + module.shared_mempools)
-        for number in range(min(module.functions, _MOST_ROWS)):
-            yield f"function {number} {whose}", at, k.FIELDS["kmodel v5 function"]
-            at += max(self._word(at + 4), k.V5_FUNCTION.size)
-        for number in range(min(module.sections, _MOST_ROWS)):
-            yield f"section {number} {whose}", at, k.FIELDS["kmodel v5 section"]
-            flags, start, size = (self._word(at + offset) for offset in (16, 20, 24))
-            at += k.V5_SECTION.size
-            at += 0 if flags & k.MERGED_INTO_RDATA else start + size
+            yield f"memory pool {number} {whose}", at + k.V5Pool.size * number, k.V5Pool
+        at += k.V5Pool.size * module.mempools + k.V5SharedPool.size * module.shared_mempools
+        for number in range(min(module.functions, _MAX_ROWS)):
+            if at + k.V5Function.size > len(self._data):
+                return
+            yield f"function {number} {whose}", at, k.V5Function
+            function = k.V5Function.unpack(self._data, at)
+            at += max(function.length, function.size)
+        for number in range(min(module.sections, _MAX_ROWS)):
+            if at + k.V5Section.size > len(self._data):
+                return
+            yield f"section {number} {whose}", at, k.V5Section
+            section = k.V5Section.unpack(self._data, at)
+            at += section.size
+            if not section.flags & k.MERGED_INTO_RDATA:
+                at += section.body_start + section.body_size
 
 
-_SHAPE: tuple[Row, ...] = (
-    ("batch", 0, 4, "pictures at a time"),
-    ("channels", 4, 4, "of the input"),
-    ("height", 8, 4, "of the input"),
-    ("width", 12, 4, "of the input"),
-)
+_KINDS: dict[type[Record], dict[int, str]] = {k.V3Layer: k.V3_LAYERS, k.V4Node: k.V4_NODES}
+"""Names of the numbers in the fields ``type`` and ``opcode``."""
 
 
 def _section_of(version: str) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from maixfs.explain.fields import Field, hex_address, record_field
-from maixfs.firmware import ondisk
-from maixfs.firmware.bootconfig import BootConfig, BootEntry
-from maixfs.firmware.firmware import Firmware
+from maixfs.firmware import BootConfig, BootEntry, Firmware
+from maixfs.firmware.container import LOAD_ADDRESS
+from maixfs.firmware.kboot import ConfigRecord, EntryRecord
 from maixfs.image import records
 from maixfs.image.records import Found
 
-_RUN_ADDRESS = 0x80000000
-"""Where the ROM loads the payload (docs/SPEC.md, section 25)."""
 _FIRMWARE, _KBOOT, _MAP = "25", "26", "24"
 
 
@@ -25,7 +23,7 @@ def firmware_field(view: memoryview, found: Found, address: int) -> Field:
     end = start + firmware.length
     if address < end:
         code = "encrypted program" if firmware.aes else "program"
-        meaning = f"{code}, which the ROM loads to {_RUN_ADDRESS:#x} and starts"
+        meaning = f"{code}, which the ROM loads to {LOAD_ADDRESS:#x} and starts"
         return Field(
             start, end - start, found.kind, structure, "payload", "", meaning, _FIRMWARE, "", 0
         )
@@ -71,14 +69,14 @@ def config_field(view: memoryview, found: Found, address: int) -> Field:
     base = found.start
     which = found.detail.partition(",")[0]
     offset = address - base
-    if offset < ondisk.BOOT_FLAGS_OFFSET:
-        number = offset // ondisk.ENTRY.size
+    flags_at, end = ConfigRecord.offset_of("boot_flags"), ConfigRecord.size
+    if offset < flags_at:
+        number = offset // EntryRecord.size
         entry = config.entries[number]
-        return _entry_field(view, base + number * ondisk.ENTRY.size, address, which, entry)
-    end = ondisk.BOOT_FLAGS_OFFSET + ondisk.BOOT_FLAGS.size
+        return _entry_field(view, base + number * EntryRecord.size, address, which, entry)
     if offset < end:
         value = f"{config.boot_flags:08X}"
-        at = base + ondisk.BOOT_FLAGS_OFFSET
+        at = base + flags_at
         return Field(
             at, 4, found.kind, f"the {which}", "boot flags", value, _flags_words(config), _KBOOT
         )
@@ -98,7 +96,7 @@ def _entry_field(view: memoryview, base: int, address: int, which: str, entry: B
     named = f" ({entry.name})" if entry.present and entry.name else ""
     made = record_field(
         view,
-        ondisk.FIELDS["boot entry"],
+        EntryRecord.fields,
         base,
         address,
         region=records.BOOT_CONFIG,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.firmware import freqconf
-from maixfs.firmware.bootarea import BootVerdict, check_boot_area
-from maixfs.firmware.freqconf import FreqReport
+from maixfs.firmware import BootVerdict, FreqConf, FreqReport, check_boot_area, freqconf
 from maixfs.image.layout import Region, find_layout
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
@@ -132,7 +130,7 @@ def _freq(flash: _Flash, files: dict[str, int]) -> FreqReport | None:
         return None
     try:
         with flash.fs.open_descriptor(freqconf.NAME, OpenFlag.RDONLY) as descriptor:
-            return freqconf.examine(descriptor.read(freqconf.SIZE))
+            return freqconf.examine(descriptor.read(FreqConf.size))
     except SpiffsError:
         return None
 

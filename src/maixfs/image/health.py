@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from maixfs.firmware.firmware import Firmware
+from maixfs.firmware import Firmware
 from maixfs.image.records import FIRMWARE, Finding, Found
 
 if TYPE_CHECKING:

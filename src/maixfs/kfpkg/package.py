@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maixfs.firmware.firmware import wrap
-from maixfs.firmware.ondisk import WRAPPER_SIZE
-from maixfs.kmodel.reader import reverse_words
+from maixfs.firmware import wrap
+from maixfs.firmware.container import WRAPPER_SIZE
+from maixfs.kmodel import reverse_words
 
 LIST_NAME = "flash-list.json"
 VERSION = "0.1.0"

@@ -6,7 +6,7 @@ from pathlib import Path
 from posixpath import dirname, join
 
 from maixfs.errors import DeviceError
-from maixfs.firmware.banner import begins_like_payload
+from maixfs.firmware import begins_like_payload
 from maixfs.host.files import read_file
 from maixfs.kfpkg.archive import MOST_TOTAL, Archive, safe_name
 from maixfs.kfpkg.errors import KfpkgError

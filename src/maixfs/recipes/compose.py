@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from maixfs.errors import ImageError
-from maixfs.firmware.ondisk import STAGE_1
+from maixfs.firmware.kboot import STAGE_1
 from maixfs.image.layout import Layout, find_layout
 from maixfs.nor import Buffer
 from maixfs.nor.device import blank

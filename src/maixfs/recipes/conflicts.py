@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from maixfs.firmware.banner import begins_like_payload
+from maixfs.firmware import begins_like_payload
 from maixfs.image.layout import SECTOR, Layout, Region
-from maixfs.kmodel.errors import ModelError
-from maixfs.kmodel.parse import parse_model
+from maixfs.kmodel import ModelError, parse_model
 from maixfs.recipes.flashers import Flasher
 from maixfs.recipes.pieces import Piece, is_image
 

@@ -50,7 +50,7 @@ def model_piece(path: Path, address: int = 0, *, reverse: bool = False) -> Piece
 
 
 def _turned(data: bytes, reverse: bool) -> bytes:
-    from maixfs.kmodel.reader import reverse_words
+    from maixfs.kmodel import reverse_words
 
     return reverse_words(data) if reverse else data
 

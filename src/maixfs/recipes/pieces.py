@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.firmware import ondisk
-from maixfs.firmware.banner import begins_like_payload
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import read_firmware, unwrap, wrap
-from maixfs.kmodel.errors import ModelError
-from maixfs.kmodel.parse import parse_model
+from maixfs.firmware import FirmwareError, begins_like_payload, read_firmware, unwrap, wrap
+from maixfs.firmware.kboot import CONFIG_SIZE, EntryRecord, read_config
+from maixfs.kmodel import ModelError, parse_model
 from maixfs.nor.device import blank
 
 if TYPE_CHECKING:
@@ -55,14 +52,17 @@ def kind_of(data: bytes) -> str:
         return "firmware"
     if data == blank(len(data)):
         return "blank"
-    word = int.from_bytes(data[:4], "big")
-    if word & ondisk.ENTRY_MASK == ondisk.ENTRY_MAGIC and len(data) <= ondisk.CONFIG_SIZE:
+    if EntryRecord.size <= len(data) <= CONFIG_SIZE and _begins_with_entry(data):
         return "boot config"
     try:
         parse_model(data)
     except ModelError:
         return "spiffs" if _has_spiffs(data) else "data"
     return "model"
+
+
+def _begins_with_entry(data: bytes) -> bool:
+    return read_config(data.ljust(CONFIG_SIZE, b"\0")).entries[0].present
 
 
 def is_image(data: bytes) -> bool:

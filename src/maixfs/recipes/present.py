@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from maixfs.firmware.firmware import Firmware
+from maixfs.firmware import Firmware
 from maixfs.image.flash import FlashImage
 from maixfs.image.records import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found
 from maixfs.nor import Buffer

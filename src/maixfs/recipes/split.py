@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import Firmware, unwrap, wrap
+from maixfs.firmware import Firmware, FirmwareError, unwrap, wrap
 from maixfs.image.flash import FlashImage
 from maixfs.image.layout import SECTOR, Layout, find_layout
 from maixfs.image.records import BOOT_CONFIG, MODEL, SPIFFS, Found

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from maixfs.board.kpu.model import LoadedModel, Shape
 from maixfs.board.kpu.netinfo import LayerInfo, layer_info, layer_name
 from maixfs.kmodel import KpuCode
-from maixfs.kmodel.names import K210_CONV
+from maixfs.kmodel.ondisk import K210_CONV
 from maixfs.vfs import PlainOSError
 
 Say = Callable[[str], object]

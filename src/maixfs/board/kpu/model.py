@@ -10,6 +10,7 @@ Shape = tuple[int, int, int]
 """Width, height, channels."""
 
 _WORD = 0xFFFFFFFF
+_BODY_SIZE = ondisk.V3Layer.offset_of("body_size")
 
 
 class LayerRow(NamedTuple):
@@ -41,7 +42,9 @@ class LoadedModel:
     @property
     def outputs(self) -> int:
         """How many outputs its header claims."""
-        return self.word(24 if self.is_v3 else 32)
+        if self.is_v3:
+            return self.word(ondisk.V3Header.offset_of("output_count"))
+        return self.word(ondisk.V4Header.offset_of("outputs"))
 
     def word(self, offset: int) -> int:
         """Return a word of the model; past its end all bits are 1, as in erased flash."""
@@ -51,18 +54,19 @@ class LoadedModel:
         """Return the bytes of an output of a v4 model, -1 for one that it has not."""
         if index >= self.outputs:
             return -1
-        first = ondisk.V4_HEADER.size + self.word(28) * (
-            ondisk.V4_RANGE.size + ondisk.V4_SHAPE.size
-        )
-        return self.word(first + ondisk.V4_RANGE.size * index + 12)
+        inputs = self.word(ondisk.V4Header.offset_of("inputs"))
+        record = ondisk.V4Range
+        first = ondisk.V4Header.size + inputs * (record.size + ondisk.V4Shape.size)
+        return self.word(first + record.size * index + record.offset_of("length"))
 
     def rows(self, count: int) -> list[LayerRow]:
         """Return the first ``count`` layers of a v3 model."""
-        table = ondisk.V3_HEADER.size + 8 * self.outputs
-        place = table + 8 * self.answer.layers
+        row = ondisk.V3Layer.size
+        table = ondisk.V3Header.size + ondisk.V3Output.size * self.outputs
+        place = table + row * self.answer.layers
         rows = []
-        for first in range(table, table + 8 * count, 8):
-            kind, size = self.word(first), self.word(first + 4)
+        for first in range(table, table + row * count, row):
+            kind, size = self.word(first), self.word(first + _BODY_SIZE)
             rows.append(LayerRow(kind, place, size))
             place = place + size & _WORD
         return rows

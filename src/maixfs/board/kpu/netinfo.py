@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from maixfs.board.kpu.model import LayerRow, LoadedModel
-from maixfs.kmodel import ondisk
-from maixfs.kmodel.names import K210_CONV, V3_LAYERS
-
-_KERNEL, _LOAD = 4, 5
-"""Places among a layer's registers, beside those in ``ondisk``."""
+from maixfs.kmodel.ondisk import K210_CONV, V3_LAYERS, LayerArgument, V3Conv
 
 
 class _Values(NamedTuple):
@@ -69,16 +65,16 @@ def layer_info(model: LoadedModel, index: int, row: LayerRow) -> LayerInfo:
     return LayerInfo(_kpu_values(index, _registers(model, row)))
 
 
-def _registers(model: LoadedModel, row: LayerRow) -> tuple[int, ...]:
+def _registers(model: LoadedModel, row: LayerRow) -> LayerArgument:
     """Return the KPU's registers for a layer; what is past the model counts as erased."""
-    place = model.word(row.place + 8)  # layer_offset
-    length = ondisk.LAYER_ARGUMENT.size
-    return ondisk.LAYER_ARGUMENT.unpack(model.data[place : place + length].ljust(length, b"\xff"))
+    place = model.word(row.place + V3Conv.offset_of("layer_offset"))
+    length = LayerArgument.size
+    return LayerArgument.unpack(model.data[place : place + length].ljust(length, b"\xff"))
 
 
-def _kpu_values(index: int, registers: tuple[int, ...]) -> _Values:
-    channels, size = registers[ondisk.CHANNEL_NUM], registers[ondisk.IMAGE_SIZE]
-    kernel, load = registers[_KERNEL], registers[_LOAD]
+def _kpu_values(index: int, registers: LayerArgument) -> _Values:
+    channels, size = registers.image_channel_num, registers.image_size
+    kernel, load = registers.kernel_pool_type_cfg, registers.kernel_load_cfg
     return _Values(
         index,
         K210_CONV,
@@ -88,7 +84,7 @@ def _kpu_values(index: int, registers: tuple[int, ...]) -> _Values:
         ho=(size >> 42 & 0x1FF) + 1,
         chi=(channels & 0x3FF) + 1,
         cho=(channels >> 32 & 0x3FF) + 1,
-        dw=registers[0] >> 3 & 1,
+        dw=registers.interrupt_enable >> 3 & 1,
         kernel_type=kernel & 7,
         pool_type=kernel >> 4 & 0xF,
         para_size=load >> 15 & 0x1FFFF,

@@ -15,8 +15,7 @@ from maixfs.board.numbers import machine_int
 from maixfs.board.printexc import ScriptFrame, format_exception
 from maixfs.board.rawflash import RawFlash
 from maixfs.board.signals import Power
-from maixfs.firmware import freqconf
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, freqconf
 from maixfs.host.interrupts import held
 from maixfs.vfs import Errno, PlainOSError, VfsError
 
@@ -43,7 +42,7 @@ class Utils:
             config = self._freq_file.load()
             if size is None:
                 return config.gc_heap_size
-            if not self._freq_file.save(config._replace(gc_heap_size=size & 0xFFFFFFFF)):
+            if not self._freq_file.save(config.replace(gc_heap_size=size & 0xFFFFFFFF)):
                 raise VfsError(Errno.EIO)
         return None
 
@@ -91,7 +90,7 @@ class Freq:
         Raises ``OSError`` for a clock that the chip cannot have.
         """
         old = self._freq_file.load()
-        new = old._replace(
+        new = old.replace(
             freq_cpu=cpu * MHZ or old.freq_cpu,
             freq_pll1=pll1 * MHZ or old.freq_pll1,
             kpu_div=kpu_div & 0xFF or old.kpu_div,

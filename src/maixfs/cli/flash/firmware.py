@@ -20,7 +20,7 @@ from maixfs.cli.wording import count_text, hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.firmware.firmware import Firmware
+    from maixfs.firmware import Firmware
     from maixfs.image.entries import Written
 
 _OUT = click.Path(path_type=Path, dir_okay=False)
@@ -42,8 +42,7 @@ def info_verb(screen: Screen, place: ImagePlace) -> int:
     without header and hash is recognised too. The exit code is 1 where the chip would not start
     it.
     """
-    from maixfs.firmware.errors import FirmwareError
-    from maixfs.firmware.firmware import read_firmware
+    from maixfs.firmware import FirmwareError, read_firmware
 
     with opened_image(screen, place.host) as raw:
         try:
@@ -116,9 +115,7 @@ def wrap_verb(
     """PROGRAM is what a compiler made (.bin). The image is flag byte, length, program and SHA-256
     over all of that, as the chip's ROM wants it at address 0.
     """
-    from maixfs.firmware.banner import begins_like_payload
-    from maixfs.firmware.errors import FirmwareError
-    from maixfs.firmware.firmware import verify, wrap
+    from maixfs.firmware import FirmwareError, begins_like_payload, verify, wrap
     from maixfs.host.files import read_file
 
     payload = read_file(program)
@@ -161,7 +158,7 @@ def unwrap_verb(
     """The program is written as it was before it was wrapped; one that was encrypted keeps the
     zeros that filled its last 16 bytes.
     """
-    from maixfs.firmware.firmware import unwrap
+    from maixfs.firmware import unwrap
 
     secret = None if key is None else _read_key(key)
     with opened_image(screen, place.host) as raw:
@@ -178,8 +175,8 @@ def _tell(screen: Screen, written: Written) -> None:
 
 def _read_key(text: str) -> bytes:
     """Return a key given as hex digits, or in a file of 16 bytes or 32 hex digits."""
-    from maixfs.firmware.aes import KEY_SIZE, parse_key
-    from maixfs.firmware.errors import FirmwareError
+    from maixfs.firmware import FirmwareError, parse_key
+    from maixfs.firmware.container import KEY_SIZE
 
     if not text.startswith("@"):
         try:

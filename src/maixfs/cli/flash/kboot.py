@@ -19,8 +19,7 @@ from maixfs.cli.wording import hex_text
 from maixfs.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from maixfs.firmware.bootconfig import BootConfig
-    from maixfs.firmware.kboot import BootChoice, EntryVerdict, Kboot
+    from maixfs.firmware import BootChoice, BootConfig, EntryVerdict, Kboot
 
 COLUMNS = [
     Column("config"),
@@ -69,7 +68,7 @@ def show_verb(screen: Screen, place: ImagePlace) -> int:
 
 
 def _kboot_in(view: memoryview, place: ImagePlace) -> Kboot:
-    from maixfs.firmware.kboot import read_kboot
+    from maixfs.firmware import read_kboot
 
     kboot = read_kboot(view)
     if kboot is None:
@@ -168,16 +167,16 @@ def set_verb(screen: Screen, place: ImagePlace, config: str, force: bool, **want
     refused to leave an image with which Kboot starts nothing, unless forced. What is written is
     judged as Kboot judges it.
     """
-    from maixfs.firmware import ondisk
-    from maixfs.firmware.kboot import read_kboot
+    from maixfs.firmware import read_kboot
+    from maixfs.firmware.kboot import CONFIG_BACKUP, CONFIG_MAIN, CONFIG_SIZE
 
     change = _change_of(wanted)
-    sectors = {"main": (ondisk.CONFIG_MAIN,), "backup": (ondisk.CONFIG_BACKUP,)}
-    both = (ondisk.CONFIG_MAIN, ondisk.CONFIG_BACKUP)
+    sectors = {"main": (CONFIG_MAIN,), "backup": (CONFIG_BACKUP,)}
+    both = (CONFIG_MAIN, CONFIG_BACKUP)
     with edited_image(place.host) as editor:
         _kboot_in(editor.view, place)
         for address in sectors.get(config, both):
-            old = bytes(editor.view[address : address + ondisk.CONFIG_SIZE])
+            old = bytes(editor.view[address : address + CONFIG_SIZE])
             editor.write(address, change(editor.view, old))
         kboot = read_kboot(editor.view)
         if kboot is None or (kboot.choice.source == "halt" and not force):
@@ -207,16 +206,14 @@ def _change_of(wanted: dict[str, Any]) -> Callable[[memoryview, bytes], bytes]:
         raise UsageError("nothing to change", hint="maixfs kboot set --help")
 
     def change(view: memoryview, sector: bytes) -> bytes:
-        from maixfs.firmware import bootconfig
+        from maixfs.firmware import clear_entry, set_boot_flags
 
         if clear:
-            sector = bootconfig.clear_entry(sector, number)
+            sector = clear_entry(sector, number)
         elif entry_given:
             sector = _with_entry(view, sector, wanted)
         if flags_given:
-            sector = bootconfig.set_boot_flags(
-                sector, silent=wanted["silent"], pin=wanted["boot_pin"]
-            )
+            sector = set_boot_flags(sector, silent=wanted["silent"], pin=wanted["boot_pin"])
         return sector
 
     return change
@@ -224,18 +221,18 @@ def _change_of(wanted: dict[str, Any]) -> Callable[[memoryview, bytes], bytes]:
 
 def _with_entry(view: memoryview, sector: bytes, wanted: dict[str, Any]) -> bytes:
     """Return the sector with the entry made for an application, or changed."""
-    from maixfs.firmware import bootconfig
+    from maixfs.firmware import entry_for, make_entry, read_config, set_entry
 
     number, active = wanted["number"], wanted["active"]
-    old = bootconfig.read_config(sector).entries[number]
+    old = read_config(sector).entries[number]
     name = wanted["name"] or (old.name if old.present else "firmware")
     if wanted["address"] is not None:
         switched = True if active is None else active
-        entry = bootconfig.entry_for(view, wanted["address"], name, number=number, active=switched)
-        return bootconfig.set_entry(sector, entry)
+        entry = entry_for(view, wanted["address"], name, number=number, active=switched)
+        return set_entry(sector, entry)
     if not old.present:
         raise UsageError(f"there is no entry {number}", hint="--address says its application")
-    entry = bootconfig.make_entry(
+    entry = make_entry(
         number,
         old.address,
         old.size,
@@ -246,4 +243,4 @@ def _with_entry(view: memoryview, sector: bytes, wanted: dict[str, Any]) -> byte
         check_sha=old.check_sha,
         check_size=old.check_size,
     )
-    return bootconfig.set_entry(sector, entry)
+    return set_entry(sector, entry)

@@ -15,19 +15,20 @@ _PUT_ASIDE = ".off"
 
 def _freq(target: Target) -> Iterator[str]:
     """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
-    from maixfs.firmware.freqconf import FreqConf, examine
+    from maixfs.firmware import FreqConf
+    from maixfs.firmware.freqconf import examine
 
     path = _path(target, "freq.conf")
     if not target.exists(path):
         return
     stored = examine(target.read(path)).stored
-    mended = stored.mended()
-    if mended == stored:
+    fixed = stored.fixed()
+    if fixed == stored:
         return
-    target.write(path, mended.pack())
-    for name, old, new in zip(FreqConf._fields, stored, mended, strict=True):
+    target.write(path, fixed.pack())
+    for field, old, new in zip(FreqConf.fields, stored, fixed, strict=True):
         if old != new:
-            yield f"{path}: {name} {old} is {new} now"
+            yield f"{path}: {field.name} {old} is {new} now"
 
 
 def _aside(name: str) -> Mend:
