@@ -21,12 +21,11 @@ from maixfs.kfpkg import (
     Part,
     archive,
     make_kfpkg,
-    read,
     read_kfpkg,
 )
-from maixfs.kfpkg.archive import MOST_MEMBER
-from maixfs.kfpkg.flashlist import kflash_trouble
-from maixfs.kfpkg.lenient import parse_lenient
+from maixfs.kfpkg import package as package_module
+from maixfs.kfpkg.archive import MAX_MEMBER
+from maixfs.kfpkg.flashlist import kflash_trouble, parse_lenient
 
 PAYLOAD = b"\x21\xa8\xef\xbe\xad\xde\x01\x00\x01\x00" + bytes(range(200))
 MODEL = b"no model, but data"
@@ -63,7 +62,7 @@ def test_a_package_comes_back_as_it_was_made() -> None:
 
 def test_a_firmware_lands_with_header_and_hash() -> None:
     part = Part(0, "fw.bin", PAYLOAD, True)
-    landed = part.landed(dio=True)
+    landed = part.flashed(dio=True)
     firmware = read_firmware(landed)
     assert firmware.sha_ok and firmware.dio
     assert part.size == len(landed) == len(PAYLOAD) + 37
@@ -97,7 +96,7 @@ def test_hex_trailing_commas_and_reversed_words_are_understood() -> None:
     firmware, model = found.parts
     assert firmware.sha256_prefix and not firmware.is_reversed
     assert model.reverse4
-    assert model.landed() == b"\x04\x03\x02\x01\x00\x00\x00\x05"
+    assert model.flashed() == b"\x04\x03\x02\x01\x00\x00\x00\x05"
     assert model.size == 8
     said = " ".join(found.notes)
     assert "in hex" in said and "comma" in said and "kflash does not read this list" in said
@@ -155,7 +154,7 @@ def test_a_list_in_a_folder_is_found_and_told() -> None:
 def test_swap_and_other_keys_are_kept() -> None:
     entry = {**one(), "swap": True, "comment": [1, 2]}
     part = read_kfpkg(package(listed(entry), a=b"1234")).parts[0]
-    assert part.swap and part.landed() == b"4321"
+    assert part.swap and part.flashed() == b"4321"
     assert part.extra == (("comment", "[1, 2]"),)
 
 
@@ -207,12 +206,12 @@ def test_what_is_forgiven_is_told_once() -> None:
         ("[1 2]", "where ',' is needed"),
         ('{"a" 1}', "where ':' is needed"),
         ('{"a": 1}\n\nx', "line 3, goes on with 'x'"),
-        ("[0123]", "'0123', which is no number"),
-        ("[0xZZ]", "no number"),
-        ("[" + "9" * 5000 + "]", "no number"),
-        ('["open', "which is nothing"),
+        ("[0123]", "'0123', which is not a number"),
+        ("[0xZZ]", "not a number"),
+        ("[" + "9" * 5000 + "]", "not a number"),
+        ('["open', "not part of a list"),
         ("[" * 1000, "deeper than 16"),
-        ("/* open", "which is nothing"),
+        ("/* open", "not part of a list"),
     ],
 )
 def test_lists_that_make_no_sense_are_refused(text: str, words: str) -> None:
@@ -246,17 +245,17 @@ def test_json_is_read_as_it_is(value: object) -> None:
     [
         (one(-4096), "a.bin: its address -0x1000 is not from 0"),
         (one(1 << 40), "is not from 0 to 0xffffffff"),
-        (one("here"), "missing or no number"),
-        (one(None), "missing or no number"),
-        (one(True), "missing or no number"),
-        (one(1.5), "missing or no number"),
+        (one("here"), "missing or not a number"),
+        (one(None), "missing or not a number"),
+        (one(True), "missing or not a number"),
+        (one(1.5), "missing or not a number"),
         (one(prefix="maybe"), "neither true nor false"),
         (one(name="b.bin"), "b.bin: is in the list, but not in the package"),
         (one(name="../a.bin"), "leads out of the package"),
         (one(name="/etc/passwd"), "leads out of the package"),
         (one(name="C:\\a.bin"), "leads out of the package"),
         (one(name=""), "file 1 has no name"),
-        ("text", "file 1 is no object"),
+        ("text", "file 1 is not an object"),
     ],
 )
 def test_entries_that_cannot_be_are_refused(entry: Any, words: str) -> None:
@@ -277,7 +276,7 @@ def test_addresses_as_text_are_numbers() -> None:
 
 
 def test_a_list_that_is_no_text_is_refused() -> None:
-    with pytest.raises(KfpkgError, match="no text"):
+    with pytest.raises(KfpkgError, match="not UTF-8"):
         read_kfpkg(zipped({LIST_NAME: b"\xff\xfe\x00"}))
 
 
@@ -301,7 +300,7 @@ def test_packages_with_a_wrong_byte_are_read_or_refused(at: int, flip: int) -> N
         found = read_kfpkg(bytes(damaged))
     except KfpkgError:
         return
-    assert len(found.parts[0].data) <= MOST_MEMBER
+    assert len(found.parts[0].data) <= MAX_MEMBER
 
 
 def test_what_is_no_archive_is_told() -> None:
@@ -309,7 +308,7 @@ def test_what_is_no_archive_is_told() -> None:
         read_kfpkg(PAYLOAD)
     with pytest.raises(KfpkgError, match="is empty"):
         read_kfpkg(b"")
-    with pytest.raises(KfpkgError, match=r"no flash-list.json.*in it is readme.txt"):
+    with pytest.raises(KfpkgError, match=r"no flash-list.json.*it contains readme.txt"):
         read_kfpkg(zipped({"readme.txt": b"hello"}))
 
 
@@ -322,15 +321,15 @@ def claim(data: bytes, name: str, size: int) -> bytes:
     return bytes(out)
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFE, MOST_MEMBER + 1])
+@pytest.mark.parametrize("size", [0xFFFFFFFE, MAX_MEMBER + 1])
 def test_files_of_four_gigabytes_by_header_are_refused(size: int) -> None:
-    with pytest.raises(KfpkgError, match="is the most for a file"):
+    with pytest.raises(KfpkgError, match="the limit is"):
         read_kfpkg(claim(GOOD, "a.bin", size))
 
 
 def test_a_file_with_more_bytes_than_it_can_have_is_refused() -> None:
     with pytest.raises(KfpkgError, match="zip bomb"):
-        read_kfpkg(claim(GOOD, "a.bin", MOST_MEMBER))
+        read_kfpkg(claim(GOOD, "a.bin", MAX_MEMBER))
 
 
 def test_a_file_with_more_bytes_than_it_says_is_refused() -> None:
@@ -339,7 +338,7 @@ def test_a_file_with_more_bytes_than_it_says_is_refused() -> None:
 
 
 def test_all_files_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MOST_TOTAL", 0x10000)
+    monkeypatch.setattr(archive, "MAX_TOTAL", 0x10000)
     files = {f"{nr}.bin": bytes(0x5000) for nr in range(4)}
     entries = [one(nr * 0x20000, f"{nr}.bin") for nr in range(4)]
     bomb = zipped({LIST_NAME: listed(*entries).encode(), **files})
@@ -348,9 +347,9 @@ def test_all_files_together_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_one_file_at_many_places_counts_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MOST_TOTAL", 0x10000)
+    monkeypatch.setattr(package_module, "MAX_TOTAL", 0x10000)
     entries = [one(nr * 0x20000) for nr in range(4)]
-    with pytest.raises(KfpkgError, match="0x14000 bytes for the flash"):
+    with pytest.raises(KfpkgError, match="0x14000 bytes into the flash"):
         read_kfpkg(package(listed(*entries), a=bytes(0x5000)))
 
 

@@ -56,7 +56,7 @@ def test_reversed_words_are_written_reversed() -> None:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ([], "a package of 0 files"),
+        ([], "not 0"),
         ([Part(0, "a", b"", False)], "a: is empty"),
         ([Part(0x1001, "a", b"x", False)], "no multiple of a sector"),
         ([Part(-4096, "a", b"x", False)], "not from 0"),

@@ -108,7 +108,7 @@ def pieces_of(parts: Iterable[Part], *, dio: bool = False) -> tuple[Piece, ...]:
             part.name,
             kind_of(part.data),
             part.address,
-            part.landed(dio=dio),
+            part.flashed(dio=dio),
             part.data if part.sha256_prefix else None,
         )
         for part in parts
