@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from maixfs import recipes
 from maixfs.cli.kfpkg.parts import FLASHERS
 from maixfs.firmware import read_firmware
 from maixfs.image.opening import open_target
-from maixfs.recipes import flashers
 
 from .conftest import Run
 from .flashes import MODEL, desk
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("desk")
 
 
 def test_flashers_are_the_librarys() -> None:
-    assert set(FLASHERS) == set(flashers.FLASHERS)
+    assert set(FLASHERS) == set(recipes.FLASHERS)
 
 
 def test_a_flash_is_put_together(run: Run) -> None:

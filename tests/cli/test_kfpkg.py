@@ -213,7 +213,7 @@ def test_what_would_damage_a_flash_is_refused(small: Path, run: Run) -> None:
     assert "overwrites a part of the spiffs at 0x40000-0xe0000" in result.stderr
     save("far.kfpkg", Part(0x200000, "m.kmodel", MODEL, False))
     far = run("kfpkg", "apply", "far.kfpkg", "dump.bin", *LAYOUT, code=1)
-    assert "ends behind the chip (0x100000)" in far.stderr
+    assert "ends past the end of the chip (0x100000)" in far.stderr
     assert (small / "dump.bin").read_bytes() == before
 
 

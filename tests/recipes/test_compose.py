@@ -10,9 +10,20 @@ from maixfs.firmware import FirmwareError, read_firmware, wrap
 from maixfs.image.layout import find_layout
 from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
 from maixfs.kmodel import reverse_words
-from maixfs.recipes.compose import ComposeError, Plan, apply, build, guess_layout, plan
-from maixfs.recipes.flashers import FLASHERS
-from maixfs.recipes.pieces import Piece, firmware_piece, kind_of, parts_of, pieces_of
+from maixfs.recipes import (
+    FLASHERS,
+    ComposeError,
+    Piece,
+    Plan,
+    apply,
+    assemble,
+    guess_layout,
+    kind_of,
+    parts_of,
+    pieces_of,
+    plan,
+)
+from maixfs.recipes.pieces import firmware_piece
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
@@ -55,7 +66,7 @@ def only(planned: Plan) -> str:
 def test_a_flash_holds_its_parts_and_is_erased_elsewhere() -> None:
     planned = plan([firmware(), model(), area()], MAIXPY)
     assert planned.conflicts == ()
-    flash = build(planned)
+    flash = assemble(planned)
     assert len(flash) == CHIP
     assert read_firmware(flash).sha_ok
     assert flash[0x300000:].startswith(MODEL)
@@ -74,7 +85,7 @@ def test_a_plan_tells_who_has_what() -> None:
 
 
 def test_what_is_applied_keeps_the_rest() -> None:
-    flash = bytes(build(plan([firmware(), model(), area()], MAIXPY)))
+    flash = bytes(assemble(plan([firmware(), model(), area()], MAIXPY)))
     changed = apply(plan([model(0x400000)], image=flash), flash)
     assert changed[0x400000:].startswith(MODEL)
     changed[0x400000 : 0x400000 + len(MODEL)] = b"\xff" * len(MODEL)
@@ -84,7 +95,7 @@ def test_what_is_applied_keeps_the_rest() -> None:
 @pytest.mark.parametrize("name", FLASHERS)
 def test_the_zeros_of_a_flasher_are_written(name: str) -> None:
     unit = {"none": 1, "kflash-4k": 0x1000, "kflash-64k": 0x10000, "ktool": 0x1000}[name]
-    flash = build(plan([model(size=5000)], MAIXPY, flasher=name))
+    flash = assemble(plan([model(size=5000)], MAIXPY, flasher=name))
     end = 0x300000 + 5000
     padding = -5000 % unit
     assert flash[end : end + padding] == bytes(padding)
@@ -110,7 +121,7 @@ def test_parts_that_overlap_are_refused_with_both_names() -> None:
     assert message == "maixpy.bin (0x0-0x2025) and raw.bin (0x2000-0x2064) overlap"
     assert planned.errors[0].hint == "the next free address behind maixpy.bin is 0x3000"
     with pytest.raises(ComposeError, match="overlap") as caught:
-        build(planned)
+        assemble(planned)
     assert caught.value.conflicts == planned.errors
 
 
@@ -144,8 +155,8 @@ def test_a_model_that_reaches_into_the_file_system_is_refused() -> None:
         (area(0xE00000, AREA[:0x200000]), ("spiffs", True), "the firmware would format it"),
         (data(0xC00000, 0x200000), ("region", False), "reaches into the file system"),
         (model(0x300800), ("alignment", True), "does not begin at a sector"),
-        (data(0xFFF000, 0x2000), ("end", True), "ends behind the chip (0x1000000)"),
-        (data(0x2000000), ("end", True), "ends behind the chip"),
+        (data(0xFFF000, 0x2000), ("end", True), "ends past the end of the chip (0x1000000)"),
+        (data(0x2000000), ("end", True), "ends past the end of the chip"),
         (data(0x300000, 0), ("empty", True), "is empty"),
     ],
 )
@@ -211,7 +222,7 @@ def test_zeros_over_a_region_that_nobody_writes_again_are_refused() -> None:
 @pytest.mark.parametrize(
     ("part", "expected", "words"),
     [
-        (Part(0, "fw.bin", PAYLOAD, False), ("header", True), "firmware without header"),
+        (Part(0, "fw.bin", PAYLOAD, False), ("header", True), "firmware without a header"),
         (Part(0, "fw.bin", wrap(PAYLOAD), True), ("header", True), "has a header already"),
         (Part(0x300000, "m", MODEL, True), ("header", True), "is a model but would get"),
         (Part(0x300000, "d", b"what is this", True), ("header", False), "does not begin like"),
@@ -276,7 +287,7 @@ def test_pieces_become_a_package_and_come_back() -> None:
 # What is there already
 
 
-BOARD = bytes(build(plan([firmware(0x20000), model(), area()], MAIXPY)))
+BOARD = bytes(assemble(plan([firmware(0x20000), model(), area()], MAIXPY)))
 
 
 @pytest.mark.parametrize(
@@ -285,7 +296,7 @@ BOARD = bytes(build(plan([firmware(0x20000), model(), area()], MAIXPY)))
         (data(0x10000), ("present", True), "overwrites a part of the firmware at 0x0-0x20025"),
         (data(0x300000 - 0x1000, 0x2000), ("present", False), "the model at 0x300000"),
         (data(0xD10000), ("present", True), "a part of the spiffs at 0xd00000-0x1000000"),
-        (area(content=AREA[::-1]), ("present", False), "all files in it go"),
+        (area(content=AREA[::-1]), ("present", False), "all files in it are lost"),
     ],
 )
 def test_what_is_found_in_a_flash_is_not_damaged(
@@ -321,13 +332,13 @@ def test_chips_have_a_bound() -> None:
     planned = plan([data(0)], MAIXPY, size=0xF0000000)
     assert keys(planned) == [("chip", True)]
     with pytest.raises(ComposeError, match="no flash chip of these boards has 0xf0000000 bytes"):
-        build(planned)
+        assemble(planned)
 
 
 def test_a_model_that_is_none_is_told() -> None:
     other = Piece("fw.bin", "model", 0x300000, PAYLOAD)
     (conflict,) = plan([other], MAIXPY).conflicts
     assert (conflict.key, conflict.is_error) == ("model", False)
-    assert "fw.bin (0x300000-" in conflict.message and "is no model" in conflict.message
+    assert "fw.bin (0x300000-" in conflict.message and "is no known model" in conflict.message
     turned = Piece("m.kmodel", "model", 0x300000, reverse_words(MODEL))
     assert plan([model(), turned._replace(address=0x310000)], MAIXPY).conflicts == ()

@@ -16,11 +16,19 @@ from maixfs.host.files import read_file
 from maixfs.image.layout import find_layout, load_layout
 from maixfs.kfpkg import read_kfpkg
 from maixfs.kmodel import reverse_words
-from maixfs.recipes.compose import build, plan
-from maixfs.recipes.ingredients import RecipeError, read_ingredient, spiffs_piece
-from maixfs.recipes.pieces import Piece
-from maixfs.recipes.recipe import read_recipe
-from maixfs.recipes.split import RECIPE_NAME, Split, split
+from maixfs.recipes import (
+    RECIPE_NAME,
+    ComposeError,
+    Piece,
+    RecipeError,
+    Split,
+    assemble,
+    build,
+    plan,
+    read_recipe,
+    split,
+)
+from maixfs.recipes.pieces import read_ingredient, spiffs_piece
 from recipes.test_compose import AREA, BOARD, CHIP, KRUX, MAIXPY, MODEL, PAYLOAD, firmware
 
 # Taking apart
@@ -42,7 +50,7 @@ def save(taken: Split, folder: Path) -> Path:
 
 def rebuilt(taken: Split, folder: Path) -> bytes:
     recipe = read_recipe(save(taken, folder))
-    return bytes(build(plan(recipe.pieces, recipe.layout, size=recipe.size)))
+    return bytes(assemble(plan(recipe.pieces, recipe.layout, size=recipe.size)))
 
 
 def test_a_flash_is_taken_apart_by_name_and_put_together_again(tmp_path: Path) -> None:
@@ -96,7 +104,7 @@ def test_a_flash_with_kboot_is_taken_apart(tmp_path: Path) -> None:
     config = bytes.fromhex("5aa5d0c500080000001aa00024c6abaa") + b"firmware".ljust(16, b"\0")
     stages = [firmware(600, 0, "lo"), firmware(8000, 0x1000, "hi"), firmware(0x9000, 0x80000)]
     configs = [Piece("config", "boot config", at, config) for at in (0x4000, 0x5000)]
-    flash = bytes(build(plan([*stages, *configs], KRUX)))
+    flash = bytes(assemble(plan([*stages, *configs], KRUX)))
     assert rebuilt(split(flash), tmp_path) == flash
 
 
@@ -119,7 +127,7 @@ def test_any_bytes_come_back(head: bytes, runs: list[tuple[int, bytes]]) -> None
 @pytest.mark.parametrize("file", MODELS, ids=lambda file: file.name)
 def test_models_of_every_version_come_back(file: Path, tmp_path: Path) -> None:
     content = file.read_bytes()
-    flash = build(plan([Piece(file.name, "model", 0x300000, content)], MAIXPY))
+    flash = assemble(plan([Piece(file.name, "model", 0x300000, content)], MAIXPY))
     taken = split(flash)
     assert [(part.kind, part.address) for part in taken.parts] == [("model", 0x300000)]
     assert taken.parts[0].data.rstrip(b"\xff") == content.rstrip(b"\xff")
@@ -167,7 +175,7 @@ def test_a_recipe_says_it_all(tmp_path: Path) -> None:
         (0x700000, "data"),
         (0xD00000, "spiffs"),
     ]
-    flash = build(plan(recipe.pieces, recipe.layout, size=recipe.size))
+    flash = assemble(plan(recipe.pieces, recipe.layout, size=recipe.size))
     assert read_firmware(flash).dio
     assert flash[0x320000:].startswith(reverse_words(MODEL))
     assert flash[0xD00000:] == AREA
@@ -177,24 +185,24 @@ def test_a_recipe_says_it_all(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("", "names no files"),
-        ("firmware = 7", "firmware is no table"),
-        ('firmwear = "fw.bin"', "firmwear is no key here"),
+        ("firmware = 7", "firmware is not a table"),
+        ('firmwear = "fw.bin"', "firmwear is not a key here"),
         ('firmware = "no.bin"', "no.bin does not exist"),
         ('layout = "moon"', "no layout called 'moon'"),
         ('layout = "moon.toml"', "does not exist"),
         ("[[raw]]\nfile = 'fw.bin'", "raw: address is missing"),
         ("[[raw]]\nfile = 'fw.bin'\naddress = -1", "address is not from 0 to"),
-        ("[[raw]]\nfile = 'fw.bin'\naddress = true", "address is no whole number"),
-        ("[[raw]]\nfile = ''\naddress = 1", "file is no text"),
+        ("[[raw]]\nfile = 'fw.bin'\naddress = true", "address is not a whole number"),
+        ("[[raw]]\nfile = ''\naddress = 1", "file is not a string"),
         ("[[spiffs]]\naddress = 0", "needs either dir or image"),
         ("[[spiffs]]\ndir = 'fs'\nimage = 'x'", "needs either dir or image"),
         ("[[spiffs]]\ndir = 'fs'\ngeometry = 'no'", "no geometry 'no'"),
         ("[[spiffs]]\ndir = 'no'", "no"),
-        ("[[fill]]\naddress = 0\nsize = 0", "cannot be"),
-        ("[[fill]]\naddress = 0\nsize = 1\nvalue = 256", "cannot be"),
+        ("[[fill]]\naddress = 0\nsize = 0", "wrong size or value"),
+        ("[[fill]]\naddress = 0\nsize = 1\nvalue = 256", "wrong size or value"),
         ('dio = "yes"\nfirmware = "fw.bin"', "dio is neither true nor false"),
-        ("model = [1]", "model is no table"),
-        ("a = ", "is no TOML"),
+        ("model = [1]", "model is not a table"),
+        ("a = ", "is not TOML"),
         ('firmware = "m.kmodel"', "does not begin like a program"),
         ("[[spiffs]]\ndir = 'fs'\nsize = 0x1001", "fs: area size 0x1001"),
     ],
@@ -253,3 +261,25 @@ def test_a_layout_without_file_system_needs_an_address(tmp_path: Path) -> None:
     write(tmp_path, "")
     with pytest.raises(RecipeError, match="has no SPIFFS"):
         spiffs_piece(tmp_path / "fs", find_layout("kendryte"))
+
+
+# One call
+
+
+def test_build_takes_a_file_or_its_table(tmp_path: Path) -> None:
+    (tmp_path / "m.kmodel").write_bytes(MODEL)
+    (tmp_path / "recipe.toml").write_text('[[model]]\nfile = "m.kmodel"\n', encoding="utf-8")
+    from_file = build(tmp_path / "recipe.toml")
+    from_table = build({"model": {"file": "m.kmodel"}}, folder=tmp_path)
+    assert from_file.image == from_table.image
+    assert from_file.image[0x300000:].startswith(MODEL)
+    assert [piece.kind for piece in from_file.plan.pieces] == ["model"]
+    assert from_file.notes == ()
+
+
+def test_build_of_conflicting_pieces_raises_compose_error(tmp_path: Path) -> None:
+    (tmp_path / "m.kmodel").write_bytes(MODEL)
+    models = [{"file": "m.kmodel", "address": address} for address in (0x300000, 0x300100)]
+    with pytest.raises(ComposeError) as caught:
+        build({"model": models}, folder=tmp_path)
+    assert {conflict.key for conflict in caught.value.conflicts} >= {"overlap"}

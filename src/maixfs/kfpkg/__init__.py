@@ -17,14 +17,7 @@ from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
     from maixfs.kfpkg.archive import KfpkgError
-    from maixfs.kfpkg.package import (
-        LIST_NAME,
-        Package,
-        Part,
-        make_kfpkg,
-        read_kfpkg,
-        write_kfpkg,
-    )
+    from maixfs.kfpkg.package import LIST_NAME, Package, Part, make_kfpkg, read_kfpkg, write_kfpkg
 
 __all__ = [
     "LIST_NAME",

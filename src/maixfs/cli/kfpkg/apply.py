@@ -59,9 +59,7 @@ def apply_verb(
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import draw_proof, file_json
     from maixfs.kfpkg import read_kfpkg
-    from maixfs.recipes.compose import apply, plan
-    from maixfs.recipes.pieces import pieces_of
-    from maixfs.recipes.recipe import named_layout
+    from maixfs.recipes import apply, named_layout, pieces_of, plan
 
     found = read_kfpkg(package)
     old = read_flash(Path(target))

@@ -60,8 +60,7 @@ def extract_verb(
 
 def recipe_lines(parts: tuple[Part, ...], places: dict[str, str]) -> Iterator[str]:
     """Yield the recipe of a package whose files are at ``places``."""
-    from maixfs.recipes.compose import guess_layout
-    from maixfs.recipes.pieces import pieces_of
+    from maixfs.recipes import guess_layout, pieces_of
 
     yield f'layout = "{guess_layout(pieces_of(parts)).name}"'
     for part in parts:

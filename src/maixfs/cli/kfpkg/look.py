@@ -15,9 +15,7 @@ from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
     from maixfs.kfpkg import Package, Part
-    from maixfs.recipes.compose import Plan
-    from maixfs.recipes.conflicts import Conflict
-    from maixfs.recipes.pieces import Piece
+    from maixfs.recipes import Conflict, Piece, Plan
 
 PACKAGE = click.argument("package", metavar="PACKAGE", type=click.Path(dir_okay=False))
 _COLUMNS = (
@@ -52,7 +50,7 @@ def list_verb(screen: Screen, package: str) -> None:
 
 
 def _row(screen: Screen, part: Part) -> tuple[str | Text, ...]:
-    from maixfs.recipes.pieces import kind_of
+    from maixfs.recipes import kind_of
 
     adds = ["header and hash"] * part.sha256_prefix + ["reversed words"] * part.is_reversed
     place, size = hex_text(part.address), screen.cell(part.size)
@@ -85,9 +83,7 @@ def verify_verb(
     """
     from maixfs.cli.kfpkg.report import conflict_json, draw_conflicts, plan_json
     from maixfs.kfpkg import read_kfpkg
-    from maixfs.recipes.compose import plan
-    from maixfs.recipes.pieces import pieces_of
-    from maixfs.recipes.recipe import named_layout
+    from maixfs.recipes import named_layout, pieces_of, plan
 
     found = read_kfpkg(package)
     pieces = pieces_of(found.parts)
@@ -115,8 +111,7 @@ def verify_verb(
 
 def _other_flashers(pieces: tuple[Piece, ...], planned: Plan) -> list[Conflict]:
     """Return as warnings what the zeros of other flashers would destroy."""
-    from maixfs.recipes.compose import plan
-    from maixfs.recipes.flashers import FLASHERS
+    from maixfs.recipes import FLASHERS, plan
 
     told: dict[str, Conflict] = {}
     for name in FLASHERS:
@@ -139,7 +134,7 @@ def package_json(found: Package) -> dict[str, Any]:
 
 def part_json(part: Part) -> dict[str, Any]:
     """Return what ``--json`` says of a file in a package."""
-    from maixfs.recipes.pieces import kind_of
+    from maixfs.recipes import kind_of
 
     return {
         "name": part.name,

@@ -47,8 +47,7 @@ def make_verb(screen: Screen, output: str, parts: Parts, flasher: str | None, fo
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import draw_proof, file_json
     from maixfs.kfpkg import make_kfpkg
-    from maixfs.recipes.compose import plan
-    from maixfs.recipes.pieces import parts_of
+    from maixfs.recipes import parts_of, plan
 
     recipe = parts.load()
     for note in recipe.notes:

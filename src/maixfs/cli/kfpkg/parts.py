@@ -14,7 +14,7 @@ from maixfs.cli.numbers import SIZE, parse_size
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.recipes.recipe import Recipe
+    from maixfs.recipes import Recipe
 
 FLASHERS = ("none", "kflash-4k", "kflash-64k", "ktool")
 """Names of flashers (a test holds them to the library's)."""
@@ -64,7 +64,7 @@ class Parts(NamedTuple):
 
     def load(self) -> Recipe:
         """Read the recipe, or the files of the options; raises as ``read_recipe``."""
-        from maixfs.recipes.recipe import make_recipe, read_recipe
+        from maixfs.recipes import make_recipe, read_recipe
 
         tables = self._tables()
         if self.recipe is None:
@@ -83,7 +83,7 @@ class Parts(NamedTuple):
         return self._changed(recipe)
 
     def _changed(self, recipe: Recipe) -> Recipe:
-        from maixfs.recipes.recipe import named_layout
+        from maixfs.recipes import named_layout
 
         if self.layout is not None:
             layout = named_layout(self.layout)

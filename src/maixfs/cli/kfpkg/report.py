@@ -9,8 +9,7 @@ from maixfs.cli.screen import Column, Screen, Text
 from maixfs.cli.wording import hex_text
 
 if TYPE_CHECKING:
-    from maixfs.recipes.compose import Plan
-    from maixfs.recipes.conflicts import Conflict
+    from maixfs.recipes import Conflict, Plan
 
 _COLUMNS = (
     Column("address"),

@@ -45,8 +45,7 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     from maixfs.cli.flash.output import write_new
     from maixfs.cli.kfpkg.report import draw_plan, plan_json, refused
     from maixfs.cli.proof import file_json
-    from maixfs.recipes.compose import build as build_image
-    from maixfs.recipes.compose import plan
+    from maixfs.recipes import assemble, plan
 
     recipe = parts.load()
     for note in recipe.notes:
@@ -54,7 +53,7 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     planned = plan(recipe.pieces, recipe.layout, size=recipe.size, flasher=flasher)
     if refused(screen, planned):
         return 1
-    image = build_image(planned)
+    image = assemble(planned)
     written = write_new(screen, Path(output), image, force=force)
     if screen.json:
         screen.emit({"written": file_json(written), **plan_json(planned)})

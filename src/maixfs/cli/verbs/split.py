@@ -15,7 +15,7 @@ from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
-    from maixfs.recipes.split import Split, SplitPart
+    from maixfs.recipes import Split, SplitPart
 
 _COLUMNS = (Column("address"), Column("size", right=True), Column("kind"), Column("file"))
 
@@ -37,8 +37,8 @@ def split(screen: Screen, target: str, folder: str, force: bool) -> None:
     """
     from maixfs.cli.kfpkg.flashfile import read_flash
     from maixfs.cli.kfpkg.output import write_folder
-    from maixfs.recipes.split import RECIPE_NAME
-    from maixfs.recipes.split import split as split_image
+    from maixfs.recipes import RECIPE_NAME
+    from maixfs.recipes import split as split_image
 
     found = split_image(read_flash(Path(target)))
     files = {part.name: part.data for part in found.parts if part.name}
