@@ -11,19 +11,21 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kmodel.make_models import make_v3
-from maixfs.draw.chart import (
-    block_wear,
+from maixfs.draw import (
+    KINDS,
+    PAGES,
     chart_entropy,
     chart_pages,
     chart_parts,
     chart_wear,
-    usual_unit,
+    draw_png,
+    draw_svg,
+    ink_on,
+    lay_out,
+    page_states,
+    terminal_colour,
 )
-from maixfs.draw.pagestates import page_states
-from maixfs.draw.palette import KINDS, PAGES, ink_on, level_shade, terminal_colour
-from maixfs.draw.picture import lay_out
-from maixfs.draw.png import draw_png
-from maixfs.draw.svg import draw_svg
+from maixfs.draw.chart import block_wear, level_shade, usual_unit
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.firmware import wrap
 from maixfs.image.flash import FlashImage
@@ -186,4 +188,4 @@ def test_png_without_its_library(image: bytes, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MaixfsError, match="Pillow") as caught:
         draw_png(lay_out(chart_parts(FlashImage(image)), "title"))
-    assert caught.value.hint == "pip install 'maixfs[png]', or --svg"
+    assert caught.value.hint == "pip install 'maixfs[png]', or draw an SVG"

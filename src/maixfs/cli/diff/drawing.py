@@ -12,7 +12,7 @@ from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.compare.differences import AreaDiff, FileDiff, ImageDiff, PageDiff, PartDiff, Range
+    from maixfs.compare import AreaDiff, FileDiff, ImageDiff, PageDiff, PartDiff, Range
 
 MOST_FILES = 20
 MOST_RANGES = 12
@@ -30,7 +30,7 @@ class Bytes:
 
     def ranges(self, start: int, end: int) -> Iterator[Range]:
         """Yield what differs between two addresses."""
-        from maixfs.compare.bytediff import find_ranges
+        from maixfs.compare import find_ranges
 
         return find_ranges(self.old, self.new, self._sectors, start, end)
 

@@ -9,8 +9,7 @@ from maixfs.cli.screen import Screen
 from maixfs.cli.targets import opened
 
 if TYPE_CHECKING:
-    from maixfs.compare.differences import FileDiff
-    from maixfs.compare.filediff import FileSide
+    from maixfs.compare import FileDiff, FileSide
     from maixfs.image.entries import Where
     from maixfs.image.target import Target
 
@@ -29,8 +28,7 @@ def compare_trees(screen: Screen, old: str, new: str, where: Where) -> TreeDiff:
     Paths are those below the folder, or below what is mounted where one file system is in each.
     Raises as ``open_target`` does.
     """
-    from maixfs.compare.differences import Change
-    from maixfs.compare.filediff import compare_files
+    from maixfs.compare import Change, compare_files
     from maixfs.image.address import parse_target
 
     first, second = parse_target(old), parse_target(new)
@@ -43,7 +41,7 @@ def compare_trees(screen: Screen, old: str, new: str, where: Where) -> TreeDiff:
 
 
 def _sides(target: Target, path: str | None) -> dict[str, FileSide]:
-    from maixfs.compare.filediff import FileSide
+    from maixfs.compare import FileSide
 
     folder = path or ""
     if not folder:

@@ -11,7 +11,7 @@ from maixfs.cli.screen import Column, Part, Screen, Text
 from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
-    from maixfs.draw.chart import Chart
+    from maixfs.draw import Chart
     from maixfs.image.flash import FlashImage
 
 COLUMNS = [
@@ -118,8 +118,7 @@ def _legend(chart: Chart, width: int) -> Iterator[list[Part]]:
 
 
 def _draw_parts(screen: Screen, image: FlashImage) -> None:
-    from maixfs.draw.chart import used_bytes
-    from maixfs.draw.palette import KINDS
+    from maixfs.draw import KINDS, used_bytes
     from maixfs.image.records import BLANK_KINDS
 
     shown = [one for one in image.found if one.kind not in BLANK_KINDS]
@@ -153,7 +152,7 @@ def _clipped(rows: list[list[Part]], width: int) -> list[list[Part]]:
 
 def part_lines(image: FlashImage) -> list[str]:
     """Return a line for each part of an image, for under a picture."""
-    from maixfs.draw.palette import KINDS
+    from maixfs.draw import KINDS
     from maixfs.image.records import BLANK_KINDS
 
     shown = [one for one in image.found if one.kind not in BLANK_KINDS]
@@ -178,7 +177,7 @@ def _say_cells(screen: Screen, chart: Chart) -> None:
 
 def as_json(image: FlashImage, chart: Chart, notes: Sequence[str]) -> dict[str, Any]:
     """Return what ``--json`` says."""
-    from maixfs.draw.chart import used_bytes
+    from maixfs.draw import used_bytes
 
     used = used_bytes(image.found, image.view)
     return {

@@ -10,7 +10,7 @@ from maixfs.cli.screen import ROLES, Part, Text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from maixfs.draw.palette import Rgb, Shade
+    from maixfs.draw import Rgb, Shade
 
 _GROUP = 16
 """Cells between two blanks, so that an eye can count them."""
@@ -18,7 +18,7 @@ _GROUP = 16
 
 def role_of(rgb: Rgb) -> str:
     """Return the role of letters on a colour; it is known to the screen from then on."""
-    from maixfs.draw.palette import ink_on, terminal_colour
+    from maixfs.draw import ink_on, terminal_colour
 
     name = "on {}-{}-{}".format(*rgb)
     ROLES.setdefault(name, {"fg": terminal_colour(ink_on(rgb)), "bg": terminal_colour(rgb)})

@@ -16,7 +16,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.compare.differences import AreaDiff, FileDiff, PartDiff
+    from maixfs.compare import AreaDiff, FileDiff, PartDiff
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
 
@@ -53,10 +53,10 @@ def diff(screen: Screen, old: str, new: str, by_files: bool, level: int, where: 
 
 def _diff_images(screen: Screen, names: tuple[str, str], level: int) -> int:
     from maixfs.cli.diff.drawing import Bytes, draw_images
-    from maixfs.compare.diff import compare_images
+    from maixfs.compare import diff as diff_images
 
     with opened_image(screen, Path(names[0])) as old, opened_image(screen, Path(names[1])) as new:
-        found = compare_images(old.view, new.view)
+        found = diff_images(old.view, new.view)
         if screen.json:
             about = {"old": names[0], "new": names[1], "equal": found.equal, "by": "parts"}
             sizes = {"old_size": found.old_size, "new_size": found.new_size}

@@ -21,7 +21,7 @@ from maixfs.cli.wording import unit_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.draw.chart import Chart
+    from maixfs.draw import Chart
     from maixfs.image.entries import Written
     from maixfs.image.flash import FlashImage
 
@@ -134,17 +134,17 @@ def _draw_files(
     svg, png = files
     if svg is None and png is None:
         return []
-    from maixfs.draw.picture import lay_out
+    from maixfs.draw import lay_out
 
     picture = lay_out(chart, title, words)
     written = []
     if svg is not None:
-        from maixfs.draw.svg import draw_svg
+        from maixfs.draw import draw_svg
 
         text = draw_svg(picture).encode("utf-8")
         written.append(write_new(screen, svg, text, force=force))
     if png is not None:
-        from maixfs.draw.png import draw_png
+        from maixfs.draw import draw_png
 
         written.append(write_new(screen, png, draw_png(picture), force=force))
     return written
