@@ -15,9 +15,7 @@ from golden.corpus import SpiffsCase, spiffs_cases
 from image.whole_image import FILES, MAIXPY, make_flash, payload
 from kmodel.make_models import make_beta, make_sealed, make_v3
 from maixfs.errors import UsageError
-from maixfs.explain.address import AddressError, parse_address
-from maixfs.explain.explain import FlashFields
-from maixfs.explain.hexview import fields_between, view_lines
+from maixfs.explain import AddressError, FlashFields, fields_between, parse_address, view_lines
 from maixfs.firmware import make_config, make_entry, wrap
 from maixfs.image.flash import FlashImage
 from maixfs.kmodel import reverse_words
@@ -71,7 +69,7 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("1", "length of the firmware at 0x000000 (MaixPy): 00020000 (131072) = bytes of"),
         ("5", "(21 '!', offset 0): payload of the firmware at 0x000000"),
         ("0x20005", "SHA-256 of the firmware at 0x000000"),
-        ("0x100000", "byte 0x100000 (FF): erased flash: in the place of the firmware"),
+        ("0x100000", "byte 0x100000 (FF): erased flash: in the region of the firmware"),
         ("model:0x300000@12", "layers_length of header of the model at 0x300000 (kmodel v3)"),
         ("0x30003C", "flags of k210_conv, layer 0, of the model at 0x300000 (kmodel v3)"),
         ("0x300058", "offset 28): body of the model at 0x300000 (kmodel v3): body of layer 0"),
@@ -79,7 +77,7 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("0x400020", "type of module 0 of the model at 0x400000 (kmodel v5): 'stackvm'"),
         ("0x480014", "layer 0 of the model at 0x480000 (kmodel v1)"),
         ("block:0", "entry 0 of the look-up of block 0: 8001 = page 1 is an index page of /boot"),
-        ("0xD00FFC", "magic of the look-up of block 0: 1531 = as it must be"),
+        ("0xD00FFC", "magic of the look-up of block 0: 1531 = right"),
         ("0xD20FFE", "erase count of the look-up of block 1"),
         ("page:1@4", "byte 0xD01004: flags of page 1: F8 = index page, in use, final; page 1 is"),
         ("page:1@9", "byte 0xD01009 (2 of 4): size of page 1: 0000000B (11) = /boot.py has 11"),
@@ -89,10 +87,10 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("file:/main.py@5000", "(28 '(', offset 5000): data of page 5: bytes 4091 to 5999 of /m"),
         ("file:main.py@5000", "offset 5000"),
         ("file:/flash/main.py@5000", "offset 5000"),
-        ("page:5@2000", "unused of page 5: behind the end of /main.py"),
-        ("file:/freq.conf@12", "heap of /freq.conf (page at 0xD07000): 524288"),
+        ("page:5@2000", "unused of page 5: past the end of /main.py"),
+        ("file:/freq.conf@12", "gc_heap_size of /freq.conf (page at 0xD07000): 524288"),
         ("file:/empty.txt", "obj_id of page 10: 8005"),
-        ("page:300", "erased of free page 300: never used since its block was erased"),
+        ("page:300", "erased of free page 300: not used since its block was erased"),
         ("sector:0xD01", "obj_id of page 1"),
     ],
 )
@@ -105,10 +103,10 @@ def test_a_byte_is_explained_in_a_sentence(place: str, words: str) -> None:
     [
         ("0x4000", "id of entry 0 (firmware) of the main configuration: 5AA5D0C5"),
         ("0x4004", "address of entry 0 (firmware) of the main configuration: 00080000 (524288)"),
-        ("0x4020", "there is no entry here"),
-        ("0x4100", "no flags: the usual boot pin"),
+        ("0x4020", "no entry: its id"),
+        ("0x4100", "no flags: the default boot pin"),
         ("0x5100", "boot flags of the backup configuration: A55A60D0 = boot pin 16"),
-        ("0x5200", "Kboot does not look here"),
+        ("0x5200", "not used by Kboot"),
         ("0x80000", "flags of the firmware at 0x080000"),
         ("0x50000C", "layers_length of header of the model at 0x500000 (kmodel v3): 00000003"),
         ("0x580000", "model at 0x580000 (kmodel v5 beta)"),
@@ -134,7 +132,7 @@ def test_stale_bytes_of_free_pages_are_told_from_erased_ones() -> None:
     image = make_flash()
     image[0xF00000 + 0x1000 : 0xF00000 + 0x2000] = image[0xD04000:0xD05000]
     fields = FlashFields(FlashImage(bytes(image)))
-    assert "old bytes that an erase left" in sentence(fields, "0xF01004")
+    assert "leftover bytes in a free page" in sentence(fields, "0xF01004")
     assert fields.at(0xF01004).section == "11.2"
 
 

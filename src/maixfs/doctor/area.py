@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from maixfs.doctor.patient import Patient, Volume
 from maixfs.doctor.records import Diagnosis, series
-from maixfs.explain.fields import hex_address
+from maixfs.explain import hex_address
 from maixfs.image.layout import Region, find_layout
 from maixfs.spiffs import PRESETS, Geometry
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from maixfs.doctor.patient import Patient
 from maixfs.doctor.records import Diagnosis
-from maixfs.explain.fields import hex_address
+from maixfs.explain import hex_address
 from maixfs.firmware import Firmware
 from maixfs.firmware.freqconf import HEAP_DEFAULT
 from maixfs.image.records import ERASED, FIRMWARE, MODEL, SPIFFS, ZERO

@@ -11,7 +11,7 @@ import click
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from maixfs.explain.hexview import FieldSource
+    from maixfs.explain import FieldSource
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
 
@@ -23,7 +23,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the ``Address`` that a text means."""
-        from maixfs.explain.address import Address, parse_address
+        from maixfs.explain import Address, parse_address
 
         return value if isinstance(value, Address) else parse_address(str(value))
 
@@ -38,13 +38,13 @@ def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[F
 
     if is_card(place, where):
         from maixfs.cli.targets import opened
-        from maixfs.explain.cardfields import CardFields
+        from maixfs.explain import CardFields
 
         with opened(screen, place.whole, where) as target:
             yield CardFields(target)
         return
     from maixfs.cli.flash.image import opened_image
-    from maixfs.explain.explain import FlashFields
+    from maixfs.explain import FlashFields
     from maixfs.image.flash import FlashImage
     from maixfs.image.spiffs.probe import fit_geometry
 

@@ -15,7 +15,7 @@ from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.explain.address import Address
+    from maixfs.explain import Address
     from maixfs.image.entries import Where
 
 

@@ -16,9 +16,7 @@ from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.explain.address import Address
-    from maixfs.explain.fields import Field
-    from maixfs.explain.hexview import FieldSource, Line, Piece
+    from maixfs.explain import Address, Field, FieldSource, Line, Piece
     from maixfs.image.entries import Where
 
 _USUAL = 256
@@ -58,7 +56,7 @@ def hex(  # noqa: A001 - the verb's name
     or a place: sector:5, model:0x300000; in a SPIFFS block:3, page:37, file:/main.py@100; on a
     card cluster:5, fat:5 too. TARGET:PATH starts at the first byte of a file.
     """
-    from maixfs.explain.address import Address
+    from maixfs.explain import Address
     from maixfs.image.address import parse_target
 
     there = parse_target(place)
@@ -75,7 +73,7 @@ def hex(  # noqa: A001 - the verb's name
 
 
 def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[str, object]:
-    from maixfs.explain.hexview import fields_between
+    from maixfs.explain import fields_between
 
     data = fields.read(start, length)
     found = [field.as_dict() for field in fields_between(fields, start, length)]
@@ -90,7 +88,7 @@ def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[
 
 def _speak(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
     """Write a line for each field, for screen readers."""
-    from maixfs.explain.hexview import fields_between
+    from maixfs.explain import fields_between
 
     for field in fields_between(fields, start, length):
         size = count_text(field.size, "byte")
@@ -100,7 +98,7 @@ def _speak(screen: Screen, fields: FieldSource, start: int, length: int) -> None
 
 
 def _draw(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
-    from maixfs.explain.hexview import view_lines
+    from maixfs.explain import view_lines
 
     structure = None
     for line in view_lines(fields, start, length):
