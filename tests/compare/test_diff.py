@@ -65,13 +65,13 @@ def geometry(request: pytest.FixtureRequest) -> Geometry:
     return GEOMETRIES[request.param]
 
 
-def test_equal_images(geometry: Geometry) -> None:
+def test_equal_images_have_no_parts(geometry: Geometry) -> None:
     image = make(geometry)
     result = diff(image, bytes(image))
     assert result.equal and not result.parts and not result.sectors
 
 
-def test_a_file_that_changed(geometry: Geometry) -> None:
+def test_changed_file_is_reported_with_its_first_byte(geometry: Geometry) -> None:
     image = make(geometry)
     changed = bytearray(FILES["/lib/a.py"])
     changed[4567] ^= 1
@@ -88,7 +88,7 @@ def test_a_file_that_changed(geometry: Geometry) -> None:
     assert {page.change for page in area.pages} <= {Change.CHANGED, Change.LOOKUP}
 
 
-def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
+def test_added_removed_and_renamed_files_are_reported(geometry: Geometry) -> None:
     image = make(geometry)
 
     def work(fs: SpiffsCore) -> None:
@@ -111,7 +111,7 @@ def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
     assert changes[Change.RENAMED] >= 1
 
 
-def test_garbage_collection_is_told_from_change(geometry: Geometry) -> None:
+def test_garbage_collection_is_not_a_change_of_files(geometry: Geometry) -> None:
     def churn(fs: SpiffsCore) -> None:
         for number in range(5):
             write(fs, "/main.py", b"%d" % number * 2000)
@@ -138,7 +138,7 @@ def test_garbage_collection_is_told_from_change(geometry: Geometry) -> None:
     }
 
 
-def test_a_file_written_again_as_it_was(geometry: Geometry) -> None:
+def test_rewritten_equal_file_is_reported_as_same_files(geometry: Geometry) -> None:
     image = make(geometry)
     after = worked(image, geometry, lambda fs: write(fs, "/main.py", FILES["/main.py"]))
     part = only(diff(image, after).parts)
@@ -146,7 +146,7 @@ def test_a_file_written_again_as_it_was(geometry: Geometry) -> None:
     assert part.area is not None and part.area.reason is Reason.REWRITING
 
 
-def test_bytes_of_no_file(geometry: Geometry) -> None:
+def test_bytes_without_file_are_leftover(geometry: Geometry) -> None:
     image = make(geometry)
     after = bytearray(image)
     after[geometry.base + geometry.size - 1] = 0x55
@@ -157,7 +157,7 @@ def test_bytes_of_no_file(geometry: Geometry) -> None:
     assert part.differing == 1
 
 
-def test_models_and_firmware() -> None:
+def test_changed_added_and_moved_parts_are_reported() -> None:
     before = make(GEOMETRIES["maixpy"])
     after = bytearray(before)
     put(after, 0, wrap(PROGRAM[:-1] + b"!"))
@@ -175,7 +175,7 @@ def test_models_and_firmware() -> None:
     assert back == {0: Change.CHANGED, 0x10000: Change.MOVED, 0x30000: Change.REMOVED}
 
 
-def test_bytes_behind_a_part_are_not_the_part() -> None:
+def test_bytes_behind_a_part_belong_to_its_last_sector() -> None:
     before = make(GEOMETRIES["maixpy"])
     after = bytearray(before)
     end = len(wrap(PROGRAM))
@@ -187,7 +187,7 @@ def test_bytes_behind_a_part_are_not_the_part() -> None:
     assert (part.kind, part.start, part.differing) == ("firmware", 0, 5)
 
 
-def test_entries_of_kboot() -> None:
+def test_detail_of_a_boot_configuration_lists_its_entries() -> None:
     before, after = bytearray(chip(krux())), bytearray(chip(krux(0x390000)))
     parts = {part.start: part for part in diff(before, after).parts}
     assert parts[0x4000].old_detail == "0: 'firmware' at 0x80000"
@@ -196,7 +196,7 @@ def test_entries_of_kboot() -> None:
     assert set(parts) == {0x4000, 0x5000, 0x390000}
 
 
-def test_bytes_that_belong_to_nothing() -> None:
+def test_bytes_without_part_are_added_removed_or_changed() -> None:
     before = make(GEOMETRIES["maixpy"])
     after = bytearray(before)
     put(after, 0xF0100, b"hello")
@@ -210,7 +210,7 @@ def test_bytes_that_belong_to_nothing() -> None:
     assert back == [Change.REMOVED, Change.REMOVED]
 
 
-def test_images_of_different_sizes() -> None:
+def test_longer_image_has_an_added_part() -> None:
     image = make(GEOMETRIES["maixpy"])
     result = diff(image, image + b"tail")
     assert not result.equal
@@ -221,7 +221,7 @@ def test_images_of_different_sizes() -> None:
     assert [one.change for one in diff(b"", b"x").parts] == [Change.ADDED]
 
 
-def test_a_file_system_elsewhere_and_of_another_make() -> None:
+def test_file_systems_are_paired_across_address_and_geometry() -> None:
     first, second = GEOMETRIES.values()
     part = only(diff(make(first), make(second)).parts)
     assert part.area is not None
@@ -231,7 +231,7 @@ def test_a_file_system_elsewhere_and_of_another_make() -> None:
     assert (part.change, part.old_start, part.start) == (Change.MOVED, 0x40000, 0x50000)
 
 
-def test_damage_is_told_and_not_raised() -> None:
+def test_damaged_area_gives_a_fault() -> None:
     geometry = GEOMETRIES["maixpy"]
     before = make(geometry)
     generator = random.Random(7)
@@ -250,7 +250,7 @@ def test_damage_is_told_and_not_raised() -> None:
     st.lists(st.tuples(st.integers(0, 3 * SECTOR), st.integers(1, 255)), max_size=12),
     st.integers(-3, 3),
 )
-def test_sectors_and_ranges_are_those_of_a_plain_comparison(
+def test_sectors_and_ranges_match_a_plain_comparison(
     data: bytes, flips: list[tuple[int, int]], grow: int
 ) -> None:
     other = bytearray(data)

@@ -94,7 +94,7 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("sector:0xD01", "obj_id of page 1"),
     ],
 )
-def test_a_byte_is_explained_in_a_sentence(place: str, words: str) -> None:
+def test_sentence_names_field_value_and_meaning(place: str, words: str) -> None:
     assert words in sentence(whole(), place)
 
 
@@ -114,11 +114,11 @@ def test_a_byte_is_explained_in_a_sentence(place: str, words: str) -> None:
         ("0x700000", "zeros"),
     ],
 )
-def test_what_kboot_reads_and_odd_models_are_explained(place: str, words: str) -> None:
+def test_kboot_and_unusual_models_are_explained(place: str, words: str) -> None:
     assert words in sentence(kboot(), place)
 
 
-def test_whose_a_deleted_page_was_is_told() -> None:
+def test_deleted_page_names_its_former_file() -> None:
     case = CASES["maixpy-heavy-literal"]
     fields, geometry = golden(case), case.geometry
     pages = [page for page in range(geometry.pages) if not geometry.is_lookup_page(page)]
@@ -128,7 +128,7 @@ def test_whose_a_deleted_page_was_is_told() -> None:
     assert any(" was the index header of /" in text for text in said)
 
 
-def test_stale_bytes_of_free_pages_are_told_from_erased_ones() -> None:
+def test_leftover_bytes_of_free_pages_are_not_erased() -> None:
     image = make_flash()
     image[0xF00000 + 0x1000 : 0xF00000 + 0x2000] = image[0xD04000:0xD05000]
     fields = FlashFields(FlashImage(bytes(image)))
@@ -149,7 +149,7 @@ def test_every_byte_of_golden_areas_has_a_field(name: str) -> None:
     assert at >= min(fields.size, 0x40000)
 
 
-def test_the_sections_that_are_named_are_in_the_specification() -> None:
+def test_named_sections_are_in_the_specification() -> None:
     text = (Path(__file__).parents[2] / "docs" / "SPEC.md").read_text(encoding="utf-8")
     numbers = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\.? ", text, re.MULTILINE))
     named = {
@@ -165,7 +165,7 @@ def test_the_sections_that_are_named_are_in_the_specification() -> None:
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_byte_of_anything_is_explained(data: st.DataObject) -> None:
+def test_any_byte_of_any_image_has_a_field(data: st.DataObject) -> None:
     fields = data.draw(st.sampled_from([whole(), kboot(), *map(golden, CASES.values())]))
     address = data.draw(st.integers(0, fields.size - 1))
     explained = fields.explain(address)
@@ -175,7 +175,7 @@ def test_any_byte_of_anything_is_explained(data: st.DataObject) -> None:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_damage_is_explained_too(data: st.DataObject) -> None:
+def test_damaged_areas_have_fields(data: st.DataObject) -> None:
     """Random bytes over a sound area: every page still has fields that join."""
     case = CASES["maixpy-firmware-like"]
     image = bytearray(case.image)
@@ -191,7 +191,7 @@ def test_damage_is_explained_too(data: st.DataObject) -> None:
         at = field.end
 
 
-def test_a_file_is_found_where_it_lies() -> None:
+def test_file_address_resolves_to_its_data() -> None:
     """The address of each byte of a file is that at which the driver reads it."""
     fields, content = whole(), FILES["/main.py"]
     for offset in (0, 1, 4090, 4091, len(content) - 1):
@@ -223,40 +223,40 @@ def test_a_file_is_found_where_it_lies() -> None:
         "model:0x2000000",
     ],
 )
-def test_places_that_are_not_there_are_refused(place: str) -> None:
+def test_places_outside_the_image_raise_address_error(place: str) -> None:
     with pytest.raises(AddressError) as caught:
         whole().resolve(parse_address(place))
     assert isinstance(caught.value, UsageError)
 
 
-def test_a_name_may_hold_an_at_sign() -> None:
+def test_path_may_contain_an_at_sign() -> None:
     assert parse_address("file:/a@b").path == "/a@b"
     assert parse_address("file:/a@b@7")[2:4] == ("/a@b", 7)
     assert parse_address("13M").number == 13 << 20
 
 
-def test_an_image_without_a_file_system_has_no_pages() -> None:
+def test_page_address_without_spiffs_raises_address_error() -> None:
     fields = FlashFields(FlashImage(b"\xff" * 0x2000))
     assert "erased flash" in fields.explain(5).sentence
     with pytest.raises(AddressError, match="no SPIFFS"):
         fields.resolve(parse_address("page:1"))
 
 
-def test_an_area_that_is_cut_off_is_explained_to_its_end() -> None:
+def test_cut_off_area_has_fields_to_its_end() -> None:
     image = bytes(make_flash())[: 0xD00000 + 0x25003]
     fields = FlashFields(FlashImage(image), MAIXPY)
     for address in (0xD20000, 0xD25000, len(image) - 1):
         assert fields.explain(address).sentence
 
 
-def test_what_lies_over_another_part_is_seen_on_the_way() -> None:
+def test_overlapping_part_ends_the_field_before_it() -> None:
     fields = FlashFields(FlashImage(bytes(CASES_OF_COMPLAINTS["model-in-firmware"].build())))
     said = [field.structure for field in fields_between(fields, 0, 0x190000)]
     assert any("firmware at 0x000000" in text for text in said)
     assert any("model at 0x180000" in text for text in said)
 
 
-def test_lines_of_a_dump_hold_all_bytes_once() -> None:
+def test_dump_lines_contain_every_byte_once() -> None:
     fields = whole()
     start, length = 0xD00FF0, 0x200
     lines = list(view_lines(fields, start, length))

@@ -66,13 +66,13 @@ def test_kflash_writes_what_was_planned(flash: Flash) -> None:
     assert len(FakeSerial.writes) > 5
 
 
-def test_kflash_sets_the_flag_that_we_foresee(flash: Flash) -> None:
+def test_kflash_sets_the_flag_as_planned(flash: Flash) -> None:
     parts = parts_of(pieces()[:1])
     planned = plan(pieces_of(parts, dio=True))
     assert flash(make_kfpkg(parts), io_mode="dio") == assemble(planned)
 
 
-def test_both_read_a_list_with_hex_addresses(flash: Flash) -> None:
+def test_kflash_reads_a_list_with_hex_addresses(flash: Flash) -> None:
     text = KENDRYTE.replace("    },\n  ]", "    }\n  ]")
     data = package(text, fw=PAYLOAD, m=b"M" * 100)
     written = flash(data)
@@ -80,7 +80,7 @@ def test_both_read_a_list_with_hex_addresses(flash: Flash) -> None:
     assert written == assemble(plan(pieces_of(parts)))
 
 
-def test_what_kflash_refuses_is_told(flash: Flash) -> None:
+def test_list_that_kflash_refuses_is_noted(flash: Flash) -> None:
     text = (
         '{"version": "0.1.0", "files": [{"bin": "a.bin", "sha256Prefix": false, "address": 4096}]}'
     )

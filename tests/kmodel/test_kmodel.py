@@ -43,7 +43,9 @@ META = [json.loads(path.read_text())[0] for path in sorted(OWN.glob("meta_*.json
 
 
 @MAKERS
-def test_a_model_says_what_it_is(version: str, make: Callable[[], bytes]) -> None:
+def test_parsed_model_has_version_tensors_and_layers(
+    version: str, make: Callable[[], bytes]
+) -> None:
     data = make()
     model = parse_model(data)
     assert (model.version, model.size, model.missing) == (version, len(data), 0)
@@ -55,7 +57,7 @@ def test_a_model_says_what_it_is(version: str, make: Callable[[], bytes]) -> Non
 
 
 @MAKERS
-def test_a_model_is_the_same_anywhere(version: str, make: Callable[[], bytes]) -> None:
+def test_model_does_not_depend_on_its_address(version: str, make: Callable[[], bytes]) -> None:
     data = make()
     image = b"\x11" * 0x3000 + data + b"\xff" * 8192
     there, here = parse_model(image, 0x3000), parse_model(data)
@@ -64,7 +66,7 @@ def test_a_model_is_the_same_anywhere(version: str, make: Callable[[], bytes]) -
 
 
 @pytest.mark.parametrize("version", ["v3", "v4", "v5", "v5 beta"])
-def test_a_reversed_model_is_read_as_it_is(version: str) -> None:
+def test_reversed_model_is_parsed_in_place(version: str) -> None:
     data = PLAIN[version]()
     data += bytes(-len(data) % 4)
     plain, turned = parse_model(data), parse_model(reverse_words(data))
@@ -95,7 +97,7 @@ def test_v3_takes_its_input_from_the_first_layer_of_the_kpu() -> None:
     assert (model.main_memory, model.weights) == (4096, 3 * 160)
 
 
-def test_v3_that_does_not_begin_on_the_kpu_says_so() -> None:
+def test_v3_without_kpu_layer_first_has_a_note() -> None:
     model = parse_model(make_v3(types=[18, 18]))
     assert model.inputs == ()
     assert "first layer is fully_connected" in model.notes[0]
@@ -133,7 +135,7 @@ def test_v5_has_the_tensors_of_its_entry_function() -> None:
     assert data[section.address : section.address + section.size] == b"\x55" * 200
 
 
-def test_v5_from_before_its_release_is_told_apart() -> None:
+def test_v5_beta_is_distinguished_from_v5() -> None:
     model = parse_model(make_beta(kinds=("k210", "stackvm"), main=1))
     assert model.version == "v5 beta"
     assert [t.dimensions for t in model.inputs] == ["30x20x3"]
@@ -142,7 +144,7 @@ def test_v5_from_before_its_release_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize("meta", META, ids=[meta["name"] for meta in META])
-def test_what_a_compiler_made_is_read(meta: dict[str, object]) -> None:
+def test_models_of_nncase_are_parsed(meta: dict[str, object]) -> None:
     model = parse_model((OWN / f"{meta['name']}.kmodel").read_bytes())
     assert (model.version, model.size, model.missing) == ("v5", meta["size"], 0)
     for tensors, known in ((model.inputs, meta["inputs"]), (model.outputs, meta["outputs"])):
@@ -168,7 +170,7 @@ def test_what_a_compiler_made_is_read(meta: dict[str, object]) -> None:
         ("v5_cpu_mnist", "v5", 1384, 54184, 3, "28x28x1", (0, 40)),
     ],
 )
-def test_models_of_the_field_are_read(
+def test_published_models_are_parsed(
     name: str,
     version: str,
     size: int,
@@ -186,7 +188,7 @@ def test_models_of_the_field_are_read(
     assert parse_model(reverse_words(data)).layers == model.layers
 
 
-def test_files_lack_up_to_seven_bytes() -> None:
+def test_up_to_seven_missing_bytes_are_accepted() -> None:
     data = make_v3()
     model = parse_model(data[:-7])
     assert (model.size, model.missing) == (len(data), 7)
@@ -200,7 +202,7 @@ def test_files_lack_up_to_seven_bytes() -> None:
     )
 
 
-def test_a_limit_is_the_end() -> None:
+def test_model_must_end_before_the_limit() -> None:
     data = make_v4()
     image = data + data
     assert parse_model(image, len(data), limit=2 * len(data)).size == len(data)
@@ -208,7 +210,7 @@ def test_a_limit_is_the_end() -> None:
         parse_model(image, 0, limit=len(data) - 50)
 
 
-def test_data_behind_a_model_is_noticed() -> None:
+def test_data_behind_a_model_gives_a_note() -> None:
     data = make_v3()
     for filler in (b"\xff", b"\0"):
         assert parse_model(data + filler * 9000).notes == ()
@@ -319,13 +321,13 @@ def test_data_without_model_raises_model_error() -> None:
         parse_model(make_v3(), -4)
 
 
-def test_names_are_told_once() -> None:
+def test_layer_names_are_unique() -> None:
     assert len(set(V3_LAYERS.values())) == len(V3_LAYERS) == 30
     assert len(set(V4_NODES.values())) == len(V4_NODES) == 28
 
 
 @MAKERS
-def test_a_model_goes_into_json(version: str, make: Callable[[], bytes]) -> None:
+def test_as_dict_of_a_model_is_json(version: str, make: Callable[[], bytes]) -> None:
     told = as_dict(parse_model(make()))
     assert isinstance(told, dict)
     again = json.loads(json.dumps(told))
@@ -346,7 +348,7 @@ VALUES = st.sampled_from([0, 1, 2, 3, 7, 0x7F, 0xFF, 0x1000, 0x7FFFFFFF, 0x80000
 
 
 @given(st.data())
-def test_damaged_models_raise_nothing_else(data: st.DataObject) -> None:
+def test_damaged_models_raise_only_model_error(data: st.DataObject) -> None:
     model = data.draw(st.sampled_from(MUTANTS))
     places = st.integers(0, min(len(model), 400) // 4 - 1).map(lambda word: 4 * word)
     changes = data.draw(
@@ -359,7 +361,7 @@ def test_damaged_models_raise_nothing_else(data: st.DataObject) -> None:
     st.sampled_from([b"", b"LDMK\5\0\0\0", b"LDMK\4\0\0\0", words(3), words(1), b"KMDL\0\0\0\5"]),
     st.binary(max_size=300),
 )
-def test_random_bytes_raise_nothing_else(start: bytes, rest: bytes) -> None:
+def test_random_bytes_raise_only_model_error(start: bytes, rest: bytes) -> None:
     look_at(start + rest)
 
 

@@ -58,6 +58,7 @@ def diff(
     ``DeviceError`` for files that cannot be read.
     """
     first, second = (memoryview(_bytes_of(image)).cast("B") for image in (old, new))
+    # Slices are compared in C; only sectors that differ are looked at byte by byte.
     sectors = tuple(differing_sectors(first, second))
     if not sectors:  # nothing has to be identified
         return ImageDiff(len(first), len(second), (), ())
@@ -202,6 +203,7 @@ def _pairs(
     """Return the parts in pairs: first by kind and address, then by content, then file systems."""
     by_place = {(part.kind, part.start): part for part in old}
     pairs: list[Pair] = []
+    # Content is compared after addresses, since it reads both parts in full.
     later: list[Found] = []
     for part in new:
         twin = by_place.pop((part.kind, part.start), None)
@@ -299,6 +301,7 @@ def compare_areas(
         return AreaDiff(Reason.FILES, same, (), 0, (), (), f"does not mount: {error}")
     if same and before.view == after.view:
         return AreaDiff(None, same, (), len(after.files), (), ())
+    # Pages are compared only within one geometry: page numbers mean nothing across two.
     files = compare_files(before.files, after.files)
     new_files = (Change.ADDED, Change.CHANGED, Change.RENAMED)
     equal = len(after.files) - sum(file.change in new_files for file in files)
@@ -317,6 +320,7 @@ def _reason(
 ) -> Reason:
     if files:
         return Reason.FILES
+    # The C increments the area's counter at each erase and stores it in the erased block.
     if erased:
         return Reason.COLLECTION
     moved = not same or any(page.change is Change.MOVED for page in pages)
@@ -345,7 +349,7 @@ def _compare_pages(before: _Area, after: _Area, files: tuple[FileDiff, ...]) -> 
 _PIECE = 0x40000
 _RUN = re.compile(rb"[^\0]+")
 _NEAR = 8
-"""Ranges with at most so many equal bytes between them are shown as one."""
+"""Ranges with at most this many equal bytes between them are shown as one."""
 
 
 def differing_sectors(old: memoryview, new: memoryview) -> Iterator[int]:

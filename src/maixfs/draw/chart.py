@@ -134,6 +134,7 @@ def _state(page: memoryview, entry: int) -> str:
     if len(page) < ondisk.PageHeader.size:
         return "wrong"
     object_id, span, flags = ondisk.PageHeader.struct.unpack_from(page)
+    # A page counts as sound only if look-up entry, page header and flags agree.
     is_index = bool(entry & ondisk.ID_INDEX)
     if object_id != entry or flags & _STATE != (_LIVE_INDEX if is_index else _LIVE_DATA):
         return "wrong"
@@ -258,6 +259,7 @@ def _part_cell(start: int, size: int, share: dict[str, int]) -> Cell:
     """Return a cell of the kind that fills most of it; blank only if it has no other."""
     rank = {key: at for at, key in enumerate(KINDS)}
     owned = {key: room for key, room in share.items() if key not in BLANK_KINDS}
+    # A file system's free pages must not hide a small file in the same cell.
     live = {key: room for key, room in owned.items() if not key.startswith("spiffs ")}
     candidates = live or owned or share or {"erased": size}
     key = max(candidates, key=lambda kind: (candidates[kind], -rank[kind]))
@@ -286,8 +288,8 @@ def chart_wear(size: int, wear: Sequence[int], unit: int | None = None) -> Chart
     unit = _checked(unit, size)
     step = unit // SECTOR
     values = [max(wear[at : at + step], default=0) for at in range(0, -(-size // SECTOR), step)]
-    most = max(values, default=0)
-    levels = [-(-value * LEVELS // most) if most else 0 for value in values]
+    highest = max(values, default=0)
+    levels = [-(-value * LEVELS // highest) if highest else 0 for value in values]
     return _scale("wear", unit, size, values, levels, "erases")
 
 

@@ -137,6 +137,7 @@ class CardFields:
 
     def _reserved(self, inner: int, sector: int, address: int) -> Field:
         geometry, base = self._geometry, sector * SECTOR
+        # FAT12 and FAT16 have no backup: geometry has sector 0 for it there.
         if inner in (0, geometry.backup_sector):
             wide = geometry.fat_type == 32
             kinds: list[type[Record]] = [ondisk.BootSector]
@@ -356,6 +357,7 @@ class ClusterOwners:
     def _follow(self, cluster: int, path: str, *, is_dir: bool, size: int) -> None:
         """Add a chain; a loop ends after as many clusters as the volume has."""
         index, count = 0, self._geometry.n_fatent
+        # Damaged chains may loop or enter another file's: the count bounds the walk.
         while 2 <= cluster < count and index < count:
             try:
                 length = self.table.run_from(cluster, count - cluster)

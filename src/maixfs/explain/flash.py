@@ -54,6 +54,7 @@ class FlashFields:
 
     def at(self, address: int) -> Field:
         """Return the field at an address; raises ``AddressError`` outside the image."""
+        # A known geometry wins over detection: the user may look at a damaged area.
         area = self._geometry
         if area is not None and area.base <= address < min(area.base + area.size, self.size):
             return self._area(area).at(address)

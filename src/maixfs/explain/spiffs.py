@@ -97,6 +97,7 @@ class AreaMap:
         head = self.header(page)
         if not head.obj_id & ondisk.ID_INDEX or head.obj_id == ondisk.ID_FREE or head.span_ix:
             return
+        # Live as the C decides it: used, final and not deleted, and the look-up agrees.
         live = head.flags & _LIVE == ondisk.DELET and head.obj_id == entry
         files = self.files if live else self.gone
         files.setdefault(head.obj_id & ~ondisk.ID_INDEX, self.facts(page))
@@ -107,6 +108,7 @@ class AreaMap:
             number = entry & ~ondisk.ID_INDEX
             if not entry & ondisk.ID_INDEX or number not in self.files or entry == ondisk.ID_FREE:
                 continue
+            # Entries past the end of the file are leftovers of a truncation.
             first, table = self.table(page)
             spans = -(-self.files[number].size // self.geometry.data_size)
             for span, listed_page in enumerate(table[: max(0, spans - first)], first):
@@ -264,6 +266,8 @@ class PageFields:
     def at(self, number: int, address: int) -> Field:
         """Return the field at ``address``, which is in page ``number``."""
         start = self.geometry.page_address(number)
+        # The look-up decides whether a page is free, as it does for the C; the header says what
+        # the page was.
         entry = self.map.entries[number]
         page = _Page(number, start, entry, self.map.header(number))
         if page.state == "free" and self._is_blank(page):

@@ -86,7 +86,7 @@ _VERSION = re.compile(r"v?\d+\.\d+(?:\.\d+)?(?:-[\w.-]+)?")
 
 
 class Banner(NamedTuple):
-    """Product and version of a payload; texts are empty where nothing was found."""
+    """Product and version of a payload; texts are empty if nothing was found."""
 
     product: str
     """``MaixPy``, ``Krux``, ``MicroPython by LoBo``, ``CanMV``, ``Kboot``."""
@@ -199,11 +199,11 @@ class Firmware(NamedTuple):
     length: int
     """Of the payload as stored."""
     total: int
-    """Header, payload and hash; only the payload where there is no header."""
+    """Header, payload and hash; only the payload if it has no header."""
     wrapped: bool
-    """Whether header and hash are there; without them no ROM starts it."""
+    """Whether it has header and hash; the ROM starts nothing else."""
     sha256: bytes
-    """As stored; empty where there is none."""
+    """As stored; empty without header."""
     sha_ok: bool
     payload_ok: bool
     """Whether the payload begins as programs for the K210 do; unknown (false) with AES."""
@@ -236,11 +236,12 @@ def read_firmware(image: Buffer, address: int = 0) -> Firmware:
     """Read the firmware image at ``address``; its hash may be wrong (``sha_ok``).
 
     A payload without header is recognised by its first bytes; it ends where erased or zero
-    sectors begin. Raises ``FirmwareError`` where there is neither.
+    sectors begin. Raises ``FirmwareError`` if there is neither.
     """
     view = memoryview(image).cast("B")
     head = _head(view, address)
     flags, length = FirmwareHeader.unpack(head)
+    # A bare payload reads as flags 0x21 and a length of 2.9 GB, so it is recognised first.
     if has_start_mark(head):
         return _bare(view, address)
     where = f"no firmware at {address:#x}: "
@@ -275,6 +276,7 @@ def _wrapped(view: memoryview, address: int, flags: int, length: int) -> Firmwar
     start = address + FirmwareHeader.size
     end = start + length
     stored = bytes(view[end : end + SHA_SIZE])
+    # Nothing can be read from an encrypted payload: no start code, no banner.
     payload = b"" if flags & FLAG_AES else bytes(view[start:end])
     return Firmware(
         address=address,
@@ -310,6 +312,7 @@ def _bare(view: memoryview, address: int) -> Firmware:
 def _bare_end(view: memoryview, address: int) -> int:
     """Return where a payload without header ends: before the first 64 KiB that are blank."""
     end = min(len(view), address + MAX_PAYLOAD)
+    # Nothing marks the end. Programs have blank sectors inside, so only 64 KiB of them end one.
     last = address
     for sector in range(address, end, _SECTOR):
         piece = bytes(view[sector : sector + _SECTOR])
@@ -322,6 +325,7 @@ def _bare_end(view: memoryview, address: int) -> int:
 
 def _padding(view: memoryview, address: int, total: int) -> int:
     """Return how many zeros a flasher added, up to the end of a frame or a sector."""
+    # Kendryte's kflash.py pads to 64 KiB, Sipeed's to 4 KiB, kflash from PyPI not at all.
     for unit in (_FRAME, _SECTOR):
         rest = bytes(view[address + total : address + total + -total % unit])
         if rest and len(rest) == -total % unit and not rest.strip(b"\0"):
@@ -361,6 +365,7 @@ def wrap(payload: Buffer, *, dio: bool = False, key: bytes | None = None) -> byt
     if key is not None:
         flags |= FLAG_AES
         data = encrypt(data, key)
+    # Length and hash are those of the ciphertext, so they can be checked without the key.
     framed = FirmwareHeader(flags, len(data)).pack() + data
     return framed + hashlib.sha256(framed).digest()
 

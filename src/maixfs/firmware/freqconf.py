@@ -53,11 +53,13 @@ class FreqConf(Record):
 
         The firmware reads over its defaults in memory, so half a record changes half of them.
         """
+        # A short file, as a full area leaves one, is not an error for the firmware.
         head = data[: cls.size]
         return cls.unpack(head + default.pack()[len(head) :])
 
     def clamped(self, default: FreqConf) -> FreqConf:
         """Return the values as the firmware limits them to what the chip can do."""
+        # A divider of 0 means 1 and a heap of 0 the default, as in the firmware's own reader.
         return FreqConf(
             min(max(self.freq_cpu, CPU_MIN), CPU_MAX),
             min(max(self.freq_pll1, PLL1_MIN), PLL1_MAX),
@@ -72,7 +74,7 @@ class FreqConf(Record):
 
     @property
     def heap_fits(self) -> bool:
-        """Whether the interpreter can run with the heap, and the firmware beside it."""
+        """Whether the heap is large enough for the interpreter and leaves room for the firmware."""
         return HEAP_MIN <= self.gc_heap_size <= HEAP_MAX
 
     def fixed(self) -> FreqConf:
@@ -111,8 +113,8 @@ def examine(data: bytes) -> FreqReport:
     heap = used.gc_heap_size
     if heap > HEAP_MAX:
         problems.append(
-            f"a heap of {heap} bytes leaves no memory for the firmware: the board hangs at start "
-            f"or falls back to {HEAP_FALLBACK}"
+            f"a heap of {heap} bytes leaves the firmware no memory: the board hangs at its start,"
+            f" or falls back to {HEAP_FALLBACK}"
         )
     elif heap < HEAP_MIN:
         problems.append(f"a heap of {heap} bytes is too small for the interpreter")

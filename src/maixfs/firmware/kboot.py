@@ -196,6 +196,7 @@ def entry_for(
     Raises ``FirmwareError`` if there is no application, ``KbootError`` as ``make_entry`` does
     and for an application whose flags are not 0.
     """
+    # Kboot starts no application whose header has a flag, that for DIO included.
     firmware = read_firmware(image, address)
     if not firmware.wrapped or firmware.flags:
         what = f"flags {firmware.flags:#04x}" if firmware.wrapped else "no header"
@@ -237,6 +238,7 @@ def set_boot_flags(sector: Buffer, *, silent: bool = False, pin: int | None = No
     if pin is not None and (silent or not 0 <= pin < _PINS):
         reason = "a silent boot ignores the boot pin" if silent else f"there is no pin {pin}"
         raise KbootError(reason)
+    # One word holds either magic, so a silent boot cannot name a pin.
     word = _BOOT_PIN_MAGIC | pin if pin is not None else silent * _BOOT_SILENT
     return _replaced(sector, _BOOT_FLAGS.offset, _BOOT_FLAGS.pack(word))
 
@@ -302,6 +304,7 @@ def read_kboot(image: Buffer) -> Kboot | None:
     name = bytes(view[_ID_OFFSET : _ID_OFFSET + 16])
     if not name.startswith(_ID) or len(view) < CONFIG_BACKUP + CONFIG_SIZE:
         return None
+    # Both copies are always read: Kboot tries the backup whenever main has no entry that starts.
     main = read_config(view[CONFIG_MAIN:], CONFIG_MAIN)
     backup = read_config(view[CONFIG_BACKUP:], CONFIG_BACKUP)
     verdicts = tuple(
@@ -368,6 +371,7 @@ def _content_fault(view: memoryview, entry: BootEntry, length: int) -> str:
     end = start + FirmwareHeader.size + length
     if end + entry.check_sha * SHA_SIZE > len(view):
         return f"the application of {length:#x} bytes ends past the image"
+    # With the hash asked for, Kboot ignores the CRC-32, even a wrong one.
     if entry.check_sha:
         return "" if _sha_right(view, start, end) else "the application's SHA-256 is wrong"
     if entry.check_crc and zlib.crc32(view[start + FirmwareHeader.size : end]) != entry.crc32:

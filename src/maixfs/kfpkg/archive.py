@@ -63,6 +63,7 @@ class Archive:
     """A zip archive in memory; files are read by name, once each, and all within bounds."""
 
     def __init__(self, data: bytes) -> None:
+        # Counting bytes is cheap; an object for each of a million forged entries is not.
         if data.count(_ENTRY_START) > _MAX_ENTRY_STARTS:
             raise KfpkgError(f"the archive has more than {MAX_MEMBERS} files")
         try:
@@ -97,10 +98,12 @@ class Archive:
         name = safe_name(member.filename)
         if member.filename.endswith(("/", "\\")):
             return
+        # A link would make the content depend on the host that reads the package.
         if stat.S_ISLNK(member.external_attr >> 16):
             raise KfpkgError("is a symbolic link", member=name, hint="pack the file it leads to")
         twin = self._members.get(name)
         if twin is not None:
+            # Which of two a flasher takes depends on its unpacker; equal ones are harmless.
             if (twin.CRC, twin.file_size) != (member.CRC, member.file_size):
                 raise KfpkgError("is in the archive twice, with different contents", member=name)
             self.notes.append(f"{name} is in the archive twice")
@@ -119,6 +122,7 @@ class Archive:
         if size > MAX_MEMBER or self._total + size > MAX_TOTAL:
             limits = f"{MAX_MEMBER:#x} for a file, {MAX_TOTAL:#x} for all"
             raise KfpkgError(f"has {size:#x} bytes: the limit is {limits}", member=name)
+        # The declared size bounds memory, so it is checked against what DEFLATE can do.
         if size > max(member.compress_size, 1) * _BEST_RATIO:
             raise KfpkgError(
                 f"{member.compress_size:#x} bytes cannot be {size:#x} bytes packed: a zip bomb",
@@ -128,6 +132,7 @@ class Archive:
     def _unpack(self, member: zipfile.ZipInfo, name: str) -> bytes:
         try:
             with self._zip.open(member) as stream:
+                # One byte more than declared shows a size that is too small.
                 data = stream.read(member.file_size + 1)
         except _REASONS as error:
             raise KfpkgError(f"cannot be unpacked: {error}", member=name) from None

@@ -68,6 +68,7 @@ def read_list(raw: bytes) -> FlashList:
 
 
 def _version(value: dict[str, Value]) -> tuple[str, list[str]]:
+    # kflash_gui writes the version under an empty key.
     version = value.get("version")
     if version is None and "" in value:
         return str(value[""]), ["the key of the version is empty, as kflash_gui writes it"]
@@ -109,6 +110,7 @@ def _entry(value: Value, number: int) -> ListEntry:
 
 def _address(value: Value, name: str) -> int:
     if isinstance(value, str):
+        # kflash passes addresses to int(text, 0), so strings with a prefix are valid there.
         try:
             value = int(value.replace("_", ""), 0) if len(value) < 32 else None
         except ValueError:
@@ -262,6 +264,7 @@ class _Parser:
         if self._kind == "quoted":
             return self._token[1:-1]
         try:
+            # Windows paths in hand-written lists have backslashes that are no escapes.
             text: str = json.loads(self._token, strict=False)
         except ValueError:
             self._note(True, "backslashes that stand for themselves")

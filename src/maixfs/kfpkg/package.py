@@ -108,7 +108,8 @@ def _parse(data: bytes) -> Package:
     if folder:
         notes.append(f"{LIST_NAME} is in the folder {folder}: no flasher finds it there")
     parts = tuple(_part(entry, archive, folder) for entry in listed.entries)
-    total = sum(part.size for part in parts)  # one file may go to many places
+    # One file may go to many addresses, so the archive's own limit does not bound the flash.
+    total = sum(part.size for part in parts)
     if total > MAX_TOTAL:
         raise KfpkgError(
             f"the list puts {total:#x} bytes into the flash, more than {MAX_TOTAL:#x}"
@@ -149,6 +150,7 @@ def _part(entry: ListEntry, archive: Archive, folder: str) -> Part:
         raise KfpkgError("is in the list, but not in the package", member=entry.bin, hint=hint)
     data = archive.read(place)
     prefix = entry.sha256_prefix
+    # A program that is flashed without header and hash does not start.
     if prefix is None:
         prefix = begins_like_payload(data[:16])
     return Part(entry.address, name, data, prefix, entry.reverse4, entry.swap, entry.extra)

@@ -1,7 +1,7 @@
 """What ``kpu.load`` and ``kpu.load_flash`` answer, check by check as the firmware makes them.
 
-There is no source of the library that does it: the checks, their order and the sizes of its
-buffers were read from the machine code of the firmware's ``libkpu`` (docs/SPEC.md, section 27.7).
+The library that does it has no public source: the checks, their order and the sizes of its
+buffers were read from the machine code in the firmware (docs/SPEC.md, section 27.7).
 It checks less than a careful reader would: it loads files whose layers are nonsense, and some
 crash it.
 """
@@ -214,6 +214,7 @@ def _answer(load: Callable[[], LoadResult], board: _Board, loaded: int) -> LoadR
 
 def _load_flash(flash: memoryview, board: _Board) -> LoadResult:
     """Load from an address: the size comes from the model's records."""
+    # The first word alone decides how the size is found; version 1 is not among the cases.
     word = _word(flash, 0)
     if word == ondisk.V3_VERSION:
         size = _v3_flash_size(flash)
@@ -230,6 +231,7 @@ def _load_flash(flash: memoryview, board: _Board) -> LoadResult:
 
 def _load_file(file: memoryview, board: _Board) -> LoadResult:
     """Load from a file: the size is that of the file, so no layer is read."""
+    # From a file no layer is read, so that damaged tables pass here and fail later or never.
     if len(file) < 8:
         raise _RefusedError(KpuCode.READ_FILE)
     word = _word(file, 0)
@@ -243,6 +245,7 @@ def _load_file(file: memoryview, board: _Board) -> LoadResult:
 
 def _copy(data: memoryview, size: int, board: _Board) -> LoadResult:
     """Copy a model of known size into memory and start it."""
+    # The order of these checks is visible to programs: each has its own error number.
     word = _word(data, 0)
     if word == ondisk.EMODEL:
         raise _RefusedError(KpuCode.UNKNOWN, note=ENCRYPTED_NOTE)
@@ -253,6 +256,7 @@ def _copy(data: memoryview, size: int, board: _Board) -> LoadResult:
     taken = size + COPY_SLACK + CONTEXT
     if taken > board.free:
         raise _RefusedError(KpuCode.NO_MEM)
+    # Decryption comes after the allocation: a large encrypted model fails for memory first.
     if word in ondisk.SEALED:
         raise _RefusedError(KpuCode.DECRYPT, SEALED_PRINTED, ENCRYPTED_NOTE)
     if word == ondisk.IDENTIFIER:
@@ -267,6 +271,7 @@ def _start_v3(data: memoryview, size: int, taken: int, board: _Board) -> LoadRes
     if taken + head.main_mem_usage > board.free:
         raise _RefusedError(KpuCode.NO_MEM)
     _expect_table(head.layers_length)
+    # The sum is 32 bits wide in the firmware: sizes that overflow it pass as small ones.
     bodies = sum(_body_sizes(data, *_v3_table(head))) & _WORD
     if bodies > SRAM:
         raise _CrashError(f"it copies 0x{bodies:X} bytes of layers, more than there is memory")
@@ -276,6 +281,8 @@ def _start_v3(data: memoryview, size: int, taken: int, board: _Board) -> LoadRes
 def _start_v4(data: memoryview, size: int, taken: int, board: _Board) -> LoadResult:
     head = _v4_header(data)
     taken += head.main_mem + NODE_INTERPRETER
+    # The firmware ignores what the runtime returns: it goes on without a model, copies about 2 GiB
+    # and does not come back.
     if head.version != 4 or head.target > 1:
         raise _CrashError(
             "the runtime for v4 refuses it, but the firmware goes on without a model"
@@ -285,6 +292,7 @@ def _start_v4(data: memoryview, size: int, taken: int, board: _Board) -> LoadRes
     computed = _v4_size(head, data)
     if computed > SRAM:
         raise _CrashError(f"it copies 0x{computed:X} bytes, more than there is memory")
+    # kpu.set_layers sees the low 16 bits of the number of nodes.
     return LoadResult(size=size, layers=head.nodes & 0xFFFF, memory=taken)
 
 
@@ -294,6 +302,7 @@ def _load_head(head: bytes, board: _Board, buffers: int) -> LoadResult:
     taken = CONTEXT + _FLASH_HEAD + COPY_SLACK
     word = _word(data, 0)
     if word == ondisk.V3_VERSION and not (v3 := _v3_header(data)).arch:
+        # Only 4 KiB are in memory; the firmware does not check that the table ends there.
         first, count = _v3_table(v3)
         _expect_table(count)
         sizes = _body_sizes(data, first, min(count, _FLASH_HEAD // _ROW))
@@ -306,6 +315,7 @@ def _load_head(head: bytes, board: _Board, buffers: int) -> LoadResult:
         size, layers, main = _v4_size(v4, data), v4.nodes & 0xFFFF, v4.main_mem
     else:
         raise _RefusedError(KpuCode.KMODEL_VERSION)
+    # Each buffer receives one layer at a time, so it has the size of the largest.
     taken += main + buffers * (max(sizes, default=0) + COPY_SLACK)
     if taken > board.free:
         raise _RefusedError(KpuCode.NO_MEM)

@@ -203,6 +203,7 @@ class ModelReader:
         self.need(offset, length, what)
         if not self.is_reversed:
             return bytes(self.view[offset : offset + length])
+        # Words were reversed counting from the model's start, so whole words have to be read.
         start = offset & ~3
         piece = reverse_words(self.view[start : offset + length + 3 & ~3])
         return piece[offset - start : offset - start + length]
@@ -210,7 +211,7 @@ class ModelReader:
     def need(self, offset: int, length: int, what: str) -> None:
         """Raise ``CutOffError`` if the bytes of ``what`` are cut off."""
         if offset + length > len(self.view):
-            more = f"needs 0x{length:X} bytes, 0x{max(0, len(self.view) - offset):X} are there"
+            more = f"needs 0x{length:X} bytes, 0x{max(0, len(self.view) - offset):X} are left"
             raise CutOffError(f"{self.kind}: {what} at 0x{self.address + offset:06X} {more}")
 
     def record(self, kind: type[_R], offset: int, what: str) -> _R:

@@ -39,7 +39,7 @@ class V1Header(Record):
     flags: int = field("I", "bit 0: 8-bit data")
     layers_length: int = field("I", "number of layers")
     max_start_address: int = field(
-        "I", "place in KPU memory, units of 64 bytes; no loader looks at it"
+        "I", "place in KPU memory, units of 64 bytes; no loader reads it"
     )
     layers_argument_start: int = field(
         "I", "offset of the layers' registers, 96 bytes each; the last thing in the file"
@@ -87,7 +87,7 @@ class V3Header(Record):
     arch: int = field("I", "0: K210")
     layers_length: int = field("I", "number of layers")
     max_start_address: int = field(
-        "I", "place in KPU memory, units of 64 bytes; no loader looks at it"
+        "I", "place in KPU memory, units of 64 bytes; no loader reads it"
     )
     main_mem_usage: int = field("I", "bytes of main memory")
     output_count: int = field("I", "number of outputs")
@@ -176,7 +176,7 @@ class V5Header(Record):
 
 
 class V5Prefix(Record):
-    """First words of all versions of v5: they tell v5 from its betas."""
+    """First words of all versions of v5: they distinguish v5 from its betas."""
 
     identifier: int = field("I", "`LDMK`")
     version: int = field("I", "5")

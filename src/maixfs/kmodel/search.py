@@ -38,6 +38,7 @@ def parse_model(
     first = reader.take(0, 4, "a model")
     word = int.from_bytes(first, "little")
     if word not in _FIRST_WORDS and word != ondisk.IDENTIFIER:
+        # Flashers reverse the words of models that kpu.load_flash reads over SPI.
         word = int.from_bytes(first, "big")
         if word not in (ondisk.V3_VERSION, ondisk.IDENTIFIER):
             raise ModelError(f"no model at 0x{address:06X}: it begins {first.hex(' ')}")
@@ -56,6 +57,7 @@ def _reader_for(reader: ModelReader, word: int) -> Callable[[ModelReader], Parts
     if prefix.version not in _VERSIONS:
         place = prefix.offset_of("version")
         raise reader.wrong("version", prefix.version, place, "neither 4 nor 5")
+    # nncase kept the version number when it changed the header before its first beta.
     if prefix.version == 5 and prefix.third != ondisk.V5Header.size:
         return read_v5_beta
     return _VERSIONS[prefix.version]
@@ -94,6 +96,7 @@ def _notes(reader: ModelReader, parts: Parts, missing: int) -> list[str]:
         notes.append(f"it is cut off: {missing} of {parts.size} bytes are missing")
     elif missing:
         notes.append(f"its last {missing} bytes, which are padding, are missing")
+    # Some files have parameters behind the last body that no record counts.
     rest = bytes(reader.view[parts.size : parts.size + -(reader.address + parts.size) % _SECTOR])
     if rest.strip(b"\xff") and rest.strip(b"\0"):
         notes.append(
@@ -129,6 +132,7 @@ def find_models(
 
 def _candidates(view: memoryview, start: int, step: int) -> Iterator[int]:
     """Yield the addresses of words that begin a model."""
+    # One struct call per image instead of one per address: 16 MiB have 4,096 sectors.
     rows = max(0, len(view) - start) // step
     last = start + rows * step
     if rows:

@@ -52,6 +52,7 @@ def read_v1(reader: ModelReader) -> Parts:
     reader.check(head, 0, "layers_argument_start", first, _MAX_BYTES)
     rows = reader.records(ondisk.V1Metadata, first, count, "its table of layers")
     start, end = first + count * ondisk.V1Metadata.size, head.layers_argument_start
+    # All parameters lie between the table and the registers, which end the file.
     for index, row in enumerate(rows):
         for field in ("weights_offset", "bn_offset", "act_offset"):
             reader.check(row, first + index * row.size, field, start, end)
@@ -141,6 +142,7 @@ def _v3_layers(reader: ModelReader, head: ondisk.V3Header) -> tuple[tuple[Layer,
         at = first + i * row.size
         if row.type not in ondisk.V3_LAYERS:
             raise reader.wrong("layer.type", row.type, at, "no type of layer")
+        # No layer of nncase has less than one word: empty bodies are other data.
         low = ondisk.V3Conv.size if row.type == ondisk.K210_CONV else 4
         reader.check(row, at, "body_size", low, _MAX_BYTES, of="layer")
         layers.append(Layer(ondisk.V3_LAYERS[row.type], place, row.body_size))
@@ -214,6 +216,7 @@ def _v4_tensors(
         reader.check(row, at, "length", 1, _MAX_BYTES, of=name)
         datatype = ondisk.V4_DATATYPES[row.datatype]
         memory = ondisk.V4_MEMORIES[row.memory_type]
+        # In KPU memory rows are padded to 64 bytes, so only main memory can be compared.
         item = 4 if datatype == "float32" else 1
         if shape and memory == "main" and prod(shape) * item > row.length:
             place = at + row.offset_of("length")
@@ -287,6 +290,7 @@ def _v5_sections(
         head = reader.record(ondisk.V5Section, place, "a section")
         name = head.name.rstrip(b"\0").decode("ascii", "replace")
         body, merged = place + head.size, head.flags & ondisk.MERGED_INTO_RDATA
+        # A merged section has no bytes of its own: its start counts in .rdata.
         if merged:
             at, following = head.body_start, body
         else:
@@ -324,6 +328,7 @@ def read_v5(reader: ModelReader) -> Parts:
         module, size = _v5_module(reader, place)
         modules.append(module)
         place += size
+    # Only the entry function's inputs and outputs are those of the model.
     entry = modules[head.entry_module]
     reader.check(head, 0, "entry_function", 0, len(entry.entries) - 1)
     at = entry.entries[head.entry_function]
@@ -447,6 +452,7 @@ _MIN_FRACTION = 0.9
 def read_sealed(reader: ModelReader) -> Parts:
     """Decode an encrypted model; raises ``ModelError`` if it cannot be one."""
     reader.kind = f"encrypted model at 0x{reader.address:06X}"
+    # Only one board has the key, so nothing but size and randomness can be checked.
     head = reader.record(ondisk.SealedHeader, 0, "its header")
     reader.check(head, 0, "length", ondisk.SEALED_UNIT, SRAM)
     if head.identifier != ondisk.EMODEL and head.length % ondisk.SEALED_UNIT:

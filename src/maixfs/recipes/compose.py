@@ -122,6 +122,7 @@ def _chip_conflicts(size: int) -> Iterator[Conflict]:
 
 def guess_layout(pieces: Iterable[Piece]) -> Layout:
     """Return the preset that fits the addresses of pieces."""
+    # Only Kboot has a second firmware at 0x1000; Krux keeps its slots at fixed addresses.
     kinds = {piece.address: piece.kind for piece in pieces}
     if kinds.get(STAGE_1) == "firmware":
         if _KRUX_OLD_SLOT in kinds:

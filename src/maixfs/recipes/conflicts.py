@@ -111,7 +111,7 @@ def find_conflicts(
 
 def _overlaps(pieces: Sequence[Piece]) -> Iterator[Conflict]:
     longest: Piece | None = None
-    for piece in sorted(pieces, key=lambda one: one.address):
+    for piece in sorted(pieces, key=lambda piece: piece.address):
         if longest is not None and piece.address < longest.end:
             free = longest.end + -longest.end % SECTOR
             yield Conflict(
@@ -136,6 +136,7 @@ def _place_conflicts(piece: Piece, size: int, *, is_whole: bool) -> Iterator[Con
             piece.address,
             "choose a lower address, or a larger chip",
         )
+    # A flasher erases whole sectors: an unaligned piece would destroy its neighbour's bytes.
     may_share = is_whole and piece.kind in {"data", "blank"}
     if piece.address % SECTOR and not may_share:
         below = piece.address // SECTOR * SECTOR
@@ -197,6 +198,7 @@ def _region_conflicts(piece: Piece, layout: Layout) -> Iterator[Conflict]:
     regions = layout.owner_of(piece.address, piece.size)
     others = [region for region in regions if region is not home]
     yield from _misplaced(piece, home, layout)
+    # Raw data and erasing are deliberate; a firmware or a model across a border is a mistake.
     harmless = piece.kind in {"data", "blank"}
     for region in others:
         yield Conflict(
@@ -248,6 +250,7 @@ def _kboot_conflicts(piece: Piece) -> Iterator[Conflict]:
 
 
 def _spiffs_conflicts(piece: Piece, home: Region) -> Iterator[Conflict]:
+    # MaixPy mounts exactly its region and formats it if that fails, with all files.
     if (piece.address, piece.size) != (home.start, home.size) and piece.end <= home.end:
         yield Conflict(
             "spiffs",
@@ -264,6 +267,7 @@ def _flag_conflicts(
     """Yield the applications that Kboot would not start with the flasher's default flags."""
     if not layout.of_kind("kboot stage"):
         return
+    # kflash 1.1 sets the DIO flag in the header of each firmware unless it runs in QIO mode.
     slots = {region.start for region in layout.of_kind("firmware")}
     for piece in pieces:
         if piece.payload is not None and piece.address in slots and not piece.data[0]:
@@ -285,6 +289,7 @@ def _padding_conflicts(
     if not padding:
         return
     how = f"{flasher.about} fills {piece} with zeros up to {end:#x}"
+    # Files are written in the order of the list, so only earlier ones can be destroyed.
     for other in pieces[:at]:
         if start < other.end and other.address < end and other.address >= piece.address:
             text = f"{how} and destroys {other}, which was written before"
@@ -307,7 +312,7 @@ def _padding_conflicts(
 def _is_rewritten(start: int, end: int, later: Sequence[Piece]) -> bool:
     """Return True if pieces that are written later cover a range."""
     at = start
-    for piece in sorted(later, key=lambda one: one.address):
+    for piece in sorted(later, key=lambda piece: piece.address):
         if piece.address <= at < piece.end:
             at = piece.end
     return at >= end
@@ -340,6 +345,7 @@ def present_conflicts(pieces: Sequence[Piece], image: Buffer) -> Iterator[Confli
     """Yield what pieces would damage in a flash, and which file systems they replace."""
     view = memoryview(image).cast("B")
     for part in find_present(view):
+        # A piece at the same address replaces the part; only what exceeds it is damaged.
         successor = next((piece for piece in pieces if piece.address == part.start), None)
         start = part.start if successor is None else max(part.start, successor.end)
         if successor is not None and part.kind == SPIFFS:

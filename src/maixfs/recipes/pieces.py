@@ -55,6 +55,7 @@ class Piece(NamedTuple):
 
 def kind_of(data: bytes) -> str:
     """Return what kind of piece bytes are, one of ``KINDS``; raises nothing."""
+    # Firmware first: a program may contain models, and models have no mark as strong as a hash.
     if is_image(data) or begins_like_payload(data[:16]):
         return "firmware"
     if data == blank(len(data)):
@@ -139,6 +140,7 @@ def parts_of(pieces: Iterable[Piece]) -> tuple[Part, ...]:
 def _payload_of(piece: Piece) -> bytes | None:
     if piece.payload is not None or piece.kind != "firmware" or not is_image(piece.data):
         return piece.payload
+    # Flashers wrap payloads themselves; data behind the hash would be lost by unwrapping.
     firmware = read_firmware(piece.data)
     whole = firmware.total == piece.size
     return unwrap(piece.data) if whole and not firmware.aes else None

@@ -63,7 +63,7 @@ def read_recipe(path: str | Path) -> Recipe:
 
     Raises ``RecipeError`` for a recipe that cannot be read, has keys that are unknown, missing or
     of the wrong kind, and for files that cannot be read; ``LayoutError`` for its layout,
-    ``FirmwareError`` for a firmware that is none, and what packing a folder raises.
+    ``FirmwareError`` for a file that is no firmware, and what packing a folder raises.
     """
     import tomllib
 

@@ -82,6 +82,7 @@ def _known(present: Found, data: bytes, layout: Layout) -> SplitPart:
         name = "config" if present.kind == BOOT_CONFIG else "data"
         part = SplitPart("raw", f"{name}-{place}.bin", present.start, len(content), content)
     piece = Piece(part.name, part.kind, part.address, content)
+    # A recipe that build() refuses would be useless, so a misplaced part is kept as raw bytes.
     conflicts = find_conflicts([piece], layout, len(data), None)
     refused = any(conflict.is_error for conflict in conflicts)
     if part.kind != "raw" and refused:
@@ -142,6 +143,7 @@ def _merged(runs: Iterator[_Run]) -> list[_Run]:
     for run in runs:
         kind, _, end = run
         gap = merged[-1] if merged else ("", 0, 0)
+        # Otherwise a firmware with padding inside would fall apart into dozens of files.
         is_short = gap[0] in ("erased", "zero") and gap[2] - gap[1] < _SHORT_RUN
         if kind == "data" and is_short and len(merged) > 1 and merged[-2][0] == "data":
             merged[-2:] = [("data", merged[-2][1], end)]
