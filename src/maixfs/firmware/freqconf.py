@@ -74,7 +74,7 @@ class FreqConf(Record):
 
     @property
     def heap_fits(self) -> bool:
-        """Whether the heap is large enough for the interpreter and leaves room for the firmware."""
+        """Whether the interpreter can run with the heap and leaves room for the firmware."""
         return HEAP_MIN <= self.gc_heap_size <= HEAP_MAX
 
     def fixed(self) -> FreqConf:
