@@ -6,6 +6,7 @@
     python3 dev.py lint     style, types and import floors; what the tests do not see
     python3 dev.py bench    the benchmark table; further arguments go to bench/run.py
     python3 dev.py cuts     power cuts at every operation that is recorded, for some ten minutes
+    python3 dev.py pairs    1,000 pairs of commands at the same time: is an update lost or torn?
     python3 dev.py mutants  change the drivers in many places, one by one; do the tests notice?
     python3 dev.py setup    only make the environment
 
@@ -132,6 +133,12 @@ def cuts(arguments: list[str]) -> int:
     return run([PYTHON, "bench/power_cuts.py", *arguments])
 
 
+def pairs(arguments: list[str]) -> int:
+    """Run pairs of commands on one medium at the same time."""
+    prepare(TOOLS)
+    return run([PYTHON, "bench/command_pairs.py", *arguments])
+
+
 def mutants(arguments: list[str]) -> int:
     """Run the tests of the drivers against mutants of them and print the survivors."""
     prepare(MUTATION)
@@ -153,6 +160,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lint": lint,
     "bench": bench,
     "cuts": cuts,
+    "pairs": pairs,
     "mutants": mutants,
     "setup": setup,
 }

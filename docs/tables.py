@@ -1,18 +1,21 @@
-"""Write the tables of docs/SPEC.md that the code knows: ``python docs/tables.py``.
+"""Write the tables of docs/SPEC.md that the code knows, and docs/FINDINGS.md.
 
-A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``. The tests compare.
+Run ``python docs/tables.py``. A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``.
+The tests compare.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from maixfs.fat import ondisk as fat_ondisk
 from maixfs.fat.errors import FResult, fat_error
-from maixfs.firmware.container import FirmwareHeader
+from maixfs.finding import RULE_MODULES, Command, FindingKind, kinds, rules
+from maixfs.firmware import FirmwareHeader
 from maixfs.firmware.kboot import ConfigRecord, EntryRecord
 from maixfs.image.layout import LAYOUTS
 from maixfs.kmodel import KpuCode, kpu_words
@@ -29,6 +32,7 @@ from maixfs.vfs.profile import SENTENCES
 from maixfs.vfs.spiffs import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
+FINDINGS = Path(__file__).parent / "FINDINGS.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 CHOSEN = {
@@ -229,5 +233,59 @@ TABLES: dict[str, Callable[[], str]] = {
     "kpu-codes": kpu_codes,
 }
 
+ABOUT_FINDINGS = """\
+# Findings
+
+Every kind of finding that `maixfs info`, `maixfs doctor` and `maixfs.doctor.examine_target`
+report, by subject. `key` stays the same from version to version. The severity is that of the usual
+case; some rules report a note instead. `info` runs the rules up to the cost `metadata`, `doctor`
+those of the cost `content` too; what was not run is listed as not checked. `{image}` stands for
+the image that was examined. This file is written by `python docs/tables.py`.
+"""
+SUBJECTS = {
+    "flash": "Flash: chip, firmware, Kboot, models, place and format of /flash",
+    "spiffs": "One SPIFFS file system",
+    "board": "A board: programs and settings on /flash, and the card",
+    "fat": "One FAT file system",
+    "card": "A card",
+}
+
+
+def findings_page() -> str:
+    """Return docs/FINDINGS.md."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    from doctor.doctor_cases import CASES
+
+    tests = {case.key: f"`test_complaint[{name}]`" for name, case in CASES.items()}
+    page = ABOUT_FINDINGS
+    for subject in (name for name in SUBJECTS if name in RULE_MODULES):
+        costs = {each.key: rule.cost for rule in rules(subject) for each in rule.kinds}
+        lines = [
+            [
+                f"`{each.key}`",
+                str(each.severity),
+                costs[each.key].name.lower(),
+                each.meaning,
+                each.why,
+                fix_text(each),
+                tests.get(each.key, ""),
+            ]
+            for each in kinds(subject)
+        ]
+        if lines:
+            heading = ["key", "severity", "cost", "meaning", "why", "fix", "test"]
+            page += f"\n## {SUBJECTS[subject]}\n\n{rows(heading, lines)}"
+    return page
+
+
+def fix_text(kind: FindingKind) -> str:
+    """Return the steps of a fix; commands as they are typed."""
+    return "; ".join(
+        f"`maixfs {' '.join([step.verb, *step.arguments])}`" if isinstance(step, Command) else step
+        for step in kind.fix
+    )
+
+
 if __name__ == "__main__":
+    FINDINGS.write_text(findings_page(), encoding="utf-8")
     SPEC.write_text(with_tables(SPEC.read_text(encoding="utf-8")), encoding="utf-8")

@@ -226,3 +226,9 @@ def test_a_wrong_document_is_noticed(
 )
 def test_shown_output_stands_for_what_is_printed(shown: str, printed: str, same: bool) -> None:
     assert bool(pattern_of(shown).fullmatch(printed)) is same
+
+
+def test_findings_are_those_of_the_code() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+    page = (ROOT / "docs" / "FINDINGS.md").read_text(encoding="utf-8")
+    assert tables["findings_page"]() == page, "run docs/tables.py"

@@ -40,6 +40,7 @@ from maixfs.errors import (
     NotFoundError,
     UsageError,
 )  # fmt: skip
+from maixfs.finding import Cost, Examination
 from maixfs.streams import (
     BinaryMode,
     NativeFile,
@@ -173,6 +174,10 @@ class FileSystem(ABC, Generic[Native]):
     @abstractmethod
     def _abandon(self) -> None:
         """End the mount and write nothing; what open files write afterwards goes nowhere."""
+
+    @abstractmethod
+    def _check(self, depth: Cost) -> Examination:
+        """Examine the medium, as far as ``depth`` goes."""
 
     def _identity(self, entry: Entry[Native]) -> object:
         """Return what tells a folder from all others, ``None`` where there can be no circle."""
@@ -510,6 +515,16 @@ class FileSystem(ABC, Generic[Native]):
             self._sync()
         if failure is not None:
             raise failure
+
+    def check(self, depth: Cost = Cost.CONTENT) -> Examination:
+        """Return the findings about the file system, worst first, and what was not checked.
+
+        ``depth`` limits what is read. What open streams hold is written first; the examination
+        itself writes nothing, and damage does not raise.
+        """
+        _check_type("depth", depth, Cost)
+        self.sync()
+        return self._check(depth)
 
     def close(self) -> None:
         """Flush and close every open stream, write everything, end the mount.

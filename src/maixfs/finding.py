@@ -19,7 +19,7 @@ A kind of finding is declared once, beside the rule that reports it::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from importlib import import_module
@@ -51,10 +51,11 @@ class Cost(IntEnum):
 
 
 class Command(NamedTuple):
-    """A step of a fix: a verb of maixfs with its arguments.
+    """A step of a fix: a verb of maixfs, such as ``gc`` or ``sd fix``, with its arguments.
 
-    ``{image}`` in an argument stands for the image that was examined; a word in capitals is for
-    the user to choose.
+    ``{image}`` in an argument stands for the image that was examined. The argument ``{output}``
+    stands for the options that say where a changed image goes: into a new file or, for a board,
+    in place. A word in capitals is for the user to choose.
     """
 
     verb: str
@@ -89,6 +90,11 @@ class Finding:
     def is_problem(self) -> bool:
         """Whether it is more than a note."""
         return self.severity is not Severity.NOTE
+
+    @property
+    def cases(self) -> int:
+        """How many things of this kind it stands for."""
+        return int(self.data.get("cases", 1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values that JSON has."""
@@ -159,60 +165,82 @@ class Rule(NamedTuple):
 
 
 RULE_MODULES: Mapping[str, tuple[str, ...]] = {
-    "spiffs": (),
-    "fat": (),
-    "card": (),
-    "flash": (),
-    "board": (),
+    "spiffs": ("maixfs.spiffs.check",),
+    "fat": ("maixfs.fat.check",),
+    "card": ("maixfs.doctor.card",),
+    "flash": ("maixfs.doctor.flash", "maixfs.doctor.area"),
+    "board": ("maixfs.doctor.programs", "maixfs.doctor.models", "maixfs.doctor.board"),
 }
-"""By subject, the modules whose import registers its rules.
+"""By subject, the modules whose import registers its rules, in the order of their findings.
 
-``spiffs`` and ``fat`` rules take the examination of one file system, ``card``, ``flash`` and
-``board`` rules an ``Image``.
+``spiffs`` and ``fat`` rules take the examination of one file system, ``card`` rules a card,
+``flash`` and ``board`` rules a ``maixfs.doctor.Subject``.
 """
 
 _RULES: list[Rule] = []
-_KINDS: dict[str, FindingKind] = {}
+_KINDS: dict[tuple[str, str], FindingKind] = {}
+"""By subject and key."""
 
 
 def kind(
     key: str, severity: Severity, meaning: str, *, why: str = "", fix: tuple[Step, ...] = ()
 ) -> FindingKind:
-    """Declare a kind of finding; a key is declared once."""
-    if key in _KINDS:
-        raise ValueError(f"the finding {key!r} is declared twice")
-    made = _KINDS[key] = FindingKind(key, severity, meaning, why, fix)
-    return made
+    """Declare a kind of finding; the first rule that reports it registers it."""
+    return FindingKind(key, severity, meaning, why, fix)
 
 
 def rule(
     subject: str, cost: Cost, *kinds: FindingKind
 ) -> Callable[[Callable[[Any], Iterable[Finding]]], Callable[[Any], Iterable[Finding]]]:
-    """Register a function as a rule of ``subject`` that reports ``kinds``."""
+    """Register a function as a rule of ``subject`` that reports ``kinds``.
+
+    Raises ``ValueError`` if another kind of the subject has the same key, ``KeyError`` for an
+    unknown subject.
+    """
 
     def register(run: Callable[[Any], Iterable[Finding]]) -> Callable[[Any], Iterable[Finding]]:
+        for each in kinds:
+            if _KINDS.setdefault((subject, each.key), each) is not each:
+                raise ValueError(f"the finding {each.key!r} of {subject} is declared twice")
         _RULES.append(Rule(subject, cost, kinds, run))
         return run
 
+    if subject not in RULE_MODULES:
+        raise KeyError(subject)
     return register
 
 
-def rules(subject: str) -> Iterator[Rule]:
-    """Yield the rules of a subject, in the order of their declaration."""
+def _load(subject: str) -> tuple[str, ...]:
+    """Import the modules with the rules of a subject and return their names."""
     for module in RULE_MODULES[subject]:
         import_module(module)
-    return (one for one in _RULES if one.subject == subject)
+    return RULE_MODULES[subject]
 
 
-def kinds() -> list[FindingKind]:
-    """Return every kind of finding, by key."""
-    for modules in RULE_MODULES.values():
-        for module in modules:
-            import_module(module)
-    return sorted(_KINDS.values(), key=lambda one: one.key)
+def rules(subject: str) -> list[Rule]:
+    """Return the rules of a subject, in the order of ``RULE_MODULES`` and of their declaration.
+
+    The order does not depend on which module was imported first. Rules of other modules follow.
+    """
+    place = {module: at for at, module in enumerate(_load(subject))}
+    registered = [each for each in _RULES if each.subject == subject]
+    return sorted(registered, key=lambda each: place.get(each.run.__module__, len(place)))
+
+
+def kinds(subject: str) -> list[FindingKind]:
+    """Return every kind of finding of a subject, by key."""
+    _load(subject)
+    return [each for (known, _), each in sorted(_KINDS.items()) if known == subject]
 
 
 _ORDER = {severity: at for at, severity in enumerate(Severity)}
+
+
+class NotChecked(NamedTuple):
+    """Something that an examination left out."""
+
+    what: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +248,21 @@ class Examination:
     """The findings of all rules that were run, worst first, and what was not checked."""
 
     findings: tuple[Finding, ...] = ()
-    not_checked: tuple[str, ...] = ()
-    """What was left out and why, a sentence each; nothing may be called sound beyond that."""
+    not_checked: tuple[NotChecked, ...] = ()
+    """What was left out; nothing may be called sound beyond that."""
 
     @property
     def healthy(self) -> bool:
         """Whether there is neither an error nor a warning among what was checked."""
         return not any(finding.is_problem for finding in self.findings)
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What was not checked: a line for each reason."""
+        by_reason: dict[str, list[str]] = {}
+        for each in self.not_checked:
+            by_reason.setdefault(each.reason, []).append(each.what)
+        return tuple(f"{', '.join(what)} ({reason})" for reason, what in by_reason.items())
 
     def __add__(self, other: Examination) -> Examination:
         left_out = dict.fromkeys((*self.not_checked, *other.not_checked))
@@ -240,16 +276,19 @@ def examine(subject: str, thing: Any, depth: Cost = Cost.CONTENT) -> Examination
     ``not_checked``, with the reason.
     """
     findings: list[Finding] = []
-    left_out: list[str] = []
-    for one in rules(subject):
-        if one.cost > depth:
-            left_out.append(f"{one.name}: needs a deeper examination ({one.cost.name.lower()})")
+    left_out: list[NotChecked] = []
+    for each in rules(subject):
+        if each.cost > depth:
+            left_out.append(NotChecked(each.name, _TOO_DEEP))
             continue
         try:
-            findings += one.run(thing)
+            findings.extend(each.run(thing))
         except MaixfsError as error:
-            left_out.append(f"{one.name}: {error}")
+            left_out.append(NotChecked(each.name, str(error)))
     return Examination(_sorted(findings), tuple(left_out))
+
+
+_TOO_DEEP = "left to a deeper examination"
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -9,9 +9,9 @@ import pytest
 
 from board.desk import Desk
 from maixfs.board.console import Console
+from maixfs.board.exceptions import exception_name, exception_text
 from maixfs.board.kpu.loading import Loader
-from maixfs.board.modules.maix import Config
-from maixfs.board.printexc import exception_name, exception_text
+from maixfs.board.modules.machine import Config
 from maixfs.errors import DeviceError
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.nor.errors import NorError

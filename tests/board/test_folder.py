@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from maixfs.host.locks import FileLock, holder_of
 from maixfs.image.boardlock import LOCK_NAME, BoardLock
 from maixfs.image.sdconfig import SdConfig
 from maixfs.nor import NorError
+from maixfs.nor.chip import MAX_SIZE
 from maixfs.nor.parts import parts
 from maixfs.spiffs import PRESETS
 
@@ -133,6 +135,59 @@ def test_a_wrong_board_toml_is_named_in_one_line(desk: Desk, text: str, message:
         Board.open(desk.folder)
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in f"{caught.value}{caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"format = {'9' * 5_000}",
+        f"format = 0x{'F' * 5_000}",
+        f"format = 1\ncpu_hz = 0x{'F' * 5_000}",
+        f"format = 1\ncpu_hz = [0x{'F' * 5_000}]",
+        f"format = {'[' * 3_000}{']' * 3_000}",
+        f"format = 1\nwhat = {'{a=' * 3_000}1{'}' * 3_000}",
+        f"format = 1\ncpu_hz = {'[' * 200}{']' * 200}",
+        f"format = 1\n{'a.' * 3_000}b = 1",
+        f"[{'a.' * 3_000}b]",
+    ],
+    ids=["digits", "hex", "hz", "list", "nested", "tables", "shallow", "dotted", "header"],
+)
+def test_board_toml_beyond_the_limits_of_python_is_refused(desk: Desk, text: str) -> None:
+    (desk.folder / "board.toml").write_text(text)
+    with pytest.raises(BoardConfigError) as caught:
+        BoardConfig.load(desk.folder)
+    assert len(str(caught.value)) < 400
+
+
+def test_board_toml_without_end_is_refused(desk: Desk) -> None:
+    (desk.folder / "board.toml").write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(BoardError):
+        BoardConfig.load(desk.folder)
+
+
+def test_dump_larger_than_any_chip_is_refused(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.bin"
+    with dump.open("wb") as file:
+        file.truncate(MAX_SIZE + 1)
+    with pytest.raises(BoardError, match="256 MiB"):
+        Board.create(tmp_path / "b", from_dump=dump)
+    assert not Board.exists(tmp_path / "b")
+
+
+def test_full_disk_stops_a_board_before_anything_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    monkeypatch.setattr("maixfs.host.mapped._BLOCK_UNIT", 0)  # as if all files had holes
+    flash = (desk.folder / "flash.bin").read_bytes()
+    with pytest.raises(BoardError) as caught:
+        Board.open(desk.folder)
+    assert isinstance(caught.value.__cause__, NorError)
+    assert caught.value.__cause__.errno == errno.ENOSPC
+    assert (desk.folder / "flash.bin").read_bytes() == flash
 
 
 def test_a_board_toml_that_is_no_text(desk: Desk) -> None:

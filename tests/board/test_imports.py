@@ -92,7 +92,10 @@ def test_an_import_needs_a_free_descriptor(desk: Desk) -> None:
 
 def test_compiled_modules_are_refused_with_a_reason(desk: Desk) -> None:
     desk.put("fast.mpy", b"M\x04")
-    assert "ImportError: fast.mpy is compiled for the board" in desk.run("import fast").out
+    assert (
+        "ImportError: fast.mpy is compiled for the processor of the board"
+        in desk.run("import fast").out
+    )
 
 
 def test_packages_on_a_file_system_with_folders(desk: Desk) -> None:

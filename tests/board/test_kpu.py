@@ -13,7 +13,7 @@ from board.desk import Desk
 from board.models import ADDRESS, TRY, lines, put_raw
 from kmodel.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
 from maixfs.board import BoardConfig
-from maixfs.board.signals import BoardCrashError
+from maixfs.board.power import BoardCrashError
 from maixfs.kmodel import reverse_words
 from maixfs.nor import NorError
 

@@ -8,13 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmodel.make_models import CONV, make_sealed, make_v3, make_v4, make_v5
-from maixfs.board.kpu.layers import layers_of, set_output, take_layers
-from maixfs.board.kpu.loading import Loader, Loading
-from maixfs.board.kpu.model import LoadedModel
-from maixfs.board.kpu.store import ModelStore
-from maixfs.board.memory import SystemMemory
-from maixfs.board.rawflash import RawFlash
-from maixfs.board.signals import Power
+from maixfs.board.firmware import RawFlash, SystemMemory
+from maixfs.board.kpu.loading import Loader, Loading, ModelStore
+from maixfs.board.kpu.model import LoadedModel, layers_of, set_output, take_layers
+from maixfs.board.power import Power
 from maixfs.kmodel import reverse_words
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import DeviceClock

@@ -7,8 +7,8 @@ import pytest
 from board.desk import Desk
 from board.models import ADDRESS, lines, put_raw
 from kmodel.make_models import CONV, make_v3, make_v4
-from maixfs.board.kpu.face import compare_features, encode_features
-from maixfs.board.signals import BoardCrashError
+from maixfs.board.kpu.module import compare_features, encode_features
+from maixfs.board.power import BoardCrashError
 
 TASK = f"t = kpu.load({ADDRESS})\n"
 
@@ -164,11 +164,11 @@ def test_nothing_runs_a_model(desk: Desk, call: str) -> None:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("kpu.set_layers(5, 1)", "kpu.set_layers does not look whether it was given a task"),
-        ("kpu.netinfo(None)", "kpu.netinfo does not look whether it was given a task"),
-        ("kpu.set_layers(t, 1)", "kpu.set_layers does not look whether its task"),
-        ("kpu.set_outputs(t, 0, 1, 1, 1)", "kpu.set_outputs does not look whether its task"),
-        ("kpu.get_output(t, 0)", "kpu.get_output does not look whether its task"),
+        ("kpu.set_layers(5, 1)", "kpu.set_layers does not check that its argument is a task"),
+        ("kpu.netinfo(None)", "kpu.netinfo does not check that its argument is a task"),
+        ("kpu.set_layers(t, 1)", "kpu.set_layers does not check whether its task"),
+        ("kpu.set_outputs(t, 0, 1, 1, 1)", "kpu.set_outputs does not check whether its task"),
+        ("kpu.get_output(t, 0)", "kpu.get_output does not check whether its task"),
     ],
 )
 def test_what_the_firmware_does_not_look_at_hangs_it(desk: Desk, script: str, reason: str) -> None:
@@ -184,7 +184,7 @@ def test_a_task_that_was_deinitialised(desk: Desk) -> None:
 
 def test_256_layers_are_too_many_for_a_byte(desk: Desk) -> None:
     put_raw(desk, make_v3(types=[15] * 256, body=16))
-    assert "never comes to 256" in crash(desk, TASK + "kpu.netinfo(t)")
+    assert "never reaches 256" in crash(desk, TASK + "kpu.netinfo(t)")
 
 
 def test_yolo_arguments_are_kept(desk: Desk) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from board.desk import Desk
 from maixfs.board.boot import DEFAULT_MAIN
-from maixfs.board.modules.urandom import URandom, Yasmarang
-from maixfs.board.rtc import EPOCH, date_of, seconds_of
+from maixfs.board.clocks import EPOCH, date_of, seconds_of
+from maixfs.board.modules.plain import URandom, Yasmarang
 
 
 def lines(desk: Desk, script: str, **options: Any) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from board.desk import SMALL, Desk
 from maixfs import board
 from maixfs.board import BoardError
-from maixfs.board.signals import BoardOffError
+from maixfs.board.power import BoardOffError
 from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
 
@@ -159,6 +159,14 @@ def test_uos_kept_after_power_off_raises(desk: Desk) -> None:
         opener("/")
     with pytest.raises(BoardOffError):
         next(listing)
+
+
+def test_clock_settings_kept_after_power_off_raise(desk: Desk) -> None:
+    with desk.on() as board:
+        maix = board.runtime.importer.builtin("Maix")
+    for call in (maix.utils.gc_heap_size, lambda: maix.utils.gc_heap_size(1), maix.freq.set):
+        with pytest.raises(BoardOffError):
+            call()
 
 
 def test_uos_kept_after_a_reset_raises(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 import threading
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from board.desk import Desk, Said
-from maixfs.board import Board, BoardError, SteppedClock
-from maixfs.board.runner import INTERRUPTED
+from maixfs.board import Board, BoardError, SteppedClock, firmware
+from maixfs.board.boot import INTERRUPTED
 
 TRACE = 'Traceback (most recent call last):\n  File "main.py", line {}, in <module>\n'
 
@@ -119,6 +120,31 @@ def test_a_script_that_cannot_be_read(
         script.write_bytes(content)
     with pytest.raises(BoardError, match=message):
         desk.run(script)
+
+
+def test_script_larger_than_the_memory_is_refused(desk: Desk, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    with script.open("wb") as file:
+        file.truncate(firmware.RAM_SIZE + 1)
+    with pytest.raises(BoardError, match="more than 6 MiB"):
+        desk.run(script)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="the host has no endless file")
+def test_script_without_end_is_refused(desk: Desk) -> None:
+    with pytest.raises(BoardError, match="more than 6 MiB"):
+        desk.run(Path("/dev/zero"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the host has no named pipes")
+def test_script_from_a_pipe_runs(desk: Desk, tmp_path: Path) -> None:
+    pipe = tmp_path / "script.py"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"print(1)",))
+    writer.start()
+    said = desk.run(pipe)
+    writer.join()
+    assert said.out == "1\n"
 
 
 # Reset

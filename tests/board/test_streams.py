@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from board.desk import Desk
-from maixfs.board.modules import ujson
-from maixfs.board.modules.streams import BufferedWriter, BytesIO, IOBase, StringIO, drain, send
+from maixfs.board.modules import formats as ujson
+from maixfs.board.modules.streams import BufferedWriter, BytesIO, IOBase, StringIO, read_rest, send
 from maixfs.vfs import PlainOSError
 
 # ujson
@@ -196,7 +196,7 @@ def test_a_streams_own_class_is_asked_as_the_board_asks_it() -> None:
     send(own, "abcdé")
     assert own.taken == [b"abc", b"d\xc3\xa9"]
     assert ujson.load(own) == [1, 2]
-    assert drain(own) == b""
+    assert read_rest(own) == b""
     own.write = lambda _data: None  # type: ignore[method-assign,assign,return-value]
     send(own, "nobody takes it")
 

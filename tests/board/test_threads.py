@@ -11,8 +11,8 @@ import pytest
 
 from board.desk import Desk
 from maixfs.board import HostClock
+from maixfs.board.boot import INTERRUPTED
 from maixfs.board.modules.threads import Threads
-from maixfs.board.runner import INTERRUPTED
 
 
 @pytest.fixture(autouse=True)

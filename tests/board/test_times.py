@@ -10,7 +10,7 @@ from board.desk import SMALL, SMALL_FLASH, Desk
 from board.models import ADDRESS, put_raw
 from kmodel.make_models import CONV, make_v3
 from maixfs.board import SteppedClock
-from maixfs.board.times import StorageClock, StorageTime
+from maixfs.board.clocks import StorageClock, StorageTime
 from maixfs.spiffs.geometry import PRESETS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "load_times.py"

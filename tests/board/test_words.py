@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from maixfs.board.console import Console
-from maixfs.board.importer import Found, Importer, ModuleFiles
-from maixfs.board.modules.usys import usys
+from maixfs.board.exceptions import firmware_words, format_exception
+from maixfs.board.importer import Importer, ModuleFiles
+from maixfs.board.modules.system import usys
 from maixfs.board.namespace import make_namespace
-from maixfs.board.printexc import format_exception
-from maixfs.board.wording import firmware_words
+from maixfs.vfs import ImportStat
 
 CASES = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8"))
 
@@ -34,7 +34,7 @@ def printed(script: bytes) -> str:
         return frame.f_builtins is namespace
 
     modules = {"sys": lambda: usys(console, [], {}, is_script)}
-    files = ModuleFiles(lambda _path: Found.NOTHING, nothing)
+    files = ModuleFiles(lambda _path: ImportStat.NONE, nothing)
     importer = namespace["__import__"] = Importer(files, [""], modules, {}, namespace)
     try:
         importer.load_main(script, "main.py")

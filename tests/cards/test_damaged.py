@@ -12,14 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maixfs.cards import PartitionWish, examine, fix_card, read_card, write_card_layout
-from maixfs.cards.catalogue import KINDS
-from maixfs.cards.fattable import Ending, FatTable
-from maixfs.cards.layout import read_layout
-from maixfs.cards.volume import VolumeReader
 from maixfs.errors import MaixfsError
 from maixfs.fat import FatCore, FatError
-from maixfs.fat.geometry import read_geometry
+from maixfs.fat.chains import Ending, FatArray, PagedChains
+from maixfs.fat.geometry import FatGeometry, decode_geometry, read_geometry
 from maixfs.fat.mkfs import format_volume
+from maixfs.fat.reader import FatReader
+from maixfs.finding import kinds
 from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors, RamSectors
 
@@ -59,7 +58,7 @@ def test_a_spoilt_card_is_a_report(
     card = spoilt(unpacked(name), changes)
     report = examine(card)
     assert report.verdict
-    assert {found.id for found in report.findings} <= set(KINDS)
+    assert {found.key for found in report.findings} <= {kind.key for kind in kinds()}
     for part in report.partitions:
         if part.mount_point:
             with FatCore(card, part.start, read_only=True) as fat:
@@ -92,8 +91,14 @@ def test_what_is_in_use_of_a_damaged_card(name: str, unpacked: Unpacked, tmp_pat
         assert examine(new) == examine(old)
 
 
-def table_of(entries: list[int], fat_type: int) -> FatTable:
-    """Return a table with these values from cluster 2 on."""
+def decoded(sector: bytes) -> FatGeometry:
+    geometry, _ = decode_geometry(sector)
+    assert geometry is not None
+    return geometry
+
+
+def chains_of(entries: list[int], fat_type: int) -> tuple[FatArray, PagedChains]:
+    """Return both readers of a FAT with these entries from cluster 2 on."""
     card = RamSectors(200000)
     format_volume(card, 0, 200000, fat_type=fat_type, layout="mkfs.fat", serial=1)
     geometry = read_geometry(card.read(0, 1))
@@ -103,9 +108,8 @@ def table_of(entries: list[int], fat_type: int) -> FatTable:
     for number, value in enumerate(entries, 2):
         raw[number * size : (number + 1) * size] = value.to_bytes(size, "little")
     card.write(at, raw)
-    layout = read_layout(card.read(0, 1), fat_type)
-    assert layout is not None
-    return FatTable(card, 0, layout)
+    geometry = decoded(card.read(0, 1))
+    return FatArray(card, 0, geometry), PagedChains(card, 0, geometry)
 
 
 def chain_of(entries: list[int], start: int, limit: int, bad: int) -> tuple[list[int], Ending]:
@@ -145,8 +149,8 @@ links = st.one_of(
 def test_chains_are_followed_as_they_are(fat_type: int, raw: list[int], start: int) -> None:
     top = 0x0FFFFFFF if fat_type == 32 else 0xFFFF
     entries = [value & top if value > 100 else value for value in raw]
-    table = table_of(entries, fat_type)
-    limit, bad = table.layout.limit, top - 8
+    table, paged = chains_of(entries, fat_type)
+    limit, bad = table.geometry.n_fatent, top - 8
     wanted, ending = chain_of(entries, start, limit, bad)
     chain = table.claim(start, 7)
     assert (chain.clusters, chain.ending) == (len(wanted), ending)
@@ -157,13 +161,31 @@ def test_chains_are_followed_as_they_are(fat_type: int, raw: list[int], start: i
     lost, _, first = table.lost()
     assert lost == len(used - owned)
     assert first == min(used - owned, default=0)
-    assert table.count_free() == table.layout.clusters - sum(value != 0 for value in entries)
+    assert table.count_free() == table.geometry.clusters - sum(value != 0 for value in entries)
     assert table.highest_used() == max(
         (at for at, value in enumerate(entries, 2) if value), default=0
     )
     second = table.claim(start, 8)
     if wanted:
         assert (second.clusters, second.ending, second.owner) == (0, Ending.SHARED, 7)
+    steps = [at + step for at, count in paged.runs(start, len(wanted)) for step in range(count)]
+    assert steps == wanted
+    assert paged.claim(start, 7) == chain
+    assert paged.claim(start, 8) == second
+
+
+@given(
+    fat_type=st.sampled_from([16, 32]),
+    raw=st.lists(links, min_size=1, max_size=36),
+    starts=st.lists(st.integers(2, 42), max_size=8),
+)
+def test_paged_chains_find_the_owners_that_the_array_finds(
+    fat_type: int, raw: list[int], starts: list[int]
+) -> None:
+    top = 0x0FFFFFFF if fat_type == 32 else 0xFFFF
+    table, paged = chains_of([value & top if value > 100 else value for value in raw], fat_type)
+    for owner, start in enumerate(starts, 1):
+        assert paged.claim(start, owner) == table.claim(start, owner)
 
 
 FIELDS = (0, 11, 13, 14, 16, 17, 19, 22, 32, 36, 44, 48)
@@ -187,8 +209,8 @@ def test_a_layout_agrees_with_what_fatfs_takes(changes: list[tuple[int, int]]) -
     except FatError:
         assert changes
         return
-    layout = read_layout(bytes(boot), geometry.fat_type)
-    assert layout is not None
+    layout = decoded(bytes(boot))
+    assert layout.fat_type == geometry.fat_type
     assert (layout.clusters, layout.data_start) == (geometry.clusters, geometry.data_start)
 
 
@@ -197,8 +219,7 @@ def test_a_layout_is_what_the_driver_has(fat_type: int) -> None:
     card = RamSectors(100000)
     sectors = {12: 4000, 16: 40000, 32: 100000}[fat_type]
     made = format_volume(card, 0, sectors, fat_type=fat_type, serial=9, label="A LABEL")
-    layout = read_layout(card.read(0, 1), fat_type)
-    assert layout is not None
+    layout = decoded(card.read(0, 1))
     assert layout.clusters == made.clusters
     assert layout.data_start == made.data_start
     assert layout.fat_start == made.fat_start
@@ -207,7 +228,7 @@ def test_a_layout_is_what_the_driver_has(fat_type: int) -> None:
     with FatCore(card, 0) as fat:
         fat.mkdir("/folder")
         fat.write_bytes("/folder/file.bin", b"x" * 5000)
-    table = FatTable(card, 0, layout)
+    table = FatArray(card, 0, layout)
     with FatCore(card, 0, read_only=True) as fat:
         assert table.count_free() == fat.free_clusters(scan=True)
 
@@ -218,7 +239,7 @@ def test_a_card_without_a_first_sector() -> None:
             raise SectorError(f"sector {sector:#x} is worn")
 
     report = examine(Dead(1000))
-    assert [found.id for found in report.findings] == ["unreadable"]
+    assert [found.key for found in report.findings] == ["unreadable"]
 
 
 names = st.sampled_from(["a", "Long name of a file.txt", "B.BIN", "ünïcode", "main.py", "x" * 60])
@@ -257,12 +278,9 @@ def test_nothing_is_wrong_with_what_the_driver_writes(
         held = {path: entry.size for path, entry in fat.walk()}
         free = fat.free_clusters(scan=True)
     report = examine(card)
-    assert {found.id for found in report.findings} <= {f"fat{fat_type}"}
+    assert {found.key for found in report.findings} <= {f"fat{fat_type}"}
     (part,) = report.partitions
     assert part.free_clusters == free
     assert (part.files or 0) + (part.folders or 0) == len(held)
-    layout = read_layout(card.read(2048, 1), fat_type)
-    assert layout is not None
-    assert {
-        found.path: found.item.size for found in VolumeReader(card, 2048, layout).walk()
-    } == held
+    layout = decoded(card.read(2048, 1))
+    assert {found.path: found.item.size for found in FatReader(card, 2048, layout).walk()} == held

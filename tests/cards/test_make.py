@@ -13,11 +13,11 @@ from maixfs.cards import (
     new_card,
     write_card_layout,
 )
-from maixfs.cards.outfile import new_image
+from maixfs.cards.newimage import new_image
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import FatCore
-from maixfs.sd.mbr import read_mbr
 from maixfs.sd.media import FileSectors, RamSectors
+from maixfs.sd.partitions import read_partitions
 
 from .conftest import fsck, needs_fsck
 
@@ -49,7 +49,7 @@ def test_a_board_mounts_what_is_made(case: str, align: str, layout: str, tmp_pat
     assert getattr(path.stat(), "st_blocks", 0) * 512 < 80 * MIB
     with FileSectors.open(path) as card:
         report = examine(card)
-    assert not [found for found in report.findings if not found.id.startswith("fat1")]
+    assert not [found for found in report.findings if not found.key.startswith("fat1")]
     assert [part.kind for part in report.partitions] == [f"FAT{kind}" for kind in types]
     assert [part.label for part in report.partitions] == [wish.label for wish in wishes]
     assert all(part.mount_point for part in report.partitions)
@@ -66,7 +66,7 @@ def test_with_a_serial_it_is_the_same_each_time(tmp_path: Path) -> None:
     assert first != other
     with FileSectors.open(cards[0]) as card:
         serials = [part.serial for part in examine(card).partitions]
-        assert read_mbr(card).disk_id == 7
+        assert read_partitions(card).disk_id == 7
     assert len(set(serials)) == 2
 
 
@@ -81,7 +81,7 @@ def test_a_superfloppy_on_request(tmp_path: Path) -> None:
     made = new_card(path, 40 * MIB, superfloppy=True)
     assert [part.number for part in made.partitions] == [0]
     with FileSectors.open(path) as card:
-        assert [found.id for found in examine(card).findings] == ["superfloppy"]
+        assert [found.key for found in examine(card).findings] == ["superfloppy"]
         with FatCore(card, 0, read_only=True) as fat:
             assert list(fat.scandir()) == []
     with pytest.raises(UsageError, match="one volume"):

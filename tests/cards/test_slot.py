@@ -21,8 +21,8 @@ def test_a_card_that_does_not_start_up(faults: Faults, card_copy: CardCopy) -> N
     slot = SdSlot()
     slot.insert(SdCard(card_copy("part1_0c"), faults=faults))
     report = examine_slot(slot.init)
-    assert [found.id for found in report.findings] == ["no-spi-mode"]
-    assert "another card" in report.findings[0].mend
+    assert [found.key for found in report.findings] == ["no-spi-mode"]
+    assert report.findings[0].fix
     assert (report.mountable, report.sectors) == (False, 0)
 
 
@@ -44,4 +44,4 @@ def test_a_card_that_is_pulled_out(card_copy: CardCopy) -> None:
     device = slot.init()
     slot.remove()
     report = examine(device)
-    assert [found.id for found in report.findings] == ["unreadable"]
+    assert [found.key for found in report.findings] == ["unreadable"]

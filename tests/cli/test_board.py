@@ -210,7 +210,7 @@ def test_damaged_firmware_does_not_start(run: Run, place: Path) -> None:
         flash.write(wrap(bytes(100))[:-1] + b"x")
     result = run("run", code=1)
     assert "the board does not start: the firmware at 0x0 is damaged" in result.stderr
-    assert "--ignore-firmware" in result.stderr
+    assert "ignore_firmware" in result.stderr
     assert run("run", "--ignore-firmware").stdout == "hello\n"
 
 

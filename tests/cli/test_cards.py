@@ -301,7 +301,7 @@ def test_a_board_whose_card_is_gone(card: Path, board: Path, run: Run) -> None:
 
 
 def test_partitions_that_are_not_there(card: Path, board: Path, run: Run) -> None:
-    assert "no partition 7, but 1 to 4" in run("ls", "card.img@7", code=1).stderr
+    assert "no partition 7" in run("ls", "card.img@7", code=1).stderr
     assert "nothing for a board to mount" in run("ls", "board:/sd3", code=1).stderr
 
 
@@ -328,7 +328,7 @@ def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
 
 def test_json_of_a_failure(card: Path, run: Run) -> None:
     document = json.loads(run("ls", "card.img@3", "--json", code=1).stdout)
-    assert "partition 3 holds no FAT volume" in document["error"]["message"]
+    assert "no partition 3" in document["error"]["message"]
 
 
 def test_a_card_without_a_table_is_told_of(place: Path, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""``doctor``: verdict, findings and mends, on images, boards and cards; no file is lost."""
+"""``doctor``: verdict, findings and fixes, on images, boards and cards; no file is lost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from doctor.doctor_cases import CASES
-from maixfs.cli.flash.mending import MENDS
 from maixfs.cli.verbs import doctor as verb
+from maixfs.doctor import FIXES
 from maixfs.firmware import FreqConf
 from maixfs.image.opening import open_target
 from maixfs.spiffs import PRESETS
@@ -37,13 +37,13 @@ def flash_of(files: dict[str, bytes], place: Path) -> Path:
     return image
 
 
-def test_a_hanging_board_is_mended_in_one_line(run: Run, place: Path) -> None:
+def test_hanging_board_is_fixed_in_one_line(run: Run, place: Path) -> None:
     (place / "sick.bin").write_bytes(CASES["gc-heap"].build())
     before = contents(place / "sick.bin")
     text = run("doctor", "sick.bin", code=1).stdout
     assert text.startswith("This board hangs when it starts.\n")
-    assert "mend: maixfs doctor sick.bin --mend freq -o NEW" in text
-    said = run("doctor", "sick.bin", "--mend", "freq", "-o", "new.bin").stdout
+    assert "fix: maixfs doctor sick.bin --fix freq -o NEW" in text
+    said = run("doctor", "sick.bin", "--fix", "freq", "-o", "new.bin").stdout
     assert said.startswith("/flash/freq.conf: gc_heap_size 5242880 is 524288 now\nwrote new.bin")
     after = contents(place / "new.bin")
     assert after.pop("/flash/freq.conf") == FreqConf().pack()
@@ -53,7 +53,7 @@ def test_a_hanging_board_is_mended_in_one_line(run: Run, place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mend", "files", "gone", "come"),
+    ("fix", "files", "gone", "come"),
     [
         ("boot", {"/boot.py": b"def (", "/boot.py.off": b""}, "/boot.py", "/boot.py.off.off"),
         ("main", {"/main.py": b"x"}, "/main.py", "/main.py.off"),
@@ -64,13 +64,13 @@ def test_a_hanging_board_is_mended_in_one_line(run: Run, place: Path) -> None:
         ("names", {"\\flash\\b.txt": b"x"}, None, "/b.txt"),
     ],
 )
-def test_each_mend_changes_what_it_names_alone(
-    mend: str, files: dict[str, bytes], gone: str | None, come: str | None, run: Run, place: Path
+def test_each_fix_changes_only_what_it_names(
+    fix: str, files: dict[str, bytes], gone: str | None, come: str | None, run: Run, place: Path
 ) -> None:
     kept = {"/a.bin": bytes(9000), **files}
     image = flash_of(kept, place)
     old = image.read_bytes()
-    assert run("doctor", "sick.bin", "--mend", mend, "-o", "new.bin").stdout.count("\n") == 2
+    assert run("doctor", "sick.bin", "--fix", fix, "-o", "new.bin").stdout.count("\n") == 2
     after = contents(place / "new.bin")
     assert image.read_bytes() == old
     assert after["/a.bin"] == bytes(9000)
@@ -79,34 +79,34 @@ def test_each_mend_changes_what_it_names_alone(
     assert len(after) == len(kept) - (come is None)
 
 
-def test_what_needs_no_mend_is_left_alone(run: Run, place: Path) -> None:
+def test_what_needs_no_fix_is_left_alone(run: Run, place: Path) -> None:
     flash_of({"/freq.conf": FreqConf().pack()}, place)
-    assert "nothing to mend" in run("doctor", "sick.bin", "--mend", "freq", "-o", "n.bin").stdout
+    assert "nothing to fix" in run("doctor", "sick.bin", "--fix", "freq", "-o", "n.bin").stdout
     assert not (place / "n.bin").exists()
     before = (place / "sick.bin").read_bytes()
-    run("doctor", "sick.bin", "--mend", "boot", "--mend", "ide", "--in-place")
+    run("doctor", "sick.bin", "--fix", "boot", "--fix", "ide", "--in-place")
     assert (place / "sick.bin").read_bytes() == before
 
 
-def test_a_board_is_mended_in_place(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_board_is_fixed_in_place(run: Run, place: Path, read_json: ReadJson) -> None:
     (place / "boot.py").write_bytes(b"print(")
     run("cp", "boot.py", "board:/flash/boot.py")
     assert read_json("doctor", "board", code=1)["findings"][0]["key"] == "syntax"
-    document = read_json("doctor", "board", "--mend", "boot", "--in-place")
-    assert document["mended"] == ["/flash/boot.py is called /flash/boot.py.off now"]
+    document = read_json("doctor", "board", "--fix", "boot", "--in-place")
+    assert document["fixed"] == ["/flash/boot.py is called /flash/boot.py.off now"]
     assert document["written"]["sha256"]
     assert contents(place / "board") == {**FILES, "/flash/boot.py.off": b"print("}
-    assert run("doctor", "board").stdout.startswith("Nothing is wrong with it.\n")
+    assert run("doctor", "board").stdout.startswith("Nothing is wrong.\n")
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["dump.bin", "--mend", "freq"], "needs the place of the mended image"),
-        (["dump.bin", "--mend", "freq", "-o", "x", "--in-place"], "needs the place"),
-        (["dump.bin", "--mend", "teeth", "-o", "x"], "teeth"),
-        (["dump.bin", "-o", "x"], "go with --mend"),
-        (["board", "--mend", "freq", "-o", "x"], "mended in place"),
+        (["dump.bin", "--fix", "freq"], "needs the place of the fixed image"),
+        (["dump.bin", "--fix", "freq", "-o", "x", "--in-place"], "needs the place"),
+        (["dump.bin", "--fix", "teeth", "-o", "x"], "teeth"),
+        (["dump.bin", "-o", "x"], "go with --fix"),
+        (["board", "--fix", "freq", "-o", "x"], "fixed in place"),
         (["dump.bin:/main.py"], "whole target"),
     ],
 )
@@ -117,25 +117,25 @@ def test_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> No
 
 def test_a_place_that_is_taken_is_left_alone(run: Run, place: Path) -> None:
     before = (place / "esp.img").read_bytes()
-    result = run("doctor", "dump.bin", "--mend", "names", "-o", "esp.img", code=1)
+    result = run("doctor", "dump.bin", "--fix", "names", "-o", "esp.img", code=1)
     assert "is there already" in result.stderr
     assert (place / "esp.img").read_bytes() == before
 
 
-def test_a_failed_mend_leaves_no_file(run: Run, place: Path) -> None:
+def test_failed_fix_leaves_no_file(run: Run, place: Path) -> None:
     (place / "blank.bin").write_bytes(b"\xff" * 0x100000)
-    run("doctor", "blank.bin", "--mend", "freq", "-o", "new.bin", code=1)
+    run("doctor", "blank.bin", "--fix", "freq", "-o", "new.bin", code=1)
     assert not (place / "new.bin").exists()
 
 
-def test_the_options_name_every_mend() -> None:
-    assert set(verb.MENDS) == MENDS.keys()
+def test_the_option_names_every_fix() -> None:
+    assert set(verb.FIXES) == FIXES.keys()
 
 
 def test_looking_writes_nothing(run: Run, place: Path) -> None:
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     for target in ("board", "dump.bin", "esp.img"):
-        run("doctor", target, code=int(target == "dump.bin"))
+        run("doctor", target)
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
@@ -148,12 +148,12 @@ def test_looking_writes_nothing(run: Run, place: Path) -> None:
         ("maixpy-heavy-k210nw", "stale-pages"),
     ],
 )
-def test_damage_inside_is_told(case: str, key: str, read_json: ReadJson, place: Path) -> None:
+def test_damage_inside_is_found(case: str, key: str, read_json: ReadJson, place: Path) -> None:
     image = gzip.decompress((SPIFFS / case / "image.bin.gz").read_bytes())
     (place / "area.bin").write_bytes(image)
     code = int(key != "stale-pages")
-    found = {one["key"]: one for one in read_json("doctor", "area.bin", code=code)["findings"]}
-    assert found[key]["why"] and found[key]["is_problem"] is bool(code)
+    found = {each["key"]: each for each in read_json("doctor", "area.bin", code=code)["findings"]}
+    assert found[key]["why"] and (found[key]["severity"] != "note") is bool(code)
 
 
 def test_the_card_goes_first(run: Run, place: Path, read_json: ReadJson) -> None:
@@ -176,7 +176,7 @@ def test_a_card_alone_is_looked_at_too(run: Run, place: Path) -> None:
     image = bytearray((place / "card.img").read_bytes())
     image[0x1BE:0x1FE] = bytes(64)
     (place / "card.img").write_bytes(image)
-    assert "mend:" in run("doctor", "card.img", code=1).stdout
+    assert "fix:" in run("doctor", "card.img", code=1).stdout
 
 
 def test_every_test_in_the_table_of_complaints_is_there() -> None:
@@ -188,3 +188,16 @@ def test_every_test_in_the_table_of_complaints_is_there() -> None:
     assert len(named) > 30
     for name in named:
         assert f"def {name.partition('[')[0]}(" in sources, name
+
+
+@pytest.mark.parametrize("target", ["dump.bin", "esp.img", "board"])
+def test_info_and_doctor_have_the_same_findings(
+    target: str, place: Path, read_json: ReadJson
+) -> None:
+    if target == "dump.bin":
+        (place / target).write_bytes(CASES["bad-hash"].build())
+    code = int(target == "dump.bin")
+    brief, full = read_json("info", target, code=code), read_json("doctor", target, code=code)
+    assert brief["healthy"] is full["healthy"] is (not code)
+    assert [each for each in full["findings"] if each in brief["findings"]] == brief["findings"]
+    assert full["not_checked"] == [] != brief["not_checked"]

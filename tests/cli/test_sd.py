@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import click
 import pytest
 
 from golden.extents import unpack_card
+from maixfs.cards.check import PartitionReport
 from maixfs.cards.fix import Fixed
-from maixfs.cards.report import Finding, PartitionReport
 from maixfs.cards.transfer import Transfer
 from maixfs.cli.group import maixfs
 from maixfs.cli.sd.catalogue import SD_VERBS
@@ -21,6 +22,7 @@ from maixfs.cli.sd.new import ALIGNMENTS, LAYOUTS
 from maixfs.cli.verb import Verb
 from maixfs.cli.verbgroup import VerbGroup
 from maixfs.fat import FatCore
+from maixfs.finding import Finding
 from maixfs.image.boardlock import CardLock
 from maixfs.sd import mbr
 from maixfs.sd.media import FileSectors
@@ -232,7 +234,7 @@ def test_doctor_says_what_to_do(here: Path, run: Run) -> None:
     assert text.startswith("A board would not mount this card: it has a GPT")
     assert "error: it has a GPT" in text
     assert "why: FatFs knows" in text
-    assert "mend: maixfs sd fix gpt.img -o NEW" in text
+    assert "fix: maixfs sd fix gpt.img -o NEW" in text
     assert "not mounted" in run("sd", "info", "gpt.img", code=1).stdout
 
 
@@ -243,9 +245,9 @@ def test_doctor_as_json(here: Path, sd_json: ReadJson) -> None:
         "card", "verdict", "mountable", "healthy", "sectors", "table", "partitions", "findings",
     }  # fmt: skip
     assert set(document) == keys
-    assert set(document["findings"][0]) == set(Finding._fields)
+    assert set(document["findings"][0]) == {field.name for field in fields(Finding)}
     assert set(document["partitions"][0]) == set(PartitionReport._fields)
-    assert document["findings"][0]["id"] == "cross-link"
+    assert document["findings"][0]["key"] == "cross-link"
     assert set(sd_json("info", "x_cross.img", code=1)) == keys
 
 

@@ -11,9 +11,10 @@ from maixfs.errors import UsageError
 from maixfs.fat.errors import FatError, FResult
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.mkfs import format_volume
-from maixfs.fat.probe import DirtyMarks, FsInfoState, find_volume, probe_volume
+from maixfs.fat.probe import fat_volumes, find_volume, mount_points, probe_volume
 from maixfs.sd import RamSectors, SectorError
-from maixfs.sd.mbr import Partition, make_mbr, read_mbr
+from maixfs.sd.mbr import Partition, make_mbr
+from maixfs.sd.partitions import read_partitions
 
 REFUSED = {
     # Card, slot: kind.
@@ -35,8 +36,8 @@ WHOLE = {
 @pytest.mark.parametrize("name", FOLDERS)
 def test_probe_volume_identifies_every_partition_of_the_corpus(name):
     card = load_card(name)
-    for slot in read_mbr(card).used:
-        found = probe_volume(card, slot.start, slot.sectors)
+    for slot in read_partitions(card).used:
+        found = probe_volume(card, slot.start)
         assert found.start == slot.start
         if (name, slot.slot) in REFUSED:
             assert found.kind == REFUSED[name, slot.slot]
@@ -46,9 +47,6 @@ def test_probe_volume_identifies_every_partition_of_the_corpus(name):
             assert found.why_not is None
             assert found.fat == read_geometry(card.read(slot.start, 1))
             assert found.kind == f"FAT{found.fat.fat_type}"
-            assert found.past_partition == 0
-            assert bool(found.past_card) == (name == "part_past_end")
-            assert bool(found.dirty) == (name == "dirty")
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -95,6 +93,20 @@ def test_find_volume_equals_fatfs_on_the_corpus(name):
             assert find_volume(card, part) == good[part]
 
 
+def test_mount_points_are_by_slot_but_for_the_first():
+    assert mount_points(load_card("part4")) == {1: "/sd", 2: "/sd2", 3: "/sd3", 4: "/sd4"}
+    assert mount_points(load_card("foreign_first")) == {2: "/sd"}
+    assert mount_points(load_card("superfloppy")) == {}
+    assert mount_points(load_card("gpt")) == {}
+
+
+def test_fat_volumes_are_found_whatever_leads_to_them():
+    for name, numbers in (("gpt", [1]), ("extended", [1, 5]), ("superfloppy", [0]), ("ntfs", [])):
+        card = load_card(name)
+        found = fat_volumes(read_partitions(card), card)
+        assert [part.number for part in found] == numbers
+
+
 def test_find_volume_takes_the_first_good_slot():
     assert find_volume(load_card("foreign_first")) == 18432
     assert find_volume(load_card("empty_first")) == 2048
@@ -121,12 +133,8 @@ class Bad(RamSectors):
     """A card with sectors that cannot be read."""
 
     bad: frozenset[int] = frozenset()
-    head = False
-    """Reads of many sectors work all the same, as those of the first look at a volume."""
 
     def peek(self, sector, count):
-        if self.head and count > 1:
-            return super().peek(sector, count)
         if self.bad.intersection(range(sector, sector + count)):
             raise SectorError(f"sector {sector} cannot be read")
         return super().peek(sector, count)
@@ -248,66 +256,6 @@ def change(card: RamSectors, sector: int, at: int, value: bytes) -> None:
     card.write(sector, content)
 
 
-@pytest.mark.parametrize("fat_type", [12, 16, 32])
-def test_probe_volume_of_a_new_volume_is_clean(fat_type):
-    card = volume(fat_type)
-    found = probe_volume(card)
-    assert found.kind == f"FAT{fat_type}"
-    assert not found.dirty
-    assert (found.fsinfo is None) == (fat_type != 32)
-
-
-@pytest.mark.parametrize(
-    ("fat_type", "sector", "at", "value", "marks"),
-    [
-        (32, 0, 65, b"\1", DirtyMarks(boot=True)),
-        (16, 0, 37, b"\1", DirtyMarks(boot=True)),
-        (16, 1, 3, b"\x7f", DirtyMarks(fat=True)),
-        (16, 1, 3, b"\xbf", DirtyMarks(errors=True)),
-        (32, 32, 7, b"\xf7", DirtyMarks(fat=True)),
-        (32, 32, 7, b"\xf3", DirtyMarks(fat=True, errors=True)),
-    ],
-)
-def test_probe_volume_reports_marks_of_an_unclean_unmount(fat_type, sector, at, value, marks):
-    card = volume(fat_type)
-    change(card, sector, at, value)
-    found = probe_volume(card)
-    assert found.dirty == marks
-    assert found.why_not is None
-
-
-def test_probe_volume_reads_fsinfo_as_fatfs():
-    card = volume(32)
-    clusters = read_geometry(card.read(0, 1)).clusters
-    assert probe_volume(card).fsinfo == FsInfoState(True, clusters - 1, 2, None)
-    change(card, 1, 488, (clusters + 1).to_bytes(4, "little") + b"\xff\xff\xff\xff")
-    assert probe_volume(card).fsinfo == FsInfoState(True, None, None, None)
-    change(card, 1, 0, b"X")
-    state = probe_volume(card).fsinfo
-    assert state is not None
-    assert state[:3] == (False, None, None)
-    assert state.why_not
-    change(card, 0, 48, b"\2")
-    other = probe_volume(card).fsinfo
-    assert other is not None
-    assert other[:3] == (False, None, None)
-    assert other.why_not != state.why_not
-
-
-@pytest.mark.parametrize("fat_type", [16, 32])
-def test_probe_volume_goes_on_where_fat_and_fsinfo_are_unreadable(fat_type):
-    whole = volume(fat_type)
-    card = Bad(whole.sectors, whole.read(0, 64))
-    geometry = read_geometry(card.read(0, 1))
-    change(card, 0, 65 if fat_type == 32 else 37, b"\1")
-    card.bad = frozenset({1, geometry.fat_start})
-    card.head = True
-    found = probe_volume(card)
-    assert found.fat is not None
-    assert found.dirty == DirtyMarks(boot=True)
-    assert found.fsinfo is None or not found.fsinfo.used
-
-
 def test_probe_volume_names_the_type_in_the_texts_of_a_damaged_boot_sector():
     for fat_type, layout, kind in (
         (12, "mkfs.fat", "FAT12"),
@@ -319,31 +267,12 @@ def test_probe_volume_names_the_type_in_the_texts_of_a_damaged_boot_sector():
         assert probe_volume(card).kind == kind
 
 
-def test_probe_volume_reads_the_backup_of_a_damaged_boot_sector():
-    card = volume(32, layout="mkfs.fat")
-    change(card, 0, 13, b"\3")
-    found = probe_volume(card)
-    assert found.backup == read_geometry(card.read(6, 1))
-    card.write(0, bytes(512))
-    assert probe_volume(card).backup == found.backup
-    card.write(6, bytes(512))
-    assert probe_volume(card).backup is None
-
-
 def test_probe_volume_names_the_type_of_a_volume_without_its_text():
     card = volume(16)
     change(card, 0, 54, b"\0\0\0")
     found = probe_volume(card)
     assert (found.kind, found.fat) == ("FAT16", None)
     assert found.why_not
-
-
-def test_probe_volume_counts_sectors_past_partition_and_card():
-    card = volume(16)
-    assert probe_volume(card, 0, 80 << 11).past_partition == 0
-    assert probe_volume(card, 0, 1000).past_partition == (80 << 11) - 1000
-    short = RamSectors(3000, card.read(0, 3000))
-    assert probe_volume(short).past_card == (80 << 11) - 3000
 
 
 def test_probe_volume_outside_the_card_is_unreadable():
@@ -363,7 +292,7 @@ def test_probe_and_find_volume_raise_no_other_error_for_any_content(changes, fat
     for at, value in changes:
         content[at : at + len(value)] = value[: 1024 - at]
     card.write(0, content)
-    found = probe_volume(card, 0, 100)
+    found = probe_volume(card, 0)
     assert (found.fat is None) == (found.why_not is not None)
     for part in range(5):
         try:

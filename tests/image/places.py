@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maixfs.board.folder import create_folder
+from maixfs.doctor import examine_target
+from maixfs.finding import Finding, Severity
 from maixfs.firmware import wrap
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.spiffs import PRESETS, Geometry
@@ -92,3 +94,17 @@ def litter(folder: Path) -> list[str]:
     return [
         name for _, _, names in os.walk(folder) for name in names if name.startswith(".maixfs")
     ]
+
+
+USUAL = frozenset({"folders", "foreign", "no-main"})
+"""Notes about images of these tests, which are not MaixPy's in every respect."""
+
+
+def findings_of(host: Path) -> list[Finding]:
+    """Return what an examination finds, but for the usual notes."""
+    return [each for each in examine_target(host).findings if each.key not in USUAL]
+
+
+def has_errors(host: Path) -> bool:
+    """Return True if an examination finds errors; warnings about room do not count."""
+    return any(each.severity is Severity.ERROR for each in findings_of(host))

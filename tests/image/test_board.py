@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from image.places import FILES, SMALL, Place, snapshot
+from image.places import FILES, SMALL, Place, findings_of, snapshot
 from maixfs.board import Board, BoardBusyError, BoardConfigError, BoardError
 from maixfs.errors import UsageError
 from maixfs.host.locks import holder_of
@@ -161,7 +161,7 @@ def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place)
         assert target.spiffs.blank
     assert (board.host / "flash.bin").read_bytes() == b"\xff" * 0x100000
     with open_target(board.host) as target:
-        (finding,) = target.report().findings
+        (finding,) = findings_of(target.host)
         assert (finding.key, finding.is_problem) == ("blank", False)
     with open_target(board.host, writable=True) as target:
         target.write("/flash/main.py", b"first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from image.cards import FILES, complaints, make_card, tree_of
 from image.places import litter
 from maixfs.errors import UsageError
+from maixfs.fat.check import HAZARDS
 from maixfs.image.content import Content
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError
+from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.opening import open_target
+from maixfs.image.target import Target
 
 from .test_card_reading import golden
 
@@ -278,3 +281,46 @@ def test_a_card_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps:
             assert {path: target.read(path) for path in model} == model
             target.commit()
             assert {path: data for path, data in tree_of(card).items() if path in model} == model
+
+
+EDITS: dict[str, Callable[[Target], object]] = {
+    "write": lambda target: target.write("/NEW.TXT", b"new"),
+    "remove": lambda target: target.remove("/A.BIN"),
+    "rename": lambda target: target.rename("/A.BIN", "/Z.BIN"),
+    "mkdir": lambda target: target.mkdir("/NEW"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("name", ["x_cross", "x_loop", "x_badstart", "x_free_in_chain"])
+def test_edit_of_a_volume_with_shared_clusters_is_refused(
+    name: str, edit: str, tmp_path: Path
+) -> None:
+    card = golden(name, tmp_path)
+    before = card.read_bytes()
+    with open_target(card, writable=True) as target:
+        with pytest.raises(UnsoundError) as caught:
+            EDITS[edit](target)
+        assert {found.key for found in caught.value.findings} <= HAZARDS
+        assert caught.value.hint
+    assert card.read_bytes() == before
+
+
+def test_forced_edit_of_a_damaged_volume_is_done(tmp_path: Path) -> None:
+    card = golden("x_cross", tmp_path)
+    with open_target(card, writable=True, force=True) as target:
+        target.write("/NEW.TXT", b"new")
+    with open_target(card, writable=True) as target:
+        target.remove_all([target.stat("/A.BIN")], force=True)
+    with open_target(card) as target:
+        assert target.read("/NEW.TXT") == b"new"
+        assert not target.exists("/A.BIN")
+
+
+@pytest.mark.parametrize("name", ["x_lost", "x_lfn", "dirty", "fsinfo_wrong"])
+def test_edit_of_a_volume_with_harmless_findings_is_done(name: str, tmp_path: Path) -> None:
+    card = golden(name, tmp_path)
+    with open_target(card, writable=True) as target:
+        target.write("/NEW.TXT", b"new")
+    with open_target(card) as target:
+        assert target.read("/NEW.TXT") == b"new"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image.cards import FILES, make_card, tree_of
-from maixfs.cards.errors import CardError
+from maixfs.cards.newimage import CardError
 from maixfs.host.drives import DriveFacts
 from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from golden.corpus import SpiffsCase, case_folders
-from image.places import SMALL, make_bare
+from image.places import SMALL, findings_of, has_errors, make_bare
 from maixfs.image.errors import NoFileSystemError, TargetError, UnreadableError
 from maixfs.image.opening import open_target
 from maixfs.nor import Buffer, IdealDriver
@@ -108,7 +108,7 @@ def test_a_page_wrongly_called_free_keeps_writers_away(tmp_path: Path) -> None:
     assert host.read_bytes() == before
     with open_target(host) as target:
         assert target.read("/main.py").startswith(b"print")
-        assert [f.key for f in target.report().findings if f.is_problem] == ["not-booked"]
+        assert [f.key for f in findings_of(host) if f.is_problem] == ["not-booked"]
 
 
 def attempt(host: Path, change: object) -> None:
@@ -127,9 +127,9 @@ def test_a_file_whose_pages_are_gone_can_be_replaced_or_says_so(tmp_path: Path) 
         assert str(int(Code.DELETED)) in entry.fault
         with pytest.raises(UnreadableError, match="marked deleted"):
             target.read("/lib/a.py")
-        (finding,) = target.report().findings
+        (finding,) = findings_of(host)
         assert (finding.key, finding.is_problem) == ("unreadable", True)
-        assert not target.report().healthy
+        assert has_errors(host)
 
 
 def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> None:
@@ -141,14 +141,14 @@ def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> Non
             image[start + 5 : start + 4096] = b"\x11" * 4091
     host.write_bytes(image)
     with open_target(host) as target:
-        assert [f.key for f in target.report().findings] == ["stale-pages"]
-        assert target.report().healthy
+        assert [f.key for f in findings_of(host)] == ["stale-pages"]
+        assert not has_errors(host)
     with open_target(host, writable=True) as target:
         target.write("/new", b"\xee" * 50_000)
         assert target.read("/new") == b"\xee" * 50_000
     with open_target(host) as target:
         assert target.read("/new") == b"\xee" * 50_000
-        assert target.report().findings == ()
+        assert findings_of(host) == []
 
 
 def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
@@ -156,14 +156,14 @@ def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
     poke(host, 3 * SMALL.block_size, b"\xff" * SMALL.block_size)
     before = host.read_bytes()
     with open_target(host) as target:
-        (finding,) = target.report().findings
-        assert (finding.key, finding.address) == ("aborted-erase", 3 * SMALL.block_size)
+        (finding,) = findings_of(host)
+        assert (finding.key, finding.where) == ("aborted-erase", 3 * SMALL.block_size)
         assert target.exists("/main.py")
     assert host.read_bytes() == before
     with open_target(host, writable=True) as target:
         target.write("/x", b"x")
     with open_target(host) as target:
-        assert target.report().findings == ()
+        assert findings_of(host) == []
 
 
 def twins(tmp_path: Path) -> Path:
@@ -176,14 +176,15 @@ def twins(tmp_path: Path) -> Path:
 
 
 def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
-    with open_target(twins(tmp_path)) as target:
+    host = twins(tmp_path)
+    with open_target(host) as target:
         first, second = target.list()
         assert (first.path, second.path) == ("/one.py", rf"/one.py\p{second.page}")
         assert [target.read(first.path), target.read(second.path)] == [b"first", b"second"]
         assert target.read("/one.py") == b"first"
-        findings = target.report().findings
+        findings = findings_of(host)
         assert [finding.key for finding in findings] == ["two-headers"]
-        assert f"at pages {first.page} and {second.page}" in findings[0].message
+        assert findings[0].data["pages"] == [first.page, second.page]
 
 
 def test_the_second_header_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
         target.remove("/one.py")
         assert target.read("/one.py") == b"second"
     with open_target(host) as target:
-        assert target.report().findings == ()
+        assert findings_of(host) == []
 
 
 def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) 
         assert target.write("/lib/a.py", good).changed
     with open_target(host) as target:
         assert target.read("/lib/a.py") == good
-        assert target.report().healthy
+        assert not has_errors(host)
 
 
 def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from image.places import FILES, MAIXPY, SMALL, Place, flash_of, make_bare, make_image
+from image.places import (
+    FILES,
+    MAIXPY,
+    SMALL,
+    Place,
+    findings_of,
+    flash_of,
+    make_bare,
+    make_image,
+)
+from maixfs.finding import Command
 from maixfs.image.entries import Kind
 from maixfs.image.opening import open_target
 from maixfs.image.outside import Firmware, read_firmware
@@ -31,8 +41,7 @@ def test_every_value_is_plain_and_json_has_it(place: Place) -> None:
     assert values["target"] == str(place.host)
     assert values["geometry"]["base"] == place.geometry.base
     assert values["room"]["files"] == len(FILES)
-    assert values["findings"] == []
-    assert values["healthy"] is True
+    assert findings_of(place.host) == []
     assert (values["confidence"] is None) is (report.kind is Kind.BOARD)
     assert f"-b {place.geometry.block_size}" in values["mkspiffs"]
     assert f"--page-size {place.geometry.page_size}" in values["spiffsgen"]
@@ -59,26 +68,6 @@ def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
     host.write_bytes(image)
     with open_target(host) as target:
         assert target.report().block_erases is None
-
-
-def test_a_crammed_area_is_noted(tmp_path: Path) -> None:
-    room = (SMALL.blocks - 1) * SMALL.usable_pages
-    files = {b"/big": bytes((room - 4) * SMALL.data_size)}
-    host = tmp_path / "image"
-    host.write_bytes(pack(files, replace(SMALL, base=0), spare_blocks=0))
-    with open_target(host) as target:
-        (finding,) = target.report().findings
-        assert (finding.key, finding.is_problem) == ("no-spare-blocks", False)
-        assert target.report().healthy
-
-
-def test_names_that_a_board_cannot_open_are_noted(tmp_path: Path) -> None:
-    files = {b"a.py": b"", b"b.py": b"", b"/c.py": b""}
-    with open_target(make_bare(tmp_path, SMALL, files).host) as target:
-        (finding,) = target.report().findings
-        assert finding.key == "no-slash"
-        assert "/a.py: stored without a slash in front" in finding.message
-        assert "nor 1 others" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -118,13 +107,13 @@ def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
     host.write_bytes(image)
     with open_target(host) as target:
         assert target.spiffs.geometry == SMALL
-        (finding,) = target.report().findings
-        assert (finding.key, finding.is_problem) == ("other-area", False)
-        assert finding.address == second.base
-        assert finding.hint == "--base 0xc0000 takes that one"
+        by_key = {each.key: each for each in findings_of(target.host)}
+        finding = by_key["other-area"]
+        assert not finding.is_problem
+        assert finding.where == second.base
+        assert finding.fix == (Command("info", ("{image}", "--base", "0xc0000")),)
     with open_target(host, base=second.base) as target:
         assert target.spiffs.geometry == second
-        assert target.report().findings == ()
 
 
 def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:

@@ -12,9 +12,8 @@ from zlib import crc32
 
 import pytest
 
-from maixfs.cards.errors import CardError
 from maixfs.cards.extents import data_extents
-from maixfs.cards.outfile import new_image
+from maixfs.cards.newimage import CardError, new_image
 from maixfs.cards.transfer import read_card, write_card
 from maixfs.errors import FullError
 from maixfs.sd.errors import SectorError

@@ -9,12 +9,10 @@ from maixfs.lazy import TYPE_CHECKING, lazy_names
 
 if TYPE_CHECKING:
     from maixfs.board.board import Board
-    from maixfs.board.boot import Started
-    from maixfs.board.cardfile import eject_card, insert_card
-    from maixfs.board.clock import Clock, HostClock, SteppedClock
-    from maixfs.board.runner import RunResult
-    from maixfs.board.signals import BoardCrashError, BoardOffError
-    from maixfs.board.times import ModelLoad, StorageTime
+    from maixfs.board.boot import RunResult, Started
+    from maixfs.board.cardslot import eject_card, insert_card
+    from maixfs.board.clocks import Clock, HostClock, ModelLoad, SteppedClock, StorageTime
+    from maixfs.board.power import BoardCrashError, BoardOffError
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.boarderrors import BoardBusyError, BoardConfigError, BoardError
 
@@ -41,13 +39,11 @@ __getattr__ = lazy_names(
     __name__,
     {
         "board": ("Board",),
-        "boot": ("Started",),
-        "cardfile": ("eject_card", "insert_card"),
+        "boot": ("RunResult", "Started"),
+        "cardslot": ("eject_card", "insert_card"),
         "maixfs.image.boardconfig": ("BoardConfig",),
         "maixfs.image.boarderrors": ("BoardBusyError", "BoardConfigError", "BoardError"),
-        "clock": ("Clock", "HostClock", "SteppedClock"),
-        "runner": ("RunResult",),
-        "signals": ("BoardCrashError", "BoardOffError"),
-        "times": ("ModelLoad", "StorageTime"),
+        "clocks": ("Clock", "HostClock", "ModelLoad", "SteppedClock", "StorageTime"),
+        "power": ("BoardCrashError", "BoardOffError"),
     },
 )

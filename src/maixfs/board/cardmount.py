@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maixfs.board.cardport import CardPort
-from maixfs.board.cardslot import CardSlot
-from maixfs.board.mounts import SD
-from maixfs.board.report import Reporter
-from maixfs.board.signals import Power
-from maixfs.board.volume import CardVolume
+from maixfs.board.cardslot import CardPort, CardSlot
+from maixfs.board.console import Reporter
+from maixfs.board.power import Power
+from maixfs.board.volume import SD, CardVolume
 from maixfs.fat import FatCore, FatError
 from maixfs.fat.probe import find_volume
 from maixfs.host.interrupts import held
@@ -18,10 +16,10 @@ from maixfs.sd.slot import SlotDevice
 from maixfs.vfs import Vfs, VfsError, VfsFat
 
 PARTITIONS = range(1, 5)
-"""The slots of a partition table; a card without one is not looked at."""
+"""Slots of a partition table; the firmware does not mount a card without one."""
 
 MOUNT_TRIES = 4
-"""How often the firmware goes through the partitions until it gives up."""
+"""Passes over the partitions before the firmware gives up."""
 
 FORGETS_QUIRK = (
     "mounting the card on {0} took {1} out of the mount table: the firmware forgets each mount"
@@ -35,9 +33,10 @@ MOUNTS_ALL_QUIRK = (
 
 
 class Mounting(NamedTuple):
-    """What the card is mounted with: the slot and the driver in RAM, the table, the class.
+    """The parts that mounting takes: slot, driver state, mount table, power, report, class.
 
-    ``fat`` makes the volumes. Without ``mount_all`` only the first partition that mounts is.
+    ``fat`` is the class of the volumes. Without ``mount_all`` only the first partition that
+    mounts is mounted.
     """
 
     slot: CardSlot
@@ -50,17 +49,17 @@ class Mounting(NamedTuple):
 
 
 class CardMounter:
-    """Mounts the card of a board that is on; ``volumes`` are those that it mounted last."""
+    """Mounts the card of a powered board; ``volumes`` are the results of the last mount."""
 
     def __init__(self, parts: Mounting) -> None:
         self._parts = parts
         self.volumes: list[CardVolume] = []
 
     def mount(self) -> None:
-        """Start the card in the slot and mount its partitions; tell the user what fails.
+        """Initialise the card and mount its partitions; report failures to the user.
 
-        Where no partition mounts the mount table stays as it was. The firmware does this on its
-        second core, beside ``_boot.py`` or the program; here it is done when this returns.
+        If no partition mounts, the mount table does not change. The firmware does this on its
+        second core, in parallel to ``_boot.py`` or the program; here it ends with this call.
         """
         with held(self._parts.power):
             device = self._start()
@@ -73,16 +72,18 @@ class CardMounter:
             self._parts.report.remark(f"the card in the slot is not mounted: {_why_not(device)}")
 
     def _start(self) -> SlotDevice | None:
-        """Return the card, started; ``None`` where there is none, or one that does not start."""
+        """Return the initialised card; ``None`` if there is no card or it does not start."""
         try:
             return self._parts.port.init()
         except SectorError as error:
             if self._parts.slot.card is not None:
-                self._parts.report.remark(f"the card in the slot does not start: {_told(error)}")
+                self._parts.report.remark(
+                    f"the card in the slot does not start: {_with_hint(error)}"
+                )
             return None
 
     def _mount_partitions(self, device: SlotDevice) -> bool:
-        """Mount each good partition; tell whether there was one."""
+        """Mount each partition that holds FAT; return True if there was one."""
         volumes: list[CardVolume] = []
         for part in PARTITIONS:
             volume = self._volume(device, part)
@@ -115,22 +116,22 @@ class CardMounter:
 
 
 def _why_not(device: SlotDevice) -> str:
-    """Return why no partition of a card mounts, and the mend."""
+    """Return why no partition of a card mounts, and how to fix it."""
     try:
         start = find_volume(device)
         if start:
             FatCore(device, start)
         find_volume(device, 1)
     except (FatError, SectorError) as error:
-        return _told(error) + _doctor(device)
+        return _with_hint(error) + _doctor(device)
     return f"none of its partitions holds FAT{_doctor(device)}"
 
 
 def _doctor(device: SlotDevice) -> str:
-    """Return where the user learns more, if others can read the card."""
+    """Return the command that examines the card, if it has a path on the host."""
     path = getattr(device.card.medium, "path", None)
     return "" if path is None else f"; maixfs sd doctor {path} says more"
 
 
-def _told(error: FatError | SectorError) -> str:
+def _with_hint(error: FatError | SectorError) -> str:
     return f"{error} ({error.hint})" if error.hint else str(error)

@@ -1,4 +1,4 @@
-"""The board's serial console: what a script prints goes out, what it asks for comes in."""
+"""Output and input: the serial console of the board, and remarks to its user."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from maixfs.board.signals import Power
+from maixfs.board.compiler import newer_syntax
+from maixfs.board.power import Power
 from maixfs.vfs.files import encode
+
+# The console
 
 Data = str | bytes | bytearray | memoryview
 
 
 class Console:
-    """Two text streams of the host, in place of the board's UART.
+    """Two text streams of the host that stand for the board's UART.
 
-    A line is out when its end is written. Characters that the host's stream cannot show are
-    written as escapes. A reader that went away raises ``BrokenPipeError``; ``check`` is called
-    before anything is written, and what it raises stops that.
+    Output is flushed at each end of line. Characters that the encoding of the host's stream
+    lacks are written as escapes. ``check`` is called before each write and may raise. Writing
+    raises ``BrokenPipeError`` if the reader has closed the stream.
     """
 
     def __init__(
@@ -31,17 +34,17 @@ class Console:
         self._check = check
 
     def under(self, power: Power) -> Console:
-        """Return the same console for programs that run only while ``power`` lasts."""
+        """Return a console on the same streams that works only while ``power`` is on."""
         return Console(self._stdout, self._stdin, power.check)
 
     @property
     def output(self) -> TextIO:
-        """Where the board's output goes (the host's ``sys.stdout`` unless told)."""
+        """The stream for output, by default the host's ``sys.stdout``."""
         return sys.stdout if self._stdout is None else self._stdout
 
     @property
     def input(self) -> TextIO:
-        """Where the board's input comes from (the host's ``sys.stdin`` unless told)."""
+        """The stream for input, by default the host's ``sys.stdin``."""
         return sys.stdin if self._stdin is None else self._stdin
 
     def print(self, text: str) -> None:
@@ -76,14 +79,14 @@ class Console:
 
 
 class OutputStream:
-    """``sys.stdout`` and ``sys.stderr`` of a script: one UART carries both."""
+    """``sys.stdout`` and ``sys.stderr`` of a script: both write to the same UART."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @property
     def buffer(self) -> OutputStream:
-        """The same stream: it takes bytes as they are."""
+        """The same stream: it accepts bytes and text."""
         return self
 
     def write(self, data: Data, length: int | None = None) -> int:
@@ -92,18 +95,18 @@ class OutputStream:
 
 
 class InputStream:
-    """``sys.stdin`` of a script; ``buffer`` is the same in bytes."""
+    """``sys.stdin`` of a script; ``buffer`` gives the same input as bytes."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     @property
     def buffer(self) -> BytesInput:
-        """The stream's bytes."""
+        """The input as bytes."""
         return BytesInput(self._console)
 
     def read(self, size: int = -1) -> str:
-        """Return up to ``size`` characters; all that is left with none given."""
+        """Return up to ``size`` characters, by default everything up to the end."""
         return self._console.input.read(size)
 
     def readline(self, size: int = -1) -> str:
@@ -111,7 +114,7 @@ class InputStream:
         return self._console.input.readline(size)
 
     def readlines(self) -> list[str]:
-        """Return all lines that are left."""
+        """Return all lines that follow."""
         return self._console.input.readlines()
 
     def readinto(self, target: bytearray | memoryview, size: int | None = None) -> int:
@@ -137,3 +140,52 @@ class BytesInput:
         data = self.read(len(target) if size is None else min(size, len(target)))
         target[: len(data)] = data
         return len(data)
+
+
+# Remarks to the user
+
+
+class Reporter:
+    """Messages to the user of the board, beside the console of its programs.
+
+    ``stderr`` (by default the host's) receives remarks, and with ``explain`` each quirk of the
+    firmware once. ``boot_log`` receives everything that the firmware prints before a script
+    runs; without it, messages about the flash go to ``stderr`` and the others are dropped.
+    """
+
+    def __init__(
+        self,
+        stderr: TextIO | None = None,
+        boot_log: TextIO | None = None,
+        *,
+        explain: bool = False,
+    ) -> None:
+        self._stderr = stderr
+        self._boot_log = boot_log
+        self._explain = explain
+        self._explained: set[str] = set()
+
+    def remark(self, text: str) -> None:
+        """Write a message of maixfs, which a real board would not print."""
+        (sys.stderr if self._stderr is None else self._stderr).write(f"maixfs: {text}\n")
+
+    def trouble(self, text: str) -> None:
+        """Write what the firmware prints about its flash; ``text`` ends with a newline."""
+        (self._boot_log or self._stderr or sys.stderr).write(text)
+
+    def boot(self, text: str) -> None:
+        """Write what the firmware prints at each start."""
+        if self._boot_log is not None:
+            self._boot_log.write(text)
+
+    def quirk(self, key: str, sentence: str) -> None:
+        """Explain a behaviour of the firmware; each ``key`` once."""
+        if self._explain and key not in self._explained:
+            self._explained.add(key)
+            self.remark(f"quirk: {sentence}")
+
+    def syntax(self, source: bytes, name: str) -> None:
+        """Explain syntax of a script that a real board refuses."""
+        if self._explain:
+            for sentence in newer_syntax(source):
+                self.quirk(f"syntax {sentence}", f"{name}: {sentence}")

@@ -1,18 +1,21 @@
-"""A board's folder: made, checked, opened as a chip."""
+"""The folder of a board: create it, open its chip, check the firmware on its flash."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
 
-from maixfs.board.cardfile import make_card
+from maixfs.board.cardslot import make_card
+from maixfs.board.console import Reporter
 from maixfs.host.drafts import clear_drafts, write_file
-from maixfs.host.files import is_protected, make_folder, read_file
+from maixfs.host.files import is_protected, make_folder, read_start
 from maixfs.image.boardconfig import CONFIG_NAME, DRAFT_NAME, FLASH_NAME, WEAR_NAME, BoardConfig
 from maixfs.image.boarderrors import BoardError, as_board_error
 from maixfs.image.boardlock import LOCK_NAME, BoardLock
 from maixfs.image.sdconfig import CARD_NAME
-from maixfs.nor.chip import NorChip
+from maixfs.nor.chip import MAX_SIZE, NorChip
+
+# The folder
 
 _BLANK = (0xFF, 0x00)
 
@@ -20,10 +23,11 @@ _BLANK = (0xFF, 0x00)
 def create_folder(
     folder: Path, config: BoardConfig, dump: bytes, card_size: int | None = None
 ) -> None:
-    """Write a new board: ``dump`` first, blank flash after it, a card of ``card_size`` bytes.
+    """Write a new board: a flash with ``dump``, and a card of ``card_size`` bytes.
 
-    Raises ``BoardError`` where one is there already or the host refuses; what had been written
-    by then is removed again. What a killed process left half made is made anew.
+    The flash is blank behind the dump. Raises ``BoardError`` if there is a board already or the
+    host refuses a file; files that were written by then are removed. A board that a killed
+    process left incomplete is replaced.
     """
     _refuse(folder)
     is_new = not folder.exists()
@@ -41,16 +45,16 @@ def create_folder(
 
 
 def _make(folder: Path, config: BoardConfig, dump: bytes, card_size: int | None) -> None:
-    half_made = _refuse(folder)
+    incomplete = _refuse(folder)
     flash, wear, final = (folder / name for name in (FLASH_NAME, WEAR_NAME, CONFIG_NAME))
     card = folder / CARD_NAME
-    own = [] if card_size is None else [card]  # what is there without our doing stays
-    if own and card.exists() and not half_made:
+    own = [] if card_size is None else [card]  # other files in the folder stay
+    if own and card.exists() and not incomplete:
         raise _taken(card)
     clear_drafts(folder)
     try:
-        config.save_draft(folder)  # from here on it is half made
-        if half_made:
+        config.save_draft(folder)  # marks the board as incomplete until config.save
+        if incomplete:
             _remove(flash, wear, *own)
         NorChip.create(flash, config.flash_size, config.chip_part, dump, wear_path=wear).close()
         if card_size is not None:
@@ -62,13 +66,13 @@ def _make(folder: Path, config: BoardConfig, dump: bytes, card_size: int | None)
 
 
 def _refuse(folder: Path) -> bool:
-    """Raise ``BoardError`` where a board is; tell whether there is one that is half made."""
+    """Raise ``BoardError`` if there is a board; return True if there is an incomplete one."""
     final = folder / CONFIG_NAME
-    half_made = (folder / DRAFT_NAME).exists() and not final.exists()
+    incomplete = (folder / DRAFT_NAME).exists() and not final.exists()
     for path in (final, folder / FLASH_NAME):
-        if path.exists() and not half_made:
+        if path.exists() and not incomplete:
             raise _taken(path)
-    return half_made
+    return incomplete
 
 
 def _taken(path: Path) -> BoardError:
@@ -81,16 +85,21 @@ def _remove(*paths: Path) -> None:
 
 
 def read_dump(path: Path) -> bytes:
-    """Return the bytes of a flash dump; raises ``BoardError``."""
+    """Return the bytes of a flash dump; raises ``BoardError``, also if no chip is that large."""
     with as_board_error():
-        return read_file(path)
+        dump = read_start(path, MAX_SIZE + 1)
+    if len(dump) > MAX_SIZE:
+        raise BoardError(
+            f"{path} has more than {MAX_SIZE >> 20} MiB", hint="no flash chip is larger"
+        )
+    return dump
 
 
 def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> NorChip:
-    """Open a board's flash as its chip.
+    """Open the flash of a board as a chip.
 
-    Raises ``BoardError`` for a ``flash.bin`` that is missing, write-protected or not of the
-    chip's size, and for wear counts that are not this chip's.
+    Raises ``BoardError`` for a ``flash.bin`` that is missing, write-protected or not of the size
+    of the chip, for a ``wear.bin`` of another chip, and for a full disk.
     """
     path = folder / FLASH_NAME
     if not read_only and is_protected(path):
@@ -108,10 +117,10 @@ def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> 
 
 
 def keep_area(folder: Path, area: bytes) -> Path | None:
-    """Write a copy of a flash area that is about to be formatted; return where it is.
+    """Write a copy of a flash area that is about to be formatted; return its path.
 
-    Blank areas are not kept. The name comes from the contents, so that one area is kept once.
-    Raises ``BoardError`` where the host refuses: then nothing may be formatted.
+    Blank areas are not copied. The name is a hash of the contents, so that equal areas have one
+    copy. Raises ``BoardError`` if the host refuses: then the area must not be formatted.
     """
     if area.count(area[0]) == len(area) and area[0] in _BLANK:
         return None
@@ -121,7 +130,54 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
     if path.exists():
         return path
     clear_drafts(folder)
-    hint = "the old contents of /flash are to be kept there before they are formatted"
+    hint = "the board needs space there for a copy of /flash before it formats it"
     with as_board_error(hint):
         write_file(path, (area,))
     return path
+
+
+# The firmware on the flash
+
+OWN = "no firmware is on the flash: the board runs the one that maixfs brings"
+_MOST = 0xC00000
+"""Bytes from the start of the flash that firmware, Kboot and its applications may take."""
+
+
+def check_firmware(chip: NorChip, config: BoardConfig, report: Reporter) -> None:
+    """Raise ``BoardError`` if the flash holds firmware that the chip would not start.
+
+    Blank flash is not an error. The board always runs the firmware that maixfs brings; the one
+    on the flash only has to be intact.
+    """
+    if config.ignore_firmware:
+        return
+    window = chip.window()
+    size = min(_MOST, chip.size)
+    image = memoryview(chip.peek(0, size)) if window is None else window[:size]
+    if _is_empty(image):
+        report.boot(f"maixfs: {OWN}\n")
+        return
+    reason = _fault(image)
+    if reason:
+        raise BoardError(
+            f"the board does not start: {reason}",
+            hint="write intact firmware, or set boot.ignore_firmware in board.toml",
+        )
+
+
+def _is_empty(image: memoryview) -> bool:
+    head = bytes(image[:16])
+    return head.count(head[0]) == len(head) and head[0] in (0x00, 0xFF)
+
+
+def _fault(image: memoryview) -> str:
+    """Return why the firmware does not start, an empty text if it does."""
+    from maixfs.firmware import check_boot_area, read_kboot
+
+    verdict = check_boot_area(image)
+    if not verdict.ok:
+        return verdict.reason
+    kboot = read_kboot(image)
+    if kboot is not None and kboot.choice.source == "halt":
+        return f"{kboot.version} finds no application: {kboot.choice.reason}"
+    return ""

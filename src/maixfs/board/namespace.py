@@ -4,25 +4,87 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from inspect import isroutine
 from types import FunctionType
 from typing import Any
 
-from maixfs.board.compiler import HANDLED
+from maixfs.board.compiler import HANDLED, Executor, compiled
 from maixfs.board.console import Console
-from maixfs.board.execute import Executor, compiled
+from maixfs.board.exceptions import EXCEPTIONS, exception_name, exception_text, reword
 from maixfs.board.modules.streams import send
-from maixfs.board.names import EXCEPTIONS, FUNCTIONS
-from maixfs.board.printexc import exception_name, exception_text, reword
 from maixfs.vfs import PlainOSError, PlainTimeoutError
+
+FUNCTIONS = (
+    "Ellipsis",
+    "NotImplemented",
+    "abs",
+    "all",
+    "any",
+    "bin",
+    "bool",
+    "bytearray",
+    "bytes",
+    "callable",
+    "chr",
+    "classmethod",
+    "complex",
+    "delattr",
+    "dict",
+    "dir",
+    "divmod",
+    "enumerate",
+    "filter",
+    "float",
+    "frozenset",
+    "getattr",
+    "globals",
+    "hasattr",
+    "hash",
+    "hex",
+    "id",
+    "int",
+    "isinstance",
+    "issubclass",
+    "iter",
+    "len",
+    "list",
+    "locals",
+    "map",
+    "max",
+    "memoryview",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "ord",
+    "pow",
+    "property",
+    "range",
+    "reversed",
+    "round",
+    "set",
+    "setattr",
+    "slice",
+    "sorted",
+    "staticmethod",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "type",
+    "zip",
+)
+"""Functions and types that are taken from CPython; ``make_namespace`` adds the others."""
 
 
 def make_namespace(
     console: Console, opener: Callable[..., Any], check_power: Callable[[], object]
 ) -> dict[str, Any]:
-    """Return a script's ``builtins`` but for what needs the importer.
+    """Return the built-in names of a script, without those that need the importer.
 
-    ``check_power`` is asked wherever a script handles an exception: what it raises replaces it.
+    ``check_power`` is called when a script handles an exception; an exception that it raises
+    replaces the handled one.
     """
 
     def handled() -> None:
@@ -52,12 +114,12 @@ def make_namespace(
 
 
 def _const(value: Any) -> Any:
-    """Return ``value``: the board's parser knows ``X = const(...)`` without an import."""
+    """Return ``value``: MicroPython's parser accepts ``X = const(...)`` without an import."""
     return value
 
 
 class _ConsoleNames:
-    """The built-in functions that speak to the console."""
+    """The built-in functions that use the console."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -71,7 +133,7 @@ class _ConsoleNames:
             send(file, text)
 
     def input(self, prompt: Any = "") -> str:
-        """Ask for a line; raises ``EOFError`` where no more comes."""
+        """Read a line; raises ``EOFError`` at the end of the input."""
         if prompt != "":
             self._console.write(_text(prompt))
         self._console.output.flush()
@@ -82,22 +144,66 @@ class _ConsoleNames:
 
 
 def _text(value: Any) -> str:
-    """Return ``str(value)``; of an exception, MicroPython's text."""
+    """Return ``str(value)``, for an exception MicroPython's text."""
     if isinstance(value, BaseException) and not isinstance(type(value).__str__, FunctionType):
         return exception_text(value)
     return str(value)
 
 
 def _repr(value: Any, /) -> str:
-    """Return ``repr(value)``; of an exception, MicroPython's."""
+    """Return ``repr(value)``, for an exception MicroPython's."""
     if isinstance(value, BaseException) and not isinstance(type(value).__repr__, FunctionType):
         return f"{exception_name(value)}{value.args!r}"
     return repr(value)
 
 
 def _build_class(body: Any, name: str, /, *bases: Any, **options: Any) -> Any:
-    """Make a class that shows its bare name: MicroPython knows none of its module."""
-    made = builtins.__build_class__(body, name, *bases, **options)
-    if isinstance(made, type):
-        made.__module__, made.__qualname__ = "builtins", name
-    return made
+    """Create a class that shows its bare name: in MicroPython a class has no module."""
+    built = builtins.__build_class__(body, name, *bases, **options)
+    if isinstance(built, type):
+        built.__module__, built.__qualname__ = "builtins", name
+    return built
+
+
+# help
+
+_COLUMNS = 4
+_WIDTH = 18
+
+
+class Helper:
+    """The function ``help``; ``modules`` are the names of the built-in modules."""
+
+    def __init__(self, console: Console, modules: Iterable[str]) -> None:
+        self._console = console
+        self._modules = sorted(modules)
+
+    def __call__(self, item: Any = None, /) -> None:
+        """Print an object's type and attributes; ``"modules"`` prints the names of modules."""
+        if item is None:
+            self._console.write(
+                "A virtual MaixPy board. help(object) lists what an object has,"
+                " help('modules') what can be imported.\n"
+            )
+        elif item == "modules":
+            self._print_modules()
+        else:
+            self._console.write(f"object {_shown(item)} is of type {type(item).__name__}\n")
+            for name in dir(item):
+                if not name.startswith("__"):
+                    self._console.write(f"  {name} -- {_shown(getattr(item, name, None))}\n")
+
+    def _print_modules(self) -> None:
+        """Print the names in columns, as the firmware does."""
+        rows = -(-len(self._modules) // _COLUMNS)
+        for row in range(rows):
+            line = "".join(f"{name:<{_WIDTH}}" for name in self._modules[row::rows])
+            self._console.write(f"{line.rstrip()}\n")
+        self._console.write("Plus any modules on the filesystem\n")
+
+
+def _shown(value: Any) -> str:
+    """Return ``value`` as the board shows it: functions and types without an address."""
+    if isroutine(value):
+        return "<function>"
+    return f"<class '{value.__name__}'>" if isinstance(value, type) else str(value)

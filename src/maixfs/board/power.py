@@ -1,113 +1,66 @@
-"""Powering a board on: its folder locked, its chip opened, its console connected."""
+"""The power of a board, and the exceptions that end a program without power.
+
+All of them are a ``GeneratorExit`` too. Python closes a generator of a dropped board with one, and
+an exception of another class from its ``finally`` would be printed on the host's stderr.
+"""
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable
+from typing import NoReturn
 
-from maixfs.board.cardslot import CardSlot
-from maixfs.board.clock import Clock, HostClock, SteppedClock
-from maixfs.board.console import Console
-from maixfs.board.folder import keep_area, open_chip
-from maixfs.board.ownfirmware import check_firmware
-from maixfs.board.report import Reporter
-from maixfs.board.runtime import Hardware
-from maixfs.board.times import StorageClock
-from maixfs.image.boardconfig import BoardConfig
-from maixfs.image.boardlock import BoardLock
-from maixfs.nor.chip import NorChip
-from maixfs.nor.clock import DeviceClock
-from maixfs.nor.drivers import make_driver
-
-if TYPE_CHECKING:
-    from maixfs.board.board import Board
-
-PathLike = str | os.PathLike[str]
-
-_LOOK = 1e-6
-"""Seconds that pass at a look at the time where nothing else lets it pass."""
+from maixfs.image.boarderrors import BoardError
 
 
-def power_on(
-    folder: PathLike,
-    *,
-    driver: str | None = None,
-    explain: bool = False,
-    stdout: TextIO | None = None,
-    stderr: TextIO | None = None,
-    stdin: TextIO | None = None,
-    boot_log: TextIO | None = None,
-    clock: Clock | None = None,
-    timed: bool = False,
-    ignore_firmware: bool = False,
-) -> Board:
-    """Power on the board in ``folder``: everything up to boot.py, as the firmware does it.
+class BoardReset(GeneratorExit):
+    """A script reset the board, which starts again from its flash.
 
-    /flash is mounted, and formatted where that fails; what was on it is then kept in a file of
-    the folder. No program runs. ``driver`` (``maixpy``, ``literal``, ``ideal``) takes the place
-    of the configured one. Scripts print to ``stdout`` and read ``stdin``; ``stderr``,
-    ``boot_log`` and ``explain`` are those of ``Reporter``. ``clock`` is the host's unless
-    given; with a ``SteppedClock`` nobody waits for a script's ``sleep``.
-
-    ``timed`` puts a clock on the flash chip; ``utime`` then counts what storage would have taken
-    on a board and the script's ``sleep``, for which nobody waits, but no time of the processor.
-    With ``ignore_firmware`` the board starts also from firmware that its ROM would not start.
-
-    Raises ``BoardConfigError`` for a wrong ``board.toml``, ``BoardBusyError`` where another
-    process has the board or its card, ``BoardError`` for a folder that is no board, a wrong
-    ``flash.bin``, firmware that does not start or a card that cannot be used, ``NorError`` for a
-    driver that there is not.
+    It is not an ``Exception``: a script that catches every ``Exception`` does not catch it.
     """
-    from maixfs.board.board import Board
 
-    place = Path(folder)
-    config = BoardConfig.load(place)
-    report = Reporter(stderr, boot_log, explain=explain)
-    resources = ExitStack()
-    try:
-        resources.enter_context(BoardLock(place))
-        chip = resources.enter_context(open_chip(place, config))
-        if not ignore_firmware:
-            check_firmware(chip, config, report)
-        slot = resources.enter_context(closing(_slot(place, config, report)))
-        hardware = Hardware(
-            config=config,
-            chip=chip,
-            flash=make_driver(driver or config.driver, chip),
-            slot=slot,
-            console=Console(stdout, stdin),
-            clock=clock or HostClock(),
-            report=report,
-            keep_area=lambda: _keep(place, config, chip, report),
-            model_loads=[],
+
+class BoardOffError(BoardError, GeneratorExit):
+    """An object of a board is used after power-off or a reset."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the board it was opened on is off, or was restarted since",
+            hint="open the file again; what was not flushed by then is lost",
         )
-        return Board(place, _timed(hardware, clock) if timed else hardware, resources)
-    except BaseException:
-        resources.close()
-        raise
 
 
-def _timed(hardware: Hardware, clock: Clock | None) -> Hardware:
-    """Put a clock on the chip, and let programs see what it and the card's count."""
-    hardware.chip.clock = DeviceClock(hardware.chip.part)
-    stepped = clock or SteppedClock(step=_LOOK)
-    return hardware._replace(clock=StorageClock(stepped, hardware.storage_time))
+class BoardCrashError(BoardError, GeneratorExit):
+    """A call of a program makes the firmware crash: a real board hangs until it is reset.
+
+    ``reason`` says why, for example "kpu.load copies more than there is memory".
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a board would crash here: {reason}")
+        self.reason = reason
 
 
-def _slot(place: Path, config: BoardConfig, report: Reporter) -> CardSlot:
-    """Return the slot of a board with its card in it."""
-    slot = CardSlot(lambda error: report.remark(f"the card fails: {error}"))
-    card = config.sd.path(place)
-    if card is not None:
-        slot.insert_image(card, config.sd)
-    return slot
+class Power:
+    """The power of one start of a board; it ends with a reset, a crash or power-off."""
 
+    def __init__(self) -> None:
+        self._end: Callable[[], BaseException] | None = None
 
-def _keep(place: Path, config: BoardConfig, chip: NorChip, report: Reporter) -> None:
-    """Keep a copy of an area that is about to be formatted."""
-    geometry = config.geometry
-    kept = keep_area(place, chip.peek(geometry.base, geometry.size))
-    if kept is not None:
-        report.remark(f"the old contents of /flash are kept in {kept}")
+    def cut(self) -> None:
+        """Reset the board: raises ``BoardReset``, and so does every later ``check``."""
+        self._end = BoardReset
+        self.check()
+
+    def crash(self, reason: str) -> NoReturn:
+        """Crash the firmware: raises ``BoardCrashError``, and so does every later ``check``."""
+        self._end = lambda: BoardCrashError(reason)
+        raise BoardCrashError(reason)
+
+    def off(self) -> None:
+        """Switch off: every later ``check`` raises ``BoardOffError``."""
+        self._end = BoardOffError
+
+    def check(self) -> None:
+        """Raise the exception that ended the power; do nothing while it is on."""
+        if self._end is not None:
+            raise self._end()

@@ -1,60 +1,47 @@
-"""One time that the board is on: all that lies in its RAM, from power-on to power-off."""
+"""The started firmware: everything that is in the RAM of a board from power-on to power-off."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.board import firmware
-from maixfs.board.cardport import CardPort
-from maixfs.board.cardslot import CardSlot
-from maixfs.board.clock import Clock, PoweredClock
-from maixfs.board.console import Console
-from maixfs.board.freqfile import FreqFile
-from maixfs.board.helper import Helper
-from maixfs.board.importer import Found, Importer, ModuleFiles
-from maixfs.board.memory import SystemMemory
-from maixfs.board.modules.maix import Config
-from maixfs.board.modules.table import WEAK_LINKS, module_factories
-from maixfs.board.modules.uos import Uos
-from maixfs.board.mounts import FLASH, SD
-from maixfs.board.namespace import make_namespace
-from maixfs.board.printexc import format_exception
-from maixfs.board.rawflash import RawFlash
-from maixfs.board.report import Reporter
-from maixfs.board.rtc import Rtc
-from maixfs.board.signals import Power
-from maixfs.board.times import ModelLoad, StorageTime
-from maixfs.board.volume import FlashVolume, PoweredVolume, Say, mount_flash
+from maixfs.board.cardslot import CardPort, CardSlot
+from maixfs.board.clocks import Clock, ModelLoad, PoweredClock, Rtc, StorageTime
+from maixfs.board.console import Console, Reporter
+from maixfs.board.exceptions import format_exception
+from maixfs.board.firmware import FreqFile, RawFlash, SystemMemory
+from maixfs.board.importer import WEAK_LINKS, Importer, ModuleFiles
+from maixfs.board.modules.machine import Config
+from maixfs.board.modules.system import Uos
+from maixfs.board.namespace import Helper, make_namespace
+from maixfs.board.power import Power
+from maixfs.board.volume import FLASH, SD, FlashVolume, PoweredVolume, Say, mount_flash
 from maixfs.firmware import FreqConf
 from maixfs.host.interrupts import held
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import firmware_bus_hz
 from maixfs.nor.device import NorDevice
-from maixfs.vfs import Area, ImportStat, Vfs, without_errno_attribute
+from maixfs.vfs import Area, Vfs, without_errno_attribute
 
 if TYPE_CHECKING:
     from maixfs.board.cardmount import CardMounter
-    from maixfs.board.kpu.store import ModelStore
+    from maixfs.board.kpu.loading import ModelStore
     from maixfs.board.modules.threads import Threads
     from maixfs.vfs import VfsFat
 
-_FOUND = {
-    ImportStat.NONE: Found.NOTHING,
-    ImportStat.DIRECTORY: Found.FOLDER,
-    ImportStat.FILE: Found.FILE,
-}
+Factory = Callable[[], ModuleType]
 
 
 class Hardware(NamedTuple):
-    """What is soldered on and plugged in; it outlives a restart.
+    """The parts of a board that a restart does not change.
 
     ``keep_area`` is called before the flash is formatted; ``model_loads`` are the models that
-    programs loaded since the board was opened.
+    programs have loaded since the board was opened.
     """
 
     config: BoardConfig
@@ -68,18 +55,25 @@ class Hardware(NamedTuple):
     model_loads: list[ModelLoad]
 
     def storage_time(self) -> StorageTime:
-        """Return what flash and card took since the board was opened."""
+        """Return the time of flash and card since the board was opened."""
         flash = self.chip.clock
         return StorageTime(0 if flash is None else flash.now, self.slot.clock.now)
 
 
 class Runtime:
-    """The firmware, started: mounts, clocks, modules. ``cause`` is ``machine.reset_cause()``.
+    """The firmware after power-on: mounts, clocks and modules.
 
-    Making one is power-on; dropping it is power-off, with whatever was not yet on flash.
+    ``cause`` is the value of ``machine.reset_cause()``. ``make_factories`` returns a factory for
+    each built-in module, by name. Creating a runtime is power-on; dropping it is power-off: data
+    that is not on flash yet is lost.
     """
 
-    def __init__(self, hardware: Hardware, cause: int) -> None:
+    def __init__(
+        self,
+        hardware: Hardware,
+        cause: int,
+        make_factories: Callable[[Runtime, Importer], Mapping[str, Factory]],
+    ) -> None:
         self.hardware = hardware
         self.cause = cause
         self.power = Power()
@@ -96,29 +90,29 @@ class Runtime:
             hardware.config.profile, block_driver=self._fat_driver, check=self.power.check
         )
         self.vfs.attach(self.volume, FLASH)
-        self.open = self.vfs.open  # one object: a script may compare
+        self.open = self.vfs.open  # one bound method: a script may compare with "is"
         self.maix_config = Config(self.open, self.console, self.is_script)
         self.card_port = CardPort(hardware.slot)
         self.card: CardMounter | None = None
         self.uos = Uos(self.vfs, self.volume.flash_format, self.power.check)
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
-        self.importer = self._importer()
+        self.importer = self._importer(make_factories)
         self.maix_config.load()
         self.mount_card()
         choose_start_folder(self.vfs, self.path)
 
     def switch_off(self) -> None:
-        """End this time of being on: what is still open belongs to nothing any more."""
+        """Cut the power: data in RAM is dropped, open files raise from now on."""
         with held():
             self.power.off()
             for volume in self._volumes():
                 volume.abandon()
 
     def collect(self) -> None:
-        """Let go of files and models that nobody reaches any more."""
+        """Close files and free models whose objects are gone."""
         for volume in self._volumes():
-            volume.collect()  # also where a program took it out of the mount table
+            volume.collect()  # also if a program has unmounted it
         self.vfs.collect()
         if self.models is not None:
             self.console.write("kpu_net __del__\r\n" * self.models.collect())
@@ -136,7 +130,7 @@ class Runtime:
         )
 
     def mount_card(self) -> None:
-        """Mount the card in the slot as the firmware's start does."""
+        """Mount the card in the slot, as the firmware does at its start."""
         if self.card is None:
             if self.hardware.slot.card is None:
                 return
@@ -144,12 +138,12 @@ class Runtime:
         self.card.mount()
 
     def _volumes(self) -> list[PoweredVolume]:
-        """Return the volumes that the firmware mounted."""
+        """Return the volumes that the firmware itself mounted."""
         return [self.volume, *(self.card.volumes if self.card else ())]
 
     @cached_property
     def fat(self) -> type[VfsFat]:
-        """``uos.VfsFat``: what it makes has this board's time and dates."""
+        """``uos.VfsFat``: its volumes use the calendar and the settings of this board."""
         from maixfs.vfs import FatOptions, fat_class
 
         config, report = self.hardware.config, self.hardware.report
@@ -163,7 +157,7 @@ class Runtime:
         return fat_class(options)
 
     def _fat_driver(self, device: Any) -> VfsFat:
-        """Return the driver for a program's block device."""
+        """Return the driver for a block device of a program."""
         return self.fat(device)
 
     def _card_mounter(self) -> CardMounter:
@@ -185,35 +179,38 @@ class Runtime:
     def _read_clocks(self) -> None:
         config, report = self.hardware.config, self.hardware.report
         default = FreqConf(freq_cpu=config.cpu_hz)
-        self.freq_file = FreqFile(lambda: self.volume.fs, default, report.trouble)
+        self.freq_file = FreqFile(lambda: self.volume.fs, self.power, default, report.trouble)
         self.freq = _fitting_heap(self.freq_file.load(), report.trouble)
         if self.hardware.chip.clock is not None:
             self.hardware.chip.clock.bus_hz = firmware_bus_hz(self.freq.freq_cpu)
         _log_clocks(self.freq, config, report.boot)
 
     def is_script(self, frame: FrameType) -> bool:
-        """Tell whether ``frame`` runs code of a script and not of the host."""
+        """Return True if ``frame`` runs code of a script, not of the host."""
         return frame.f_builtins is self.namespace
 
     def script_errors(self) -> AbstractContextManager[None]:
-        """Return a context in which errors have what they have on the board, for one thread."""
+        """Return a context in which errors have the board's attributes, for one thread."""
         hidden = not self.vfs.profile.has_errno_attribute
         return without_errno_attribute() if hidden else nullcontext()
 
     def print_exception(self, error: BaseException) -> None:
-        """Print an exception on the console as the board does."""
+        """Print an exception on the console, as the board does."""
         self.console.write(format_exception(error, self.is_script))
 
     def read_source(self, path: str) -> bytes:
-        """Return a file's bytes as the firmware's lexer reads them: it takes a descriptor."""
+        """Return a file's bytes; as in the firmware's lexer, reading takes a descriptor."""
         with self.vfs.open(path, "rb") as file:
             return bytes(file.read())
 
-    def _importer(self) -> Importer:
-        files = ModuleFiles(lambda path: _FOUND[self.vfs.import_stat(path)], self.read_source)
-        factories: dict[str, Callable[[], ModuleType]] = {}
+    def _importer(
+        self, make_factories: Callable[[Runtime, Importer], Mapping[str, Factory]]
+    ) -> Importer:
+        files = ModuleFiles(self.vfs.import_stat, self.read_source)
+        factories: dict[str, Factory] = {}
         importer = Importer(files, self.path, factories, WEAK_LINKS, self.namespace)
-        factories.update(module_factories(self, importer))
+        # A factory may refer to the importer (sys.modules), so they are added to it afterwards.
+        factories.update(make_factories(self, importer))
         self.namespace |= {
             "__import__": importer,
             "help": Helper(self.console, importer.names()),
@@ -222,7 +219,7 @@ class Runtime:
 
 
 def choose_start_folder(vfs: Vfs, path: list[str]) -> None:
-    """Set current directory and ``sys.path`` as ``_boot.py`` does: the SD card, else /flash."""
+    """Set current directory and ``sys.path`` as ``_boot.py`` does: the card, else /flash."""
     path[:] = ["", "."]
     if SD.removeprefix("/") in vfs.listdir("/"):
         vfs.chdir(SD)
@@ -233,7 +230,7 @@ def choose_start_folder(vfs: Vfs, path: list[str]) -> None:
 
 
 def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
-    """Return ``config`` with a heap that the memory holds."""
+    """Return ``config``; a heap that the memory cannot hold is replaced by the default."""
     size = config.gc_heap_size
     if size <= firmware.RAM_SIZE - firmware.FIRMWARE_RAM:
         return config
@@ -243,7 +240,7 @@ def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
 
 
 def _log_clocks(freq: FreqConf, config: BoardConfig, say: Say) -> None:
-    """Print what the firmware prints about clocks and chip."""
+    """Print the clocks and the flash chip, as the firmware does."""
     maker, device = config.chip_part.device
     lines: dict[str, Any] = {
         "Pll0:freq": freq.freq_cpu * 2,

@@ -1,6 +1,6 @@
-"""The volumes of a board: /flash and the card's partitions, which work only with power.
+"""The volumes of a board: /flash and the partitions of the card, which work only with power.
 
-What a program mounts itself lives in the program's own objects and is not guarded.
+Volumes that a program mounts itself are objects of the program and are not guarded.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from maixfs.board.signals import Power
+from maixfs.board.power import Power
 from maixfs.host.interrupts import Checked, held
+from maixfs.nor.clock import DeviceClock
 from maixfs.spiffs import SpiffsCore, SpiffsError
+from maixfs.spiffs.ondisk import ID_FREE, ID_INDEX
 from maixfs.vfs import Area, Errno, ImportStat, NativeDriver, OnQuirk, VfsError, VfsSpiffs
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from maixfs.vfs import FileIO, RawFile, TextIOWrapper, VfsFat
 
     Driver = VfsSpiffs | VfsFat
+
+
+FLASH = "/flash"
+"""Mount point of the flash."""
+
+SD = "/sd"
+"""Mount point of the first partition of the card that mounts, whatever its number."""
+
 
 Say = Callable[[str], object]
 
@@ -184,10 +194,10 @@ class _HeldSteps:
 
 
 def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> SpiffsCore:
-    """Mount ``area``; whatever error that gives, format it and mount again, as the firmware does.
+    """Mount ``area``; after any error format it and mount again, as the firmware does.
 
-    ``say`` takes what the firmware prints, ``keep`` is called before anything is lost. Raises
-    ``SpiffsError`` if the second mount fails too.
+    ``say`` receives what the firmware prints, ``keep`` is called before the area is formatted.
+    Raises ``SpiffsError`` if the second mount fails too.
     """
     with held():
         try:
@@ -241,7 +251,6 @@ class FlashVolume(PoweredVolume):
         clock = self._chip.clock
         if clock is None:
             return super().open(path, mode)
-        from maixfs.board.searchtime import SearchTimer
 
         timer = SearchTimer(self.fs, clock)
         found = False
@@ -298,3 +307,37 @@ class CardVolume(PoweredVolume):
     def abandon(self) -> None:
         """Drop what the driver holds in RAM: nothing is written."""
         self._fat.fs.abandon()
+
+
+# Time of a name search
+
+
+class SearchTimer:
+    """Charges the search for a name on /flash to the clock of the chip.
+
+    ``maixfs.spiffs`` keeps the look-up entries in RAM; the firmware's SPIFFS reads the look-up
+    pages, and the header of each index page, at every search. It starts at the page of the last
+    match and wraps around. A search without a match, for a new file, is charged as a short one.
+    """
+
+    def __init__(self, fs: SpiffsCore, clock: DeviceClock) -> None:
+        self._volume = fs._volume
+        self._clock = clock
+        self._start = self._volume.search_page
+
+    def charge(self, *, found: bool) -> None:
+        """Charge the search that was made since this object was created."""
+        geometry, clock = self._volume.geometry, self._clock
+        start, end = self._start, self._volume.search_page + 1 if found else self._start
+        entries = self._entries(start, end)
+        headers = sum(entry != ID_FREE and bool(entry & ID_INDEX) for entry in entries)
+        blocks = -(-(start % geometry.pages_per_block + len(entries)) // geometry.pages_per_block)
+        for _ in range(blocks * geometry.lookup_pages):
+            clock.charge_read(geometry.page_size)
+        for _ in range(headers):
+            clock.charge_read(geometry.header_size)
+
+    def _entries(self, start: int, end: int) -> list[int]:
+        lookup = self._volume.lookup
+        between = lookup[start:end] if end > start else lookup[start:] + lookup[:end]
+        return between.tolist()

@@ -1,4 +1,4 @@
-"""Whole cards: made, examined, converted, and moved between images and drives.
+"""Whole cards: make, examine and convert them, copy them between images and drives.
 
     new_card(Path("card.img"), 8 << 30)                  # MBR and FAT32
     with FileSectors.open("card.img") as card:
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.cards.doctor import examine, examine_slot
-    from maixfs.cards.errors import CardError, ProofError
+    from maixfs.cards.check import CardReport, PartitionReport, examine, examine_slot
     from maixfs.cards.fix import Fixed, fix_card
     from maixfs.cards.make import (
         NewCard,
@@ -24,20 +23,18 @@ if TYPE_CHECKING:
         new_card,
         write_card_layout,
     )
-    from maixfs.cards.report import CardReport, Finding, PartitionReport, Severity
+    from maixfs.cards.newimage import CardError, ProofError
     from maixfs.cards.transfer import Transfer, read_card, write_card
 
 __all__ = [
     "CardError",
     "CardReport",
-    "Finding",
     "Fixed",
     "NewCard",
     "NewPartition",
     "PartitionReport",
     "PartitionWish",
     "ProofError",
-    "Severity",
     "Transfer",
     "examine",
     "examine_slot",
@@ -51,11 +48,10 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "doctor": ("examine", "examine_slot"),
-        "errors": ("CardError", "ProofError"),
+        "check": ("CardReport", "PartitionReport", "examine", "examine_slot"),
         "fix": ("Fixed", "fix_card"),
         "make": ("NewCard", "NewPartition", "PartitionWish", "new_card", "write_card_layout"),
-        "report": ("CardReport", "Finding", "PartitionReport", "Severity"),
+        "newimage": ("CardError", "ProofError"),
         "transfer": ("Transfer", "read_card", "write_card"),
     },
 )

@@ -1,27 +1,30 @@
-"""Which sectors of a card have to be copied, and the copying of them."""
+"""Which sectors of a card have to be copied, and copying them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from maixfs.cards.fattable import FatTable
-from maixfs.cards.report import Progress
+from maixfs.fat.chains import FatArray
 from maixfs.host.files import HostFile
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
+from maixfs.sd.partitions import read_partitions
+
+if TYPE_CHECKING:
+    from maixfs.host.drafts import Progress
 
 Extent: TypeAlias = tuple[int, int]
 """First sector and number of sectors."""
 PIECE = 2048
-"""Sectors that are copied in one go, 1 MiB."""
+"""Sectors that are copied at once, 1 MiB."""
 _GAP = 2048
-"""Free sectors that are worth being left out; less is copied along."""
+"""Shortest run of free sectors that is skipped; shorter ones are copied along."""
 
 
 def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Extent]:
-    """Yield the extents that are no holes of the host's file; everything where none is known."""
+    """Yield the extents that are not holes in the host's file; all where holes are not known."""
     if isinstance(device, Overlay):
         end = start + sectors
         known = [*data_extents(device.below, start, sectors), *device.runs()]
@@ -39,22 +42,22 @@ def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Ext
         file.close()
 
 
-def free_extents(table: FatTable, volume_start: int) -> Iterator[Extent]:
+def free_extents(table: FatArray, volume_start: int) -> Iterator[Extent]:
     """Yield the extents of free clusters of a volume, in sectors of the card."""
     import numpy as np
 
-    layout = table.layout
+    geometry = table.geometry
     free = np.zeros(len(table.table) - 1, np.int8)  # from cluster 2 on, and one after the last
     free[:-1] = table.table[2:] == 0
     edges = np.flatnonzero(np.diff(free, prepend=np.int8(0)))
     for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-        length = (end - first) * layout.cluster_sectors
+        length = (end - first) * geometry.sectors_per_cluster
         if length >= _GAP:
-            yield volume_start + layout.sector_of(first + 2), length
+            yield volume_start + geometry.sector_of(first + 2), length
 
 
 def without(start: int, end: int, gaps: Iterable[Extent]) -> Iterator[Extent]:
-    """Yield what is left of the sectors from ``start`` to ``end`` without the ``gaps``."""
+    """Yield the extents from ``start`` to ``end`` between the ``gaps``."""
     at = start
     for first, length in sorted(gaps):
         if first > at:
@@ -82,9 +85,9 @@ def copy_extents(
     progress: Progress | None = None,
     total: int = 0,
 ) -> None:
-    """Copy extents to ``shift`` sectors further on a blank destination; zeros stay holes.
+    """Copy extents to a blank destination, ``shift`` sectors further on; zeros stay holes.
 
-    ``progress`` hears of bytes out of ``total``.
+    ``progress`` is called with the bytes done, out of ``total``.
     """
     buffer = memoryview(bytearray(PIECE * SECTOR))
     done = 0
@@ -99,7 +102,27 @@ def copy_extents(
 
 
 def any_data(view: memoryview) -> bool:
-    """Tell whether anything but zeros is in there."""
+    """Return True if a byte is not zero."""
     import numpy as np
 
     return bool(np.frombuffer(view, np.uint64).any())
+
+
+def used_extents(device: SectorDevice) -> Iterator[Extent]:
+    """Yield the extents of a card without free clusters.
+
+    Sectors outside of readable volumes count as used. Raises ``SectorError``.
+    """
+    from maixfs.cards.plan import find_readable
+
+    gaps: list[Extent] = []
+    for place in read_partitions(device).partitions:
+        volume = None if place.extended else find_readable(device, place.start)
+        if volume is None or volume.change:
+            continue
+        end = place.start + min(volume.geometry.total_sectors, device.sectors - place.start)
+        table = FatArray(device, place.start, volume.geometry)
+        for start, length in free_extents(table, place.start):
+            if start < end:
+                gaps.append((start, min(length, end - start)))
+    yield from without(0, device.sectors, gaps)

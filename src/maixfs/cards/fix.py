@@ -1,29 +1,36 @@
 """A card that no board mounts, converted into a new image that boards mount.
 
 Nothing of the old card is changed. Damage in a volume (loops, lost clusters) is copied as it is.
+Every file of the new card is compared with the old one.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.cards.doctor import examine
-from maixfs.cards.errors import CardError
-from maixfs.cards.extents import Extent, copy_extents, data_extents, free_extents, without
-from maixfs.cards.fattable import FatTable
-from maixfs.cards.layout import read_layout
-from maixfs.cards.moves import How, Move, Plan, plan_moves
-from maixfs.cards.outfile import new_image
-from maixfs.cards.patch import patch_volume
-from maixfs.cards.places import Table, read_table
-from maixfs.cards.prove import Proof, prove_same, prove_sectors
-from maixfs.cards.rebuild import rebuild
-from maixfs.cards.report import CardReport, Progress, Severity
-from maixfs.cards.tables import write_table
-from maixfs.cards.volume import VolumeReader
+from maixfs.cards.check import CardReport, examine
+from maixfs.cards.convert import patch_volume, rebuild, write_table
+from maixfs.cards.extents import (
+    Extent,
+    copy_extents,
+    data_extents,
+    free_extents,
+    pieces_of,
+    without,
+)
+from maixfs.cards.newimage import CardError, ProofError, new_image
+from maixfs.cards.plan import How, Move, Plan, plan_moves
+from maixfs.errors import DamagedError
+from maixfs.fat.chains import FatArray
+from maixfs.fat.geometry import decode_geometry
+from maixfs.fat.reader import FatReader, Item
+from maixfs.host.drafts import Progress
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
+from maixfs.sd.partitions import PartitionTable, read_partitions
 
 DAMAGE = frozenset(
     (
@@ -32,8 +39,8 @@ DAMAGE = frozenset(
     )
 )  # fmt: skip
 """Findings that a conversion leaves as they are."""
-_PUT_RIGHT = frozenset(("dirty", "fsinfo-wrong", "fsinfo-absent", "fsinfo-huge", "fats-differ"))
-"""Findings that are put right in a volume that stays as it is."""
+_CORRECTED = frozenset(("dirty", "fsinfo-wrong", "fsinfo-absent", "fsinfo-huge", "fats-differ"))
+"""Findings that are corrected in a volume that stays as it is."""
 _NEVER = {
     "exfat": "exFAT is not converted: its files have to be copied",
     "ntfs": "NTFS is not converted: its files have to be copied",
@@ -45,21 +52,21 @@ _NEVER = {
 
 
 class Fixed(NamedTuple):
-    """What was made, and the proof that nothing is missing."""
+    """The new card, and the proof that nothing is missing."""
 
     path: str
     size: int
     """Bytes of the new card."""
     changes: tuple[str, ...]
-    """What is different from the old card."""
+    """The differences from the old card."""
     left: tuple[str, ...]
-    """What was wrong with the old one and still is."""
+    """What is still wrong with the new card."""
     files: int
     folders: int
     file_bytes: int
-    """How many files and folders with how many bytes were compared with the old card's."""
+    """Bytes of the files; all files and folders were compared with those of the old card."""
     report: CardReport
-    """What the doctor says of the new card."""
+    """The examination of the new card."""
 
 
 def fix_card(
@@ -68,19 +75,18 @@ def fix_card(
     *,
     sectors: int | None = None,
     force: bool = False,
-    card: str = "CARD",
     progress: Progress | None = None,
 ) -> Fixed:
     """Make a card that boards mount, with every file of ``source``, in a new image.
 
-    ``sectors`` is its capacity where that is to be another. Raises ``CardError`` where there is
-    nothing to convert or what is there cannot be, ``ProofError`` where a file came out
-    different; then there is no new image.
+    ``sectors`` is its capacity; ``None`` keeps the old one. Raises ``CardError`` where there is
+    nothing to convert, or where the contents cannot be converted, ``ProofError`` where a file of
+    the new card differs; then there is no new image.
     """
     refuse_occupied(destination, force=force)
-    before = examine(source, card=card)
-    _refuse_hopeless(before)
-    table = read_table(source)
+    before = examine(source)
+    _refuse_inconvertible(before)
+    table = read_partitions(source)
     plan = plan_moves(source, table, sectors)
     if not _changes_anything(plan, before):
         raise _nothing_to_do(before)
@@ -97,33 +103,34 @@ def fix_card(
         proofs = [_prove(source, new, move, progress) for move in plan.moves]
         for place in plan.extended:
             prove_sectors(source, new, data_extents(source, place.start, place.sectors))
-        after = examine(new, card=str(destination), progress=progress)
+        after = examine(new, progress=progress)
     return _fixed(destination, plan, changes, [proof for proof in proofs if proof], after)
 
 
-def _refuse_hopeless(report: CardReport) -> None:
-    """Raise ``CardError`` for a card that holds nothing that could be converted."""
+def _refuse_inconvertible(report: CardReport) -> None:
+    """Raise ``CardError`` for a card without anything that can be converted."""
     readable = any(part.kind.startswith("FAT") for part in report.partitions)
     for found in report.findings:
-        reason = _NEVER.get(found.id)
-        stops = found.id in {"files-past-end", "overlap"} or not readable
+        reason = _NEVER.get(found.key)
+        stops = found.key in {"files-past-end", "overlap"} or not readable
         if reason and stops:
-            raise CardError(reason, hint=found.mend)
+            steps = [step for step in found.fix if isinstance(step, str)]
+            raise CardError(reason, hint="; ".join(steps))
 
 
 def _changes_anything(plan: Plan, report: CardReport) -> bool:
-    """Tell whether the new card would be another than the old one."""
+    """Return True if the new card would differ from the old one."""
     return (
         bool(plan.changes)
         or any(move.how is How.REBUILD for move in plan.moves)
         or any(move.volume.change for move in plan.moves if move.volume)
-        or any(found.id in _PUT_RIGHT for found in report.findings)
+        or any(found.key in _CORRECTED for found in report.findings)
         or plan.sectors != report.sectors
     )
 
 
 def _nothing_to_do(report: CardReport) -> CardError:
-    damaged = [found for found in report.findings if found.id in DAMAGE]
+    damaged = [found for found in report.findings if found.key in DAMAGE]
     if not damaged:
         return CardError("there is nothing to convert: a board mounts this card as it is")
     return CardError(
@@ -135,7 +142,7 @@ def _nothing_to_do(report: CardReport) -> CardError:
 def _copy_sectors(
     source: SectorDevice,
     new: SectorDevice,
-    table: Table,
+    table: PartitionTable,
     plan: Plan,
     progress: Progress | None,
 ) -> None:
@@ -157,12 +164,12 @@ def _copy_sectors(
 
 
 def _extents(source: SectorDevice, move: Move, room: int) -> list[Extent]:
-    """Return what of a volume is to be copied: all, or all but free clusters."""
+    """Return the extents of a volume to copy: all, or all but free clusters."""
     start = move.place.start
     end = min(start + move.sectors, room)
     if move.volume is None:
         return [(start, end - start)]
-    table = FatTable(source, start, move.volume.layout)
+    table = FatArray(source, start, move.volume.geometry)
     return list(without(start, end, free_extents(table, start)))
 
 
@@ -174,17 +181,19 @@ def _make(
     before: CardReport,
     progress: Progress | None,
 ) -> list[str]:
-    """Put a copied volume right, or make it anew; return what changed."""
+    """Correct a copied volume, or make a new one; return what changed."""
     if move.volume is None:
         return []
     if move.how is How.REBUILD:
-        old = VolumeReader(source, move.place.start, move.volume.layout)
+        old = FatReader(source, move.place.start, move.volume.geometry)
         made = rebuild(old, new, move.start, move.sectors, progress)
-        return [f"partition {slot} was made anew as FAT{made.fat_type}, its files were copied"]
+        return [
+            f"partition {slot} was formatted again as FAT{made.fat_type}, its files were copied"
+        ]
     damaged = any(
-        found.id in DAMAGE
+        found.key in DAMAGE
         for found in before.findings
-        if found.partition == move.place.number and found.severity is not Severity.NOTE
+        if found.is_problem and found.data.get("partition") == move.place.number
     )
     changes = patch_volume(new, move.start, move.volume.boot, keep_marks=damaged)
     if move.volume.change:
@@ -199,16 +208,16 @@ def _prove(
         extents = data_extents(source, move.place.start, move.sectors)
         prove_sectors(source, new, extents, move.start - move.place.start)
         return None
-    layout = read_layout(new.read(move.start, 1))
-    assert layout is not None  # it was just written
-    old = VolumeReader(source, move.place.start, move.volume.layout)
-    return prove_same(old, VolumeReader(new, move.start, layout), progress)
+    geometry = decode_geometry(new.read(move.start, 1))[0]
+    assert geometry is not None  # it was just written
+    old = FatReader(source, move.place.start, move.volume.geometry)
+    return prove_same(old, FatReader(new, move.start, geometry), progress)
 
 
 def _fixed(
     destination: Path, plan: Plan, changes: list[str], proofs: list[Proof], after: CardReport
 ) -> Fixed:
-    left = [found.what for found in after.findings if found.severity is not Severity.NOTE]
+    left = [found.what for found in after.findings if found.is_problem]
     return Fixed(
         str(destination),
         plan.sectors * SECTOR,
@@ -219,3 +228,85 @@ def _fixed(
         sum(proof.size for proof in proofs),
         after,
     )
+
+
+class Proof(NamedTuple):
+    """What was compared and is equal."""
+
+    files: int
+    folders: int
+    size: int
+    """Bytes of all files."""
+    damaged: tuple[str, ...]
+    """Files that cannot be read to their end on either card."""
+
+
+def prove_same(old: FatReader, new: FatReader, progress: Progress | None = None) -> Proof:
+    """Compare every file of two volumes: name, size, times, attributes, SHA-256 of its content.
+
+    Raises ``ProofError`` that names the first file that differs.
+    """
+    wanted = {found.path: found.item for found in old.walk()}
+    there = {found.path: found.item for found in new.walk()}
+    missing = next((path for path in wanted if path not in there), None)
+    if missing is not None:
+        raise ProofError(f"{missing} is not on the new card")
+    files = folders = size = 0
+    damaged: list[str] = []
+    for path, item in wanted.items():
+        if _about(item) != _about(there[path]):
+            raise ProofError(f"{path} has another size, time or attribute on the new card")
+        if item.is_dir:
+            folders += 1
+            continue
+        files += 1
+        size += item.size
+        digest = _digest(old, item)
+        if digest != _digest(new, there[path]):
+            raise ProofError(f"{path} has another content on the new card")
+        if not digest:
+            damaged.append(path)
+        if progress is not None:
+            progress("compare", files, len(wanted))
+    return Proof(files, folders, size, tuple(damaged))
+
+
+def prove_sectors(
+    old: SectorDevice, new: SectorDevice, extents: Iterable[Extent], shift: int = 0
+) -> None:
+    """Compare extents of the old card with those ``shift`` sectors further on the new one.
+
+    Raises ``ProofError`` that names the first sectors that differ.
+    """
+    for sector, count in pieces_of(extents):
+        if old.read(sector, count) != new.read(sector + shift, count):
+            raise ProofError(f"sectors from {sector:#x} on came out different on the new card")
+
+
+def _about(item: Item) -> tuple[object, ...]:
+    """Return what must be equal beside name and contents.
+
+    Hundredths of a second are left out: FatFs does not write them.
+    """
+    written, written_at, created, created_at, _, accessed = item.times
+    return (
+        item.is_dir,
+        item.size,
+        item.attributes,
+        written,
+        written_at,
+        created,
+        created_at,
+        accessed,
+    )
+
+
+def _digest(reader: FatReader, item: Item) -> bytes:
+    """Return the SHA-256 of a file; empty if it cannot be read to its end."""
+    digest = hashlib.sha256()
+    try:
+        for piece in reader.content(item):
+            digest.update(piece)
+    except DamagedError:
+        return b""
+    return digest.digest()

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from maixfs.cards.errors import CardError
-from maixfs.cards.outfile import new_image
+from maixfs.cards.newimage import CardError, new_image
 from maixfs.errors import UsageError
 from maixfs.fat.entries import Clock
 from maixfs.fat.errors import FatError, FResult
@@ -18,29 +17,29 @@ from maixfs.sd.device import SECTOR, SectorDevice, zero_sectors
 from maixfs.sd.mbr import Partition, make_mbr, partition_type, plan_partitions
 
 FIXED_TIME = (0x21, 0)
-"""Date and time of labels where the same call is to write the same bytes: 1980-01-01."""
+"""Date and time of labels of reproducible cards: 1980-01-01."""
 _SERIAL_STEP = 0x9E3779B1
-"""Between the serial numbers of the partitions of a card: a prime near 2^32 / phi."""
+"""Step between the serial numbers of the partitions of a card: a prime near 2^32 / phi."""
 _FAT32_AT_LEAST = 34 << 20
-"""Bytes from which on a volume can be FAT32, with clusters of one sector."""
+"""Smallest volume in bytes that can be FAT32, with clusters of one sector."""
 
 Layout = Literal["fatfs", "mkfs.fat"]
 
 
 class PartitionWish(NamedTuple):
-    """A partition that a new card is to have."""
+    """The size and format of a partition of a new card."""
 
     size: str | int = "rest"
     """Bytes, ``512M``, ``25%`` or ``rest``."""
     fat_type: int | None = None
-    """32, 16 or 12; ``None``: FAT32 where there is room for it."""
+    """32, 16 or 12; ``None``: FAT32 if there is room for it."""
     label: str = ""
     cluster_size: int | None = None
-    """Bytes; ``None`` leaves it to the layout."""
+    """Bytes; ``None``: as the layout has it."""
 
 
 class NewPartition(NamedTuple):
-    """A partition that was made."""
+    """A new partition."""
 
     number: int
     """Slot from 1; 0: the volume starts at sector 0, and there is no table."""
@@ -52,7 +51,7 @@ class NewPartition(NamedTuple):
 
 
 class NewCard(NamedTuple):
-    """A card that was made."""
+    """A new card."""
 
     sectors: int
     partitions: tuple[NewPartition, ...]
@@ -70,12 +69,12 @@ def new_card(
     force: bool = False,
     clock: Clock | None = None,
 ) -> NewCard:
-    """Make a sparse card image of ``size`` bytes; it is there whole, or not at all.
+    """Make a sparse card image of ``size`` bytes; on an error there is no image.
 
-    ``serial`` is the number of the disk, from which the volumes' serial numbers follow: with one
-    the same call writes the same bytes. Without, it is random. ``superfloppy`` makes one volume
+    ``serial`` is the disk id, from which the volumes' serial numbers follow: with it the same
+    call writes the same bytes. By default it is random. ``superfloppy`` makes one volume
     without a partition table, which no board mounts when it starts. Raises
-    ``OccupiedError`` where a file is there already (unless ``force``), ``DeviceError`` where the
+    ``OccupiedError`` if the file exists (unless ``force``), ``DeviceError`` where the
     host refuses, ``UsageError``, ``CardError``, ``FatError``.
     """
     sectors, odd = divmod(size, SECTOR)
@@ -107,12 +106,12 @@ def write_card_layout(
         if len(partitions) != 1:
             raise UsageError("a card without a partition table has one volume")
         return NewCard(device.sectors, (maker.make(0, partitions[0], 0, device.sectors),))
-    sizes = [wish.size for wish in partitions]
+    sizes = [request.size for request in partitions]
     planned = plan_partitions(device.sectors, sizes, align=align)
-    zero_sectors(device, 0, planned[0].start)  # tables of former times
+    zero_sectors(device, 0, planned[0].start)  # tables of an earlier partitioning
     made = [
-        maker.make(place.slot, wish, place.start, place.sectors)
-        for place, wish in zip(planned, partitions, strict=True)
+        maker.make(place.slot, request, place.start, place.sectors)
+        for place, request in zip(planned, partitions, strict=True)
     ]
     slots = [Partition(one.number, one.type, one.start, one.sectors) for one in made]
     device.write(0, make_mbr(slots, disk_id=disk_id))
@@ -131,29 +130,29 @@ class _Maker:
         self._serial = serial
         self._clock = clock
 
-    def make(self, number: int, wish: PartitionWish, start: int, sectors: int) -> NewPartition:
-        """Format one; raises ``CardError`` where it cannot be what was wished."""
-        fat_type = wish.fat_type or (32 if sectors * SECTOR >= _FAT32_AT_LEAST else None)
+    def make(self, number: int, request: PartitionWish, start: int, sectors: int) -> NewPartition:
+        """Format one; raises ``CardError`` if the request cannot be met."""
+        fat_type = request.fat_type or (32 if sectors * SECTOR >= _FAT32_AT_LEAST else None)
         try:
-            volume = self._format(wish, start, sectors, fat_type, number)
+            volume = self._format(request, start, sectors, fat_type, number)
         except FatError as error:
             if error.result is not FResult.MKFS_ABORTED:
                 raise
-            if wish.fat_type or wish.cluster_size or fat_type is None:
+            if request.fat_type or request.cluster_size or fat_type is None:
                 about = f"partition {number}" if number else "the volume"
                 raise CardError(f"{about}: {error}", hint=error.hint) from error
-            volume = self._format(wish, start, sectors, None, number)
+            volume = self._format(request, start, sectors, None, number)
         kind = partition_type(volume.fat_type, start, sectors)
-        label = volume.label if wish.label else ""
+        label = volume.label if request.label else ""
         return NewPartition(number, kind, start, sectors, label, volume)
 
     def _format(
-        self, wish: PartitionWish, start: int, sectors: int, fat_type: int | None, number: int
+        self, request: PartitionWish, start: int, sectors: int, fat_type: int | None, number: int
     ) -> FatGeometry:
         return format_volume(
             self._device, start, sectors,
-            fat_type=fat_type, cluster_size=wish.cluster_size, layout=self._layout,
-            label=wish.label, serial=self._serial + number * _SERIAL_STEP & 0xFFFFFFFF,
+            fat_type=fat_type, cluster_size=request.cluster_size, layout=self._layout,
+            label=request.label, serial=self._serial + number * _SERIAL_STEP & 0xFFFFFFFF,
             clock=self._clock,
         )  # fmt: skip
 

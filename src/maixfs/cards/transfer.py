@@ -1,25 +1,32 @@
-"""A card image written to a drive of the host, or read from one, and proved by reading back."""
+"""Write a card image to a drive of the host, or read one, and verify it by reading back."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.cards.errors import CardError, ProofError
-from maixfs.cards.extents import PIECE, Extent, any_data, data_extents, pieces_of
-from maixfs.cards.outfile import new_image
-from maixfs.cards.report import Progress
-from maixfs.cards.used import used_extents
+from maixfs.cards.extents import (
+    PIECE,
+    Extent,
+    any_data,
+    data_extents,
+    pieces_of,
+    used_extents,
+)
+from maixfs.cards.newimage import CardError, ProofError, new_image
 from maixfs.host.drives import DriveFacts, drive_facts, drop_cache, reread_partitions
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget, opened_finished
 from maixfs.sd.media import FileSectors
 
+if TYPE_CHECKING:
+    from maixfs.host.drafts import Progress
+
 LARGEST = 256 << 30
-"""Bytes of a drive that is still likely to be a card."""
+"""Largest drive in bytes that is likely to be a card."""
 
 
 class Transfer(NamedTuple):
@@ -44,12 +51,12 @@ def write_card(
     progress: Progress | None = None,
     look: Callable[[Path], DriveFacts] = drive_facts,
 ) -> Transfer:
-    """Write an image to a drive (an ordinary file may stand in for one), and read it back.
+    """Write an image to a drive (or to an ordinary file), and read it back.
 
     With ``used_only`` free clusters of FAT volumes are left as they are on the drive: writing
     takes as long as the files do. Raises ``DeviceError`` for a drive that cannot be opened,
-    ``CardError`` for one that is in use, unlikely to be meant (unless ``force``) or too small;
-    ``ProofError`` where something else comes back.
+    ``CardError`` for one that is in use, probably not a card (unless ``force``) or too small;
+    ``ProofError`` if other data comes back.
     """
     facts = look(device)
     with opened_finished(image) as source:
@@ -86,10 +93,10 @@ def read_card(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Transfer:
-    """Read a drive into a new sparse image, and prove that by reading the image back.
+    """Read a drive into a new sparse image, and verify it by reading the image back.
 
     With ``used_only`` free clusters are not read; they are zero in the image. ``force`` replaces
-    an image that is there. Raises ``CardError``, ``ProofError``.
+    an existing image. Raises ``CardError``, ``ProofError``.
     """
     refuse_occupied(image, force=force)
     with opened_finished(device) as drive:
@@ -113,9 +120,9 @@ def read_card(
 def refuse_unlikely(
     device: DriveFacts, size: int, *, largest: int = LARGEST, force: bool = False
 ) -> None:
-    """Raise ``CardError`` for a drive that must not be written, or is unlikely to be meant.
+    """Raise ``CardError`` for a drive that is in use, or that is probably not a card.
 
-    What is in use is refused with ``force``, too.
+    ``force`` allows the second.
     """
     if device.in_use:
         raise CardError(
@@ -124,11 +131,11 @@ def refuse_unlikely(
         )
     if force or device.regular:
         return
-    hint = "look twice whether this is the card; --force writes to it"
+    hint = "check that this is the card; a forced write does not ask"
     if device.partition_of:
         raise CardError(
             f"{device.path} is one partition of {device.partition_of}, and this is a whole card",
-            hint=f"name {device.partition_of}; --force writes to the partition",
+            hint=f"name {device.partition_of}, or force the write to the partition",
         )
     if not device.removable:
         known = "is no removable drive" if device.removable is False else "may be built in"
@@ -152,7 +159,7 @@ def _bytes(extents: Iterable[Extent]) -> int:
 
 
 def _pieces(device: SectorDevice, extents: list[Extent]) -> Iterable[tuple[int, bytes]]:
-    """Yield sector and bytes of all pieces; holes are not read but made up."""
+    """Yield sector and bytes of all pieces; holes are zeros, which are not read."""
     zeros = bytes(PIECE * SECTOR)
     for start, length in extents:
         at = start
@@ -181,7 +188,7 @@ def _prove(
         done = _tell(progress, "read back", done + len(data), total)
     if digest.hexdigest() != expected:
         raise ProofError(
-            f"what {device} gives back is not what was written to it",
+            f"{device} does not return the data that was written to it",
             hint="the card is worn, or has less room than it says: try another",
         )
 

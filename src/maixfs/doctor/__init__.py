@@ -1,4 +1,8 @@
-"""The complaints of people with boards, as far as an image of the flash shows them."""
+"""Examine images: one list of findings for a dump, a SPIFFS image, a board or a card.
+
+examination = examine_target("dump.bin", Cost.CONTENT)
+print(verdict(examination))
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,35 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.doctor.examine import examine
-    from maixfs.doctor.patient import Patient, make_patient
-    from maixfs.doctor.records import Diagnosis
+    from maixfs.doctor.boot import BootReport, report_boot
+    from maixfs.doctor.examine import (
+        examine_card,
+        examine_subject,
+        examine_target,
+        verdict,
+    )
+    from maixfs.doctor.fixes import FIXES
+    from maixfs.doctor.subject import Card, Subject, open_subject
 
-__all__ = ["Diagnosis", "Patient", "examine", "make_patient"]
+__all__ = [
+    "FIXES",
+    "BootReport",
+    "Card",
+    "Subject",
+    "examine_card",
+    "examine_subject",
+    "examine_target",
+    "open_subject",
+    "report_boot",
+    "verdict",
+]
 
 __getattr__ = lazy_names(
     __name__,
     {
-        "examine": ("examine",),
-        "patient": ("Patient", "make_patient"),
-        "records": ("Diagnosis",),
+        "boot": ("BootReport", "report_boot"),
+        "examine": ("examine_card", "examine_subject", "examine_target", "verdict"),
+        "fixes": ("FIXES",),
+        "subject": ("Card", "Subject", "open_subject"),
     },
 )

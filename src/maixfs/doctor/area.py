@@ -1,17 +1,14 @@
-"""Complaints about /flash itself: its place and format, how full it is, names of files."""
+"""Rules about the place and the format of /flash: does the firmware find and mount it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maixfs.doctor.patient import Patient, Volume
-from maixfs.doctor.records import Diagnosis, series
-from maixfs.explain import hex_address
-from maixfs.image.layout import Region, find_layout
+from maixfs.doctor.subject import Subject
+from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
 from maixfs.spiffs import PRESETS, Geometry
 
-_ADVISED, _CLIFF, _FULL = 60, 65, 79
-"""Per cent of the pages: measured with the C at MaixPy's geometry (docs/SPEC.md, section 6.4)."""
+_SURE = 0.9
 _SHAPE = {
     "size": "size",
     "block_size": "block",
@@ -22,82 +19,86 @@ _SHAPE = {
     "use_magic_length": "length in the magic",
     "aligned_tables": "aligned tables",
 }
+_UNPACK = Command("unpack", ("{image}", "DIR"))
+_REPACK: tuple[Step, ...] = (_UNPACK, Command("pack", ("DIR", "-o", "NEW", "--whole-flash")))
+
+BLANK = kind(
+    "blank",
+    Severity.NOTE,
+    "The place of the file system is erased.",
+    why="the board formats it at its first start",
+)
+NO_MOUNT = kind(
+    "no-mount",
+    Severity.ERROR,
+    "The file system does not mount.",
+    why="more than one block has lost its magic, or the end is missing; a board formats it then",
+    fix=(Command("info", ("{image}",)), "read the flash again"),
+)
 
 
-def area(patient: Patient) -> Iterator[Diagnosis]:
-    """Yield what there is to say about the file system."""
-    if not patient.is_bare and not patient.is_board:
-        yield from _will_format(patient)
-    if patient.is_bare and patient.volume is not None:
-        yield from _foreign(patient, patient.volume.geometry)
-    if patient.is_bare or patient.is_board:
-        yield from _not_mounted(patient)
-    if patient.volume is not None:
-        yield from _room(patient, patient.volume)
-        yield from _names(patient, patient.volume)
-
-
-def _not_mounted(patient: Patient) -> Iterator[Diagnosis]:
-    """Say of a board's area, or of an image of its own, that nothing mounts it."""
-    geometry = patient.geometry
-    if patient.volume is not None or geometry is None:
+@rule("flash", Cost.MOUNT, BLANK, NO_MOUNT)
+def _mount(subject: Subject) -> Iterator[Finding]:
+    check = subject.spiffs
+    if check is None or not (subject.is_bare or subject.is_board):
         return
-    place = bytes(patient.image.view[geometry.base : geometry.base + geometry.size])
-    if place.count(0xFF) == len(place):
-        what = "/flash is blank: the board formats it at its first start"
-        yield Diagnosis("blank", False, what, address=geometry.base)
+    base = check.geometry.base
+    if check.blank:
+        yield BLANK.found(f"the file system at {base:#x} is blank", where=base)
+    elif not check.mounts:
+        text = f"the file system at {base:#x} does not mount: {check.fault}"
+        yield NO_MOUNT.found(text, where=base)
+
+
+WILL_FORMAT = kind(
+    "will-format",
+    Severity.ERROR,
+    "The firmware formats /flash, because it finds no file system in its place.",
+    why="any error of the mount has the firmware format: a shifted dump, a model or a package that"
+    " reaches into the area, an image of another tool, two blocks without magic",
+)
+WRONG_GEOMETRY = kind(
+    "wrong-geometry",
+    Severity.ERROR,
+    "The file system in the place of /flash has another format than the firmware.",
+    why="a tool was used with other numbers than the firmware was built with",
+    fix=_REPACK,
+)
+
+
+@rule("flash", Cost.METADATA, BLANK, WILL_FORMAT, WRONG_GEOMETRY)
+def _format(subject: Subject) -> Iterator[Finding]:
+    if subject.is_board or not subject.is_chip:
         return
-    what = f"the file system at {hex_address(geometry.base)} does not mount"
-    why = "more than one block has lost its magic, or the end is missing; a board formats it then"
-    mend = f"maixfs info {patient.name} says more; read the flash again"
-    yield Diagnosis("no-mount", True, what, why, mend, geometry.base)
-
-
-def _home(patient: Patient) -> Region:
-    layout = patient.image.layout
-    regions = [one for one in layout.of_kind("spiffs") if one.geometry] if layout else []
-    return regions[0] if regions else find_layout("maixpy-16m").region("flash")
-
-
-def _will_format(patient: Patient) -> Iterator[Diagnosis]:
-    image, home = patient.image, _home(patient)
-    report, wanted = image.boot_report(), home.spiffs_geometry()
-    if report.formats is None or image.size < home.end:
+    report, home = subject.boot, subject.home
+    if report.formats is None or subject.size < home.base + home.size:
         return
-    there = next((one.geometry for one in image.areas if one.geometry.base == home.start), None)
-    if there is not None and wanted is not None and _differences(there, wanted):
-        yield _wrong_shape(patient, there, wanted, formats=report.formats)
+    there = next((one.geometry for one in subject.areas if one.geometry.base == home.base), None)
+    if there is not None and _differences(there, home):
+        yield _wrong_geometry(there, home, formats=report.formats)
     elif report.formats:
-        yield _formatted(patient, home)
+        yield _formatted(subject, home)
 
 
-def _formatted(patient: Patient, home: Region) -> Diagnosis:
-    """Return what to say where there is no file system in the firmware's place."""
-    place = bytes(patient.image.view[home.start : home.end])
+def _formatted(subject: Subject, home: Geometry) -> Finding:
+    place = bytes(subject.view[home.base : home.base + home.size])
     if place.count(0xFF) == len(place):
-        what = "/flash is blank: the firmware formats it at its start"
-        return Diagnosis("blank", False, what, address=home.start)
-    moved = [hex_address(one.geometry.base) for one in patient.image.areas]
-    what = "the firmware will FORMAT /flash: no file system of its own is at"
-    what += f" {hex_address(home.start)}"
+        return BLANK.found(f"/flash at {home.base:#x} is blank", where=home.base)
+    moved = [f"{one.geometry.base:#x}" for one in subject.areas]
+    what = f"the firmware will FORMAT /flash: no file system of its own is at {home.base:#x}"
     what += f", but one at {', '.join(moved)}" if moved else ""
-    why = "any error of the mount has the firmware format: a shifted dump, a model or a package"
-    why += " that reaches into the area, an image of another tool, two blocks without magic"
-    mend = f"save the files first: maixfs unpack {patient.name} DIR" if moved else ""
-    return Diagnosis("will-format", True, what, why, mend, home.start)
+    fix: tuple[Step, ...] = ("save the files first", _UNPACK) if moved else ()
+    return WILL_FORMAT.found(what, where=home.base, fix=fix, areas=moved)
 
 
-def _wrong_shape(
-    patient: Patient, there: Geometry, wanted: Geometry, *, formats: bool
-) -> Diagnosis:
+def _wrong_geometry(there: Geometry, wanted: Geometry, *, formats: bool) -> Finding:
     what = (
         "the firmware will FORMAT /flash" if formats else "the firmware reads nonsense from files"
     )
     what += f": the file system has another format: {', '.join(_differences(there, wanted))}"
-    why = "a tool was used with other numbers than the firmware was built with; it would take"
-    why += f" mkspiffs {wanted.mkspiffs_flags()} or spiffsgen.py {wanted.spiffsgen_flags()}"
-    mend = f"maixfs unpack {patient.name} DIR, then maixfs pack DIR -o NEW --whole-flash"
-    return Diagnosis("wrong-geometry", True, what, why, mend, there.base)
+    why = f"{WRONG_GEOMETRY.why}; it would take mkspiffs {wanted.mkspiffs_flags()}"
+    why += f" or spiffsgen.py {wanted.spiffsgen_flags()}"
+    return WRONG_GEOMETRY.found(what, where=there.base, why=why)
 
 
 def _differences(there: Geometry, wanted: Geometry) -> list[str]:
@@ -108,50 +109,78 @@ def _differences(there: Geometry, wanted: Geometry) -> list[str]:
     ]
 
 
-def _foreign(patient: Patient, geometry: Geometry) -> Iterator[Diagnosis]:
-    """Say of an image of its own that MaixPy would not mount it, and what it would take."""
-    differences = _differences(geometry, PRESETS["maixpy"])
-    if differences:
-        what = f"not for MaixPy's /flash, which is otherwise: {', '.join(differences)}"
-        why = "a board formats what it cannot mount; other firmware may be just right for it"
-        mend = f"for MaixPy: maixfs unpack {patient.name} DIR, then maixfs pack DIR -o NEW"
-        yield Diagnosis("foreign", False, what, why, mend, geometry.base)
+FOREIGN = kind(
+    "foreign",
+    Severity.NOTE,
+    "An image of one file system has another format than MaixPy's.",
+    why="a board formats what it cannot mount; other firmware may be just right for it",
+    fix=("for MaixPy, pack its files again", _UNPACK, Command("pack", ("DIR", "-o", "NEW"))),
+)
 
 
-def _room(patient: Patient, volume: Volume) -> Iterator[Diagnosis]:
-    full = volume.percent
-    if full < _ADVISED:
-        return
-    mend = "remove files, or move large ones to a card or to an address of their own"
-    if full >= _FULL:
-        what = f"/flash is {full} % full: writes fail as FULL though {100 - full} % are free"
-        why = "garbage collection looks at five blocks for each write and needs two spare ones"
-        yield Diagnosis("full-though-free", True, what, why, mend)
-    elif full >= _CLIFF:
-        what = f"/flash is {full} % full: writes are slow from 65 % on, and fail near 79 %"
-        why = "each write moves more and more pages; at 74 % one small save erases eight blocks"
-        yield Diagnosis("nearly-full", True, what, why, mend)
-    else:
-        what = f"/flash is {full} % full; it is quick up to 60 %"
-        yield Diagnosis("nearly-full", False, what, "every write moves other files' pages", mend)
+@rule("flash", Cost.MOUNT, FOREIGN)
+def _foreign_format(subject: Subject) -> Iterator[Finding]:
+    if subject.is_bare and not subject.is_board and subject.mounted is not None:
+        geometry = subject.mounted.geometry
+        differences = _differences(geometry, PRESETS["maixpy"])
+        if differences:
+            what = f"not for MaixPy's /flash, which is otherwise: {', '.join(differences)}"
+            yield FOREIGN.found(what, where=geometry.base)
 
 
-def _names(patient: Patient, volume: Volume) -> Iterator[Diagnosis]:
-    shown = [name.decode("utf-8", "backslashreplace") for name in volume.names]
-    mend = f"maixfs doctor {patient.name} --mend names -o NEW"
-    odd = [text for text, name in zip(shown, volume.names, strict=True) if b"\\" in name]
-    if odd:
-        what = f"names with backslashes: {series(odd)}"
-        why = "a path in the way of Windows is one long name here: what was to go to the card"
-        why += " lies on /flash"
-        yield Diagnosis("backslash-names", True, what, why, mend)
-    bare = [name for name in shown if not name.startswith("/")]
-    if bare:
-        what = f"names without a slash in front: {series(bare)}"
-        why = "MaixPy lists them, and opens only names with one: ENOENT for a file that is listed"
-        yield Diagnosis("no-slash", True, what, why, mend)
-    deep = [name for name in shown if "/" in name[1:]]
-    if deep:
-        what = f"folders are but parts of names here: {series(deep)}"
-        why = "SPIFFS has no folders: mkdir raises NotImplementedError, listdir shows whole names"
-        yield Diagnosis("folders", False, what, why, "open them by their whole name")
+UNSURE = kind(
+    "unsure",
+    Severity.NOTE,
+    "The geometry of a file system was guessed from a few marks.",
+    why="the firmware mounts only what has just its own format",
+)
+ELSEWHERE = kind(
+    "elsewhere",
+    Severity.ERROR,
+    "A file system is not where the firmware looks for one.",
+    why="a dump that does not start at address 0, an image that was flashed at another address,"
+    " or a firmware with another layout",
+    fix=_REPACK,
+)
+CUT = kind(
+    "cut",
+    Severity.ERROR,
+    "A file system ends behind the end of the image.",
+    why="the dump was stopped early, or the chip is smaller than the firmware wants",
+    fix=("read the flash again; a whole dump is as large as its chip",),
+)
+
+
+@rule("flash", Cost.METADATA, UNSURE, ELSEWHERE, CUT)
+def _places(subject: Subject) -> Iterator[Finding]:
+    regions = subject.layout.of_kind("spiffs") if subject.layout else ()
+    homes = [(region.start, region.size) for region in regions]
+    for area in subject.areas if not subject.is_bare else ():
+        base, size = area.geometry.base, area.geometry.size
+        place = f"the SPIFFS at {base:#x}"
+        if area.confidence < _SURE:
+            text = f"{place}: {'; '.join(map(str, area.reasons))}"
+            yield UNSURE.found(text, where=base, confidence=area.confidence)
+        if homes and (base, size) not in homes and not subject.is_board:
+            text = f"{place} ({size:#x} bytes) is not where the firmware looks: {regions[0]}"
+            yield ELSEWHERE.found(text, where=base)
+        if base + size > subject.size:
+            yield CUT.found(f"{place} ends behind the image", where=base)
+
+
+OTHER_AREA = kind(
+    "other-area",
+    Severity.NOTE,
+    "The image may hold another file system.",
+)
+
+
+@rule("flash", Cost.METADATA, OTHER_AREA)
+def _other_areas(subject: Subject) -> Iterator[Finding]:
+    chosen = subject.geometry
+    for area in subject.areas if not subject.is_bare else ():
+        base = area.geometry.base
+        if chosen is not None and base != chosen.base:
+            text = f"another file system may lie at {base:#x}, {int(area.confidence * 100)} % sure"
+            fix = Command("info", ("{image}", "--base", f"{base:#x}"))
+            yield OTHER_AREA.found(text, where=base, fix=(fix,))

@@ -1,24 +1,93 @@
-"""All that the doctor has to say, worst first."""
+"""One examination for whoever asks, and its verdict."""
 
 from __future__ import annotations
 
-from maixfs.doctor.area import area
-from maixfs.doctor.chip import chip
-from maixfs.doctor.models import models
-from maixfs.doctor.patient import Patient
-from maixfs.doctor.programs import Newer, programs
-from maixfs.doctor.records import Diagnosis
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from maixfs.finding import Cost, Examination, NotChecked, examine
+from maixfs.image.entries import Where
+
+if TYPE_CHECKING:
+    from maixfs.cards.check import CardReport
+    from maixfs.doctor.subject import Subject
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Progress
+
+_NO_AREA = NotChecked("the file system", "none was found")
+_VERDICTS = (
+    (
+        frozenset({"no-firmware", "no-header", "wrong-file", "kboot-halts"}),
+        "This board does not start.",
+    ),
+    (frozenset({"freq-conf"}), "This board hangs when it starts."),
+    (
+        frozenset({"will-format", "wrong-geometry", "no-mount"}),
+        "This board formats /flash when it starts: the files on it are lost then.",
+    ),
+)
+"""Keys of problems and what they mean for the whole, worst first."""
 
 
-def examine(patient: Patient, newer: Newer = lambda _: []) -> list[Diagnosis]:
-    """Return what was found, problems first; ``newer`` knows what MicroPython does not.
+def examine_target(
+    place: str | Path | TargetPath,
+    depth: Cost = Cost.CONTENT,
+    *,
+    where: Where | None = None,
+    progress: Progress | None = None,
+) -> Examination:
+    """Examine a dump, a SPIFFS image, a board with its card, or a card; nothing is written.
 
-    Nothing is written, and whatever is damaged raises nothing.
+    ``depth`` is the cost of the most expensive rules that are run; a card is always read as far
+    as its structures go. Raises ``DeviceError`` for a file that cannot be read, ``BoardError``
+    for a folder that is not a board, ``NoFileSystemError`` if ``where`` does not fit.
     """
-    found = [
-        *chip(patient),
-        *area(patient),
-        *programs(patient, newer),
-        *models(patient),
-    ]
-    return sorted(found, key=lambda one: not one.is_problem)
+    from maixfs.doctor.subject import open_subject
+    from maixfs.image.address import TargetPath, parse_target
+    from maixfs.image.cardreport import summarize_card
+    from maixfs.image.opening import is_card
+
+    there = parse_target(place) if isinstance(place, str) else place
+    there = TargetPath(there) if isinstance(there, Path) else there
+    where = where or Where()
+    if is_card(there, where):
+        return examine_card(summarize_card(there, progress).report)
+    with open_subject(there.host, where, progress) as subject:
+        return examine_subject(subject, depth)
+
+
+def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination:
+    """Run the rules about flash, file system and card that cost no more than ``depth``."""
+    result = examine("flash", subject, depth)
+    if subject.spiffs is not None:
+        result += examine("spiffs", subject.spiffs, depth)
+    elif not subject.boot.formats:
+        result += Examination((), (_NO_AREA,))
+    result += examine("board", subject, depth)
+    card = subject.card.summary if subject.card is not None else None
+    return result if card is None else result + examine_card(card.report)
+
+
+def examine_card(report: CardReport) -> Examination:
+    """Return what was found on a card, marked as the card's and not the flash's."""
+    findings = (
+        replace(finding, data={**finding.data, "medium": "card"}) for finding in report.findings
+    )
+    return Examination(tuple(findings), report.examination.not_checked)
+
+
+def verdict(examination: Examination) -> str:
+    """Return what an examination means, in a sentence that says no more than was checked."""
+    problems = [finding for finding in examination.findings if finding.is_problem]
+    keys = {f.key for f in problems if f.data.get("medium") != "card"}
+    for these, sentence in _VERDICTS:
+        if keys & these:
+            return sentence
+    if problems:
+        count = len(problems)
+        return f"Something is wrong: {count} problem{'s' * (count > 1)}."
+    if not examination.not_checked:
+        return "Nothing is wrong."
+    left_out = "; ".join(examination.left_out)
+    return f"Nothing is wrong in what was checked; not checked: {left_out}."

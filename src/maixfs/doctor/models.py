@@ -1,4 +1,4 @@
-"""Complaints about ``kpu.load``: what programs ask for, and what is there."""
+"""Rules about ``kpu.load``: what programs ask for, and what is there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from maixfs.doctor.patient import Patient
-from maixfs.doctor.records import Diagnosis
-from maixfs.explain import hex_address
+from maixfs.doctor.flash import CONVERT_MODEL, LESS_MEMORY
+from maixfs.doctor.subject import Subject
+from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
 from maixfs.firmware import Firmware
 from maixfs.firmware.freqconf import HEAP_DEFAULT
 from maixfs.image.records import ERASED, FIRMWARE, MODEL, SPIFFS, ZERO
@@ -27,6 +27,7 @@ _OTHERS = {
     ZERO: "that place is all zeros: a flasher that fills up its files has gone over it",
     FIRMWARE: "firmware lies there: it is larger than the address allows",
     SPIFFS: "the file system lies there",
+    MODEL: "another model goes over that place",
 }
 
 
@@ -37,20 +38,41 @@ class _Call(NamedTuple):
     path: str
 
 
-def models(patient: Patient) -> Iterator[Diagnosis]:
-    """Yield what programs in the file system will not get from ``kpu.load``."""
-    if patient.volume is None:
-        return
-    seen = set()
-    for call in _calls(patient.volume.files):
-        key = (call.function, call.address, call.path)
-        if key in seen:
-            continue
-        seen.add(key)
+MODEL_MISSING = kind(
+    "model-missing",
+    Severity.ERROR,
+    "A program loads a model that is not there.",
+    why="kpu.load gives error 2005 (ERR_READ_FILE)",
+)
+MODEL_ORDER = kind(
+    "model-order",
+    Severity.ERROR,
+    "A program loads a model with load_flash, and its words are not reversed.",
+    why="kpu.load_flash reads words with their bytes reversed",
+    fix=("flash a copy of the model with reversed words",),
+)
+MODEL_VERSION = kind(
+    "model-version",
+    Severity.ERROR,
+    "A program loads a model that the firmware refuses.",
+    fix=CONVERT_MODEL,
+)
+MODEL_MEMORY = kind(
+    "model-memory",
+    Severity.ERROR,
+    "A program loads a model that does not fit into memory.",
+    fix=LESS_MEMORY,
+)
+
+
+@rule("board", Cost.CONTENT, MODEL_MISSING, MODEL_ORDER, MODEL_VERSION, MODEL_MEMORY)
+def _models_of_programs(subject: Subject) -> Iterator[Finding]:
+    calls = {call[1:]: call for call in reversed([*_calls(subject.programs)])}
+    for call in reversed(calls.values()):
         if call.path:
-            yield from _file(patient, call)
-        elif not patient.is_bare and call.address is not None:
-            yield from _raw(patient, call, call.address)
+            yield from _file(subject, call)
+        elif not subject.is_bare and call.address is not None:
+            yield from _raw(subject, call, call.address)
 
 
 def _calls(files: Mapping[str, bytes]) -> Iterator[_Call]:
@@ -70,90 +92,94 @@ def _number(digits: bytes | None) -> int | None:
         return None
 
 
-def _file(patient: Patient, call: _Call) -> Iterator[Diagnosis]:
-    assert patient.volume is not None
-    if call.path.removeprefix("/flash").encode() not in patient.volume.names:
-        yield Diagnosis(
-            "model-missing",
-            True,
+def _file(subject: Subject, call: _Call) -> Iterator[Finding]:
+    names = subject.mounted.names if subject.mounted else frozenset()
+    if call.path.removeprefix("/flash").encode() not in names:
+        yield MODEL_MISSING.found(
             f"{call.program} loads {call.path}, which is not there",
-            "kpu.load gives error 2005 (ERR_READ_FILE)",
-            f"maixfs cp MODEL {patient.name}:{call.path}",
+            fix=(Command("cp", ("MODEL", f"{{image}}:{call.path}")),),
+            paths=[call.program],
         )
 
 
-def _raw(patient: Patient, call: _Call, address: int) -> Iterator[Diagnosis]:
-    image, place = patient.image, hex_address(address)
+def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
+    place = f"{address:#08x}"
     asks = f"{call.program} loads a model from {place}"
-    if address >= image.size:
-        yield Diagnosis("model-missing", True, f"{asks}, behind the end of the flash")
+    if address >= subject.size:
+        text = f"{asks}, behind the end of the flash"
+        yield MODEL_MISSING.found(text, why="", paths=[call.program])
         return
-    found = image.at(address)
-    model = next((one for one in image.models if one.address == address), None)
+    found = subject.at(address)
+    model = next((each for each in subject.models if each.address == address), None)
     if model is None:
-        near = ", ".join(hex_address(one.address) for one in image.models)
-        mend = f"flash the model at {place}" + (
-            f", or load one that is there: {near}" * bool(near)
+        near = ", ".join(f"{each.address:#08x}" for each in subject.models)
+        fix = f"flash the model at {place}"
+        yield MODEL_MISSING.found(
+            f"{asks}, and there is none",
+            where=address,
+            why=_answer(subject, address, found.kind if found else ""),
+            fix=(f"{fix}, or load one that is there: {near}" if near else fix,),
+            paths=[call.program],
         )
-        why = _answer(patient, address, found.kind if found else "")
-        yield Diagnosis("model-missing", True, f"{asks}, and there is none", why, mend, address)
     elif call.function == "load_flash" and not model.reversed:
-        why = "kpu.load_flash reads words with their bytes reversed"
-        mend = "flash a copy of the model with reversed words"
-        yield Diagnosis("model-order", True, f"{asks} for load_flash", why, mend, address)
+        yield MODEL_ORDER.found(f"{asks} for load_flash", where=address, paths=[call.program])
     elif call.function == "load":
-        yield from _refused(patient, asks, model)
+        yield from _refused(subject, asks, model, call.program)
 
 
-def _answer(patient: Patient, address: int, kind: str) -> str:
-    result = load_result(patient.image.view[address:], v4_support=_knows_v4(patient) or False)
+def _answer(subject: Subject, address: int, kind: str) -> str:
+    result = load_result(subject.view[address:], v4_support=_knows_v4(subject) or False)
     why = _OTHERS.get(kind, "what is there is no model: a wrong file, or the rest of something")
-    if kind == MODEL:
-        why = "another model goes over that place"
     return f"{why}; kpu.load gives error {int(result.code)}, or a strange version number"
 
 
-def _refused(patient: Patient, asks: str, model: Model) -> Iterator[Diagnosis]:
-    knows_v4 = _knows_v4(patient)
+def _refused(subject: Subject, asks: str, model: Model, program: str) -> Iterator[Finding]:
+    knows_v4 = _knows_v4(subject)
     answer = model.loadable.without_v4 if knows_v4 is False else model.loadable.with_v4
     if not answer.loads and answer.code is not KpuCode.NO_MEM:
-        why = f"kpu.load gives error {int(answer.code)}: {answer.words}"
+        fix: tuple[Step, ...] | None = None
         if model.version == "v4" and knows_v4 is False:
-            mend = "flash a firmware with kmodel_v4 in its name, or convert the model to version 3"
+            fix = ("flash a firmware with kmodel_v4 in its name, or convert it to version 3",)
         elif model.reversed:
-            mend = "flash the model as it is, or use kpu.load_flash"
-        else:
-            mend = "convert the model with nncase 0.1 (version 3) or 0.2 (version 4)"
-        what = f"{asks}, and the {model.version} that is there is refused"
-        yield Diagnosis("model-version", True, what, why, mend, model.address)
+            fix = ("flash the model as it is, or use kpu.load_flash",)
+        yield MODEL_VERSION.found(
+            f"{asks}, and the {model.version} that is there is refused",
+            where=model.address,
+            why=f"kpu.load gives error {int(answer.code)}: {answer.words}",
+            fix=fix,
+            paths=[program],
+            code=int(answer.code),
+        )
         return
-    firmware, heap = _memory(patient)
+    firmware, heap = _memory(subject)
     if not answer.loads or not fits_memory(model.memory_need, firmware=firmware, gc_heap=heap):
         left = memory_budget(firmware=firmware, gc_heap=heap)
-        what = f"{asks}: it needs {model.memory_need} bytes, and some {left} are left"
-        why = f"firmware and a heap of {heap} bytes take the rest: kpu.load gives error 2006"
-        mend = "a smaller model, a firmware with less in it, or a smaller heap in /freq.conf"
-        yield Diagnosis("model-memory", True, what, why, mend, model.address)
+        yield MODEL_MEMORY.found(
+            f"{asks}: it needs {model.memory_need} bytes, and some {left} are left",
+            where=model.address,
+            why=f"firmware and a heap of {heap} bytes take the rest: kpu.load gives error 2006",
+            paths=[program],
+        )
 
 
-def _memory(patient: Patient) -> tuple[int, int]:
+def _memory(subject: Subject) -> tuple[int, int]:
     """Return what firmware and heap take, in bytes."""
-    freq = patient.image.boot_report().freq
+    freq = subject.boot.freq
     heap = freq.used.gc_heap_size if freq else HEAP_DEFAULT
-    sizes = [one.length for one in patient.image.firmware if one.address == 0]
+    sizes = [one.length for one in subject.firmware if one.address == 0]
     return max([*sizes, 0x200000]), heap
 
 
-def _knows_v4(patient: Patient) -> bool | None:
-    """Tell whether the firmware loads v4 models, by its own words; ``None`` where it has none."""
-    for firmware in patient.image.firmware:
+def _knows_v4(subject: Subject) -> bool | None:
+    """Return whether the firmware loads v4 models, by its own words; ``None`` if it has none."""
+    for firmware in subject.firmware:
         if firmware.address == 0 and not firmware.aes:
-            payload = _payload(patient, firmware)
+            payload = _payload(subject, firmware)
             if _V3_WORDS in payload:
                 return _V4_WORDS in payload
     return None
 
 
-def _payload(patient: Patient, firmware: Firmware) -> bytes:
+def _payload(subject: Subject, firmware: Firmware) -> bytes:
     start = firmware.payload_address
-    return bytes(patient.image.view[start : start + firmware.length])
+    return bytes(subject.view[start : start + firmware.length])

@@ -1,111 +1,132 @@
-"""Complaints about what runs, or does not, when a board starts."""
+"""Rules about what runs, or does not, when a board starts: programs and settings on /flash."""
 
 from __future__ import annotations
 
-import ast
-import json
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from maixfs.doctor.patient import Patient, Volume
-from maixfs.doctor.records import Diagnosis
+from maixfs.doctor.boot import CONFIG_JSON, IDE_MODE
+from maixfs.doctor.subject import Subject
+from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
 from maixfs.firmware import freqconf
 
-Newer = Callable[[bytes], list[str]]
-"""Returns a sentence for each kind of syntax that the board's MicroPython does not know."""
-BOOT, MAIN, IDE_MODE, CONFIG = "/boot.py", "/main.py", "/ide_mode.conf", "/config.json"
-COVERS = ("/cover.boot.py", "/cover.main.py")
+BOOT, MAIN = "/boot.py", "/main.py"
 _NO_UPLOAD = (
     "it runs at each start, before a tool can reach the board: erasing all of the flash"
     " is what people do then, and it is not needed"
 )
 
 
-def programs(patient: Patient, newer: Newer) -> Iterator[Diagnosis]:
-    """Yield what keeps a board from running its programs, in the order in which they would."""
-    volume = patient.volume
-    if volume is None:
-        return
-    yield from _freq(patient, volume)
-    yield from _config(patient, volume)
-    yield from _ide(patient, volume)
-    for name, content in volume.files.items():
-        if name.endswith(".py"):
-            yield from _syntax(patient, name, content, newer)
-    yield from _covers(volume)
-    if MAIN not in volume.files and _is_maixpy(volume):
-        what = "there is no /main.py: MaixPy writes its default one, which then runs"
-        yield Diagnosis("no-main", False, what, "a card with main.py goes before it")
+def _fix(name: str) -> tuple[Step, ...]:
+    return (Command("doctor", ("{image}", "--fix", name, "{output}")),)
 
 
-def _is_maixpy(volume: Volume) -> bool:
-    return volume.geometry.block_size == 0x20000 and volume.geometry.page_size == 0x1000
+FREQ_CONF = kind(
+    "freq-conf",
+    Severity.ERROR,
+    "/freq.conf holds values with which the board hangs, or which the firmware replaces.",
+    why="the firmware takes the size of its heap from this file without looking at it",
+    fix=_fix("freq"),
+)
 
 
-def _mend(patient: Patient, what: str) -> str:
-    return f"maixfs doctor {patient.name} --mend {what} -o NEW"
-
-
-def _freq(patient: Patient, volume: Volume) -> Iterator[Diagnosis]:
-    content = volume.files.get(freqconf.NAME)
+@rule("board", Cost.METADATA, FREQ_CONF)
+def _freq_conf(subject: Subject) -> Iterator[Finding]:
+    content = subject.read(freqconf.NAME)
     if content is None:
         return
     report = freqconf.examine(content)
     for problem in report.problems:
-        why = "the firmware takes the size of its heap from this file without looking at it"
-        what = f"{freqconf.NAME}: {problem}"
-        yield Diagnosis("freq-conf", True, what, why, _mend(patient, "freq"))
+        yield FREQ_CONF.found(f"{freqconf.NAME}: {problem}", paths=[freqconf.NAME])
     for remark in report.remarks:
-        yield Diagnosis("freq-conf", False, f"{freqconf.NAME}: {remark}")
+        text = f"{freqconf.NAME}: {remark}"
+        yield FREQ_CONF.found(text, severity=Severity.NOTE, why="", fix=(), paths=[freqconf.NAME])
 
 
-def _config(patient: Patient, volume: Volume) -> Iterator[Diagnosis]:
-    content = volume.files.get(CONFIG)
+CONFIG_NOT_JSON = kind(
+    "config-json",
+    Severity.WARNING,
+    "/config.json is not valid JSON.",
+    why="it names pins of the board; the firmware cannot read it",
+    fix=_fix("config"),
+)
+CONFIG_SD = kind(
+    "config-sd",
+    Severity.NOTE,
+    "/config.json names the pins of the card.",
+    why="with the file of another board no card mounts until the flash is erased",
+    fix=_fix("config"),
+)
+
+
+@rule("board", Cost.CONTENT, CONFIG_NOT_JSON, CONFIG_SD)
+def _config_json(subject: Subject) -> Iterator[Finding]:
+    import json  # not at the top: a shallow examination needs none of these
+
+    content = subject.programs.get(CONFIG_JSON)
     if content is None:
         return
     try:
         settings = json.loads(content)
     except (ValueError, RecursionError) as error:
-        why = "it names pins of the board; the firmware cannot read it"
-        what = f"{CONFIG} is no JSON: {error}"
-        yield Diagnosis("config-json", True, what, why, _mend(patient, "config"))
+        text = f"{CONFIG_JSON} is not valid JSON: {error}"
+        yield CONFIG_NOT_JSON.found(text, paths=[CONFIG_JSON])
         return
     if isinstance(settings, dict) and any("sd" in str(key).lower() for key in settings):
-        what = f"{CONFIG} says on which pins the card is"
-        why = "where it is that of another board no card mounts until the flash was erased"
-        yield Diagnosis("config-sd", False, what, why, _mend(patient, "config"))
+        yield CONFIG_SD.found(f"{CONFIG_JSON} names the pins of the card", paths=[CONFIG_JSON])
 
 
-def _ide(patient: Patient, volume: Volume) -> Iterator[Diagnosis]:
-    if IDE_MODE.encode() in volume.names:
-        yield Diagnosis(
-            "ide-mode",
-            True,
-            f"{IDE_MODE} is there: at its next start the board waits for its IDE",
-            "the IDE leaves it when it connects; neither boot.py nor main.py runs, once",
-            _mend(patient, "ide"),
-        )
+WAITS_FOR_IDE = kind(
+    "ide-mode",
+    Severity.WARNING,
+    "/ide_mode.conf makes the board wait for its IDE at its next start.",
+    why="the IDE leaves it when it connects; neither boot.py nor main.py runs, once",
+    fix=_fix("ide"),
+)
 
 
-def _syntax(patient: Patient, name: str, content: bytes, newer: Newer) -> Iterator[Diagnosis]:
+@rule("board", Cost.METADATA, WAITS_FOR_IDE)
+def _ide_mode(subject: Subject) -> Iterator[Finding]:
+    if _has(subject, IDE_MODE):
+        text = f"{IDE_MODE} is there: at its next start the board waits for its IDE"
+        yield WAITS_FOR_IDE.found(text, paths=[IDE_MODE])
+
+
+SYNTAX = kind(
+    "syntax",
+    Severity.NOTE,
+    "A program does not compile on the board; an error for boot.py and main.py.",
+    why="the board prints the error, and goes on to its prompt",
+)
+
+
+@rule("board", Cost.CONTENT, SYNTAX)
+def _syntax_of_programs(subject: Subject) -> Iterator[Finding]:
+    for name, content in subject.programs.items():
+        if name.endswith(".py"):
+            yield from _syntax(name, content)
+
+
+def _syntax(name: str, content: bytes) -> Iterator[Finding]:
+    from maixfs.board.compiler import newer_syntax
+
     fault = _fault(content)
-    what = f"{name} does not compile: {fault}" if fault else ""
-    if not fault:
-        sentences = newer(content)
-        what = f"{name}: {sentences[0]}" if sentences else ""
-    if not what:
+    newer = [] if fault else newer_syntax(content)
+    if not fault and not newer:
         return
-    starts = name in (BOOT, MAIN)
-    why = _NO_UPLOAD if name == BOOT else "the board prints the error, and goes on to its prompt"
-    word = name[1:-3]
-    mend = (
-        _mend(patient, word) if starts else f"mend it, then maixfs cp FILE {patient.name}:{name}"
-    )
-    yield Diagnosis("syntax", starts, what, why, mend)
+    text = f"{name} does not compile: {fault}" if fault else f"{name}: {newer[0]}"
+    if name in (BOOT, MAIN):
+        why, fix = (_NO_UPLOAD if name == BOOT else None), _fix(name[1:-3])
+        yield SYNTAX.found(text, severity=Severity.ERROR, why=why, fix=fix, paths=[name])
+        return
+    fix = ("correct it", Command("cp", ("FILE", f"{{image}}:{name}")))
+    yield SYNTAX.found(text, fix=fix, paths=[name])
 
 
 def _fault(content: bytes) -> str:
-    """Return why a program does not compile; empty where it does."""
+    """Return why a program does not compile; empty if it does."""
+    import ast
+    import warnings
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -118,9 +139,22 @@ def _fault(content: bytes) -> str:
     return ""
 
 
-def _covers(volume: Volume) -> Iterator[Diagnosis]:
-    for name in COVERS:
-        if name.encode() in volume.names:
-            what = f"{name} is on /flash: nothing happens to it there"
-            why = "only on a card it replaces its namesake on /flash"
-            yield Diagnosis("cover", False, what, why, "copy it to the root of the card")
+NO_MAIN = kind(
+    "no-main",
+    Severity.NOTE,
+    "There is no main.py on /flash.",
+    why="MaixPy writes its default one, which then runs; a card with main.py goes before it",
+)
+
+
+@rule("board", Cost.METADATA, NO_MAIN)
+def _main_program(subject: Subject) -> Iterator[Finding]:
+    check = subject.mounted
+    if check is None or _has(subject, MAIN):
+        return
+    if check.geometry.block_size == 0x20000 and check.geometry.page_size == 0x1000:
+        yield NO_MAIN.found(f"there is no {MAIN}: MaixPy writes its default one, which then runs")
+
+
+def _has(subject: Subject, name: str) -> bool:
+    return subject.mounted is not None and name.encode() in subject.mounted.names

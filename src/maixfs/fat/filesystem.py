@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from maixfs.filesystem import (
     not_folder,
     parent_of,
 )
+from maixfs.finding import Cost, Examination, examine
 from maixfs.streams import OpenMode
 
 if TYPE_CHECKING:
@@ -197,6 +200,11 @@ class Fat(FileSystem[FatEntry]):
     def _sync(self) -> None:
         self.core.sync()
 
+    def _check(self, depth: Cost) -> Examination:
+        from maixfs.fat.check import FatCheck
+
+        return examine("fat", FatCheck(self.core.device, self.core.start), depth)
+
     def _close(self) -> None:
         self.core.close()
 
@@ -297,11 +305,31 @@ def _checked(path: str) -> str:
 def _entries(
     folder: str, natives: Iterator[FatEntry], sizes: dict[tuple[int, int], int]
 ) -> Iterator[Entry[FatEntry]]:
-    return (_entry(folder, native, sizes) for native in natives)
+    names = set[str]()
+    for native in natives:
+        entry = _entry(folder, native, sizes)
+        # Of two entries of one name, which only damage leaves, a path leads to the first.
+        name = native.name
+        if name in names:
+            entry = replace(entry, path=f"{entry.path}\\slot{native.slot}")
+        names.add(name)
+        yield entry
+
+
+_UNPRINTABLE = re.compile("[\0-\x1f\x7f/\\\\\ud800-\udfff]")
+"""Characters that no valid name has: a damaged one may."""
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in match[0].encode("utf-8", "surrogatepass"))
 
 
 def _entry(folder: str, native: FatEntry, sizes: dict[tuple[int, int], int]) -> Entry[FatEntry]:
-    path = f"/{native.name}" if folder == "/" else f"{folder}/{native.name}"
+    name = native.name
+    # As no valid name has a backslash, the path of a damaged one is never that of another file.
+    if not name.isprintable() or "/" in name or "\\" in name:
+        name = _UNPRINTABLE.sub(_escaped, name)
+    path = f"/{name}" if folder == "/" else f"{folder}/{name}"
     size = sizes.get((native.folder, native.slot), native.size) if sizes else native.size
     return Entry(path, native.is_dir, size, _seconds(native), native)
 

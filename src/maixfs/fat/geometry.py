@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.fat import ondisk
-from maixfs.fat.errors import FResult, fat_error
+from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.ondisk import BootSector, Extension16, Extension32
 from maixfs.sd.device import SECTOR
 
@@ -45,6 +45,8 @@ class FatGeometry(NamedTuple):
     label: str
     """Label in the boot sector, without padding; systems show the one in the root."""
     oem_name: bytes
+    sector_size: int = SECTOR
+    """Bytes of a sector as the boot sector has them; all fields count sectors of 512."""
 
     @property
     def cluster_size(self) -> int:
@@ -81,6 +83,10 @@ class FatGeometry(NamedTuple):
     def data_end(self) -> int:
         """One past the last sector of the last cluster."""
         return self.data_start + self.clusters * self.sectors_per_cluster
+
+    def sector_of(self, cluster: int) -> int:
+        """Return the first sector of a cluster."""
+        return self.data_start + (cluster - 2) * self.sectors_per_cluster
 
 
 class VolumeInfo(NamedTuple):
@@ -185,6 +191,80 @@ def read_geometry(sector: bytes) -> FatGeometry:
         label=names.BS_VolLab.rstrip(b" \0").decode("cp437"),
         oem_name=boot.BS_OEMName,
     )
+
+
+SECTOR_SIZES = (512, 1024, 2048, 4096)
+"""Bytes of a sector that Microsoft's specification allows."""
+
+
+def decode_geometry(sector: bytes) -> tuple[FatGeometry | None, FatError | None]:
+    """Return what a boot sector describes as far as it can be decoded, and why FatFs refuses it.
+
+    FatFs refuses volumes whose files are all there: with larger sectors, as FAT32 with few
+    clusters, with a damaged field. Such a geometry is in sectors of 512 bytes too; its FSInfo and
+    backup are 0 where the boot sector names no reserved sector. ``None`` where nothing can be
+    computed, or where FatFs has no objection.
+    """
+    try:
+        known, refusal = read_geometry(sector).fat_type, None
+    except FatError as error:
+        known, refusal = 0, error
+    report = examine_boot_sector(sector)
+    boot, wide = report.boot, report.wide
+    if not _is_computable(boot) or not report.fat_sectors:
+        return None, refusal
+    # Linux and Windows take a volume without a 16-bit FAT size for FAT32, however few clusters
+    # it has.
+    kind = known or (0 if boot.BPB_FATSz16 else 32)
+    scale = boot.BPB_BytsPerSec // SECTOR
+    root_bytes = boot.BPB_RootEntCnt * ondisk.ENTRY_SIZE
+    root_sectors = -(-root_bytes // boot.BPB_BytsPerSec) * scale
+    reserved, fat_sectors = boot.BPB_RsvdSecCnt * scale, report.fat_sectors * scale
+    total, per_cluster = report.total_sectors * scale, boot.BPB_SecPerClus * scale
+    data = total - reserved - boot.BPB_NumFATs * fat_sectors - root_sectors
+    clusters = data // per_cluster
+    kind = kind or _type_of(clusters) or 32
+    clusters = min(clusters, fat_sectors * SECTOR * 8 // kind - 2)
+    if clusters <= 0:
+        return None, refusal
+    is_32 = kind == 32
+    names: Extension16 | Extension32 = wide if is_32 else report.narrow
+    return FatGeometry(
+        fat_type=kind,
+        sectors_per_cluster=per_cluster,
+        reserved=reserved,
+        fats=boot.BPB_NumFATs,
+        fat_sectors=fat_sectors,
+        root_entries=root_sectors * SECTOR // ondisk.ENTRY_SIZE,
+        root_cluster=wide.BPB_RootClus if is_32 else 0,
+        total_sectors=total,
+        clusters=clusters,
+        fsinfo_sector=_reserved_sector(wide.BPB_FSInfo, boot) * scale if is_32 else 0,
+        backup_sector=_reserved_sector(wide.BPB_BkBootSec, boot) * scale if is_32 else 0,
+        hidden=boot.BPB_HiddSec,
+        media=boot.BPB_Media,
+        serial=names.BS_VolID,
+        label=names.BS_VolLab.rstrip(b" \0").decode("cp437"),
+        oem_name=boot.BS_OEMName,
+        sector_size=boot.BPB_BytsPerSec,
+    ), refusal  # fmt: skip
+
+
+def _is_computable(boot: BootSector) -> bool:
+    """Return True if the fields leave something to compute with."""
+    size = boot.BPB_SecPerClus
+    return (
+        boot.BPB_BytsPerSec in SECTOR_SIZES
+        and size > 0
+        and size & (size - 1) == 0
+        and boot.BPB_RsvdSecCnt > 0
+        and 1 <= boot.BPB_NumFATs <= 2
+        and boot.BS_jmpBoot[:1] in _JUMPS
+    )
+
+
+def _reserved_sector(sector: int, boot: BootSector) -> int:
+    return sector if 0 < sector < boot.BPB_RsvdSecCnt else 0
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Find the volume that FatFs mounts, and identify what lies at a place of a card.
 
 start = find_volume(card)
-probe = probe_volume(card, 2048, 81920)
+probe = probe_volume(card, 2048)
 probe.kind, probe.why_not      # "exFAT", "the board reads FAT12, FAT16 and FAT32 only"
 """
 
@@ -13,17 +13,18 @@ from maixfs.errors import UsageError
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.geometry import FatGeometry, is_boot_sector, is_fat, read_geometry
-from maixfs.fat.ondisk import Extension16, Extension32, FsInfo, Reserved16, Reserved32
+from maixfs.fat.ondisk import Extension16, Extension32
 from maixfs.fat.sectors import VolumeSectors
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
-from maixfs.sd.gpt import GPT_SIGNATURE
-from maixfs.sd.mbr import SLOTS, plausible_slots, read_slots
+from maixfs.sd.mbr import SLOTS
+from maixfs.sd.partitions import GPT_SIGNATURE, plausible_slots, read_slots
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice
     from maixfs.sd.mbr import Partition
+    from maixfs.sd.partitions import CardPartition, PartitionTable
 
 
 # Which volume of a card FatFs mounts
@@ -97,34 +98,37 @@ def _no_volume(what: str, hint: str | None = None) -> FatError:
     return fat_error(FResult.NO_FILESYSTEM, "", what, hint=hint)
 
 
+def mount_points(device: SectorDevice) -> dict[int, str]:
+    """Return by slot where a board mounts the volumes of a card: the first at ``/sd``, the others
+    by their slot, ``/sd2`` to ``/sd4``. A volume without a slot is mounted nowhere."""
+    slots = [slot for slot in range(1, SLOTS + 1) if _is_mounted(device, slot)]
+    return {slot: f"/sd{slot}" if at else "/sd" for at, slot in enumerate(slots)}
+
+
+def _is_mounted(device: SectorDevice, slot: int) -> bool:
+    try:
+        read_geometry(device.read(find_volume(device, slot), 1))
+    except (FatError, SectorError):
+        return False
+    return True
+
+
+def fat_volumes(table: PartitionTable, device: SectorDevice) -> list[CardPartition]:
+    """Return the partitions of a card that hold a FAT volume which the driver mounts."""
+    return [part for part in table.partitions if _holds_volume(device, part)]
+
+
+def _holds_volume(device: SectorDevice, part: CardPartition) -> bool:
+    if part.extended or part.start >= device.sectors:
+        return False
+    try:
+        read_geometry(device.read(part.start, 1))
+    except (FatError, SectorError):
+        return False
+    return True
+
+
 # What lies at a place
-
-
-class FsInfoState(NamedTuple):
-    """Contents of the FSInfo sector of a FAT32 volume, and whether FatFs uses them."""
-
-    used: bool
-    """Whether the boot sector names sector 1 and the signatures are right."""
-    free: int | None
-    """Free clusters; ``None`` if unknown, or more than the volume has."""
-    next_free: int | None
-    """Cluster where the search for a free one starts; ``None`` for the first cluster."""
-    why_not: str | None
-    """Why FatFs does not use them."""
-
-
-class DirtyMarks(NamedTuple):
-    """Marks of a system that did not unmount the volume; FatFs ignores and keeps them."""
-
-    boot: bool = False
-    """Bit 0 of BS_Reserved1 is set: by Linux, from mount to unmount."""
-    fat: bool = False
-    """The bit "cleanly shut down" in FAT[1] is clear: by Windows, from mount to unmount."""
-    errors: bool = False
-    """The bit "no disk errors" in FAT[1] is clear."""
-
-    def __bool__(self) -> bool:
-        return any(self)
 
 
 class Probe(NamedTuple):
@@ -140,20 +144,10 @@ class Probe(NamedTuple):
     """Why FatFs would not mount it."""
     hint: str | None = None
     """How to fix that."""
-    dirty: DirtyMarks = DirtyMarks()
-    fsinfo: FsInfoState | None = None
-    past_partition: int = 0
-    """Sectors of the volume past the end of its partition."""
-    past_card: int = 0
-    """Sectors of the volume past the end of the card."""
-    backup: FatGeometry | None = None
-    """Geometry in the backup of a boot sector that is damaged (FAT32)."""
 
 
-def probe_volume(device: SectorDevice, start: int = 0, sectors: int | None = None) -> Probe:
+def probe_volume(device: SectorDevice, start: int = 0) -> Probe:
     """Identify what lies at sector ``start``.
-
-    ``sectors`` is the length of the partition, if it is known.
 
     Never writes, and never raises for the content of the card: ``kind`` is ``unreadable`` where
     a sector cannot be read.
@@ -166,15 +160,7 @@ def probe_volume(device: SectorDevice, start: int = 0, sectors: int | None = Non
         fat = read_geometry(head[:SECTOR])
     except FatError as error:
         return _refused(start, head, error)
-    return Probe(
-        f"FAT{fat.fat_type}",
-        start,
-        fat=fat,
-        dirty=_dirty(device, start, fat, head),
-        fsinfo=_fsinfo(device, start, fat),
-        past_partition=max(0, fat.total_sectors - sectors) if sectors else 0,
-        past_card=max(0, start + fat.total_sectors - device.sectors),
-    )
+    return Probe(f"FAT{fat.fat_type}", start, fat=fat)
 
 
 def _refused(start: int, head: bytes, error: FatError) -> Probe:
@@ -187,7 +173,7 @@ def _refused(start: int, head: bytes, error: FatError) -> Probe:
         kind = _table_kind(head) or _hidden_fat(head) or _emptiness(head)
         why_not = _WHY_NOT.get(kind, str(error))
     hint = _HINTS.get(kind, error.hint)
-    return Probe(kind, start, why_not=why_not, hint=hint, backup=_backup(head))
+    return Probe(kind, start, why_not=why_not, hint=hint)
 
 
 def _head(device: SectorDevice, start: int) -> bytes:
@@ -205,61 +191,6 @@ def _kind_in_words(boot: bytes) -> str:
         return "FAT32"
     claim = boot[_TYPE : _TYPE + 5].decode("ascii", "replace")
     return claim if claim in ("FAT12", "FAT16") else "FAT"
-
-
-_BACKUP = 6
-"""Sector where formatters put the backup."""
-
-
-def _backup(head: bytes) -> FatGeometry | None:
-    """Return the geometry in sector 6, if that is the backup of a FAT32 boot sector."""
-    try:
-        copy = read_geometry(head[_BACKUP * SECTOR : (_BACKUP + 1) * SECTOR])
-    except FatError:
-        return None
-    return copy if copy.backup_sector == _BACKUP else None
-
-
-_CLEAN = {16: (0x8000, 0x4000), 32: (0x08000000, 0x04000000)}
-"""Bits of FAT[1]: cleanly shut down, no disk errors. FAT12 does not have them."""
-
-
-def _dirty(device: SectorDevice, start: int, fat: FatGeometry, head: bytes) -> DirtyMarks:
-    # The board neither sets nor clears these, so they tell of the last PC.
-    extension = Extension32 if fat.fat_type == 32 else Extension16
-    mark = bool(extension.unpack(head).BS_Reserved1 & ondisk.BOOT_DIRTY)
-    if fat.fat_type == 12:
-        return DirtyMarks(boot=mark)
-    try:
-        table = device.read(start + fat.fat_start, 1)
-    except SectorError:
-        return DirtyMarks(boot=mark)
-    record = Reserved32 if fat.fat_type == 32 else Reserved16
-    entry = record.unpack(table).FAT_1
-    clean, sound = _CLEAN[fat.fat_type]
-    return DirtyMarks(boot=mark, fat=not entry & clean, errors=not entry & sound)
-
-
-def _fsinfo(device: SectorDevice, start: int, fat: FatGeometry) -> FsInfoState | None:
-    if fat.fat_type != 32:
-        return None
-    if fat.fsinfo_sector != 1:
-        return _no_fsinfo(f"BPB_FSInfo is {fat.fsinfo_sector}, FatFs reads sector 1 only")
-    try:
-        sector = device.read(start + 1, 1)
-    except SectorError as error:
-        return _no_fsinfo(str(error))
-    info = FsInfo.unpack(sector)
-    signatures = (info.FSI_LeadSig, info.FSI_StrucSig)
-    if signatures != (ondisk.FSI_LEAD_SIG, ondisk.FSI_STRUC_SIG) or not is_boot_sector(sector):
-        return _no_fsinfo("its signatures are damaged")
-    free = info.FSI_Free_Count if info.FSI_Free_Count <= fat.clusters else None
-    good = 2 <= info.FSI_Nxt_Free < fat.n_fatent
-    return FsInfoState(True, free, info.FSI_Nxt_Free if good else None, None)
-
-
-def _no_fsinfo(why: str) -> FsInfoState:
-    return FsInfoState(used=False, free=None, next_free=None, why_not=why)
 
 
 def _table_kind(head: bytes) -> str | None:

@@ -12,14 +12,22 @@ import mmap
 import os
 from pathlib import Path
 
+from maixfs.errors import DeviceError
 from maixfs.host.errors import DEFAULT_TYPES, ErrorTypes, host_error, not_opened, reason_of
+
+_BLOCK_UNIT = 512
+"""Bytes that ``st_blocks`` counts in, whatever the block size of the file system."""
+_PIECE = 4096
+_NO_FALLOCATE = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""Errors of a file system that cannot allocate without writing."""
 
 
 class MappedFile:
     """An existing file of the host as bytes that can be written in place.
 
-    ``cells`` is the whole file, writable unless ``read_only``. Raises ``errors.failed`` for a
-    file that cannot be opened that way and ``errors.unfit`` for an empty one.
+    ``cells`` is the whole file, writable unless ``read_only``. Holes of a writable file are
+    allocated first. Raises ``errors.failed`` for a file that cannot be opened that way or a disk
+    that has no room for its holes (ENOSPC), and ``errors.unfit`` for an empty file.
     """
 
     def __init__(
@@ -40,8 +48,12 @@ class MappedFile:
         try:
             # Of the handle and not of the path, which may lead elsewhere by now.
             status = os.fstat(handle)
+            if not read_only:
+                self._allocate(handle, status)
             access = mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE
             self._map = mmap.mmap(handle, 0, access=access)
+        except DeviceError:  # of _allocate; it is an OSError and says what happened already
+            raise
         except ValueError as reason:  # mmap's answer to a file of no bytes
             hint = "a flash image has the size of its chip"
             raise host_error(
@@ -103,6 +115,41 @@ class MappedFile:
             # Somebody has a view of the bytes; the map goes with the last one.
             return
 
+    def _allocate(self, handle: int, status: os.stat_result) -> None:
+        """Give every hole of the file its blocks on the disk; the contents do not change."""
+        # A store into a hole takes a block when the page is written. On a full disk the host then
+        # stops the process with SIGBUS, in the middle of a write of the board.
+        blocks = getattr(status, "st_blocks", None)
+        if blocks is None or blocks * _BLOCK_UNIT >= status.st_size:
+            return
+        try:
+            _fill_holes(handle, status.st_size)
+        except OSError as reason:
+            what = f"has holes that cannot be allocated: {reason_of(reason)}"
+            hint = "free space on its disk"
+            base = self._errors.failed
+            raise host_error(self.path, what, reason, hint=hint, base=base) from reason
+
     def _not_opened(self, reason: OSError | ValueError) -> Exception:
         base = self._errors.failed
         return not_opened(self.path, reason, read_only=self.read_only, base=base)
+
+
+def _fill_holes(handle: int, size: int) -> None:
+    """Allocate all blocks of an open file of ``size`` bytes; raises ``OSError``."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as reason:
+            if reason.errno not in _NO_FALLOCATE:
+                raise
+        else:
+            return
+    # Holes read as zeros: write the zeros that are there already.
+    with os.fdopen(os.dup(handle), "r+b", buffering=0) as stream:
+        for offset in range(0, size, _PIECE):
+            stream.seek(offset)
+            piece = stream.read(_PIECE)
+            if not any(piece):
+                stream.seek(offset)
+                stream.write(piece)

@@ -57,6 +57,9 @@ DRAFT_NAME = "board.new"
 FLASH_NAME = "flash.bin"
 WEAR_NAME = "wear.bin"
 
+_LARGEST = 1 << 20
+"""Bytes of the largest ``board.toml`` that is read; the usual one has about 300."""
+
 UNIQUE_ID_SIZE = 32
 """Bytes of the chip's number, ``machine.unique_id()``."""
 
@@ -119,7 +122,7 @@ class BoardConfig:
         """
         path = Path(folder) / CONFIG_NAME
         try:
-            text = read_file(path).decode()
+            text = read_file(path, _LARGEST).decode()
         except FileNotFoundError:
             raise BoardError(
                 f"{folder} is no board: it has no {CONFIG_NAME}", hint=f"maixfs new {folder}"
@@ -138,7 +141,8 @@ class BoardConfig:
         """Read the text of a ``board.toml``; raises ``BoardConfigError`` naming the key."""
         try:
             document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as reason:
+        except (ValueError, RecursionError) as reason:
+            # Python's limits too: the digits of a number, the depth of nested tables.
             raise BoardConfigError(f"not TOML: {reason}") from reason
         top = Table("", document)
         version = top.take("format", int)

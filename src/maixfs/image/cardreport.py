@@ -1,11 +1,11 @@
-"""Everything that ``info`` says of a card."""
+"""What is on a card and whether it is sound, for ``info`` and ``doctor``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.cards.doctor import examine
-from maixfs.cards.report import CardReport
+from maixfs.cards.check import CardReport, examine
 from maixfs.host.files import Stamp, status_of
 from maixfs.image.entries import Kind
 from maixfs.image.fat.medium import CardMedium
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
 
 class CardSummary(NamedTuple):
-    """What is known of a card, or of one partition of it."""
+    """The report on a card, or on one partition of it."""
 
     host: str
+    file: str
+    """Path of its image or drive."""
     size: int
     """Bytes."""
     report: CardReport
@@ -38,24 +40,27 @@ class CardSummary(NamedTuple):
 
 
 def summarize_card(place: TargetPath, progress: Progress | None = None) -> CardSummary:
-    """Look through a card, or through the partition ``place.slot``; nothing is written.
+    """Examine a card, or the partition ``place.slot``; nothing is written.
 
-    What no board would mount is reported, not raised.
+    Damage and volumes that no board mounts are reported, not raised.
     """
     summary = summarize_file(place.host, str(place.whole), progress)
     if place.slot is None:
         return summary
     report = summary.report
     parts = tuple(part for part in report.partitions if part.number == place.slot)
-    findings = tuple(one for one in report.findings if one.partition in (None, place.slot))
-    return summary._replace(report=report._replace(partitions=parts, findings=findings))
+    findings = tuple(
+        found for found in report.findings if found.data.get("partition", place.slot) == place.slot
+    )
+    examination = replace(report.examination, findings=findings)
+    return summary._replace(report=report._replace(partitions=parts, examination=examination))
 
 
 def summarize_file(file: Path, name: str, progress: Progress | None = None) -> CardSummary:
-    """Look through the card in a file; ``name`` is how the user calls it."""
+    """Examine the card in a file; ``name`` is the user's name for it."""
     medium = CardMedium(file, Stamp.of(status_of(file, devices=True)), writable=False)
     try:
-        report = examine(medium.device, card=str(file), progress=progress)
-        return CardSummary(name, medium.device.sectors * SECTOR, report)
+        report = examine(medium.device, progress=progress)
+        return CardSummary(name, str(file), medium.device.sectors * SECTOR, report)
     finally:
         medium.close()

@@ -119,16 +119,3 @@ class Written(NamedTuple):
     """What a person should know, such as a name that had to change."""
     sectors: int | None = None
     """Of a card, how many sectors were written; ``size`` and ``sha256`` are then of these."""
-
-
-class Finding(NamedTuple):
-    """Something that was found out about a file system."""
-
-    key: str
-    """What kind of thing it is, in one word; stays the same from version to version."""
-    is_problem: bool
-    """Whether something is wrong; else it is good to know."""
-    message: str
-    address: int | None = None
-    """Where in the image."""
-    hint: str | None = None

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+from typing import TYPE_CHECKING
 
 from maixfs.errors import ImageError, MaixfsError
+
+if TYPE_CHECKING:
+    from maixfs.finding import Finding
 
 
 class TargetError(MaixfsError):
@@ -47,6 +51,15 @@ class FitError(TargetError, OSError):
 
 class UnreadableError(TargetError):
     """The file is there, but its pages are damaged."""
+
+
+class UnsoundError(TargetError):
+    """An edit of a damaged file system could destroy other files; ``findings`` says how."""
+
+    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
+        steps = [step for step in findings[0].fix if isinstance(step, str)]
+        super().__init__(message, hint="; ".join(steps))
+        self.findings = findings
 
 
 def rescue_of(host: object) -> str:

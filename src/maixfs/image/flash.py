@@ -11,12 +11,11 @@ from maixfs.firmware.kboot import DEFAULT_APP
 from maixfs.image import records
 from maixfs.image.gaps import fill_gap, gaps
 from maixfs.image.layout import Layout, find_layout
-from maixfs.image.records import Finding, Found, Overlap
+from maixfs.image.records import Found, Overlap
 from maixfs.image.search import find_areas, find_firmware, find_kmodels, kboot_parts
 from maixfs.nor import Buffer
 
 if TYPE_CHECKING:
-    from maixfs.image.bootreport import BootReport
     from maixfs.kmodel import Model
     from maixfs.spiffs.detect import Detection
 
@@ -111,23 +110,6 @@ class FlashImage:
         from maixfs.image.neighbours import find_overlaps
 
         return tuple(find_overlaps(self._parts, self.layout))
-
-    @cached_property
-    def health(self) -> tuple[Finding, ...]:
-        """What there is to say about the image, problems first."""
-        from maixfs.image.health import examine
-
-        return tuple(sorted(examine(self), key=lambda finding: not finding.is_problem))
-
-    def boot_report(self) -> BootReport:
-        """Return what a board with this flash does when it is switched on."""
-        return self._boot
-
-    @cached_property
-    def _boot(self) -> BootReport:
-        from maixfs.image.bootreport import report_boot
-
-        return report_boot(self)
 
 
 def _inside_any(one: Found, others: list[Found]) -> bool:

@@ -35,6 +35,7 @@ def open_target(
     *,
     base: int | None = None,
     drives: bool = False,
+    force: bool = False,
 ) -> Target:
     """Open a board's folder, a flash image or dump, a bare SPIFFS image, or a card.
 
@@ -44,7 +45,9 @@ def open_target(
     find one. A card is told from a flash by its first sector. Without ``writable`` nothing on
     the host changes, not even a time stamp; a board that is powered on elsewhere is read as a
     copy of this moment (``holder`` is the process). With it a board is locked until ``close``,
-    and drives of the host (block devices) are refused unless ``drives`` allows them.
+    and drives of the host (block devices) are refused unless ``drives`` allows them. ``force``
+    lets a FAT volume be edited that is so damaged that an edit may destroy other files; without
+    it the edit raises ``UnsoundError``.
 
     Raises ``DeviceError`` (``FileNotFoundError``, ``PermissionError`` ...) for a file that is
     missing, cannot be read or may not be written; ``MissingError``, ``NoFileSystemError``,
@@ -58,16 +61,22 @@ def open_target(
         if writable:
             stack.enter_context(locked(source))
         if source.config is not None:
-            opened = _open_board(source, place, where, writable, holder)
+            opened = _open_board(source, place, where, writable, holder, force=force)
         else:
-            opened = _open_image(source, place, where, writable, holder)
+            opened = _open_image(source, place, where, writable, holder, force=force)
         kind, volumes = opened
         lock = stack.pop_all() if writable else None
     return Target(place, source, kind, volumes, holder=holder, lock=lock)
 
 
 def _open_image(
-    source: Source, place: TargetPath, where: Where, writable: bool, holder: int | None
+    source: Source,
+    place: TargetPath,
+    where: Where,
+    writable: bool,
+    holder: int | None,
+    *,
+    force: bool,
 ) -> tuple[Kind, Volumes]:
     if _is_card(source, place, where):
         from maixfs.image.fat.opening import open_card
@@ -77,7 +86,7 @@ def _open_image(
                 f"{place} is a card: geometry and base are those of a SPIFFS",
                 hint="leave --geometry and --base out",
             )
-        card = open_card(source, place.slot, writable=writable)
+        card = open_card(source, place.slot, writable=writable, force=force)
         return Kind.CARD, Volumes.of(card)
     from maixfs.image.spiffs.opening import open_spiffs
 
@@ -86,7 +95,13 @@ def _open_image(
 
 
 def _open_board(
-    source: Source, place: TargetPath, where: Where, writable: bool, holder: int | None
+    source: Source,
+    place: TargetPath,
+    where: Where,
+    writable: bool,
+    holder: int | None,
+    *,
+    force: bool,
 ) -> tuple[Kind, Volumes]:
     def flash() -> Sequence[Volume]:
         from maixfs.image.spiffs.opening import open_spiffs
@@ -98,7 +113,7 @@ def _open_board(
             return []
         from maixfs.image.fat.opening import open_board_card
 
-        return open_board_card(source, writable=writable)
+        return open_board_card(source, writable=writable, force=force)
 
     if place.slot is not None:
         raise UsageError(

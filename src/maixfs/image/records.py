@@ -1,4 +1,4 @@
-"""What is found in an image, and what is to be said about it."""
+"""What is found in an image."""
 
 from __future__ import annotations
 
@@ -37,19 +37,6 @@ class Found(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.start:#x}-{self.end:#x}"
-
-
-class Finding(NamedTuple):
-    """Something to say about an image."""
-
-    key: str
-    """What kind of thing it is, in one word; stays the same from version to version."""
-    is_problem: bool
-    """Whether something is wrong; else it is good to know."""
-    message: str
-    address: int | None = None
-    """Where in the image."""
-    hint: str | None = None
 
 
 class Overlap(NamedTuple):

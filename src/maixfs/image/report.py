@@ -1,14 +1,13 @@
-"""Everything that ``info`` says of a target: as values and as a dictionary."""
+"""Everything that ``info`` says of a target, findings left out: as values and as a dictionary."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.errors import DeviceError
-from maixfs.image.entries import Finding, Kind
+from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.outside import Firmware, read_firmware, written_outside
-from maixfs.image.spiffs.health import examine
 from maixfs.image.spiffs.room import SpiffsRoom
 from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
@@ -62,12 +61,6 @@ class Report(NamedTuple):
     """What is in the slot of a board."""
     written_outside: int
     """Bytes of sectors outside of the file system that are not blank."""
-    findings: tuple[Finding, ...]
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong."""
-        return not any(finding.is_problem for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it all as plain values that JSON has."""
@@ -86,8 +79,6 @@ class Report(NamedTuple):
             "sector_erases": self.sector_erases and self.sector_erases._asdict(),
             "firmware": self.firmware and self.firmware._asdict(),
             "card": self.card and self.card.as_dict(),
-            "findings": [finding._asdict() for finding in self.findings],
-            "healthy": self.healthy,
         }
         return values
 
@@ -105,7 +96,6 @@ def make_report(target: SpiffsView) -> Report:
     """Look at everything; nothing is written."""
     image, geometry, detection = target.medium.image, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
-    card, trouble = _card_of(target.medium.source)
     return Report(
         kind=target.kind,
         host=str(target.host),
@@ -120,31 +110,24 @@ def make_report(target: SpiffsView) -> Report:
         block_erases=_block_erases(image, geometry),
         sector_erases=_sector_erases(target),
         firmware=None if bare else read_firmware(image),
-        card=card,
+        card=_card_of(target.medium.source),
         written_outside=0 if bare else written_outside(image, geometry),
-        findings=(*trouble, *examine(target)),
     )
 
 
-def _card_of(source: Source) -> tuple[CardSummary | None, list[Finding]]:
-    """Look through the card in a board's slot; say why that cannot be done."""
+def _card_of(source: Source) -> CardSummary | None:
+    """Examine the card in a board's slot; ``None`` if there is none, or it cannot be read."""
     if source.config is None or source.folder is None:
-        return None, []
+        return None
     image = source.config.sd.path(source.folder)
-    if image is None:
-        return None, []
+    if image is None or not image.exists():
+        return None
     from maixfs.image.cardreport import summarize_file
-    from maixfs.image.fat.medium import no_image
 
-    error: TargetError | DeviceError
-    if image.exists():
-        try:
-            return summarize_file(image, str(image)), []
-        except (TargetError, DeviceError) as reason:
-            error = reason
-    else:
-        error = no_image(image, source.folder)
-    return None, [Finding("card", True, str(error), hint=error.hint)]
+    try:
+        return summarize_file(image, str(image))
+    except (TargetError, DeviceError):
+        return None
 
 
 def _board_facts(config: BoardConfig | None, holder: int | None) -> BoardFacts | None:

@@ -14,6 +14,10 @@ GEOMETRY_KEYS = tuple(item.name for item in fields(Geometry) if item.compare)
 
 _T = TypeVar("_T")
 
+_MOST_BITS = 63
+"""Bits of the largest number, that of TOML. Python does not print numbers of any length."""
+
+_LINE = 60
 _KINDS: dict[type, str] = {
     int: "a whole number",
     str: "a text in quotes",
@@ -37,11 +41,12 @@ class Table:
         """Return the value of ``key``, or ``None`` where it is not there."""
         self._known.append(key)
         value = self._values.pop(key, None)
+        name = f"{self._prefix}{key}"
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise BoardConfigError(f"{name} has more than {_MOST_BITS} bits")
         if value is None or type(value) is kind:
             return value
-        raise BoardConfigError(
-            f"{self._prefix}{key} is {value!r}", hint=f"{self._prefix}{key} is {_KINDS[kind]}"
-        )
+        raise BoardConfigError(f"{name} is {_shown(value)}", hint=f"{name} is {_KINDS[kind]}")
 
     def table(self, key: str) -> Table:
         """Return the table ``key``, empty where it is not there."""
@@ -80,6 +85,15 @@ def read_bytes(text: str | None) -> bytes | None:
         return bytes.fromhex(text)
     except ValueError as reason:
         raise BoardConfigError(f"unique_id is {text!r}", hint="32 bytes in hex") from reason
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, cut to a line; a nested one may hold numbers of any length."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _LINE else f"{text[:_LINE]}..."
 
 
 def one_of(names: Iterable[str]) -> str:

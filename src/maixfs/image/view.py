@@ -92,7 +92,11 @@ class TargetView:
         """Return what is to be said of a card at once, whatever is done with it."""
         if self.kind is not Kind.CARD:
             return []
-        return [f"{self.place.whole}: {one.message}" for one in self.main.findings()]
+        from maixfs.image.fat.volume import FatView
+
+        main = self.main
+        findings = main.findings() if isinstance(main, FatView) else []
+        return [f"{self.place.whole}: {finding.what}" for finding in findings]
 
     def volume(self, path: str | None) -> Volume:
         """Return the file system in which a path lies."""

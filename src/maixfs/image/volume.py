@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 from maixfs.errors import UsageError
 from maixfs.image.catalog import Catalog
 from maixfs.image.content import Content
-from maixfs.image.entries import Entries, Entry, Finding, Progress, Room, Written
+from maixfs.image.entries import Entries, Entry, Progress, Room, Written
 from maixfs.image.errors import MissingError, TargetError
 from maixfs.image.names import Parts, Steps
 from maixfs.image.paths import Mount
@@ -58,9 +58,6 @@ class Volume(Protocol):
 
     def facts(self, entry: Entry) -> dict[str, Any]:
         """Return what is known of a file or folder beyond a listing."""
-
-    def findings(self) -> list[Finding]:
-        """Return what is wrong and what is worth knowing, problems first."""
 
     def place_of(self, path: str) -> str:
         """Return the path that a file written to ``path`` gets; ``UsageError`` where none can."""

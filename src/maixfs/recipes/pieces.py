@@ -8,8 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.errors import DeviceError, UsageError
-from maixfs.firmware import FirmwareError, begins_like_payload, read_firmware, unwrap, wrap
-from maixfs.firmware.kboot import CONFIG_SIZE, EntryRecord, read_config
+from maixfs.firmware import (
+    FirmwareError,
+    begins_like_payload,
+    read_config,
+    read_firmware,
+    unwrap,
+    wrap,
+)
+from maixfs.firmware.kboot import CONFIG_SIZE, EntryRecord
 from maixfs.host.files import read_file
 from maixfs.image.layout import Layout
 from maixfs.kmodel import ModelError, parse_model, reverse_words

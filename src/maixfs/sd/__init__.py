@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from maixfs.sd.device import SECTOR, Buffer, SectorDevice, SectorWindow, zero_sectors
     from maixfs.sd.errors import CardImageError, SdError, SectorError
     from maixfs.sd.firmware import FirmwareSdCard
-    from maixfs.sd.gpt import Gpt, GptPartition, read_gpt
-    from maixfs.sd.mbr import Mbr, Partition, make_mbr, partition_type, plan_partitions, read_mbr
+    from maixfs.sd.mbr import Partition, make_mbr, partition_type, plan_partitions
     from maixfs.sd.media import FileSectors, Medium, RamSectors, SectorObserver
+    from maixfs.sd.partitions import (
+        CardPartition,
+        Gpt,
+        GptPartition,
+        PartitionTable,
+        read_partitions,
+    )
     from maixfs.sd.recorder import (
         SectorCut,
         SectorOperation,
@@ -45,6 +51,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "card": (
         "ALWAYS",
         "CardKind",
+        "CardPartition",
         "Cid",
         "Csd",
         "Faults",
@@ -72,19 +79,13 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "SectorError",
     ),
     "firmware": ("FirmwareSdCard",),
-    "gpt": (
-        "Gpt",
-        "GptPartition",
-        "read_gpt",
-    ),
     "mbr": (
-        "Mbr",
         "Partition",
         "make_mbr",
         "partition_type",
         "plan_partitions",
-        "read_mbr",
     ),
+    "partitions": ("CardPartition", "Gpt", "GptPartition", "PartitionTable", "read_partitions"),
     "media": (
         "FileSectors",
         "Medium",
@@ -116,6 +117,7 @@ __all__ = [
     "BusTime",
     "CardImageError",
     "CardKind",
+    "CardPartition",
     "Cid",
     "Csd",
     "Faults",
@@ -124,9 +126,9 @@ __all__ = [
     "Gpt",
     "GptPartition",
     "HostTime",
-    "Mbr",
     "Medium",
     "Partition",
+    "PartitionTable",
     "RamSectors",
     "SdBus",
     "SdCard",
@@ -154,8 +156,7 @@ __all__ = [
     "parse_csd",
     "partition_type",
     "plan_partitions",
-    "read_gpt",
-    "read_mbr",
+    "read_partitions",
     "zero_sectors",
 ]
 

@@ -1,7 +1,5 @@
-"""The partition table in a card's first sector (MBR): plan it, make it, read it defensively.
+"""The partition table in a card's first sector (MBR): its records, planned and made.
 
-table = read_mbr(card)
-for partition in table.used: ...
 card.write(0, make_mbr(plan_partitions(card.sectors, ["512M", "rest"])))
 """
 
@@ -10,18 +8,13 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
-from maixfs.sd.errors import SectorError
-from maixfs.sd.gpt import Gpt, read_gpt
-
-if TYPE_CHECKING:
-    from maixfs.sd.device import SectorDevice
 
 SIGNATURE = b"\x55\xaa"
 """Last two bytes of sector 0, of an extended boot record and of every boot sector."""
@@ -56,15 +49,6 @@ class MbrSector(Record):
 
 BOOT_CODE_SIZE = MbrSector.offset_of("disk_id")
 """Bytes of boot code that fit before the disk id."""
-
-
-class _VolumeMarks(Record):
-    """The fields that distinguish the boot sector of a volume from a partition table."""
-
-    jump: bytes = field("1s", "first byte of a jump instruction")
-    oem_name: bytes = field("8s", "names exFAT and NTFS", at=3)
-    fat: bytes = field("3s", "start of the type on FAT12 and FAT16", at=54)
-    fat32: bytes = field("5s", "start of the type on FAT32", at=82)
 
 
 TYPE_NAMES = {
@@ -330,145 +314,3 @@ def _check_partitions(partitions: list[Partition]) -> None:
     for first, second in itertools.pairwise(ordered):
         if second.start < first.end:
             raise UsageError(f"partitions {first.slot} and {second.slot} overlap")
-
-
-MAX_LOGICAL = 128
-"""Logical partitions that are read at most: the chain of a damaged card may be a loop."""
-
-
-class Mbr(NamedTuple):
-    """The partition table of a card, as its first sectors describe it."""
-
-    signature: bool
-    """Sector 0 ends in 55 AA; without it FatFs finds neither table nor volume."""
-    superfloppy: bool
-    """Sector 0 is the boot sector of a volume, and there is no table."""
-    disk_id: int
-    slots: tuple[Partition, ...]
-    """All four slots; all free without the signature and on a superfloppy."""
-    logical: tuple[Partition, ...]
-    """Partitions in extended ones, which the board does not see."""
-    unsigned: tuple[Partition, ...]
-    """Partitions that the sector would have if it ended in 55 AA."""
-    gpt: Gpt | None
-    """A GUID partition table, which the board does not see either."""
-    notes: tuple[str, ...]
-    """Sentences about contradictions in the table."""
-
-    @property
-    def used(self) -> tuple[Partition, ...]:
-        """The slots that are not free."""
-        return tuple(partition for partition in self.slots if partition.used)
-
-    @property
-    def blank(self) -> bool:
-        """Whether there is neither table nor volume."""
-        return not (self.superfloppy or self.used or self.gpt)
-
-
-def read_mbr(device: SectorDevice) -> Mbr:
-    """Read the partition table of a card; raises ``SectorError`` if sector 0 cannot be read."""
-    sector = device.read(0, 1)
-    notes: list[str] = []
-    table = MbrSector.unpack(sector)
-    signature = table.signature == SIGNATURE
-    # The boot code of a volume may look like slots, so the volume is tested first, as in FatFs.
-    superfloppy = signature and is_volume(sector)
-    has_table = signature and not superfloppy
-    slots = tuple(read_slots(sector if has_table else bytes(SECTOR)))
-    logical: list[Partition] = []
-    # The specification allows one extended partition; cards with several are read all the same.
-    for partition in slots:
-        if partition.extended and partition.start:
-            logical += _logical(device, partition, SLOTS + 1 + len(logical), notes)
-    if has_table:
-        notes += _contradictions(device, table, slots)
-    return Mbr(
-        signature=signature,
-        superfloppy=superfloppy,
-        disk_id=table.disk_id,
-        slots=slots,
-        logical=tuple(logical[:MAX_LOGICAL]),
-        unsigned=() if signature else plausible_slots(sector),
-        # Also without a protective entry: a tool that knows only MBRs may have removed it.
-        gpt=read_gpt(device),
-        notes=tuple(notes),
-    )
-
-
-def is_volume(sector: bytes) -> bool:
-    """Return True if a sector is the boot sector of a FAT, exFAT or NTFS volume."""
-    marks = _VolumeMarks.unpack(sector)
-    jump = marks.jump in (b"\xeb", b"\xe9", b"\xe8")
-    fat = marks.fat == b"FAT" or marks.fat32 == b"FAT32"
-    return jump and (fat or marks.oem_name in (b"EXFAT   ", b"NTFS    "))
-
-
-def read_slots(sector: bytes) -> Iterator[Partition]:
-    """Yield the four slots of a sector without checking that it is a partition table."""
-    table = MbrSector.unpack(sector)
-    for number in range(SLOTS):
-        entry = table.entry(number)
-        yield Partition(number + 1, entry.type, entry.start, entry.sectors, entry.status == 0x80)
-
-
-def plausible_slots(sector: bytes) -> tuple[Partition, ...]:
-    """Return the used slots if all four look like those of a table, with or without 55 AA."""
-    table = MbrSector.unpack(sector)
-    used = [slot for slot in read_slots(sector) if slot.used]
-    # The bytes of a blank or random sector rarely have four valid status bytes and places.
-    plausible = all(table.entry(number).status in (0, 0x80) for number in range(SLOTS))
-    placed = all(slot.start and slot.sectors for slot in used)
-    return tuple(used) if plausible and placed else ()
-
-
-def _contradictions(
-    device: SectorDevice, table: MbrSector, slots: tuple[Partition, ...]
-) -> Iterator[str]:
-    """Yield a sentence for each error in a table; FatFs checks none of these."""
-    for partition in slots:
-        if not partition.used:
-            continue
-        about = f"partition {partition.slot}"
-        if table.entry(partition.slot - 1).status & 0x7F:
-            yield f"{about} has a status that is neither 00 nor 80"
-        if partition.start == 0 or partition.sectors == 0:
-            yield f"{about} has no place on the card"
-        elif partition.end > device.sectors and partition.type != PROTECTIVE:
-            # Partitioning programs let the protective entry cover 2 TiB on every card.
-            yield f"{about} ends at sector {partition.end:#x}, the card at {device.sectors:#x}"
-    placed = sorted((slot for slot in slots if slot.used and slot.sectors), key=lambda p: p.start)
-    for first, second in itertools.pairwise(placed):
-        if second.start < first.end:
-            yield f"partitions {first.slot} and {second.slot} overlap"
-
-
-def _logical(
-    device: SectorDevice, extended: Partition, number: int, notes: list[str]
-) -> Iterator[Partition]:
-    """Yield the partitions of an extended one: each has a boot record that names the next.
-
-    Starts at slot ``number``. Stops with a note at the first record that cannot be used.
-    """
-    # A record that is visited twice closes a loop; the limit bounds a chain without one.
-    at, seen = extended.start, set[int]()
-    while at not in seen and len(seen) < MAX_LOGICAL:
-        seen.add(at)
-        try:
-            record = MbrSector.unpack(device.read(at, 1))
-        except SectorError:
-            notes.append(f"the extended boot record at {at:#x} cannot be read")
-            return
-        if record.signature != SIGNATURE:
-            notes.append(f"the extended boot record at {at:#x} does not end in 55 AA")
-            return
-        entry, following = record.entry(0), record.entry(1)
-        if entry.type and entry.sectors:
-            # Its start counts from this record; that of the next record from the first one.
-            start, bootable = at + entry.start, entry.status == 0x80
-            yield Partition(number, entry.type, start, entry.sectors, bootable)
-            number += 1
-        if not following.type or not following.start:
-            return
-        at = extended.start + following.start
-    notes.append(f"the chain of extended boot records from {extended.start:#x} on has no end")

@@ -18,6 +18,7 @@ from maixfs.filesystem import (
     parent_of,
     refuse,
 )
+from maixfs.finding import Cost, Examination, examine
 from maixfs.spiffs.core import SpiffsCore
 from maixfs.spiffs.descriptor import OpenFlag
 from maixfs.spiffs.errors import Code, spiffs_error
@@ -368,6 +369,9 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     def _sync(self) -> None:
         return
+
+    def _check(self, depth: Cost) -> Examination:
+        return examine("spiffs", self.core, depth)
 
     def _close(self) -> None:
         self.core.unmount()

@@ -12,7 +12,8 @@ from maixfs.image.fat.medium import CardMedium
 from maixfs.image.source import find_source, locked
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
-from maixfs.sd.mbr import Partition, make_mbr, partition_type, read_mbr
+from maixfs.sd.mbr import Partition, make_mbr, partition_type
+from maixfs.sd.partitions import read_partitions
 from maixfs.transfer.cardpacking import CardShape
 
 _DISK_ID = slice(0x1B8, 0x1BC)
@@ -57,7 +58,7 @@ def format_partition(
 
 
 def _partition(device: SectorDevice, place: TargetPath) -> Partition:
-    table = read_mbr(device)
+    table = read_partitions(device)
     if not table.signature or table.superfloppy or table.gpt is not None:
         raise NoFileSystemError(
             f"{place.host} has no partition table that a board reads",
@@ -103,7 +104,7 @@ def _format(
     kind = partition_type(geometry.fat_type, partition.start, partition.sectors)
     slots = [
         one._replace(type=kind) if one.slot == partition.slot else one
-        for one in read_mbr(device).used
+        for one in read_partitions(device).used
     ]
     number = int.from_bytes(sector[_DISK_ID], "little")
     device.write(0, make_mbr(slots, disk_id=number, boot_code=sector[_BOOT_CODE]))

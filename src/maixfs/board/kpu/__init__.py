@@ -1,4 +1,4 @@
-"""What the firmware keeps of neural networks: models in memory, their layers and outputs.
+"""Neural networks as the firmware keeps them: models in memory, their layers and outputs.
 
-Running one is no part of this board.
+The board does not run them.
 """

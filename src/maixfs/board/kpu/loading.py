@@ -1,16 +1,13 @@
-"""How the firmware gets at a model: which reads it makes, and what it answers.
-
-``maixfs.kmodel`` knows the answers to bytes; here these are read as the firmware reads
-them, so that they cost what they cost on a board.
-"""
+"""Loading a model: the reads that the firmware makes, its answers, and the models in memory."""
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from maixfs.board.kpu.store import ModelStore
-from maixfs.board.rawflash import RawFlash
+from maixfs.board.firmware import RawFlash, SystemMemory
+from maixfs.board.kpu.model import LoadedModel
 from maixfs.host.interrupts import held
 from maixfs.kmodel import (
     MAX_MODELS,
@@ -25,20 +22,78 @@ from maixfs.kmodel import (
 )
 from maixfs.vfs import PlainOSError, Vfs
 
+# Models in memory
+
+
+class Handle:
+    """The model of a task: ``model`` is ``None`` before ``load`` and after ``deinit``."""
+
+    __slots__ = ("model",)
+
+    def __init__(self) -> None:
+        self.model: LoadedModel | None = None
+
+
+class ModelStore:
+    """The loaded models of a running board; they use ``memory``.
+
+    The model of a task that a program dropped stays until the garbage collector runs.
+    """
+
+    def __init__(self, memory: SystemMemory) -> None:
+        self._memory = memory
+        self._owned: list[tuple[weakref.ref[object], Handle]] = []
+
+    @property
+    def free(self) -> int:
+        """Bytes of memory that are not in use."""
+        return self._memory.free
+
+    @property
+    def count(self) -> int:
+        """Number of loaded models."""
+        return sum(handle.model is not None for _, handle in self._owned)
+
+    def own(self, task: object, handle: Handle) -> None:
+        """Register ``handle``: ``collect`` frees its model once ``task`` is gone."""
+        self._owned.append((weakref.ref(task), handle))
+
+    def put(self, handle: Handle, answer: LoadResult, data: bytes) -> None:
+        """Store a loaded model in a handle."""
+        self._memory.take(answer.memory)
+        handle.model = LoadedModel(answer, data)
+
+    def drop(self, handle: Handle) -> None:
+        """Free a handle's model, if it has one."""
+        if handle.model is not None:
+            self._memory.take(-handle.model.answer.memory)
+            handle.model = None
+
+    def collect(self) -> int:
+        """Free the models whose tasks are gone; return the number of these tasks."""
+        gone = [handle for task, handle in self._owned if task() is None]
+        self._owned = [entry for entry in self._owned if entry[0]() is not None]
+        for handle in gone:
+            self.drop(handle)
+        return len(gone)
+
+
+# Reading models
+
 _WORD = 0xFFFFFFFF
 _ROW = ondisk.V3Layer.size
 _V4_HEAD = ondisk.V4Header.size
 _FIRST = 8
-"""Bytes of a file that the firmware looks at before it reads the rest."""
+"""Bytes of a file that the firmware checks before it reads the rest."""
 _FLASH_HEAD = 4096
 """Bytes that ``kpu.load_flash`` reads."""
 _READ_ON = (KpuCode.NONE, KpuCode.DECRYPT)
 _BAUD = (2, 65534)
-"""Least and greatest divider of the SPI clock (``spi_set_clk_rate``)."""
+"""Smallest and largest divider of the SPI clock (``spi_set_clk_rate``)."""
 
 
 class Loading(NamedTuple):
-    """The firmware's answer, and the model where it was loaded."""
+    """The answer of the firmware, and the bytes of the model if it was loaded."""
 
     answer: LoadResult
     data: bytes = b""
@@ -47,8 +102,9 @@ class Loading(NamedTuple):
 class Loader:
     """Reads models from raw flash and from files.
 
-    ``v4_support`` is whether the firmware was built with it; ``cpu_hz`` is the clock that SPI
-    clocks are made from.
+    The reads are those of the firmware, in its order, so that they take the time that they take
+    on a board; ``maixfs.kmodel`` decides the answer. ``v4_support`` is True if the firmware was
+    built with it; ``cpu_hz`` is the clock from which the SPI clock is derived.
     """
 
     def __init__(
@@ -61,15 +117,15 @@ class Loader:
         self._cpu_hz = cpu_hz
 
     def from_flash(self, address: int) -> Loading:
-        """``kpu.load(address)``: the records first, then all of the model in one read."""
+        """Load as ``kpu.load(address)``: read the records, then the whole model in one read."""
         address &= _WORD
         if refused := self._refusal(address):
             return Loading(refused)
-        with held():  # once for all reads
+        with held():  # one lock for all reads is faster than one for each
             return self._read_model(address)
 
     def from_file(self, path: str) -> Loading:
-        """``kpu.load(path)``: the first words, then the whole file in one read."""
+        """Load as ``kpu.load(path)``: read the first words, then the whole file in one read."""
         if self._store.count >= MAX_MODELS:
             return Loading(self._coded(KpuCode.MODELS_FULL))
         try:
@@ -78,19 +134,19 @@ class Loader:
                 file.seek(0)
                 head = file.read(_FIRST)
                 file.seek(0)
-                # What the firmware says before it knows the rest does not depend on that.
+                # These bytes and the size decide whether it reads on; zeros stand for the rest.
                 answer = self._answer(head + bytes(min(size, SRAM + 1) - len(head)), file=True)
                 if answer.code not in _READ_ON:
                     return Loading(answer)
                 data = file.read(size)
         except PlainOSError:
-            # The file cannot be read. Errors of the chip itself are OSErrors too, and pass.
+            # Only an error that a program sees is an answer: errors of the chip's host file pass.
             return Loading(self._coded(KpuCode.READ_FILE))
         answer = self._answer(data, file=True)
         return Loading(answer, data if answer.loads else b"")
 
     def from_reversed(self, address: int, speed: int, *, dual_buffer: bool) -> Loading:
-        """``kpu.load_flash``: only the first 4 KiB come into memory."""
+        """Load as ``kpu.load_flash``: only the first 4 KiB are copied to memory."""
         address &= _WORD
         if refused := self._refusal(address):
             return Loading(refused)
@@ -108,14 +164,14 @@ class Loader:
         head = self._raw.read(address, ondisk.V3Header.size)
         flash = self._raw.view(address, SRAM)
         if bytes(flash[: len(head)]) != head[: len(flash)]:
-            flash = memoryview(head)  # a chip that is busy with an erase reads as erased
+            flash = memoryview(head)  # the chip is busy with an erase and reads as 0xFF
         answer = self._answer(flash)
         for offset, length in self._record_reads(flash):
             self._raw.read(address + offset, length)
         return Loading(answer, self._raw.read(address, answer.size) if answer.loads else b"")
 
     def _refusal(self, address: int) -> LoadResult | None:
-        """What is looked at before the flash."""
+        """Return the answer to a call that is refused before the flash is read."""
         if self._store.count >= MAX_MODELS:
             return self._coded(KpuCode.MODELS_FULL)
         return None if address else self._coded(KpuCode.PARAM)
@@ -128,7 +184,7 @@ class Loader:
         return load_result(data, v4_support=self._v4_support, from_file=file, free=free)
 
     def _record_reads(self, flash: memoryview) -> Iterator[tuple[int, int]]:
-        """Yield offset and length of what is read to find the model's size."""
+        """Yield offset and length of the reads with which the firmware finds the model's size."""
         word = _word(flash, 0)
         if word == ondisk.V3_VERSION:
             yield from _v3_rows(flash)
@@ -148,7 +204,7 @@ class Loader:
 
 
 def _v3_rows(flash: memoryview) -> Iterator[tuple[int, int]]:
-    """Each row of the table of layers is a read of its own; a layer without a body ends it."""
+    """Yield one read for each row of the layer table; a layer of no bytes ends it."""
     outputs = _word(flash, ondisk.V3Header.offset_of("output_count"))
     layers = _word(flash, ondisk.V3Header.offset_of("layers_length"))
     first = ondisk.V3Header.size + ondisk.V3Output.size * outputs

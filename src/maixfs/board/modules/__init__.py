@@ -1,1 +1,1 @@
-"""The modules that a script can import: the firmware's names, nothing of the host's."""
+"""The built-in modules that a script can import, with the names that the firmware has."""

@@ -1,16 +1,21 @@
-"""Streams that lie in memory or in a script's own class, and how the board talks to any stream."""
+"""``uio``: streams in memory or in a script's class, and calls on any stream."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NoReturn
 
 from maixfs.board.console import BytesInput, InputStream, OutputStream
+from maixfs.board.modules.kit import make_module
 from maixfs.vfs import FileIO, PlainOSError, TextIOWrapper
 from maixfs.vfs.files import StreamFile, decode, encode
 
+# Streams
+
 
 class IOBase:
-    """Base of streams that a script makes itself: ``readinto``, ``write``, ``ioctl``.
+    """Base class of a script's own streams: ``readinto``, ``write``, ``ioctl``.
 
     The board calls ``write`` with a ``bytearray`` and ``readinto`` with one to fill; both return
     a number of bytes.
@@ -18,7 +23,7 @@ class IOBase:
 
 
 class _Missing:
-    """An attribute that files have and streams in memory have not."""
+    """An attribute that files have and streams in memory lack."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -38,7 +43,7 @@ class Memory:
 
     @property
     def content(self) -> bytearray:
-        """What it holds."""
+        """The bytes; raises ``ValueError`` after ``close``."""
         if self._content is None:
             raise ValueError("I/O operation on closed file")
         return self._content
@@ -50,11 +55,11 @@ class Memory:
         return data
 
     def read_all(self) -> bytes:
-        """Return what follows."""
+        """Return everything from the position to the end."""
         return self.read(len(self.content))
 
     def write(self, data: memoryview) -> int:
-        """Write all of ``data``; what was skipped before it is zero."""
+        """Write all of ``data``; a gap between the old end and the position becomes zeros."""
         content = self.content
         content.extend(bytes(max(0, self._place - len(content))))
         content[self._place : self._place + len(data)] = data
@@ -62,7 +67,7 @@ class Memory:
         return len(data)
 
     def seek(self, offset: int, whence: int) -> int:
-        """Move the position, at most to the start; return it."""
+        """Move the position and return it; a position before the start becomes 0."""
         start = {1: self._place, 2: len(self.content)}.get(whence, 0)
         self._place = max(0, start + offset)
         return self._place
@@ -71,12 +76,12 @@ class Memory:
         """Do nothing."""
 
     def close(self) -> None:
-        """Let the bytes go."""
+        """Drop the bytes."""
         self._content = None
 
 
 class BytesIO(FileIO):
-    """Bytes in memory; a number as the first argument is a size that is not looked at."""
+    """Bytes in memory; a number as the first argument is a size, which is ignored."""
 
     __slots__ = ("_memory",)
     _name = "BytesIO"
@@ -87,12 +92,12 @@ class BytesIO(FileIO):
         super().__init__(self._memory)
 
     def getvalue(self) -> bytes:
-        """Return everything that is in it."""
+        """Return the whole contents."""
         return bytes(self._memory.content)
 
 
 class StringIO(TextIOWrapper):
-    """Text in memory; as ``BytesIO`` but for what it returns."""
+    """Text in memory: a ``BytesIO`` that returns ``str``."""
 
     __slots__ = ("_memory",)
     _name = "StringIO"
@@ -103,12 +108,12 @@ class StringIO(TextIOWrapper):
         super().__init__(self._memory)
 
     def getvalue(self) -> str:
-        """Return everything that is in it."""
+        """Return the whole contents."""
         return decode(self._memory.content)
 
 
 class BufferedWriter:
-    """``BufferedWriter(stream, size)``: hands on ``size`` bytes at a time, or at ``flush``."""
+    """Writes to a stream in pieces of ``size`` bytes; ``flush`` writes the rest."""
 
     def __init__(self, stream: Any, size: int) -> None:
         self._stream = stream
@@ -116,7 +121,7 @@ class BufferedWriter:
         self._held = bytearray()
 
     def write(self, data: Any) -> int:
-        """Take text or bytes; return their number."""
+        """Write text or bytes to the buffer; return the number of bytes."""
         view = memoryview(encode(data) if isinstance(data, str) else data).cast("B")
         self._held += view
         while len(self._held) >= self._size:
@@ -125,14 +130,14 @@ class BufferedWriter:
         return len(view)
 
     def flush(self) -> None:
-        """Hand on what is held; the stream below is not flushed."""
+        """Write the buffer to the stream, which is not flushed itself."""
         if self._held:
             send(self._stream, self._held)
             self._held = bytearray()
 
 
 def send(stream: Any, data: str | bytearray) -> None:
-    """Write to any stream that the board would write to; ``OSError`` for another object."""
+    """Write to any stream of the board or of a script; raises ``OSError`` for another object."""
     if isinstance(stream, IOBase):
         rest = bytearray(encode(data) if isinstance(data, str) else data)
         while rest:
@@ -146,8 +151,8 @@ def send(stream: Any, data: str | bytearray) -> None:
         raise PlainOSError("stream operation not supported")
 
 
-def drain(stream: Any) -> str | bytes:
-    """Return what is left in any stream that the board would read."""
+def read_rest(stream: Any) -> str | bytes:
+    """Return what follows in any stream; raises ``OSError`` for an object that is not a stream."""
     if isinstance(stream, StreamFile | InputStream | BytesInput):
         return stream.read()
     if not isinstance(stream, IOBase):
@@ -162,3 +167,12 @@ def _memory_of(content: Any) -> Memory:
     if isinstance(content, int):
         return Memory(b"")
     return Memory(encode(content) if isinstance(content, str) else bytes(memoryview(content)))
+
+
+# uio
+
+
+def uio(opener: Callable[..., Any]) -> ModuleType:
+    """Return the module; ``opener`` is the board's ``open``."""
+    types = (BufferedWriter, BytesIO, FileIO, IOBase, StringIO, TextIOWrapper)
+    return make_module("uio", {"open": opener} | {kind.__name__: kind for kind in types})

@@ -1,63 +1,33 @@
-"""Which names a script can import, and what each is."""
+"""The modules that a script can import without a file, and how each is made from a runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from maixfs.board.modules import maix, plain, uos
-from maixfs.board.modules.interpreter import ugc, umicropython
+from maixfs.board.importer import Importer
+from maixfs.board.modules import machine, plain, system
+from maixfs.board.modules.formats import ujson, ustruct
 from maixfs.board.modules.kit import Late, make_module
-from maixfs.board.modules.machine import machine
-from maixfs.board.modules.ucollections import ucollections
-from maixfs.board.modules.uio import uio
-from maixfs.board.modules.ujson import ujson
-from maixfs.board.modules.urandom import urandom
-from maixfs.board.modules.ustruct import ustruct
-from maixfs.board.modules.usys import usys
-from maixfs.board.modules.utime import utime
+from maixfs.board.modules.streams import uio
+from maixfs.board.runtime import Runtime
 from maixfs.vfs import VfsSpiffs
 
-if TYPE_CHECKING:
-    from maixfs.board.importer import Importer
-    from maixfs.board.runtime import Runtime
-
 Factory = Callable[[], ModuleType]
-
-WEAK_LINKS = {
-    "binascii": "ubinascii",
-    "collections": "ucollections",
-    "errno": "uerrno",
-    "hashlib": "uhashlib",
-    "heapq": "uheapq",
-    "io": "uio",
-    "json": "ujson",
-    "os": "uos",
-    "random": "urandom",
-    "re": "ure",
-    "struct": "ustruct",
-    "usys": "sys",
-    "zlib": "uzlib",
-}
-"""Second names, for which a file of that name may stand in.
-
-``io`` and ``usys`` came with later MicroPythons; they are here so that scripts written for both
-run.
-"""
 
 _PLAIN: dict[str, Factory] = {
     "array": plain.uarray,
     "cmath": plain.ucmath,
     "math": plain.umath,
     "ubinascii": plain.ubinascii,
-    "ucollections": ucollections,
+    "ucollections": plain.ucollections,
     "uerrno": plain.uerrno,
     "uhashlib": plain.uhashlib,
     "uheapq": plain.uheapq,
     "ujson": ujson,
-    "urandom": urandom,
+    "urandom": plain.urandom,
     "ure": plain.ure,
     "ustruct": ustruct,
     "uzlib": plain.uzlib,
@@ -65,31 +35,34 @@ _PLAIN: dict[str, Factory] = {
 
 
 def module_factories(runtime: Runtime, importer: Importer) -> dict[str, Factory]:
-    """Return what makes each built-in module; one is made when it is first imported."""
+    """Return a factory for each built-in module; a factory makes its module once and keeps it."""
     heap, console = runtime.freq.gc_heap_size, runtime.console
     unique_id = runtime.hardware.config.unique_id
 
     def time() -> ModuleType:
-        return utime(runtime.clock, runtime.rtc, runtime.freq.freq_cpu)
+        return system.utime(runtime.clock, runtime.rtc, runtime.freq.freq_cpu)
 
     own: dict[str, Factory] = {
         "KPU": lambda: _kpu(runtime),
         "Maix": lambda: _maix(runtime),
         "_thread": lambda: _threads(runtime),
         "builtins": lambda: make_module("builtins", runtime.namespace),
-        "gc": lambda: ugc(heap, runtime.collect),
-        "machine": lambda: machine(unique_id, runtime.cause, runtime.power, _sdcard(runtime)),
-        "micropython": lambda: umicropython(console, heap),
-        "sys": lambda: usys(console, runtime.path, importer.loaded, runtime.is_script),
+        "gc": lambda: system.ugc(heap, runtime.collect),
+        "machine": lambda: machine.umachine(
+            unique_id, runtime.cause, runtime.power, _sdcard(runtime)
+        ),
+        "micropython": lambda: system.umicropython(console, heap),
+        "sys": lambda: system.usys(console, runtime.path, importer.loaded, runtime.is_script),
         "uio": lambda: uio(runtime.open),
-        "uos": lambda: uos.module_of(
+        "uos": lambda: system.uos_module(
             runtime.uos, VfsFat=Late(lambda: runtime.fat), VfsSpiffs=_vfs_spiffs(runtime)
         ),
         "utime": time,
     }
-    made = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
-    made["time"] = made["utime"]  # no weak link: a file time.py is never found
-    return dict(made)
+    factories = {name: cache(factory) for name, factory in (_PLAIN | own).items()}
+    # Not a weak link: the firmware never looks for a file time.py.
+    factories["time"] = factories["utime"]
+    return dict(factories)
 
 
 def _threads(runtime: Runtime) -> ModuleType:
@@ -102,29 +75,26 @@ def _threads(runtime: Runtime) -> ModuleType:
 
 
 def _vfs_spiffs(runtime: Runtime) -> type[VfsSpiffs]:
-    """Return the class as a program makes volumes with it: they speak on the board's console."""
+    """Return ``uos.VfsSpiffs``: its volumes print on the console and report quirks."""
 
-    class OwnVolume(VfsSpiffs):
+    class ProgramVolume(VfsSpiffs):
         def __init__(self, flash: Any, /) -> None:
-            report, say = runtime.hardware.report.quirk, runtime.console.print
-            super().__init__(flash, report, on_message=say)
+            on_quirk = runtime.hardware.report.quirk
+            super().__init__(flash, on_quirk, on_message=runtime.console.print)
 
-    OwnVolume.__name__ = OwnVolume.__qualname__ = VfsSpiffs.__name__
-    OwnVolume.__module__ = "builtins"
-    return OwnVolume
+    ProgramVolume.__name__ = ProgramVolume.__qualname__ = VfsSpiffs.__name__
+    ProgramVolume.__module__ = "builtins"
+    return ProgramVolume
 
 
 def _sdcard(runtime: Runtime) -> type:
-    from maixfs.board.modules.sdcard import sdcard_type
-
-    report = runtime.hardware.report.quirk
-    return sdcard_type(runtime.card_port, runtime.mount_card, report)
+    on_quirk = runtime.hardware.report.quirk
+    return machine.sdcard_type(runtime.card_port, runtime.mount_card, on_quirk)
 
 
 def _kpu(runtime: Runtime) -> ModuleType:
-    from maixfs.board.kpu.loading import Loader
-    from maixfs.board.kpu.store import ModelStore
-    from maixfs.board.modules import kpu
+    from maixfs.board.kpu import module as kpu
+    from maixfs.board.kpu.loading import Loader, ModelStore
 
     hardware, console, power = runtime.hardware, runtime.console, runtime.power
     runtime.models = store = ModelStore(runtime.memory)
@@ -138,12 +108,12 @@ def _kpu(runtime: Runtime) -> ModuleType:
     models = kpu.Models(
         loader, store, console, power, hardware.storage_time, hardware.model_loads.append
     )
-    figures = kpu.Figures(console, runtime.memory, runtime.freq.gc_heap_size)
-    return kpu.kpu(models, kpu.Tasks(console, power), figures)
+    tools = kpu.Tools(console, runtime.memory, runtime.freq.gc_heap_size)
+    return kpu.ukpu(models, kpu.Tasks(console, power), tools)
 
 
 def _maix(runtime: Runtime) -> ModuleType:
     heap = runtime.freq.gc_heap_size
-    utils = maix.Utils(runtime.raw_flash, runtime.freq_file, heap, runtime.memory)
-    freq = maix.Freq(runtime.console, runtime.freq_file, runtime.freq, runtime.power)
-    return maix.maix(utils, freq, runtime.maix_config)
+    utils = machine.Utils(runtime.raw_flash, runtime.freq_file, heap, runtime.memory)
+    freq = machine.Freq(runtime.console, runtime.freq_file, runtime.freq, runtime.power)
+    return machine.umaix(utils, freq, runtime.maix_config)

@@ -1,7 +1,7 @@
 """``_thread``: threads of the host.
 
-Without power they end at their next look at files, console, clock or an exception; one that only
-computes goes on for nobody, and dies with the process.
+After power-off a thread ends when it next uses a file, the console or the clock, or handles an
+exception. A thread that only computes runs on until the process ends.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from maixfs.board.console import Console
+from maixfs.board.exceptions import ScriptFrame, format_exception
 from maixfs.board.modules.kit import make_module
-from maixfs.board.printexc import ScriptFrame, format_exception
-from maixfs.board.signals import BoardCrashError, BoardOffError, BoardReset, Power
+from maixfs.board.power import BoardCrashError, BoardOffError, BoardReset, Power
 
 _LOOK = 0.05
-"""Seconds between two looks for Ctrl-C while the board waits for its threads."""
+"""Seconds between two checks for Ctrl-C while the board waits for its threads."""
 
 
 class Threads:
-    """What the module holds, and the threads that a program started.
+    """The functions of ``_thread``, and the threads that a program started.
 
-    ``around`` makes a context for each thread to run in, ``is_script`` tells the frames that its
+    ``around`` returns a context in which a thread runs; ``is_script`` selects the frames that
     tracebacks show.
     """
 
@@ -50,7 +50,7 @@ class Threads:
     def start_new_thread(
         self, function: Any, args: Sequence[Any], kwargs: dict[str, Any] | None = None, /
     ) -> None:
-        """Call ``function`` in a thread of its own."""
+        """Call ``function`` in a new thread."""
         if not isinstance(args, tuple | list):
             raise TypeError(f"object '{type(args).__name__}' isn't a tuple or list")
         if not isinstance(kwargs, dict | None):
@@ -63,27 +63,27 @@ class Threads:
         thread.start()
 
     def stack_size(self, size: int = 0, /) -> int:
-        """Return the size set before; the host's threads have stacks of their own."""
+        """Return the size that was set before; it has no effect."""
         old, self._stack_size = self._stack_size, size
         return old
 
     def exit(self) -> NoReturn:
-        """End the thread that calls."""
+        """End the calling thread."""
         raise SystemExit
 
     def wait(self) -> None:
-        """Stay on while threads run, as a board does whose main.py is done."""
+        """Wait for all threads, as a board does at the end of main.py."""
         while alive := [thread for thread in self._started if thread.is_alive()]:
             self._power.check()
             alive[0].join(_LOOK)
         self._power.check()
 
     def settle(self) -> None:
-        """See to it that no thread interrupts the program once it is over."""
+        """Stop threads from interrupting the main thread after the end of the program."""
         try:
             with self._turn:
                 self._may_interrupt = False
-            for _ in range(100):  # an interrupt that is on its way comes at one of these turns
+            for _ in range(100):  # a pending interrupt is raised in one of these steps
                 pass
         except KeyboardInterrupt:
             self._may_interrupt = False
@@ -98,7 +98,7 @@ class Threads:
             with self._turn:
                 if self._may_interrupt:
                     self._interrupted = True
-                    _thread.interrupt_main()  # whatever the program does there, it is over
+                    _thread.interrupt_main()  # ends the program, which runs there
         except (BoardOffError, SystemExit):
             pass
         except BaseException as error:

@@ -9,25 +9,18 @@ from maixfs.cli.screen import Column, Part, Screen, Text
 from maixfs.cli.wording import count_text, hex_text
 
 if TYPE_CHECKING:
-    from maixfs.image.address import TargetPath
-    from maixfs.image.bootreport import BootReport, Step
-    from maixfs.image.flash import FlashImage
-    from maixfs.image.records import Finding, Found
+    from maixfs.doctor.boot import BootReport, Step
+    from maixfs.doctor.subject import Subject
+    from maixfs.image.records import Found
     from maixfs.spiffs.detect import Detection
 
-LEAST_CHIP = 4 << 20
-"""Bytes of the smallest chip that such boards have; smaller images are parts of one."""
 _MOST_PARTS = 12
 _BLANK = ("erased", "zero", "unknown")
-_QUIET = ("a card that mounts", "/flash is mounted")
-"""Starts of steps that are the same on every board: for --json."""
 
 
 class ChipFacts(NamedTuple):
-    """What is known of a whole chip."""
+    """What is known of a whole chip, findings left out."""
 
-    of_board: bool
-    """Whether it is a virtual board's, and not an image."""
     size: int
     layout: str | None
     parts: tuple[Found, ...]
@@ -35,18 +28,11 @@ class ChipFacts(NamedTuple):
     """Bytes that are erased, zero or unknown."""
     areas: tuple[Detection, ...]
     boot: BootReport
-    findings: tuple[Finding, ...]
-    """Of everything but the inside of the file system; only where there is firmware."""
 
     @property
     def has_more(self) -> bool:
         """Whether anything but file systems is on the chip."""
         return any(part.kind != "spiffs" for part in self.parts)
-
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong."""
-        return not any(finding.is_problem for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -56,7 +42,6 @@ class ChipFacts(NamedTuple):
             "parts": [_part_dict(part) for part in self.parts],
             "rest": self.rest,
             "boot": {"starts": self.boot.starts, "formats": self.boot.formats, "steps": steps},
-            "findings": [finding._asdict() for finding in self.findings],
         }
 
 
@@ -70,39 +55,16 @@ def _part_dict(part: Found) -> dict[str, Any]:
     return about
 
 
-def chip_facts(screen: Screen, there: TargetPath) -> ChipFacts | None:
-    """Look at an image or a board's flash; ``None`` for what is not a whole chip."""
-    from maixfs.cli.flash.image import opened_image
-    from maixfs.image.source import find_source
-
-    source = find_source(there.host, writable=False)
-    if source.size < LEAST_CHIP:
+def chip_facts(subject: Subject) -> ChipFacts | None:
+    """Return what is on an image or a board's flash; ``None`` if it is not a whole chip."""
+    if not subject.is_chip or not subject.parts:
         return None
-    from maixfs.image.flash import FlashImage
-
-    with opened_image(screen, there.host) as raw:
-        image = FlashImage(raw.view)
-        bare = any(area.geometry.base == 0 for area in image.areas)
-        of_board = source.config is not None
-        return None if bare or not image.parts else _facts(image, of_board)
-
-
-def _facts(image: FlashImage, of_board: bool) -> ChipFacts:
     rest = dict.fromkeys(_BLANK, 0)
-    for found in image.found:
+    for found in subject.found:
         if found.kind in rest:
             rest[found.kind] += found.size
-    runs = bool(image.firmware) or image.kboot is not None
-    return ChipFacts(
-        of_board,
-        image.size,
-        image.layout.name if image.layout else None,
-        image.parts,
-        rest,
-        image.areas,
-        image.boot_report(),
-        tuple(one for one in image.health if runs or one.key == "short"),
-    )
+    layout = subject.layout.name if subject.layout else None
+    return ChipFacts(subject.size, layout, subject.parts, rest, subject.areas, subject.boot)
 
 
 def draw_parts(screen: Screen, facts: ChipFacts) -> None:
@@ -125,7 +87,7 @@ def chip_rows(screen: Screen, facts: ChipFacts) -> Iterator[tuple[str, Part]]:
         yield "else", ", ".join(rest)
     label = "boot"
     for step in facts.boot.steps:
-        if step.is_problem or not step.text.startswith(_QUIET):
+        if not step.usual:
             yield label, _step(step)
             label = ""
         if step.stops:

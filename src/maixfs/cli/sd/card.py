@@ -11,10 +11,9 @@ import click
 
 from maixfs.cli.failures import WrongUsage
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.cards.report import CardReport, PartitionReport
+    from maixfs.cards.check import CardReport, PartitionReport
 
 CARD = click.Path(path_type=Path)
 """A path of the host, completed by the shell."""
@@ -29,7 +28,7 @@ def card_path(place: Path) -> Path:
     Raises ``CardError`` for a board without a card, ``MissingError`` where that is gone, and what
     reading ``board.toml`` raises.
     """
-    from maixfs.cards.errors import CardError
+    from maixfs.cards.newimage import CardError
 
     if not (place / "board.toml").is_file():
         return place
@@ -125,29 +124,3 @@ def _row(screen: Screen, part: PartitionReport) -> list[Part]:
         "" if part.files is None else str(part.files),
         mounted,
     ]
-
-
-def draw_findings(screen: Screen, report: CardReport) -> None:
-    """Write what was found, worst first, each with what it means and the mend."""
-    roles = {"error": "bad", "warning": "warning", "note": "dim"}
-    for found in report.findings:
-        screen.line()
-        label = Text(f"{found.severity}:", roles[str(found.severity)])
-        about = f"partition {found.partition}: " if found.partition else ""
-        where = "" if found.where is None else f" (sector {found.where:#x})"
-        screen.paragraph("  ", label, f"{about}{found.what}{where}")
-        if found.why:
-            screen.paragraph("    ", Text("why:", "dim"), found.why)
-        if found.mend:
-            screen.paragraph("    ", Text("mend:", "hint"), found.mend)
-
-
-def health_text(report: CardReport) -> Part:
-    """Return how many things are wrong, in a few words."""
-    severities = [str(found.severity) for found in report.findings]
-    counts = [
-        count_text(severities.count(word), word)
-        for word in ("error", "warning")
-        if word in severities
-    ]
-    return Text(", ".join(counts), "bad") if counts else Text("sound", "good")

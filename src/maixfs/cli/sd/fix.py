@@ -50,7 +50,6 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
             output,
             sectors=None if size is None else size // 512,
             force=force,
-            card=str(card),
             progress=progress,
         )
     if screen.json:

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maixfs.cli.findings import draw_findings, health_text
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.progress import Progress
 from maixfs.cli.screen import Screen, Text
-from maixfs.cli.sd.card import (
-    CARD,
-    card_path,
-    draw_findings,
-    draw_partitions,
-    health_text,
-    note_if_in_use,
-)
+from maixfs.cli.sd.card import CARD, card_path, draw_partitions, note_if_in_use
 from maixfs.cli.sd.catalogue import sd_verb
 from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
-    from maixfs.cards.report import CardReport
+    from maixfs.cards.check import CardReport
 
 
 @sd_verb(
@@ -48,7 +42,7 @@ def info_verb(screen: Screen, card: Path) -> int:
         screen.line()
         draw_partitions(screen, report)
     screen.line()
-    screen.facts([("health", health_text(report))])
+    screen.facts([("health", health_text(report.examination))])
     if report.findings:
         screen.line("  ", Text("next:", "hint"), f" maixfs sd doctor {card}")
     return int(not report.healthy)
@@ -56,7 +50,7 @@ def info_verb(screen: Screen, card: Path) -> int:
 
 @sd_verb(
     "doctor",
-    ("maixfs sd doctor card.img", "The verdict, then what was found and how to mend it."),
+    ("maixfs sd doctor card.img", "The verdict, then what was found and the fix."),
     ("maixfs sd doctor /dev/sdb --json", "The same of a card in a reader, for a program."),
 )
 @click.argument("card", metavar="CARD", type=CARD)
@@ -66,13 +60,15 @@ def doctor_verb(screen: Screen, card: Path) -> int:
     """CARD is an image, a drive, or the folder of a board with a card in its slot. It is only
     read. The exit code is 1 where something is wrong, 0 where there are only notes.
     """
+    from maixfs.doctor import examine_card
+
     report = _examine(screen, card)
     if screen.json:
         screen.emit({"card": str(card), **report.as_dict()})
         return int(not report.healthy)
     role = "good" if report.healthy else "warning" if report.mountable else "bad"
     screen.line(Text(report.verdict, role))
-    draw_findings(screen, report)
+    draw_findings(screen, examine_card(report).findings, card)
     if not report.findings:
         volumes = [part for part in report.partitions if part.mount_point]
         files = count_text(sum(part.files or 0 for part in volumes), "file")
@@ -81,7 +77,7 @@ def doctor_verb(screen: Screen, card: Path) -> int:
 
 
 def _examine(screen: Screen, card: Path) -> CardReport:
-    from maixfs.cards.doctor import examine
+    from maixfs.cards.check import examine
     from maixfs.sd.journal import as_finished
     from maixfs.sd.media import FileSectors
 
@@ -90,4 +86,4 @@ def _examine(screen: Screen, card: Path) -> CardReport:
         if device.note:
             screen.note(device.note)
         note_if_in_use(screen, card, path)
-        return examine(as_finished(path, device), card=str(card), progress=progress)
+        return examine(as_finished(path, device), progress=progress)

@@ -20,39 +20,39 @@ if TYPE_CHECKING:
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where, Written
 
-MENDS = ("freq", "boot", "main", "config", "ide", "names")
-"""What can be mended (a test holds them to the mends)."""
+FIXES = ("freq", "boot", "main", "config", "ide", "names")
+"""Names of the fixes; a test compares them with ``maixfs.doctor.FIXES``."""
 
 
 @verb(
     "doctor",
-    ("maixfs doctor dump.bin", "The verdict, then what was found, why, and the mend."),
-    ("maixfs doctor dump.bin --mend freq -o new.bin", "Mend a board that hangs; keep all files."),
+    ("maixfs doctor dump.bin", "The verdict, then what was found, why, and the fix."),
+    ("maixfs doctor dump.bin --fix freq -o new.bin", "Fix a board that hangs; keep all files."),
 )
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
 @click.option(
-    "--mend",
-    "mends",
+    "--fix",
+    "fixes",
     multiple=True,
-    type=click.Choice(MENDS),
+    type=click.Choice(FIXES),
     metavar="WHAT",
-    help="Mend freq, boot, main, config, ide or names (may be given again).",
+    help="Fix freq, boot, main, config, ide or names (may be given again).",
 )
 @click.option(
-    "-o", "--output", metavar="NEW", type=click.Path(dir_okay=False), help="The mended image."
+    "-o", "--output", metavar="NEW", type=click.Path(dir_okay=False), help="The fixed image."
 )
-@click.option("--in-place", is_flag=True, help="Mend the image or board itself.")
+@click.option("--in-place", is_flag=True, help="Fix the image or board itself.")
 @json_option
 @where_options
 def doctor(
     screen: Screen,
     place: str | None,
-    mends: tuple[str, ...],
+    fixes: tuple[str, ...],
     output: str | None,
     in_place: bool,
     where: Where,
 ) -> int:
-    """Of a board both its flash and the card in its slot are looked at. Only --mend writes: freq
+    """Of a board both its flash and the card in its slot are looked at. Only --fix writes: freq
     sets what hangs a board in /freq.conf; boot, main and config put boot.py, main.py or
     config.json aside under another name; ide removes ide_mode.conf; names gives names a slash in
     front, and slashes for backslashes. No other file changes. The exit code is 1 where something
@@ -66,38 +66,38 @@ def doctor(
     there = parse_target(one)
     if there.path:
         raise UsageError("doctor is about a whole target", hint=f"maixfs stat {one}")
-    if mends:
-        return _mend(screen, there, mends, _goal(there, output, in_place), where)
+    if fixes:
+        return _fix(screen, there, fixes, _goal(there, output, in_place), where)
     if output or in_place:
-        raise UsageError("-o and --in-place go with --mend", hint="maixfs doctor --help")
+        raise UsageError("-o and --in-place go with --fix", hint="maixfs doctor --help")
     checkup = look_at(screen, there, where)
     if screen.json:
         screen.emit(checkup.as_dict())
     else:
         draw_checkup(screen, checkup)
-    return int(not checkup.healthy)
+    return int(not checkup.examination.healthy)
 
 
 def _goal(there: TargetPath, output: str | None, in_place: bool) -> Path:
-    """Return the file that is to be mended; raises ``UsageError`` unless one was named."""
+    """Return the file that is to be fixed; raises ``UsageError`` unless one was named."""
     if bool(output) == in_place:
         raise UsageError(
-            "--mend needs the place of the mended image",
+            "--fix needs the place of the fixed image",
             hint="-o NEW leaves the old one as it is, --in-place changes it",
         )
     if output and there.host.is_dir():
-        raise UsageError(f"{there.host} is a board: it is mended in place", hint="--in-place")
+        raise UsageError(f"{there.host} is a board: it is fixed in place", hint="--in-place")
     return Path(output) if output else there.host
 
 
-def _mend(
-    screen: Screen, there: TargetPath, mends: tuple[str, ...], goal: Path, where: Where
+def _fix(
+    screen: Screen, there: TargetPath, fixes: tuple[str, ...], goal: Path, where: Where
 ) -> int:
     copied = goal != there.host
     if copied:
         _copy(screen, there, goal)
     try:
-        done, written = _do(screen, goal, mends, where)
+        done, written = _do(screen, goal, fixes, where)
     except BaseException:
         if copied:
             goal.unlink(missing_ok=True)
@@ -105,12 +105,12 @@ def _mend(
     if copied and not done:
         goal.unlink(missing_ok=True)
     if screen.json:
-        screen.emit(_mended_json(there, done, written if done else None))
+        screen.emit(_fixed_json(there, done, written if done else None))
         return 0
     for sentence in done:
         screen.line(sentence)
     if not done:
-        screen.line(f"nothing to mend ({', '.join(mends)}); nothing was written")
+        screen.line(f"nothing to fix ({', '.join(fixes)}); nothing was written")
     elif written is not None:
         draw_proof(screen, written.path, written.size, written.sha256)
     return 0
@@ -128,20 +128,20 @@ def _copy(screen: Screen, there: TargetPath, goal: Path) -> None:
 
 
 def _do(
-    screen: Screen, goal: Path, mends: tuple[str, ...], where: Where
+    screen: Screen, goal: Path, fixes: tuple[str, ...], where: Where
 ) -> tuple[list[str], Written | None]:
-    from maixfs.cli.flash.mending import MENDS as BY_NAME
     from maixfs.cli.targets import opened
+    from maixfs.doctor import FIXES as BY_NAME
 
     done: list[str] = []
     with opened(screen, goal, where, writable=True) as target:
-        for mend in dict.fromkeys(mends):
-            done += BY_NAME[mend](target)
+        for name in dict.fromkeys(fixes):
+            done += BY_NAME[name](target)
         return done, target.commit()
 
 
-def _mended_json(there: TargetPath, done: list[str], written: Written | None) -> dict[str, Any]:
+def _fixed_json(there: TargetPath, done: list[str], written: Written | None) -> dict[str, Any]:
     proof = None
     if written is not None:
         proof = {"path": written.path, "size": written.size, "sha256": written.sha256}
-    return {"target": str(there), "mended": done, "written": proof}
+    return {"target": str(there), "fixed": done, "written": proof}

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from maixfs.cli.failures import WrongUsage
+from maixfs.cli.findings import draw_findings, examination_json, health_text
+from maixfs.cli.flash.checkup import note_holder
 from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
 from maixfs.cli.options import bytes_option, json_option
 from maixfs.cli.place import PLACE, places_or_default
 from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.targets import opened, where_options
+from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
 from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
+    from maixfs.finding import Examination
     from maixfs.image.address import TargetPath
-    from maixfs.image.entries import Finding, Where
-    from maixfs.image.records import Finding as ChipFinding
+    from maixfs.image.entries import Where
     from maixfs.image.report import Report
-
-    Said = Finding | ChipFinding
 
 Row = tuple[str, Part]
 
@@ -56,62 +56,85 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
     if is_card(there, where):
         return _card_info(screen, there)
-    facts = None
-    if not where.is_spiffs:
-        facts = chip_facts(screen, there)
-        if facts is not None and not facts.of_board:
-            return _chip_info(screen, there, facts, flags)
-    with opened(screen, there.whole, where) as target:
-        report = target.report()
-    healthy = report.healthy and (facts is None or facts.healthy)
+    from maixfs.doctor import examine_subject, open_subject
+    from maixfs.finding import Cost
+
+    report: Report | None
+    with open_subject(there.host, where) as subject:
+        note_holder(screen, there, subject.holder)
+        facts = None if where.is_spiffs else chip_facts(subject)
+        if facts is not None and not subject.is_board:
+            report = _report_on(screen, there, facts)
+        else:
+            report = _report(there, where)
+        examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
-        about = report.as_dict()
-        about |= {} if facts is None else {"healthy": healthy, "flash": facts.as_dict()}
-        screen.emit(about)
+        _emit(screen, there, facts, report, examination)
     else:
-        _draw(screen, report, flags, facts)
-    return int(not healthy)
+        _draw(screen, there, facts, report, examination, flags=flags)
+    return int(not examination.healthy)
 
 
-def _chip_info(screen: Screen, there: TargetPath, facts: ChipFacts, flags: bool) -> int:
-    """Say what is on a whole chip, and what a board with it does."""
-    report = _report_on(screen, there, facts)
-    healthy = facts.healthy and (report is None or report.healthy)
-    if screen.json:
-        about: dict[str, object] = {"target": str(there.host), "kind": "flash image"}
-        about |= {"size": facts.size} if report is None else report.as_dict()
-        screen.emit({**about, "healthy": healthy, "flash": facts.as_dict()})
-        return int(not healthy)
-    layout = f", layout {facts.layout}" if facts.layout else ""
-    size = screen.size(facts.size)
-    screen.line(Text(str(there.host), "heading"), f"  flash image, {size}{layout}")
-    screen.line()
-    draw_parts(screen, facts)
-    screen.line()
-    rows = list(chip_rows(screen, facts))
+def _draw(
+    screen: Screen,
+    there: TargetPath,
+    facts: ChipFacts | None,
+    report: Report | None,
+    examination: Examination,
+    *,
+    flags: bool,
+) -> None:
+    rows: list[Row] = []
+    if facts is not None and (report is None or not report.board):
+        rows += _draw_chip(screen, there, facts)
+    elif report is not None:
+        rows += _draw_target(screen, report, facts)
     if report is not None:
         rows += [*_format(screen, report), *_flags(report, flags), *_use(screen, report)]
-    findings: list[Said] = [*facts.findings, *(report.findings if report else ())]
-    screen.facts([*rows, *_health(findings)])
-    _draw_findings(screen, [one for one in findings if one.is_problem or one.key != "model"])
-    if not healthy:
+    screen.facts([*rows, ("health", health_text(examination)), *_not_checked(examination)])
+    draw_findings(screen, examination.findings, there.host, brief=True)
+    if not examination.healthy:
         screen.line()
         screen.line("  ", Text("next:", "hint"), f" maixfs doctor {there.host} says why, and more")
-    return int(not healthy)
+
+
+def _not_checked(examination: Examination) -> Iterator[Row]:
+    return (("", f"not checked: {what}") for what in examination.left_out)
+
+
+def _emit(
+    screen: Screen,
+    there: TargetPath,
+    facts: ChipFacts | None,
+    report: Report | None,
+    examination: Examination,
+) -> None:
+    about: dict[str, object] = {"target": str(there.host), "kind": "flash image"}
+    if report is not None:
+        about = report.as_dict()
+    elif facts is not None:
+        about["size"] = facts.size
+    about |= examination_json(examination)
+    screen.emit(about if facts is None else {**about, "flash": facts.as_dict()})
+
+
+def _report(there: TargetPath, where: Where) -> Report:
+    from maixfs.image.opening import open_target
+
+    with open_target(there.whole, geometry=where.geometry, base=where.base) as target:
+        return target.report()
 
 
 def _report_on(screen: Screen, there: TargetPath, facts: ChipFacts) -> Report | None:
-    """Return the report on the one file system of a chip; ``None`` without a sound one."""
+    """Return the report on the one file system of a chip; ``None`` if it does not mount."""
     from maixfs.image.entries import Where
     from maixfs.image.errors import NoFileSystemError
 
     if len(facts.areas) != 1:
         return None
     area = facts.areas[0]
-    where = Where(area.geometry, area.geometry.base)
     try:
-        with opened(screen, there.whole, where) as target:
-            report = target.report()
+        report = _report(there, Where(area.geometry, area.geometry.base))
     except NoFileSystemError as error:
         screen.note(str(error))
         return None
@@ -122,10 +145,21 @@ def _report_on(screen: Screen, there: TargetPath, facts: ChipFacts) -> Report | 
     )
 
 
+def _draw_chip(screen: Screen, there: TargetPath, facts: ChipFacts) -> list[Row]:
+    """Write what is on a whole chip; return what a board with it does."""
+    layout = f", layout {facts.layout}" if facts.layout else ""
+    size = screen.size(facts.size)
+    screen.line(Text(str(there.host), "heading"), f"  flash image, {size}{layout}")
+    screen.line()
+    draw_parts(screen, facts)
+    screen.line()
+    return [*chip_rows(screen, facts)]
+
+
 def _card_info(screen: Screen, place: TargetPath) -> int:
     """Say what is on a card, also where no board would mount it."""
     from maixfs.cli.progress import Progress
-    from maixfs.cli.sd.card import draw_findings, draw_partitions, health_text
+    from maixfs.cli.sd.card import draw_partitions
     from maixfs.image.cardreport import summarize_card
 
     with Progress(screen) as progress:
@@ -140,26 +174,22 @@ def _card_info(screen: Screen, place: TargetPath) -> int:
         screen.line()
         draw_partitions(screen, report)
     screen.line()
-    screen.facts([("on a board", report.verdict), ("health", health_text(report))])
-    draw_findings(screen, report)
+    screen.facts([("on a board", report.verdict), ("health", health_text(report.examination))])
+    draw_findings(screen, report.examination.findings, place.host)
     return int(not summary.healthy)
 
 
-def _draw(screen: Screen, report: Report, flags: bool, chip: ChipFacts | None) -> None:
+def _draw_target(screen: Screen, report: Report, chip: ChipFacts | None) -> list[Row]:
+    """Write what a board or an image of one file system is; return what else is known."""
     kind = "virtual board" if report.board else str(report.kind)
     screen.line(Text(report.host, "heading"), f"  {kind}, {screen.size(report.size)}")
     screen.line()
-    findings: list[Said] = [*report.findings]
-    rows = list(_device(screen, report))
-    if chip is not None and chip.has_more:
-        draw_parts(screen, chip)
-        screen.line()
-        findings = [*chip.findings, *findings]
-        rows = [*_device(screen, report._replace(firmware=None, written_outside=0))]
-        rows += chip_rows(screen, chip)
-    rows += [*_format(screen, report), *_flags(report, flags)]
-    screen.facts([*rows, *_use(screen, report), *_health(findings)])
-    _draw_findings(screen, findings)
+    if chip is None or not chip.has_more:
+        return [*_device(screen, report)]
+    draw_parts(screen, chip)
+    screen.line()
+    rows = [*_device(screen, report._replace(firmware=None, written_outside=0))]
+    return [*rows, *chip_rows(screen, chip)]
 
 
 def _flags(report: Report, wanted: bool) -> Iterator[Row]:
@@ -236,27 +266,3 @@ def _erases(report: Report) -> Iterator[str]:
     ):
         if counts is not None and counts.most:
             yield f"{counts.least} to {counts.most} per {unit}, mean {counts.mean:.1f}"
-
-
-def _health(findings: Sequence[Said]) -> Iterator[Row]:
-    problems = sum(finding.is_problem for finding in findings)
-    if problems:
-        yield "health", Text(count_text(problems, "problem"), "bad")
-    else:
-        yield "health", Text("sound", "good")
-
-
-def _draw_findings(screen: Screen, findings: Sequence[Said]) -> None:
-    for finding in findings:
-        screen.line()
-        label = Text("problem:", "bad") if finding.is_problem else Text("note:", "warning")
-        screen.paragraph("  ", label, finding.message + _place(finding))
-        if finding.hint:
-            screen.paragraph("    ", Text("hint:", "hint"), finding.hint)
-
-
-def _place(finding: Said) -> str:
-    """Return where it is, unless the message itself has an address."""
-    if finding.address is None or "0x" in finding.message:
-        return ""
-    return f" (at {hex_text(finding.address)})"

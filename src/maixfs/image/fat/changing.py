@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from maixfs.errors import FullError, UsageError
 from maixfs.fat import FatCore, FatError, OpenFlag
@@ -13,7 +14,7 @@ from maixfs.fat.errors import FResult
 from maixfs.fat.ondisk import Attribute
 from maixfs.image.content import Content
 from maixfs.image.entries import Entries, Entry, Progress, Written
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError
+from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.fat.catalog import FatCatalog
 from maixfs.image.fat.fitting import LARGEST_FILE, Need, fit_error, too_large
 from maixfs.image.fat.names import from_datetime, meant, path_of
@@ -21,13 +22,36 @@ from maixfs.image.fat.volume import FatView
 from maixfs.image.names import Parts
 from maixfs.sd.overlay import Overlay
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maixfs.image.fat.medium import CardMedium
+    from maixfs.image.fat.partition import Partition
+    from maixfs.image.paths import Mount
+
 _NEW = OpenFlag.WRITE | OpenFlag.CREATE_ALWAYS
 _FOLDERS_GROW = 64
 """Clusters that folders may take beside the files: more than any path makes."""
 
 
 class FatVolume(FatView):
-    """The volume of a card's partition, or of a whole card."""
+    """The volume of a card's partition, or of a whole card.
+
+    The first edit examines it: where clusters have two owners, or an owner and are marked free,
+    an edit would free or overwrite clusters of other files. With ``force`` it goes ahead.
+    """
+
+    def __init__(
+        self,
+        host: Path,
+        medium: CardMedium,
+        partition: Partition,
+        mount: Mount,
+        *,
+        force: bool = False,
+    ) -> None:
+        super().__init__(host, medium, partition, mount)
+        self._is_sound = force
 
     def write(self, path: str, content: Content, meta: bytes | None) -> Written:
         """Put a file there, making the folders above it; its time is that of the content."""
@@ -59,7 +83,7 @@ class FatVolume(FatView):
         for entry in entries:
             if entry.attributes & Attribute.READ_ONLY and not force:
                 raise TargetError(f"{entry.path} is read-only", hint="rm -f removes it")
-        with self._whole(tops[0].path if tops else "/", {}):
+        with self._whole(tops[0].path if tops else "/", {}, force=force):
             for entry in tops:
                 path = self._path(entry.parts)
                 if entry.is_dir:
@@ -118,12 +142,16 @@ class FatVolume(FatView):
         return self.medium.save(progress)
 
     @contextmanager
-    def _whole(self, path: str, sizes: Mapping[str, int]) -> Iterator[None]:
-        """Undo what was begun where the body is left by an exception; tell it as a target does."""
+    def _whole(
+        self, path: str, sizes: Mapping[str, int], *, force: bool = False
+    ) -> Iterator[None]:
+        """Undo the edit where the body raises; raise driver errors as errors of a target."""
         overlay = self._overlay()
         self._doubt_count(sizes)
         overlay.mark()
         try:
+            if not force:
+                self._refuse_hazards(path)
             yield
             self.fat.sync()
             if not overlay.changed_since_mark():
@@ -137,6 +165,19 @@ class FatVolume(FatView):
             if isinstance(error, FatError):
                 raise _told(path, error) from error
             raise
+
+    def _refuse_hazards(self, path: str) -> None:
+        """Raise ``UnsoundError`` where an edit could destroy files that it does not touch."""
+        if self._is_sound:
+            return
+        from maixfs.fat.check import edit_hazards
+
+        found = edit_hazards(self.medium.device, self.partition.start)
+        if found:
+            raise UnsoundError(
+                f"{path}: the volume is damaged, nothing is written: {found[0].what}", found
+            )
+        self._is_sound = True
 
     def _doubt_count(self, sizes: Mapping[str, int]) -> None:
         """Count the free clusters where FSInfo has too few for what is to be written.

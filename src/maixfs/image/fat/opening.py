@@ -10,7 +10,7 @@ from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.image.fat.changing import FatVolume
 from maixfs.image.fat.medium import CardMedium, no_image
-from maixfs.image.fat.partition import Partition, find_partition, find_partitions
+from maixfs.image.fat.partition import Partition, find_partition, mounted_partitions
 from maixfs.image.paths import Mount
 from maixfs.sd.errors import SectorError
 
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from maixfs.image.source import Source
 
 
-def open_card(source: Source, slot: int | None, *, writable: bool) -> FatVolume:
+def open_card(
+    source: Source, slot: int | None, *, writable: bool, force: bool = False
+) -> FatVolume:
     """Open one volume of a card image or block device; raises as ``open_target``."""
     medium = CardMedium(source.file, source.stamp, writable=writable)
     try:
         partition = find_partition(medium.device, slot, str(source.host))
-        return _mounted(source.host, medium, partition, Mount((), alias=partition.name))
+        mount = Mount((), alias=partition.name)
+        return _mounted(source.host, medium, partition, mount, force=force)
     except BaseException:
         medium.close()
         raise
 
 
-def open_board_card(source: Source, *, writable: bool) -> list[FatVolume]:
+def open_board_card(source: Source, *, writable: bool, force: bool = False) -> list[FatVolume]:
     """Open what a board mounts of the card in its slot; none where the slot is empty.
 
     Raises ``NoFileSystemError`` for a card that it would not mount.
@@ -51,17 +54,17 @@ def open_board_card(source: Source, *, writable: bool) -> list[FatVolume]:
         refuse_protected(image, status)
     medium = CardMedium(image, Stamp.of(status), writable=writable)
     try:
-        partitions = find_partitions(medium.device)
+        partitions = mounted_partitions(medium.device)
         if not partitions:
-            find_partition(medium.device, None, str(image))
+            volume = find_partition(medium.device, None, str(image))
             raise NoFileSystemError(
-                f"{image}: the volume starts at sector 0: a board does not mount that",
+                f"{image}: {volume.findings[0].what}",
                 hint=f"maixfs sd doctor {image} says more",
             )
         if not config.mount_all:
             del partitions[1:]
         return [
-            _mounted(source.host, medium, partition, Mount((partition.name,)))
+            _mounted(source.host, medium, partition, Mount((partition.name,)), force=force)
             for partition in partitions
         ]
     except BaseException:
@@ -69,9 +72,11 @@ def open_board_card(source: Source, *, writable: bool) -> list[FatVolume]:
         raise
 
 
-def _mounted(host: Path, medium: CardMedium, partition: Partition, mount: Mount) -> FatVolume:
+def _mounted(
+    host: Path, medium: CardMedium, partition: Partition, mount: Mount, *, force: bool
+) -> FatVolume:
     try:
-        return FatVolume(host, medium, partition, mount)
+        return FatVolume(host, medium, partition, mount, force=force)
     except (FatError, SectorError) as error:
         raise NoFileSystemError(
             f"{host}: the volume does not mount: {error}", hint=f"maixfs sd doctor {host}"

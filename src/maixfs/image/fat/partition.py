@@ -1,66 +1,69 @@
-"""Which volume of a card is meant: a slot of its table, or the one that a board would mount."""
+"""Which volume of a card is meant: by its number, or the first one that a board would mount."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.errors import MaixfsError
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
-from maixfs.fat.probe import find_volume
-from maixfs.image.entries import Finding
+from maixfs.fat.probe import fat_volumes, mount_points
+from maixfs.finding import Command, Finding, Severity
 from maixfs.image.errors import NoFileSystemError
-from maixfs.sd.device import SectorDevice
+from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
+from maixfs.sd.partitions import CardPartition, read_partitions
 
 if TYPE_CHECKING:
     from maixfs.image.volume import Volume
 
-SLOTS = (1, 2, 3, 4)
-SUPERFLOPPY = Finding(
-    "superfloppy",
-    False,
-    "the volume starts at sector 0, without a partition table: a board does not mount that",
-    0,
-    "maixfs sd fix makes a card with a table of it",
-)
+
+_REASONS = {
+    "MBR": "sector 0 does not end in 55 AA",
+    "logical": "it is in an extended partition",
+    "GPT": "it is in a GPT",
+    "none": "no partition table leads to it",
+}
 
 
 class Partition(NamedTuple):
-    """A place on a card that FatFs mounts."""
+    """A FAT volume on a card."""
 
     slot: int
-    """1 to 4 in the table of the MBR; 0: the volume starts at sector 0."""
+    """1 to 4: slots of the MBR; from 5: logical partitions; by order in a GPT; 0: the card."""
     start: int
     """First sector."""
     name: str
-    """What a board mounts it as: ``sd`` for the first, ``sd2`` to ``sd4`` by slot."""
+    """What a board mounts it as, ``sd`` or ``sd2`` to ``sd4``; else ``partition`` and its number,
+    or ``sd`` for the whole card."""
     findings: tuple[Finding, ...] = ()
+    """Why a board does not mount it."""
 
 
 def find_partitions(device: SectorDevice) -> list[Partition]:
-    """Return what a board mounts, in the order of the slots."""
-    found: list[Partition] = []
-    for slot in SLOTS:
-        try:
-            start = _start_of(device, slot)
-        except (FatError, SectorError):
-            continue
-        found.append(Partition(slot, start, f"sd{slot}" if found else "sd"))
-    return found
+    """Return the FAT volumes of a card, those that a board mounts first."""
+    try:
+        table = read_partitions(device)
+    except SectorError:
+        return []
+    mounts = mount_points(device) if table.scheme == "MBR" else {}
+    volumes = [_partition(part, mounts) for part in fat_volumes(table, device)]
+    return sorted(volumes, key=lambda partition: bool(partition.findings))
+
+
+def mounted_partitions(device: SectorDevice) -> list[Partition]:
+    """Return the FAT volumes that a board mounts, in the order of their slots."""
+    return [partition for partition in find_partitions(device) if not partition.findings]
 
 
 def partitions_of(volume: Volume) -> list[Partition]:
-    """Return all volumes that a board would mount of the card that one is on."""
+    """Return all FAT volumes of the card that ``volume`` is on."""
     from maixfs.image.fat.volume import FatView
 
-    if not isinstance(volume, FatView):
-        return []
-    return find_partitions(volume.medium.device)
+    return find_partitions(volume.medium.device) if isinstance(volume, FatView) else []
 
 
 def find_partition(device: SectorDevice, slot: int | None, host: str) -> Partition:
-    """Return the volume in a slot, or the first one; the whole card where it is one volume.
+    """Return the volume with the number ``slot``; ``None``: the first, if a board mounts any.
 
     Raises ``NoFileSystemError``, which says what is there instead and what to do.
     """
@@ -68,19 +71,27 @@ def find_partition(device: SectorDevice, slot: int | None, host: str) -> Partiti
     for partition in found:
         if slot in (None, partition.slot):
             return partition
-    if slot in (None, 0):
-        try:
-            return Partition(0, _start_of(device, 0), "sd", (SUPERFLOPPY,))
-        except (FatError, SectorError):
-            raise _nothing(device, host) from None
-    raise _not_in_slot(device, slot, found, host)
+    raise _nothing(device, host) if slot in (None, 0) else _not_in_slot(device, slot, found, host)
 
 
-def _start_of(device: SectorDevice, slot: int) -> int:
-    """Return the first sector of a volume that FatFs mounts; raises ``FatError``."""
-    start = find_volume(device, slot)
-    read_geometry(device.read(start, 1))
-    return start
+def _partition(part: CardPartition, mounts: dict[int, str]) -> Partition:
+    point = mounts.get(part.number) if part.scheme == "MBR" else None
+    if point is not None:
+        return Partition(part.number, part.start, point[1:])
+    if part.number == 0:
+        key, text = "superfloppy", "the volume starts at sector 0, without a partition table"
+        name = "sd"
+    else:
+        key, name = "not-mounted", f"partition{part.number}"
+        text = f"partition {part.number}: {_REASONS[part.scheme]}"
+    finding = Finding(
+        key,
+        Severity.NOTE,
+        f"{text}: a board does not mount that",
+        fix=(Command("sd fix", ("{image}", "-o", "NEW")),),
+        where=part.start * SECTOR,
+    )
+    return Partition(part.number, part.start, name, (finding,))
 
 
 def _not_in_slot(
@@ -88,27 +99,23 @@ def _not_in_slot(
 ) -> NoFileSystemError:
     others = " or ".join(f"{host}@{partition.slot}" for partition in found)
     hint = f"there is one in {others}" if others else f"maixfs sd doctor {host} says what is there"
-    if slot not in SLOTS:
-        return NoFileSystemError(f"{host}: a card has no partition {slot}, but 1 to 4", hint=hint)
+    numbers = {part.number: part for part in read_partitions(device).partitions}
+    if slot not in numbers:
+        return NoFileSystemError(f"{host}: the card has no partition {slot}", hint=hint)
     try:
-        _start_of(device, slot)
+        read_geometry(device.read(numbers[slot].start, 1))
         reason = ""
-    except MaixfsError as error:
+    except (FatError, SectorError) as error:
         reason = f": {error}"
-    return NoFileSystemError(
-        f"{host}: partition {slot} holds no FAT volume that a board mounts{reason}", hint=hint
-    )
+    return NoFileSystemError(f"{host}: partition {slot} holds no FAT volume{reason}", hint=hint)
 
 
 def _nothing(device: SectorDevice, host: str) -> NoFileSystemError:
-    """Return the error for a card without any volume, with what the doctor says of it."""
-    from maixfs.cards.doctor import examine
+    """Return the error for a card without any volume, with the worst finding."""
+    from maixfs.cards.check import examine
 
-    report = examine(device, card=host)
-    # That it has no table is not why it does not mount here: a whole card may be one volume.
-    reasons = [found for found in report.findings if found.id != "superfloppy"] or report.findings
-    worst = reasons[0] if reasons else None
-    what = worst.what if worst else "there is no FAT volume on it"
-    mend = worst.mend if worst else ""
-    hint = f"maixfs sd doctor {host} says more"
-    return NoFileSystemError(f"{host}: {what}", hint=f"{mend}; {hint}" if mend else hint)
+    report = examine(device)
+    # That it has no table is not the reason here: a whole card may be one volume.
+    reasons = [found for found in report.findings if found.key != "superfloppy"]
+    what = next((found.what for found in reasons), "there is no FAT volume on it")
+    return NoFileSystemError(f"{host}: {what}", hint=f"maixfs sd doctor {host} says more")

@@ -11,7 +11,8 @@ from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.codepage import upcase
 from maixfs.fat.names import make_name
 from maixfs.fat.ondisk import Attribute
-from maixfs.image.entries import Entry, Finding
+from maixfs.finding import Finding
+from maixfs.image.entries import Entry
 from maixfs.image.errors import TargetError, UnreadableError
 from maixfs.image.fat.catalog import FatCatalog
 from maixfs.image.fat.medium import CardMedium

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from maixfs.image.catalog import select
 from maixfs.image.entries import Entry
 from maixfs.image.names import Parts, parts_of
-from maixfs.spiffs import SpiffsCore, SpiffsError
+from maixfs.spiffs import SpiffsCore
+from maixfs.spiffs.check import read_fault
 from maixfs.spiffs.pack import file_pages
 from maixfs.spiffs.state import DirEntry
 
@@ -110,7 +111,7 @@ class SpiffsCatalog:
             object_id=item.object_id,
             stored_name=item.raw_name,
             page=item.page,
-            fault=_fault(self._fs, item.page),
+            fault=str(fault) if (fault := read_fault(self._fs, item)) else None,
         )
 
 
@@ -125,13 +126,3 @@ def _sum_up(
             size, before = sums.get(parts[:depth], (0, 0))
             sums[parts[:depth]] = (size + item.size, before + pages)
     return sums
-
-
-def _fault(fs: SpiffsCore, page: int) -> str | None:
-    """Return why a file cannot be read, or ``None``; every page of it is checked."""
-    try:
-        with fs.open_page(page) as descriptor:
-            descriptor.read()
-    except SpiffsError as error:
-        return str(error)
-    return None

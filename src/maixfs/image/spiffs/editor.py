@@ -11,8 +11,9 @@ from maixfs.image.errors import FitError, TargetError
 from maixfs.image.spiffs.editmedium import EditMedium
 from maixfs.image.spiffs.fitting import check_fits, fit_error, free_pages
 from maixfs.image.spiffs.relay import Kept, files_but, lay_anew
-from maixfs.image.spiffs.stale import empty_blocks, endangered, wipe_free_pages
+from maixfs.image.spiffs.stale import empty_blocks, wipe_free_pages
 from maixfs.spiffs import Code, Geometry, OpenFlag, SpiffsCore, SpiffsError
+from maixfs.spiffs.check import unregistered_pages
 from maixfs.spiffs.errors import spiffs_error
 
 _SPARE_BLOCKS = 2
@@ -83,7 +84,7 @@ class Editor:
         if self._wiped:
             return
         medium, geometry = self._medium, self._geometry
-        owners = endangered(medium.image, geometry)
+        owners = unregistered_pages(medium.image, geometry)
         for page, object_id in owners.items():
             names = [
                 self._label(file.raw_name)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maixfs.image.entries import Entry, Finding, Kind
+from maixfs.image.entries import Entry, Kind
 from maixfs.image.errors import UnreadableError
 from maixfs.image.names import Parts, Steps
 from maixfs.image.paths import Mount
@@ -141,12 +141,6 @@ class SpiffsView:
             "on_flash": entry.on_medium,
             "meta_hex": self.fs.stat(entry.stored_name).meta.hex(),
         }
-
-    def findings(self) -> list[Finding]:
-        """Return what is wrong and what is worth knowing."""
-        from maixfs.image.spiffs.health import examine
-
-        return examine(self)
 
     def label(self, stored: bytes) -> str:
         """Return the path of a stored name."""

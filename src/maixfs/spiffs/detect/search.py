@@ -85,12 +85,17 @@ def find_marked(dump: Dump) -> list[Marked]:
 def _with_length(dump: Dump) -> Iterator[Marked]:
     for raster in rasters():
         most, plain = raster.most_blocks(raster.strides[0]), raster.plain_magic
-        # Blank words are left out by the limit: no area has that many blocks.
-        left = {
-            sector: blocks
-            for sector, word in enumerate(dump.column(raster.magic_offset))
-            if word and 0 < (blocks := word ^ plain) <= most
+        column = dump.column(raster.magic_offset)
+        # Blank words are left out by the limit: no area has that many blocks. Distinct words come
+        # first, because in most of a dump there are few.
+        possible = {
+            word: blocks for word in set(column) if word and 0 < (blocks := word ^ plain) <= most
         }
+        left = (
+            {sector: possible[word] for sector, word in enumerate(column) if word in possible}
+            if possible
+            else {}
+        )
         for stride in raster.strides if len(left) > 1 else ():
             yield from _ends(left, raster, stride, dump)
 

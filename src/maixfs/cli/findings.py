@@ -1,0 +1,83 @@
+"""How findings are written: severity, what and where, why, and the steps of the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.wording import count_text, hex_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from maixfs.finding import Command, Examination, Finding, Step
+
+_ROLES = {"error": "bad", "warning": "warning", "note": "dim"}
+_SECTOR = 512
+
+
+def draw_findings(
+    screen: Screen, findings: Iterable[Finding], image: Path, *, brief: bool = False
+) -> None:
+    """Write findings, in their order; ``brief`` shows neither causes nor what helps with notes."""
+    for finding in findings:
+        severity = str(finding.severity)
+        screen.line()
+        label = Text(f"{severity}:", _ROLES[severity])
+        partition = finding.data.get("partition")
+        about = f"partition {partition}: " if partition else ""
+        screen.paragraph("  ", label, f"{about}{finding.what}")
+        if finding.where is not None and not brief:
+            screen.paragraph("    ", Text("where:", "dim"), _place(finding, finding.where))
+        if finding.why and not brief:
+            screen.paragraph("    ", Text("why:", "dim"), finding.why)
+        for step in finding.fix if finding.is_problem or not brief else ():
+            screen.paragraph("    ", Text("fix:", "hint"), step_text(step, image))
+
+
+def _place(finding: Finding, address: int) -> str:
+    if finding.data.get("medium") == "card":
+        return f"sector {address // _SECTOR:#x}"
+    return hex_text(address)
+
+
+def step_text(step: Step, image: Path) -> str:
+    """Return a step of a fix as a command line, or as the sentence that it is."""
+    from maixfs.finding import Command
+
+    if not isinstance(step, Command):
+        return step
+    return " ".join(["maixfs", *map(_quoted, command_words(step, image))])
+
+
+def command_words(command: Command, image: Path) -> list[str]:
+    """Return verb and arguments of a command about ``image``."""
+    goal = ["--in-place"] if image.is_dir() else ["-o", "NEW"]
+    words = command.verb.split()
+    for argument in command.arguments:
+        words += goal if argument == "{output}" else [argument.replace("{image}", str(image))]
+    return words
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if " " in word else word
+
+
+def examination_json(examination: Examination) -> dict[str, Any]:
+    """Return an examination for JSON."""
+    return {
+        "healthy": examination.healthy,
+        "findings": [finding.as_dict() for finding in examination.findings],
+        "not_checked": [each._asdict() for each in examination.not_checked],
+    }
+
+
+def health_text(examination: Examination) -> Part:
+    """Return how many problems there are; nothing is called sound that was not checked."""
+    problems = sum(finding.is_problem for finding in examination.findings)
+    if problems:
+        return Text(count_text(problems, "problem"), "bad")
+    if examination.not_checked:
+        return Text("nothing is wrong in what was checked", "good")
+    return Text("sound", "good")

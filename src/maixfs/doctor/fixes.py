@@ -1,0 +1,91 @@
+"""Fixes by name: each changes as few files of /flash as can be, and loses none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maixfs.image.target import Target
+
+Fix = Callable[["Target"], Iterator[str]]
+"""Changes an open target; yields a sentence for each thing that it did."""
+_PUT_ASIDE = ".off"
+
+
+def _freq(target: Target) -> Iterator[str]:
+    """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
+    from maixfs.firmware import FreqConf
+    from maixfs.firmware.freqconf import examine
+
+    path = _path(target, "freq.conf")
+    if not target.exists(path):
+        return
+    stored = examine(target.read(path)).stored
+    fixed = stored.fixed()
+    if fixed == stored:
+        return
+    target.write(path, fixed.pack())
+    for field, old, new in zip(FreqConf.fields, stored, fixed, strict=True):
+        if old != new:
+            yield f"{path}: {field.name} {old} is {new} now"
+
+
+def _aside(name: str) -> Fix:
+    """Return the fix that gives a file another name, under which nothing looks for it."""
+
+    def fix(target: Target) -> Iterator[str]:
+        path = _path(target, name)
+        if target.exists(path):
+            new = _free_name(target, path + _PUT_ASIDE)
+            target.rename(path, new)
+            yield f"{path} is called {new} now"
+
+    return fix
+
+
+def _ide(target: Target) -> Iterator[str]:
+    """Remove the file that puts the board into its IDE's mode, as the board itself would."""
+    path = _path(target, "ide_mode.conf")
+    if target.exists(path):
+        target.remove(path)
+        yield f"{path} is gone"
+
+
+def _names(target: Target) -> Iterator[str]:
+    """Give names a slash in front, and slashes for backslashes."""
+    volume = target.spiffs
+    taken = {entry.stored_name for entry in volume.catalog.files()}
+    for entry in list(volume.catalog.files()):
+        old = entry.stored_name
+        new = b"/" + old.replace(b"\\", b"/").lstrip(b"/")
+        new = new.removeprefix(b"/flash") if new.startswith(b"/flash/") else new
+        while new != old and new in taken:
+            new += _PUT_ASIDE.encode()
+        if new == old or len(new) >= volume.geometry.name_length:
+            continue
+        target.rename(entry.path, volume.label(new))
+        taken.add(new)
+        shown = (name.decode("utf-8", "backslashreplace") for name in (old, new))
+        yield " is called ".join(shown) + " now"
+
+
+FIXES: dict[str, Fix] = {
+    "freq": _freq,
+    "boot": _aside("boot.py"),
+    "main": _aside("main.py"),
+    "config": _aside("config.json"),
+    "ide": _ide,
+    "names": _names,
+}
+"""By the name that findings use."""
+
+
+def _path(target: Target, name: str) -> str:
+    return f"{target.spiffs.mount.point.rstrip('/')}/{name}"
+
+
+def _free_name(target: Target, path: str) -> str:
+    while target.exists(path):
+        path += _PUT_ASIDE
+    return path
