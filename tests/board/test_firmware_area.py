@@ -10,7 +10,7 @@ import pytest
 from board.desk import Desk
 from board.models import put_raw
 from maixfs.board import BoardConfig, BoardError
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.spiffs import PRESETS
 
 PAYLOAD = b"\x21\xa8\xef\xbe\xad\xde" + bytes(range(250)) * 80

@@ -14,7 +14,7 @@ import pytest
 
 from kmodel.make_models import make_v3
 from maixfs.board import BoardConfig
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 
 from .conftest import FILES, Run, command_line, run_process
 

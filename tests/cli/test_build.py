@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from maixfs.cli.compose import FLASHERS
-from maixfs.firmware.firmware import read_firmware
+from maixfs.firmware.container import read_firmware
 from maixfs.image.opening import open_target
-from maixfs.recipes import flashers
+from maixfs.recipes import conflicts
 
 from .conftest import Run
 from .flashes import MODEL, desk
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("desk")
 
 
 def test_flashers_are_the_librarys() -> None:
-    assert set(FLASHERS) == set(flashers.FLASHERS)
+    assert set(FLASHERS) == set(conflicts.FLASHERS)
 
 
 def test_a_flash_is_put_together(run: Run) -> None:

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from kmodel.make_models import make_v3
 from maixfs.cli import table
 from maixfs.cli.verb import maixfs
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware.container import wrap
 
 from .conftest import Run
 from .flashes import PAYLOAD

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.firmware.bootconfig import entry_for, make_config
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import entry_for, make_config, wrap
 
 from .conftest import Run
 
@@ -110,8 +109,8 @@ def test_nothing_would_start(run: Run, flash: Path) -> None:
         (("--name", "x"), "number of the entry"),
         (("0", "--clear", "--name", "x"), "removed and changed"),
         (("3", "--name", "x"), "no entry 3"),
-        (("0", "--silent", "--boot-pin", "3"), "looks at no pin"),
-        (("0", "--name", "a name that is too long"), "15 ASCII letters"),
+        (("0", "--silent", "--boot-pin", "3"), "ignores the boot pin"),
+        (("0", "--name", "a name that is too long"), "15 ASCII characters"),
         (("9", "--clear"), "9"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from maixfs.firmware.firmware import read_firmware
+from maixfs.firmware.container import read_firmware
 from maixfs.image.opening import open_target
 from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from maixfs.cli.verb import maixfs
-from maixfs.cli.screen import Settings
 
 from maixfs.cli.failures import command_words
+from maixfs.cli.screen import Settings
+from maixfs.cli.verb import maixfs
 from maixfs.finding import Command
 
 

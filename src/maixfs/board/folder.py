@@ -174,8 +174,7 @@ def _is_empty(image: memoryview) -> bool:
 
 def _fault(image: memoryview) -> str:
     """Return why the firmware does not start, an empty text if it does."""
-    from maixfs.firmware.bootarea import check_boot_area
-    from maixfs.firmware.kboot import read_kboot
+    from maixfs.firmware import check_boot_area, read_kboot
 
     verdict = check_boot_area(image)
     if not verdict.ok:

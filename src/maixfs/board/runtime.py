@@ -20,7 +20,7 @@ from maixfs.board.modules.system import Uos
 from maixfs.board.namespace import Helper, make_namespace
 from maixfs.board.power import Power
 from maixfs.board.volume import FLASH, SD, FlashVolume, PoweredVolume, Say, mount_flash
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf
 from maixfs.host.interrupts import held
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.nor.chip import NorChip
@@ -240,7 +240,7 @@ def _fitting_heap(config: FreqConf, say: Say) -> FreqConf:
         return config
     say(f"GC heap size {size} is too large, reset GC heap size\r\n")
     say("GC size 128k\r\n")
-    return config._replace(gc_heap_size=firmware.GC_HEAP_FALLBACK)
+    return config.replace(gc_heap_size=firmware.GC_HEAP_FALLBACK)
 
 
 def _log_clocks(freq: FreqConf, config: BoardConfig, say: Say) -> None:

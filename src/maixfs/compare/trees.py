@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.compare.differences import Change, FileDiff
-from maixfs.compare.filediff import FileSide, compare_files
+from maixfs.compare.files import Change, FileDiff, FileSide, compare_files
 
 if TYPE_CHECKING:
     from maixfs.image.target import Target

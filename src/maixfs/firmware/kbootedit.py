@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from maixfs.errors import UsageError
-from maixfs.firmware import bootconfig, ondisk
+from maixfs.firmware import kboot
 
 if TYPE_CHECKING:
     from maixfs.nor import Buffer
 
-SECTORS = {"main": ondisk.CONFIG_MAIN, "backup": ondisk.CONFIG_BACKUP}
+SECTORS = {"main": kboot.CONFIG_MAIN, "backup": kboot.CONFIG_BACKUP}
 """Addresses of the configurations."""
 
 
@@ -57,28 +57,26 @@ def changed_config(image: Buffer, sector: bytes, change: ConfigChange) -> bytes:
     """
     change.check()
     if change.number is not None and change.clear:
-        sector = bootconfig.clear_entry(sector, change.number)
+        sector = kboot.clear_entry(sector, change.number)
     elif change.number is not None and change.has_entry:
-        sector = bootconfig.set_entry(sector, _entry(image, sector, change.number, change))
+        sector = kboot.set_entry(sector, _entry(image, sector, change.number, change))
     if change.has_flags:
-        sector = bootconfig.set_boot_flags(sector, silent=change.silent, pin=change.boot_pin)
+        sector = kboot.set_boot_flags(sector, silent=change.silent, pin=change.boot_pin)
     return sector
 
 
-def _entry(
-    image: Buffer, sector: bytes, number: int, change: ConfigChange
-) -> bootconfig.BootEntry:
+def _entry(image: Buffer, sector: bytes, number: int, change: ConfigChange) -> kboot.BootEntry:
     """Return the entry of an application, or the old entry changed."""
-    old = bootconfig.read_config(sector).entries[number]
+    old = kboot.read_config(sector).entries[number]
     name = change.name or (old.name if old.present else "firmware")
     if change.address is not None:
         active = True if change.active is None else change.active
-        return bootconfig.entry_for(image, change.address, name, number=number, active=active)
+        return kboot.entry_for(image, change.address, name, number=number, active=active)
     if not old.present:
         raise UsageError(
             f"there is no entry {number}", hint="a new entry needs the address of its application"
         )
-    return bootconfig.make_entry(
+    return kboot.make_entry(
         number,
         old.address,
         old.size,

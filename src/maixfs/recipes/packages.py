@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from maixfs.recipes.compose import Plan, guess_layout, plan
-from maixfs.recipes.conflicts import Conflict
-from maixfs.recipes.flashers import FLASHERS
+from maixfs.recipes.conflicts import FLASHERS, Conflict
 from maixfs.recipes.pieces import Piece, pieces_of
 
 if TYPE_CHECKING:

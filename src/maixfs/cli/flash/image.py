@@ -14,7 +14,7 @@ from maixfs.cli.screen import Screen, hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.explain.hexview import FieldSource
+    from maixfs.explain.fields import FieldSource
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
     from maixfs.image.source import Source
@@ -119,7 +119,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse an address."""
-        from maixfs.explain.address import Address, parse_address
+        from maixfs.explain.fields import Address, parse_address
 
         return value if isinstance(value, Address) else parse_address(str(value))
 
@@ -134,12 +134,12 @@ def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[F
 
     if is_card(place, where):
         from maixfs.cli.targets import opened
-        from maixfs.explain.cardfields import CardFields
+        from maixfs.explain.card import CardFields
 
         with opened(screen, place.whole, where) as target:
             yield CardFields(target)
         return
-    from maixfs.explain.explain import FlashFields
+    from maixfs.explain.flash import FlashFields
     from maixfs.image.flash import FlashImage
     from maixfs.image.spiffs.probe import fit_geometry
 

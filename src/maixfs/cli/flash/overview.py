@@ -45,7 +45,7 @@ class ChipFacts(NamedTuple):
 
 
 def _part_dict(part: Found) -> dict[str, Any]:
-    from maixfs.firmware.firmware import Firmware
+    from maixfs.firmware import Firmware
 
     about: dict[str, Any] = {"kind": part.kind, "start": part.start, "size": part.size}
     about["detail"] = part.detail

@@ -15,7 +15,7 @@ from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
-    from maixfs.recipes.split import Split, SplitPart
+    from maixfs.recipes.splitting import Split, SplitPart
 
 
 @verb(
@@ -51,8 +51,7 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     """
     from maixfs.cli.compose import draw_plan, plan_json, refused
     from maixfs.cli.proof import file_json, write_new
-    from maixfs.recipes.compose import build as build_image
-    from maixfs.recipes.compose import plan
+    from maixfs.recipes import assemble, plan
 
     recipe = parts.load()
     for note in recipe.notes:
@@ -60,7 +59,7 @@ def build(screen: Screen, output: str, parts: Parts, flasher: str | None, force:
     planned = plan(recipe.pieces, recipe.layout, size=recipe.size, flasher=flasher)
     if refused(screen, planned):
         return 1
-    image = build_image(planned)
+    image = assemble(planned)
     written = write_new(screen, Path(output), image, force=force)
     if screen.json:
         screen.emit({"written": file_json(written), **plan_json(planned)})
@@ -90,8 +89,8 @@ def split(screen: Screen, target: str, folder: str, force: bool) -> None:
     makes the same flash again, byte for byte, from DIR/recipe.toml.
     """
     from maixfs.image.rawedit import read_flash
-    from maixfs.recipes.split import RECIPE_NAME
-    from maixfs.recipes.split import split as split_image
+    from maixfs.recipes.splitting import RECIPE_NAME
+    from maixfs.recipes.splitting import split as split_image
     from maixfs.transfer.folders import write_folder
 
     found = split_image(read_flash(Path(target)))

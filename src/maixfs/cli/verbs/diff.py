@@ -17,7 +17,7 @@ from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.compare.differences import AreaDiff, FileDiff, ImageDiff, PageDiff, PartDiff, Range
+    from maixfs.compare.files import AreaDiff, FileDiff, ImageDiff, PageDiff, PartDiff, Range
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
 
@@ -57,10 +57,10 @@ def diff(screen: Screen, old: str, new: str, by_files: bool, level: int, where: 
 
 
 def _diff_images(screen: Screen, names: tuple[str, str], level: int) -> int:
-    from maixfs.compare.diff import compare_images
+    from maixfs.compare import diff as compare
 
     with opened_image(screen, Path(names[0])) as old, opened_image(screen, Path(names[1])) as new:
-        found = compare_images(old.view, new.view)
+        found = compare(old.view, new.view)
         if screen.json:
             about = {"old": names[0], "new": names[1], "equal": found.equal, "by": "parts"}
             sizes = {"old_size": found.old_size, "new_size": found.new_size}
@@ -127,7 +127,7 @@ class Bytes:
 
     def ranges(self, start: int, end: int) -> Iterator[Range]:
         """Yield the differing ranges between two addresses."""
-        from maixfs.compare.bytediff import find_ranges
+        from maixfs.compare.images import find_ranges
 
         return find_ranges(self.old, self.new, self._sectors, start, end)
 

@@ -17,7 +17,7 @@ from maixfs.cli.verb import group, verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.firmware.firmware import Firmware
+    from maixfs.firmware.container import Firmware
     from maixfs.image.entries import Written
 
 
@@ -50,8 +50,7 @@ def info_verb(screen: Screen, place: ImagePlace) -> int:
     """The default ADDRESS is 0, where the chip starts. Programs without header and hash are
     recognised too. The exit code is 1 if the chip would not start it.
     """
-    from maixfs.firmware.errors import FirmwareError
-    from maixfs.firmware.firmware import read_firmware
+    from maixfs.firmware.container import FirmwareError, read_firmware
 
     with opened_image(screen, place.host) as raw:
         try:
@@ -124,9 +123,7 @@ def wrap_verb(
     """PROGRAM is the output of a compiler (.bin). The image is what the chip's ROM expects at
     address 0.
     """
-    from maixfs.firmware.banner import begins_like_payload
-    from maixfs.firmware.errors import FirmwareError
-    from maixfs.firmware.firmware import verify, wrap
+    from maixfs.firmware.container import FirmwareError, begins_like_payload, verify, wrap
     from maixfs.host.files import read_file
 
     payload = read_file(program)
@@ -172,7 +169,7 @@ def unwrap_verb(
     """OUT becomes the program without header and hash. A decrypted program keeps the zeros that
     fill its last 16 bytes.
     """
-    from maixfs.firmware.firmware import unwrap
+    from maixfs.firmware.container import unwrap
 
     secret = None if key is None else _read_key(key)
     with opened_image(screen, place.host) as raw:
@@ -189,8 +186,7 @@ def _print_proof(screen: Screen, written: Written) -> None:
 
 def _read_key(text: str) -> bytes:
     """Return a key given as hex digits, or in a file of 16 bytes or 32 hex digits."""
-    from maixfs.firmware.aes import KEY_SIZE, parse_key
-    from maixfs.firmware.errors import FirmwareError
+    from maixfs.firmware.container import KEY_SIZE, FirmwareError, parse_key
 
     if not text.startswith("@"):
         try:

@@ -14,9 +14,7 @@ from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.explain.address import Address
-    from maixfs.explain.fields import Field
-    from maixfs.explain.hexview import FieldSource, Line, Piece
+    from maixfs.explain.fields import Address, Field, FieldSource, Line, Piece
     from maixfs.image.entries import Where
 
 
@@ -62,7 +60,7 @@ def hex(  # noqa: A001 - the verb's name
     block:3, page:37, file:/main.py@100; on a card also cluster:5, fat:5. TARGET:PATH starts at
     the first byte of a file.
     """
-    from maixfs.explain.address import Address
+    from maixfs.explain.fields import Address
     from maixfs.image.address import parse_target
 
     there = parse_target(place)
@@ -79,7 +77,7 @@ def hex(  # noqa: A001 - the verb's name
 
 
 def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[str, object]:
-    from maixfs.explain.hexview import fields_between
+    from maixfs.explain.fields import fields_between
 
     data = fields.read(start, length)
     found = [field.as_dict() for field in fields_between(fields, start, length)]
@@ -94,7 +92,7 @@ def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[
 
 def _print_fields(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
     """Print a line for each field, for screen readers."""
-    from maixfs.explain.hexview import fields_between
+    from maixfs.explain.fields import fields_between
 
     for field in fields_between(fields, start, length):
         size = count_text(field.size, "byte")
@@ -104,7 +102,7 @@ def _print_fields(screen: Screen, fields: FieldSource, start: int, length: int) 
 
 
 def _draw(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
-    from maixfs.explain.hexview import view_lines
+    from maixfs.explain.fields import view_lines
 
     structure = None
     for line in view_lines(fields, start, length):

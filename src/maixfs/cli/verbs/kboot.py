@@ -14,8 +14,7 @@ from maixfs.cli.verb import group, verb
 from maixfs.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from maixfs.firmware.bootconfig import BootConfig
-    from maixfs.firmware.kboot import BootChoice, EntryVerdict, Kboot
+    from maixfs.firmware.kboot import BootChoice, BootConfig, EntryVerdict, Kboot
 
 
 ABOUT = """\
@@ -175,9 +174,8 @@ def set_verb(screen: Screen, place: ImagePlace, config: str, force: bool, **want
     """ENTRY is a number from 0 to 7; --silent and --boot-pin need none. A change after which Kboot
     starts nothing is refused unless --force is used. Values are checked as Kboot checks them.
     """
-    from maixfs.firmware.kboot import read_kboot
+    from maixfs.firmware.kboot import CONFIG_SIZE, read_kboot
     from maixfs.firmware.kbootedit import SECTORS, ConfigChange, changed_config
-    from maixfs.firmware.ondisk import CONFIG_SIZE
     from maixfs.image.rawedit import edit_flash
 
     change = ConfigChange(**wanted)

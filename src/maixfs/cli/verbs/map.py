@@ -39,8 +39,7 @@ from maixfs.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from maixfs.draw.chart import Chart
-    from maixfs.draw.palette import Rgb, Shade
+    from maixfs.draw.chart import Chart, Rgb, Shade
     from maixfs.image.entries import Written
     from maixfs.image.flash import FlashImage
 
@@ -165,12 +164,12 @@ def _draw_files(
     picture = lay_out(chart, title, words)
     written = []
     if svg is not None:
-        from maixfs.draw.svg import draw_svg
+        from maixfs.draw.picture import draw_svg
 
         text = draw_svg(picture).encode("utf-8")
         written.append(write_new(screen, svg, text, force=force))
     if png is not None:
-        from maixfs.draw.png import draw_png
+        from maixfs.draw.picture import draw_png
 
         written.append(write_new(screen, png, draw_png(picture), force=force))
     return written
@@ -280,8 +279,7 @@ def _legend(chart: Chart, width: int) -> Iterator[list[Part]]:
 
 
 def _draw_parts(screen: Screen, image: FlashImage) -> None:
-    from maixfs.draw.chart import used_bytes
-    from maixfs.draw.palette import KINDS
+    from maixfs.draw.chart import KINDS, used_bytes
     from maixfs.image.records import BLANK_KINDS
 
     shown = [part for part in image.found if part.kind not in BLANK_KINDS]
@@ -315,7 +313,7 @@ def _clipped(rows: list[list[Part]], width: int) -> list[list[Part]]:
 
 def part_lines(image: FlashImage) -> list[str]:
     """Return a line for each part of an image, for the caption of a picture."""
-    from maixfs.draw.palette import KINDS
+    from maixfs.draw.chart import KINDS
     from maixfs.image.records import BLANK_KINDS
 
     shown = [part for part in image.found if part.kind not in BLANK_KINDS]
@@ -382,7 +380,7 @@ _GROUP = 16
 
 def role_of(rgb: Rgb) -> str:
     """Return the role of letters on a colour; register it with the screen."""
-    from maixfs.draw.palette import ink_on, terminal_colour
+    from maixfs.draw.chart import ink_on, terminal_colour
 
     name = "on {}-{}-{}".format(*rgb)
     ROLES.setdefault(name, {"fg": terminal_colour(ink_on(rgb)), "bg": terminal_colour(rgb)})

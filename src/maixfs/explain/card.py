@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
 
-from maixfs.explain.address import Address, AddressError
-from maixfs.explain.fields import Explanation, Field, Row, hex_address, record_field, value_of
-from maixfs.explain.owners import ClusterOwners
-from maixfs.fat import ondisk
+from maixfs.explain.fields import (
+    Address,
+    AddressError,
+    Explanation,
+    Field,
+    hex_address,
+    record_field,
+    value_of,
+)
+from maixfs.fat import FatError, ondisk
 from maixfs.fat.sectors import VolumeSectors
+from maixfs.fat.table import open_table
 from maixfs.image.errors import MissingError
 from maixfs.image.fat.volume import FatView
 from maixfs.record import Record
@@ -16,22 +24,22 @@ from maixfs.sd.device import SECTOR
 from maixfs.sd.mbr import MbrSector, PartitionEntry
 
 if TYPE_CHECKING:
-    from maixfs.fat.geometry import FatGeometry
+    from maixfs.fat import FatGeometry
     from maixfs.image.target import Target
 
 _REGION = "card"
 _SLOTS_OFFSET = MbrSector.offset_of("entries")
 _SIGNATURE = MbrSector.offset_of("signature")
+_ATTRIBUTES = ondisk.DirEntry.offset_of("DIR_Attr")
 _DISK_ID = MbrSector.offset_of("disk_id")
-_SLOT_ROWS = [(row.name, row.offset, row.size, row.meaning) for row in PartitionEntry.fields]
 
 
 class CardFields:
-    """Says of every byte of a card what it is: of its table, and of the volume that is open."""
+    """The fields of a card: its partition table, and the volume that is mounted."""
 
     def __init__(self, target: Target) -> None:
         view = target.main
-        assert isinstance(view, FatView)  # whoever opened it knows that it is a card
+        assert isinstance(view, FatView)  # callers open cards only
         self._view, self._target = view, target
         self._device = view.medium.device
         self._start = view.partition.start
@@ -46,7 +54,7 @@ class CardFields:
         return self._known
 
     def read(self, start: int, length: int) -> bytes:
-        """Return bytes of the card; fewer where it ends."""
+        """Return bytes of the card, fewer at its end."""
         end = min(start + length, self.size)
         if end <= start:
             return b""
@@ -55,12 +63,12 @@ class CardFields:
         return data[start - first * SECTOR : end - first * SECTOR]
 
     def explain(self, address: int) -> Explanation:
-        """Say all of a byte."""
+        """Return a byte with its field."""
         field = self.at(address)
         return Explanation(address, self.read(address, 1)[0], field)
 
     def at(self, address: int) -> Field:
-        """Return the field that an address is in; ``AddressError`` behind the card."""
+        """Return the field at an address; raises ``AddressError`` outside the card."""
         if not 0 <= address < self.size:
             raise AddressError(f"{hex_address(address)} is not on the card")
         sector, offset = divmod(address, SECTOR)
@@ -92,30 +100,34 @@ class CardFields:
         if _SLOTS_OFFSET <= offset < _SIGNATURE:
             base = _SLOTS_OFFSET + number * PartitionEntry.size
             sector = memoryview(self.read(0, SECTOR))
-            made = record_field(
+            field = record_field(
                 sector,
-                _SLOT_ROWS,
+                PartitionEntry.fields,
                 base,
                 offset,
                 region=_REGION,
                 structure=f"slot {number + 1} of the partition table",
                 section="13.1",
             )
-            assert made is not None  # the rows of a slot leave no gap
-            return made
+            assert field is not None  # the fields of a slot leave no gap
+            return field
         if offset >= _SIGNATURE:
-            value = self.read(_SIGNATURE, 2).hex(" ").upper()
-            meaning = "ends a sector that may have a partition table"
-            return _field(_SIGNATURE, 2, "the MBR", "signature", value, meaning, "13.1")
+            value = self.read(_SIGNATURE, SECTOR - _SIGNATURE).hex(" ").upper()
+            meaning = "marks a sector that may have a partition table"
+            return _field(
+                _SIGNATURE, SECTOR - _SIGNATURE, "the MBR", "signature", value, meaning, "13.1"
+            )
         if offset >= _DISK_ID:
-            value = value_of(self.read(_DISK_ID, 6))
-            meaning = "number of the disk, for some systems"
-            return _field(_DISK_ID, 6, "the MBR", "disk id", value, meaning, "13.1")
-        meaning = "code with which PCs start; a board does not run it"
+            value = value_of(self.read(_DISK_ID, _SLOTS_OFFSET - _DISK_ID))
+            meaning = "number of the disk; some systems use it"
+            return _field(
+                _DISK_ID, _SLOTS_OFFSET - _DISK_ID, "the MBR", "disk id", value, meaning, "13.1"
+            )
+        meaning = "boot code of PCs; a board does not run it"
         return _field(0, _DISK_ID, "the MBR", "boot code", "", meaning, "13.1")
 
     def _outside(self, sector: int) -> Field:
-        """Return what lies before or behind the volume."""
+        """Return the field before or behind the volume."""
         before = sector < self._start
         first = 1 if before else self._start + self._geometry.total_sectors
         end = self._start if before else self._device.sectors
@@ -125,6 +137,7 @@ class CardFields:
 
     def _reserved(self, inner: int, sector: int, address: int) -> Field:
         geometry, base = self._geometry, sector * SECTOR
+        # FAT12 and FAT16 have no backup: geometry has sector 0 for it there.
         if inner in (0, geometry.backup_sector):
             wide = geometry.fat_type == 32
             kinds: list[type[Record]] = [ondisk.BootSector]
@@ -133,21 +146,23 @@ class CardFields:
             return self._record(base, address, kinds, name, "14.1")
         if inner == geometry.fsinfo_sector and inner:
             return self._record(base, address, [ondisk.FsInfo], "FSInfo", "14.3")
-        meaning = "between boot sector and FAT; nobody reads it"
+        meaning = "between boot sector and FAT; not used"
         return _field(base, SECTOR, "", "reserved sector", "", meaning, "14.1")
 
     def _record(
         self, base: int, address: int, kinds: list[type[Record]], structure: str, section: str
     ) -> Field:
         sector = memoryview(self.read(base, SECTOR))
-        rows = [row for kind in kinds for row in _rows(kind)]
-        made = record_field(
+        rows = [row for kind in kinds for row in kind.fields]
+        field = record_field(
             sector, rows, 0, address - base, region=_REGION, structure=structure, section=section
         )
-        if made is not None:
-            return made._replace(start=base + made.start)
+        if field is not None:
+            return field._replace(start=base + field.start)
         offset = address - base
-        edges = sorted({0, SECTOR, *(row[1] for row in rows), *(row[1] + row[2] for row in rows)})
+        edges = sorted(
+            {0, SECTOR, *(row.offset for row in rows), *(row.offset + row.size for row in rows)}
+        )
         first = max(edge for edge in edges if edge <= offset)
         end = min(edge for edge in edges if edge > offset)
         name = "boot code and signature" if end == SECTOR else "unused"
@@ -170,10 +185,10 @@ class CardFields:
             number = geometry.n_fatent - 1
         if bits == 12:  # two entries share three bytes
             first, size = number // 2 * 3, 3
-            said = [self._link(one) for one in (number & ~1, number | 1)]
+            links = [self._link(cluster) for cluster in (number & ~1, number | 1)]
             name = f"entries {number & ~1} and {number | 1}"
             value = self.read(base + first, size).hex(" ").upper()
-            return _field(base + first, size, structure, name, value, "; ".join(said), "14.4")
+            return _field(base + first, size, structure, name, value, "; ".join(links), "14.4")
         size = bits // 8
         first = number * size
         value = value_of(self.read(base + first, size))
@@ -181,14 +196,14 @@ class CardFields:
         return _field(base + first, size, structure, name, value, self._link(number), "14.4")
 
     def _link(self, cluster: int) -> str:
-        """Return what the first FAT says of a cluster."""
+        """Return the meaning of a cluster's entry in the first FAT."""
         if cluster < 2:
-            return "media byte and marks, no cluster's"
+            return "media byte and marks, not of a cluster"
         if cluster >= self._geometry.n_fatent:
-            return "no cluster's"
+            return "not of a cluster"
         value = self._owners.table.get(cluster)
         owner = self._owners.at(cluster)
-        whose = f" of {owner.path}" if owner else ", of nobody's chain"
+        whose = f" of {owner.path}" if owner else " of a chain without a file"
         bad = {12: 0xFF7, 16: 0xFFF7, 32: 0x0FFFFFF7}[self._geometry.fat_type]
         if value == 0:
             return f"cluster {cluster} is free"
@@ -205,7 +220,7 @@ class CardFields:
         owner = self._owners.at(cluster)
         structure = f"cluster {cluster}"
         if owner is None:
-            meaning = "no file's; old data may still be in it"
+            meaning = "of no file; it may still hold old data"
             return _field(start, size, structure, "free", "", meaning, "14.4")
         if owner.is_dir:
             return self._entry(
@@ -214,39 +229,39 @@ class CardFields:
         offset = (owner.place + cluster - owner.first) * size
         used = max(0, min(size, owner.size - offset))
         if address - start >= used:
-            meaning = f"behind the end of {owner.path}"
+            meaning = f"past the end of {owner.path}"
             return _field(start + used, size - used, structure, "unused", "", meaning, "17.2")
         meaning = f"bytes {offset} to {offset + used - 1} of {owner.path}"
-        made = _field(start, used, structure, "data", "", meaning, "17.2")
-        return made._replace(owner=owner.path, offset=offset)
+        field = _field(start, used, structure, "data", "", meaning, "17.2")
+        return field._replace(owner=owner.path, offset=offset)
 
     def _entry(self, folder: str, base: int, address: int) -> Field:
-        """Return the field of a directory entry, a long name's part or a free one."""
+        """Return the field of a directory entry: short, part of a long name, or free."""
         raw = self.read(base, ondisk.ENTRY_SIZE)
         structure = f"an entry of the folder {folder}"
         if raw[0] in (ondisk.ENTRY_END, ondisk.ENTRY_FREE):
-            words = "free, and so is all behind it"
+            words = "free, as are all entries behind it"
             words = "deleted" if raw[0] == ondisk.ENTRY_FREE else words
             value = f"{raw[0]:02X}"
             return _field(base, ondisk.ENTRY_SIZE, structure, "entry", value, words, "15.1")
-        is_long = raw[11] & ondisk.ATTR_LONG_NAME_MASK == ondisk.ATTR_LONG_NAME
+        is_long = raw[_ATTRIBUTES] & ondisk.ATTR_LONG_NAME_MASK == ondisk.ATTR_LONG_NAME
         kind: type[Record] = ondisk.LongEntry if is_long else ondisk.DirEntry
         if is_long:
             structure = f"a part of a long name in the folder {folder}"
         else:
             name = raw[:11].decode("ascii", "backslashreplace").rstrip()
             structure = f"the entry {name!r} of the folder {folder}"
-        made = record_field(
+        field = record_field(
             memoryview(raw),
-            _rows(kind),
+            kind.fields,
             0,
             address - base,
             region=_REGION,
             structure=structure,
             section="15.1",
         )
-        assert made is not None  # the rows of both kinds leave no gap
-        return made._replace(start=base + made.start)
+        assert field is not None  # the fields of both kinds leave no gap
+        return field._replace(start=base + field.start)
 
     def _address_of(self, cluster: int) -> int:
         geometry = self._geometry
@@ -254,7 +269,7 @@ class CardFields:
         return (self._start + inner) * SECTOR
 
     def resolve(self, place: Address) -> int:
-        """Return the address that a place means; raises ``AddressError`` where there is none."""
+        """Return the address of a place; raises ``AddressError`` if it is not on the card."""
         address = self._start_of(place) + (0 if place.kind == "file" else place.offset)
         if not 0 <= address < self.size:
             raise AddressError(f"{place.text or hex_address(address)} is not on the card")
@@ -263,12 +278,12 @@ class CardFields:
     def _start_of(self, place: Address) -> int:
         geometry, number = self._geometry, place.number
         if place.kind in ("block", "page", "model"):
-            raise AddressError(f"{place.text}: a card has no {place.kind}, only a flash has")
+            raise AddressError(f"{place.text}: a card has no {place.kind}, only a flash")
         if place.kind == "file":
             return self._in_file(place)
         if place.kind in ("cluster", "fat") and not 2 <= number < geometry.n_fatent:
             last = geometry.n_fatent - 1
-            raise AddressError(f"{place.text}: clusters are counted from 2 to {last}")
+            raise AddressError(f"{place.text}: clusters have numbers from 2 to {last}")
         if place.kind == "cluster":
             return self._address_of(number)
         if place.kind == "fat":
@@ -290,11 +305,64 @@ class CardFields:
         raise AddressError(f"{place.text}: the cluster with that byte is lost")
 
 
-def _rows(record: type[Record]) -> list[Row]:
-    return [(one.name, one.offset, one.size, one.meaning) for one in record.fields]
-
-
 def _field(
     start: int, size: int, structure: str, name: str, value: str, meaning: str, section: str
 ) -> Field:
     return Field(start, size, _REGION, structure, name, value, meaning, section)
+
+
+# Owners of clusters
+
+
+class Owned(NamedTuple):
+    """A run of clusters of one file or folder."""
+
+    first: int
+    end: int
+    """One past the last cluster."""
+    path: str
+    is_dir: bool
+    place: int
+    """Index of the first one in the file, from 0."""
+    size: int
+    """Bytes of the file; 0 for a folder."""
+
+
+class ClusterOwners:
+    """The runs of all files and folders, by cluster; a damaged chain ends at the damage."""
+
+    def __init__(self, view: FatView, sectors: VolumeSectors) -> None:
+        self._geometry: FatGeometry = view.fat.geometry
+        self.table = open_table(sectors, self._geometry)
+        self._runs: list[Owned] = []
+        if self._geometry.fat_type == 32:
+            self._follow(self._geometry.root_cluster, "/", is_dir=True, size=0)
+        for entry in view.catalog.below(view.mount.parts):
+            if entry.cluster:
+                self._follow(entry.cluster, entry.path, is_dir=entry.is_dir, size=entry.size)
+        self._runs.sort()
+        self._starts = [run.first for run in self._runs]
+
+    def at(self, cluster: int) -> Owned | None:
+        """Return the run that a cluster is in, or ``None``."""
+        at = bisect_right(self._starts, cluster) - 1
+        if at < 0 or cluster >= self._runs[at].end:
+            return None
+        return self._runs[at]
+
+    def runs_of(self, path: str) -> list[Owned]:
+        """Return the runs of a file, in the order of its data."""
+        return sorted((run for run in self._runs if run.path == path), key=lambda run: run.place)
+
+    def _follow(self, cluster: int, path: str, *, is_dir: bool, size: int) -> None:
+        """Add a chain; a loop ends after as many clusters as the volume has."""
+        index, count = 0, self._geometry.n_fatent
+        # Damaged chains may loop or enter another file's: the count bounds the walk.
+        while 2 <= cluster < count and index < count:
+            try:
+                length = self.table.run_from(cluster, count - cluster)
+                self._runs.append(Owned(cluster, cluster + length, path, is_dir, index, size))
+                index += length
+                cluster = self.table.get(cluster + length - 1)
+            except FatError:
+                return

@@ -1,4 +1,4 @@
-"""Take a flash apart into files, and a recipe that puts the very same flash together again."""
+"""Split a flash into files and a recipe from which the same flash is built again."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import Firmware, unwrap, wrap
+from maixfs.firmware import Firmware, FirmwareError, unwrap, wrap
 from maixfs.image.flash import FlashImage
 from maixfs.image.layout import SECTOR, Layout, find_layout
 from maixfs.image.records import BOOT_CONFIG, MODEL, SPIFFS, Found
 from maixfs.nor import Buffer
 from maixfs.nor.device import ERASED, blank
-from maixfs.recipes.compose import DEFAULT_LAYOUT
-from maixfs.recipes.conflicts import find_conflicts
-from maixfs.recipes.pieces import Piece
-from maixfs.recipes.present import find_present
+from maixfs.recipes.conflicts import find_conflicts, find_present
+from maixfs.recipes.pieces import DEFAULT_LAYOUT, Piece
 
 RECIPE_NAME = "recipe.toml"
 _SHORT_RUN = 0x10000
-"""Erased or zero bytes between data that are fewer than these stay with the data."""
+"""Shorter runs of erased or zero bytes between data are kept as data."""
 _ZEROS = bytes(SECTOR)
 _TABLES = ("firmware", "model", "spiffs", "raw", "fill")
 
@@ -29,37 +26,37 @@ class SplitPart(NamedTuple):
     """A part of a flash."""
 
     kind: str
-    """The table of the recipe that it is in: firmware, model, spiffs, raw, or fill."""
+    """Its table in the recipe: firmware, model, spiffs, raw or fill."""
     name: str
-    """Of its file; a fill has none."""
+    """The name of its file; empty for a fill."""
     address: int
     size: int
     """Bytes that it takes in the flash."""
     data: bytes
-    """What goes into the file; of a firmware its payload, without header and hash."""
+    """The content of the file; of firmware its payload, without header and hash."""
     dio: bool = False
     value: int = 0
-    """Of a fill, the byte."""
+    """The byte of a fill."""
 
 
 class Split(NamedTuple):
-    """A flash, taken apart."""
+    """The files of a flash, and the recipe that puts them together."""
 
     parts: tuple[SplitPart, ...]
-    """By address; what is in none of them is erased."""
+    """By address; the rest of the flash is erased."""
     recipe: str
     """The text of the recipe."""
 
 
 def split(image: Buffer) -> Split:
-    """Return the parts of a flash, and the recipe that builds it again, byte for byte.
+    """Return the parts of a flash, and a recipe from which ``build`` makes the same bytes.
 
-    What is known becomes a part of its kind, if a recipe may have it there; all else that is not
-    erased becomes raw data.
+    A known part keeps its kind if a recipe may have it at that address; everything else that is
+    not erased becomes raw data.
     """
     data = bytes(image)
     layout = FlashImage(data).layout or find_layout(DEFAULT_LAYOUT)
-    known = [_known(found, data, layout) for found in find_present(data)]
+    known = [_known(part, data, layout) for part in find_present(data)]
     parts: list[SplitPart] = []
     at = 0
     for part in known:
@@ -71,28 +68,30 @@ def split(image: Buffer) -> Split:
     return Split(whole, recipe_text(whole, layout, len(data)))
 
 
-def _known(found: Found, data: bytes, layout: Layout) -> SplitPart:
-    """Return the part that something found becomes."""
-    content = data[found.start : found.end]
-    place = f"0x{found.start:06X}"
-    if isinstance(found.what, Firmware):
-        part = _firmware(found.what, content, found.kind)
-    elif found.kind == MODEL:
-        part = SplitPart("model", f"model-{place}.kmodel", found.start, len(content), content)
-    elif found.kind == SPIFFS:
-        part = SplitPart("spiffs", f"spiffs-{place}.bin", found.start, len(content), content)
+def _known(present: Found, data: bytes, layout: Layout) -> SplitPart:
+    """Return a part of the image as a part of the recipe."""
+    content = data[present.start : present.end]
+    place = f"0x{present.start:06X}"
+    if isinstance(present.what, Firmware):
+        part = _firmware(present.what, content, present.kind)
+    elif present.kind == MODEL:
+        part = SplitPart("model", f"model-{place}.kmodel", present.start, len(content), content)
+    elif present.kind == SPIFFS:
+        part = SplitPart("spiffs", f"spiffs-{place}.bin", present.start, len(content), content)
     else:
-        name = "config" if found.kind == BOOT_CONFIG else "data"
-        part = SplitPart("raw", f"{name}-{place}.bin", found.start, len(content), content)
+        name = "config" if present.kind == BOOT_CONFIG else "data"
+        part = SplitPart("raw", f"{name}-{place}.bin", present.start, len(content), content)
     piece = Piece(part.name, part.kind, part.address, content)
-    refused = any(one.is_error for one in find_conflicts([piece], layout, len(data), None))
+    # A recipe that build() refuses would be useless, so a misplaced part is kept as raw bytes.
+    conflicts = find_conflicts([piece], layout, len(data), None)
+    refused = any(conflict.is_error for conflict in conflicts)
     if part.kind != "raw" and refused:
         part = part._replace(kind="raw", data=content)
     return part
 
 
 def _firmware(firmware: Firmware, content: bytes, kind: str) -> SplitPart:
-    """Return a firmware's payload where wrapping it gives the same bytes, else all of it."""
+    """Return firmware as its payload if wrapping that gives the same bytes, else as raw data."""
     place = firmware.address
     stem = "firmware" if kind == "firmware" else "kboot"
     name = f"{stem}.bin" if not place and stem == "firmware" else f"{stem}-0x{place:06X}.bin"
@@ -102,12 +101,12 @@ def _firmware(firmware: Firmware, content: bytes, kind: str) -> SplitPart:
         if wrap(payload, dio=firmware.dio) == content:
             return part._replace(data=payload)
     except FirmwareError:
-        pass  # encrypted, damaged or without header: it stays as it lies there
+        pass  # encrypted, damaged or without header: only the raw bytes give the same flash
     return part._replace(kind="raw")
 
 
 def _rest(data: bytes, start: int, end: int) -> Iterator[SplitPart]:
-    """Yield what lies between two known parts and is not erased."""
+    """Yield the data and zeros between two known parts."""
     for kind, first, last in _merged(_runs(data, start, end)):
         name = f"data-0x{first:06X}.bin"
         if kind == "zero":
@@ -120,7 +119,7 @@ _Run = tuple[str, int, int]
 
 
 def _runs(data: bytes, start: int, end: int) -> Iterator[_Run]:
-    """Yield runs of sectors, or parts of them, that are erased, zero or neither."""
+    """Yield (kind, start, end) of runs of sectors that are erased, zero or data."""
     kind, first, at = "", start, start
     while at < end:
         last = min(at + SECTOR - at % SECTOR, end)
@@ -139,11 +138,12 @@ def _runs(data: bytes, start: int, end: int) -> Iterator[_Run]:
 
 
 def _merged(runs: Iterator[_Run]) -> list[_Run]:
-    """Return runs of which short ones between data are a part of the data."""
+    """Return the runs with short gaps between data merged into the data."""
     merged: list[_Run] = []
     for run in runs:
         kind, _, end = run
         gap = merged[-1] if merged else ("", 0, 0)
+        # Otherwise a firmware with padding inside would fall apart into dozens of files.
         is_short = gap[0] in ("erased", "zero") and gap[2] - gap[1] < _SHORT_RUN
         if kind == "data" and is_short and len(merged) > 1 and merged[-2][0] == "data":
             merged[-2:] = [("data", merged[-2][1], end)]
@@ -153,9 +153,9 @@ def _merged(runs: Iterator[_Run]) -> list[_Run]:
 
 
 def _with_data_behind(parts: Sequence[SplitPart]) -> Iterator[SplitPart]:
-    """Yield the parts; data that follows a model at once belongs to it.
+    """Yield the parts; data directly behind a model becomes part of it.
 
-    The records of a model tell its least size: some have more behind them.
+    The records of a model give a lower bound of its size: some have more data behind them.
     """
     previous: SplitPart | None = None
     for part in parts:
@@ -172,7 +172,7 @@ def _with_data_behind(parts: Sequence[SplitPart]) -> Iterator[SplitPart]:
 
 
 def recipe_text(parts: Sequence[SplitPart], layout: Layout, size: int) -> str:
-    """Return the recipe of a flash of ``size`` bytes; addresses in hex, as people read them."""
+    """Return the text of a recipe for a flash of ``size`` bytes."""
     lines = [f"# {layout.title}", f'layout = "{layout.name}"', f"chip_size = {size:#x}"]
     for kind in _TABLES:
         for part in parts:
