@@ -17,7 +17,13 @@ import pytest
 
 from maixfs.errors import DeviceError
 from maixfs.host import compressed
-from maixfs.host.compressed import UnsupportedError, compression_of, open_image_bytes
+from maixfs.host.compressed import (
+    UnsupportedError,
+    compression_of,
+    map_image,
+    open_image_bytes,
+    unpack_layers,
+)
 
 CONTENT = bytes(range(256)) * 4096
 
@@ -153,7 +159,8 @@ def test_content_beyond_the_free_space_raises_efbig(
 
 def test_preview_stops_at_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed, "MOST_IN_MEMORY", 1 << 19)
-    with open_image_bytes(_file(tmp_path, gzip.compress(CONTENT)), preview=True) as image:
+    whole = map_image(_file(tmp_path, gzip.compress(CONTENT)))
+    with unpack_layers(whole, preview=True) as image:
         assert not image.complete
         assert 0 < len(image) <= 1 << 19
 

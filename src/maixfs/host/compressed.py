@@ -116,22 +116,24 @@ def unpack_command(path: Path, compression: tuple[str, ...]) -> str:
 class ImageBytes:
     """The bytes of an image file, read-only; a context manager.
 
-    ``view`` has all of them: mapped, or unpacked. ``compression`` names the compressions that
-    were undone, the outermost first. ``damage`` is why the unpacked bytes end early, ``None`` if
-    they are complete. ``complete`` is False where unpacking stopped at a limit.
+    A map that is handed in is closed with it; other buffers stay the caller's. ``view`` has all
+    bytes: mapped, or unpacked. ``compression`` names the compressions that were undone, the
+    outermost first. ``damage`` is why the unpacked bytes end early, ``None`` if they are
+    complete. ``complete`` is False where unpacking stopped at a limit.
     """
 
     def __init__(
         self,
         path: Path,
-        view: memoryview,
+        content: mmap.mmap | bytes | bytearray | memoryview,
         compression: tuple[str, ...] = (),
         damage: str | None = None,
         *,
         complete: bool = True,
     ) -> None:
         self.path = path
-        self.view = view.toreadonly()
+        self.view = memoryview(content).toreadonly()
+        self._map = content if isinstance(content, mmap.mmap) else None
         self.compression = compression
         self.damage = damage
         self.complete = complete
@@ -151,11 +153,10 @@ class ImageBytes:
 
     def close(self) -> None:
         """Release the bytes; views of them that others hold keep theirs."""
-        owner = self.view.obj
         self.view.release()
-        if isinstance(owner, mmap.mmap):
+        if self._map is not None:
             try:
-                owner.close()
+                self._map.close()
             except BufferError:
                 # Somebody has a view of the bytes; the map goes with the last one.
                 return
@@ -167,43 +168,51 @@ class ImageBytes:
         self.close()
 
 
-def open_image_bytes(path: Path, *, preview: bool = False) -> ImageBytes:
+def open_image_bytes(path: Path) -> ImageBytes:
     """Open an image file, and undo its compression if it has any.
 
     A zip archive is read if it has exactly one member; other archives, and files that only
     begin like a compressed one, are opened as they are. Data that ends early gives what there
-    is, with ``damage``. With ``preview`` at most 64 MiB are unpacked.
+    is, with ``damage``.
 
     Raises ``DeviceError``: what the host refuses; EFBIG where the unpacked bytes do not fit into
     the temporary folder; EINVAL where nothing can be unpacked; ``UnsupportedError`` for zstd
     where Python cannot read it.
     """
-    image = ImageBytes(path, _mapped(path))
+    return unpack_layers(map_image(path))
+
+
+def unpack_layers(image: ImageBytes, *, preview: bool = False) -> ImageBytes:
+    """Undo the compressions of bytes; return ``image`` itself where there are none.
+
+    With ``preview`` at most 64 MiB are unpacked. Raises as ``open_image_bytes`` does, and then
+    ``image`` is closed.
+    """
     try:
-        while len(image.compression) < _MOST_LAYERS:
+        while image.complete and len(image.compression) < _MOST_LAYERS:
             layer = _layer_of(image.view)
             if layer is None:
                 break
-            inner = _unpacked(path, image, layer, preview=preview)
+            inner = _unpacked(image, layer, preview=preview)
             image.close()
             image = inner
-            if not image.complete:
-                break
     except BaseException:
         image.close()
         raise
     return image
 
 
-def _mapped(path: Path) -> memoryview:
+def map_image(path: Path) -> ImageBytes:
+    """Open a file as it is, compressed or not; raises ``DeviceError``."""
     with open_for_reading(path) as stream:
         size = size_of(path)
+        if not size:  # which mmap refuses
+            return ImageBytes(path, b"")
         try:
-            # mmap refuses files of no bytes.
-            mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+            mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as reason:
             raise host_error(path, f"cannot be read: {reason_of(reason)}", reason) from reason
-    return memoryview(mapped)
+    return ImageBytes(path, mapped)
 
 
 def compression_of(head: bytes | memoryview) -> str | None:
@@ -286,7 +295,8 @@ class ViewFile(io.RawIOBase):
         return piece
 
 
-def _unpacked(path: Path, image: ImageBytes, layer: str, *, preview: bool) -> ImageBytes:
+def _unpacked(image: ImageBytes, layer: str, *, preview: bool) -> ImageBytes:
+    path = image.path
     store = _Store(path, preview=preview)
     damage = image.damage
     try:
@@ -302,7 +312,7 @@ def _unpacked(path: Path, image: ImageBytes, layer: str, *, preview: bool) -> Im
         store.close()
         raise
     chain = (*image.compression, layer)
-    return ImageBytes(path, store.view(), chain, damage, complete=not store.full)
+    return ImageBytes(path, store.content(), chain, damage, complete=not store.full)
 
 
 class _Store:
@@ -331,12 +341,12 @@ class _Store:
             self._memory += piece
         return True
 
-    def view(self) -> memoryview:
+    def content(self) -> bytearray | mmap.mmap:
         if self._file is None:
-            return memoryview(self._memory)
+            return self._memory
         self._file.flush()
         with self._file as file:
-            return memoryview(mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_READ))
+            return mmap.mmap(file.fileno(), self.size, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
         if self._file is not None:

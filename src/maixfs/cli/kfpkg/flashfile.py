@@ -10,7 +10,7 @@ from maixfs.cli.screen import Screen
 from maixfs.host.files import read_file
 from maixfs.image.entries import Written
 from maixfs.image.errors import TargetError
-from maixfs.image.foreign import begins_like_card
+from maixfs.image.identify import HEAD, identify_card
 from maixfs.image.source import Source, find_source, locked
 from maixfs.image.spiffs.editmedium import EditMedium
 from maixfs.nor import Buffer
@@ -18,7 +18,6 @@ from maixfs.nor.device import SECTOR
 
 LARGEST = 64 << 20
 """Bytes; no flash chip of these boards has more."""
-_CARD_SECTOR = 512
 
 
 def read_flash(host: Path) -> bytes:
@@ -38,7 +37,7 @@ def _checked(source: Source) -> bytes:
             hint=f"a dump of a flash has up to {LARGEST >> 20} MiB",
         )
     data = read_file(source.file)
-    if begins_like_card(data[:_CARD_SECTOR]):
+    if identify_card(data[:HEAD], size) is not None:
         raise TargetError(f"{source.host} is a card, no flash", hint="maixfs sd has verbs for it")
     return data
 
