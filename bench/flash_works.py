@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.kmodel import find_models
 from maixfs.nor import NorChip, make_driver
 from works import Work, full_area

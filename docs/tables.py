@@ -15,11 +15,12 @@ from pathlib import Path
 from maixfs.fat import ondisk as fat_ondisk
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.finding import RULE_MODULES, Command, FindingKind, kinds, rules
-from maixfs.firmware import ondisk as flash_ondisk
+from maixfs.firmware import FirmwareHeader
+from maixfs.firmware.kboot import ConfigRecord, EntryRecord
 from maixfs.image.layout import LAYOUTS
+from maixfs.kmodel import KpuCode, kpu_words
 from maixfs.kmodel import ondisk as kmodel_ondisk
-from maixfs.kmodel.kpucode import KpuCode, kpu_words
-from maixfs.kmodel.names import V3_LAYERS, V4_NODES
+from maixfs.kmodel.ondisk import V3_LAYERS, V4_NODES
 from maixfs.record import Record
 from maixfs.sd.mbr import PartitionEntry
 from maixfs.spiffs import ondisk
@@ -33,8 +34,6 @@ from maixfs.vfs.spiffs import errno_of
 SPEC = Path(__file__).parent / "SPEC.md"
 FINDINGS = Path(__file__).parent / "FINDINGS.md"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-Fields = dict[str, tuple[tuple[str, int, int, str], ...]]
 
 CHOSEN = {
     "area": lambda g: f"{g.size:#x}",
@@ -96,19 +95,22 @@ def geometries(lines: dict[str, Callable[[Geometry], str]]) -> str:
     return rows(heading, ([name, *map(show, PRESETS.values())] for name, show in lines.items()))
 
 
-def fields(record: str, known: Fields = ondisk.FIELDS) -> str:
-    """Return the fields of a record."""
+def fields(record: str) -> str:
+    """Return the fields of a record of SPIFFS."""
     lines = [
         [place(offset), place(length), name, meaning.replace("|", "\\|")]
-        for name, offset, length, meaning in known[record]
+        for name, offset, length, meaning in ondisk.FIELDS[record]
     ]
     return rows(["offset", "bytes", "field", "meaning"], lines)
 
 
 def record_fields(record: type[Record]) -> str:
     """Return the fields of a record that is declared with ``maixfs.record``."""
-    declared = [(each.name, each.offset, each.size, each.meaning) for each in record.fields]
-    return fields(record.__name__, {record.__name__: tuple(declared)})
+    lines = [
+        [str(field.offset), str(field.size), field.name, field.meaning.replace("|", "\\|")]
+        for field in record.fields
+    ]
+    return rows(["offset", "bytes", "field", "meaning"], lines)
 
 
 def errors() -> str:
@@ -151,15 +153,6 @@ def place(number: int) -> str:
     return str(number) if number >= 0 else ""
 
 
-def fat_fields(record: type[Record]) -> str:
-    """Return the fields of a record of FAT."""
-    lines = [
-        [str(one.offset), str(one.size), one.name, one.meaning.replace("|", "\\|")]
-        for one in record.fields
-    ]
-    return rows(["offset", "bytes", "field", "meaning"], lines)
-
-
 def fat_results() -> str:
     """Return the results of FatFs and what a program sees of them."""
     lines = (
@@ -185,11 +178,6 @@ def layout_regions(name: str) -> str:
     return rows(["address", "region", "kind", "whose"], lines)
 
 
-def kmodel_fields(record: str) -> str:
-    """Return the fields of a record of a model."""
-    return fields(record, kmodel_ondisk.FIELDS)
-
-
 def kmodel_names(names: dict[int, str], form: str) -> str:
     """Return what the numbers of layers or nodes stand for."""
     return rows(["number", "name"], ([form.format(n), name] for n, name in names.items()))
@@ -211,37 +199,37 @@ TABLES: dict[str, Callable[[], str]] = {
     "open-flags": open_flags,
     "quirks": quirks,
     "partition-entry": lambda: record_fields(PartitionEntry),
-    "boot-sector": lambda: fat_fields(fat_ondisk.BootSector),
-    "boot-sector-16": lambda: fat_fields(fat_ondisk.Extension16),
-    "boot-sector-32": lambda: fat_fields(fat_ondisk.Extension32),
-    "fsinfo": lambda: fat_fields(fat_ondisk.FsInfo),
-    "directory-entry": lambda: fat_fields(fat_ondisk.DirEntry),
-    "long-name-entry": lambda: fat_fields(fat_ondisk.LongEntry),
+    "boot-sector": lambda: record_fields(fat_ondisk.BootSector),
+    "boot-sector-16": lambda: record_fields(fat_ondisk.Extension16),
+    "boot-sector-32": lambda: record_fields(fat_ondisk.Extension32),
+    "fsinfo": lambda: record_fields(fat_ondisk.FsInfo),
+    "directory-entry": lambda: record_fields(fat_ondisk.DirEntry),
+    "long-name-entry": lambda: record_fields(fat_ondisk.LongEntry),
     "fat-results": fat_results,
     **{f"layout-{name}": partial(layout_regions, name) for name in LAYOUTS},
-    "firmware-image": lambda: fields("firmware image", flash_ondisk.FIELDS),
-    "boot-config": lambda: fields("boot config", flash_ondisk.FIELDS),
-    "boot-entry": lambda: fields("boot entry", flash_ondisk.FIELDS),
-    "kmodel-v1-header": lambda: kmodel_fields("kmodel v1 header"),
-    "kmodel-v1-layer": lambda: kmodel_fields("kmodel v1 layer"),
-    "kmodel-v3-header": lambda: kmodel_fields("kmodel v3 header"),
-    "kmodel-v3-output": lambda: kmodel_fields("kmodel v3 output"),
-    "kmodel-v3-layer": lambda: kmodel_fields("kmodel v3 layer"),
+    "firmware-image": lambda: record_fields(FirmwareHeader),
+    "boot-config": lambda: record_fields(ConfigRecord),
+    "boot-entry": lambda: record_fields(EntryRecord),
+    "kmodel-v1-header": lambda: record_fields(kmodel_ondisk.V1Header),
+    "kmodel-v1-layer": lambda: record_fields(kmodel_ondisk.V1Metadata),
+    "kmodel-v3-header": lambda: record_fields(kmodel_ondisk.V3Header),
+    "kmodel-v3-output": lambda: record_fields(kmodel_ondisk.V3Output),
+    "kmodel-v3-layer": lambda: record_fields(kmodel_ondisk.V3Layer),
     "kmodel-v3-types": lambda: kmodel_names(V3_LAYERS, "{}"),
-    "kmodel-v3-conv": lambda: kmodel_fields("kmodel v3 k210_conv"),
-    "kmodel-v4-header": lambda: kmodel_fields("kmodel v4 header"),
-    "kmodel-v4-range": lambda: kmodel_fields("kmodel v4 range"),
-    "kmodel-v4-node": lambda: kmodel_fields("kmodel v4 node"),
+    "kmodel-v3-conv": lambda: record_fields(kmodel_ondisk.V3Conv),
+    "kmodel-v4-header": lambda: record_fields(kmodel_ondisk.V4Header),
+    "kmodel-v4-range": lambda: record_fields(kmodel_ondisk.V4Range),
+    "kmodel-v4-node": lambda: record_fields(kmodel_ondisk.V4Node),
     "kmodel-v4-opcodes": lambda: kmodel_names(V4_NODES, "{:#x}"),
-    "kmodel-v5-header": lambda: kmodel_fields("kmodel v5 header"),
-    "kmodel-v5-module": lambda: kmodel_fields("kmodel v5 module"),
-    "kmodel-v5-pool": lambda: kmodel_fields("kmodel v5 pool"),
-    "kmodel-v5-function": lambda: kmodel_fields("kmodel v5 function"),
-    "kmodel-v5-range": lambda: kmodel_fields("kmodel v5 range"),
-    "kmodel-v5-section": lambda: kmodel_fields("kmodel v5 section"),
-    "kmodel-beta-header": lambda: kmodel_fields("kmodel v5 beta header"),
-    "kmodel-beta-module": lambda: kmodel_fields("kmodel v5 beta module"),
-    "smodel-header": lambda: kmodel_fields("smodel header"),
+    "kmodel-v5-header": lambda: record_fields(kmodel_ondisk.V5Header),
+    "kmodel-v5-module": lambda: record_fields(kmodel_ondisk.V5Module),
+    "kmodel-v5-pool": lambda: record_fields(kmodel_ondisk.V5Pool),
+    "kmodel-v5-function": lambda: record_fields(kmodel_ondisk.V5Function),
+    "kmodel-v5-range": lambda: record_fields(kmodel_ondisk.V5Range),
+    "kmodel-v5-section": lambda: record_fields(kmodel_ondisk.V5Section),
+    "kmodel-beta-header": lambda: record_fields(kmodel_ondisk.BetaHeader),
+    "kmodel-beta-module": lambda: record_fields(kmodel_ondisk.BetaModule),
+    "smodel-header": lambda: record_fields(kmodel_ondisk.SealedHeader),
     "kpu-codes": kpu_codes,
 }
 

@@ -162,6 +162,36 @@ def test_repr_names_every_field(sample: Sample) -> None:
     assert repr(Single(1)) == "Single(value=1)"
 
 
+class Tuned(Record):
+    """Fields with defaults."""
+
+    clock: int = field("I")
+    divider: int = field("B", default=1)
+
+
+def test_fields_with_a_default_may_be_left_out() -> None:
+    assert Tuned(9) == Tuned(clock=9) == (9, 1)
+    assert Tuned(9, divider=2) == (9, 2)
+    for values, named in (((), {}), ((9, 1), {"divider": 2}), ((9, 1, 2), {})):
+        with pytest.raises(TypeError, match="Tuned"):
+            Tuned(*values, **named)
+
+
+class Big(Record, big_endian=True):
+    """Fields in network order."""
+
+    number: int = field("H")
+    total: int = field("I", at=4)
+
+
+def test_big_endian_record_and_its_parts_swap_bytes() -> None:
+    data = bytes.fromhex("0102 0000 03040506")
+    assert Big.unpack(data) == (0x0102, 0x03040506)
+    assert Big(0x0102, 0x03040506).pack() == data
+    assert Big.part("total").unpack(data) == (0x03040506,)
+    assert Big.part("total").pack(1) == b"\0\0\0\1"
+
+
 # Parts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import json
 import re
@@ -91,10 +92,14 @@ def test_modules_load_on_every_system(path: Path) -> None:
         assert not POSIX_ONLY & {name.partition(".")[0] for name in names}, node.lineno
 
 
-ACYCLIC = ("nor", "sd", "spiffs", "fat", "vfs", "host", "board")
+ACYCLIC = (
+    *("nor", "sd", "spiffs", "fat", "vfs", "host", "board", "cli"),
+    *("firmware", "kmodel", "kfpkg"),
+    *("recipes", "explain", "compare", "draw"),
+)
 
 
-def test_drivers_have_no_import_cycle() -> None:
+def test_these_packages_have_no_import_cycle() -> None:
     """Not even one for the type checker: every module can be read after those that it names."""
     graph = grimp.build_graph("maixfs", cache_dir=None)
     waiting = {
@@ -107,6 +112,21 @@ def test_drivers_have_no_import_cycle() -> None:
     while free := {module for module, names in waiting.items() if not names & waiting.keys()}:
         waiting = {module: names for module, names in waiting.items() if module not in free}
     assert not waiting
+
+
+FUNCTIONS = {"build", "copy", "diff", "identify", "open", "pack", "unpack"}
+"""What ``maixfs`` itself offers."""
+LAZY = ("firmware", "kmodel", "kfpkg", "recipes", "explain", "compare", "draw")
+
+
+@pytest.mark.parametrize("name", LAZY)
+def test_public_names_do_not_depend_on_the_order_of_imports(name: str) -> None:
+    """A submodule would hide the function of its name as soon as somebody imports it."""
+    package = importlib.import_module(f"maixfs.{name}")
+    modules = {path.stem for path in Path(package.__path__[0]).glob("*.py")}
+    assert not modules & {*package.__all__, *FUNCTIONS}
+    assert sorted(package.__all__) == sorted(set(package.__all__))
+    assert all(hasattr(package, public) for public in package.__all__)
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -6,6 +6,7 @@ TYPE_CHECKING = False  # as the type checker knows it; typing itself takes time 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maixfs.image.identify import Identifiable, Identification
     from maixfs.image.image import Image
     from maixfs.spiffs.geometry import Geometry
 
@@ -30,3 +31,10 @@ def open(  # noqa: A001 - as in ``shelve.open``, ``tarfile.open``
     from maixfs.image.opening import open_image
 
     return open_image(path, mode, geometry=geometry, base=base, drives=drives, force=force)
+
+
+def identify(thing: Identifiable) -> Identification:
+    """Say what a path, bytes or a device is, with evidence (see ``maixfs.image.identify``)."""
+    from maixfs.image.identify import identify as identify_thing
+
+    return identify_thing(thing)

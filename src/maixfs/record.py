@@ -8,9 +8,9 @@ A record is a class with an annotated attribute for each field, in the order of 
         flags: int = field("B", "active low")
 
 From that follow the struct, the offsets, the parts of it that are read or written alone, and the
-rows of the tables in docs/SPEC.md and of hex views. Integers are little-endian; nothing is
-aligned. An instance is a tuple of the fields' values, so that decoding costs what a NamedTuple's
-costs.
+rows of the tables in docs/SPEC.md and of hex views. Integers are little-endian unless the class
+says ``big_endian=True``; nothing is aligned. An instance is a tuple of the fields' values, so that
+decoding costs what a NamedTuple's costs.
 """
 
 from __future__ import annotations
@@ -43,14 +43,19 @@ class _Declared(NamedTuple):
     code: str
     meaning: str
     at: int | None
+    default: Any
 
 
-def field(code: str, meaning: str = "", *, at: int | None = None) -> Any:
+_REQUIRED = object()
+
+
+def field(code: str, meaning: str = "", *, at: int | None = None, default: Any = _REQUIRED) -> Any:
     """Declare a field: struct code, meaning, and its offset where bytes before it are skipped.
 
-    Skipped bytes are no field: they decode to nothing and are written as zeros.
+    Skipped bytes are no field: they decode to nothing and are written as zeros. With a
+    ``default`` the field may be left out when a record is made.
     """
-    return _Declared(code, meaning, at)
+    return _Declared(code, meaning, at, default)
 
 
 class Part:
@@ -62,13 +67,13 @@ class Part:
 
     __slots__ = ("_struct", "offset", "size", "unpack")
 
-    def __init__(self, offset: int, format_: str) -> None:
+    def __init__(self, offset: int, format_: str, order: str = "<") -> None:
         self.offset = offset
-        self._struct = struct.Struct("<" + format_)
+        self._struct = struct.Struct(order + format_)
         self.size = self._struct.size
         # A struct that skips what is before the fields: decoding is then one call of C.
         self.unpack: Callable[..., tuple[Any, ...]] = struct.Struct(
-            f"<{offset}x{format_}"
+            f"{order}{offset}x{format_}"
         ).unpack_from
         """``unpack(data, start=0)`` returns the fields of the record that begins at ``start``."""
 
@@ -93,8 +98,10 @@ class Record(tuple[Any, ...]):
     struct: ClassVar[struct.Struct]
     size: ClassVar[int]
     fields: ClassVar[tuple[Field, ...]]
+    _order: ClassVar[str]
+    _defaults: ClassVar[dict[str, Any]]
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, big_endian: bool = False) -> None:
         fields = tuple(_lay_out(cls))
         # Fields are properties of the class: one of these names would hide a method, or be
         # replaced by ``size``, ``fields`` or ``struct`` below.
@@ -104,19 +111,27 @@ class Record(tuple[Any, ...]):
                 raise TypeError(
                     f"{cls.__name__}.{declared.name}: records use this name themselves"
                 )
+        cls._defaults = {
+            declared.name: value
+            for declared in fields
+            if (value := vars(cls)[declared.name].default) is not _REQUIRED
+        }
         for index, declared in enumerate(fields):
             setattr(cls, declared.name, property(itemgetter(index), doc=declared.meaning))
         cls.fields = fields
-        cls.struct = struct.Struct("<" + _format(fields))
+        cls._order = ">" if big_endian else "<"
+        cls.struct = struct.Struct(cls._order + _format(fields))
         cls.size = cls.struct.size
 
     def __new__(cls, *values: Any, **named: Any) -> Self:
-        """Make a record from the values of all its fields, by position or by name."""
+        """Make a record from the values of its fields, by position or by name."""
         if len(values) == len(cls.fields) and not named:
             return tuple.__new__(cls, values)
         names = [declared.name for declared in cls.fields]
-        by_name = dict(zip(names, values, strict=False)) | named
-        if len(values) + len(named) != len(names) or by_name.keys() != set(names):
+        by_position = dict(zip(names, values, strict=False))
+        by_name = cls._defaults | by_position | named
+        is_clear = len(values) == len(by_position) and not by_position.keys() & named.keys()
+        if not is_clear or by_name.keys() != set(names):
             raise TypeError(f"{cls.__name__} takes {', '.join(names)}")
         return tuple.__new__(cls, [by_name[name] for name in names])
 
@@ -155,7 +170,7 @@ class Record(tuple[Any, ...]):
         chosen = cls.fields[start : end + 1]
         origin = chosen[0].offset
         shifted = tuple(declared._replace(offset=declared.offset - origin) for declared in chosen)
-        return Part(origin, _format(shifted))
+        return Part(origin, _format(shifted), cls._order)
 
     @classmethod
     def _field(cls, name: str) -> Field:

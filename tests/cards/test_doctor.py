@@ -20,6 +20,10 @@ from maixfs.sd.media import FileSectors, RamSectors
 
 from .conftest import NAMES, manifest
 
+KINDS = (*kinds("card"), *kinds("fat"))
+
+KEYS = {kind.key for kind in (*kinds("card"), *kinds("fat"))}
+
 Unpacked = Callable[[str], Path]
 CardCopy = Callable[[str], RamSectors]
 
@@ -249,6 +253,15 @@ def test_a_whole_card_of_another_file_system(name: str, card_copy: CardCopy) -> 
     assert report.partitions[0].number == 0
 
 
+def test_card_with_a_volume_behind_an_empty_first_sector_is_not_blank() -> None:
+    card = RamSectors(2048)
+    superblock = bytearray(1024)
+    superblock[0x38:0x3A] = b"\x53\xef"
+    card.write(2, superblock)
+    report = examine(card)
+    assert ids(report) == {"other-volume"}
+
+
 def test_a_boot_sector_without_its_signature(card_copy: CardCopy) -> None:
     card = card_copy("superfloppy")
     card.write(0, card.read(0, 1)[:510] + bytes(2))
@@ -306,10 +319,8 @@ def test_128_gib_in_bounded_memory(unpacked: Unpacked) -> None:
 
 
 def test_every_kind_has_a_meaning_and_a_cause() -> None:
-    assert all(kind.meaning for kind in (*kinds("card"), *kinds("fat")))
-    assert all(
-        kind.why or kind.severity is Severity.NOTE for kind in (*kinds("card"), *kinds("fat"))
-    )
+    assert all(kind.meaning for kind in KINDS)
+    assert all(kind.why or kind.severity is Severity.NOTE for kind in KINDS)
 
 
 @given(
@@ -331,4 +342,4 @@ def test_whatever_is_on_a_card_it_is_a_report(
         card.write(sector, raw[:512])
     report = examine(card)
     assert report.verdict
-    assert ids(report) <= {kind.key for kind in (*kinds("card"), *kinds("fat"))}
+    assert ids(report) <= KEYS

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from maixfs.explain.address import AddressError, parse_address
-from maixfs.explain.cardfields import CardFields
-from maixfs.explain.hexview import fields_between
+from maixfs.explain import AddressError, CardFields, fields_between, parse_address
 from maixfs.image.opening import open_image
 
 from .conftest import Run
@@ -27,7 +25,7 @@ def card(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Return a card of each type of FAT with files in a folder, one of them removed."""
     from click.testing import CliRunner
 
-    from maixfs.cli.group import maixfs
+    from maixfs.cli.verb import maixfs
 
     folder = tmp_path_factory.mktemp("card")
     image = folder / "card.img"
@@ -68,7 +66,7 @@ def test_bytes_are_explained(card: Card, fields: CardFields) -> None:
         "file:/SUB/B.TXT@1": "(65 'e', offset 1): data of cluster",
         "file:/a long name.bin@700": "of /a long name.bin",
         "file:/SUB": "the entry '.' of the folder /SUB",
-        "cluster:300": "free of cluster 300: no file's",
+        "cluster:300": "free of cluster 300: of no file",
     }
     for place, words in said.items():
         assert words in sentence(fields, place), place
@@ -84,7 +82,7 @@ def test_links_name_the_file_of_the_chain(fields: CardFields) -> None:
 
 def test_deleted_and_free_entries_are_told(fields: CardFields) -> None:
     names = [field.meaning for field in _metadata(fields) if field.name == "entry"]
-    assert "deleted" in names and "free, and so is all behind it" in names
+    assert "deleted" in names and "free, as are all entries behind it" in names
     parts = {field.structure for field in _metadata(fields)}
     assert "a part of a long name in the folder /" in parts
 

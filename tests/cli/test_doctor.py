@@ -12,7 +12,7 @@ import pytest
 from doctor.doctor_cases import CASES
 from maixfs.cli.verbs import doctor as verb
 from maixfs.doctor import FIXES
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf
 from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack

@@ -50,7 +50,7 @@ def test_encrypted(run: Run) -> None:
     assert "AES-128-CBC" in run("firmware", "info", "image.bin").stdout
     run("firmware", "unwrap", "image.bin", "-o", "back.bin", "--key", "@key")
     assert Path("back.bin").read_bytes().rstrip(b"\0") == PROGRAM.rstrip(b"\0")
-    assert "give its key" in run("firmware", "unwrap", "image.bin", "-o", "b", code=1).stderr
+    assert "its key is needed" in run("firmware", "unwrap", "image.bin", "-o", "b", code=1).stderr
     assert (
         "32 hex digits"
         in run("firmware", "unwrap", "image.bin", "-o", "b", "--key", "12", code=2).stderr

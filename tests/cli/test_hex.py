@@ -80,7 +80,7 @@ def test_explanations_come_as_json(read_json: ReadJson, place: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["explain", "dump.bin", "banana:3"], "no place is counted in 'banana'"),
+        (["explain", "dump.bin", "banana:3"], "'banana' is not a unit of addresses"),
         (["explain", "dump.bin", "0x99999999"], "is not in the image"),
         (["explain", "dump.bin", "file:/no"], "no such file"),
         (["explain", "dump.bin:/main.py", "0"], "whole target"),

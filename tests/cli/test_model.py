@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kmodel.make_models import make_v3, make_v4
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.kmodel import reverse_words
 
 from .conftest import Run

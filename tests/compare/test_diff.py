@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,11 +14,9 @@ from hypothesis import strategies as st
 
 from image.imageparts import chip, krux
 from kmodel.make_models import make_v3, make_v4
-from maixfs.compare.areadiff import compare_areas
-from maixfs.compare.bytediff import SECTOR, count_differing, differing_sectors, find_ranges
-from maixfs.compare.diff import compare_images
-from maixfs.compare.differences import Change, PartDiff, Reason
-from maixfs.firmware.firmware import wrap
+from maixfs.compare import Change, PartDiff, Reason, diff, find_ranges
+from maixfs.compare.images import SECTOR, compare_areas, count_differing, differing_sectors
+from maixfs.firmware import wrap
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Geometry, OpenFlag, SpiffsCore
 from maixfs.spiffs.pack import pack
@@ -66,18 +65,18 @@ def geometry(request: pytest.FixtureRequest) -> Geometry:
     return GEOMETRIES[request.param]
 
 
-def test_equal_images(geometry: Geometry) -> None:
+def test_equal_images_have_no_parts(geometry: Geometry) -> None:
     image = make(geometry)
-    diff = compare_images(image, bytes(image))
-    assert diff.equal and not diff.parts and not diff.sectors
+    result = diff(image, bytes(image))
+    assert result.equal and not result.parts and not result.sectors
 
 
-def test_a_file_that_changed(geometry: Geometry) -> None:
+def test_changed_file_is_reported_with_its_first_byte(geometry: Geometry) -> None:
     image = make(geometry)
     changed = bytearray(FILES["/lib/a.py"])
     changed[4567] ^= 1
     after = worked(image, geometry, lambda fs: write(fs, "/lib/a.py", changed))
-    part = only(compare_images(image, after).parts)
+    part = only(diff(image, after).parts)
     assert (part.kind, part.change) == ("spiffs", Change.CHANGED)
     area = part.area
     assert area is not None and area.reason is Reason.FILES
@@ -89,7 +88,7 @@ def test_a_file_that_changed(geometry: Geometry) -> None:
     assert {page.change for page in area.pages} <= {Change.CHANGED, Change.LOOKUP}
 
 
-def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
+def test_added_removed_and_renamed_files_are_reported(geometry: Geometry) -> None:
     image = make(geometry)
 
     def work(fs: SpiffsCore) -> None:
@@ -97,7 +96,7 @@ def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
         fs.rename("/lib/a.py", "/lib/b.py")
         fs.remove("/main.py")
 
-    area = only(compare_images(image, worked(image, geometry, work)).parts).area
+    area = only(diff(image, worked(image, geometry, work)).parts).area
     assert area is not None
     found = {file.path: (file.change, file.old_path) for file in area.files}
     assert found == {
@@ -112,7 +111,7 @@ def test_files_that_come_go_and_change_their_names(geometry: Geometry) -> None:
     assert changes[Change.RENAMED] >= 1
 
 
-def test_garbage_collection_is_told_from_change(geometry: Geometry) -> None:
+def test_garbage_collection_is_not_a_change_of_files(geometry: Geometry) -> None:
     def churn(fs: SpiffsCore) -> None:
         for number in range(5):
             write(fs, "/main.py", b"%d" % number * 2000)
@@ -126,7 +125,7 @@ def test_garbage_collection_is_told_from_change(geometry: Geometry) -> None:
         fs.gc(more * geometry.data_size)
 
     after = worked(before, geometry, collect)
-    part = only(compare_images(before, after).parts)
+    part = only(diff(before, after).parts)
     assert part.change is Change.GC_ONLY
     area = part.area
     assert area is not None and area.reason is Reason.COLLECTION
@@ -139,100 +138,100 @@ def test_garbage_collection_is_told_from_change(geometry: Geometry) -> None:
     }
 
 
-def test_a_file_written_again_as_it_was(geometry: Geometry) -> None:
+def test_rewritten_equal_file_is_reported_as_same_files(geometry: Geometry) -> None:
     image = make(geometry)
     after = worked(image, geometry, lambda fs: write(fs, "/main.py", FILES["/main.py"]))
-    part = only(compare_images(image, after).parts)
+    part = only(diff(image, after).parts)
     assert part.change is Change.SAME_FILES
     assert part.area is not None and part.area.reason is Reason.REWRITING
 
 
-def test_bytes_of_no_file(geometry: Geometry) -> None:
+def test_bytes_without_file_are_leftover(geometry: Geometry) -> None:
     image = make(geometry)
     after = bytearray(image)
     after[geometry.base + geometry.size - 1] = 0x55
-    part = only(compare_images(image, after).parts)
+    part = only(diff(image, after).parts)
     assert part.area is not None and part.area.reason is Reason.LEFTOVER
     (page,) = part.area.pages
     assert (page.change, page.page) == (Change.LEFTOVER, geometry.pages - 1)
     assert part.differing == 1
 
 
-def test_models_and_firmware() -> None:
+def test_changed_added_and_moved_parts_are_reported() -> None:
     before = make(GEOMETRIES["maixpy"])
     after = bytearray(before)
     put(after, 0, wrap(PROGRAM[:-1] + b"!"))
     put(after, 0x10000, b"\xff" * len(make_v3()))
     put(after, 0x20000, make_v3())
     put(after, 0x30000, make_v4())
-    parts = {part.start: part for part in compare_images(before, after).parts}
+    parts = {part.start: part for part in diff(before, after).parts}
     assert {at: (one.kind, one.change) for at, one in parts.items()} == {
         0: ("firmware", Change.CHANGED),
         0x20000: ("model", Change.MOVED),
         0x30000: ("model", Change.ADDED),
     }
     assert parts[0x20000].old_start == 0x10000
-    back = {part.start: part.change for part in compare_images(after, before).parts}
+    back = {part.start: part.change for part in diff(after, before).parts}
     assert back == {0: Change.CHANGED, 0x10000: Change.MOVED, 0x30000: Change.REMOVED}
 
 
-def test_bytes_behind_a_part_are_not_the_part() -> None:
+def test_bytes_behind_a_part_belong_to_its_last_sector() -> None:
     before = make(GEOMETRIES["maixpy"])
     after = bytearray(before)
     end = len(wrap(PROGRAM))
     put(after, end + 9, b"tail")
-    part = only(compare_images(before, after).parts)
+    part = only(diff(before, after).parts)
     assert (part.kind, part.change, part.differing) == ("unknown", Change.CHANGED, 4)
     after[100] ^= 1
-    part = only(compare_images(before, after).parts)
+    part = only(diff(before, after).parts)
     assert (part.kind, part.start, part.differing) == ("firmware", 0, 5)
 
 
-def test_entries_of_kboot() -> None:
+def test_detail_of_a_boot_configuration_lists_its_entries() -> None:
     before, after = bytearray(chip(krux())), bytearray(chip(krux(0x390000)))
-    parts = {part.start: part for part in compare_images(before, after).parts}
+    parts = {part.start: part for part in diff(before, after).parts}
     assert parts[0x4000].old_detail == "0: 'firmware' at 0x80000"
     assert parts[0x4000].new_detail == "0: 'firmware' at 0x390000"
     assert (parts[0x390000].change, parts[0x390000].old_start) == (Change.MOVED, 0x80000)
     assert set(parts) == {0x4000, 0x5000, 0x390000}
 
 
-def test_bytes_that_belong_to_nothing() -> None:
+def test_bytes_without_part_are_added_removed_or_changed() -> None:
     before = make(GEOMETRIES["maixpy"])
     after = bytearray(before)
     put(after, 0xF0100, b"hello")
     put(after, 0xF2000, bytes(SECTOR))
-    found = {p.start: (p.kind, p.change, p.differing) for p in compare_images(before, after).parts}
+    found = {p.start: (p.kind, p.change, p.differing) for p in diff(before, after).parts}
     assert found == {
         0xF0000: ("unknown", Change.ADDED, 5),
         0xF2000: ("zero", Change.ADDED, SECTOR),
     }
-    back = [part.change for part in compare_images(after, before).parts]
+    back = [part.change for part in diff(after, before).parts]
     assert back == [Change.REMOVED, Change.REMOVED]
 
 
-def test_images_of_different_sizes() -> None:
+def test_longer_image_has_an_added_part() -> None:
     image = make(GEOMETRIES["maixpy"])
-    diff = compare_images(image, image + b"tail")
-    assert not diff.equal
-    part = only(diff.parts)
+    result = diff(image, image + b"tail")
+    assert not result.equal
+    part = only(result.parts)
     assert (part.change, part.start, part.size, part.differing) == (Change.ADDED, SIZE, 4, 4)
-    assert only(compare_images(image + b"tail", image).parts).change is Change.REMOVED
-    assert compare_images(b"", b"").equal
-    assert [one.change for one in compare_images(b"", b"x").parts] == [Change.ADDED]
+    assert only(diff(image + b"tail", image).parts).change is Change.REMOVED
+    assert diff(b"", b"").equal
+    assert [one.change for one in diff(b"", b"x").parts] == [Change.ADDED]
 
 
-def test_a_file_system_elsewhere_and_of_another_make() -> None:
+def test_file_systems_are_paired_across_address_and_geometry() -> None:
     first, second = GEOMETRIES.values()
-    part = only(compare_images(make(first), make(second)).parts)
+    part = only(diff(make(first), make(second)).parts)
     assert part.area is not None
     assert not part.area.same_geometry and not part.area.files
     moved = replace(first, base=0x50000)
-    part = only(compare_images(make(first), make(moved)).parts)
+    part = only(diff(make(first), make(moved)).parts)
     assert (part.change, part.old_start, part.start) == (Change.MOVED, 0x40000, 0x50000)
 
 
-def test_damage_is_told_and_not_raised() -> None:
+def test_damaged_area_gives_a_fault() -> None:
     geometry = GEOMETRIES["maixpy"]
     before = make(geometry)
     generator = random.Random(7)
@@ -240,8 +239,8 @@ def test_damage_is_told_and_not_raised() -> None:
         after = bytearray(before)
         for _ in range(40):
             after[geometry.base + generator.randrange(geometry.size)] = generator.randrange(256)
-        diff = compare_images(before, after)
-        assert diff.parts and not diff.equal
+        result = diff(before, after)
+        assert result.parts and not result.equal
     area = compare_areas(memoryview(before), geometry, memoryview(bytes(SIZE)), geometry)
     assert "does not mount" in area.fault or area.files
 
@@ -251,7 +250,7 @@ def test_damage_is_told_and_not_raised() -> None:
     st.lists(st.tuples(st.integers(0, 3 * SECTOR), st.integers(1, 255)), max_size=12),
     st.integers(-3, 3),
 )
-def test_sectors_and_ranges_are_those_of_a_plain_comparison(
+def test_sectors_and_ranges_match_a_plain_comparison(
     data: bytes, flips: list[tuple[int, int]], grow: int
 ) -> None:
     other = bytearray(data)
@@ -269,3 +268,16 @@ def test_sectors_and_ranges_are_those_of_a_plain_comparison(
     covered = [at for one in ranges for at in range(one.start, one.start + one.size)]
     assert set(expected) <= set(covered)
     assert all({one.start, one.start + one.size - 1} <= set(expected) for one in ranges)
+
+
+def test_paths_are_compared_as_their_bytes(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.bin", tmp_path / "after.bin"
+    before.write_bytes(b"\xff" * 0x3000)
+    after.write_bytes(b"\xff" * 0x1000 + b"x" * 0x2000)
+    assert diff(before, str(after)) == diff(before.read_bytes(), after.read_bytes())
+    assert [part.start for part in diff(before, after).parts] == [0x1000]
+
+
+def test_missing_path_raises_file_not_found(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        diff(tmp_path / "none.bin", b"")

@@ -12,9 +12,7 @@ from image.whole_image import FILES, FLASH, MAIXPY, make_flash, payload
 from kmodel.make_models import make_v3, make_v4, make_v5
 from maixfs.doctor.subject import Card, Subject
 from maixfs.finding import Severity
-from maixfs.firmware.bootconfig import make_config, make_entry
-from maixfs.firmware.firmware import wrap
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, make_config, make_entry, wrap
 from maixfs.kmodel import reverse_words
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.check import SpiffsCheck

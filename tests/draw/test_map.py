@@ -11,21 +11,23 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kmodel.make_models import make_v3
-from maixfs.draw.chart import (
-    block_wear,
+from maixfs.draw import (
+    KINDS,
+    PAGES,
     chart_entropy,
     chart_pages,
     chart_parts,
     chart_wear,
-    usual_unit,
+    draw_png,
+    draw_svg,
+    ink_on,
+    lay_out,
+    page_states,
+    terminal_colour,
 )
-from maixfs.draw.pagestates import page_states
-from maixfs.draw.palette import KINDS, PAGES, ink_on, level_shade, terminal_colour
-from maixfs.draw.picture import lay_out
-from maixfs.draw.png import draw_png
-from maixfs.draw.svg import draw_svg
+from maixfs.draw.chart import block_wear, level_shade, usual_unit
 from maixfs.errors import MaixfsError, UsageError
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.image.flash import FlashImage
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
@@ -57,7 +59,7 @@ def letters(cells: object) -> str:
     return "".join(cell.shade.letter for cell in cells)  # type: ignore[attr-defined]
 
 
-def test_sectors(image: bytes) -> None:
+def test_parts_chart_has_a_cell_per_sector(image: bytes) -> None:
     chart = chart_parts(FlashImage(image))
     assert chart.unit == 0x1000
     row = letters(chart.cells)
@@ -69,7 +71,7 @@ def test_sectors(image: bytes) -> None:
     assert {shade.letter for shade in chart.legend} == set("FMS?.0x_")
 
 
-def test_larger_cells_say_who_has_most(image: bytes) -> None:
+def test_large_cell_has_the_kind_that_fills_most_of_it(image: bytes) -> None:
     chart = chart_parts(FlashImage(image), 0x10000)
     assert letters(chart.cells) == "F.m.s_________.?"
     assert (
@@ -80,7 +82,7 @@ def test_larger_cells_say_who_has_most(image: bytes) -> None:
 
 
 @pytest.mark.parametrize("unit", [1, 0x800, 0x1800])
-def test_cells_are_whole_sectors(image: bytes, unit: int) -> None:
+def test_unit_that_is_no_multiple_of_a_sector_raises(image: bytes, unit: int) -> None:
     with pytest.raises(UsageError, match="no multiple of a sector"):
         chart_parts(FlashImage(image), unit)
 
@@ -88,19 +90,19 @@ def test_cells_are_whole_sectors(image: bytes, unit: int) -> None:
 @pytest.mark.parametrize(
     ("size", "unit"), [(1 << 24, 0x10000), (1 << 23, 0x8000), (1 << 20, 0x1000), (7, 0x1000)]
 )
-def test_the_usual_cell(size: int, unit: int) -> None:
+def test_usual_unit_gives_at_most_256_cells(size: int, unit: int) -> None:
     assert usual_unit(size) == unit
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x00" * 5000, b"\x03\x00\x00\x00" * 99])
-def test_any_bytes_will_do(data: bytes) -> None:
+def test_any_bytes_can_be_charted(data: bytes) -> None:
     found = FlashImage(data)
     for chart in (chart_parts(found), chart_entropy(found), chart_wear(len(data), [])):
         assert sum(cell.size for cell in chart.cells) == len(data)
         assert draw_svg(lay_out(chart, "t"))
 
 
-def test_pages(image: bytes) -> None:
+def test_pages_chart_has_the_state_of_each_page(image: bytes) -> None:
     found = FlashImage(image)
     chart = chart_pages(found, found.areas[0])
     row = letters(chart.cells)
@@ -109,7 +111,7 @@ def test_pages(image: bytes) -> None:
     assert row[32:] == ("L" + "." * 31) * 4
 
 
-def test_damaged_pages_are_told(image: bytes) -> None:
+def test_damaged_pages_have_their_own_state(image: bytes) -> None:
     damaged = bytearray(image)
     damaged[AREA.page_address(2)] ^= 0x01
     damaged[AREA.page_address(20) + 77] = 0
@@ -121,7 +123,7 @@ def test_damaged_pages_are_told(image: bytes) -> None:
     assert set(states) | set(cut) <= set(PAGES)
 
 
-def test_wear(image: bytes) -> None:
+def test_wear_chart_scales_erase_counts(image: bytes) -> None:
     counts = [0] * 256
     counts[0x41], counts[0x42] = 90, 1
     chart = chart_wear(SIZE, counts, 0x1000)
@@ -137,7 +139,7 @@ def test_wear(image: bytes) -> None:
     assert block_wear(FlashImage(worn)) == [0] * 0x60 + [7] * 0x20 + [0] * 0x80
 
 
-def test_entropy(image: bytes) -> None:
+def test_entropy_chart_scales_bits_per_byte(image: bytes) -> None:
     chart = chart_entropy(FlashImage(image), 0x1000)
     assert chart.cells[0xF8].value == 8.0
     assert chart.cells[0xF8].shade.letter == "9"
@@ -145,7 +147,7 @@ def test_entropy(image: bytes) -> None:
     assert letters(chart.cells)[0xEF:0xF2] == "..."
 
 
-def test_no_two_kinds_share_letter_and_no_letter_is_unreadable() -> None:
+def test_kinds_have_different_readable_letters() -> None:
     for table in (KINDS, PAGES, {str(n): level_shade(n) for n in range(10)}):
         for first, second in combinations(table.values(), 2):
             assert first.letter != second.letter
@@ -155,7 +157,7 @@ def test_no_two_kinds_share_letter_and_no_letter_is_unreadable() -> None:
     assert ink_on((255, 255, 255)) == (0, 0, 0) and ink_on((0, 0, 0)) == (255, 255, 255)
 
 
-def test_svg(image: bytes) -> None:
+def test_svg_has_cells_letters_and_legend(image: bytes) -> None:
     found = FlashImage(image)
     for chart in (chart_parts(found), chart_pages(found, found.areas[0])):
         text = draw_svg(lay_out(chart, "a <b> & \x1b c", ["a note"]))
@@ -173,7 +175,7 @@ def test_svg(image: bytes) -> None:
             assert 0 <= box.x <= width - box.size and 0 <= box.y <= height - box.size
 
 
-def test_png(image: bytes) -> None:
+def test_png_has_the_size_of_the_picture(image: bytes) -> None:
     pil = pytest.importorskip("PIL.Image")
     picture = lay_out(chart_parts(FlashImage(image)), "title", ["note"])
     drawn = pil.open(io.BytesIO(draw_png(picture)))
@@ -182,8 +184,8 @@ def test_png(image: bytes) -> None:
     assert drawn.getpixel((2 * box.x + 1, 2 * box.y + 1)) == box.rgb
 
 
-def test_png_without_its_library(image: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_png_without_pillow_raises(image: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MaixfsError, match="Pillow") as caught:
         draw_png(lay_out(chart_parts(FlashImage(image)), "title"))
-    assert caught.value.hint == "pip install 'maixfs[png]', or --svg"
+    assert caught.value.hint == "pip install 'maixfs[png]', or draw an SVG"

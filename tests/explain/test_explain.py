@@ -15,11 +15,8 @@ from golden.corpus import SpiffsCase, spiffs_cases
 from image.whole_image import FILES, MAIXPY, make_flash, payload
 from kmodel.make_models import make_beta, make_sealed, make_v3
 from maixfs.errors import UsageError
-from maixfs.explain.address import AddressError, parse_address
-from maixfs.explain.explain import FlashFields
-from maixfs.explain.hexview import fields_between, view_lines
-from maixfs.firmware.bootconfig import make_config, make_entry
-from maixfs.firmware.firmware import wrap
+from maixfs.explain import AddressError, FlashFields, fields_between, parse_address, view_lines
+from maixfs.firmware import make_config, make_entry, wrap
 from maixfs.image.flash import FlashImage
 from maixfs.kmodel import reverse_words
 from maixfs.nor.view import ImageDevice
@@ -72,7 +69,7 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("1", "length of the firmware at 0x000000 (MaixPy): 00020000 (131072) = bytes of"),
         ("5", "(21 '!', offset 0): payload of the firmware at 0x000000"),
         ("0x20005", "SHA-256 of the firmware at 0x000000"),
-        ("0x100000", "byte 0x100000 (FF): erased flash: in the place of the firmware"),
+        ("0x100000", "byte 0x100000 (FF): erased flash: in the region of the firmware"),
         ("model:0x300000@12", "layers_length of header of the model at 0x300000 (kmodel v3)"),
         ("0x30003C", "flags of k210_conv, layer 0, of the model at 0x300000 (kmodel v3)"),
         ("0x300058", "offset 28): body of the model at 0x300000 (kmodel v3): body of layer 0"),
@@ -80,7 +77,7 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("0x400020", "type of module 0 of the model at 0x400000 (kmodel v5): 'stackvm'"),
         ("0x480014", "layer 0 of the model at 0x480000 (kmodel v1)"),
         ("block:0", "entry 0 of the look-up of block 0: 8001 = page 1 is an index page of /boot"),
-        ("0xD00FFC", "magic of the look-up of block 0: 1531 = as it must be"),
+        ("0xD00FFC", "magic of the look-up of block 0: 1531 = right"),
         ("0xD20FFE", "erase count of the look-up of block 1"),
         ("page:1@4", "byte 0xD01004: flags of page 1: F8 = index page, in use, final; page 1 is"),
         ("page:1@9", "byte 0xD01009 (2 of 4): size of page 1: 0000000B (11) = /boot.py has 11"),
@@ -90,14 +87,14 @@ def sentence(fields: FlashFields, place: str) -> str:
         ("file:/main.py@5000", "(28 '(', offset 5000): data of page 5: bytes 4091 to 5999 of /m"),
         ("file:main.py@5000", "offset 5000"),
         ("file:/flash/main.py@5000", "offset 5000"),
-        ("page:5@2000", "unused of page 5: behind the end of /main.py"),
-        ("file:/freq.conf@12", "heap of /freq.conf (page at 0xD07000): 524288"),
+        ("page:5@2000", "unused of page 5: past the end of /main.py"),
+        ("file:/freq.conf@12", "gc_heap_size of /freq.conf (page at 0xD07000): 524288"),
         ("file:/empty.txt", "obj_id of page 10: 8005"),
-        ("page:300", "erased of free page 300: never used since its block was erased"),
+        ("page:300", "erased of free page 300: not used since its block was erased"),
         ("sector:0xD01", "obj_id of page 1"),
     ],
 )
-def test_a_byte_is_explained_in_a_sentence(place: str, words: str) -> None:
+def test_sentence_names_field_value_and_meaning(place: str, words: str) -> None:
     assert words in sentence(whole(), place)
 
 
@@ -106,22 +103,22 @@ def test_a_byte_is_explained_in_a_sentence(place: str, words: str) -> None:
     [
         ("0x4000", "id of entry 0 (firmware) of the main configuration: 5AA5D0C5"),
         ("0x4004", "address of entry 0 (firmware) of the main configuration: 00080000 (524288)"),
-        ("0x4020", "there is no entry here"),
-        ("0x4100", "no flags: the usual boot pin"),
+        ("0x4020", "no entry: its id"),
+        ("0x4100", "no flags: the default boot pin"),
         ("0x5100", "boot flags of the backup configuration: A55A60D0 = boot pin 16"),
-        ("0x5200", "Kboot does not look here"),
+        ("0x5200", "not used by Kboot"),
         ("0x80000", "flags of the firmware at 0x080000"),
         ("0x50000C", "layers_length of header of the model at 0x500000 (kmodel v3): 00000003"),
         ("0x580000", "model at 0x580000 (kmodel v5 beta)"),
-        ("0x600004", "size of header of the model at 0x600000"),
+        ("0x600004", "length of header of the model at 0x600000"),
         ("0x700000", "zeros"),
     ],
 )
-def test_what_kboot_reads_and_odd_models_are_explained(place: str, words: str) -> None:
+def test_kboot_and_unusual_models_are_explained(place: str, words: str) -> None:
     assert words in sentence(kboot(), place)
 
 
-def test_whose_a_deleted_page_was_is_told() -> None:
+def test_deleted_page_names_its_former_file() -> None:
     case = CASES["maixpy-heavy-literal"]
     fields, geometry = golden(case), case.geometry
     pages = [page for page in range(geometry.pages) if not geometry.is_lookup_page(page)]
@@ -131,11 +128,11 @@ def test_whose_a_deleted_page_was_is_told() -> None:
     assert any(" was the index header of /" in text for text in said)
 
 
-def test_stale_bytes_of_free_pages_are_told_from_erased_ones() -> None:
+def test_leftover_bytes_of_free_pages_are_not_erased() -> None:
     image = make_flash()
     image[0xF00000 + 0x1000 : 0xF00000 + 0x2000] = image[0xD04000:0xD05000]
     fields = FlashFields(FlashImage(bytes(image)))
-    assert "old bytes that an erase left" in sentence(fields, "0xF01004")
+    assert "leftover bytes in a free page" in sentence(fields, "0xF01004")
     assert fields.at(0xF01004).section == "11.2"
 
 
@@ -152,7 +149,7 @@ def test_every_byte_of_golden_areas_has_a_field(name: str) -> None:
     assert at >= min(fields.size, 0x40000)
 
 
-def test_the_sections_that_are_named_are_in_the_specification() -> None:
+def test_named_sections_are_in_the_specification() -> None:
     text = (Path(__file__).parents[2] / "docs" / "SPEC.md").read_text(encoding="utf-8")
     numbers = set(re.findall(r"^#+ (\d+(?:\.\d+)?)\.? ", text, re.MULTILINE))
     named = {
@@ -168,7 +165,7 @@ def test_the_sections_that_are_named_are_in_the_specification() -> None:
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_any_byte_of_anything_is_explained(data: st.DataObject) -> None:
+def test_any_byte_of_any_image_has_a_field(data: st.DataObject) -> None:
     fields = data.draw(st.sampled_from([whole(), kboot(), *map(golden, CASES.values())]))
     address = data.draw(st.integers(0, fields.size - 1))
     explained = fields.explain(address)
@@ -178,7 +175,7 @@ def test_any_byte_of_anything_is_explained(data: st.DataObject) -> None:
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(data=st.data())
-def test_damage_is_explained_too(data: st.DataObject) -> None:
+def test_damaged_areas_have_fields(data: st.DataObject) -> None:
     """Random bytes over a sound area: every page still has fields that join."""
     case = CASES["maixpy-firmware-like"]
     image = bytearray(case.image)
@@ -194,7 +191,7 @@ def test_damage_is_explained_too(data: st.DataObject) -> None:
         at = field.end
 
 
-def test_a_file_is_found_where_it_lies() -> None:
+def test_file_address_resolves_to_its_data() -> None:
     """The address of each byte of a file is that at which the driver reads it."""
     fields, content = whole(), FILES["/main.py"]
     for offset in (0, 1, 4090, 4091, len(content) - 1):
@@ -226,40 +223,40 @@ def test_a_file_is_found_where_it_lies() -> None:
         "model:0x2000000",
     ],
 )
-def test_places_that_are_not_there_are_refused(place: str) -> None:
+def test_places_outside_the_image_raise_address_error(place: str) -> None:
     with pytest.raises(AddressError) as caught:
         whole().resolve(parse_address(place))
     assert isinstance(caught.value, UsageError)
 
 
-def test_a_name_may_hold_an_at_sign() -> None:
+def test_path_may_contain_an_at_sign() -> None:
     assert parse_address("file:/a@b").path == "/a@b"
     assert parse_address("file:/a@b@7")[2:4] == ("/a@b", 7)
     assert parse_address("13M").number == 13 << 20
 
 
-def test_an_image_without_a_file_system_has_no_pages() -> None:
+def test_page_address_without_spiffs_raises_address_error() -> None:
     fields = FlashFields(FlashImage(b"\xff" * 0x2000))
     assert "erased flash" in fields.explain(5).sentence
     with pytest.raises(AddressError, match="no SPIFFS"):
         fields.resolve(parse_address("page:1"))
 
 
-def test_an_area_that_is_cut_off_is_explained_to_its_end() -> None:
+def test_cut_off_area_has_fields_to_its_end() -> None:
     image = bytes(make_flash())[: 0xD00000 + 0x25003]
     fields = FlashFields(FlashImage(image), MAIXPY)
     for address in (0xD20000, 0xD25000, len(image) - 1):
         assert fields.explain(address).sentence
 
 
-def test_what_lies_over_another_part_is_seen_on_the_way() -> None:
+def test_overlapping_part_ends_the_field_before_it() -> None:
     fields = FlashFields(FlashImage(bytes(CASES_OF_COMPLAINTS["model-in-firmware"].build())))
     said = [field.structure for field in fields_between(fields, 0, 0x190000)]
     assert any("firmware at 0x000000" in text for text in said)
     assert any("model at 0x180000" in text for text in said)
 
 
-def test_lines_of_a_dump_hold_all_bytes_once() -> None:
+def test_dump_lines_contain_every_byte_once() -> None:
     fields = whole()
     start, length = 0xD00FF0, 0x200
     lines = list(view_lines(fields, start, length))

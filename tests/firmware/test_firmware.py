@@ -8,15 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image.imageparts import LOBO, LOBO_START, MAIXPY, STAGE_1, START, chip, payload
-from maixfs.firmware.aes import decrypt, encrypt, parse_key
-from maixfs.firmware.bootarea import check_boot_area
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import read_firmware, unwrap, verify, wrap
+from maixfs.firmware import (
+    FirmwareError,
+    check_boot_area,
+    parse_key,
+    read_firmware,
+    unwrap,
+    verify,
+    wrap,
+)
+from maixfs.firmware.container import decrypt, encrypt
 
 KEY = bytes(range(16))
 
 
-def test_wrapping_by_hand() -> None:
+def test_wrap_puts_header_and_hash_around() -> None:
     image = wrap(b"abc")
     assert image[:8] == b"\x00\x03\x00\x00\x00abc"
     assert image[8:] == hashlib.sha256(b"\x00\x03\x00\x00\x00abc").digest()
@@ -27,7 +33,7 @@ def test_wrapping_by_hand() -> None:
 @pytest.mark.parametrize("dio", [False, True])
 @pytest.mark.parametrize("key", [None, KEY])
 @pytest.mark.parametrize("address", [0, 0x80000])
-def test_what_was_wrapped_is_unwrapped(dio: bool, key: bytes | None, address: int) -> None:
+def test_unwrap_returns_what_was_wrapped(dio: bool, key: bytes | None, address: int) -> None:
     data = payload(0x4001)
     image = chip({address: wrap(data, dio=dio, key=key)}, 0x100000)
     firmware = verify(image, address)
@@ -38,7 +44,7 @@ def test_what_was_wrapped_is_unwrapped(dio: bool, key: bytes | None, address: in
     assert plain == (data if key is None else data.ljust(0x4010, b"\0"))
 
 
-def test_aes_is_that_of_the_standard() -> None:
+def test_encrypt_matches_fips_197() -> None:
     # FIPS 197, appendix C.1; with a vector of zeros the first block is that of plain AES.
     plain = bytes.fromhex("00112233445566778899aabbccddeeff")
     sealed = encrypt(plain, KEY)
@@ -47,26 +53,24 @@ def test_aes_is_that_of_the_standard() -> None:
     assert decrypt(encrypt(b"x", KEY), KEY) == b"x".ljust(16, b"\0")
 
 
-def test_keys_that_do_not_fit() -> None:
+def test_missing_or_wrong_key_raises_firmware_error() -> None:
     image = wrap(payload(), key=KEY)
-    for arguments, said in [
-        ({}, "is encrypted: give its key"),
-        ({"key": bytes(16)}, "no program"),
-        ({"key": b"short"}, "16 bytes"),
-    ]:
-        with pytest.raises(FirmwareError, match=said) as caught:
+    for arguments in ({}, {"key": bytes(16)}, {"key": b"short"}):
+        with pytest.raises(FirmwareError) as caught:
             unwrap(image, **arguments)
         assert caught.value.kind == "key"
     assert len(unwrap(image, key=bytes(16), force=True)) == 0x20000
     assert parse_key(KEY.hex().upper()) == KEY
     for text in ("xy", "00", "00" * 17):
-        with pytest.raises(FirmwareError, match="32 hex digits"):
+        with pytest.raises(FirmwareError) as caught:
             parse_key(text)
-    with pytest.raises(FirmwareError, match="not whole blocks"):
+        assert caught.value.kind == "key"
+    with pytest.raises(FirmwareError) as caught:
         decrypt(b"abc", KEY)
+    assert caught.value.kind == "length"
 
 
-def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_cryptography_raises_firmware_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("cryptography")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "cryptography", None)
@@ -85,13 +89,13 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
         (b"hello", "", ""),
     ],
 )
-def test_versions(text: bytes, product: str, version: str) -> None:
+def test_banner_names_product_and_version(text: bytes, product: str, version: str) -> None:
     banner = read_firmware(wrap(payload(text=text))).banner
     assert (banner.product, banner.version) == (product, version)
     assert str(banner).isprintable() and "\0" not in banner.text
 
 
-def test_how_banners_are_said() -> None:
+def test_banner_text_names_the_product_once() -> None:
     assert str(read_firmware(wrap(payload())).banner) == "MaixPy, " + MAIXPY[:-3].decode()
     assert str(read_firmware(wrap(STAGE_1)).banner) == "Kboot_v1.4.1"
     assert str(read_firmware(wrap(payload(text=b"krux/a.py"))).banner) == "Krux"
@@ -99,7 +103,7 @@ def test_how_banners_are_said() -> None:
 
 
 @pytest.mark.parametrize("start", [START, LOBO_START])
-def test_a_payload_without_header(start: bytes) -> None:
+def test_payload_without_header_is_recognised(start: bytes) -> None:
     data = start + payload(0x5000)[len(start) :]
     image = chip({0: data, 0x40000: b"else"}, 0x80000)
     firmware = read_firmware(image)
@@ -113,7 +117,7 @@ def test_a_payload_without_header(start: bytes) -> None:
 
 
 @pytest.mark.parametrize(("frame", "padding"), [(1, 0), (0x1000, 0xFDB), (0x10000, 0xDFDB)])
-def test_zeros_that_flashers_add(frame: int, padding: int) -> None:
+def test_padding_of_flashers_is_counted(frame: int, padding: int) -> None:
     image = wrap(payload(0x2000))
     padded = image + bytes(-len(image) % frame)
     for behind in (b"", b"\xff" * 0x20000):
@@ -122,7 +126,7 @@ def test_zeros_that_flashers_add(frame: int, padding: int) -> None:
         assert firmware.end == len(padded)
 
 
-def test_areas_that_hold_none() -> None:
+def test_data_without_firmware_raises_with_its_kind() -> None:
     sound = wrap(payload())
     for image, kind in [
         (b"", "cut"),
@@ -145,7 +149,7 @@ def test_areas_that_hold_none() -> None:
         read_firmware(sound, 1 << 40)
 
 
-def test_payloads_that_cannot_be_wrapped() -> None:
+def test_wrap_of_empty_or_too_large_payload_raises() -> None:
     for data in (b"", bytes(0x600001)):
         with pytest.raises(FirmwareError) as caught:
             wrap(data)
@@ -153,7 +157,7 @@ def test_payloads_that_cannot_be_wrapped() -> None:
     assert len(wrap(bytes(0x600000))) == 0x600025
 
 
-def test_what_the_rom_makes_of_an_area() -> None:
+def test_boot_area_verdict_has_kind_and_firmware() -> None:
     sound = wrap(payload())
     verdict = check_boot_area(sound)
     assert verdict.ok and verdict.kind == "ok" and "MaixPy" in verdict.reason
@@ -168,7 +172,7 @@ def test_what_the_rom_makes_of_an_area() -> None:
 
 
 @given(st.binary(max_size=600), st.integers(-10, 700))
-def test_any_bytes(data: bytes, address: int) -> None:
+def test_any_bytes_raise_only_firmware_error(data: bytes, address: int) -> None:
     try:
         firmware = read_firmware(data, address)
     except FirmwareError:
@@ -177,7 +181,7 @@ def test_any_bytes(data: bytes, address: int) -> None:
 
 
 @given(st.binary(min_size=1, max_size=300), st.booleans(), st.integers(0, 400))
-def test_a_changed_byte_is_noticed(data: bytes, dio: bool, place: int) -> None:
+def test_changed_byte_is_detected(data: bytes, dio: bool, place: int) -> None:
     image = bytearray(wrap(data, dio=dio))
     assert unwrap(image) == data
     image[place % len(image)] ^= 0x10

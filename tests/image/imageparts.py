@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maixfs.firmware.bootconfig import make_config, make_entry
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import make_config, make_entry, wrap
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from maixfs.board.folder import create_folder
 from maixfs.doctor import examine_target
 from maixfs.finding import Finding, Severity
-from maixfs.firmware.firmware import wrap
+from maixfs.firmware import wrap
 from maixfs.image.boardconfig import BoardConfig
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from image.imageparts import CHIP, LOBO, area, chip, krux, model, payload
 from maixfs.doctor import BootReport, Subject, examine_subject, report_boot
 from maixfs.finding import Cost
-from maixfs.firmware.firmware import wrap
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, wrap
 from maixfs.image.flash import FlashImage
 from maixfs.image.layout import find_layout
 from maixfs.image.records import Found

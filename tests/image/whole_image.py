@@ -6,8 +6,7 @@ import struct
 from collections.abc import Mapping
 
 from kmodel.make_models import make_v1, make_v3, make_v4, make_v5
-from maixfs.firmware.firmware import wrap
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, wrap
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
 

@@ -13,8 +13,8 @@ from kfpkg.fake_serial import FakeSerial
 from kfpkg.test_kfpkg import KENDRYTE, PAYLOAD, package
 from maixfs.image.layout import find_layout
 from maixfs.kfpkg import make_kfpkg, read_kfpkg
-from maixfs.recipes.compose import build, plan
-from maixfs.recipes.pieces import Piece, firmware_piece, parts_of, pieces_of
+from maixfs.recipes import Piece, assemble, parts_of, pieces_of, plan
+from maixfs.recipes.pieces import firmware_piece
 
 CHIP = 0x1000000
 Flash = Callable[..., bytes]
@@ -62,25 +62,25 @@ def pieces() -> list[Piece]:
 
 def test_kflash_writes_what_was_planned(flash: Flash) -> None:
     planned = plan(pieces(), find_layout("maixpy-16m"))
-    assert flash(make_kfpkg(parts_of(planned.pieces))) == build(planned)
+    assert flash(make_kfpkg(parts_of(planned.pieces))) == assemble(planned)
     assert len(FakeSerial.writes) > 5
 
 
-def test_kflash_sets_the_flag_that_we_foresee(flash: Flash) -> None:
+def test_kflash_sets_the_flag_as_planned(flash: Flash) -> None:
     parts = parts_of(pieces()[:1])
     planned = plan(pieces_of(parts, dio=True))
-    assert flash(make_kfpkg(parts), io_mode="dio") == build(planned)
+    assert flash(make_kfpkg(parts), io_mode="dio") == assemble(planned)
 
 
-def test_both_read_a_list_with_hex_addresses(flash: Flash) -> None:
+def test_kflash_reads_a_list_with_hex_addresses(flash: Flash) -> None:
     text = KENDRYTE.replace("    },\n  ]", "    }\n  ]")
     data = package(text, fw=PAYLOAD, m=b"M" * 100)
     written = flash(data)
     parts = [part._replace(reverse4=False) for part in read_kfpkg(data).parts]
-    assert written == build(plan(pieces_of(parts)))
+    assert written == assemble(plan(pieces_of(parts)))
 
 
-def test_what_kflash_refuses_is_told(flash: Flash) -> None:
+def test_list_that_kflash_refuses_is_noted(flash: Flash) -> None:
     text = (
         '{"version": "0.1.0", "files": [{"bin": "a.bin", "sha256Prefix": false, "address": 4096}]}'
     )

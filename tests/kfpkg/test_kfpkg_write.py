@@ -15,7 +15,7 @@ from maixfs.kfpkg import LIST_NAME, KfpkgError, Part, make_kfpkg, read_kfpkg, wr
 from maixfs.kfpkg.flashlist import kflash_trouble
 
 
-def test_the_list_is_one_that_every_flasher_takes() -> None:
+def test_list_is_plain_json_with_one_key_per_line() -> None:
     parts = (Part(0, "fw.bin", PAYLOAD, True), Part(0x300000, "m.bin", MODEL, False))
     text = zipfile.ZipFile(io.BytesIO(make_kfpkg(parts))).read(LIST_NAME).decode()
     assert kflash_trouble(text) == ""
@@ -38,7 +38,7 @@ def test_equal_parts_give_equal_bytes() -> None:
         assert member.create_system == 3
 
 
-def test_names_are_made_unique_and_plain() -> None:
+def test_names_become_unique_and_plain() -> None:
     names = ["x/a.bin", "y/A.bin", "a.bin", "ä ö.bin", "flash-list.json", ".hidden", "/"]
     parts = [Part(0x1000 * nr, name, b"x", False) for nr, name in enumerate(names)]
     written = [part.name for part in read_kfpkg(make_kfpkg(parts)).parts]
@@ -56,7 +56,7 @@ def test_reversed_words_are_written_reversed() -> None:
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ([], "a package of 0 files"),
+        ([], "not 0"),
         ([Part(0, "a", b"", False)], "a: is empty"),
         ([Part(0x1001, "a", b"x", False)], "no multiple of a sector"),
         ([Part(-4096, "a", b"x", False)], "not from 0"),
@@ -67,7 +67,7 @@ def test_reversed_words_are_written_reversed() -> None:
         ),
     ],
 )
-def test_packages_that_flashers_would_not_take_are_refused(parts: list[Part], words: str) -> None:
+def test_parts_that_flashers_refuse_raise_kfpkg_error(parts: list[Part], words: str) -> None:
     with pytest.raises(KfpkgError) as caught:
         make_kfpkg(parts)
     assert words in str(caught.value)
@@ -79,7 +79,7 @@ def test_packages_that_flashers_would_not_take_are_refused(parts: list[Part], wo
         min_size=1, max_size=6, unique_by=lambda row: row[0],
     )
 )  # fmt: skip
-def test_all_that_is_made_is_read_again(rows: list[tuple[int, bytes, bool]]) -> None:
+def test_every_package_that_is_made_can_be_read(rows: list[tuple[int, bytes, bool]]) -> None:
     parts = [Part(at * 0x2000, f"{at}.bin", data, prefix) for at, data, prefix in rows]
     found = read_kfpkg(make_kfpkg(parts))
     assert found.parts == tuple(parts)

@@ -34,7 +34,7 @@ from maixfs.kmodel import (
     parse_model,
     reverse_words,
 )
-from maixfs.kmodel.names import V3_LAYERS, V4_NODES
+from maixfs.kmodel.ondisk import V3_LAYERS, V4_NODES
 
 OWN = Path(__file__).parent.parent / "data" / "kmodel"
 REAL = Path(os.environ.get("MAIXFS_GOLDEN", "")) / "kmodel" / "real"
@@ -43,7 +43,9 @@ META = [json.loads(path.read_text())[0] for path in sorted(OWN.glob("meta_*.json
 
 
 @MAKERS
-def test_a_model_says_what_it_is(version: str, make: Callable[[], bytes]) -> None:
+def test_parsed_model_has_version_tensors_and_layers(
+    version: str, make: Callable[[], bytes]
+) -> None:
     data = make()
     model = parse_model(data)
     assert (model.version, model.size, model.missing) == (version, len(data), 0)
@@ -55,7 +57,7 @@ def test_a_model_says_what_it_is(version: str, make: Callable[[], bytes]) -> Non
 
 
 @MAKERS
-def test_a_model_is_the_same_anywhere(version: str, make: Callable[[], bytes]) -> None:
+def test_model_does_not_depend_on_its_address(version: str, make: Callable[[], bytes]) -> None:
     data = make()
     image = b"\x11" * 0x3000 + data + b"\xff" * 8192
     there, here = parse_model(image, 0x3000), parse_model(data)
@@ -64,7 +66,7 @@ def test_a_model_is_the_same_anywhere(version: str, make: Callable[[], bytes]) -
 
 
 @pytest.mark.parametrize("version", ["v3", "v4", "v5", "v5 beta"])
-def test_a_reversed_model_is_read_as_it_is(version: str) -> None:
+def test_reversed_model_is_parsed_in_place(version: str) -> None:
     data = PLAIN[version]()
     data += bytes(-len(data) % 4)
     plain, turned = parse_model(data), parse_model(reverse_words(data))
@@ -95,7 +97,7 @@ def test_v3_takes_its_input_from_the_first_layer_of_the_kpu() -> None:
     assert (model.main_memory, model.weights) == (4096, 3 * 160)
 
 
-def test_v3_that_does_not_begin_on_the_kpu_says_so() -> None:
+def test_v3_without_kpu_layer_first_has_a_note() -> None:
     model = parse_model(make_v3(types=[18, 18]))
     assert model.inputs == ()
     assert "first layer is fully_connected" in model.notes[0]
@@ -133,7 +135,7 @@ def test_v5_has_the_tensors_of_its_entry_function() -> None:
     assert data[section.address : section.address + section.size] == b"\x55" * 200
 
 
-def test_v5_from_before_its_release_is_told_apart() -> None:
+def test_v5_beta_is_distinguished_from_v5() -> None:
     model = parse_model(make_beta(kinds=("k210", "stackvm"), main=1))
     assert model.version == "v5 beta"
     assert [t.dimensions for t in model.inputs] == ["30x20x3"]
@@ -142,7 +144,7 @@ def test_v5_from_before_its_release_is_told_apart() -> None:
 
 
 @pytest.mark.parametrize("meta", META, ids=[meta["name"] for meta in META])
-def test_what_a_compiler_made_is_read(meta: dict[str, object]) -> None:
+def test_models_of_nncase_are_parsed(meta: dict[str, object]) -> None:
     model = parse_model((OWN / f"{meta['name']}.kmodel").read_bytes())
     assert (model.version, model.size, model.missing) == ("v5", meta["size"], 0)
     for tensors, known in ((model.inputs, meta["inputs"]), (model.outputs, meta["outputs"])):
@@ -168,7 +170,7 @@ def test_what_a_compiler_made_is_read(meta: dict[str, object]) -> None:
         ("v5_cpu_mnist", "v5", 1384, 54184, 3, "28x28x1", (0, 40)),
     ],
 )
-def test_models_of_the_field_are_read(
+def test_published_models_are_parsed(
     name: str,
     version: str,
     size: int,
@@ -186,7 +188,7 @@ def test_models_of_the_field_are_read(
     assert parse_model(reverse_words(data)).layers == model.layers
 
 
-def test_files_lack_up_to_seven_bytes() -> None:
+def test_up_to_seven_missing_bytes_are_accepted() -> None:
     data = make_v3()
     model = parse_model(data[:-7])
     assert (model.size, model.missing) == (len(data), 7)
@@ -200,7 +202,7 @@ def test_files_lack_up_to_seven_bytes() -> None:
     )
 
 
-def test_a_limit_is_the_end() -> None:
+def test_model_must_end_before_the_limit() -> None:
     data = make_v4()
     image = data + data
     assert parse_model(image, len(data), limit=2 * len(data)).size == len(data)
@@ -208,7 +210,7 @@ def test_a_limit_is_the_end() -> None:
         parse_model(image, 0, limit=len(data) - 50)
 
 
-def test_data_behind_a_model_is_noticed() -> None:
+def test_data_behind_a_model_gives_a_note() -> None:
     data = make_v3()
     for filler in (b"\xff", b"\0"):
         assert parse_model(data + filler * 9000).notes == ()
@@ -217,7 +219,7 @@ def test_data_behind_a_model_is_noticed() -> None:
     assert note.startswith(f"data follows it at 0x{len(data):06X}")
 
 
-def test_a_model_that_asks_for_too_much_memory_does_not_fit() -> None:
+def test_model_larger_than_memory_does_not_fit() -> None:
     model = parse_model(make_v3(main_memory=3_800_000))
     assert not model.fits
     assert "more than boards have left" in model.notes[-1]
@@ -227,7 +229,7 @@ def test_a_model_that_asks_for_too_much_memory_does_not_fit() -> None:
 @pytest.mark.parametrize(
     ("first", "version"), [(b"LDMS", "smodel v4"), (b"LDME", "emodel"), (SMODEL_V3, "smodel v3")]
 )
-def test_an_encrypted_model_shows_its_size(first: bytes, version: str) -> None:
+def test_encrypted_model_has_version_and_size_only(first: bytes, version: str) -> None:
     for size in (64, 4096, 70000 - 70000 % 16):
         model = parse_model(make_sealed(first, size))
         assert (model.version, model.size, model.inputs, model.layers) == (
@@ -239,7 +241,7 @@ def test_an_encrypted_model_shows_its_size(first: bytes, version: str) -> None:
         assert "encrypted" in model.notes[0]
     with pytest.raises(ModelError, match="does not look encrypted"):
         parse_model(first + words(4096) + b"code" * 1024)
-    with pytest.raises(ModelError, match="size at 0x000004"):
+    with pytest.raises(ModelError, match="length at 0x000004"):
         parse_model(make_sealed(first, 8))
     if version != "emodel":
         with pytest.raises(ModelError, match="no multiple of 16"):
@@ -266,7 +268,7 @@ BAD = [
     ("v3", 20, 0x80000000, "main_mem_usage at 0x000014"),
     ("v3", 24, 0, "output_count at 0x000018"),
     ("v3", V3_TENSORS, 4095, "output.address at 0x00001C"),
-    ("v3", V3_TENSORS + 4, 5000, "output.size at 0x000020"),
+    ("v3", V3_TENSORS + 4, 5000, "output.length at 0x000020"),
     ("v3", LAYERS, 26, "layer.type at 0x000024 is 0x1A, no type of layer"),
     ("v3", LAYERS + 4, 20, "layer.body_size at 0x000028"),
     ("v3", LAYERS + 4, 0xFFFFFFF0, "layer.body_size at 0x000028"),
@@ -278,28 +280,28 @@ BAD = [
     ("v4", 32, 33, "outputs at 0x000020"),
     ("v4", 40, 3, "input.memory_type at 0x000028"),
     ("v4", 44, 2, "input.datatype at 0x00002C"),
-    ("v4", 52, 100, "input.size at 0x000034 is 0x64, less than its shape"),
-    ("v4", 56, 0xFFFFFFFF, "shape at 0x000038"),
+    ("v4", 52, 100, "input.length at 0x000034 is 0x64, less than its shape"),
+    ("v4", 56, 0xFFFFFFFF, "shape.batch at 0x000038"),
     ("v5", 20, 9, "modules at 0x000014"),
     ("v5", 24, 2, "entry_module at 0x000018"),
     ("v5", 28, 2, "entry_function at 0x00001C"),
     ("v5", 32, 0xFF, "module.type at 0x000020"),
-    ("v5", 56, 0, "module.size at 0x000038"),
+    ("v5", 56, 0, "module.length at 0x000038"),
     ("v5", 60, 17, "module.mempools at 0x00003C"),
     ("v5", 72, 0xFFFFFF, "module.functions at 0x000048"),
-    ("v5", 84, 0xFFFFFFFF, "mempool.size at 0x000054"),
-    ("v5", 108, 8, "function.size at 0x00006C"),
+    ("v5", 84, 0xFFFFFFFF, "mempool.length at 0x000054"),
+    ("v5", 108, 8, "function.length at 0x00006C"),
     ("v5", 208, 0xFFFFFFFF, "function.inputs at 0x0000D0"),  # of the second function, the entry
     ("v5 beta", 8, 1, "flags at 0x000008"),
     ("v5 beta", 16, 0, "modules at 0x000010"),
     ("v5 beta", 20, 2, "main_module at 0x000014"),
-    ("v5 beta", 40, 0xFFFFFFFF, "module.size at 0x000028"),
+    ("v5 beta", 40, 0xFFFFFFFF, "module.length at 0x000028"),
     ("v5 beta", 48, 0xFFFFFFFF, "module.inputs at 0x000030"),
 ]
 
 
 @pytest.mark.parametrize(("version", "offset", "value", "message"), BAD)
-def test_a_field_that_cannot_be_is_named(
+def test_impossible_field_is_named_in_the_error(
     version: str, offset: int, value: int, message: str
 ) -> None:
     data = poke(PLAIN[version](), (offset, value))
@@ -309,7 +311,7 @@ def test_a_field_that_cannot_be_is_named(
     assert isinstance(caught.value, ImageError)
 
 
-def test_what_is_no_model_is_said_to_be_none() -> None:
+def test_data_without_model_raises_model_error() -> None:
     for data in (b"", b"LDM", b"\xff" * 64, bytes(64), b"KMDX" * 9):
         with pytest.raises(ModelError):
             parse_model(data)
@@ -319,13 +321,13 @@ def test_what_is_no_model_is_said_to_be_none() -> None:
         parse_model(make_v3(), -4)
 
 
-def test_names_are_told_once() -> None:
+def test_layer_names_are_unique() -> None:
     assert len(set(V3_LAYERS.values())) == len(V3_LAYERS) == 30
     assert len(set(V4_NODES.values())) == len(V4_NODES) == 28
 
 
 @MAKERS
-def test_a_model_goes_into_json(version: str, make: Callable[[], bytes]) -> None:
+def test_as_dict_of_a_model_is_json(version: str, make: Callable[[], bytes]) -> None:
     told = as_dict(parse_model(make()))
     assert isinstance(told, dict)
     again = json.loads(json.dumps(told))
@@ -346,7 +348,7 @@ VALUES = st.sampled_from([0, 1, 2, 3, 7, 0x7F, 0xFF, 0x1000, 0x7FFFFFFF, 0x80000
 
 
 @given(st.data())
-def test_damaged_models_raise_nothing_else(data: st.DataObject) -> None:
+def test_damaged_models_raise_only_model_error(data: st.DataObject) -> None:
     model = data.draw(st.sampled_from(MUTANTS))
     places = st.integers(0, min(len(model), 400) // 4 - 1).map(lambda word: 4 * word)
     changes = data.draw(
@@ -359,7 +361,7 @@ def test_damaged_models_raise_nothing_else(data: st.DataObject) -> None:
     st.sampled_from([b"", b"LDMK\5\0\0\0", b"LDMK\4\0\0\0", words(3), words(1), b"KMDL\0\0\0\5"]),
     st.binary(max_size=300),
 )
-def test_random_bytes_raise_nothing_else(start: bytes, rest: bytes) -> None:
+def test_random_bytes_raise_only_model_error(start: bytes, rest: bytes) -> None:
     look_at(start + rest)
 
 

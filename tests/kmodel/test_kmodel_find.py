@@ -30,7 +30,7 @@ def flash_with(parts: dict[int, bytes], size: int = CHIP, filler: bytes = b"\xff
     return image[:size]
 
 
-def test_every_version_is_found_where_it_is() -> None:
+def test_models_of_every_version_are_found() -> None:
     parts = {0x300000 + 0x11000 * i: make() for i, make in enumerate(PLAIN.values())}
     parts |= {0x800000: reverse_words(make_v3()), 0x900000: reverse_words(make_v4())}
     parts |= {0xA00000: make_sealed(), CHIP - 4096: make_v4()}
@@ -42,7 +42,7 @@ def test_every_version_is_found_where_it_is() -> None:
     assert all(m.size == len(parts[m.address]) for m in models)
 
 
-def test_only_the_part_asked_for_is_searched() -> None:
+def test_search_is_limited_to_start_end_and_step() -> None:
     parts = dict.fromkeys((0, 0x1000, 0x3000, 0x3800, 0x8000), make_v3())
     image = flash_with(parts, 0x10000)
     assert [m.address for m in find_models(image)] == [0, 0x1000, 0x3000, 0x8000]
@@ -56,14 +56,14 @@ def test_only_the_part_asked_for_is_searched() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 4095, 4096, 4097, 4100, 8191])
-def test_an_image_may_have_any_size(size: int) -> None:
+def test_image_of_any_size_is_searched(size: int) -> None:
     image = (b"\xff" * 4096 + make_v3() + b"\xff" * 8192)[:size]
     assert len(find_models(image)) == (size == 8191)
     image += b"\xff" * (-size % 4096) + make_v4()
     assert find_models(image)[-1].version == "v4"
 
 
-def test_a_model_that_is_cut_off_is_told_if_it_has_a_name() -> None:
+def test_cut_off_v4_and_v5_models_are_returned() -> None:
     for make, found in ((make_v3, 0), (make_v1, 0), (make_v4, 1), (make_v5, 1), (make_beta, 1)):
         data = make()
         image = flash_with({0x1000: data}, 0x1000 + len(data) - 20)
@@ -72,12 +72,12 @@ def test_a_model_that_is_cut_off_is_told_if_it_has_a_name() -> None:
         assert find_models(image[: 0x1000 + 30]) == []
 
 
-def test_where_models_overlap_both_are_told() -> None:
+def test_overlapping_models_are_both_returned_with_a_note() -> None:
     big = make_v4(constants=0, opcodes=[0x2002] * 3, body=0x2000)
     image = flash_with({0x1000: big, 0x3000: make_v3(), 0x5000: make_v3(), 0x8000: make_v5()})
     models = find_models(image)
     assert [m.address for m in models] == [0x1000, 0x3000, 0x5000, 0x8000]
-    inside = ["it begins inside of the model at 0x001000" in " ".join(m.notes) for m in models]
+    inside = ["it begins inside the model at 0x001000" in " ".join(m.notes) for m in models]
     assert inside == [False, True, True, False]
 
 
@@ -94,13 +94,13 @@ def near_misses() -> list[bytes]:
 
 
 @pytest.mark.parametrize("filler", [b"\xff", b"\0", b"\3\0\0\0", b"\1\0\0\0", b"code"])
-def test_what_only_begins_like_a_model_is_none(filler: bytes) -> None:
+def test_data_that_begins_like_a_model_is_not_found(filler: bytes) -> None:
     tail = filler * (4096 // len(filler))
     image = b"".join(head + tail[len(head) :] for head in near_misses())
     assert find_models(image) == []
 
 
-def test_random_bytes_hold_no_models() -> None:
+def test_random_bytes_contain_no_models() -> None:
     chance = Random(5)
     image = bytearray(chance.randbytes(4 << 20))
     for sector in range(0, len(image), 4096):

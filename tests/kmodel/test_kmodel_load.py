@@ -70,7 +70,7 @@ def codes(data: bytes) -> list[int | str]:
         (make_v3() + bytes(6 << 20), [0, 2003, 0, 2003]),
     ],
 )
-def test_the_answer_depends_on_build_and_source(data: bytes, answers: list[int | str]) -> None:
+def test_answer_depends_on_build_and_source(data: bytes, answers: list[int | str]) -> None:
     assert codes(data) == answers
 
 
@@ -90,14 +90,12 @@ def with_word(data: bytes, offset: int, value: int) -> bytes:
         (12, 0x7FFFFFFF, [2003, "crash"]),
     ],
 )
-def test_v3_is_looked_at_less_from_a_file(
-    offset: int, value: int, answers: list[int | str]
-) -> None:
+def test_v3_from_a_file_is_checked_less(offset: int, value: int, answers: list[int | str]) -> None:
     data = with_word(make_v3() + b"\xff" * 4096, offset, value)
     assert codes(data) == answers * 2
 
 
-def test_a_count_without_end_keeps_the_board_busy() -> None:
+def test_huge_layer_count_hangs_the_board() -> None:
     data = make_v3()[:28] + b"\x33" * (2 << 20)
     assert codes(with_word(data, 12, 0x7FFFFFFF)) == ["crash"] * 4
     assert "2147483647 layers one by one" in (load(with_word(data, 12, 0x7FFFFFFF)).crash or "")
@@ -118,7 +116,7 @@ def test_a_loaded_model_has_size_layers_and_memory() -> None:
     assert int(load(data, free=len(data)).code) == 2006
 
 
-def test_messages_are_the_firmwares() -> None:
+def test_messages_are_those_of_the_firmware() -> None:
     said = load(make_v4(), v4=False)
     assert said.message == f"[MAIXPY]kpu: load error:2002, ERR_KMODEL_VERSION: {V3}"
     assert load(make_v1()).message.endswith(V4)
@@ -130,7 +128,7 @@ def test_messages_are_the_firmwares() -> None:
     assert load(make_v3()).printed == ""
 
 
-def test_no_more_than_five_models_are_loaded() -> None:
+def test_sixth_model_is_refused() -> None:
     assert load(make_v3(), loaded=4).loads
     for data in (make_v3(), b""):
         assert load(data, loaded=5).code is KpuCode.MODELS_FULL
@@ -139,7 +137,7 @@ def test_no_more_than_five_models_are_loaded() -> None:
 
 
 @pytest.mark.parametrize("v4", [False, True])
-def test_every_number_has_words(v4: bool) -> None:
+def test_every_error_number_has_a_text(v4: bool) -> None:
     said = {kpu_words(code, v4_support=v4) for code in KpuCode}
     assert len(said) == len(KpuCode) == 16
     assert kpu_words(1999, v4_support=v4) == kpu_words(2015, v4_support=v4) == "ERR_UNKNOWN"
@@ -150,7 +148,7 @@ def load_flash(data: bytes, *, v4: bool = True, **more: int) -> LoadResult:
     return load_flash_result(data, v4_support=v4, frequency=20_000_000, **more)
 
 
-def test_load_flash_wants_reversed_models() -> None:
+def test_load_flash_needs_reversed_models() -> None:
     v3, v4 = reverse_words(make_v3()), reverse_words(make_v4())
     for answer in (load_flash(v3), load_flash(v3, v4=False), load_flash(v4)):
         assert answer.loads
@@ -180,7 +178,7 @@ def test_load_flash_keeps_only_the_largest_layer_in_memory() -> None:
     assert load_flash(with_word(reverse_words(model), 12, 0xFFFFFFFF)).crash
 
 
-def test_what_a_model_says_is_what_kpu_load_answers() -> None:
+def test_loadable_is_what_kpu_load_answers() -> None:
     for data in (make_v1(), make_v3(), make_v4(), make_v5(), make_beta()):
         model = parse_model(b"\xff" * 4096 + data + b"\xff" * 4096, 4096)
         flash = data + b"\xff" * 4096
@@ -188,7 +186,7 @@ def test_what_a_model_says_is_what_kpu_load_answers() -> None:
         assert model.loadable.with_v4 == load(flash, v4=True)
 
 
-def test_the_budget_is_what_firmware_and_heap_leave() -> None:
+def test_memory_budget_is_what_firmware_and_heap_leave() -> None:
     assert memory_budget() == (6 << 20) - (2 << 20) - (512 << 10)
     assert memory_budget(firmware=1 << 20, gc_heap=1 << 20) == 4 << 20
     assert memory_budget(gc_heap=8 << 20) == 0

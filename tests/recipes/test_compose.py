@@ -6,14 +6,24 @@ import pytest
 
 from kmodel.make_models import make_v3
 from maixfs.errors import MaixfsError
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import read_firmware, wrap
+from maixfs.firmware import FirmwareError, read_firmware, wrap
 from maixfs.image.layout import find_layout
 from maixfs.kfpkg import Part, make_kfpkg, read_kfpkg
-from maixfs.kmodel.reader import reverse_words
-from maixfs.recipes.compose import ComposeError, Plan, apply, build, guess_layout, plan
-from maixfs.recipes.flashers import FLASHERS
-from maixfs.recipes.pieces import Piece, firmware_piece, kind_of, parts_of, pieces_of
+from maixfs.kmodel import reverse_words
+from maixfs.recipes import (
+    FLASHERS,
+    ComposeError,
+    Piece,
+    Plan,
+    apply,
+    assemble,
+    guess_layout,
+    kind_of,
+    parts_of,
+    pieces_of,
+    plan,
+)
+from maixfs.recipes.pieces import firmware_piece
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
@@ -53,10 +63,10 @@ def only(planned: Plan) -> str:
 # Building
 
 
-def test_a_flash_holds_its_parts_and_is_erased_elsewhere() -> None:
+def test_assembled_flash_has_its_pieces_and_is_erased_elsewhere() -> None:
     planned = plan([firmware(), model(), area()], MAIXPY)
     assert planned.conflicts == ()
-    flash = build(planned)
+    flash = assemble(planned)
     assert len(flash) == CHIP
     assert read_firmware(flash).sha_ok
     assert flash[0x300000:].startswith(MODEL)
@@ -65,7 +75,7 @@ def test_a_flash_holds_its_parts_and_is_erased_elsewhere() -> None:
     assert flash[end:0x300000].count(0xFF) == 0x300000 - end
 
 
-def test_a_plan_tells_who_has_what() -> None:
+def test_plan_spans_have_owners_and_padding() -> None:
     spans = plan([area(), firmware()], MAIXPY, flasher="kflash-64k").spans
     assert [(one.start, one.name, one.owners) for one in spans] == [
         (0, "maixpy.bin", ("the firmware",)),
@@ -74,8 +84,8 @@ def test_a_plan_tells_who_has_what() -> None:
     assert spans[0].end + spans[0].padding == 0x10000
 
 
-def test_what_is_applied_keeps_the_rest() -> None:
-    flash = bytes(build(plan([firmware(), model(), area()], MAIXPY)))
+def test_apply_keeps_the_rest() -> None:
+    flash = bytes(assemble(plan([firmware(), model(), area()], MAIXPY)))
     changed = apply(plan([model(0x400000)], image=flash), flash)
     assert changed[0x400000:].startswith(MODEL)
     changed[0x400000 : 0x400000 + len(MODEL)] = b"\xff" * len(MODEL)
@@ -83,21 +93,21 @@ def test_what_is_applied_keeps_the_rest() -> None:
 
 
 @pytest.mark.parametrize("name", FLASHERS)
-def test_the_zeros_of_a_flasher_are_written(name: str) -> None:
+def test_padding_of_a_flasher_is_written(name: str) -> None:
     unit = {"none": 1, "kflash-4k": 0x1000, "kflash-64k": 0x10000, "ktool": 0x1000}[name]
-    flash = build(plan([model(size=5000)], MAIXPY, flasher=name))
+    flash = assemble(plan([model(size=5000)], MAIXPY, flasher=name))
     end = 0x300000 + 5000
     padding = -5000 % unit
     assert flash[end : end + padding] == bytes(padding)
     assert flash[end + padding] == 0xFF
 
 
-def test_ktool_fills_large_files_up_to_64_kib() -> None:
+def test_ktool_pads_large_files_to_64_kib() -> None:
     assert FLASHERS["ktool"].padding(0x1FFFF) == 1
     assert FLASHERS["ktool"].padding(0x20001) == 0xFFFF
 
 
-def test_an_unknown_flasher_is_told() -> None:
+def test_unknown_flasher_raises() -> None:
     with pytest.raises(MaixfsError, match="no flasher 'x'"):
         plan([model()], MAIXPY, flasher="x")
 
@@ -105,28 +115,28 @@ def test_an_unknown_flasher_is_told() -> None:
 # What is refused
 
 
-def test_parts_that_overlap_are_refused_with_both_names() -> None:
+def test_overlap_is_an_error_with_both_names() -> None:
     planned = plan([firmware(0x2000), data(0x2000)], MAIXPY)
     message = only(planned)
     assert message == "maixpy.bin (0x0-0x2025) and raw.bin (0x2000-0x2064) overlap"
     assert planned.errors[0].hint == "the next free address behind maixpy.bin is 0x3000"
     with pytest.raises(ComposeError, match="overlap") as caught:
-        build(planned)
+        assemble(planned)
     assert caught.value.conflicts == planned.errors
 
 
-def test_the_wrapper_counts() -> None:
+def test_header_and_hash_count_for_overlaps() -> None:
     """The payload alone would fit in front of its neighbour; with 37 bytes more it does not."""
     assert keys(plan([firmware(0x1000 - 37), data(0x1000)], MAIXPY)) == []
     assert keys(plan([firmware(0x1000 - 36), data(0x1000)], MAIXPY)) == [("overlap", True)]
 
 
-def test_every_overlap_with_a_long_part_is_told() -> None:
+def test_every_overlap_with_a_long_part_is_reported() -> None:
     planned = plan([data(0, 0x10000), data(0x1000), data(0x2000)], MAIXPY)
     assert keys(planned) == [("overlap", True)] * 2
 
 
-def test_a_model_that_reaches_into_the_file_system_is_refused() -> None:
+def test_model_that_reaches_into_the_file_system_is_an_error() -> None:
     message = only(plan([model(0xC80000, 0x100000)], MAIXPY))
     assert message == (
         "face.kmodel (0xc80000-0xd80000) reaches into"
@@ -145,30 +155,30 @@ def test_a_model_that_reaches_into_the_file_system_is_refused() -> None:
         (area(0xE00000, AREA[:0x200000]), ("spiffs", True), "the firmware would format it"),
         (data(0xC00000, 0x200000), ("region", False), "reaches into the file system"),
         (model(0x300800), ("alignment", True), "does not begin at a sector"),
-        (data(0xFFF000, 0x2000), ("end", True), "ends behind the chip (0x1000000)"),
-        (data(0x2000000), ("end", True), "ends behind the chip"),
+        (data(0xFFF000, 0x2000), ("end", True), "ends past the end of the chip (0x1000000)"),
+        (data(0x2000000), ("end", True), "ends past the end of the chip"),
         (data(0x300000, 0), ("empty", True), "is empty"),
     ],
 )
-def test_places_that_are_wrong(piece: Piece, expected: tuple[str, bool], words: str) -> None:
+def test_wrong_place_is_a_conflict(piece: Piece, expected: tuple[str, bool], words: str) -> None:
     planned = plan([piece], MAIXPY)
     assert keys(planned) == [expected]
     assert words in planned.conflicts[0].message
     assert hex(piece.address) in planned.conflicts[0].message
 
 
-def test_an_erase_package_for_the_file_system_is_fine() -> None:
+def test_blank_piece_over_the_file_system_is_no_conflict() -> None:
     blank = Piece("blank.bin", "blank", 0xD00000, b"\xff" * 0x300000)
     assert plan([blank], MAIXPY, flasher="none").conflicts == ()
 
 
-def test_a_firmware_larger_than_its_slot_is_refused() -> None:
+def test_firmware_larger_than_its_slot_is_an_error() -> None:
     planned = plan([firmware(0x300001, 0x390000)], KRUX)
     assert keys(planned) == [("limit", True)]
     assert "the firmware, slot 2 (0x390000-0x6a0000) may have 0x300025" in only(planned)
 
 
-def test_a_smaller_chip_has_less_room() -> None:
+def test_piece_past_a_smaller_chip_is_an_error() -> None:
     assert ("end", True) in keys(plan([area()], MAIXPY, size=0x800000))
 
 
@@ -181,7 +191,7 @@ def test_raw_data_may_share_a_sector_in_a_whole_image_only() -> None:
 # Zeros behind files
 
 
-def test_zeros_that_destroy_what_was_written_before_are_refused() -> None:
+def test_padding_over_an_earlier_piece_is_an_error() -> None:
     pieces = [model(0x310000, name="late"), model(0x300000, 0x1001)]
     assert keys(plan(pieces, MAIXPY, flasher="kflash-64k")) == []
     pieces = [model(0x302000, name="early"), model(0x300000, 0x1001)]
@@ -193,7 +203,7 @@ def test_zeros_that_destroy_what_was_written_before_are_refused() -> None:
     assert keys(plan(pieces, MAIXPY, flasher="kflash-4k")) == []
 
 
-def test_zeros_over_a_region_that_nobody_writes_again_are_refused() -> None:
+def test_padding_over_a_region_without_later_piece_is_an_error() -> None:
     stage = firmware(0x1000, 0x1000, "hi.bin")
     planned = plan([stage], KRUX, flasher="kflash-64k")
     assert set(keys(planned)) == {("padding", True), ("padding", False)}
@@ -212,13 +222,15 @@ def test_zeros_over_a_region_that_nobody_writes_again_are_refused() -> None:
 @pytest.mark.parametrize(
     ("part", "expected", "words"),
     [
-        (Part(0, "fw.bin", PAYLOAD, False), ("header", True), "firmware without header"),
+        (Part(0, "fw.bin", PAYLOAD, False), ("header", True), "firmware without a header"),
         (Part(0, "fw.bin", wrap(PAYLOAD), True), ("header", True), "has a header already"),
         (Part(0x300000, "m", MODEL, True), ("header", True), "is a model but would get"),
         (Part(0x300000, "d", b"what is this", True), ("header", False), "does not begin like"),
     ],
 )
-def test_headers_that_are_wrong(part: Part, expected: tuple[str, bool], words: str) -> None:
+def test_missing_or_double_header_is_a_conflict(
+    part: Part, expected: tuple[str, bool], words: str
+) -> None:
     planned = plan(pieces_of([part]), flasher="none")
     assert expected in keys(planned)
     found = next(one for one in planned.conflicts if one.key == "header")
@@ -226,7 +238,7 @@ def test_headers_that_are_wrong(part: Part, expected: tuple[str, bool], words: s
     assert part.name in found.message
 
 
-def test_kboot_starts_no_firmware_with_flags() -> None:
+def test_firmware_with_flags_under_kboot_is_an_error() -> None:
     flagged = firmware_piece("fw.bin", PAYLOAD, 0x80000, dio=True)
     assert keys(plan([flagged], KRUX)) == [("kboot", True)]
     assert "fw.bin (0x80000-0x" in only(plan([flagged], KRUX))
@@ -237,12 +249,12 @@ def test_kboot_starts_no_firmware_with_flags() -> None:
     assert keys(plan([firmware_piece("fw.bin", PAYLOAD, dio=True)], MAIXPY)) == []
 
 
-def test_a_package_of_wrapped_firmware_is_fine() -> None:
+def test_package_of_wrapped_firmware_has_no_conflict() -> None:
     part = Part(0, "fw.bin", wrap(PAYLOAD), False)
     assert plan(pieces_of([part]), flasher="none").conflicts == ()
 
 
-def test_what_is_no_program_becomes_no_firmware() -> None:
+def test_firmware_piece_of_other_data_raises() -> None:
     with pytest.raises(FirmwareError, match="does not begin like a program"):
         firmware_piece("x.bin", b"hello")
 
@@ -262,11 +274,11 @@ def test_what_is_no_program_becomes_no_firmware() -> None:
         (bytes(0x4000), "data"),
     ],
 )
-def test_kinds_are_told_from_bytes(content: bytes, kind: str) -> None:
+def test_kind_of_data(content: bytes, kind: str) -> None:
     assert kind_of(content) == kind
 
 
-def test_pieces_become_a_package_and_come_back() -> None:
+def test_pieces_survive_a_package() -> None:
     pieces = [firmware(), model(), area(), firmware_piece("w.bin", wrap(PAYLOAD), 0x80000)]
     parts = parts_of(pieces)
     assert [part.sha256_prefix for part in parts] == [True, False, False, True]
@@ -277,7 +289,7 @@ def test_pieces_become_a_package_and_come_back() -> None:
 # What is there already
 
 
-BOARD = bytes(build(plan([firmware(0x20000), model(), area()], MAIXPY)))
+BOARD = bytes(assemble(plan([firmware(0x20000), model(), area()], MAIXPY)))
 
 
 @pytest.mark.parametrize(
@@ -286,10 +298,10 @@ BOARD = bytes(build(plan([firmware(0x20000), model(), area()], MAIXPY)))
         (data(0x10000), ("present", True), "overwrites a part of the firmware at 0x0-0x20025"),
         (data(0x300000 - 0x1000, 0x2000), ("present", False), "the model at 0x300000"),
         (data(0xD10000), ("present", True), "a part of the spiffs at 0xd00000-0x1000000"),
-        (area(content=AREA[::-1]), ("present", False), "all files in it go"),
+        (area(content=AREA[::-1]), ("present", False), "all files in it are lost"),
     ],
 )
-def test_what_is_found_in_a_flash_is_not_damaged(
+def test_damage_to_present_parts_is_a_conflict(
     piece: Piece, expected: tuple[str, bool], words: str
 ) -> None:
     planned = plan([piece], MAIXPY, image=BOARD)
@@ -299,7 +311,7 @@ def test_what_is_found_in_a_flash_is_not_damaged(
 
 
 @pytest.mark.parametrize("piece", [firmware(), model(), area(), data(0x500000)])
-def test_what_replaces_its_like_is_welcome(piece: Piece) -> None:
+def test_piece_that_replaces_its_like_is_no_conflict(piece: Piece) -> None:
     assert plan([piece], MAIXPY, image=BOARD).conflicts == ()
 
 
@@ -312,23 +324,23 @@ def test_what_replaces_its_like_is_welcome(piece: Piece) -> None:
         ((0, 0x1000, 0x10000), "lobo-kboot-16m"),
     ],
 )
-def test_the_layout_is_told_from_addresses(addresses: tuple[int, ...], name: str) -> None:
+def test_layout_is_guessed_from_addresses(addresses: tuple[int, ...], name: str) -> None:
     pieces = [firmware(0x100, address) for address in addresses]
     assert guess_layout(pieces).name == name
     assert plan(pieces, flasher="ktool").errors == ()
 
 
-def test_chips_have_a_bound() -> None:
+def test_chip_that_is_too_large_is_an_error() -> None:
     planned = plan([data(0)], MAIXPY, size=0xF0000000)
     assert keys(planned) == [("chip", True)]
     with pytest.raises(ComposeError, match="no flash chip of these boards has 0xf0000000 bytes"):
-        build(planned)
+        assemble(planned)
 
 
-def test_a_model_that_is_none_is_told() -> None:
+def test_unknown_model_is_a_warning() -> None:
     other = Piece("fw.bin", "model", 0x300000, PAYLOAD)
     (conflict,) = plan([other], MAIXPY).conflicts
     assert (conflict.key, conflict.is_error) == ("model", False)
-    assert "fw.bin (0x300000-" in conflict.message and "is no model" in conflict.message
+    assert "fw.bin (0x300000-" in conflict.message and "is no known model" in conflict.message
     turned = Piece("m.kmodel", "model", 0x300000, reverse_words(MODEL))
     assert plan([model(), turned._replace(address=0x310000)], MAIXPY).conflicts == ()

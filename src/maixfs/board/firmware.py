@@ -6,10 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from maixfs.board.power import Power
-from maixfs.firmware import freqconf
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, freqconf
 from maixfs.host.interrupts import held
-from maixfs.kmodel.memory import memory_budget
+from maixfs.kmodel import memory_budget
 from maixfs.nor.chip import NorChip
 from maixfs.nor.device import NorDevice
 from maixfs.spiffs import OpenFlag, SpiffsCore, SpiffsError
@@ -89,6 +88,7 @@ class RawFlash:
         """Return ``length`` bytes; a read past the end of the chip goes on at its start."""
         start, size = self.start(address), self._flash.size
         with held(self._power):
+            # The usual read does not wrap and needs no copy.
             data = self._flash.read(start, min(length, size - start))
             if len(data) == length:
                 return data
@@ -134,14 +134,15 @@ class FreqFile:
                 self.save(self._default)
                 return self._default
             try:
-                data = descriptor.read(freqconf.SIZE)
+                data = descriptor.read(FreqConf.size)
             except SpiffsError:
                 data = b""
             descriptor.close()
+        # The firmware tests the number of bytes read only against 0: a short file is padded.
         if not data:
             self._say("maixpy can't load freq.conf\t\r\n")
             return self._default
-        return FreqConf.unpack(data, self._default)
+        return FreqConf.load(data, self._default)
 
     def save(self, config: FreqConf) -> bool:
         """Write the record over the first bytes of the file; return True if the write succeeds.

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from maixfs.doctor.subject import Subject
 from maixfs.errors import MaixfsError
-from maixfs.firmware import freqconf
-from maixfs.firmware.bootarea import BootVerdict, check_boot_area
-from maixfs.firmware.freqconf import FreqReport
+from maixfs.firmware import BootVerdict, FreqReport, check_boot_area, freqconf
 from maixfs.spiffs.check import SpiffsCheck
 
 _LOBO = "MicroPython by LoBo"
@@ -127,7 +125,7 @@ def _freq(flash: SpiffsCheck, files: dict[str, int]) -> FreqReport | None:
         return None
     try:
         with flash.core.open_page(flash.core.stat(freqconf.NAME).page) as descriptor:
-            return freqconf.examine(descriptor.read(freqconf.SIZE))
+            return freqconf.examine(descriptor.read(freqconf.FreqConf.size))
     except MaixfsError:
         return None
 

@@ -15,7 +15,8 @@ _PUT_ASIDE = ".off"
 
 def _freq(target: Image) -> Iterator[str]:
     """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
-    from maixfs.firmware.freqconf import FreqConf, examine
+    from maixfs.firmware import FreqConf
+    from maixfs.firmware.freqconf import examine
 
     path = _path(target, "freq.conf")
     if not target.exists(path):
@@ -25,9 +26,9 @@ def _freq(target: Image) -> Iterator[str]:
     if fixed == stored:
         return
     target.write_file(path, fixed.pack())
-    for name, old, new in zip(FreqConf._fields, stored, fixed, strict=True):
+    for field, old, new in zip(FreqConf.fields, stored, fixed, strict=True):
         if old != new:
-            yield f"{path}: {name} {old} is {new} now"
+            yield f"{path}: {field.name} {old} is {new} now"
 
 
 def _aside(name: str) -> Fix:

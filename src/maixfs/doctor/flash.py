@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from maixfs.doctor.boot import no_start_key, runs_own_firmware
 from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, kind, rule
-from maixfs.firmware.bootarea import BootVerdict
-from maixfs.firmware.firmware import Firmware
+from maixfs.firmware import BootVerdict, Firmware
 from maixfs.image.records import FIRMWARE, MODEL, SPIFFS, UNKNOWN, Found
 
 _SECTOR = 0x1000

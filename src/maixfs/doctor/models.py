@@ -9,13 +9,10 @@ from typing import NamedTuple
 from maixfs.doctor.flash import CONVERT_MODEL, LESS_MEMORY
 from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
-from maixfs.firmware.firmware import Firmware
+from maixfs.firmware import Firmware
 from maixfs.firmware.freqconf import HEAP_DEFAULT
 from maixfs.image.records import ERASED, FIRMWARE, MODEL, SPIFFS, ZERO
-from maixfs.kmodel import Model
-from maixfs.kmodel.kpucode import KpuCode
-from maixfs.kmodel.load import load_result
-from maixfs.kmodel.memory import fits_memory, memory_budget
+from maixfs.kmodel import KpuCode, Model, fits_memory, load_result, memory_budget
 
 _LOAD = re.compile(
     rb"\bkpu\s*\.\s*(load|load_flash)\s*\(\s*(?:(0[xX][0-9a-fA-F_]{1,12}|[0-9_]{1,12})"

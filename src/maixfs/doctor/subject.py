@@ -20,8 +20,7 @@ from maixfs.spiffs.check import SpiffsCheck
 
 if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport
-    from maixfs.firmware.firmware import Firmware
-    from maixfs.firmware.kboot import Kboot
+    from maixfs.firmware import Firmware, Kboot
     from maixfs.image.cardreport import CardSummary
     from maixfs.image.entries import Progress, Where
     from maixfs.image.source import Source

@@ -1,17 +1,13 @@
-"""``/freq.conf``: clocks and heap size, a raw C structure in a file of 16 bytes."""
+"""``/freq.conf``: clocks and heap size as a raw C structure (docs/SPEC.md, section 12.3)."""
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import NamedTuple
+
+from maixfs.record import Record, field
 
 NAME = "/freq.conf"
 """The file's name in SPIFFS."""
-
-_RECORD = Struct("<IIB3xI")  # docs/SPEC.md: freq_cpu, freq_pll1, kpu_div, padding, gc_heap_size
-
-SIZE = _RECORD.size
-"""Bytes of the record, its three bytes of padding included."""
 
 CPU_DEFAULT = 400_000_000
 """Hz (``CONFIG_CPU_DEFAULT_FREQ`` of every MaixPy project)."""
@@ -23,47 +19,47 @@ PLL1_MIN = 26_000_000
 KPU_MAX = 600_000_000
 KPU_MIN = 26_000_000
 HEAP_DEFAULT = 0x80000
-"""Bytes of MicroPython's heap where the file gives none."""
+"""Bytes of MicroPython's heap if the file does not set one."""
 HEAP_FALLBACK = 128 * 1024
-"""Bytes of the heap when the one asked for does not fit into the memory."""
-HEAP_LEAST = 0x8000
-"""Bytes under which the interpreter has hardly room for its own; an estimate."""
+"""Bytes of the heap if the configured one does not fit into memory."""
+HEAP_MIN = 0x8000
+"""Bytes that the interpreter itself needs; an estimate."""
 RAM_SIZE = 6 * 1024 * 1024
-"""General memory of a K210 in bytes (data sheet: 6 MiB, besides 2 MiB for the KPU)."""
+"""Bytes of a K210's general memory (data sheet: 6 MiB, besides 2 MiB for the KPU)."""
 FIRMWARE_RAM = 2560 * 1024
 """Bytes of that memory which code, static data and frame buffers take; an estimate."""
-HEAP_MOST = RAM_SIZE - FIRMWARE_RAM
-"""Bytes of the largest heap that leaves the firmware its own."""
+HEAP_MAX = RAM_SIZE - FIRMWARE_RAM
+"""Bytes of the largest heap that leaves room for the firmware."""
 
 
-class FreqConf(NamedTuple):
-    """The record: clocks in Hz, the KPU's divider of PLL1, the heap in bytes."""
+class FreqConf(Record):
+    """The content of the file; the defaults are MaixPy's."""
 
-    freq_cpu: int = CPU_DEFAULT
-    freq_pll1: int = PLL1_DEFAULT
-    kpu_div: int = 1
-    gc_heap_size: int = HEAP_DEFAULT
-
-    def pack(self) -> bytes:
-        """Return the 16 bytes of the file (padding zero)."""
-        return _RECORD.pack(*self)
+    freq_cpu: int = field("I", "clock of the processor, Hz", default=CPU_DEFAULT)
+    freq_pll1: int = field("I", "clock of PLL1, Hz", default=PLL1_DEFAULT)
+    kpu_div: int = field("B", "divider of PLL1 for the KPU; 0 means 1", default=1)
+    gc_heap_size: int = field(
+        "I", "bytes of MicroPython's heap; 0 means the default", at=12, default=HEAP_DEFAULT
+    )
 
     @classmethod
-    def unpack(cls, data: bytes, default: FreqConf) -> FreqConf:
-        """Read a file's first 16 bytes; what a shorter one lacks is as in ``default``.
-
-        The firmware reads over its defaults in memory, so half a record changes half of them.
-        """
+    def load(cls, data: bytes, default: FreqConf) -> FreqConf:
+        """Return the values that the firmware uses for a file's content of any length."""
         return cls.stored(data, default).clamped(default)
 
     @classmethod
     def stored(cls, data: bytes, default: FreqConf) -> FreqConf:
-        """Return the values as they stand in the file, whether the chip can take them or not."""
-        head = data[:SIZE]
-        return cls(*_RECORD.unpack(head + default.pack()[len(head) :]))
+        """Return the values in the file, whether they are in the chip's limits or not.
+
+        The firmware reads over its defaults in memory, so half a record changes half of them.
+        """
+        # A short file, as a full area leaves one, is not an error for the firmware.
+        head = data[: cls.size]
+        return cls.unpack(head + default.pack()[len(head) :])
 
     def clamped(self, default: FreqConf) -> FreqConf:
-        """Return what the firmware makes of values outside the chip's limits."""
+        """Return the values as the firmware limits them to what the chip can do."""
+        # A divider of 0 means 1 and a heap of 0 the default, as in the firmware's own reader.
         return FreqConf(
             min(max(self.freq_cpu, CPU_MIN), CPU_MAX),
             min(max(self.freq_pll1, PLL1_MIN), PLL1_MAX),
@@ -78,47 +74,48 @@ class FreqConf(NamedTuple):
 
     @property
     def heap_fits(self) -> bool:
-        """Whether the interpreter can run with the heap, and the firmware beside it."""
-        return HEAP_LEAST <= self.gc_heap_size <= HEAP_MOST
+        """Whether the interpreter can run with the heap and leaves room for the firmware."""
+        return HEAP_MIN <= self.gc_heap_size <= HEAP_MAX
 
     def fixed(self) -> FreqConf:
-        """Return values with which a board starts, as near to these as can be."""
+        """Return values with which a board starts; those that are right are kept."""
         safe = self.clamped(FreqConf())
-        return safe if safe.heap_fits else safe._replace(gc_heap_size=HEAP_DEFAULT)
+        return safe if safe.heap_fits else safe.replace(gc_heap_size=HEAP_DEFAULT)
 
 
 class FreqReport(NamedTuple):
-    """What a ``/freq.conf`` says, what the firmware makes of it, and what is to be known."""
+    """The values in a ``/freq.conf``, the values that the firmware uses, and its problems."""
 
     stored: FreqConf
     used: FreqConf
     problems: tuple[str, ...]
-    """With these a board may not start."""
+    """Reasons why a board may not start."""
     remarks: tuple[str, ...]
+    """Values that the firmware replaces."""
 
 
 def examine(data: bytes) -> FreqReport:
-    """Judge the content of a ``/freq.conf`` of any length."""
+    """Check the content of a ``/freq.conf``, which may have any length."""
     stored = FreqConf.stored(data, FreqConf())
     used = stored.clamped(FreqConf())
     problems: list[str] = []
     remarks: list[str] = []
-    if len(data) < SIZE:
-        remarks.append(f"it has {len(data)} of {SIZE} bytes; the rest is as by default")
-    for name, asked, made in (
+    if len(data) < FreqConf.size:
+        remarks.append(f"it has {len(data)} of {FreqConf.size} bytes; the rest is the default")
+    for name, configured, clamped in (
         ("freq_cpu", stored.freq_cpu, used.freq_cpu),
         ("freq_pll1", stored.freq_pll1, used.freq_pll1),
     ):
-        if asked != made:
-            remarks.append(f"{name} {asked} Hz is out of range: the firmware takes {made}")
+        if configured != clamped:
+            remarks.append(f"{name} {configured} Hz is out of range: the firmware takes {clamped}")
     if not KPU_MIN <= used.freq_kpu <= KPU_MAX:
         remarks.append(f"the KPU would run at {used.freq_kpu} Hz, its limit is {KPU_MAX}")
     heap = used.gc_heap_size
-    if heap > HEAP_MOST:
+    if heap > HEAP_MAX:
         problems.append(
-            f"a heap of {heap} bytes leaves the firmware no room: the board hangs at its start, "
-            f"or falls back to {HEAP_FALLBACK}"
+            f"a heap of {heap} bytes leaves the firmware no memory: the board hangs at its start,"
+            f" or falls back to {HEAP_FALLBACK}"
         )
-    elif heap < HEAP_LEAST:
+    elif heap < HEAP_MIN:
         problems.append(f"a heap of {heap} bytes is too small for the interpreter")
     return FreqReport(stored, used, tuple(problems), tuple(remarks))

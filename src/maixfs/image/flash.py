@@ -6,9 +6,8 @@ from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from maixfs.firmware import ondisk
-from maixfs.firmware.firmware import Firmware
-from maixfs.firmware.kboot import Kboot, read_kboot
+from maixfs.firmware import Firmware, Kboot, read_kboot
+from maixfs.firmware.kboot import DEFAULT_APP
 from maixfs.image import records
 from maixfs.image.gaps import fill_gap, gaps
 from maixfs.image.layout import Layout, find_layout
@@ -54,7 +53,7 @@ class FlashImage:
         if self.kboot is None:
             return [0, *places]
         entries = (*self.kboot.main.present, *self.kboot.backup.present)
-        return [*places, ondisk.DEFAULT_APP, *(entry.address for entry in entries)]
+        return [*places, DEFAULT_APP, *(entry.address for entry in entries)]
 
     @cached_property
     def found(self) -> tuple[Found, ...]:

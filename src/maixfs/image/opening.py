@@ -12,12 +12,12 @@ from maixfs.finding import Finding, Severity
 from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import NoFileSystemError, TargetError
-from maixfs.image.foreign import is_all
 from maixfs.image.image import Image
 from maixfs.image.names import steps_of
 from maixfs.image.paths import Mount
 from maixfs.image.source import board_holder, find_source, locked, no_image
 from maixfs.image.volumes import Slot, Volumes
+from maixfs.nor.device import is_filled
 
 if TYPE_CHECKING:
     from maixfs.image.fatplaces import FatPlace
@@ -84,9 +84,10 @@ def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
     if where.is_spiffs:
         return False
     from maixfs.host.files import read_start
-    from maixfs.image.foreign import begins_like_card
+    from maixfs.image.identify import HEAD, identify_card
 
-    return source.size > _LARGEST_FLASH or begins_like_card(read_start(source.file, 512))
+    size = source.size
+    return size > _LARGEST_FLASH or bool(identify_card(read_start(source.file, HEAD), size))
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:
@@ -217,7 +218,7 @@ class _Opening:
             found = self._detect(medium.image)
             geometry = found[0].geometry
         self._check_cut(geometry, medium)
-        is_blank = is_all(medium.image[geometry.base : geometry.base + geometry.size], 0xFF)
+        is_blank = is_filled(medium.image[geometry.base : geometry.base + geometry.size])
         blank = source.config is not None and not found and is_blank
         if blank and medium.writable:
             # Nothing can be lost here, and the board would do the same when it starts.

@@ -6,16 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from maixfs.firmware import ondisk
-from maixfs.firmware.banner import has_start_mark
-from maixfs.firmware.errors import FirmwareError
-from maixfs.firmware.firmware import Firmware, read_firmware
+from maixfs.firmware import Firmware, FirmwareError, FirmwareHeader, has_start_mark, read_firmware
+from maixfs.firmware.container import AES_BLOCK
+from maixfs.firmware.kboot import CONFIG_MAIN, CONFIG_SIZE, STAGE_1
 from maixfs.image.gaps import SECTOR, gaps
 from maixfs.image.records import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found
 
 if TYPE_CHECKING:
-    from maixfs.firmware.bootconfig import BootConfig
-    from maixfs.firmware.kboot import Kboot
+    from maixfs.firmware import BootConfig, Kboot
     from maixfs.image.layout import Region
     from maixfs.kmodel import Model
     from maixfs.spiffs.detect import Detection
@@ -28,7 +26,7 @@ _LIKELY = 0.5
 """Confidence under which a SPIFFS area is not reported."""
 _PATIENCE = 4
 """How many times the size of the image is read at most to check what looks like firmware."""
-_STAGE_ENDS = (ondisk.STAGE_1, ondisk.CONFIG_MAIN)
+_STAGE_ENDS = (STAGE_1, CONFIG_MAIN)
 
 
 def kboot_parts(kboot: Kboot) -> Iterator[Found]:
@@ -41,9 +39,7 @@ def kboot_parts(kboot: Kboot) -> Iterator[Found]:
             detail = f"stage {number}" + (f", {kboot.version}" if number else "")
             yield Found(KBOOT_STAGE, stage.address, size, stage, detail + _state(stage))
     for name, config in (("main", kboot.main), ("backup", kboot.backup)):
-        yield Found(
-            BOOT_CONFIG, config.address, ondisk.CONFIG_SIZE, config, _config_words(name, config)
-        )
+        yield Found(BOOT_CONFIG, config.address, CONFIG_SIZE, config, _config_words(name, config))
 
 
 def _config_words(name: str, config: BootConfig) -> str:
@@ -78,7 +74,7 @@ def _marked(view: memoryview) -> Iterator[int]:
         sector = column.find(_MARK[0])
         while sector >= 0:
             address = sector * SECTOR
-            start = address + (ondisk.FIRMWARE_HEADER.size if place > 4 else 0)
+            start = address + (FirmwareHeader.size if place > 4 else 0)
             if has_start_mark(bytes(view[start : start + 8])):
                 yield address
             sector = column.find(_MARK[0], sector + 1)
@@ -86,7 +82,7 @@ def _marked(view: memoryview) -> Iterator[int]:
 
 def _encrypted(view: memoryview, firmware: Firmware) -> bool:
     """Tell whether a payload with the AES flag and a wrong hash looks encrypted."""
-    if not firmware.aes or firmware.length % ondisk.AES_BLOCK:
+    if not firmware.aes or firmware.length % AES_BLOCK:
         return False
     from maixfs.image.entropy import classify
 

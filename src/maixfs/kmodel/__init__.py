@@ -3,7 +3,9 @@
     for model in find_models(flash):
         print(hex(model.address), model.version, model.inputs[0].dimensions)
 
-Also what ``kpu.load`` answers to any bytes. The names below are loaded when they are first used.
+``load_result`` is what ``kpu.load`` answers to any bytes, read from the firmware's machine code;
+``Model.loadable`` holds it for both builds of MaixPy. The names below are loaded when they are
+first used.
 """
 
 from __future__ import annotations
@@ -13,17 +15,32 @@ from typing import TYPE_CHECKING
 from maixfs.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from maixfs.kmodel.errors import CutOffError, ModelError
-    from maixfs.kmodel.find import find_models
-    from maixfs.kmodel.kpucode import MOST_MODELS, KpuCode, kpu_words
-    from maixfs.kmodel.load import LoadResult, load_flash_result, load_result
-    from maixfs.kmodel.memory import fits_memory, memory_budget
-    from maixfs.kmodel.model import Layer, Loadable, Model, Tensor, as_dict
-    from maixfs.kmodel.parse import parse_model
-    from maixfs.kmodel.reader import reverse_words
+    from maixfs.kmodel.load import (
+        MAX_MODELS,
+        SRAM,
+        KpuCode,
+        LoadResult,
+        fits_memory,
+        kpu_words,
+        load_flash_result,
+        load_result,
+        memory_budget,
+    )
+    from maixfs.kmodel.model import (
+        CutOffError,
+        Layer,
+        Loadable,
+        Model,
+        ModelError,
+        Tensor,
+        as_dict,
+    )
+    from maixfs.kmodel.ondisk import reverse_words
+    from maixfs.kmodel.search import find_models, parse_model
 
 __all__ = [
-    "MOST_MODELS",
+    "MAX_MODELS",
+    "SRAM",
     "CutOffError",
     "KpuCode",
     "Layer",
@@ -46,13 +63,19 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "errors": ("CutOffError", "ModelError"),
-        "find": ("find_models",),
-        "kpucode": ("MOST_MODELS", "KpuCode", "kpu_words"),
-        "load": ("LoadResult", "load_flash_result", "load_result"),
-        "memory": ("fits_memory", "memory_budget"),
-        "model": ("Layer", "Loadable", "Model", "Tensor", "as_dict"),
-        "parse": ("parse_model",),
-        "reader": ("reverse_words",),
+        "load": (
+            "MAX_MODELS",
+            "SRAM",
+            "KpuCode",
+            "LoadResult",
+            "fits_memory",
+            "kpu_words",
+            "load_flash_result",
+            "load_result",
+            "memory_budget",
+        ),
+        "model": ("CutOffError", "Layer", "Loadable", "Model", "ModelError", "Tensor", "as_dict"),
+        "ondisk": ("reverse_words",),
+        "search": ("find_models", "parse_model"),
     },
 )

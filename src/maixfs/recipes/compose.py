@@ -1,28 +1,34 @@
-"""Put whole flash images together: plan first, refuse what cannot be, then build or apply."""
+"""Whole flash images: plan first, refuse what cannot work, then build or apply."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from maixfs.errors import ImageError
-from maixfs.firmware.ondisk import STAGE_1
+from maixfs.firmware.kboot import STAGE_1
 from maixfs.image.layout import Layout, find_layout
 from maixfs.nor import Buffer
 from maixfs.nor.device import blank
-from maixfs.recipes.conflicts import Conflict, find_conflicts
-from maixfs.recipes.flashers import Flasher, find_flasher
-from maixfs.recipes.pieces import Piece
+from maixfs.recipes.conflicts import (
+    Conflict,
+    Flasher,
+    find_conflicts,
+    find_flasher,
+    present_conflicts,
+)
+from maixfs.recipes.pieces import DEFAULT_LAYOUT, Piece
+from maixfs.recipes.recipe import make_recipe, read_recipe
 
-DEFAULT_LAYOUT = "maixpy-16m"
-LARGEST_FLASH = 64 << 20
-"""Bytes; what is put together lies in memory as a whole."""
+MAX_FLASH = 64 << 20
+"""Bytes; the whole flash is built in memory."""
 _KRUX_SLOT = 0x80000
 _KRUX_OLD_SLOT = 0x280000
 
 
 class ComposeError(ImageError):
-    """What was planned is refused; ``conflicts`` has all reasons, the message the first."""
+    """A plan has errors; ``conflicts`` has all of them, the message names the first."""
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
         first = conflicts[0]
@@ -32,20 +38,20 @@ class ComposeError(ImageError):
 
 
 class Span(NamedTuple):
-    """A range of the chip and who has it once all is written."""
+    """A range of the chip and its owner after everything is written."""
 
     start: int
     end: int
     kind: str
     name: str
     owners: tuple[str, ...]
-    """Owners of the layout's regions that it lies in."""
+    """Owners of the layout's regions that it overlaps."""
     padding: int
     """Zeros that the flasher adds behind it."""
 
 
 class Plan(NamedTuple):
-    """What is to be written, and what would go wrong."""
+    """The pieces to write, and what would go wrong."""
 
     pieces: tuple[Piece, ...]
     """In the order in which they are written."""
@@ -57,13 +63,13 @@ class Plan(NamedTuple):
 
     @property
     def errors(self) -> tuple[Conflict, ...]:
-        """What is refused."""
-        return tuple(one for one in self.conflicts if one.is_error)
+        """The conflicts for which writing is refused."""
+        return tuple(conflict for conflict in self.conflicts if conflict.is_error)
 
     @property
     def warnings(self) -> tuple[Conflict, ...]:
-        """What is only told."""
-        return tuple(one for one in self.conflicts if not one.is_error)
+        """The other conflicts."""
+        return tuple(conflict for conflict in self.conflicts if not conflict.is_error)
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -74,7 +80,7 @@ class Plan(NamedTuple):
                 piece.end,
                 piece.kind,
                 piece.name,
-                tuple(one.owner for one in self.layout.owner_of(piece.address, piece.size)),
+                tuple(region.owner for region in self.layout.owner_of(piece.address, piece.size)),
                 self.flasher.padding(piece.size) if self.flasher else 0,
             )
             for piece in self.pieces
@@ -90,35 +96,34 @@ def plan(
     size: int | None = None,
     image: Buffer | None = None,
 ) -> Plan:
-    """Return what would be written, and all conflicts; nothing is refused yet.
+    """Return the pieces in their layout, and all conflicts; raises nothing for these.
 
-    ``layout`` is guessed from the pieces unless given. ``flasher`` is a name of ``FLASHERS``;
-    without one the flash is written as a whole. ``size`` is the chip's (default: that of
-    ``image``, or of the layout). ``image`` is what the flash holds now: pieces that would damage
-    what is found there are conflicts, too.
+    ``layout`` is guessed from the pieces by default. ``flasher`` is a key of ``FLASHERS``;
+    without it the flash is written as a whole. ``size`` is that of the chip in bytes (default:
+    that of ``image``, or of the layout). ``image`` is the present content of the flash: damaging
+    a part of it is a conflict too. Raises ``UsageError`` for an unknown flasher.
     """
-    given = tuple(pieces)
-    chosen = layout or guess_layout(given)
+    pieces = tuple(pieces)
+    layout = layout or guess_layout(pieces)
     if size is None:
-        size = chosen.size if image is None else memoryview(image).nbytes
+        size = layout.size if image is None else memoryview(image).nbytes
     tool = find_flasher(flasher) if flasher is not None else None
-    conflicts = [*_chip_conflicts(size), *find_conflicts(given, chosen, size, tool)]
+    conflicts = [*_chip_conflicts(size), *find_conflicts(pieces, layout, size, tool)]
     if image is not None:
-        from maixfs.recipes.present import present_conflicts
-
-        conflicts += present_conflicts(given, image)
-    return Plan(given, chosen, size, tool, tuple(conflicts))
+        conflicts += present_conflicts(pieces, image)
+    return Plan(pieces, layout, size, tool, tuple(conflicts))
 
 
 def _chip_conflicts(size: int) -> Iterator[Conflict]:
-    if size > LARGEST_FLASH:
+    if size > MAX_FLASH:
         text = f"no flash chip of these boards has {size:#x} bytes"
-        yield Conflict("chip", True, text, size, f"{LARGEST_FLASH:#x} is the most")
+        yield Conflict("chip", True, text, size, f"the limit is {MAX_FLASH:#x}")
 
 
 def guess_layout(pieces: Iterable[Piece]) -> Layout:
-    """Return the preset that pieces are made for, told by their addresses."""
-    kinds = {one.address: one.kind for one in pieces}
+    """Return the preset that fits the addresses of pieces."""
+    # Only Kboot has a second firmware at 0x1000; Krux keeps its slots at fixed addresses.
+    kinds = {piece.address: piece.kind for piece in pieces}
     if kinds.get(STAGE_1) == "firmware":
         if _KRUX_OLD_SLOT in kinds:
             return find_layout("krux-16m-old")
@@ -126,27 +131,21 @@ def guess_layout(pieces: Iterable[Piece]) -> Layout:
     return find_layout(DEFAULT_LAYOUT)
 
 
-def refuse(planned: Plan) -> None:
-    """Raise ``ComposeError`` where something is refused."""
-    if planned.errors:
-        raise ComposeError(planned.errors)
+def assemble(planned: Plan) -> bytearray:
+    """Return the whole flash; ranges without a piece are erased (0xFF).
 
-
-def build(planned: Plan) -> bytearray:
-    """Return the whole flash: what no piece has is erased (0xFF).
-
-    Raises ``ComposeError`` where something is refused.
+    Raises ``ComposeError`` if the plan has errors.
     """
-    refuse(planned)  # before there is memory for a chip of any size
+    _check(planned)  # before memory is taken: the chip's size itself may be an error
     return apply(planned, blank(planned.size))
 
 
 def apply(planned: Plan, image: Buffer) -> bytearray:
-    """Return a flash as it is after the pieces were written into it; all else stays.
+    """Return a copy of a flash with the pieces, and the flasher's padding, written into it.
 
-    With a flasher its zeros are written, too. Raises ``ComposeError`` where something is refused.
+    Raises ``ComposeError`` if the plan has errors.
     """
-    refuse(planned)
+    _check(planned)
     flash = bytearray(image)
     for piece in planned.pieces:
         flash[piece.address : piece.end] = piece.data
@@ -154,3 +153,37 @@ def apply(planned: Plan, image: Buffer) -> bytearray:
             end = min(piece.end + planned.flasher.padding(piece.size), len(flash))
             flash[piece.end : end] = bytes(end - piece.end)
     return flash
+
+
+def _check(planned: Plan) -> None:
+    if planned.errors:
+        raise ComposeError(planned.errors)
+
+
+class Built(NamedTuple):
+    """A whole flash, and the plan that it was built from."""
+
+    image: bytearray
+    plan: Plan
+    notes: tuple[str, ...]
+    """What is unusual about the files of the recipe, a sentence each."""
+
+
+def build(
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    folder: str | Path = "",
+    flasher: str | None = None,
+) -> Built:
+    """Build a whole flash from a recipe: the path of a TOML file, or the table in one.
+
+    Paths in a table are relative to ``folder``. ``flasher``, a key of ``FLASHERS``, adds the
+    padding that it would write. Raises ``RecipeError``, ``FirmwareError`` or ``LayoutError`` for a
+    recipe that cannot be used, ``ComposeError`` if its pieces conflict.
+    """
+    if isinstance(recipe, Mapping):
+        read = make_recipe(recipe, Path(folder))
+    else:
+        read = read_recipe(recipe)
+    planned = plan(read.pieces, read.layout, size=read.size, flasher=flasher)
+    return Built(assemble(planned), planned, read.notes)

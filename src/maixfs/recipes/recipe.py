@@ -10,20 +10,21 @@
     [[spiffs]]
     dir = "files"
 
-Files are looked for beside the recipe.
+Paths are relative to the recipe.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from maixfs.errors import DeviceError
 from maixfs.host.files import read_file
 from maixfs.image.layout import Layout, find_layout, load_layout, preset_names
-from maixfs.recipes.compose import DEFAULT_LAYOUT
-from maixfs.recipes.ingredients import (
+from maixfs.recipes.pieces import (
+    DEFAULT_LAYOUT,
+    Piece,
     RecipeError,
     data_piece,
     fill_piece,
@@ -32,12 +33,10 @@ from maixfs.recipes.ingredients import (
     next_address,
     spiffs_piece,
 )
-from maixfs.recipes.pieces import Piece
-from maixfs.recipes.recipefile import RecipeTable
 
-MOST_RECIPE = 1 << 20
-"""Bytes of a recipe; MOST_PIECES tables take less."""
-MOST_PIECES = 1 << 14
+MAX_RECIPE = 1 << 20
+"""Bytes of a recipe; ``MAX_PIECES`` tables take less."""
+MAX_PIECES = 1 << 14
 """As many as there are sectors in the largest chip."""
 _TOP = ("layout", "chip_size", "dio", "firmware", "model", "spiffs", "raw", "fill")
 _FIRMWARE = ("file", "address", "dio")
@@ -48,7 +47,7 @@ _FILL = ("value", "address", "size")
 
 
 class Recipe(NamedTuple):
-    """What is to be put together."""
+    """The pieces of a whole flash."""
 
     layout: Layout
     size: int
@@ -56,7 +55,7 @@ class Recipe(NamedTuple):
     pieces: tuple[Piece, ...]
     """By address."""
     notes: tuple[str, ...]
-    """What there is to know about the files, a sentence each."""
+    """What is unusual about the files, a sentence each."""
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -64,40 +63,40 @@ def read_recipe(path: str | Path) -> Recipe:
 
     Raises ``RecipeError`` for a recipe that cannot be read, has keys that are unknown, missing or
     of the wrong kind, and for files that cannot be read; ``LayoutError`` for its layout,
-    ``FirmwareError`` for a firmware that is none, and what packing a folder raises.
+    ``FirmwareError`` for a file that is no firmware, and what packing a folder raises.
     """
     import tomllib
 
     file = Path(path)
     try:
-        table = tomllib.loads(read_file(file, MOST_RECIPE).decode("utf-8"))
+        table = tomllib.loads(read_file(file, MAX_RECIPE).decode("utf-8"))
     except DeviceError as error:
         raise RecipeError(str(error), hint=error.hint) from error
     except (ValueError, RecursionError) as error:  # TOML errors and UTF-8 errors are ValueErrors
-        raise RecipeError(f"{file} is no TOML: {error}") from error
+        raise RecipeError(f"{file} is not TOML: {error}") from error
     return make_recipe(table, file.parent, source=str(file))
 
 
 def make_recipe(table: Mapping[str, Any], folder: Path, *, source: str = "recipe") -> Recipe:
-    """Return the recipe that a table describes; paths are taken from ``folder``."""
+    """Return the recipe in a TOML table; paths are relative to ``folder``."""
     top = RecipeTable(table, source, _TOP)
     layout = named_layout(top.text("layout", DEFAULT_LAYOUT), folder)
-    kitchen = _Kitchen(layout, folder, dio=top.flag("dio"))
+    builder = _RecipeBuilder(layout, folder, dio=top.flag("dio"))
     firmware = table.get("firmware", [])
     if isinstance(firmware, str):
         firmware = [{"file": firmware}]
-    kitchen.add(top.given("firmware", firmware, _FIRMWARE), kitchen.firmware)
-    kitchen.add(top.tables("spiffs", _SPIFFS), kitchen.spiffs)
-    kitchen.add(top.tables("raw", _RAW), kitchen.raw)
-    kitchen.add(top.tables("fill", _FILL), kitchen.fill)
+    builder.add(top.as_tables("firmware", firmware, _FIRMWARE), builder.firmware)
+    builder.add(top.tables("spiffs", _SPIFFS), builder.spiffs)
+    builder.add(top.tables("raw", _RAW), builder.raw)
+    builder.add(top.tables("fill", _FILL), builder.fill)
     models = top.tables("model", _MODEL)
-    models.sort(key=lambda one: "address" not in one)  # the others take what these leave
-    kitchen.add(models, kitchen.model)
+    models.sort(key=lambda table: "address" not in table)  # the others get the free places
+    builder.add(models, builder.model)
     size = top.number("chip_size", layout.size)
-    if not kitchen.pieces:
-        raise RecipeError(f"{source} names no files", hint=f"there can be {', '.join(_TOP[3:])}")
-    pieces = sorted(kitchen.pieces, key=lambda one: one.address)
-    return Recipe(layout, size, tuple(pieces), tuple(kitchen.notes))
+    if not builder.pieces:
+        raise RecipeError(f"{source} names no files", hint=f"its tables are {', '.join(_TOP[3:])}")
+    pieces = sorted(builder.pieces, key=lambda piece: piece.address)
+    return Recipe(layout, size, tuple(pieces), tuple(builder.notes))
 
 
 def named_layout(name: str, folder: Path = Path()) -> Layout:
@@ -107,8 +106,8 @@ def named_layout(name: str, folder: Path = Path()) -> Layout:
     return load_layout(folder / name)
 
 
-class _Kitchen:
-    """Makes pieces of the tables of a recipe, one after the other."""
+class _RecipeBuilder:
+    """Makes the pieces of a recipe's tables, in order."""
 
     def __init__(self, layout: Layout, folder: Path, *, dio: bool) -> None:
         self.pieces: list[Piece] = []
@@ -120,17 +119,19 @@ class _Kitchen:
     def add(self, tables: list[RecipeTable], make: Callable[[RecipeTable], Piece]) -> None:
         """Make a piece of each table."""
         for table in tables:
-            if len(self.pieces) >= MOST_PIECES:
-                table.fail("", f"is one too many: {MOST_PIECES} are possible")
+            if len(self.pieces) >= MAX_PIECES:
+                table.fail("", f"is one too many: a recipe has at most {MAX_PIECES} pieces")
             self.pieces.append(make(table))
 
     def firmware(self, table: RecipeTable) -> Piece:
         """Return the piece of a ``[[firmware]]``, or of the key of that name."""
         path = self._folder / table.text("file")
-        return load_firmware(path, table.number("address", 0), dio=table.flag("dio", self._dio))
+        return load_firmware(
+            path, table.number("address", 0), dio=table.flag("dio", default=self._dio)
+        )
 
     def model(self, table: RecipeTable) -> Piece:
-        """Return the piece of a ``[[model]]``; without address it goes where there is room."""
+        """Return the piece of a ``[[model]]``; without an address it gets a free place."""
         piece = model_piece(self._folder / table.text("file"), reverse=table.flag("reverse"))
         free = next_address(self.pieces, self._layout, piece.size)
         return piece._replace(address=table.number("address", free))
@@ -156,5 +157,75 @@ class _Kitchen:
         return data_piece(path, table.number("address"), reverse=table.flag("reverse"))
 
     def fill(self, table: RecipeTable) -> Piece:
-        """Return the piece of a ``[[fill]]``: one byte, again and again."""
+        """Return the piece of a ``[[fill]]``: one byte, repeated."""
         return fill_piece(table.number("address"), table.number("size"), table.number("value", 0))
+
+
+_ADDRESS_END = 1 << 32
+
+
+class RecipeTable:
+    """A table of a recipe whose values are checked; ``where`` is its name in errors."""
+
+    def __init__(self, values: Any, where: str, known: Sequence[str]) -> None:
+        self.where = where
+        if not isinstance(values, Mapping):
+            self.fail("", "is not a table")
+        self._values = values
+        for key in values:
+            if key not in known:
+                self.fail(str(key), "is not a key here", hint=f"the keys are {', '.join(known)}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def fail(self, key: str, what: str, *, hint: str | None = None) -> NoReturn:
+        """Raise the error about ``key``."""
+        name = f"{self.where}: {key}" if key else self.where
+        raise RecipeError(f"{name} {what}", hint=hint)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return a string; without a default it is required."""
+        value = self._values.get(key, default)
+        if not isinstance(value, str) or (not value and default is None) or "\0" in value:
+            self.fail(key, "is missing" if value is None else "is not a string")
+        return value
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """Return a number from 0 to 2^32 - 1; without a default it is required."""
+        value = self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.fail(key, "is missing" if value is None else "is not a whole number")
+        if not 0 <= value < _ADDRESS_END:
+            self.fail(key, f"is not from 0 to {_ADDRESS_END - 1:#x}")
+        return value
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return a boolean."""
+        value = self._values.get(key, default)
+        if not isinstance(value, bool):
+            self.fail(key, "is neither true nor false")
+        return value
+
+    def one_of(self, first: str, second: str) -> str:
+        """Return the string of whichever of two keys is present; raises unless one is."""
+        if (first in self) is (second in self):
+            self.fail("", f"needs either {first} or {second}")
+        return self.text(first if first in self else second)
+
+    def tables(self, key: str, known: Sequence[str]) -> list[RecipeTable]:
+        """Return the tables ``[[key]]``."""
+        return self.as_tables(key, self._values.get(key, []), known)
+
+    def as_tables(self, key: str, rows: Any, known: Sequence[str]) -> list[RecipeTable]:
+        """Return a value of the key as tables; one table stands for a list of one."""
+        if isinstance(rows, Mapping):  # [key], a table alone
+            rows = [rows]
+        if not isinstance(rows, list):
+            self.fail(key, f"is not a table: write [[{key}]]")
+        if len(rows) == 1:
+            return [RecipeTable(rows[0], f"{self.where}: {key}", known)]
+        return [
+            RecipeTable(row, f"{self.where}: {key} {number}", known)
+            for number, row in enumerate(rows, 1)
+        ]

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from maixfs.errors import UsageError
 from maixfs.fat import FatError
 from maixfs.fat.mkfs import format_volume
-from maixfs.host.files import write_new
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
-from maixfs.image.foreign import is_all
 from maixfs.image.media import CardMedium, FlashMedium
 from maixfs.image.probe import refuse_cut
 from maixfs.image.source import find_source, locked
-from maixfs.nor import Buffer
-from maixfs.nor.device import CHUNK, blank
+from maixfs.nor.device import is_filled
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.mbr import Partition, make_mbr, partition_type
 from maixfs.sd.partitions import read_partitions
 from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
-from maixfs.transfer.packing import CardShape
+from maixfs.transfer.packing import CardShape, write_image
 
 
 def make_image(
@@ -51,50 +47,6 @@ def make_image(
     return write_image(out, area, geometry, flash_size, force=force, progress=progress)
 
 
-def write_image(
-    out: Path,
-    area: bytearray,
-    geometry: Geometry,
-    flash_size: int | None,
-    *,
-    force: bool,
-    progress: Progress | None,
-) -> Written:
-    """Write an area, or with ``flash_size`` a flash that holds it; raises as ``make_image``."""
-    pieces: list[Buffer] = [area]
-    if flash_size:
-        pieces = [*_flash(area, geometry, flash_size)]
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    size = sum(map(len, pieces))
-    changed = write_new(out, pieces, force=force, progress=progress)
-    return Written(str(out), size, digest.hexdigest(), changed)
-
-
-def _flash(area: bytearray, geometry: Geometry, flash_size: int) -> Iterator[Buffer]:
-    """Yield a blank flash that holds ``area`` at its place."""
-    end = geometry.base + geometry.size
-    if flash_size % geometry.erase_size:
-        raise UsageError(
-            f"a flash of {flash_size:#x} bytes is no whole number of sectors",
-            hint="16 MiB (0x1000000) is usual",
-        )
-    if end > flash_size:
-        raise UsageError(
-            f"a flash of {flash_size:#x} bytes cannot hold the area {geometry.base:#x}-{end:#x}",
-            hint="give another base of the area, or another size of the flash",
-        )
-    yield from _blank(geometry.base)
-    yield area
-    yield from _blank(flash_size - end)
-
-
-def _blank(size: int) -> Iterator[bytes]:
-    for start in range(0, size, CHUNK):
-        yield blank(min(CHUNK, size - start))
-
-
 def _is_flash(out: Path, geometry: Geometry, flash_size: int | None) -> bool:
     """Tell whether a file is there that has the area of ``geometry`` somewhere inside."""
     if not out.is_file() or not geometry.base:
@@ -117,7 +69,7 @@ def _format_within(
     with locked(source):
         medium = FlashMedium(source, writable=True)
         refuse_cut(geometry, medium.size, out)
-        if not force and not is_all(medium.image[geometry.base :][: geometry.size], 0xFF):
+        if not force and not is_filled(medium.image[geometry.base :][: geometry.size]):
             raise TakenError(
                 f"{out}: the area at {geometry.base:#x} is not blank: all files in it would go",
                 hint="--force formats it; maixfs unpack saves the files first",

@@ -16,21 +16,22 @@ from maixfs.fat.entries import Clock, pack_time
 from maixfs.fat.errors import FResult
 from maixfs.fat.geometry import FatGeometry
 from maixfs.host.drafts import Draft, clear_drafts
-from maixfs.host.files import refuse_occupied
+from maixfs.host.files import refuse_occupied, write_new
 from maixfs.image.content import Content, host_content
-from maixfs.image.entries import Progress
+from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import LARGEST_FILE, from_datetime, too_large
 from maixfs.image.media import alone
 from maixfs.image.names import show, too_long
+from maixfs.nor import Buffer
 from maixfs.nor.chip import DEFAULT_SIZE
+from maixfs.nor.device import CHUNK, blank
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.spiffs import Code, Geometry
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_needed
-from maixfs.transfer.formatting import write_image
 
 SERIAL = 0x4D415849
 """Number of the disk, from which the volume's follows: the same for every packed card."""
@@ -381,3 +382,47 @@ def _no_fit(error: FullError, folder: Path, needed: int, room: int) -> FitError:
         deleted=0,
         hint=error.hint,
     )
+
+
+def write_image(
+    out: Path,
+    area: bytearray,
+    geometry: Geometry,
+    flash_size: int | None,
+    *,
+    force: bool,
+    progress: Progress | None,
+) -> Written:
+    """Write an area, or with ``flash_size`` a flash that holds it; raises as ``make_image``."""
+    pieces: list[Buffer] = [area]
+    if flash_size:
+        pieces = [*_flash(area, geometry, flash_size)]
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    size = sum(map(len, pieces))
+    changed = write_new(out, pieces, force=force, progress=progress)
+    return Written(str(out), size, digest.hexdigest(), changed)
+
+
+def _flash(area: bytearray, geometry: Geometry, flash_size: int) -> Iterator[Buffer]:
+    """Yield a blank flash that holds ``area`` at its place."""
+    end = geometry.base + geometry.size
+    if flash_size % geometry.erase_size:
+        raise UsageError(
+            f"a flash of {flash_size:#x} bytes is no whole number of sectors",
+            hint="16 MiB (0x1000000) is usual",
+        )
+    if end > flash_size:
+        raise UsageError(
+            f"a flash of {flash_size:#x} bytes cannot hold the area {geometry.base:#x}-{end:#x}",
+            hint="give another base of the area, or another size of the flash",
+        )
+    yield from _blank(geometry.base)
+    yield area
+    yield from _blank(flash_size - end)
+
+
+def _blank(size: int) -> Iterator[bytes]:
+    for start in range(0, size, CHUNK):
+        yield blank(min(CHUNK, size - start))

@@ -10,7 +10,8 @@ from maixfs.board.firmware import RawFlash, SystemMemory
 from maixfs.board.kpu.model import LoadedModel
 from maixfs.host.interrupts import held
 from maixfs.kmodel import (
-    MOST_MODELS,
+    MAX_MODELS,
+    SRAM,
     KpuCode,
     LoadResult,
     kpu_words,
@@ -19,7 +20,6 @@ from maixfs.kmodel import (
     ondisk,
     reverse_words,
 )
-from maixfs.kmodel.memory import SRAM
 from maixfs.vfs import PlainOSError, Vfs
 
 # Models in memory
@@ -65,6 +65,7 @@ class ModelStore:
 
     def drop(self, handle: Handle) -> None:
         """Free a handle's model, if it has one."""
+        # deinit may come before the garbage collector: the memory is returned once.
         if handle.model is not None:
             self._memory.take(-handle.model.answer.memory)
             handle.model = None
@@ -81,7 +82,8 @@ class ModelStore:
 # Reading models
 
 _WORD = 0xFFFFFFFF
-_ROW = ondisk.V3_LAYER.size
+_ROW = ondisk.V3Layer.size
+_V4_HEAD = ondisk.V4Header.size
 _FIRST = 8
 """Bytes of a file that the firmware checks before it reads the rest."""
 _FLASH_HEAD = 4096
@@ -125,7 +127,7 @@ class Loader:
 
     def from_file(self, path: str) -> Loading:
         """Load as ``kpu.load(path)``: read the first words, then the whole file in one read."""
-        if self._store.count >= MOST_MODELS:
+        if self._store.count >= MAX_MODELS:
             return Loading(self._coded(KpuCode.MODELS_FULL))
         try:
             with self._vfs.open_native(path) as file:
@@ -156,11 +158,12 @@ class Loader:
             dual_buffer=dual_buffer,
             free=self._store.free,
         )
+        # The layers stay on flash; the copy is only for functions that inspect the model.
         size = min(answer.size + 3 & ~3, SRAM) if answer.loads else 0
         return Loading(answer, reverse_words(self._raw.view(address, size)))
 
     def _read_model(self, address: int) -> Loading:
-        head = self._raw.read(address, ondisk.V3_HEADER.size)
+        head = self._raw.read(address, ondisk.V3Header.size)
         flash = self._raw.view(address, SRAM)
         if bytes(flash[: len(head)]) != head[: len(flash)]:
             flash = memoryview(head)  # the chip is busy with an erase and reads as 0xFF
@@ -171,7 +174,7 @@ class Loader:
 
     def _refusal(self, address: int) -> LoadResult | None:
         """Return the answer to a call that is refused before the flash is read."""
-        if self._store.count >= MOST_MODELS:
+        if self._store.count >= MAX_MODELS:
             return self._coded(KpuCode.MODELS_FULL)
         return None if address else self._coded(KpuCode.PARAM)
 
@@ -188,11 +191,13 @@ class Loader:
         if word == ondisk.V3_VERSION:
             yield from _v3_rows(flash)
         elif word == ondisk.IDENTIFIER and self._v4_support:
-            yield 0, ondisk.V4_HEADER.size
-            table = 8 * _word(flash, 24)
+            yield 0, _V4_HEAD
+            head = ondisk.V4Header.unpack(bytes(flash[:_V4_HEAD]).ljust(_V4_HEAD, b"\xff"))
+            table = ondisk.V4Node.size * head.nodes
             if table <= self._store.free:
-                records = 16 * (2 * _word(flash, 28) + _word(flash, 32))
-                yield ondisk.V4_HEADER.size + _word(flash, 16) + records & _WORD, table
+                inputs = head.inputs * (ondisk.V4Range.size + ondisk.V4Shape.size)
+                outputs = head.outputs * ondisk.V4Range.size
+                yield _V4_HEAD + head.constants + inputs + outputs & _WORD, table
 
     def _spi_hz(self, speed: int) -> int:
         least, most = _BAUD
@@ -202,10 +207,12 @@ class Loader:
 
 def _v3_rows(flash: memoryview) -> Iterator[tuple[int, int]]:
     """Yield one read for each row of the layer table; a layer of no bytes ends it."""
-    first = ondisk.V3_HEADER.size + 8 * _word(flash, 24)
-    for offset in range(first, min(first + _ROW * _word(flash, 12), len(flash)), _ROW):
+    outputs = _word(flash, ondisk.V3Header.offset_of("output_count"))
+    layers = _word(flash, ondisk.V3Header.offset_of("layers_length"))
+    first = ondisk.V3Header.size + ondisk.V3Output.size * outputs
+    for offset in range(first, min(first + _ROW * layers, len(flash)), _ROW):
         yield offset, _ROW
-        if not _word(flash, offset + 4):
+        if not _word(flash, offset + ondisk.V3Layer.offset_of("body_size")):
             return
 
 

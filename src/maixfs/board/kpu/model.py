@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from maixfs.kmodel import KpuCode, LoadResult, ondisk
-from maixfs.kmodel.names import K210_CONV, V3_LAYERS
+from maixfs.kmodel.ondisk import K210_CONV, V3_LAYERS, LayerArgument
 from maixfs.vfs import PlainOSError
 
 # The model
@@ -15,6 +15,7 @@ Shape = tuple[int, int, int]
 """Width, height, channels."""
 
 _WORD = 0xFFFFFFFF
+_BODY_SIZE = ondisk.V3Layer.offset_of("body_size")
 
 
 class LayerRow(NamedTuple):
@@ -46,7 +47,9 @@ class LoadedModel:
     @property
     def outputs(self) -> int:
         """Number of outputs in the header."""
-        return self.word(24 if self.is_v3 else 32)
+        if self.is_v3:
+            return self.word(ondisk.V3Header.offset_of("output_count"))
+        return self.word(ondisk.V4Header.offset_of("outputs"))
 
     def word(self, offset: int) -> int:
         """Return the word at ``offset``; bytes past the end are 0xFF, as in erased flash."""
@@ -54,29 +57,28 @@ class LoadedModel:
 
     def output_size(self, index: int) -> int:
         """Return the size of an output of a v4 model in bytes, -1 if there is no such output."""
+        # The number of outputs is not checked against the size of the model, as in the firmware.
         if index >= self.outputs:
             return -1
-        first = ondisk.V4_HEADER.size + self.word(28) * (
-            ondisk.V4_RANGE.size + ondisk.V4_SHAPE.size
-        )
-        return self.word(first + ondisk.V4_RANGE.size * index + 12)
+        inputs = self.word(ondisk.V4Header.offset_of("inputs"))
+        record = ondisk.V4Range
+        first = ondisk.V4Header.size + inputs * (record.size + ondisk.V4Shape.size)
+        return self.word(first + record.size * index + record.offset_of("length"))
 
     def rows(self, count: int) -> list[LayerRow]:
         """Return the first ``count`` layers of a v3 model."""
-        table = ondisk.V3_HEADER.size + 8 * self.outputs
-        place = table + 8 * self.answer.layers
+        row = ondisk.V3Layer.size
+        table = ondisk.V3Header.size + ondisk.V3Output.size * self.outputs
+        place = table + row * self.answer.layers
         rows = []
-        for first in range(table, table + 8 * count, 8):
-            kind, size = self.word(first), self.word(first + 4)
+        for first in range(table, table + row * count, row):
+            kind, size = self.word(first), self.word(first + _BODY_SIZE)
             rows.append(LayerRow(kind, place, size))
             place = place + size & _WORD
         return rows
 
 
 # Layers
-
-_KERNEL, _LOAD = 4, 5
-"""Indexes of a layer's registers that ``ondisk`` does not name."""
 
 
 class _Values(NamedTuple):
@@ -136,16 +138,16 @@ def layer_info(model: LoadedModel, index: int, row: LayerRow) -> LayerInfo:
     return LayerInfo(_kpu_values(index, _registers(model, row)))
 
 
-def _registers(model: LoadedModel, row: LayerRow) -> tuple[int, ...]:
+def _registers(model: LoadedModel, row: LayerRow) -> LayerArgument:
     """Return the KPU's registers for a layer; bytes past the model are 0xFF."""
-    place = model.word(row.place + 8)  # layer_offset
-    length = ondisk.LAYER_ARGUMENT.size
-    return ondisk.LAYER_ARGUMENT.unpack(model.data[place : place + length].ljust(length, b"\xff"))
+    place = model.word(row.place + ondisk.V3Conv.offset_of("layer_offset"))
+    length = LayerArgument.size
+    return LayerArgument.unpack(model.data[place : place + length].ljust(length, b"\xff"))
 
 
-def _kpu_values(index: int, registers: tuple[int, ...]) -> _Values:
-    channels, size = registers[ondisk.CHANNEL_NUM], registers[ondisk.IMAGE_SIZE]
-    kernel, load = registers[_KERNEL], registers[_LOAD]
+def _kpu_values(index: int, registers: LayerArgument) -> _Values:
+    channels, size = registers.image_channel_num, registers.image_size
+    kernel, load = registers.kernel_pool_type_cfg, registers.kernel_load_cfg
     return _Values(
         index,
         K210_CONV,
@@ -155,7 +157,7 @@ def _kpu_values(index: int, registers: tuple[int, ...]) -> _Values:
         ho=(size >> 42 & 0x1FF) + 1,
         chi=(channels & 0x3FF) + 1,
         cho=(channels >> 32 & 0x3FF) + 1,
-        dw=registers[0] >> 3 & 1,
+        dw=registers.interrupt_enable >> 3 & 1,
         kernel_type=kernel & 7,
         pool_type=kernel >> 4 & 0xF,
         para_size=load >> 15 & 0x1FFFF,
@@ -207,6 +209,7 @@ def take_layers(model: LoadedModel, count: int, say: Say) -> None:
 def set_output(model: LoadedModel, index: int, shape: Shape, say: Say) -> bool:
     """Set the shape of an output of a v4 model; print an error and return False if it is wrong."""
     size = model.output_size(index)
+    # The firmware multiplies in 32 bits and compares the wrapped product.
     floats = 4 * shape[0] * shape[1] * shape[2] & 0xFFFFFFFF
     if model.is_v3:
         say(

@@ -14,8 +14,7 @@ from maixfs.board.firmware import FreqFile, RawFlash, SystemMemory
 from maixfs.board.modules import formats
 from maixfs.board.modules.kit import machine_int, make_module, public
 from maixfs.board.power import Power
-from maixfs.firmware import freqconf
-from maixfs.firmware.freqconf import FreqConf
+from maixfs.firmware import FreqConf, freqconf
 from maixfs.host.interrupts import held
 from maixfs.sd.device import SECTOR
 from maixfs.vfs import Errno, OnQuirk, PlainOSError, VfsError
@@ -147,7 +146,7 @@ class Utils:
             config = self._freq_file.load()
             if size is None:
                 return config.gc_heap_size
-            if not self._freq_file.save(config._replace(gc_heap_size=size & 0xFFFFFFFF)):
+            if not self._freq_file.save(config.replace(gc_heap_size=size & 0xFFFFFFFF)):
                 raise VfsError(Errno.EIO)
         return None
 
@@ -194,8 +193,9 @@ class Freq:
 
         Raises ``OSError`` for a clock out of range.
         """
+        # The values on flash count, which another call may have changed since the start.
         old = self._freq_file.load()
-        new = old._replace(
+        new = old.replace(
             freq_cpu=cpu * MHZ or old.freq_cpu,
             freq_pll1=pll1 * MHZ or old.freq_pll1,
             kpu_div=kpu_div & 0xFF or old.kpu_div,
@@ -211,6 +211,7 @@ class Freq:
             return
         if not self._freq_file.save(new):
             self._console.write("save config fail")
+        # Also if saving failed: the firmware restarts with the old clocks.
         self._console.write("\r\nreboot now\r\n")
         self._power.cut()
 
