@@ -69,7 +69,6 @@ class ImageEditor:
         changed = digest.digest() != self._before
         source = self._medium.source
         if changed:
-            self._medium.keep_wear()
             with Progress(screen, rates=True) as progress:
                 self._medium.save(progress)
         return Written(str(source.file), len(self.view), digest.hexdigest(), changed)

@@ -57,7 +57,6 @@ def change_flash(screen: Screen, host: Path, old: Buffer, new: Buffer) -> Writte
             raise TargetError(f"{source.file} was changed meanwhile", hint="run the command again")
         changed = _program(medium, new)
         if changed:
-            medium.keep_wear()
             with Progress(screen, rates=True) as progress:
                 medium.save(progress)
     return Written(str(source.file), len(new), digest, bool(changed), sectors=changed)
@@ -68,7 +67,7 @@ def _program(medium: EditMedium, new: Buffer) -> int:
     view, changed = memoryview(new), 0
     for at in range(0, len(view), SECTOR):
         piece = view[at : at + SECTOR]
-        if bytes(medium.image[at : at + SECTOR]) != piece:
+        if medium.device.read(at, SECTOR)[: len(piece)] != piece:
             medium.device.erase(at, SECTOR)
             medium.device.program(at, piece)
             changed += 1
