@@ -70,7 +70,7 @@ class FlashEditor:
         changed = 0
         first = address - address % SECTOR
         for sector in range(first, address + len(data), SECTOR):
-            old = bytes(self.view[sector : sector + SECTOR])
+            old = self._medium.device.read(sector, SECTOR)
             new = _merged(old, sector, address, data)
             if new != old:
                 self._medium.device.erase(sector, SECTOR)
@@ -88,7 +88,6 @@ class FlashEditor:
         digest = hashlib.sha256(self.view)
         changed = digest.digest() != self._before
         if changed:
-            self._medium.keep_wear()
             self._medium.save(progress)
         path = str(self._medium.source.file)
         return Written(path, len(self.view), digest.hexdigest(), changed)
