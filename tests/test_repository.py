@@ -93,7 +93,7 @@ def test_modules_load_on_every_system(path: Path) -> None:
 
 
 ACYCLIC = (
-    *("nor", "sd", "spiffs", "fat", "vfs", "host", "board"),
+    *("nor", "sd", "spiffs", "fat", "vfs", "host", "board", "cli"),
     *("firmware", "kmodel", "kfpkg"),
     *("recipes", "explain", "compare", "draw"),
 )

@@ -13,18 +13,43 @@ for ``os`` and ``open`` catches them without knowing maixfs:
 from __future__ import annotations
 
 import errno as _errno
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+
+class Command(NamedTuple):
+    """A step of a fix: a verb of maixfs, such as ``gc`` or ``sd fix``, with its arguments.
+
+    ``{image}`` in an argument stands for the image that was examined. The argument ``{output}``
+    stands for the options that say where a changed image goes: into a new file or, for a board,
+    in place. A word in capitals is for the user to choose.
+    """
+
+    verb: str
+    arguments: tuple[str, ...] = ()
+
+
+Step: TypeAlias = Command | str
+"""A step of a fix; a ``str`` is something to do by hand."""
 
 
 class MaixfsError(Exception):
-    """Base of all errors of maixfs; ``hint`` is one line that says what to do, or ``None``."""
+    """Base of all errors of maixfs.
+
+    ``hint`` is one line that says what to do, or ``None``. ``fix`` has the same as steps; an
+    interface writes each ``Command`` in its own language.
+    """
 
     hint: str | None = None
+    fix: tuple[Step, ...] = ()
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, fix: tuple[Step, ...] = ()
+    ) -> None:
         super().__init__(message)
         if hint is not None:
             self.hint = hint
+        if fix:
+            self.fix = fix
 
 
 class ImageError(MaixfsError, ValueError):
@@ -41,10 +66,19 @@ class MaixfsOSError(MaixfsError, OSError):
     The message is ``strerror``, and ``str()`` shows it alone.
     """
 
-    def __init__(self, message: str, *, errno: int = _errno.EIO, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        errno: int = _errno.EIO,
+        hint: str | None = None,
+        fix: tuple[Step, ...] = (),
+    ) -> None:
         OSError.__init__(self, errno, message)
         if hint is not None:
             self.hint = hint
+        if fix:
+            self.fix = fix
 
     def __str__(self) -> str:
         return str(self.strerror)

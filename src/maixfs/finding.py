@@ -23,9 +23,27 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from importlib import import_module
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-from maixfs.errors import MaixfsError
+from maixfs.errors import Command, MaixfsError, Step
+
+__all__ = [
+    "MAX_PATHS",
+    "RULE_MODULES",
+    "Command",
+    "Cost",
+    "Examination",
+    "Finding",
+    "FindingKind",
+    "Rule",
+    "Severity",
+    "Step",
+    "examine",
+    "kind",
+    "kinds",
+    "rule",
+    "rules",
+]
 
 
 class Severity(StrEnum):
@@ -48,22 +66,6 @@ class Cost(IntEnum):
     """All structures: look-up pages, index headers, FATs, folders, headers of parts."""
     CONTENT = 3
     """The contents of files and models."""
-
-
-class Command(NamedTuple):
-    """A step of a fix: a verb of maixfs, such as ``gc`` or ``sd fix``, with its arguments.
-
-    ``{image}`` in an argument stands for the image that was examined. The argument ``{output}``
-    stands for the options that say where a changed image goes: into a new file or, for a board,
-    in place. A word in capitals is for the user to choose.
-    """
-
-    verb: str
-    arguments: tuple[str, ...] = ()
-
-
-Step: TypeAlias = Command | str
-"""A step of a fix; a ``str`` is something to do by hand."""
 
 
 @dataclass(frozen=True, slots=True)

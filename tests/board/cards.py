@@ -20,7 +20,7 @@ from maixfs.sd import FileSectors, RamSectors
 GOLDEN = Path(__file__).parents[1] / "data" / "fat"
 
 SMALL_CARD = 40 << 20
-"""Bytes: as small as a card of one FAT32 partition can be."""
+"""Bytes of the smallest card with a FAT32 partition."""
 
 START = 2048
 """The sector of the first partition of new cards."""
@@ -35,11 +35,11 @@ def ask(what):
   except OSError as e:
     return e
 """
-"""The start of a script: ``ask(function)`` gives what it returns, or the error."""
+"""The start of a script: ``ask(function)`` returns the result of the function, or its error."""
 
 
 def put_in(desk: Desk, name: str, **options: Any) -> Path:
-    """Insert a card of the field into the board and return its image."""
+    """Insert a card with real contents into the board and return its image."""
     image = desk.folder.parent / f"{name}.img"
     unpack_card(GOLDEN / name / "image.ext.gz", image)
     insert_card(desk.folder, image, **options)
@@ -47,7 +47,7 @@ def put_in(desk: Desk, name: str, **options: Any) -> Path:
 
 
 def put_in_new(desk: Desk, partitions: int = 1, **options: Any) -> Path:
-    """Insert a new card with so many partitions of FAT32 and return its image."""
+    """Insert a new card with FAT32 partitions and return its image."""
     image = desk.folder.parent / "new.img"
     wishes = [PartitionWish(34 << 20, 32) for _ in range(partitions)]
     new_card(image, SMALL_CARD * partitions, wishes, serial=1)
@@ -56,7 +56,7 @@ def put_in_new(desk: Desk, partitions: int = 1, **options: Any) -> Path:
 
 
 class Moments(SteppedClock):
-    """A clock at whose ``sleep`` something happens: the script's ``utime.sleep(1)`` does it."""
+    """A clock that calls a function when the script sleeps."""
 
     def __init__(self, *actions: Callable[[], object]) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ def files_of(image: Path, start: int = START) -> dict[str, bytes]:
 
 
 def check(image: Path, start: int = START) -> str:
-    """Return what fsck.fat says of the first partition, but its totals."""
+    """Return the output of fsck.fat for the first partition, without its totals."""
     tool = shutil.which("fsck.fat", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if tool is None:
         pytest.skip("fsck.fat is not installed")

@@ -14,13 +14,13 @@ from board.desk import Desk
 
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test does not ask what a power cut of the host would leave."""
+    """Skip fsync: no test cuts the power of the host."""
     monkeypatch.setattr(os, "fsync", lambda _handle: None)
 
 
 @pytest.fixture(scope="session")
 def new_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a board that nobody powers on."""
+    """Return the folder of a board that is only copied."""
     desk = Desk(tmp_path_factory.mktemp("new") / "board")
     desk.create()
     return desk.folder
@@ -28,7 +28,7 @@ def new_board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(new_board: Path, tmp_path: Path) -> Iterator[Desk]:
-    """Return a new board, never powered on; its megabytes do not pile up."""
+    """Yield a new board that has never been powered on; remove its files afterwards."""
     shutil.copytree(new_board, tmp_path / "board")
     yield Desk(tmp_path / "board")
     shutil.rmtree(tmp_path / "board")

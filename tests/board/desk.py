@@ -1,4 +1,4 @@
-"""A board on the desk: small, quick, and everything it says caught."""
+"""A small board for tests, with its output."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SMALL_FLASH = 0x400000
 SMALL = replace(PRESETS["maixpy"], base=0x100000)
 
 
-class Said(NamedTuple):
-    """What came out of one run."""
+class Output(NamedTuple):
+    """The result and the output of one run."""
 
     result: RunResult
     out: str
@@ -25,7 +25,7 @@ class Said(NamedTuple):
 
 
 class Desk:
-    """A board's folder and how to use it."""
+    """A folder of a board, and shortcuts for its use."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,17 +37,17 @@ class Desk:
 
     @contextmanager
     def on(self, **options: Any) -> Iterator[Board]:
-        """Power the board on; ``out`` and ``err`` then hold what this time said."""
+        """Power the board on; ``out`` and ``err`` receive its output."""
         self.out, self.err = io.StringIO(), io.StringIO()
-        given = {"stdout": self.out, "stderr": self.err, "clock": SteppedClock()} | options
-        with Board.open(self.folder, **given) as board:
+        settings = {"stdout": self.out, "stderr": self.err, "clock": SteppedClock()} | options
+        with Board.open(self.folder, **settings) as board:
             yield board
 
-    def run(self, script: Any = None, **options: Any) -> Said:
+    def run(self, script: Any = None, **options: Any) -> Output:
         """Power on, run one program, power off."""
         with self.on(**options) as board:
             result = board.run(script)
-        return Said(result, self.out.getvalue(), self.err.getvalue())
+        return Output(result, self.out.getvalue(), self.err.getvalue())
 
     def put(self, name: str, content: bytes | str) -> None:
         """Write a file to /flash."""

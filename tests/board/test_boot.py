@@ -1,4 +1,4 @@
-"""Power-on does what the firmware does, in its order."""
+"""Power-on: the steps of the firmware, in its order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FREQ_CONF = bytes.fromhex("0084d717 0084d717 01000000 00000800")
 
 
 @pytest.mark.parametrize("driver", ["maixpy", "literal", "ideal"])
-def test_the_documented_program_and_a_board_that_remembers(tmp_path: Path, driver: str) -> None:
+def test_documented_program_keeps_its_data_over_power_off(tmp_path: Path, driver: str) -> None:
     desk = Desk(tmp_path / "board")
     Board.create(desk.folder, driver=driver)  # as large as the real one
     first = desk.run(HELLO)
@@ -45,16 +45,18 @@ def test_the_documented_program_and_a_board_that_remembers(tmp_path: Path, drive
     assert second.err == ""
 
 
-def test_a_flasher_takes_the_image_as_it_is(desk: Desk) -> None:
+def test_flash_image_is_accepted_by_a_flasher(desk: Desk) -> None:
     desk.run("")
     assert (desk.folder / "flash.bin").stat().st_size == SMALL_FLASH
 
 
-def test_the_boot_log_has_what_the_firmware_prints(desk: Desk) -> None:
+def test_boot_log_equals_the_output_of_the_firmware(desk: Desk) -> None:
     log = io.StringIO()
     desk.run("", boot_log=log)
-    said, _, printed = log.getvalue().partition("\n")
-    assert said == "maixfs: no firmware is on the flash: the board runs the one that maixfs brings"
+    output, _, printed = log.getvalue().partition("\n")
+    assert (
+        output == "maixfs: no firmware is on the flash: the board runs the one that maixfs brings"
+    )
     assert printed == FORMATTED + (
         "[MAIXPY] Pll0:freq:800000000\r\n"
         "[MAIXPY] Pll1:freq:400000000\r\n"
@@ -71,7 +73,7 @@ def desk_device(desk: Desk) -> str:
         return f"0x{board.chip.part.device[1]:02x}"
 
 
-def test_freq_conf_is_written_as_the_firmware_writes_it(desk: Desk) -> None:
+def test_freq_conf_has_the_bytes_of_the_firmware(desk: Desk) -> None:
     assert desk.get("freq.conf") == FREQ_CONF
 
 
@@ -92,29 +94,29 @@ def test_freq_conf_is_read_and_clamped(desk: Desk, content: str, record: tuple[i
         assert board.runtime.freq == record
 
 
-def test_an_empty_freq_conf_is_reported_and_left(desk: Desk) -> None:
+def test_empty_freq_conf_is_reported_and_kept(desk: Desk) -> None:
     desk.put("freq.conf", b"")
-    said = desk.run("import Maix\nprint(Maix.freq.get())")
-    assert said.out == "(400, 400)\n"
-    assert said.err == "maixpy can't load freq.conf\t\r\n"
+    output = desk.run("import Maix\nprint(Maix.freq.get())")
+    assert output.out == "(400, 400)\n"
+    assert output.err == "maixpy can't load freq.conf\t\r\n"
     assert desk.get("freq.conf") == b""
 
 
-def test_a_heap_that_does_not_fit_becomes_128_kib(desk: Desk) -> None:
+def test_heap_larger_than_the_memory_becomes_128_kib(desk: Desk) -> None:
     desk.put("freq.conf", FREQ_CONF[:12] + (0x4000000).to_bytes(4, "little"))
-    said = desk.run("import gc\nprint(gc.mem_free() + gc.mem_alloc())")
-    assert said.out == "131072\n"
-    assert said.err.startswith("GC heap size 67108864 is too large, reset GC heap size")
+    output = desk.run("import gc\nprint(gc.mem_free() + gc.mem_alloc())")
+    assert output.out == "131072\n"
+    assert output.err.startswith("GC heap size 67108864 is too large, reset GC heap size")
 
 
-def test_a_default_main_is_written_and_ones_own_is_kept(desk: Desk) -> None:
+def test_default_main_is_written_only_if_main_is_missing(desk: Desk) -> None:
     assert desk.get("main.py") == DEFAULT_MAIN
     desk.put("main.py", "print('mine')")
     assert desk.run().out == "mine\n"
     assert desk.get("main.py") == b"print('mine')"
 
 
-def test_boot_then_main(desk: Desk) -> None:
+def test_boot_runs_before_main(desk: Desk) -> None:
     desk.put("boot.py", "print('boot')")
     desk.put("main.py", "print('main')")
     assert desk.run().out == "boot\nmain\n"
@@ -122,27 +124,27 @@ def test_boot_then_main(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("end", ["1/0", "import sys\nsys.exit()", "raise KeyboardInterrupt"])
-def test_main_runs_whatever_became_of_boot(desk: Desk, end: str) -> None:
+def test_main_runs_after_a_failed_boot(desk: Desk, end: str) -> None:
     desk.put("boot.py", end)
-    said = desk.run("print('main')")
-    assert said.out.endswith("main\n")
-    assert said.result.exit_code == 0
+    output = desk.run("print('main')")
+    assert output.out.endswith("main\n")
+    assert output.result.exit_code == 0
 
 
-def test_a_broken_main_prints_a_traceback(desk: Desk) -> None:
+def test_failing_main_prints_a_traceback(desk: Desk) -> None:
     desk.put("main.py", "x = 1\nprint('unclosed'\n")
-    said = desk.run()
-    assert said.result.exit_code == 1
-    assert said.out.endswith("\nSyntaxError: invalid syntax\n")
-    assert said.out.startswith('Traceback (most recent call last):\n  File "main.py", line ')
+    output = desk.run()
+    assert output.result.exit_code == 1
+    assert output.out.endswith("\nSyntaxError: invalid syntax\n")
+    assert output.out.startswith('Traceback (most recent call last):\n  File "main.py", line ')
 
 
-def test_a_main_that_is_not_utf8_prints_a_traceback(desk: Desk) -> None:
+def test_main_that_is_not_utf8_prints_a_traceback(desk: Desk) -> None:
     desk.put("main.py", b"a = 1\nb = '\xff'\n")
     assert 'File "main.py", line 2\nSyntaxError' in desk.run().out
 
 
-def test_the_mark_of_the_ide_is_removed_and_nothing_runs(desk: Desk) -> None:
+def test_ide_mark_is_removed_and_no_program_runs(desk: Desk) -> None:
     desk.put("ide_mode.conf", b"")
     with desk.on() as board:
         assert board.started is Started.IDE_MODE
@@ -152,12 +154,12 @@ def test_the_mark_of_the_ide_is_removed_and_nothing_runs(desk: Desk) -> None:
     assert desk.run("print('again')").out == "again\n"
 
 
-def test_folder_and_path_at_the_start(desk: Desk) -> None:
-    said = desk.run("import uos, sys\nprint(uos.getcwd(), sys.path, uos.listdir('/'))")
-    assert said.out == "/flash ['', '.', '/flash'] ['flash']\n"
+def test_start_sets_current_folder_and_sys_path(desk: Desk) -> None:
+    output = desk.run("import uos, sys\nprint(uos.getcwd(), sys.path, uos.listdir('/'))")
+    assert output.out == "/flash ['', '.', '/flash'] ['flash']\n"
 
 
-def test_a_card_takes_the_place_of_the_flash() -> None:
+def test_card_replaces_the_flash_as_current_folder() -> None:
     class Card:
         def chdir(self, path: str) -> None:
             pass
@@ -173,15 +175,15 @@ def test_a_card_takes_the_place_of_the_flash() -> None:
     assert (vfs.getcwd(), path) == ("/sd", ["", ".", "/sd", "/flash"])
 
 
-def test_a_full_flash_stops_the_board_in_boot(desk: Desk) -> None:
+def test_full_flash_stops_the_board_in_boot(desk: Desk) -> None:
     fill = "try:\n  while 1: f.write(bytes(4000))\nexcept OSError as e: print(e)\n"
-    said = desk.run(f"import uos\nuos.remove('main.py')\nf = open('fill', 'wb')\n{fill}")
-    assert said.out == "[Errno 5] EIO\n"
-    said = desk.run("print('never')")
-    assert said.out.startswith('Traceback (most recent call last):\n  File "_boot.py", line ')
-    assert "\nOSError: [Errno " in said.out
-    assert said.result.exit_code == 1
-    assert "nothing was run" in said.err
+    output = desk.run(f"import uos\nuos.remove('main.py')\nf = open('fill', 'wb')\n{fill}")
+    assert output.out == "[Errno 5] EIO\n"
+    output = desk.run("print('never')")
+    assert output.out.startswith('Traceback (most recent call last):\n  File "_boot.py", line ')
+    assert "\nOSError: [Errno " in output.out
+    assert output.result.exit_code == 1
+    assert "nothing was run" in output.err
 
 
 # What was there before a format
@@ -198,21 +200,21 @@ def damaged(desk: Desk) -> bytes:
     return bytes(image[SMALL.base : SMALL.base + SMALL.size])
 
 
-def test_an_area_that_does_not_mount_is_kept_before_it_is_formatted(desk: Desk) -> None:
+def test_unmountable_area_is_copied_before_it_is_formatted(desk: Desk) -> None:
     old = damaged(desk)
-    said = desk.run("import uos\nprint(uos.listdir())")
-    assert said.out == "['freq.conf', 'main.py']\n"
+    output = desk.run("import uos\nprint(uos.listdir())")
+    assert output.out == "['freq.conf', 'main.py']\n"
     kept = list(desk.folder.glob("spiffs-*.bin"))
     assert [path.read_bytes() for path in kept] == [old]
-    assert said.err == f"maixfs: the old contents of /flash are kept in {kept[0]}\n{FORMATTED}"
+    assert output.err == f"maixfs: the old contents of /flash are kept in {kept[0]}\n{FORMATTED}"
 
 
-def test_a_blank_area_is_not_kept(desk: Desk) -> None:
+def test_blank_area_is_not_copied(desk: Desk) -> None:
     desk.run("")
     assert not list(desk.folder.glob("spiffs-*.bin"))
 
 
-def test_nothing_is_formatted_where_it_cannot_be_kept(
+def test_area_that_cannot_be_copied_is_not_formatted(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = damaged(desk)
@@ -229,7 +231,7 @@ def test_nothing_is_formatted_where_it_cannot_be_kept(
     assert not list(desk.folder.glob("spiffs-*"))
 
 
-def test_a_board_from_a_dump_has_its_files(desk: Desk, tmp_path: Path) -> None:
+def test_board_from_a_dump_has_the_files_of_the_dump(desk: Desk, tmp_path: Path) -> None:
     desk.put("kept.txt", "from the dump")
     copy = Desk(tmp_path / "copy")
     copy.create(flash_size=None, from_dump=desk.folder / "flash.bin")
@@ -238,9 +240,7 @@ def test_a_board_from_a_dump_has_its_files(desk: Desk, tmp_path: Path) -> None:
     assert copy.folder.joinpath("board.toml").exists()
 
 
-def test_a_dump_that_the_board_cannot_mount_is_kept_before_it_is_formatted(
-    desk: Desk, tmp_path: Path
-) -> None:
+def test_unmountable_dump_is_copied_before_it_is_formatted(desk: Desk, tmp_path: Path) -> None:
     desk.put("kept.txt", "from the dump")
     old = (desk.folder / "flash.bin").read_bytes()
     other = Desk(tmp_path / "other")
@@ -251,14 +251,14 @@ def test_a_dump_that_the_board_cannot_mount_is_kept_before_it_is_formatted(
     assert kept.read_bytes() == old[shifted.base :][: shifted.size]
 
 
-def test_a_start_writes_nothing_where_nothing_is_new(desk: Desk) -> None:
+def test_second_start_writes_nothing(desk: Desk) -> None:
     desk.run("")
     before = (desk.folder / "flash.bin").read_bytes()
     desk.run("")
     assert (desk.folder / "flash.bin").read_bytes() == before
 
 
-def test_wear_is_counted_across_starts(desk: Desk) -> None:
+def test_wear_counts_are_kept_over_power_off(desk: Desk) -> None:
     desk.run("")
     with NorChip.open(
         desk.folder / "flash.bin", read_only=True, wear_path=desk.folder / "wear.bin"
@@ -273,13 +273,13 @@ def test_wear_is_counted_across_starts(desk: Desk) -> None:
 # config.json
 
 
-def test_values_of_config_json(desk: Desk) -> None:
+def test_config_json_gives_its_values(desk: Desk) -> None:
     ask = "import Maix\nprint(Maix.config.get_value('a', None), Maix.config.get_value('b', 7))"
     assert desk.run(ask).out == "None 7\n"
     desk.put("config.json", '{"a": [1, 2]}')
     assert desk.run(ask).out == "[1, 2] 7\n"
 
 
-def test_a_broken_config_json_is_printed_at_the_start(desk: Desk) -> None:
+def test_invalid_config_json_is_printed_at_the_start(desk: Desk) -> None:
     desk.put("config.json", "{'a'")
     assert desk.run("").out == "ValueError: syntax error in JSON\n"

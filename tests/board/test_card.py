@@ -1,4 +1,4 @@
-"""A board with a card in its slot: what it mounts, runs and keeps."""
+"""A board that starts with a card: mounts, programs, cover files."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ MOUNTED = {
 
 
 @pytest.mark.parametrize(("name", "mounts"), MOUNTED.items(), ids=MOUNTED)
-def test_good_partitions_are_mounted(desk: Desk, name: str, mounts: list[str]) -> None:
+def test_partitions_with_fat_are_mounted(desk: Desk, name: str, mounts: list[str]) -> None:
     put_in(desk, name)
-    said = desk.run(WHERE)
-    assert said.out == f"/sd ['', '.', '/sd', '/flash'] {['flash', *mounts]}\n"
-    assert REFUSED not in said.err
+    output = desk.run(WHERE)
+    assert output.out == f"/sd ['', '.', '/sd', '/flash'] {['flash', *mounts]}\n"
+    assert REFUSED not in output.err
 
 
 NOT_MOUNTED = {
@@ -60,20 +60,20 @@ NOT_MOUNTED = {
 
 
 @pytest.mark.parametrize(("name", "why"), NOT_MOUNTED.items(), ids=NOT_MOUNTED)
-def test_what_does_not_mount_is_explained_and_left(desk: Desk, name: str, why: str) -> None:
+def test_unmountable_card_is_reported_and_not_changed(desk: Desk, name: str, why: str) -> None:
     image = put_in(desk, name)
     before = image.read_bytes()
-    said = desk.run(WHERE)
-    assert said.out == NOWHERE
-    assert said.err.count(REFUSED) == 4
-    remark = said.err.splitlines()[-1]
+    output = desk.run(WHERE)
+    assert output.out == NOWHERE
+    assert output.err.count(REFUSED) == 4
+    remark = output.err.splitlines()[-1]
     assert remark.startswith("maixfs: the card in the slot is not mounted: ")
     assert re.search(why, remark)
     assert remark.endswith(f"; maixfs sd doctor {image} says more")
     assert image.read_bytes() == before
 
 
-def test_the_second_good_partition_keeps_its_number(desk: Desk) -> None:
+def test_partition_keeps_its_number_after_an_unmountable_one(desk: Desk) -> None:
     image = put_in_new(desk, 4)
     with FileSectors(image, read_only=False) as card:
         table = bytearray(card.read(0, 1))
@@ -83,42 +83,42 @@ def test_the_second_good_partition_keeps_its_number(desk: Desk) -> None:
     assert desk.run("import uos\nprint(uos.listdir('/'))").out == "['flash', 'sd', 'sd4']\n"
 
 
-def test_what_the_firmware_does_not_mount_is_explained(desk: Desk) -> None:
+def test_card_that_the_firmware_refuses_is_reported(desk: Desk) -> None:
     put_in_new(desk, 2)
     assert "the firmware as it is released stops after /sd" in desk.run("", explain=True).err
     assert "released" not in desk.run("").err
 
 
-def test_a_board_as_the_firmware_is_built_stops_after_the_first(desk: Desk) -> None:
+def test_board_without_mount_all_mounts_one_partition(desk: Desk) -> None:
     put_in_new(desk, 3)
     path = desk.folder / "board.toml"
     path.write_text(path.read_text(encoding="utf-8") + "mount_all = false\n", encoding="utf-8")
     assert desk.run("import uos\nprint(uos.listdir('/'))").out == "['flash', 'sd']\n"
 
 
-def test_no_card_is_no_word(desk: Desk) -> None:
+def test_empty_slot_prints_nothing(desk: Desk) -> None:
     log = io.StringIO()
-    said = desk.run(WHERE, boot_log=log)
-    assert said.out == NOWHERE
-    assert said.err == ""
+    output = desk.run(WHERE, boot_log=log)
+    assert output.out == NOWHERE
+    assert output.err == ""
     assert "SD" not in log.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["MMC", "SDSC v1"])
-def test_a_card_that_the_firmware_does_not_know(desk: Desk, kind: str) -> None:
+def test_unknown_card_kind_does_not_start(desk: Desk, kind: str) -> None:
     put_in_new(desk)
     path = desk.folder / "board.toml"
     path.write_text(path.read_text(encoding="utf-8") + f'kind = "{kind}"\n', encoding="utf-8")
-    said = desk.run(WHERE)
-    assert said.out == NOWHERE
-    assert "maixfs: the card in the slot does not start: CMD" in said.err
-    assert REFUSED not in said.err
+    output = desk.run(WHERE)
+    assert output.out == NOWHERE
+    assert "maixfs: the card in the slot does not start: CMD" in output.err
+    assert REFUSED not in output.err
 
 
 # Programs
 
 
-def test_the_documented_program_on_a_card(desk: Desk) -> None:
+def test_documented_program_runs_on_a_card(desk: Desk) -> None:
     put_in_new(desk)
     program = HELLO.read_text(encoding="utf-8").replace("/flash", "/sd")
     assert desk.run(program).out == (
@@ -127,7 +127,7 @@ def test_the_documented_program_on_a_card(desk: Desk) -> None:
     assert desk.run(program).out == "files: ['main.py', 'test.txt']\n" * 2 + "read: hello text\n"
 
 
-def test_main_and_boot_of_the_card_win(desk: Desk) -> None:
+def test_main_and_boot_of_the_card_run_instead_of_the_flash(desk: Desk) -> None:
     for name in ("boot.py", "main.py"):
         desk.put(name, f"print('flash {name}')")
     put_in_new(desk)
@@ -141,7 +141,7 @@ def test_main_and_boot_of_the_card_win(desk: Desk) -> None:
     assert desk.run().out == "flash boot.py\nflash main.py\n"
 
 
-def test_the_default_main_goes_to_the_card(desk: Desk) -> None:
+def test_default_main_is_written_to_the_card(desk: Desk) -> None:
     put_in_new(desk)
     assert read(desk, "/sd/main.py") == DEFAULT_MAIN
     with desk.on() as board:
@@ -159,20 +159,20 @@ def read(desk: Desk, path: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["boot.py", "main.py"])
-def test_a_cover_file_replaces_that_of_the_flash(desk: Desk, name: str) -> None:
+def test_cover_file_replaces_the_file_on_the_flash(desk: Desk, name: str) -> None:
     desk.put(name, "print('old')")
     put_in_new(desk)
     new = "print('neu: ä')\r\n"
     write(desk, f"/sd/cover.{name}", new)
-    said = desk.run("import machine\nprint(machine.reset_cause() == machine.SOFT_RESET)")
-    assert said.out == "True\n"
-    assert f"/flash/{name} was replaced by the card's cover.{name}" in said.err
+    output = desk.run("import machine\nprint(machine.reset_cause() == machine.SOFT_RESET)")
+    assert output.out == "True\n"
+    assert f"/flash/{name} was replaced by the card's cover.{name}" in output.err
     assert read(desk, f"/flash/{name}") == new.encode()
     assert "was replaced" not in desk.err.getvalue()
     assert desk.run("import machine\nprint(machine.reset_cause())").out == "0\n"
 
 
-def test_both_cover_files_take_two_restarts(desk: Desk) -> None:
+def test_two_cover_files_take_two_restarts(desk: Desk) -> None:
     put_in_new(desk)
     write(desk, "/sd/cover.boot.py", "print('boot')")
     write(desk, "/sd/cover.main.py", "print('main')")
@@ -182,7 +182,7 @@ def test_both_cover_files_take_two_restarts(desk: Desk) -> None:
     assert desk.run().out == "boot\nmain\n"
 
 
-def test_an_empty_cover_file_covers_what_is_there_only(desk: Desk) -> None:
+def test_empty_cover_file_replaces_only_an_existing_file(desk: Desk) -> None:
     desk.put("main.py", "print('old')")
     put_in_new(desk)
     write(desk, "/sd/cover.boot.py", "")
@@ -192,13 +192,13 @@ def test_an_empty_cover_file_covers_what_is_there_only(desk: Desk) -> None:
         assert board.open("/flash/main.py").read() == ""
 
 
-def test_a_cover_file_on_the_flash_is_a_file(desk: Desk) -> None:
+def test_cover_file_on_the_flash_is_an_ordinary_file(desk: Desk) -> None:
     desk.put("cover.main.py", "print('cover')")
     desk.put("main.py", "print('main')")
     assert desk.run().out == "main\n"
 
 
-def test_a_cover_file_that_does_not_fit_stops_the_board(desk: Desk) -> None:
+def test_cover_file_that_does_not_fit_stops_the_board(desk: Desk) -> None:
     desk.put("main.py", "")
     put_in_new(desk)
     write(desk, "/sd/cover.main.py", "#" * (4 << 20))
@@ -209,7 +209,7 @@ def test_a_cover_file_that_does_not_fit_stops_the_board(desk: Desk) -> None:
     assert "nothing was run" in desk.err.getvalue()
 
 
-def test_a_cover_file_that_is_no_text(desk: Desk) -> None:
+def test_cover_file_that_is_not_text_stops_the_board(desk: Desk) -> None:
     put_in_new(desk)
     write(desk, "/sd/cover.boot.py", b"\xff")
     assert read(desk, "/flash/boot.py") == b"\xff"
@@ -223,9 +223,7 @@ def test_a_cover_file_that_is_no_text(desk: Desk) -> None:
     )
 
 
-def test_a_board_that_restarts_itself_for_ever_is_stopped(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_restarts_raise_board_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     put_in_new(desk)
     write(desk, "/sd/cover.main.py", "print('new')")
     monkeypatch.setattr(_BootScript, "_read", lambda _script, path, _line: path)

@@ -1,4 +1,4 @@
-"""A card in the slot of a board that is off, and who else may use its image."""
+"""The card of a board that is powered off, and the lock of its image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECTORS = 5000
 
 @pytest.fixture
 def card(tmp_path: Path) -> Path:
-    """An image of a card that holds something, with a hole of MiB in it."""
+    """Return the image of a card with data and a hole of some MiB."""
     path = tmp_path / "card.img"
     with FileSectors.create(path, SECTORS) as sectors:
         sectors.write(0, b"first".ljust(512))
@@ -29,7 +29,7 @@ def card(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_card_is_put_in_and_taken_out(desk: Desk, card: Path) -> None:
+def test_card_is_inserted_and_ejected(desk: Desk, card: Path) -> None:
     before = (desk.folder / "board.toml").read_bytes()
     config = insert_card(desk.folder, card)
     assert BoardConfig.load(desk.folder) == config
@@ -39,7 +39,7 @@ def test_a_card_is_put_in_and_taken_out(desk: Desk, card: Path) -> None:
     assert card.exists()
 
 
-def test_a_card_in_the_folder_moves_with_it(desk: Desk, card: Path) -> None:
+def test_card_in_the_folder_is_found_after_a_move(desk: Desk, card: Path) -> None:
     own = card.rename(desk.folder / "my.img")
     assert insert_card(desk.folder, own, read_only=True).sd.image == "my.img"
     moved = desk.folder.rename(desk.folder.with_name("moved"))
@@ -50,7 +50,7 @@ def test_a_card_in_the_folder_moves_with_it(desk: Desk, card: Path) -> None:
         moved.rename(desk.folder)
 
 
-def test_a_relative_path_is_found_from_anywhere(
+def test_relative_card_path_is_found_from_another_folder(
     desk: Desk, card: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(card.parent)
@@ -58,7 +58,7 @@ def test_a_relative_path_is_found_from_anywhere(
     assert BoardConfig.load(desk.folder).sd.image == str(card.resolve())
 
 
-def test_a_copy_is_the_boards_own(desk: Desk, card: Path) -> None:
+def test_inserted_copy_leaves_the_original_unchanged(desk: Desk, card: Path) -> None:
     card.chmod(stat.S_IREAD)
     config = insert_card(desk.folder, card, copy=True)
     own = desk.folder / "sd.img"
@@ -70,7 +70,7 @@ def test_a_copy_is_the_boards_own(desk: Desk, card: Path) -> None:
         insert_card(desk.folder, card, copy=True)
 
 
-def test_a_copy_that_fails_leaves_nothing(
+def test_failed_copy_leaves_no_file(
     desk: Desk, card: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
@@ -83,7 +83,7 @@ def test_a_copy_that_fails_leaves_nothing(
     assert BoardConfig.load(desk.folder).sd.image is None
 
 
-def test_a_slot_takes_one_card(desk: Desk, card: Path) -> None:
+def test_second_card_is_refused(desk: Desk, card: Path) -> None:
     insert_card(desk.folder, card)
     with pytest.raises(BoardError, match=r"card\.img is in the slot of .* already") as caught:
         insert_card(desk.folder, card)
@@ -94,7 +94,7 @@ def test_a_slot_takes_one_card(desk: Desk, card: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["insert", "eject"])
-def test_only_a_board_has_a_slot(tmp_path: Path, card: Path, verb: str) -> None:
+def test_folder_without_a_board_has_no_slot(tmp_path: Path, card: Path, verb: str) -> None:
     before = sorted(tmp_path.iterdir())
     with pytest.raises(BoardError, match="is no board"):
         insert_card(tmp_path, card) if verb == "insert" else eject_card(tmp_path)
@@ -112,7 +112,9 @@ def test_only_a_board_has_a_slot(tmp_path: Path, card: Path, verb: str) -> None:
         ("tiny.img", "has 4 sectors to 4 GiB"),
     ],
 )
-def test_what_is_no_card_stays_out(desk: Desk, tmp_path: Path, name: str, message: str) -> None:
+def test_file_that_is_not_a_card_is_refused(
+    desk: Desk, tmp_path: Path, name: str, message: str
+) -> None:
     (tmp_path / "empty.img").touch()
     (tmp_path / "odd.img").write_bytes(bytes(513))
     (tmp_path / "tiny.img").write_bytes(bytes(512))
@@ -123,12 +125,12 @@ def test_what_is_no_card_stays_out(desk: Desk, tmp_path: Path, name: str, messag
     assert BoardConfig.load(desk.folder).sd.image is None
 
 
-def test_a_write_protected_image_is_a_read_only_card(desk: Desk, card: Path) -> None:
+def test_write_protected_image_takes_read_only(desk: Desk, card: Path) -> None:
     card.chmod(stat.S_IREAD)
     assert insert_card(desk.folder, card, read_only=True).sd.read_only
 
 
-def test_the_card_of_a_board_that_is_on_stays(desk: Desk, card: Path) -> None:
+def test_card_of_a_running_board_cannot_be_ejected(desk: Desk, card: Path) -> None:
     with BoardLock(desk.folder):
         with pytest.raises(BoardBusyError):
             insert_card(desk.folder, card)
@@ -140,7 +142,7 @@ def test_the_card_of_a_board_that_is_on_stays(desk: Desk, card: Path) -> None:
 # One writer
 
 
-def test_a_card_has_one_writer_or_many_readers(card: Path) -> None:
+def test_card_has_one_writer_or_many_readers(card: Path) -> None:
     writer = CardLock(card, read_only=False)
     for read_only in (False,) if os.name == "nt" else (False, True):
         with pytest.raises(BoardBusyError, match=r"card\.img is in use"):
@@ -166,7 +168,7 @@ sys.stdin.read()
 """
 
 
-def test_the_lock_goes_with_its_process(card: Path) -> None:
+def test_card_lock_ends_with_its_process(card: Path) -> None:
     line = [sys.executable, "-c", HOLD, str(card)]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -177,13 +179,13 @@ def test_the_lock_goes_with_its_process(card: Path) -> None:
     CardLock(card, read_only=False).release()
 
 
-def test_a_card_that_is_gone_cannot_be_locked(tmp_path: Path) -> None:
+def test_missing_card_cannot_be_locked(tmp_path: Path) -> None:
     with pytest.raises(BoardError, match="does not exist"):
         CardLock(tmp_path / "none", read_only=True)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks otherwise")
-def test_where_there_are_no_locks_everybody_may(
+def test_card_without_lock_support_is_not_locked(
     card: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import fcntl

@@ -1,4 +1,4 @@
-"""What is on a card when the power goes, or Ctrl-C comes."""
+"""The contents of a card after power-off, reset and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from board.desk import Desk
 from maixfs.board import BoardError
 
 
-def test_what_is_closed_survives_the_power_and_the_rest_is_lost(desk: Desk) -> None:
+def test_closed_files_survive_power_off_and_open_files_are_lost(desk: Desk) -> None:
     image = put_in_new(desk)
     with desk.on() as board:
         with board.open("/sd/a", "w") as file:
@@ -31,8 +31,8 @@ def test_what_is_closed_survives_the_power_and_the_rest_is_lost(desk: Desk) -> N
     files = files_of(image)
     assert (files["/a"], files["/b"]) == (b"closed", b"flushed")
     assert files.get("/c", b"") == b""
-    said = check(image)
-    assert said == "" or "Reclaim" in said or "lost" in said.lower()
+    output = check(image)
+    assert output == "" or "Reclaim" in output or "lost" in output.lower()
 
 
 BUSY = """
@@ -51,7 +51,7 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signal goes to one process there")
-def test_ctrl_c_from_outside_leaves_a_sound_card(desk: Desk) -> None:
+def test_ctrl_c_from_another_process_leaves_a_sound_card(desk: Desk) -> None:
     image = put_in_new(desk)
     line = [sys.executable, "-u", "-c", BUSY, str(desk.folder)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
@@ -65,7 +65,7 @@ def test_ctrl_c_from_outside_leaves_a_sound_card(desk: Desk) -> None:
     assert check(image) == ""
 
 
-def test_a_power_cut_in_the_middle_of_a_write_leaves_closed_files(desk: Desk) -> None:
+def test_power_cut_during_a_write_keeps_closed_files(desk: Desk) -> None:
     image = put_in_new(desk)
     big = bytes(range(256)) * 40
     with desk.on() as board, board.open("/sd/kept", "wb") as file:
@@ -111,7 +111,7 @@ def test_a_power_cut_in_the_middle_of_a_write_leaves_closed_files(desk: Desk) ->
     assert 5 < writes < 199
 
 
-def test_a_reset_takes_the_power_from_open_files(desk: Desk) -> None:
+def test_open_files_raise_after_a_reset(desk: Desk) -> None:
     put_in_new(desk)
     with desk.on() as board:
         file = board.open("/sd/a", "w")
@@ -126,7 +126,7 @@ def test_a_reset_takes_the_power_from_open_files(desk: Desk) -> None:
         assert board.uos.stat("/sd/a")[6] == 0
 
 
-def test_dropped_files_are_closed_by_the_collector(desk: Desk) -> None:
+def test_dropped_card_files_are_closed_by_the_collector(desk: Desk) -> None:
     image = put_in_new(desk)
     desk.run("import gc\nf = open('a', 'w'); f.write('text')\nf = None\ngc.collect()")
     desk.run("f = open('b', 'w'); f.write('lost')")

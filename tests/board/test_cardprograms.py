@@ -1,4 +1,4 @@
-"""What programs on a board have of its card and of FAT: modules, dates, time."""
+"""A program and its card: ``machine.SDCard``, dates and time."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from maixfs.sd import FileSectors
 # machine.SDCard, uos.VfsFat
 
 
-def test_the_type_of_the_card(desk: Desk) -> None:
+def test_sdcard_type_answers_ioctl(desk: Desk) -> None:
     put_in_new(desk)
-    said = desk.run(
+    output = desk.run(
         "from machine import SDCard\nprint(SDCard)\nio = SDCard.ioctl\n"
         "print([io(None, op, 0) for op in (3, 4, 5, 6, 1, 2, 1, 4)], io(4, 0))\n"
         "open('a', 'w').close()\n"
@@ -27,21 +27,21 @@ def test_the_type_of_the_card(desk: Desk) -> None:
         explain=True,
     )
     sectors = SMALL_CARD // 512
-    assert said.out == (
+    assert output.out == (
         f"<class 'SDCard'>\n[0, {sectors}, 512, -1, 0, 0, -1, {sectors}] {sectors}\n"
         "function takes 3 positional arguments but 0 were given\n"
         "function takes 3 positional arguments but 1 were given\n"
         "function takes 3 positional arguments but 4 were given\n"
         "cannot create 'SDCard' instances\ncan't convert 'str' object to int\n"
-    ) or said.out.endswith("can't convert str to int\n")
-    assert "ioctl(op, arg) is a TypeError on a board" in said.err
+    ) or output.out.endswith("can't convert str to int\n")
+    assert "ioctl(op, arg) is a TypeError on a board" in output.err
 
 
-def test_the_type_of_the_card_without_one(desk: Desk) -> None:
-    said = desk.run(
+def test_sdcard_type_without_a_card_answers_an_error(desk: Desk) -> None:
+    output = desk.run(
         "from machine import SDCard\nprint([SDCard.ioctl(None, op, 0) for op in (1, 3, 4, 5)])"
     )
-    assert said.out == "[-1, 0, 0, 512]\n"
+    assert output.out == "[-1, 0, 0, 512]\n"
     put_in_new(desk)
     with desk.on() as board:
         board.eject_sd()
@@ -65,8 +65,8 @@ disk = RamDisk(100)
 """
 
 
-def test_a_program_mounts_a_disk_of_its_own(desk: Desk) -> None:
-    said = desk.run(
+def test_program_mounts_its_own_block_device(desk: Desk) -> None:
+    output = desk.run(
         RAM_DISK + "print(uos.VfsFat)\nuos.VfsFat.mkfs(disk)\nuos.mount(disk, '/ram')\n"
         "with open('/ram/a', 'w') as f: f.write('text')\n"
         "print(uos.listdir('/'), uos.listdir('/ram'), uos.stat('/ram/a')[6:])\n"
@@ -74,8 +74,8 @@ def test_a_program_mounts_a_disk_of_its_own(desk: Desk) -> None:
         "print(open('/again/a').read())\n"
         "try: open('/again/b', 'w')\nexcept OSError as e: print(e)\n"
     )
-    assert said.out == ("<class 'VfsFat'>\n['flash', 'ram'] ['a'] (4, 0, 0, 0)\ntext\n30\n"), (
-        said.out
+    assert output.out == ("<class 'VfsFat'>\n['flash', 'ram'] ['a'] (4, 0, 0, 0)\ntext\n30\n"), (
+        output.out
     )
 
 
@@ -83,7 +83,7 @@ DATES = "import uos, utime\nutime.set_time((2024, 5, 6, 7, 8, 10))\nopen('/sd/ne
 
 
 @pytest.mark.parametrize(("dates", "year"), [("right", 2024), ("firmware", 2084)])
-def test_files_have_the_time_of_the_boards_calendar(desk: Desk, dates: str, year: int) -> None:
+def test_card_files_have_the_time_of_the_calendar(desk: Desk, dates: str, year: int) -> None:
     image = put_in_new(desk)
     path = desk.folder / "board.toml"
     text = path.read_text(encoding="utf-8") + f'fat_dates = "{dates}"\n'
@@ -103,17 +103,17 @@ def test_files_have_the_time_of_the_boards_calendar(desk: Desk, dates: str, year
     assert (entry.write_date >> 9) + 1980 == year
 
 
-def test_a_calendar_past_the_end_of_fat(desk: Desk) -> None:
+def test_calendar_after_2107_gives_the_last_fat_date(desk: Desk) -> None:
     put_in_new(desk)
     script = "import uos, utime\nutime.sleep(400000000000)\nopen('/sd/a', 'w').close()\n"
-    said = desk.run(script + "print(uos.listdir('/sd'))")
-    assert said.out == "['main.py', 'a']\n"
+    output = desk.run(script + "print(uos.listdir('/sd'))")
+    assert output.out == "['main.py', 'a']\n"
 
 
 # Time
 
 
-def test_reads_and_writes_take_the_cards_time(desk: Desk) -> None:
+def test_card_reads_and_writes_are_timed(desk: Desk) -> None:
     put_in_new(desk)
     with desk.on() as board:
         board.chip.clock = DeviceClock(board.chip.part)
@@ -131,6 +131,6 @@ def test_reads_and_writes_take_the_cards_time(desk: Desk) -> None:
     assert at_25_mhz < taken < 3 * at_25_mhz
 
 
-def test_a_board_without_a_flash_clock_counts_the_card_alone(desk: Desk) -> None:
+def test_untimed_board_counts_the_time_of_the_card(desk: Desk) -> None:
     with desk.on() as board:
         assert board.storage_time == (0, 0)

@@ -1,4 +1,4 @@
-"""Cards that come and go while the board is on, and what is on them afterwards."""
+"""Inserting and ejecting cards on a running board."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from maixfs.sd.card import Faults
 # In and out
 
 
-def test_a_card_put_in_is_there_after_a_remount(desk: Desk) -> None:
+def test_inserted_card_is_mounted_by_remount(desk: Desk) -> None:
     image = card_image(desk)
     board: Board
     with desk.on(clock=Moments(lambda: board.insert_sd(image))) as board:
@@ -46,7 +46,7 @@ def test_a_card_put_in_is_there_after_a_remount(desk: Desk) -> None:
     assert files_of(image) == {"/new": b"text"}
 
 
-def test_a_card_put_in_stays_for_the_next_power_cycle(desk: Desk) -> None:
+def test_inserted_card_stays_after_power_off(desk: Desk) -> None:
     image = card_image(desk)
     with desk.on() as board:
         board.insert_sd(image, read_only=False)
@@ -73,7 +73,7 @@ print(ask(lambda: r.close()), ask(lambda: w.close()))
 """
 
 
-def test_a_card_that_is_pulled_out_is_an_error_and_nothing_else(desk: Desk) -> None:
+def test_ejected_card_is_eio(desk: Desk) -> None:
     image = put_in_new(desk)
     board: Board
 
@@ -100,7 +100,7 @@ def test_a_card_that_is_pulled_out_is_an_error_and_nothing_else(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same card", "another card"])
-def test_a_card_that_is_put_back_is_there_after_a_remount(desk: Desk, same: bool) -> None:
+def test_reinserted_card_is_mounted_by_remount(desk: Desk, same: bool) -> None:
     image = put_in_new(desk)
     other = image if same else card_image(desk)
     board: Board
@@ -128,7 +128,7 @@ def test_a_card_that_is_put_back_is_there_after_a_remount(desk: Desk, same: bool
     assert same or check(other) == ""
 
 
-def test_a_remount_without_a_card_changes_nothing(desk: Desk) -> None:
+def test_remount_of_an_empty_slot_changes_nothing(desk: Desk) -> None:
     put_in_new(desk)
     with desk.on() as board:
         board.eject_sd()
@@ -139,32 +139,32 @@ def test_a_remount_without_a_card_changes_nothing(desk: Desk) -> None:
     assert "maixfs" not in desk.err.getvalue()
 
 
-def test_a_remount_forgets_what_was_mounted_after_the_card(desk: Desk) -> None:
+def test_remount_drops_the_mounts_after_the_card(desk: Desk) -> None:
     put_in(desk, "part2")
-    said = desk.run(
+    output = desk.run(
         ASK + "class Empty:\n  def mount(self, *_): pass\n"
         "uos.mount(Empty(), '/ram')\nprint(uos.listdir('/'))\nuos.chdir('/flash')\n"
         "machine.SDCard.remount()\nprint(uos.listdir('/'), uos.getcwd())\n",
         explain=True,
     )
-    assert said.out == "['flash', 'sd', 'sd2', 'ram']\n['flash', 'sd', 'sd2'] /sd\n"
-    assert "took /ram out of the mount table" in said.err
-    assert "remount() returns at once on a board" in said.err
+    assert output.out == "['flash', 'sd', 'sd2', 'ram']\n['flash', 'sd', 'sd2'] /sd\n"
+    assert "took /ram out of the mount table" in output.err
+    assert "remount() returns at once on a board" in output.err
 
 
-def test_what_is_open_at_a_remount_is_lost(desk: Desk) -> None:
+def test_file_open_at_a_remount_is_lost(desk: Desk) -> None:
     image = put_in_new(desk)
-    said = desk.run(
+    output = desk.run(
         ASK + "f = open('a', 'w'); f.write('lost')\nmachine.SDCard.remount()\n"
         "print(ask(lambda: f.write('x')))\nopen('b', 'w').close()\n"
     )
-    assert said.out == f"{EIO}\n"
+    assert output.out == f"{EIO}\n"
     assert files_of(image).get("/a", b"") == b""
     assert files_of(image)["/b"] == b""
     assert "Reclaimed 1 unused cluster" in check(image)  # of `a`, as a power cut leaves it
 
 
-def test_a_slot_takes_one_card_while_the_board_is_on(desk: Desk) -> None:
+def test_second_card_is_refused_on_a_running_board(desk: Desk) -> None:
     with desk.on() as board:
         with pytest.raises(BoardError, match="no card is in the slot"):
             board.eject_sd()
@@ -181,7 +181,7 @@ def test_a_slot_takes_one_card_while_the_board_is_on(desk: Desk) -> None:
     assert BoardConfig.load(desk.folder).sd.image is not None
 
 
-def test_a_board_that_is_off_takes_no_card_this_way(desk: Desk) -> None:
+def test_insert_sd_on_a_board_without_power_is_board_error(desk: Desk) -> None:
     image = card_image(desk)
     with desk.on() as board:
         pass
@@ -192,7 +192,7 @@ def test_a_board_that_is_off_takes_no_card_this_way(desk: Desk) -> None:
     assert board.sd.card is None
 
 
-def test_a_card_is_in_one_board_at_a_time(desk: Desk, new_board: Path, tmp_path: Path) -> None:
+def test_card_is_locked_by_one_board(desk: Desk, new_board: Path, tmp_path: Path) -> None:
     image = put_in_new(desk)
     other = Desk(tmp_path / "second")
     shutil.copytree(new_board, other.folder)
@@ -207,7 +207,7 @@ def test_a_card_is_in_one_board_at_a_time(desk: Desk, new_board: Path, tmp_path:
 
 
 @pytest.mark.parametrize("trouble", ["gone", "write-protected", "cut"])
-def test_a_board_whose_card_cannot_be_used_does_not_start(desk: Desk, trouble: str) -> None:
+def test_unusable_card_stops_power_on(desk: Desk, trouble: str) -> None:
     image = put_in_new(desk)
     if trouble == "gone":
         image.unlink()
@@ -220,7 +220,9 @@ def test_a_board_whose_card_cannot_be_used_does_not_start(desk: Desk, trouble: s
     assert holder_of(desk.folder / "board.lock") is None
 
 
-def test_a_host_that_fails_is_told_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_error_of_a_card_is_reported_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_in_new(desk)
 
     def full(*_: object) -> int:
@@ -240,7 +242,7 @@ def test_a_host_that_fails_is_told_once(desk: Desk, monkeypatch: pytest.MonkeyPa
 # A card of the test's own
 
 
-def test_a_card_in_memory(desk: Desk) -> None:
+def test_card_in_memory_is_mounted(desk: Desk) -> None:
     card = ram_card()
     with desk.on() as board:
         board.insert_sd(card)
@@ -250,7 +252,7 @@ def test_a_card_in_memory(desk: Desk) -> None:
     assert BoardConfig.load(desk.folder).sd.image is None
 
 
-def test_a_blank_card_in_memory_is_not_mounted(desk: Desk) -> None:
+def test_blank_card_in_memory_is_not_mounted(desk: Desk) -> None:
     with desk.on() as board:
         board.insert_sd(RamSectors(100_000))
         board.reset()
@@ -260,7 +262,7 @@ def test_a_blank_card_in_memory_is_not_mounted(desk: Desk) -> None:
     assert "doctor" not in remark
 
 
-def test_a_card_that_breaks(desk: Desk) -> None:
+def test_failing_card_is_eio(desk: Desk) -> None:
     card = SdCard(ram_card())
     faults = card.faults
     with desk.on() as board:
@@ -279,7 +281,7 @@ def test_a_card_that_breaks(desk: Desk) -> None:
     assert "the card in the slot does not start: CMD0" in desk.err.getvalue()
 
 
-def test_a_card_that_needs_cmd0_twice_starts_as_the_firmware_tries_thrice(desk: Desk) -> None:
+def test_card_that_needs_cmd0_twice_starts(desk: Desk) -> None:
     for tries, mounts in ((2, "['flash', 'sd']\n"), (4, "['flash']\n")):
         with desk.on() as board:
             board.insert_sd(SdCard(ram_card(), faults=Faults(cmd0_tries=tries)))
@@ -288,7 +290,7 @@ def test_a_card_that_needs_cmd0_twice_starts_as_the_firmware_tries_thrice(desk: 
         assert desk.out.getvalue() == mounts
 
 
-def test_a_read_only_card_is_read(desk: Desk) -> None:
+def test_read_only_card_can_be_read(desk: Desk) -> None:
     image = put_in_new(desk)
     with desk.on() as board, board.open("/sd/main.py", "w") as file:
         file.write("print('main')")
@@ -296,33 +298,33 @@ def test_a_read_only_card_is_read(desk: Desk) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "read_only = true\n", encoding="utf-8")
     image.chmod(0o400)
     before = image.read_bytes()
-    said = desk.run(
+    output = desk.run(
         ASK + "print(open('main.py').read())\n"
         "print(ask(lambda: open('a', 'w').close()), ask(lambda: uos.remove('main.py')))\n"
         "print(ask(lambda: uos.mkdir('d')), uos.listdir('/flash'))\n"
     )
-    assert said.out == f"print('main')\n{EIO} {EIO}\n{EIO} ['freq.conf']\n"
+    assert output.out == f"print('main')\n{EIO} {EIO}\n{EIO} ['freq.conf']\n"
     assert image.read_bytes() == before
 
 
-def test_a_read_only_card_without_a_main_stops_the_board(desk: Desk) -> None:
+def test_read_only_card_without_a_main_stops_the_board(desk: Desk) -> None:
     image = card_image(desk)
     with desk.on() as board:
         board.insert_sd(image, read_only=True)
-    said = desk.run("print('never')")
-    assert said.out == (
+    output = desk.run("print('never')")
+    assert output.out == (
         'Traceback (most recent call last):\n  File "_boot.py", line 104, in <module>\n'
         "OSError: [Errno 5] EIO\n"
     )
-    assert "maixfs: /sd has no main.py, and writing one failed" in said.err
-    assert "nothing was run" in said.err
+    assert "maixfs: /sd has no main.py, and writing one failed" in output.err
+    assert "nothing was run" in output.err
     assert files_of(image) == {}
 
 
 # Making a board with a card
 
 
-def test_a_board_with_a_new_card(tmp_path: Path) -> None:
+def test_create_makes_a_new_card(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "board")
     desk.create(sd=SMALL_CARD)
     assert desk.folder.joinpath("sd.img").stat().st_size == SMALL_CARD
@@ -331,7 +333,7 @@ def test_a_board_with_a_new_card(tmp_path: Path) -> None:
     assert check(desk.folder / "sd.img") == ""
 
 
-def test_a_board_with_a_card_that_is_there(tmp_path: Path) -> None:
+def test_create_uses_an_existing_card(tmp_path: Path) -> None:
     new_card(tmp_path / "card.img", SMALL_CARD)
     desk = Desk(tmp_path / "board")
     desk.create(sd=tmp_path / "card.img")
@@ -347,7 +349,7 @@ def test_a_board_with_a_card_that_is_there(tmp_path: Path) -> None:
         (lambda folder: folder / "none.img", "does not exist"),
     ],
 )
-def test_a_card_that_cannot_be_leaves_no_board(
+def test_impossible_card_leaves_no_board(
     tmp_path: Path, make: Callable[[Path], int | Path], message: str
 ) -> None:
     desk = Desk(tmp_path / "board")
@@ -356,7 +358,7 @@ def test_a_card_that_cannot_be_leaves_no_board(
     assert not desk.folder.exists()
 
 
-def test_an_image_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+def test_existing_card_image_is_not_overwritten(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "board")
     desk.folder.mkdir()
     mine = desk.folder / "sd.img"

@@ -21,14 +21,14 @@ from maixfs.vfs import Errno, FileIO, PlainOSError, VfsError
 
 
 class BrokenChipError(NorError, DeviceError):
-    """The file behind a chip cannot be written."""
+    """A failure of the file of a chip."""
 
 
 def broken(*_: object) -> NoReturn:
     raise BrokenChipError("no space on the host")
 
 
-def test_a_program_cannot_catch_a_chip_error_as_oserror(
+def test_program_cannot_catch_a_chip_error_as_oserror(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = """
@@ -60,7 +60,7 @@ def test_config_json_that_cannot_be_read_is_not_printed_as_oserror() -> None:
 
 
 @pytest.mark.parametrize("error", [PlainOSError(Errno.EIO), VfsError(Errno.ENOENT)])
-def test_a_missing_config_json_has_no_values(error: OSError) -> None:
+def test_missing_config_json_has_no_values(error: OSError) -> None:
     def missing(*_: object) -> NoReturn:
         raise error
 
@@ -95,12 +95,12 @@ def test_kpu_load_reports_an_error_of_a_program_s_device() -> None:
         DeviceError("torn out"),
     ],
 )
-def test_a_driver_error_prints_its_message_and_no_number(error: Exception) -> None:
+def test_driver_error_prints_its_message_without_a_number(error: Exception) -> None:
     assert exception_name(error) == "Exception"
     assert exception_text(error) == str(error)
 
 
-def test_an_oserror_of_the_host_prints_its_number() -> None:
+def test_oserror_of_the_host_prints_its_number() -> None:
     error = FileNotFoundError(2, "No such file or directory")
     assert exception_name(error) == "OSError"
     assert exception_text(error) == "[Errno 2] ENOENT"

@@ -1,4 +1,4 @@
-"""Code that a script makes itself runs where the board runs it."""
+"""``exec``, ``eval``, ``execfile`` and ``compile`` of a script."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from board.desk import Desk
 TRACE = 'Traceback (most recent call last):\n  File "main.py", line {}, in <module>\n'
 
 
-def test_execfile_runs_a_file_in_the_scripts_own_names(desk: Desk) -> None:
+def test_execfile_runs_a_file_in_the_callers_namespace(desk: Desk) -> None:
     desk.put("part.py", "y = x + 1\n")
     script = (
         "x = 1\nexecfile('part.py')\nprint(y)\n"
@@ -19,7 +19,7 @@ def test_execfile_runs_a_file_in_the_scripts_own_names(desk: Desk) -> None:
     assert desk.run(script).out == "2\n2\n6 2\n"
 
 
-def test_execfile_fails_as_main_does(desk: Desk) -> None:
+def test_execfile_prints_the_traceback_of_main(desk: Desk) -> None:
     desk.put("bad.py", "\n1/0\n")
     assert desk.run("execfile('bad.py')").out == (
         TRACE.format(1)
@@ -52,5 +52,5 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("script", "last"), TEXTS, ids=[script for script, _ in TEXTS])
-def test_texts(desk: Desk, script: str, last: str) -> None:
+def test_compile_accepts_text_and_bytes(desk: Desk, script: str, last: str) -> None:
     assert desk.run(script).out.splitlines()[-1] == last

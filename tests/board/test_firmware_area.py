@@ -1,4 +1,4 @@
-"""A board starts only from firmware that its chip would start, or from none."""
+"""The firmware on the flash: a board starts only if it is intact or missing."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def boot_log(desk: Desk) -> str:
     return log.getvalue()
 
 
-def test_no_firmware_is_no_error(desk: Desk) -> None:
+def test_blank_flash_starts(desk: Desk) -> None:
     desk.run("")
     for content in (b"", bytes(64)):
         put_raw(desk, content, 0)
-        said = desk.run("print(1)")
-        assert (said.out, said.err) == ("1\n", "")
+        output = desk.run("print(1)")
+        assert (output.out, output.err) == ("1\n", "")
         assert boot_log(desk).count("no firmware is on the flash") == 1
     put_raw(desk, GOOD, 0)
     assert "no firmware" not in boot_log(desk)
 
 
 @pytest.mark.parametrize("dio", [False, True])
-def test_good_firmware_starts(desk: Desk, dio: bool) -> None:
+def test_intact_firmware_starts(desk: Desk, dio: bool) -> None:
     put_raw(desk, wrap(PAYLOAD, dio=dio), 0)
     assert desk.run("print(1)").out == "1\n"
 
@@ -51,7 +51,7 @@ def test_good_firmware_starts(desk: Desk, dio: bool) -> None:
         (b"text", "no firmware at 0x0"),
     ],
 )
-def test_bad_firmware_does_not_start(desk: Desk, content: bytes, reason: str) -> None:
+def test_damaged_firmware_does_not_start(desk: Desk, content: bytes, reason: str) -> None:
     put_raw(desk, content, 0)
     with pytest.raises(BoardError, match="the board does not start: ") as caught:
         desk.run("print(1)")
@@ -65,7 +65,7 @@ def test_bad_firmware_does_not_start(desk: Desk, content: bytes, reason: str) ->
 
 
 def kboot(desk: Desk, application: bytes, address: int = 0x80000) -> None:
-    """Put Kboot on the flash, with an application that its configuration starts."""
+    """Write Kboot to the flash, with an application in its configuration."""
     put_raw(desk, wrap(b"stage 0 of the loader"), 0)
     put_raw(desk, wrap(b"\0\0\0\0Kboot_v1.4.1\0" + bytes(99)), 0x1000)
     entry = struct.pack(">4I8s2I", 0x5AA5D0C5, address, 0x1AA000, 0, b"firmware", 0, 0)
@@ -78,14 +78,14 @@ def test_kboot_starts_its_application(desk: Desk) -> None:
     assert desk.run("print(1)").out == "1\n"
 
 
-def test_an_application_may_lie_far_behind(desk: Desk) -> None:
+def test_kboot_application_at_a_high_address_starts(desk: Desk) -> None:
     desk.folder = desk.folder.parent / "whole"
     desk.create(flash_size=1 << 24, geometry=PRESETS["maixpy"])
     kboot(desk, wrap(PAYLOAD * 20), 0x7F8000)
     assert desk.run("print(1)").out == "1\n"
 
 
-def test_kboot_without_a_good_application_does_not_start(desk: Desk) -> None:
+def test_kboot_without_an_intact_application_does_not_start(desk: Desk) -> None:
     kboot(desk, GOOD[:-1] + b"x")
     with pytest.raises(BoardError, match=r"Kboot_v1\.4\.1 finds no application: .*0x10000"):
         desk.run("print(1)")

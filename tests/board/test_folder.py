@@ -1,4 +1,4 @@
-"""A board's folder: made, refused, shared with nobody."""
+"""The folder of a board: creation, configuration, files and lock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from maixfs.spiffs import PRESETS
 # board.toml
 
 
-def test_a_new_board_says_what_it_is(tmp_path: Path) -> None:
+def test_new_board_has_the_default_configuration(tmp_path: Path) -> None:
     config = Board.create(tmp_path / "b")
     assert BoardConfig.load(tmp_path / "b") == config
     assert (config.flash_size, config.driver, config.geometry) == (
@@ -47,7 +47,7 @@ def test_a_new_board_says_what_it_is(tmp_path: Path) -> None:
     assert config.unique_id != Board.create(tmp_path / "c").unique_id
 
 
-def test_reading_the_configuration_powers_nothing_on(desk: Desk) -> None:
+def test_loading_the_configuration_takes_no_lock(desk: Desk) -> None:
     before = sorted(desk.folder.iterdir())
     BoardConfig.load(desk.folder)
     assert sorted(desk.folder.iterdir()) == before
@@ -76,15 +76,15 @@ CONFIGS = st.builds(
 
 
 @given(CONFIGS)
-def test_what_is_written_is_read(config: BoardConfig) -> None:
+def test_saved_configuration_is_loaded_equal(config: BoardConfig) -> None:
     assert BoardConfig.parse(config.dump()) == config
 
 
-def test_what_is_left_out_is_as_on_a_maixpy_board() -> None:
+def test_missing_keys_have_the_values_of_maixpy() -> None:
     assert BoardConfig.parse("format = 1") == BoardConfig()
 
 
-def test_a_preset_with_changes() -> None:
+def test_preset_fields_can_be_changed() -> None:
     text = 'format = 1\n[spiffs]\npreset = "esp-idf"\nbase = 0x10000\n'
     assert BoardConfig.parse(text).geometry == replace(PRESETS["esp-idf"], base=0x10000)
 
@@ -128,7 +128,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG.keys())
-def test_a_wrong_board_toml_is_named_in_one_line(desk: Desk, text: str, message: str) -> None:
+def test_wrong_board_toml_is_reported_in_one_line(desk: Desk, text: str, message: str) -> None:
     path = desk.folder / "board.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(BoardConfigError, match=message) as caught:
@@ -190,14 +190,14 @@ def test_full_disk_stops_a_board_before_anything_runs(
     assert (desk.folder / "flash.bin").read_bytes() == flash
 
 
-def test_a_board_toml_that_is_no_text(desk: Desk) -> None:
+def test_board_toml_that_is_not_text_is_refused(desk: Desk) -> None:
     (desk.folder / "board.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BoardConfigError, match="is no text"):
         Board.open(desk.folder)
 
 
 @given(st.binary(max_size=60))
-def test_any_board_toml_is_read_or_refused(junk: bytes) -> None:
+def test_random_board_toml_raises_only_board_error(junk: bytes) -> None:
     try:
         BoardConfig.parse("format = 1\n" + junk.decode("latin-1"))
     except BoardConfigError as error:
@@ -205,7 +205,7 @@ def test_any_board_toml_is_read_or_refused(junk: bytes) -> None:
 
 
 @pytest.mark.parametrize("missing", ["no folder", "no board.toml", "a folder instead"])
-def test_a_folder_that_is_no_board(tmp_path: Path, missing: str) -> None:
+def test_folder_without_board_toml_is_board_error(tmp_path: Path, missing: str) -> None:
     folder = tmp_path / "b"
     if missing != "no folder":
         folder.mkdir()
@@ -220,14 +220,14 @@ def test_a_folder_that_is_no_board(tmp_path: Path, missing: str) -> None:
 # flash.bin
 
 
-def test_flash_bin_is_missing(desk: Desk) -> None:
+def test_missing_flash_bin_is_board_error(desk: Desk) -> None:
     (desk.folder / "flash.bin").unlink()
     with pytest.raises(BoardError, match=r"flash.bin does not exist"):
         Board.open(desk.folder)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, SMALL_FLASH - 1, SMALL_FLASH + 4096])
-def test_flash_bin_has_another_size(desk: Desk, size: int) -> None:
+def test_flash_bin_of_another_size_is_board_error(desk: Desk, size: int) -> None:
     path = desk.folder / "flash.bin"
     with path.open("r+b") as stream:
         stream.truncate(size)
@@ -236,7 +236,7 @@ def test_flash_bin_has_another_size(desk: Desk, size: int) -> None:
     assert path.stat().st_size == size
 
 
-def test_flash_bin_is_write_protected(desk: Desk) -> None:
+def test_write_protected_flash_bin_is_board_error(desk: Desk) -> None:
     path = desk.folder / "flash.bin"
     before = path.read_bytes()
     path.chmod(stat.S_IREAD)
@@ -248,34 +248,34 @@ def test_flash_bin_is_write_protected(desk: Desk) -> None:
     assert path.read_bytes() == before
 
 
-def test_wear_counts_of_something_else(desk: Desk) -> None:
+def test_foreign_wear_bin_is_board_error(desk: Desk) -> None:
     (desk.folder / "wear.bin").write_bytes(b"something else")
     with pytest.raises(BoardError, match=r"wear\.bin"):
         Board.open(desk.folder)
 
 
-def test_a_board_without_wear_counts_gets_new_ones(desk: Desk) -> None:
+def test_missing_wear_bin_is_created(desk: Desk) -> None:
     (desk.folder / "wear.bin").unlink()
     desk.run("")
     assert (desk.folder / "wear.bin").exists()
 
 
-def test_flash_bin_vanishes_under_a_running_board(desk: Desk) -> None:
+def test_flash_bin_removed_from_a_running_board_is_reported(desk: Desk) -> None:
     with pytest.raises(MaixfsError, match=r"flash\.bin"), desk.on() as board:
         (desk.folder / "flash.bin").unlink()
         board.run("open('f', 'w').close()")
     assert holder_of(desk.folder / LOCK_NAME) is None
 
 
-def test_a_driver_that_there_is_not(desk: Desk) -> None:
+def test_unknown_driver_is_nor_error(desk: Desk) -> None:
     with pytest.raises(NorError, match="no flash driver called 'x'"):
         Board.open(desk.folder, driver="x")
 
 
-# Making one
+# Creation
 
 
-def test_a_board_is_never_overwritten(desk: Desk) -> None:
+def test_existing_board_is_not_overwritten(desk: Desk) -> None:
     before = (desk.folder / "board.toml").read_bytes()
     with pytest.raises(BoardError, match="exists already"):
         desk.create()
@@ -298,7 +298,7 @@ def test_a_board_is_never_overwritten(desk: Desk) -> None:
         ({"from_dump": "none.bin"}, "none.bin does not exist"),
     ],
 )
-def test_a_board_that_cannot_be_leaves_nothing(
+def test_impossible_board_leaves_no_folder(
     tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     desk = Desk(tmp_path / "board")
@@ -307,9 +307,7 @@ def test_a_board_that_cannot_be_leaves_nothing(
     assert not desk.folder.exists()
 
 
-def test_a_failure_half_way_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_creation_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise BoardError("no room")
 
@@ -337,7 +335,7 @@ Board.create(sys.argv[1], flash_size=0x300000 + 0xD00000)
 """
 
 
-def test_a_board_whose_making_was_killed_can_be_made_again(tmp_path: Path) -> None:
+def test_killed_creation_can_be_repeated(tmp_path: Path) -> None:
     for steps in range(20):
         folder = tmp_path / f"board{steps}"
         line = [sys.executable, "-c", MAKE, str(folder), str(steps)]
@@ -354,7 +352,7 @@ def test_a_board_whose_making_was_killed_can_be_made_again(tmp_path: Path) -> No
     assert 9 < steps < 20
 
 
-def test_a_board_that_is_being_made_is_left_alone(tmp_path: Path) -> None:
+def test_creation_in_progress_is_not_disturbed(tmp_path: Path) -> None:
     folder = tmp_path / "board"
     folder.mkdir()
     BoardConfig().save_draft(folder)
@@ -364,21 +362,21 @@ def test_a_board_that_is_being_made_is_left_alone(tmp_path: Path) -> None:
     assert (folder / "flash.bin").read_bytes() == b"being written"
 
 
-def test_a_dump_too_large_for_its_chip(tmp_path: Path) -> None:
+def test_dump_larger_than_its_chip_is_board_error(tmp_path: Path) -> None:
     dump = tmp_path / "dump.bin"
     dump.write_bytes(bytes(SMALL_FLASH + 1))
     with pytest.raises(MaixfsError, match="do not fit"):
         Desk(tmp_path / "board").create(from_dump=dump)
 
 
-def test_a_chip_of_eight_mib(tmp_path: Path) -> None:
+def test_chip_of_8_mib_is_chosen_by_size(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "board")
     desk.create(flash_size=0x800000)
     assert desk.run("print(1)").out == "1\n"
     assert desk.folder.joinpath("flash.bin").stat().st_size == 0x800000
 
 
-def test_a_part_gives_its_size(tmp_path: Path) -> None:
+def test_part_sets_the_flash_size(tmp_path: Path) -> None:
     part = parts()[0]
     config = Board.create(tmp_path / "b", part=part.name, geometry=replace(SMALL, base=0))
     assert config.flash_size == part.size
@@ -397,7 +395,7 @@ with Board.open(sys.argv[1]) as board:
 
 @pytest.fixture
 def other(desk: Desk) -> Any:
-    """Another process that has the board powered on."""
+    """Run another process that has the board powered on."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(desk.folder)],
         stdin=subprocess.PIPE,
@@ -411,7 +409,7 @@ def other(desk: Desk) -> Any:
         process.kill()
 
 
-def test_a_second_process_is_refused_with_the_holders_number(desk: Desk, other: Any) -> None:
+def test_second_process_is_refused_with_the_pid_of_the_first(desk: Desk, other: Any) -> None:
     before = (desk.folder / "flash.bin").read_bytes()
     with pytest.raises(BoardBusyError, match=f"powered on by process {other.pid}") as caught:
         Board.open(desk.folder)
@@ -421,13 +419,13 @@ def test_a_second_process_is_refused_with_the_holders_number(desk: Desk, other: 
     assert desk.run("print('free')").out == "free\n"
 
 
-def test_who_asks_whether_a_board_is_on_is_in_nobodys_way(desk: Desk) -> None:
+def test_holder_query_does_not_take_the_lock(desk: Desk) -> None:
     asking = FileLock(desk.folder / LOCK_NAME, shared=os.name != "nt").acquire()
     threading.Timer(0.03, asking.release).start()
     assert desk.run("print('on')").out == "on\n"
 
 
-def test_ctrl_c_while_the_board_goes_off_leaves_no_number(
+def test_ctrl_c_during_power_off_leaves_no_pid(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = os.ftruncate
@@ -444,7 +442,7 @@ def test_ctrl_c_while_the_board_goes_off_leaves_no_number(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no process dies by signal there")
-def test_the_lock_of_a_process_that_died_is_no_obstacle(desk: Desk, other: Any) -> None:
+def test_lock_of_a_dead_process_is_taken_over(desk: Desk, other: Any) -> None:
     other.send_signal(signal.SIGKILL)
     other.wait()
     assert holder_of(desk.folder / LOCK_NAME) == other.pid
@@ -467,7 +465,7 @@ sys.exit(code)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no signal goes to one process there")
-def test_ctrl_c_from_outside_leaves_a_sound_board(desk: Desk) -> None:
+def test_ctrl_c_from_another_process_leaves_a_sound_board(desk: Desk) -> None:
     line = [sys.executable, "-u", "-c", BUSY, str(desk.folder)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -481,7 +479,7 @@ def test_ctrl_c_from_outside_leaves_a_sound_board(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", ["write_text", "unlink"])
-def test_a_number_that_cannot_be_noted_stops_nobody(
+def test_unwritable_pid_does_not_stop_the_board(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def refused(*_: Any, **__: Any) -> None:
@@ -494,7 +492,7 @@ def test_a_number_that_cannot_be_noted_stops_nobody(
         Board.open(desk.folder)
 
 
-def test_one_thread_locks_and_another_lets_go(desk: Desk) -> None:
+def test_lock_can_be_released_by_another_thread(desk: Desk) -> None:
     lock = BoardLock(desk.folder)
     thread = threading.Thread(target=lock.__enter__)
     thread.start()
@@ -503,7 +501,7 @@ def test_one_thread_locks_and_another_lets_go(desk: Desk) -> None:
     assert desk.run("print('free')").out == "free\n"
 
 
-def test_twice_in_one_process_is_refused_too(desk: Desk) -> None:
+def test_second_open_in_one_process_is_refused(desk: Desk) -> None:
     with desk.on() as board:
         with pytest.raises(BoardBusyError, match=rf"process {os.getpid()} \(this one\)"):
             Board.open(desk.folder)
@@ -511,7 +509,7 @@ def test_twice_in_one_process_is_refused_too(desk: Desk) -> None:
     assert holder_of(desk.folder / LOCK_NAME) is None
 
 
-def test_a_start_that_fails_gives_the_board_back(desk: Desk) -> None:
+def test_failed_start_releases_the_board(desk: Desk) -> None:
     with pytest.raises(NorError):
         Board.open(desk.folder, driver="x")
     assert desk.run("print('free')").out == "free\n"

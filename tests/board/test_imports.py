@@ -1,4 +1,4 @@
-"""``import`` finds what the firmware finds, where it finds it."""
+"""``import`` on the board."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from board.desk import Desk
 RAM_DISK = '''
 import uos, uio
 class RamDisk:
-    """A file system with folders, which SPIFFS has not."""
+    """A file system with folders, which SPIFFS lacks."""
     def __init__(self, files): self.files = files
     def mount(self, readonly, mkfs): pass
     def umount(self): pass
@@ -31,13 +31,15 @@ def disk(files):
 '''
 
 
-def test_a_module_on_flash(desk: Desk) -> None:
+def test_module_on_flash_is_imported(desk: Desk) -> None:
     desk.put("tool.py", "print('loading', __name__, __file__)\nvalue = 5\n")
-    said = desk.run("import tool, sys\nfrom tool import value\nimport tool\nprint(value, tool)\n")
-    assert said.out == "loading tool tool.py\n5 <module 'tool' from 'tool.py'>\n"
+    output = desk.run(
+        "import tool, sys\nfrom tool import value\nimport tool\nprint(value, tool)\n"
+    )
+    assert output.out == "loading tool tool.py\n5 <module 'tool' from 'tool.py'>\n"
 
 
-def test_an_absolute_path_on_flash_is_never_found(desk: Desk) -> None:
+def test_absolute_module_path_is_not_found(desk: Desk) -> None:
     desk.put("tool.py", "print('found')")
     ask = "import sys\nsys.path[:] = ['{}']\nimport tool\n"
     assert desk.run(ask.format("")).out == "found\n"
@@ -45,7 +47,7 @@ def test_an_absolute_path_on_flash_is_never_found(desk: Desk) -> None:
     assert desk.run(ask.format("/flash")).out.endswith("ImportError: no module named 'tool'\n")
 
 
-def test_a_module_is_found_from_another_folder_only_by_its_mount(desk: Desk) -> None:
+def test_module_of_another_volume_is_found_by_its_mount_point(desk: Desk) -> None:
     desk.put("tool.py", "print('found')")
     assert desk.run("import uos\nuos.chdir('/')\nimport tool").out.endswith("named 'tool'\n")
 
@@ -53,30 +55,30 @@ def test_a_module_is_found_from_another_folder_only_by_its_mount(desk: Desk) -> 
 @pytest.mark.parametrize(
     ("name", "wins"), [("json", True), ("os", True), ("ujson", False), ("sys", False)]
 )
-def test_a_file_stands_in_for_a_weak_link_only(desk: Desk, name: str, wins: bool) -> None:
+def test_file_replaces_only_a_weak_link(desk: Desk, name: str, wins: bool) -> None:
     desk.put(f"{name}.py", "print('the file')")
     assert desk.run(f"import {name}").out == ("the file\n" if wins else "")
 
 
-def test_time_is_no_weak_link(desk: Desk) -> None:
+def test_time_is_not_a_weak_link(desk: Desk) -> None:
     desk.put("time.py", "print('the file')")
     assert desk.run("import time\nprint(time.__name__)").out == "utime\n"
 
 
-def test_a_module_that_fails_stays_half_made(desk: Desk) -> None:
+def test_failed_module_stays_loaded_and_incomplete(desk: Desk) -> None:
     desk.put("half.py", "a = 1\n1/0\nb = 2\n")
     script = "try:\n  import half\nexcept ZeroDivisionError:\n  print('failed')\nimport half\n"
-    said = desk.run(script + "print(half.a, hasattr(half, 'b'))\n")
-    assert said.out == "failed\n1 False\n"
+    output = desk.run(script + "print(half.a, hasattr(half, 'b'))\n")
+    assert output.out == "failed\n1 False\n"
 
 
-def test_a_circle_of_imports(desk: Desk) -> None:
+def test_circular_import_gives_the_incomplete_module(desk: Desk) -> None:
     desk.put("one.py", "import two\nx = two.y + 1\n")
     desk.put("two.py", "import one\ny = 1\n")
     assert desk.run("import one\nprint(one.x)").out == "2\n"
 
 
-def test_a_module_with_an_error_in_it(desk: Desk) -> None:
+def test_error_in_a_module_prints_its_traceback(desk: Desk) -> None:
     desk.put("bad.py", "x = 1\nx = = 2\n")
     assert desk.run("\nimport bad\n").out == (
         'Traceback (most recent call last):\n  File "main.py", line 2, in <module>\n'
@@ -84,13 +86,13 @@ def test_a_module_with_an_error_in_it(desk: Desk) -> None:
     )
 
 
-def test_an_import_needs_a_free_descriptor(desk: Desk) -> None:
+def test_import_needs_a_free_descriptor(desk: Desk) -> None:
     desk.put("tool.py", "")
-    said = desk.run("a = open('a', 'w'); b = open('b', 'w')\nimport tool\n")
-    assert said.out.endswith("line 2, in <module>\nOSError: [Errno 2] ENOENT\n")
+    output = desk.run("a = open('a', 'w'); b = open('b', 'w')\nimport tool\n")
+    assert output.out.endswith("line 2, in <module>\nOSError: [Errno 2] ENOENT\n")
 
 
-def test_compiled_modules_are_refused_with_a_reason(desk: Desk) -> None:
+def test_compiled_module_is_importerror(desk: Desk) -> None:
     desk.put("fast.mpy", b"M\x04")
     assert (
         "ImportError: fast.mpy is compiled for the processor of the board"
@@ -98,7 +100,7 @@ def test_compiled_modules_are_refused_with_a_reason(desk: Desk) -> None:
     )
 
 
-def test_packages_on_a_file_system_with_folders(desk: Desk) -> None:
+def test_package_on_a_volume_with_folders_is_imported(desk: Desk) -> None:
     files = {
         "pkg/__init__.py": "print('pkg')",
         "pkg/sub.py": "from . import other\nx = other.y",
@@ -117,7 +119,7 @@ def test_packages_on_a_file_system_with_folders(desk: Desk) -> None:
     assert desk.run(script).out == "pkg\n3 /ram/pkg\n3 3 pkg.other\n"
 
 
-def test_a_folder_without_init_is_a_package_too(desk: Desk) -> None:
+def test_folder_without_init_is_a_package(desk: Desk) -> None:
     script = RAM_DISK + "disk({'bare/mod.py': 'z = 1'})\nimport bare.mod\nprint(bare.mod.z)"
     assert desk.run(script).out == "1\n"
 
@@ -134,22 +136,22 @@ def test_a_folder_without_init_is_a_package_too(desk: Desk) -> None:
         ("import " + "n" * 200, "RuntimeError: "),
     ],
 )
-def test_imports_that_fail(desk: Desk, script: str, words: str) -> None:
+def test_wrong_import_raises_the_error_of_the_board(desk: Desk, script: str, words: str) -> None:
     assert desk.run(script).out.splitlines()[-1] == words
 
 
-def test_a_submodule_that_is_not_there(desk: Desk) -> None:
+def test_missing_submodule_is_importerror(desk: Desk) -> None:
     script = RAM_DISK + "disk({'pkg/__init__.py': ''})\n"
     assert desk.run(script + "import pkg.none").out.endswith("no module named 'pkg.none'\n")
     assert desk.run(script + "from pkg import none").out.endswith("no module named 'pkg.none'\n")
 
 
-def test_star_import(desk: Desk) -> None:
+def test_star_import_binds_the_public_names(desk: Desk) -> None:
     desk.put("tool.py", "a = 1\n_b = 2\n")
     assert desk.run("from tool import *\nprint(a)\nprint(_b)").out.startswith("1\nTraceback")
 
 
-def test_every_name_in_the_table_can_be_imported(desk: Desk) -> None:
+def test_every_built_in_module_can_be_imported(desk: Desk) -> None:
     names = (
         "KPU Maix _thread array binascii builtins cmath collections errno gc hashlib heapq io json"
         " machine math micropython os random re struct sys time ubinascii ucollections uerrno"
@@ -159,9 +161,9 @@ def test_every_name_in_the_table_can_be_imported(desk: Desk) -> None:
     assert desk.run(script + "print('all')").out == "all\n"
 
 
-def test_the_example_programs_run(desk: Desk) -> None:
+def test_example_programs_run(desk: Desk) -> None:
     for path in sorted(Path(__file__).parents[2].joinpath("examples").glob("*.py")):
         if "maixfs" not in path.read_text(encoding="utf-8"):
-            said = desk.run(path)
-            assert said.result.exit_code == 0, said.out
-            assert said.out
+            output = desk.run(path)
+            assert output.result.exit_code == 0, output.out
+            assert output.out

@@ -1,4 +1,4 @@
-"""``held``: a signal waits, the stack is longer, and all is as before afterwards."""
+"""``held``: a signal waits until the block ends, and the stack is longer."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from maixfs.host.interrupts import STACK_RESERVE, held
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Whatever a test does, the signal handler and the stack's limit are restored."""
+    """Restore the signal handler and the recursion limit after each test."""
     state = signal.getsignal(signal.SIGINT), sys.getrecursionlimit()
     yield
     assert (signal.getsignal(signal.SIGINT), sys.getrecursionlimit()) == state
 
 
-def test_ctrl_c_comes_when_the_body_is_done() -> None:
+def test_ctrl_c_is_raised_at_the_end_of_the_block() -> None:
     done = False
     with pytest.raises(KeyboardInterrupt), held():
         signal.raise_signal(signal.SIGINT)
@@ -29,7 +29,7 @@ def test_ctrl_c_comes_when_the_body_is_done() -> None:
     assert done
 
 
-def test_many_of_them_come_as_one() -> None:
+def test_repeated_ctrl_c_is_raised_once() -> None:
     seen: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -46,7 +46,7 @@ def test_many_of_them_come_as_one() -> None:
     assert seen == [signal.SIGINT]
 
 
-def test_an_inner_one_leaves_it_to_the_outer_one() -> None:
+def test_nested_block_leaves_ctrl_c_to_the_outer_one() -> None:
     done = False
     with pytest.raises(KeyboardInterrupt), held():
         with held():
@@ -55,12 +55,12 @@ def test_an_inner_one_leaves_it_to_the_outer_one() -> None:
     assert done
 
 
-def test_an_error_inside_passes_through() -> None:
+def test_error_in_the_block_passes_through() -> None:
     with pytest.raises(ValueError, match="mine"), held():
         raise ValueError("mine")
 
 
-def test_a_signal_that_is_ignored_stays_ignored() -> None:
+def test_ignored_signal_stays_ignored() -> None:
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with held():
@@ -69,7 +69,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGINT, old)
 
 
-def test_another_thread_changes_nothing() -> None:
+def test_block_in_another_thread_leaves_the_handler() -> None:
     states: list[object] = []
 
     def work() -> None:
@@ -83,7 +83,7 @@ def test_another_thread_changes_nothing() -> None:
     assert states == [before]
 
 
-def test_storage_has_room_at_the_end_of_the_stack() -> None:
+def test_storage_works_near_the_recursion_limit() -> None:
     def nested(depth: int) -> int:
         return nested(depth - 1) + 1 if depth else 0
 

@@ -1,4 +1,4 @@
-"""KPU: loading models from raw flash, /flash and a card; what fails, and in which words."""
+"""KPU: loading models from raw flash, /flash and a card; errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def configure(desk: Desk, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
-def test_a_model_is_loaded_from_everywhere(desk: Desk) -> None:
+def test_model_is_loaded_from_raw_flash_file_and_card(desk: Desk) -> None:
     put_raw(desk, V3)
     put_in_new(desk)
     desk.put("m.kmodel", V3 + bytes(9))
@@ -48,14 +48,18 @@ def test_a_model_is_loaded_from_everywhere(desk: Desk) -> None:
         "  print(kpu.deinit(t), kpu.deinit(t), type(t).__name__)\n"
     )
     size = len(V3)
-    said = lines(desk, script)
-    assert said[:3] == [loaded(ADDRESS, size), f"{ADDRESS} {size} None None", "True True kpu_net"]
-    assert said[3:5] == [
+    output = lines(desk, script)
+    assert output[:3] == [
+        loaded(ADDRESS, size),
+        f"{ADDRESS} {size} None None",
+        "True True kpu_net",
+    ]
+    assert output[3:5] == [
         loaded(0, size + 9, "/flash/m.kmodel"),
         f"None {size + 9} /flash/m.kmodel None",
     ]
-    assert said[6] == loaded(0, size, "/sd/m.kmodel")
-    assert said[9] == loaded(0, size, "m.kmodel")
+    assert output[6] == loaded(0, size, "/sd/m.kmodel")
+    assert output[9] == loaded(0, size, "m.kmodel")
 
 
 def test_failing_flash_chip_is_not_a_model_error(
@@ -83,10 +87,10 @@ def test_failing_flash_chip_is_not_a_model_error(
         (make_sealed(b"LDME"), 2015),
     ],
 )
-def test_what_cannot_be_loaded_has_a_number(desk: Desk, data: bytes, code: int) -> None:
+def test_unloadable_model_is_valueerror_with_a_number(desk: Desk, data: bytes, code: int) -> None:
     put_raw(desk, data)
-    said = lines(desk, f"print(attempt(kpu.load, {ADDRESS}))")
-    assert said[-1].startswith(f"ValueError('[MAIXPY]kpu: load error:{code}, ERR_")
+    output = lines(desk, f"print(attempt(kpu.load, {ADDRESS}))")
+    assert output[-1].startswith(f"ValueError('[MAIXPY]kpu: load error:{code}, ERR_")
 
 
 @pytest.mark.parametrize(
@@ -116,11 +120,13 @@ def test_what_cannot_be_loaded_has_a_number(desk: Desk, data: bytes, code: int) 
         ),
     ],
 )
-def test_arguments_are_looked_at_as_on_a_board(desk: Desk, argument: str, error: str) -> None:
+def test_wrong_argument_raises_the_error_of_the_board(
+    desk: Desk, argument: str, error: str
+) -> None:
     assert lines(desk, f"print(attempt(kpu.load, {argument}))") == [error]
 
 
-def test_arguments_that_are_missing(desk: Desk) -> None:
+def test_missing_argument_is_typeerror(desk: Desk) -> None:
     script = "for f in kpu.load, kpu.load_flash, kpu.deinit: print(attempt(f))\n"
     assert lines(desk, script) == [
         f"TypeError('function missing {count} required positional arguments',)"
@@ -128,7 +134,7 @@ def test_arguments_that_are_missing(desk: Desk) -> None:
     ]
 
 
-def test_files_are_judged_as_far_as_the_firmware_reads_them(desk: Desk) -> None:
+def test_file_is_checked_up_to_the_bytes_that_are_read(desk: Desk) -> None:
     contents = {
         "short.kmodel": b"\3\0\0\0",
         "empty.kmodel": b"",
@@ -142,12 +148,12 @@ def test_files_are_judged_as_far_as_the_firmware_reads_them(desk: Desk) -> None:
             with board.open(f"/flash/{name}", "wb") as file:
                 file.write(content)
     script = "".join(f"print(attempt(kpu.load, '/flash/{name}'))\n" for name in contents)
-    said = [line for line in lines(desk, script) if line != "encrypted model"]
-    assert [line[36:40] for line in said[:5]] == ["2005", "2005", "2002", "2004", "2006"]
-    assert said[5] == loaded(0, len(V3), "/flash/good.emodel")
+    output = [line for line in lines(desk, script) if line != "encrypted model"]
+    assert [line[36:40] for line in output[:5]] == ["2005", "2005", "2002", "2004", "2006"]
+    assert output[5] == loaded(0, len(V3), "/flash/good.emodel")
 
 
-def test_a_file_on_a_volume_of_the_program_is_not_seen(desk: Desk) -> None:
+def test_file_on_a_python_volume_is_not_found(desk: Desk) -> None:
     script = (
         "import uos\n"
         "class Ram:\n"
@@ -158,7 +164,7 @@ def test_a_file_on_a_volume_of_the_program_is_not_seen(desk: Desk) -> None:
     assert "2005" in lines(desk, script)[0]
 
 
-def test_a_build_without_v4(desk: Desk) -> None:
+def test_build_without_v4_refuses_v4_models(desk: Desk) -> None:
     put_raw(desk, make_v4())
     script = f"print(attempt(kpu.load, {ADDRESS}))\n"
     assert lines(desk, script) == [loaded(ADDRESS, len(make_v4()))]
@@ -169,7 +175,7 @@ def test_a_build_without_v4(desk: Desk) -> None:
     assert BoardConfig.parse(config.dump()) == config
 
 
-def test_five_models_at_most(desk: Desk) -> None:
+def test_sixth_model_is_refused(desk: Desk) -> None:
     put_raw(desk, V3)
     script = (
         f"tasks = [kpu.load({ADDRESS}) for _ in range(5)]\n"
@@ -179,15 +185,15 @@ def test_five_models_at_most(desk: Desk) -> None:
         f"kpu.deinit(tasks[0])\nprint(kpu.load({ADDRESS}))\n"
     )
     full = "2009, ERR_MODELS_FULL: we only support load 5 models in the same time',)"
-    said = lines(desk, script)
-    assert said == [
+    output = lines(desk, script)
+    assert output == [
         *[f"ValueError('[MAIXPY]kpu: load error:{full}"] * 3,
         f"ValueError('[MAIXPY]kpu: load_flash error:{full}",
         loaded(ADDRESS, len(V3)),
     ]
 
 
-def test_models_take_memory_until_the_garbage_collector_finds_them(desk: Desk) -> None:
+def test_dropped_model_uses_memory_until_collect(desk: Desk) -> None:
     put_raw(desk, V3)
     script = (
         "import gc\nfrom Maix import utils\n"
@@ -207,7 +213,7 @@ def test_models_take_memory_until_the_garbage_collector_finds_them(desk: Desk) -
     ]
 
 
-def test_the_heap_of_micropython_leaves_less_for_models(desk: Desk) -> None:
+def test_larger_heap_leaves_less_memory_for_models(desk: Desk) -> None:
     put_raw(desk, make_v3(main_memory=3_500_000))
     script = f"print(attempt(kpu.load, {ADDRESS}))\n"
     assert lines(desk, script)[0].startswith("{")
@@ -215,7 +221,7 @@ def test_the_heap_of_micropython_leaves_less_for_models(desk: Desk) -> None:
     assert "load error:2006, ERR_NO_MEM" in lines(desk, script)[0]
 
 
-def test_load_flash(desk: Desk) -> None:
+def test_load_flash_reads_a_reversed_model(desk: Desk) -> None:
     put_raw(desk, reverse_words(V3))
     script = (
         f"print(attempt(kpu.load_flash, {ADDRESS}, 0, 0, 20000000))\n"
@@ -247,7 +253,7 @@ def test_load_flash(desk: Desk) -> None:
     ]
 
 
-def test_what_the_firmware_does_not_survive_ends_the_run(desk: Desk) -> None:
+def test_model_that_crashes_the_firmware_ends_the_run(desk: Desk) -> None:
     put_raw(desk, make_v4(version=6))
     script = (
         "import KPU as kpu\ntry:\n"
@@ -262,17 +268,17 @@ def test_what_the_firmware_does_not_survive_ends_the_run(desk: Desk) -> None:
     assert f"a board would crash here: in kpu.load({ADDRESS}) the runtime" in desk.err.getvalue()
 
 
-def test_a_crash_in_a_thread_ends_the_run(desk: Desk) -> None:
+def test_crash_in_a_thread_ends_the_run(desk: Desk) -> None:
     script = (
         "import KPU as kpu, _thread, utime\n"
         "_thread.start_new_thread(kpu.netinfo, (5,))\n"
         "while True:\n  utime.sleep_ms(1)\n"
     )
-    said = desk.run(script)
-    assert isinstance(said.result.error, BoardCrashError)
+    output = desk.run(script)
+    assert isinstance(output.result.error, BoardCrashError)
 
 
-def test_an_address_past_the_chip_starts_again(desk: Desk) -> None:
+def test_address_past_the_chip_wraps(desk: Desk) -> None:
     put_raw(desk, V3)
     again = ADDRESS + (1 << 24)
     script = f"print(kpu.load({ADDRESS + 0x400000}))\nprint(kpu.load({again}))\n"
@@ -282,7 +288,7 @@ def test_an_address_past_the_chip_starts_again(desk: Desk) -> None:
     ]
 
 
-def test_a_chip_that_is_busy_reads_as_erased(desk: Desk) -> None:
+def test_busy_chip_reads_as_erased(desk: Desk) -> None:
     put_raw(desk, V3)
     script = f"print(attempt(kpu.load, {ADDRESS}))\n"
     with desk.on(timed=True) as board:
@@ -296,23 +302,23 @@ def test_a_chip_that_is_busy_reads_as_erased(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.kmodel")), ids=lambda path: path.stem)
-def test_models_of_a_new_compiler_are_refused(desk: Desk, path: Path) -> None:
+def test_kmodel_v5_is_refused(desk: Desk, path: Path) -> None:
     put_raw(desk, path.read_bytes())
     assert "load error:20" in lines(desk, f"print(attempt(kpu.load, {ADDRESS}))")[-1]
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="MAIXFS_GOLDEN names no folder with real models")
 @pytest.mark.parametrize("name", ["mnist", "v3_iris", "v4_iris", "v4_slim-320"])
-def test_real_models_are_loaded(desk: Desk, name: str) -> None:
+def test_real_model_is_loaded(desk: Desk, name: str) -> None:
     data = (REAL / f"{name}.kmodel").read_bytes()
     put_raw(desk, data)
     desk.put("m.kmodel", data)
-    said = lines(desk, f"for w in {ADDRESS}, 'm.kmodel': print(kpu.load(w).model_size())\n")
-    assert abs(int(said[0]) - len(data)) < 8
-    assert int(said[1]) == len(data)
+    output = lines(desk, f"for w in {ADDRESS}, 'm.kmodel': print(kpu.load(w).model_size())\n")
+    assert abs(int(output[0]) - len(data)) < 8
+    assert int(output[1]) == len(data)
 
 
-def test_a_layer_table_is_read_row_by_row(desk: Desk) -> None:
+def test_v3_layer_table_is_read_row_by_row(desk: Desk) -> None:
     data = make_v3(types=[CONV] * 9)
     put_raw(desk, data)
     with desk.on(timed=True) as board:
@@ -323,7 +329,7 @@ def test_a_layer_table_is_read_row_by_row(desk: Desk) -> None:
         assert clock.counts["bytes"] - before[1] == 28 + 9 * 8 + len(data)
 
 
-def test_the_node_table_of_v4_is_read_at_once(desk: Desk) -> None:
+def test_v4_node_table_is_read_in_one_read(desk: Desk) -> None:
     put_raw(desk, make_v4())
     with desk.on(timed=True) as board:
         clock: Any = board.chip.clock

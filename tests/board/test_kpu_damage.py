@@ -1,4 +1,4 @@
-"""Damaged models: the board answers, or is said to hang; nothing else comes out."""
+"""KPU: damaged models give an answer or a crash of the board, no other exception."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORDS = st.one_of(st.sampled_from([0, 1, 3, 0x7FFFFFFF, 0xFFFFFFFF]), st.integer
 
 
 def load(data: bytes, *, timed: bool, reverse: bool = False) -> Loading:
-    """Load what lies near the end of a small chip."""
+    """Load a model near the end of a small chip."""
     content = bytes(ADDRESS) + data[: SIZE - ADDRESS]
     chip = NorChip.in_memory(SIZE, content=content.ljust(SIZE, b"\xff"))
     if timed:
@@ -38,15 +38,15 @@ def load(data: bytes, *, timed: bool, reverse: bool = False) -> Loading:
 
 
 def ask(loading: Loading) -> None:
-    """Ask all there is to ask of a model that was loaded."""
-    said: list[str] = []
+    """Call every function on a loaded model."""
+    output: list[str] = []
     model = LoadedModel(loading.answer, loading.data)
     if model.layers < 1000:
         with suppress(OSError):
-            layers_of(model, said.append)
-        take_layers(model, model.layers, said.append)
-    set_output(model, 0, (65535, 65535, 65535), said.append)
-    assert all(line.endswith("\r\n") for line in said)
+            layers_of(model, output.append)
+        take_layers(model, model.layers, output.append)
+    set_output(model, 0, (65535, 65535, 65535), output.append)
+    assert all(line.endswith("\r\n") for line in output)
 
 
 @given(
@@ -55,7 +55,7 @@ def ask(loading: Loading) -> None:
     st.integers(0, 2000),
     st.booleans(),
 )
-def test_damaged_models(
+def test_damaged_model_raises_only_board_errors(
     model: bytes, changes: list[tuple[int, int]], cut: int, timed: bool
 ) -> None:
     data = bytearray(model)
@@ -72,7 +72,7 @@ def test_damaged_models(
 
 
 @given(st.binary(max_size=200))
-def test_anything_at_all(data: bytes) -> None:
+def test_random_model_raises_only_board_errors(data: bytes) -> None:
     for first in (b"", b"\3\0\0\0", b"LDMK\4\0\0\0", b"LDMK\5\0\0\0"):
         answer = load(first + data, timed=True).answer
         assert answer.loads or answer.crash or 2001 <= answer.code <= 2015

@@ -1,4 +1,4 @@
-"""KPU: what can be asked of a model that is loaded, and what only a real board does."""
+"""KPU: functions on a loaded model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ TASK = f"t = kpu.load({ADDRESS})\n"
 
 
 def crash(desk: Desk, script: str) -> str:
-    """Run a script that hangs the board and return why."""
+    """Run a script that crashes the board and return the reason."""
     error = desk.run("import KPU as kpu\n" + script).result.error
     assert isinstance(error, BoardCrashError)
     return error.reason
 
 
-def test_layers_of_v3(desk: Desk) -> None:
+def test_netinfo_lists_the_layers_of_v3(desk: Desk) -> None:
     put_raw(desk, make_v3(48, 32, 3, types=[CONV, 12, 99]))
     script = (
         "n = kpu.netinfo(t)\nfor i in n: print(i)\n"
@@ -44,7 +44,7 @@ def test_layers_of_v3(desk: Desk) -> None:
     ]
 
 
-def test_layers_may_be_fewer(desk: Desk) -> None:
+def test_set_layers_shortens_a_v3_model(desk: Desk) -> None:
     put_raw(desk, make_v3(types=[CONV, 10241, 10243, 77, 15]))
     script = (
         "for n in 1, 2, 3, 4, 5, 6, 0, -1: print(kpu.set_layers(t, n))\n"
@@ -72,12 +72,12 @@ def test_layers_may_be_fewer(desk: Desk) -> None:
     ]
 
 
-def test_a_v3_model_without_outputs(desk: Desk) -> None:
+def test_set_layers_of_a_v3_model_without_outputs_prints_an_error(desk: Desk) -> None:
     put_raw(desk, make_v3(outputs=()))
     assert lines(desk, TASK + "print(kpu.set_layers(t, 1))") == ["output index too big!", "True"]
 
 
-def test_nodes_of_v4_are_not_told(desk: Desk) -> None:
+def test_netinfo_of_v4_is_oserror(desk: Desk) -> None:
     put_raw(desk, make_v4())
     script = "print(attempt(kpu.netinfo, t), kpu.set_layers(t, 2), kpu.set_layers(t, 9))\n"
     assert lines(desk, TASK + script) == [
@@ -86,7 +86,7 @@ def test_nodes_of_v4_are_not_told(desk: Desk) -> None:
     ]
 
 
-def test_outputs_of_v4_get_a_shape(desk: Desk) -> None:
+def test_set_outputs_checks_the_shape_of_v4(desk: Desk) -> None:
     put_raw(desk, make_v4(outputs=(40, 80)))
     script = (
         "print(kpu.set_outputs(t, 0, 10, 1, 1), kpu.set_outputs(t, 1, 5, 2, 2))\n"
@@ -104,7 +104,7 @@ def test_outputs_of_v4_get_a_shape(desk: Desk) -> None:
     ]
 
 
-def test_outputs_of_v3_have_one(desk: Desk) -> None:
+def test_set_outputs_of_v3_prints_an_error(desk: Desk) -> None:
     put_raw(desk, make_v3())
     assert lines(desk, TASK + "print(kpu.set_outputs(t, 0, 1, 1, 10))") == [
         "[MAIXPY]kpu: set_outputs ctx error, maybe init err:2002",
@@ -136,7 +136,9 @@ FORMAT = (
         ("lambda: t.nothing", "AttributeError(\"'kpu_net' object has no attribute 'nothing'\",)"),
     ],
 )
-def test_arguments(desk: Desk, call: str, error: str) -> None:
+def test_wrong_task_argument_raises_the_error_of_the_board(
+    desk: Desk, call: str, error: str
+) -> None:
     put_raw(desk, make_v3())
     assert lines(desk, TASK + f"print(attempt({call}))") == [error]
 
@@ -152,7 +154,7 @@ def test_arguments(desk: Desk, call: str, error: str) -> None:
         "classifier.load, t, 'a'",
     ],
 )
-def test_nothing_runs_a_model(desk: Desk, call: str) -> None:
+def test_running_a_model_is_notimplementederror(desk: Desk, call: str) -> None:
     put_raw(desk, make_v3())
     name = call.partition(",")[0]
     assert lines(desk, TASK + f"print(attempt(kpu.{call}))") == [
@@ -171,23 +173,23 @@ def test_nothing_runs_a_model(desk: Desk, call: str) -> None:
         ("kpu.get_output(t, 0)", "kpu.get_output does not check whether its task"),
     ],
 )
-def test_what_the_firmware_does_not_look_at_hangs_it(desk: Desk, script: str, reason: str) -> None:
+def test_unchecked_argument_crashes_the_board(desk: Desk, script: str, reason: str) -> None:
     put_raw(desk, make_v3())
     assert crash(desk, f"{TASK}kpu.deinit(t)\n{script}\n").startswith(reason)
 
 
-def test_a_task_that_was_deinitialised(desk: Desk) -> None:
+def test_deinitialised_task_has_no_model(desk: Desk) -> None:
     put_raw(desk, make_v3())
     script = "kpu.deinit(t)\nprint(attempt(kpu.netinfo, t), t.model_size())\n"
     assert lines(desk, TASK + script) == [f"ValueError('get layer num error!',) {len(make_v3())}"]
 
 
-def test_256_layers_are_too_many_for_a_byte(desk: Desk) -> None:
+def test_netinfo_of_256_layers_crashes_the_board(desk: Desk) -> None:
     put_raw(desk, make_v3(types=[15] * 256, body=16))
     assert "never reaches 256" in crash(desk, TASK + "kpu.netinfo(t)")
 
 
-def test_yolo_arguments_are_kept(desk: Desk) -> None:
+def test_init_yolo2_stores_its_arguments(desk: Desk) -> None:
     put_raw(desk, make_v3())
     script = (
         "print(kpu.init_yolo2(t, 0.5, 0.25, 2, (1.5, 2, 3.25, 4)))\na = t.net_arg()\n"
@@ -220,17 +222,19 @@ def test_yolo_arguments_are_kept(desk: Desk) -> None:
         ("t, 'a', 1, 1, 5", 'TypeError("can\'t convert str to float",)'),
     ],
 )
-def test_yolo_arguments_that_are_wrong(desk: Desk, arguments: str, error: str) -> None:
+def test_wrong_yolo_argument_raises_the_error_of_the_board(
+    desk: Desk, arguments: str, error: str
+) -> None:
     put_raw(desk, make_v3())
     assert lines(desk, TASK + f"print(attempt(kpu.init_yolo2, {arguments}))") == [error]
 
 
-def test_too_many_anchors_hang_the_board(desk: Desk) -> None:
+def test_too_many_anchors_crash_the_board(desk: Desk) -> None:
     put_raw(desk, make_v3())
     assert "in a byte" in crash(desk, TASK + "kpu.init_yolo2(t, 1, 1, 128, [1] * 256)")
 
 
-def test_memtest_and_faces(desk: Desk) -> None:
+def test_memtest_and_face_functions_print_and_return_values(desk: Desk) -> None:
     script = (
         "kpu.memtest()\nf = kpu.face_encode([0.1, -0.1, 1, 0])\nprint(f)\n"
         "print(kpu.face_compare(f, f), attempt(kpu.face_compare, f, b'1'))\n"

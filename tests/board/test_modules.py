@@ -1,4 +1,4 @@
-"""The firmware's modules, one by one."""
+"""The built-in modules."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from maixfs.board.modules.plain import URandom, Yasmarang
 
 
 def lines(desk: Desk, script: str, **options: Any) -> list[str]:
-    said = desk.run(script, **options)
-    assert said.result.exit_code == 0, said.out
-    return said.out.splitlines()
+    output = desk.run(script, **options)
+    assert output.result.exit_code == 0, output.out
+    return output.out.splitlines()
 
 
-def test_uos(desk: Desk) -> None:
+def test_uos_calls_give_results_of_the_firmware(desk: Desk) -> None:
     script = (
         "import os, uos\nprint(os is uos, uos.__name__)\n"
         "print(uos.uname())\nprint(uos.uname()[0], uos.uname().machine)\n"
@@ -43,7 +43,7 @@ def test_uos(desk: Desk) -> None:
     ]
 
 
-def test_flash_format_says_what_it_does_and_leaves_nothing(desk: Desk) -> None:
+def test_flash_format_prints_its_steps_and_empties_the_flash(desk: Desk) -> None:
     script = "import uos\nf = open('f', 'w')\nprint(uos.flash_format(), uos.listdir())\n"
     assert lines(desk, script) == [
         "[MAIXPY]:Spiffs Unmount.",
@@ -54,7 +54,7 @@ def test_flash_format_says_what_it_does_and_leaves_nothing(desk: Desk) -> None:
     ]
 
 
-def test_a_script_mounts_a_file_system_of_its_own(desk: Desk) -> None:
+def test_script_mounts_its_own_driver(desk: Desk) -> None:
     script = (
         "import uos\n"
         "class Ram:\n"
@@ -90,9 +90,9 @@ print(list(uos.ilistdir('/own')))
 """
 
 
-def test_a_script_has_spiffs_on_flash_of_its_own(desk: Desk) -> None:
-    said = desk.run(OWN_FLASH, explain=True)
-    assert said.out.splitlines() == [
+def test_script_uses_spiffs_on_its_own_flash(desk: Desk) -> None:
+    output = desk.run(OWN_FLASH, explain=True)
+    assert output.out.splitlines() == [
         "[MAIXPY]:Spiffs Mount failed ",
         "[MAIXPY]:Spiffs Unmount.",
         "[MAIXPY]:Spiffs Formating...",
@@ -100,11 +100,11 @@ def test_a_script_has_spiffs_on_flash_of_its_own(desk: Desk) -> None:
         "[MAIXPY]:Spiffs Mount successful ",
         "[('f0', 32768, 0, 0), ('f1', 32768, 0, 1), ('f2', 32768, 0, 2)]",
     ]
-    assert "quirk: mount() does not format" in said.err
+    assert "quirk: mount() does not format" in output.err
     assert lines(desk, "import uos\nprint(hasattr(uos.VfsSpiffs, 'mine'))") == ["False"]
 
 
-def test_machine(desk: Desk) -> None:
+def test_machine_has_reset_cause_and_unique_id(desk: Desk) -> None:
     script = (
         "import machine\nprint(len(machine.unique_id()), machine.unique_id())\n"
         "print(machine.reset_cause() == machine.PWRON_RESET, hasattr(machine, 'freq'))\n"
@@ -115,7 +115,7 @@ def test_machine(desk: Desk) -> None:
     assert first[1] == "True False"
 
 
-def test_utime_passes_as_the_clock_does(desk: Desk) -> None:
+def test_utime_follows_the_clock(desk: Desk) -> None:
     script = (
         "import time, utime\nprint(time is utime)\n"
         "a = utime.ticks_ms(), utime.ticks_us(), utime.ticks_cpu(), utime.ticks()\n"
@@ -138,13 +138,13 @@ def test_utime_passes_as_the_clock_does(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("call", ["mktime((1, 2))", "localtime(10**15)", "mktime((10**9,) * 8)"])
-def test_utime_refuses_nonsense(desk: Desk, call: str) -> None:
-    said = desk.run(f"import utime\nutime.{call}")
-    assert said.out.splitlines()[-1].startswith(("TypeError: ", "OverflowError: "))
+def test_utime_refuses_wrong_arguments(desk: Desk, call: str) -> None:
+    output = desk.run(f"import utime\nutime.{call}")
+    assert output.out.splitlines()[-1].startswith(("TypeError: ", "OverflowError: "))
 
 
 @given(st.integers(-(10**9), 10**10))
-def test_dates_and_seconds_agree(seconds: int) -> None:
+def test_date_of_is_the_inverse_of_seconds_of(seconds: int) -> None:
     date = date_of(seconds)
     moment = EPOCH + timedelta(seconds=seconds)
     assert datetime(*date[:6]) == moment
@@ -153,14 +153,14 @@ def test_dates_and_seconds_agree(seconds: int) -> None:
 
 
 @given(st.integers(1970, 2100), st.integers(-30, 40), st.integers(-400, 400))
-def test_dates_may_run_over(year: int, month: int, day: int) -> None:
+def test_mktime_accepts_fields_out_of_range(year: int, month: int, day: int) -> None:
     whole, rest = divmod(month - 1, 12)
     first = datetime(year + whole, rest + 1, 1)
     expected = first + timedelta(days=day - 1)
     assert seconds_of((year, month, day, 0, 0, 0)) == (expected - EPOCH).total_seconds()
 
 
-def test_maix_utils(desk: Desk) -> None:
+def test_maix_utils_reads_flash_and_heap_size(desk: Desk) -> None:
     script = (
         "from Maix import utils\n"
         "print(utils.flash_read(0x100000, 4) == b'\\xff' * 4, utils.heap_free() > 0)\n"
@@ -184,14 +184,16 @@ def desk_ends_in_data(desk: Desk) -> bool:
     return image[-2:] + image[:2] != b"\xff" * 4
 
 
-def test_maix_freq_writes_its_file_and_restarts(desk: Desk) -> None:
+def test_maix_freq_set_writes_freq_conf_and_restarts(desk: Desk) -> None:
     script = (
         "from Maix import freq\nprint(freq.get(), freq.get_cpu(), freq.get_kpu())\n"
         "freq.set(cpu=500, kpu_div=2)\n"
     )
-    said = desk.run(script)
-    assert said.out == ("(400, 400) 400 400\n\r\nreboot now\r\n(500, 200) 500 200\nNo change\r\n")
-    assert said.result.resets == 1
+    output = desk.run(script)
+    assert output.out == (
+        "(400, 400) 400 400\n\r\nreboot now\r\n(500, 200) 500 200\nNo change\r\n"
+    )
+    assert output.result.resets == 1
     assert desk.get("freq.conf")[:9] == bytes.fromhex("0065cd1d0084d71702")
 
 
@@ -199,13 +201,13 @@ def test_maix_freq_writes_its_file_and_restarts(desk: Desk) -> None:
     ("call", "words"),
     [("set(cpu=700)", "Unsupported CPU"), ("set(pll1=10)", "Unsupported KPU")],
 )
-def test_maix_freq_refuses_what_the_chip_cannot(desk: Desk, call: str, words: str) -> None:
-    said = desk.run(f"from Maix import freq\nfreq.{call}")
-    assert said.out.endswith(f"OSError: {words} frequency!\n")
-    assert said.result.resets == 0
+def test_maix_freq_set_out_of_range_is_oserror(desk: Desk, call: str, words: str) -> None:
+    output = desk.run(f"from Maix import freq\nfreq.{call}")
+    assert output.out.endswith(f"OSError: {words} frequency!\n")
+    assert output.result.resets == 0
 
 
-def test_sys(desk: Desk) -> None:
+def test_sys_has_the_members_of_the_firmware(desk: Desk) -> None:
     script = (
         "import sys\nprint(sys.platform, sys.version, sys.version_info, sys.implementation)\n"
         "print(sys.implementation.name, sys.byteorder, sys.maxsize == 2**63 - 1, sys.argv)\n"
@@ -223,7 +225,7 @@ def test_sys(desk: Desk) -> None:
     ]
 
 
-def test_bytes_and_numbers(desk: Desk) -> None:
+def test_byte_and_number_modules_give_results_of_the_board(desk: Desk) -> None:
     script = (
         "import binascii, struct, hashlib, zlib, array, math, cmath, re, heapq, errno\n"
         "print(binascii.hexlify(b'ab'), binascii.unhexlify('6162'), binascii.crc32(b'ab'))\n"
@@ -269,11 +271,11 @@ def test_bytes_and_numbers(desk: Desk) -> None:
         ("''", b""),
     ],
 )
-def test_numbers_are_packed_into_the_room_there_is(desk: Desk, call: str, packed: bytes) -> None:
+def test_pack_cuts_numbers_to_the_field(desk: Desk, call: str, packed: bytes) -> None:
     assert lines(desk, f"import ustruct\nprint(ustruct.pack({call}))") == [repr(packed)]
 
 
-def test_records_in_buffers(desk: Desk) -> None:
+def test_pack_into_and_unpack_from_use_offsets(desk: Desk) -> None:
     script = (
         "import ustruct\nb = bytearray(6)\nustruct.pack_into('<H', b, 1, 515)\n"
         "ustruct.pack_into('>H', b, -2, 1)\nprint(b)\n"
@@ -319,11 +321,11 @@ def test_records_in_buffers(desk: Desk) -> None:
         ("import urandom\nurandom.choice([])", "IndexError: "),
     ],
 )
-def test_errors_are_of_the_kinds_that_the_board_has(desk: Desk, call: str, words: str) -> None:
+def test_module_errors_have_the_classes_of_the_board(desk: Desk, call: str, words: str) -> None:
     assert desk.run(call).out.splitlines()[-1].startswith(words)
 
 
-def test_queues(desk: Desk) -> None:
+def test_deque_drops_or_refuses_when_full(desk: Desk) -> None:
     script = (
         "from collections import deque\n"
         "d = deque((), 2, 1); d.append(1); d.append(2); print(d.popleft(), len(d), bool(d))\n"
@@ -343,7 +345,7 @@ def test_queues(desk: Desk) -> None:
     ]
 
 
-def test_tuples_with_names(desk: Desk) -> None:
+def test_namedtuple_prints_and_compares_as_on_the_board(desk: Desk) -> None:
     script = (
         "from collections import namedtuple\n"
         "P = namedtuple('P', ('x', 'y')); p = P(1, y=2)\n"
@@ -363,7 +365,7 @@ def test_tuples_with_names(desk: Desk) -> None:
     ]
 
 
-def test_ordered_dictionaries(desk: Desk) -> None:
+def test_ordered_dictionary_pops_the_oldest(desk: Desk) -> None:
     script = (
         "from collections import OrderedDict\nd = OrderedDict([(2, 1), ('a', 2)])\n"
         "d[2] = 3\nprint(d, list(d), OrderedDict(), d.popitem(), len(d))\n"
@@ -371,7 +373,7 @@ def test_ordered_dictionaries(desk: Desk) -> None:
     assert lines(desk, script) == ["OrderedDict({'a': 2}) [2, 'a'] OrderedDict({}) (2, 3) 1"]
 
 
-def test_text_is_a_buffer_as_well(desk: Desk) -> None:
+def test_text_is_accepted_as_a_buffer(desk: Desk) -> None:
     script = (
         "import binascii as b\nprint(b.hexlify('ab'), b.b2a_base64('hi'), b.crc32('abc'))\n"
         "print(b.hexlify(bytearray(b'ab'), ':'), b.a2b_base64('aGk='), b.crc32(b'abc', 1))\n"
@@ -382,7 +384,7 @@ def test_text_is_a_buffer_as_well(desk: Desk) -> None:
     ]
 
 
-def test_interpreter(desk: Desk) -> None:
+def test_gc_and_micropython_return_their_settings(desk: Desk) -> None:
     script = (
         "import gc, micropython\nfrom micropython import const\nA = const(3)\n"
         "gc.disable(); print(gc.isenabled(), gc.threshold(), A)\ngc.enable(); gc.threshold(9)\n"
@@ -401,26 +403,26 @@ def test_const_needs_no_import(desk: Desk) -> None:
     assert lines(desk, "X = const(5)\nprint(X)") == ["5"]
 
 
-def test_help(desk: Desk) -> None:
-    said = lines(desk, "help()\nimport uerrno, uos\nhelp(uerrno)\nhelp(uos)")
-    assert said[0].startswith("A virtual MaixPy board")
-    assert "  ENOENT -- 2" in said
-    assert "  listdir -- <function>" in said
-    assert "  VfsSpiffs -- <class 'VfsSpiffs'>" in said
+def test_help_lists_the_attributes_of_an_object(desk: Desk) -> None:
+    output = lines(desk, "help()\nimport uerrno, uos\nhelp(uerrno)\nhelp(uos)")
+    assert output[0].startswith("A virtual MaixPy board")
+    assert "  ENOENT -- 2" in output
+    assert "  listdir -- <function>" in output
+    assert "  VfsSpiffs -- <class 'VfsSpiffs'>" in output
 
 
 def test_help_lists_the_modules_in_columns(desk: Desk) -> None:
-    said = lines(desk, "help('modules')")
-    assert said[-1] == "Plus any modules on the filesystem"
-    names = " ".join(said[:-1]).split()
+    output = lines(desk, "help('modules')")
+    assert output[-1] == "Plus any modules on the filesystem"
+    names = " ".join(output[:-1]).split()
     assert {"Maix", "uos", "os", "ujson", "time"} < set(names)
-    assert len(names) == len(set(names)) <= 4 * (len(said) - 1)
-    first = [row.split()[0] for row in said[:-1]]
+    assert len(names) == len(set(names)) <= 4 * (len(output) - 1)
+    first = [row.split()[0] for row in output[:-1]]
     assert first == sorted(names)[: len(first)]
-    assert said[0].index(said[0].split()[1]) == 18
+    assert output[0].index(output[0].split()[1]) == 18
 
 
-def test_random_numbers_are_the_boards_own() -> None:
+def test_random_numbers_equal_those_of_the_board() -> None:
     source = Yasmarang()  # what MicroPython 1.11 gives after a reset
     assert [source.next() for _ in range(3)] == [3210414086, 1932810334, 3154934685]
     source = Yasmarang(1)
@@ -437,7 +439,7 @@ def test_random_numbers_stay_in_their_range(start: int, stop: int, step: int) ->
             URandom().randrange(start, stop, step)
 
 
-def test_random_module(desk: Desk) -> None:
+def test_urandom_raises_the_errors_of_the_board(desk: Desk) -> None:
     script = (
         "import random\nrandom.seed(7); a = random.random(), random.uniform(1, 2)\n"
         "random.seed(7); print(a == (random.random(), random.uniform(1, 2)), 0 <= a[0] < 1)\n"

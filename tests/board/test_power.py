@@ -1,4 +1,4 @@
-"""Power-off is a dropped object: what was not yet on flash is gone, the rest is there."""
+"""Power-off: unflushed data is lost, everything else is kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import OpenFlag, Spiffs, SpiffsError
 
 
-def test_the_vfs_from_python(desk: Desk) -> None:
+def test_board_calls_work_from_python(desk: Desk) -> None:
     with desk.on() as board:
         with board.open("/flash/t", "w") as file:
             file.write("text")
@@ -35,7 +35,7 @@ def test_no_program_runs_at_power_on(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("driver", ["maixpy", "literal", "ideal"])
-def test_what_is_not_flushed_is_lost_and_the_rest_is_kept(desk: Desk, driver: str) -> None:
+def test_unflushed_data_is_lost_and_flushed_data_kept(desk: Desk, driver: str) -> None:
     with desk.on(driver=driver) as board:
         file = board.open("/flash/a", "w")
         file.write("flushed")
@@ -44,7 +44,7 @@ def test_what_is_not_flushed_is_lost_and_the_rest_is_kept(desk: Desk, driver: st
     assert desk.get("a") == b"flushed"
 
 
-def test_a_file_that_outlives_its_board_writes_nothing(desk: Desk) -> None:
+def test_file_kept_after_power_off_writes_nothing(desk: Desk) -> None:
     with desk.on() as board:
         file = board.open("/flash/a", "w")
         file.write("lost")
@@ -55,7 +55,7 @@ def test_a_file_that_outlives_its_board_writes_nothing(desk: Desk) -> None:
     assert desk.get("a") == b""
 
 
-def test_what_is_older_than_a_restart_writes_nothing(desk: Desk) -> None:
+def test_file_from_before_a_restart_writes_nothing(desk: Desk) -> None:
     with desk.on() as board:
         file = board.open("/flash/a", "w")
         file.write("lost")
@@ -89,7 +89,7 @@ ring.ring, ring.keep = ring, keep
 """
 
 
-def test_what_a_program_left_behind_dies_silently(desk: Desk) -> None:
+def test_dropped_program_objects_print_nothing(desk: Desk) -> None:
     with desk.on() as board:
         board.run(LEFT_BEHIND)
         board.run("with open('next', 'w') as f: f.write('kept' * 1000)\nimport gc; gc.collect()")
@@ -100,7 +100,7 @@ def test_what_a_program_left_behind_dies_silently(desk: Desk) -> None:
 
 
 class Slow:
-    """Holds up the first operation of the chip that another thread asks for."""
+    """Delays the first chip operation of another thread."""
 
     def __init__(self) -> None:
         self.order: list[str] = []
@@ -116,7 +116,7 @@ class Slow:
         pass
 
 
-def test_threads_take_turns_at_the_storage(desk: Desk) -> None:
+def test_threads_share_the_storage_in_turns(desk: Desk) -> None:
     slow = Slow()
     with desk.on() as board:
         board.chip.attach(slow)
@@ -130,7 +130,7 @@ def test_threads_take_turns_at_the_storage(desk: Desk) -> None:
 
 
 def test_uos_kept_after_power_off_raises(desk: Desk) -> None:
-    """Also the calls that need neither the flash nor a volume."""
+    """Calls that need neither the flash nor a volume raise too."""
     with desk.on() as board:
         uos, opener, listing = board.uos, board.open, board.uos.ilistdir("/")
     calls: dict[str, tuple[object, ...]] = {
@@ -178,7 +178,7 @@ def test_uos_kept_after_a_reset_raises(desk: Desk) -> None:
         assert board.uos.listdir("/") == ["flash"]
 
 
-def test_a_board_that_is_off_says_so(desk: Desk) -> None:
+def test_powered_off_board_raises_board_error(desk: Desk) -> None:
     with desk.on() as board:
         pass
     board.power_off()
@@ -188,14 +188,14 @@ def test_a_board_that_is_off_says_so(desk: Desk) -> None:
         board.run("print(1)")
 
 
-def test_other_programs_read_what_a_board_wrote(desk: Desk) -> None:
+def test_spiffs_driver_reads_the_files_of_a_board(desk: Desk) -> None:
     desk.run("with open('a', 'w') as f: f.write('data')")
     with NorChip.open(desk.folder / "flash.bin", read_only=True) as chip:
         fs = Spiffs(make_driver("ideal", chip), SMALL, read_only=True)
         assert fs.read_text("/a") == "data"
 
 
-def test_a_board_can_be_watched(desk: Desk) -> None:
+def test_observer_sees_the_operations_of_the_chip(desk: Desk) -> None:
     kinds: list[str] = []
 
     class Watcher:
@@ -211,7 +211,7 @@ def test_a_board_can_be_watched(desk: Desk) -> None:
     assert "program" in kinds
 
 
-def test_settings_of_the_example_survive(desk: Desk) -> None:
+def test_settings_of_the_example_survive_power_off(desk: Desk) -> None:
     script = Path(__file__).parents[2] / "examples" / "settings.py"
     outputs = [desk.run(script).out for _ in range(3)]
     assert outputs == [f"this is start number {number}\n" for number in (1, 2, 3)]
@@ -219,7 +219,7 @@ def test_settings_of_the_example_survive(desk: Desk) -> None:
     assert desk.run(script).out == "this is start number 4\n"
 
 
-def test_the_package_gives_what_it_lists() -> None:
+def test_package_has_every_name_in_all() -> None:
     assert all(getattr(board, name).__name__ == name for name in board.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         board.nothing  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What a script sees: the board's modules, its errors, its ends."""
+"""Scripts: errors, ends, resets, Ctrl-C and the console."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from board.desk import Desk, Said
+from board.desk import Desk, Output
 from maixfs.board import Board, BoardError, SteppedClock, firmware
 from maixfs.board.boot import INTERRUPTED
 
 TRACE = 'Traceback (most recent call last):\n  File "main.py", line {}, in <module>\n'
 
 
-def test_an_error_prints_the_boards_traceback(desk: Desk) -> None:
-    said = desk.run("import uos\n\nopen('/flash/none')\n")
-    assert said.out == TRACE.format(3) + "OSError: [Errno 2] ENOENT\n"
-    assert said.result.exit_code == 1
-    assert isinstance(said.result.error, OSError)
+def test_error_prints_the_traceback_of_the_board(desk: Desk) -> None:
+    output = desk.run("import uos\n\nopen('/flash/none')\n")
+    assert output.out == TRACE.format(3) + "OSError: [Errno 2] ENOENT\n"
+    assert output.result.exit_code == 1
+    assert isinstance(output.result.error, OSError)
 
 
-def test_only_the_boards_frames_are_shown(desk: Desk) -> None:
+def test_traceback_shows_only_frames_of_scripts(desk: Desk) -> None:
     desk.put("helper.py", "def read(name):\n  return open(name).read()\n")
-    said = desk.run("import helper\nhelper.read('none')\n")
-    assert said.out == (
+    output = desk.run("import helper\nhelper.read('none')\n")
+    assert output.out == (
         TRACE.format(2) + '  File "helper.py", line 2, in read\nOSError: [Errno 2] ENOENT\n'
     )
 
@@ -44,65 +44,65 @@ def test_only_the_boards_frames_are_shown(desk: Desk) -> None:
         ("raise SystemExit(True)", 1),
     ],
 )
-def test_how_a_script_ends_without_a_word(desk: Desk, end: str, code: int) -> None:
-    said = desk.run(end)
-    assert (said.result.exit_code, said.out) == (code, "")
+def test_sys_exit_ends_a_script_silently(desk: Desk, end: str, code: int) -> None:
+    output = desk.run(end)
+    assert (output.result.exit_code, output.out) == (code, "")
 
 
-def test_an_error_has_args_and_no_errno_as_on_the_board(desk: Desk) -> None:
+def test_oserror_has_args_but_no_errno(desk: Desk) -> None:
     script = "try:\n  open('none')\nexcept OSError as e:\n  print(e.args, e, repr(e))\n  e.errno\n"
-    said = desk.run(script)
-    assert said.out.startswith("(2,) [Errno 2] ENOENT OSError(2,)\n")
-    assert said.out.endswith("AttributeError: 'OSError' object has no attribute 'errno'\n")
+    output = desk.run(script)
+    assert output.out.startswith("(2,) [Errno 2] ENOENT OSError(2,)\n")
+    assert output.out.endswith("AttributeError: 'OSError' object has no attribute 'errno'\n")
 
 
-def test_the_host_is_untouched(desk: Desk) -> None:
+def test_script_does_not_change_the_host_interpreter(desk: Desk) -> None:
     before = dict(sys.modules), sys.stdout, sys.getrecursionlimit()
     desk.run("import os, sys, json, time\nsys.path.append('/x')\nsys.modules.clear()\nprint(1)")
     assert (dict(sys.modules), sys.stdout, sys.getrecursionlimit()) == before
     assert "/x" not in sys.path
 
 
-def test_a_script_has_no_module_of_the_host(desk: Desk) -> None:
+def test_script_cannot_import_modules_of_the_host(desk: Desk) -> None:
     for name in ("subprocess", "pathlib", "select", "threading", "maixfs"):
         assert desk.run(f"import {name}").out.endswith(f"ImportError: no module named '{name}'\n")
 
 
-def test_two_files_at_once_and_no_more(desk: Desk) -> None:
-    said = desk.run("a = open('a', 'w')\nb = open('b', 'w')\nc = open('c', 'w')\n")
-    assert said.out == TRACE.format(3) + "OSError: [Errno 2] ENOENT\n"
+def test_third_open_file_is_refused(desk: Desk) -> None:
+    output = desk.run("a = open('a', 'w')\nb = open('b', 'w')\nc = open('c', 'w')\n")
+    assert output.out == TRACE.format(3) + "OSError: [Errno 2] ENOENT\n"
 
 
-def test_the_collector_closes_what_was_dropped(desk: Desk) -> None:
+def test_gc_collect_closes_dropped_files(desk: Desk) -> None:
     script = "import gc\nfor i in range(5):\n  f = open('f', 'w')\n  f = None\n  gc.collect()\n"
     assert desk.run(script + "print('ok')").out == "ok\n"
 
 
-def test_quirks_are_explained_once_and_only_when_asked(desk: Desk) -> None:
+def test_quirk_is_explained_once_with_explain(desk: Desk) -> None:
     script = "open('x', 'w').close()\nopen('x', 'x').close()\nopen('x', 'x').close()\n"
     assert "quirk" not in desk.run(script).err
-    said = desk.run(script, explain=True)
-    assert said.err.count("maixfs: quirk: mode 'x' does not refuse /x") == 1
+    output = desk.run(script, explain=True)
+    assert output.err.count("maixfs: quirk: mode 'x' does not refuse /x") == 1
 
 
-def test_newer_syntax_is_pointed_out_when_asked(desk: Desk) -> None:
-    said = desk.run("n = 1\nprint(f'{n}')\n", explain=True)
-    assert said.out == "1\n"
-    assert "main.py: line 2 uses an f-string; MicroPython 1.11" in said.err
+def test_newer_syntax_is_reported_with_explain(desk: Desk) -> None:
+    output = desk.run("n = 1\nprint(f'{n}')\n", explain=True)
+    assert output.out == "1\n"
+    assert "main.py: line 2 uses an f-string; MicroPython 1.11" in output.err
     assert desk.run("print(f'{1}')").err == ""
 
 
 # Scripts from the host
 
 
-def test_a_script_from_a_file(desk: Desk, tmp_path: Path) -> None:
+def test_script_runs_from_a_host_file(desk: Desk, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("print(__name__)\n1/0\n", encoding="utf-8")
     expected = "__main__\n" + TRACE.format(2) + "ZeroDivisionError: divide by zero\n"
     assert desk.run(script).out == desk.run(str(script)).out == expected
 
 
-def test_a_script_is_not_kept_on_the_board(desk: Desk) -> None:
+def test_script_is_not_written_to_the_board(desk: Desk) -> None:
     desk.put("main.py", "print('mine')")
     desk.run("print('other')")
     assert desk.run().out == "mine\n"
@@ -112,7 +112,7 @@ def test_a_script_is_not_kept_on_the_board(desk: Desk) -> None:
     ("content", "message"),
     [(None, "does not exist"), (b"x = 1 # \xe9\n", "is not UTF-8: byte 0xe9 at")],
 )
-def test_a_script_that_cannot_be_read(
+def test_unreadable_script_is_board_error(
     desk: Desk, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     script = tmp_path / "script.py"
@@ -142,15 +142,15 @@ def test_script_from_a_pipe_runs(desk: Desk, tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(b"print(1)",))
     writer.start()
-    said = desk.run(pipe)
+    output = desk.run(pipe)
     writer.join()
-    assert said.out == "1\n"
+    assert output.out == "1\n"
 
 
 # Reset
 
 
-def test_a_reset_starts_again_and_forgets_what_lay_in_ram(desk: Desk) -> None:
+def test_reset_restarts_and_loses_ram(desk: Desk) -> None:
     script = (
         "import uos, machine\n"
         "print(uos.listdir(), machine.reset_cause() == machine.SOFT_RESET)\n"
@@ -161,14 +161,14 @@ def test_a_reset_starts_again_and_forgets_what_lay_in_ram(desk: Desk) -> None:
         "  machine.reset()\n"
         "print(open('lost').read() == '')\n"
     )
-    said = desk.run(script)
-    assert said.out == (
+    output = desk.run(script)
+    assert output.out == (
         "['freq.conf', 'main.py'] False\n['freq.conf', 'main.py', 'done', 'lost'] True\nTrue\n"
     )
-    assert said.result.resets == 1
+    assert output.result.resets == 1
 
 
-def test_a_script_cannot_catch_its_reset_by_accident(desk: Desk) -> None:
+def test_except_exception_does_not_catch_a_reset(desk: Desk) -> None:
     script = "import machine\ntry:\n  machine.reset()\nexcept Exception:\n  print('caught')\n"
     with desk.on() as board, pytest.raises(BoardError, match="restarted the board 3 times"):
         board.run(script, max_resets=2)
@@ -188,7 +188,7 @@ else:
 
 
 @pytest.mark.parametrize(
-    "way",
+    "call",
     [
         "    machine.reset()",
         "    try:\n      machine.reset()\n    except:\n      print('never')",
@@ -199,13 +199,13 @@ else:
         "    exec('try:\\n  machine.reset()\\nexcept:\\n  pass')",
     ],
 )
-def test_nothing_of_a_script_runs_on_after_its_reset(desk: Desk, way: str) -> None:
-    said = desk.run(RESETS.format(way))
-    assert said.out == "['freq.conf', 'main.py', 'open'] 0\n"
-    assert said.result.resets == 1
+def test_finally_blocks_do_not_run_after_a_reset(desk: Desk, call: str) -> None:
+    output = desk.run(RESETS.format(call))
+    assert output.out == "['freq.conf', 'main.py', 'open'] 0\n"
+    assert output.result.resets == 1
 
 
-def test_a_reset_that_a_script_swallowed_whole_still_comes(desk: Desk) -> None:
+def test_caught_reset_is_raised_again(desk: Desk) -> None:
     script = (
         "import machine\nclass Deaf:\n  def __enter__(self): pass\n"
         "  def __exit__(self, *error): return True\nwith Deaf():\n  machine.reset()\n"
@@ -214,7 +214,7 @@ def test_a_reset_that_a_script_swallowed_whole_still_comes(desk: Desk) -> None:
         board.run(script, max_resets=1)
 
 
-def test_a_second_run_starts_from_a_reset(desk: Desk) -> None:
+def test_second_run_starts_with_a_reset(desk: Desk) -> None:
     with desk.on() as board:
         board.run("import uos\nuos.sticky = 1\nf = open('f', 'w')\nf.write('x')")
         board.run("import uos\nprint(hasattr(uos, 'sticky'), open('f').read() == '')")
@@ -225,26 +225,26 @@ def test_a_second_run_starts_from_a_reset(desk: Desk) -> None:
 
 
 class Impatient(SteppedClock):
-    """Somebody presses Ctrl-C while a script sleeps."""
+    """Raises Ctrl-C while a script sleeps."""
 
     def sleep(self, seconds: float) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-def test_ctrl_c_ends_a_script_as_on_the_board(desk: Desk) -> None:
+def test_ctrl_c_ends_a_script_with_a_traceback(desk: Desk) -> None:
     script = "import utime\nprint('a')\nutime.sleep(100)\nprint('never')\n"
-    said = desk.run(script, clock=Impatient())
-    assert said.out == "a\n" + TRACE.format(3) + "KeyboardInterrupt: \n"
-    assert said.result.exit_code == INTERRUPTED
+    output = desk.run(script, clock=Impatient())
+    assert output.out == "a\n" + TRACE.format(3) + "KeyboardInterrupt: \n"
+    assert output.result.exit_code == INTERRUPTED
 
 
-def test_a_script_can_catch_ctrl_c(desk: Desk) -> None:
+def test_script_can_catch_ctrl_c(desk: Desk) -> None:
     script = "import utime\ntry:\n  utime.sleep(1)\nexcept KeyboardInterrupt:\n  print('caught')\n"
     assert desk.run(script, clock=Impatient()).out == "caught\n"
 
 
 class Finger(SteppedClock):
-    """Presses Ctrl-C at the chip's first operation after a script has slept."""
+    """Sends Ctrl-C at the first chip operation after a script has slept."""
 
     armed = False
     presses = 0
@@ -274,7 +274,7 @@ class Finger(SteppedClock):
         ("Maix.utils.gc_heap_size(1 << 18)", "Maix.utils.gc_heap_size() == 1 << 18"),
     ],
 )
-def test_ctrl_c_waits_until_storage_has_done(desk: Desk, work: str, state: str) -> None:
+def test_ctrl_c_waits_for_a_storage_call(desk: Desk, work: str, state: str) -> None:
     script = (
         "import uos, utime, Maix\nf = open('f', 'wb')\nf.write(b'abc')\n"
         f"try:\n  utime.sleep(1)\n  {work}\n  print('never')\n"
@@ -291,7 +291,7 @@ def test_ctrl_c_waits_until_storage_has_done(desk: Desk, work: str, state: str) 
 # Deep recursion
 
 
-def test_recursion_into_storage_leaves_it_whole(desk: Desk) -> None:
+def test_recursion_error_leaves_storage_consistent(desk: Desk) -> None:
     script = (
         "def down(n):\n"
         "  with open('deep', 'wb') as f:\n"
@@ -307,15 +307,15 @@ def test_recursion_into_storage_leaves_it_whole(desk: Desk) -> None:
         "print(open('deep').read())\n"
     )
     limit = sys.getrecursionlimit()
-    said = desk.run(script)
-    assert said.out == "caught\nafter\n"
+    output = desk.run(script)
+    assert output.out == "caught\nafter\n"
     assert sys.getrecursionlimit() == limit
 
 
 # The console
 
 
-def test_print_and_input(desk: Desk) -> None:
+def test_print_and_input_use_the_console(desk: Desk) -> None:
     script = (
         "name = input('who? ')\n"
         "print('hello', name, sep='-', end='!\\n')\n"
@@ -323,16 +323,16 @@ def test_print_and_input(desk: Desk) -> None:
         "print(sys.stdin.readline().strip(), sys.stdin.read(2), sys.stdout.write(b'raw') )\n"
         "try:\n  input()\nexcept EOFError:\n  print('end')\n"
     )
-    said = desk.run(script, stdin=io.StringIO("me\nnext\nab"))
-    assert said.out == "who? hello-me!\nrawnext ab 3\nend\n"
+    output = desk.run(script, stdin=io.StringIO("me\nnext\nab"))
+    assert output.out == "who? hello-me!\nrawnext ab 3\nend\n"
 
 
-def test_print_into_a_file_of_the_board(desk: Desk) -> None:
+def test_print_writes_to_a_file_of_the_board(desk: Desk) -> None:
     assert desk.run("f = open('p', 'w')\nprint('x', 1, file=f)\nf.close()").out == ""
     assert desk.get("p") == b"x 1\n"
 
 
-def test_a_line_is_out_when_it_is_printed(desk: Desk) -> None:
+def test_printed_line_is_flushed(desk: Desk) -> None:
     raw = io.BytesIO()
     console = io.TextIOWrapper(raw, encoding="utf-8")
     seen: list[bytes] = []
@@ -349,7 +349,7 @@ def test_a_line_is_out_when_it_is_printed(desk: Desk) -> None:
     assert seen == [b"a\n", b"a\nb\n"]
 
 
-def test_a_console_that_cannot_show_a_character_escapes_it(desk: Desk) -> None:
+def test_character_missing_in_the_encoding_is_escaped(desk: Desk) -> None:
     raw = io.BytesIO()
     console = io.TextIOWrapper(raw, encoding="ascii")
     desk.run(
@@ -359,7 +359,7 @@ def test_a_console_that_cannot_show_a_character_escapes_it(desk: Desk) -> None:
     assert raw.getvalue() == b"gr\\xfc\\xdf" + b"\n\xff"
 
 
-def test_text_that_no_console_can_show_is_counted_as_the_board_counts(desk: Desk) -> None:
+def test_lone_surrogate_counts_as_its_bytes(desk: Desk) -> None:
     console = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     script = "import sys\nn = sys.stdout.write('\\ud800\\udc80')\nprint(n)\n"
     desk.run(script, stdout=console)
@@ -367,7 +367,7 @@ def test_text_that_no_console_can_show_is_counted_as_the_board_counts(desk: Desk
     assert console.read() == "\\ud800\\udc806\n"
 
 
-def test_a_console_that_went_away_ends_the_run(desk: Desk) -> None:
+def test_closed_console_ends_the_run(desk: Desk) -> None:
     class Gone(io.StringIO):
         def write(self, _text: str) -> int:
             raise BrokenPipeError
@@ -376,7 +376,7 @@ def test_a_console_that_went_away_ends_the_run(desk: Desk) -> None:
         desk.run("print(1)", stdout=Gone())
 
 
-def test_a_script_cannot_swallow_the_end_of_its_console(desk: Desk) -> None:
+def test_script_cannot_catch_a_closed_console(desk: Desk) -> None:
     class Gone(io.StringIO):
         def write(self, _text: str) -> int:
             raise BrokenPipeError
@@ -385,7 +385,7 @@ def test_a_script_cannot_swallow_the_end_of_its_console(desk: Desk) -> None:
         desk.run("try:\n  print(1)\nexcept OSError:\n  pass\n", stdout=Gone())
 
 
-def test_output_goes_to_the_hosts_streams_unless_told(
+def test_output_goes_to_the_host_streams_by_default(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Board.open(desk.folder) as board:
@@ -395,27 +395,27 @@ def test_output_goes_to_the_hosts_streams_unless_told(
     assert captured.err.startswith("[MAIXPY]:Spiffs Unmount.\n")
 
 
-def test_the_board_warns_of_nothing(desk: Desk) -> None:
+def test_script_prints_no_warnings(desk: Desk) -> None:
     assert desk.run("exec('print(1 is 1)')\nprint('\\d' == '\\\\d')").out == "True\nTrue\n"
 
 
-def test_modules_show_as_on_the_board(desk: Desk) -> None:
-    said = desk.run("import uos, sys\nprint(uos, sys)\nprint(dir(uos)[:4])\nuos.nope")
-    assert said.out.startswith(
+def test_modules_print_as_on_the_board(desk: Desk) -> None:
+    output = desk.run("import uos, sys\nprint(uos, sys)\nprint(dir(uos)[:4])\nuos.nope")
+    assert output.out.startswith(
         "<module 'uos'> <module 'sys'>\n['VfsFat', 'VfsSpiffs', '__name__', 'chdir'"
     )
-    assert said.out.endswith("AttributeError: 'module' object has no attribute 'nope'\n")
+    assert output.out.endswith("AttributeError: 'module' object has no attribute 'nope'\n")
 
 
-def test_a_board_runs_in_another_thread(desk: Desk) -> None:
-    said: list[Said] = []
-    thread = threading.Thread(target=lambda: said.append(desk.run("open('f', 'w').write('x')")))
+def test_board_runs_in_another_thread(desk: Desk) -> None:
+    output: list[Output] = []
+    thread = threading.Thread(target=lambda: output.append(desk.run("open('f', 'w').write('x')")))
     thread.start()
     thread.join()
-    assert said[0].result.exit_code == 0
+    assert output[0].result.exit_code == 0
 
 
-def test_fat_is_loaded_when_a_program_asks_for_it(desk: Desk) -> None:
+def test_fat_is_imported_on_first_use(desk: Desk) -> None:
     with desk.on() as board:
         board.run("import uos\nprint('VfsFat' in dir(uos))")
         assert "fat" not in vars(board.runtime)

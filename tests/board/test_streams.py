@@ -1,4 +1,4 @@
-"""``uio`` and ``ujson``: what streams take, and how little JSON must be."""
+"""``uio`` and ``ujson``."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ def test_json_in_files_and_streams(desk: Desk) -> None:
         "print(open('j').read(), json.load(open('j', 'rb')))\n"
         "b = uio.BytesIO()\nujson.dump((1, 2), b)\nb.seek(0)\nprint(ujson.load(b), b.getvalue())\n"
     )
-    said = desk.run(script)
-    assert said.out == "True\n{\"k\": [1, null, \"ü\"]} {'k': [1, None, 'ü']}\n[1, 2] b'[1, 2]'\n"
+    output = desk.run(script)
+    assert (
+        output.out == "True\n{\"k\": [1, null, \"ü\"]} {'k': [1, None, 'ü']}\n[1, 2] b'[1, 2]'\n"
+    )
 
 
 # What v1.11 made of each text; None where it raised ValueError.
@@ -65,18 +67,18 @@ REFUSED += [
 
 
 @pytest.mark.parametrize(("text", "value"), READ)
-def test_json_is_read_as_the_board_reads_it(text: str, value: Any) -> None:
+def test_json_is_parsed_as_on_the_board(text: str, value: Any) -> None:
     assert ujson.loads(text) == ujson.loads(text.encode()) == value
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_text_that_is_no_json(text: str) -> None:
+def test_text_without_json_is_valueerror(text: str) -> None:
     with pytest.raises(ValueError, match=r"^syntax error in JSON$"):
         ujson.loads(text)
 
 
 @pytest.mark.parametrize("text", ["-", "--1", "1-2", "1e"])
-def test_numbers_that_are_none(text: str) -> None:
+def test_invalid_number_is_valueerror(text: str) -> None:
     with pytest.raises(ValueError, match=r"int|float"):
         ujson.loads(text)
 
@@ -93,31 +95,31 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_json_goes_both_ways(value: Any) -> None:
+def test_loads_is_the_inverse_of_dumps(value: Any) -> None:
     assert ujson.loads(json.dumps(value, ensure_ascii=False)) == value
     assert json.loads(ujson.dumps(value)) == value
 
 
 @given(st.text() | st.text(alphabet='[]{}",:0-1e nultr\\\n'))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_random_text_is_parsed_or_valueerror(text: str) -> None:
     try:
         ujson.loads(text)
     except ValueError as error:
         assert str(error)
 
 
-def test_json_of_what_json_does_not_know() -> None:
+def test_dumps_of_another_type_is_its_repr() -> None:
     assert ujson.dumps({1: b"ab", None: (1,), 1.5: {2}}) == '{1: "ab", null: [1], 1.5: {2}}'
     assert ujson.dumps("\b\x01\n") == r'"\u0008\u0001\n"'
 
 
-def test_json_nested_deep() -> None:
+def test_deeply_nested_json_is_parsed_or_refused() -> None:
     assert ujson.dumps(ujson.loads("[" * 99 + "]" * 99)) == "[" * 99 + "]" * 99
     assert ujson.loads("[" * 5000 + "]" * 5000)
 
 
 @pytest.mark.parametrize("call", [ujson.load, lambda stream: ujson.dump(1, stream)])
-def test_json_wants_a_stream(call: Any) -> None:
+def test_json_load_of_another_object_is_oserror(call: Any) -> None:
     with pytest.raises(PlainOSError, match="stream operation not supported"):
         call(5)
     with pytest.raises(TypeError, match="can't convert 'int' object to str implicitly"):
@@ -128,7 +130,7 @@ def test_json_wants_a_stream(call: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [BytesIO, StringIO])
-def test_a_stream_in_memory_takes_text_and_bytes(kind: Any) -> None:
+def test_memory_stream_accepts_text_and_bytes(kind: Any) -> None:
     stream = kind("ab")
     assert stream.seek(0, 2) == 2
     assert (stream.write("é"), stream.write(b"z")) == (2, 1)
@@ -142,7 +144,7 @@ def test_a_stream_in_memory_takes_text_and_bytes(kind: Any) -> None:
     assert stream.getvalue() == (expected if kind is StringIO else expected.encode())
 
 
-def test_a_stream_in_memory_reads_as_files_do() -> None:
+def test_memory_stream_reads_as_a_file() -> None:
     stream = StringIO("one\nzwö\n")
     assert [stream.readline(), stream.read(2), next(stream), stream.read()] == [
         "one\n",
@@ -155,13 +157,13 @@ def test_a_stream_in_memory_reads_as_files_do() -> None:
 
 
 @pytest.mark.parametrize("name", ["tell", "readlines", "truncate", "getbuffer", "closed"])
-def test_what_a_stream_in_memory_does_not_have(name: str) -> None:
+def test_memory_stream_lacks_tell_and_readlines(name: str) -> None:
     for stream in (BytesIO(), StringIO()):
         with pytest.raises(AttributeError, match=f"object has no attribute '{name}'"):
             getattr(stream, name)
 
 
-def test_a_closed_stream_says_so() -> None:
+def test_closed_memory_stream_is_valueerror() -> None:
     with StringIO("x") as stream:
         pass
     for call in (stream.read, stream.getvalue, stream.readline, lambda: stream.write("x")):
@@ -174,7 +176,7 @@ def test_a_closed_stream_says_so() -> None:
 
 
 class Own(IOBase):
-    """Takes three bytes at a time."""
+    """Accepts three bytes in each write."""
 
     def __init__(self, content: bytes = b"") -> None:
         self.content = content
@@ -191,7 +193,7 @@ class Own(IOBase):
         return len(piece)
 
 
-def test_a_streams_own_class_is_asked_as_the_board_asks_it() -> None:
+def test_stream_class_of_a_script_is_called_as_on_the_board() -> None:
     own = Own(b"[1, 2]")
     send(own, "abcdé")
     assert own.taken == [b"abc", b"d\xc3\xa9"]
@@ -201,7 +203,7 @@ def test_a_streams_own_class_is_asked_as_the_board_asks_it() -> None:
     send(own, "nobody takes it")
 
 
-def test_print_and_tracebacks_into_a_stream_of_ones_own(desk: Desk) -> None:
+def test_print_and_tracebacks_write_to_a_script_stream(desk: Desk) -> None:
     script = (
         "import uio, sys\n"
         "class S(uio.IOBase):\n"
@@ -221,7 +223,7 @@ def test_print_and_tracebacks_into_a_stream_of_ones_own(desk: Desk) -> None:
     )
 
 
-def test_a_buffered_writer_hands_on_whole_pieces() -> None:
+def test_buffered_writer_writes_whole_pieces() -> None:
     below = BytesIO()
     writer = BufferedWriter(below, 4)
     assert writer.write("abc") == 3
@@ -233,7 +235,7 @@ def test_a_buffered_writer_hands_on_whole_pieces() -> None:
     assert below.getvalue() == b"abcdefghij"
 
 
-def test_the_module(desk: Desk) -> None:
+def test_uio_has_the_members_of_the_firmware(desk: Desk) -> None:
     script = (
         "import io, uio\nprint(io is uio, uio.open is open)\n"
         "print([name for name in dir(uio) if name[0] != '_'])\n"

@@ -1,4 +1,4 @@
-"""``_thread``: what threads do, and how they end."""
+"""``_thread``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def no_thread_is_left() -> Iterator[None]:
     raise AssertionError(threading.enumerate())
 
 
-def test_a_thread_runs_and_the_board_stays_on_for_it(desk: Desk) -> None:
+def test_board_waits_for_a_thread(desk: Desk) -> None:
     script = (
         "import _thread, utime\n"
         "def work(name, count=1):\n"
@@ -35,12 +35,12 @@ def test_a_thread_runs_and_the_board_stays_on_for_it(desk: Desk) -> None:
         "  print('done')\n"
         "print(_thread.start_new_thread(work, ('t',), {'count': 300}))\n"
     )
-    said = desk.run(script, clock=HostClock())
-    assert (said.out, said.result.exit_code) == ("None\ndone\n", 0)
+    output = desk.run(script, clock=HostClock())
+    assert (output.out, output.result.exit_code) == ("None\ndone\n", 0)
     assert desk.get("t") == b"x" * 300
 
 
-def test_the_board_stays_on_for_threads_of_threads(desk: Desk) -> None:
+def test_board_waits_for_threads_of_threads(desk: Desk) -> None:
     script = (
         "import _thread, utime\n"
         "def work(n):\n"
@@ -53,7 +53,7 @@ def test_the_board_stays_on_for_threads_of_threads(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("end", "code"), [("import sys; sys.exit(3)", 3), ("1/0", 1)])
-def test_nobody_waits_for_threads_of_a_program_that_left(desk: Desk, end: str, code: int) -> None:
+def test_failed_program_does_not_wait_for_threads(desk: Desk, end: str, code: int) -> None:
     script = (
         "import _thread, utime\ndef work():\n  while True: utime.sleep_ms(1)\n"
         f"_thread.start_new_thread(work, ())\n{end}\n"
@@ -76,7 +76,7 @@ def test_threads_share_files_and_locks(desk: Desk) -> None:
     assert sorted(rows) == sorted(f"{n} {i}" for n in range(3) for i in range(20))
 
 
-def test_what_the_module_holds(desk: Desk) -> None:
+def test_thread_module_has_the_members_of_the_firmware(desk: Desk) -> None:
     script = (
         "import _thread\nprint([name for name in dir(_thread) if name[1] != '_'])\n"
         "lock = _thread.allocate_lock()\n"
@@ -99,12 +99,12 @@ def test_what_the_module_holds(desk: Desk) -> None:
         ("print", "function missing 1 required positional arguments"),
     ],
 )
-def test_threads_that_do_not_start(desk: Desk, arguments: str, words: str) -> None:
-    said = desk.run(f"import _thread\n_thread.start_new_thread({arguments})")
-    assert said.out.endswith(f"TypeError: {words}\n")
+def test_wrong_thread_argument_is_typeerror(desk: Desk, arguments: str, words: str) -> None:
+    output = desk.run(f"import _thread\n_thread.start_new_thread({arguments})")
+    assert output.out.endswith(f"TypeError: {words}\n")
 
 
-def test_an_error_in_a_thread_is_printed_and_stops_nobody(desk: Desk) -> None:
+def test_error_in_a_thread_is_printed_and_the_program_goes_on(desk: Desk) -> None:
     script = (
         "import _thread\n"
         "def bad():\n  try:\n    open('none')\n  except OSError as e:\n    e.errno\n"
@@ -112,22 +112,22 @@ def test_an_error_in_a_thread_is_printed_and_stops_nobody(desk: Desk) -> None:
         "_thread.start_new_thread(_thread.exit, ())\n"
         "print('main')\n"
     )
-    said = desk.run(script)
-    assert said.result.exit_code == 0
-    assert "main\n" in said.out
-    assert "Unhandled exception in thread started by <function bad at 0x" in said.out
-    assert "AttributeError: 'OSError' object has no attribute 'errno'\n" in said.out
+    output = desk.run(script)
+    assert output.result.exit_code == 0
+    assert "main\n" in output.out
+    assert "Unhandled exception in thread started by <function bad at 0x" in output.out
+    assert "AttributeError: 'OSError' object has no attribute 'errno'\n" in output.out
 
 
 @pytest.mark.parametrize("rest", ["", "while True: pass", "while True: utime.sleep_ms(1)"])
-def test_a_thread_resets_the_board(desk: Desk, rest: str) -> None:
+def test_thread_can_reset_the_board(desk: Desk, rest: str) -> None:
     script = (
         "import _thread, machine, utime\n"
         "if machine.reset_cause() == machine.SOFT_RESET:\n  print('again')\n"
         f"else:\n  _thread.start_new_thread(machine.reset, ())\n  {rest}\n"
     )
-    said = desk.run(script)
-    assert (said.out, said.result.resets) == ("again\n", 1)
+    output = desk.run(script)
+    assert (output.out, output.result.resets) == ("again\n", 1)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_thread_resets_the_board(desk: Desk, rest: str) -> None:
     ["utime.ticks_ms()", "utime.sleep_ms(1)", "print(end='')", "uos.stat('main.py')", "1 // 0"],
 )
 @pytest.mark.parametrize("end", ["raise KeyboardInterrupt", "machine.reset()"])
-def test_threads_end_with_the_power(desk: Desk, work: str, end: str) -> None:
+def test_threads_end_at_power_off(desk: Desk, work: str, end: str) -> None:
     script = (
         "import _thread, machine, utime, uos\n"
         "def forever():\n  while True:\n    try:\n      {}\n    except:\n      pass\n"

@@ -1,4 +1,4 @@
-"""With a clock on its flash a board tells what storage takes."""
+"""The time that storage takes on a board with a flash clock."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from maixfs.spiffs.geometry import PRESETS
 EXAMPLE = Path(__file__).parents[2] / "examples" / "load_times.py"
 MODEL = make_v3(types=[CONV] * 20, body=9000)
 BYTE = 80
-"""Nanoseconds: four lines at 25 MHz."""
+"""Nanoseconds, four lines at 25 MHz."""
 
 
-def test_every_load_is_reported(desk: Desk) -> None:
+def test_every_model_load_is_reported(desk: Desk) -> None:
     put_raw(desk, MODEL)
     put_in_new(desk)
     desk.put("m.kmodel", MODEL)
@@ -45,7 +45,7 @@ def test_every_load_is_reported(desk: Desk) -> None:
     assert result.storage_time.sd >= card.time.sd
 
 
-def test_without_a_clock_the_flash_takes_no_time(desk: Desk) -> None:
+def test_untimed_flash_takes_no_time(desk: Desk) -> None:
     put_raw(desk, MODEL)
     with desk.on() as board:
         result = board.run(f"import KPU\nKPU.load({ADDRESS})\n")
@@ -53,7 +53,7 @@ def test_without_a_clock_the_flash_takes_no_time(desk: Desk) -> None:
     assert result.storage_time.total == 0
 
 
-def test_a_program_sees_the_time_of_storage(desk: Desk) -> None:
+def test_program_sees_the_time_of_storage(desk: Desk) -> None:
     put_raw(desk, MODEL)
     script = (
         "import KPU, utime\na = utime.ticks_us()\n"
@@ -65,7 +65,7 @@ def test_a_program_sees_the_time_of_storage(desk: Desk) -> None:
     assert int(slept) == 1_000_000_000
 
 
-def test_a_program_that_polls_the_time_comes_to_an_end(desk: Desk) -> None:
+def test_polling_the_clock_ends(desk: Desk) -> None:
     script = (
         "import utime\nt = utime.ticks_ms()\n"
         "while utime.ticks_diff(utime.ticks_ms(), t) < 20: pass\nprint('done')\n"
@@ -73,7 +73,7 @@ def test_a_program_that_polls_the_time_comes_to_an_end(desk: Desk) -> None:
     assert desk.run(script, timed=True, clock=None).out == "done\n"
 
 
-def test_a_slower_processor_reads_slower(desk: Desk) -> None:
+def test_lower_cpu_clock_reads_more_slowly(desk: Desk) -> None:
     put_raw(desk, MODEL)
     script = f"import KPU\nKPU.load({ADDRESS})\n"
 
@@ -86,7 +86,7 @@ def test_a_slower_processor_reads_slower(desk: Desk) -> None:
     assert 1.99 < taken() / fast < 2.01
 
 
-def test_a_search_goes_through_the_look_up_pages(desk: Desk) -> None:
+def test_name_search_is_charged_for_look_up_pages(desk: Desk) -> None:
     with desk.on() as board:
         for name in "ab":
             with board.open(f"/flash/{name}", "wb") as file:
@@ -106,7 +106,7 @@ def test_a_search_goes_through_the_look_up_pages(desk: Desk) -> None:
     assert SMALL.blocks * page < all_of_it
 
 
-def test_clock_of_storage() -> None:
+def test_storage_clock_adds_storage_time() -> None:
     taken = [0]
     clock = StorageClock(SteppedClock(), lambda: StorageTime(taken[0], 500_000_000))
     taken[0] = 1_000_000_000
@@ -114,7 +114,7 @@ def test_clock_of_storage() -> None:
     assert clock.now() == 3.5
 
 
-def test_the_example_compares_the_three_places(desk: Desk) -> None:
+def test_load_times_example_compares_three_sources(desk: Desk) -> None:
     desk.folder = desk.folder.parent / "whole"
     desk.create(flash_size=4 * SMALL_FLASH, geometry=PRESETS["maixpy"])
     put_in_new(desk)

@@ -1,4 +1,4 @@
-"""Errors read as MicroPython's: ``words.json`` is what v1.11 printed for each script."""
+"""Messages of errors: ``words.json`` holds the output of MicroPython v1.11 for each script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def nothing(*_: object) -> Any:
 
 
 def printed(script: bytes) -> str:
-    """Run a script with no board under it and return what it prints."""
+    """Run a script without a board and return its output."""
     output = io.StringIO()
     console = Console(output)
     namespace = make_namespace(console, nothing, lambda: None)
@@ -44,12 +44,12 @@ def printed(script: bytes) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["script"] for case in CASES])
-def test_same_words_as_the_real_one(case: dict[str, str]) -> None:
+def test_script_prints_the_same_text_as_micropython(case: dict[str, str]) -> None:
     assert printed(case["script"].encode() + b"\n") == case["prints"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["script"] for case in CASES])
-def test_words_of_the_board_stay_as_they_are(case: dict[str, str]) -> None:
+def test_messages_of_the_board_are_not_changed(case: dict[str, str]) -> None:
     kind, _, words = case["prints"].splitlines()[-1].partition(": ")
     assert firmware_words(getattr(builtins, kind, Exception)(), words) == words
 
@@ -64,61 +64,61 @@ def test_words_of_the_board_stay_as_they_are(case: dict[str, str]) -> None:
         ("raise KeyError('k', 2)", "('k', 2)"),
     ],
 )
-def test_a_script_that_catches_an_error_has_its_words_in_hand(code: str, words: str) -> None:
+def test_caught_error_has_the_message_of_the_board(code: str, words: str) -> None:
     script = f"try:\n  {code}\nexcept Exception as e:\n  print(str(e), '%s' % e, e.args[0])\n"
     first = "k" if words.startswith("(") else words
     assert printed(script.encode()) == f"{words} {words} {first}\n"
 
 
-def test_a_finally_leaves_what_goes_through_it_alone() -> None:
+def test_finally_does_not_change_the_exception() -> None:
     script = b"try:\n  try:\n    1/0\n  finally:\n    print('x')\nexcept ArithmeticError as e:\n"
     assert printed(script + b"  print(e)") == "x\ndivide by zero\n"
     assert printed(b"for i in 1, 2:\n  try:\n    break\n  finally:\n    print(i)") == "1\n"
 
 
-def test_a_long_sum_compiles() -> None:
+def test_long_expression_compiles() -> None:
     assert printed(b"print(" + b"+".join([b"1"] * 900) + b")") == "900\n"
 
 
-def test_a_missing_block_is_a_syntax_error() -> None:
+def test_missing_block_is_a_syntax_error() -> None:
     assert printed(b"if 1:\nx").endswith("\nSyntaxError: invalid syntax\n")
 
 
-def test_a_script_that_is_not_utf8_is_a_syntax_error_of_its_line() -> None:
+def test_script_that_is_not_utf8_is_a_syntax_error_of_its_line() -> None:
     assert printed(b"x = 1\ny = '\xe9'\n") == (
         'Traceback (most recent call last):\n  File "main.py", line 2\n'
         "SyntaxError: invalid syntax\n"
     )
 
 
-def test_a_zero_byte_is_a_syntax_error_of_its_line() -> None:
+def test_zero_byte_is_a_syntax_error_of_its_line() -> None:
     assert 'File "main.py", line 3\n' in printed(b"\n\nx\0\n")
 
 
-def test_deep_recursion_ends_as_on_the_board() -> None:
+def test_deep_recursion_is_runtimeerror() -> None:
     text = printed(b"def down():\n  down()\ndown()\n")
     assert text.startswith('Traceback (most recent call last):\n  File "main.py", line 3, in <mod')
     assert text.endswith("in down\nRuntimeError: maximum recursion depth exceeded\n")
 
 
-def test_a_script_can_catch_its_deep_recursion() -> None:
+def test_script_can_catch_deep_recursion() -> None:
     script = b"def down():\n  down()\ntry:\n  down()\nexcept RuntimeError:\n  print('caught')\n"
     assert printed(script) == "caught\n"
 
 
-def test_an_expression_nested_too_deep_is_an_error_and_no_crash() -> None:
+def test_deeply_nested_expression_is_an_error() -> None:
     text = printed(b"-" * 100_000 + b"1")
     assert text.startswith(("RuntimeError: ", "MemoryError: ")) or "SyntaxError" in text
 
 
-def test_names_that_only_cpython_has_are_not_defined() -> None:
+def test_names_of_cpython_alone_are_not_defined() -> None:
     assert printed(b"FileNotFoundError") == (
         'Traceback (most recent call last):\n  File "main.py", line 1, in <module>\n'
         "NameError: name 'FileNotFoundError' isn't defined\n"
     )
 
 
-def test_a_scripts_own_oserror_is_the_boards() -> None:
+def test_raised_oserror_is_the_class_of_the_board() -> None:
     script = (
         "try:\n  raise OSError(2)\nexcept OSError as e:\n"
         "  print(str(e), '%s' % e, e, repr(e), [e], type(e))\n"
@@ -134,7 +134,7 @@ def test_a_scripts_own_oserror_is_the_boards() -> None:
     )
 
 
-def test_how_errors_and_classes_are_shown() -> None:
+def test_errors_and_classes_print_as_on_the_board() -> None:
     script = (
         "class Own(Exception):\n  def __str__(self):\n    return 'own words'\n"
         "class Shown(Exception):\n  def __repr__(self):\n    return 'own repr'\n"

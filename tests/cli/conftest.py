@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from maixfs.board import Board
-from maixfs.cli.group import maixfs
+from maixfs.cli.verb import maixfs
 from maixfs.image.opening import open_target
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack

@@ -67,19 +67,19 @@ def test_new_and_run(run: Run, here: Path) -> None:
 def test_run_makes_a_board_where_none_is(run: Run, here: Path) -> None:
     Path("hello.py").write_text(HELLO)
     result = run("run", "hello.py", "--board", "mine")
-    assert "note: made the board mine: flash W25Q128FW, 16.0 MiB\n" in result.stderr
-    assert "note: no firmware is on it: it runs the one that maixfs brings\n" in result.stderr
+    assert "note: made board mine: flash W25Q128FW, 16.0 MiB\n" in result.stderr
+    assert "note: its flash holds no firmware" in result.stderr
     assert Path("mine/flash.bin").stat().st_size == 16 << 20
 
 
 def test_run_takes_a_whole_board(run: Run, place: Path) -> None:
-    assert "board is the whole one" in run("run", "--board", "board:/flash", code=2).stderr
+    assert "use the whole target, board" in run("run", "--board", "board:/flash", code=2).stderr
     assert not Path("board:").exists()
     assert run("run", "--board", "board:").stdout == "hello\n"
 
 
 def test_run_of_nothing_makes_nothing(run: Run, here: Path) -> None:
-    assert "'nope.py' does not exist" in run("run", "nope.py", code=2).stderr
+    assert "nope.py does not exist" in run("run", "nope.py", code=1).stderr
     assert not Path("board").exists()
 
 
@@ -106,9 +106,9 @@ def test_new_refuses(run: Run, place: Path) -> None:
     assert "--driver: 'fast' is not one of" in run("new", "x", "--driver", "fast", code=2).stderr
     assert "nope does not exist" in run("new", "x", "--from-dump", "nope", code=1).stderr
     bare = run("new", "x", "--from-dump", "esp.img", code=2).stderr
-    assert "esp.img is one file system, not the dump of a whole flash" in bare
+    assert "esp.img is a single file system" in bare
     assert "hint: make a board, then maixfs cp -r esp.img: x:" in bare
-    assert "a path in a target; board is the whole one" in run("new", "board:/x", code=2).stderr
+    assert "use the whole target, board" in run("new", "board:/x", code=2).stderr
     assert not Path("x").exists()
     assert not Path("board:").exists()
 
@@ -116,8 +116,8 @@ def test_new_refuses(run: Run, place: Path) -> None:
 def test_new_of_a_small_flash_says_how(run: Run, here: Path) -> None:
     for option, size in (("--flash-size", "8M"), ("--part", "W25Q64FW")):
         error, hint = run("new", "x", option, size, code=2).stderr.splitlines()
-        assert error.endswith("ends at 0x1000000, a flash of 0x800000 bytes before that")
-        asked = hint.partition("say where it lies: ")[2].split()
+        assert error.endswith("ends at 0x1000000, beyond a flash of 0x800000 bytes")
+        asked = hint[hint.index("--geometry") :].split()[:2]
         assert "SPIFFS at 0x500000" in run("new", f"x{size}", option, size, *asked).stdout
 
 

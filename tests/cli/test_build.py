@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from maixfs import recipes
-from maixfs.cli.kfpkg.parts import FLASHERS
-from maixfs.firmware import read_firmware
+from maixfs.cli.compose import FLASHERS
+from maixfs.firmware.container import read_firmware
 from maixfs.image.opening import open_target
+from maixfs.recipes import conflicts
 
 from .conftest import Run
 from .flashes import MODEL, desk
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("desk")
 
 
 def test_flashers_are_the_librarys() -> None:
-    assert set(FLASHERS) == set(recipes.FLASHERS)
+    assert set(FLASHERS) == set(conflicts.FLASHERS)
 
 
 def test_a_flash_is_put_together(run: Run) -> None:
@@ -100,15 +100,15 @@ def test_a_layout_of_ones_own(run: Run) -> None:
 
 
 def test_wrong_usage_is_told(run: Run) -> None:
-    assert "nothing to put together" in run("build", "-o", "x.bin", code=2).stderr
+    assert "no parts are named" in run("build", "-o", "x.bin", code=2).stderr
     below = run("build", "-o", "x", "--raw", "maixpy.bin@-0x1000", code=2)
     assert "the address -0x1000 is negative" in below.stderr
     assert "address is missing" in run("build", "-o", "x", "--raw", "maixpy.bin", code=2).stderr
     Path("recipe.toml").write_text('firmware = "maixpy.bin"', encoding="utf-8")
     both = run("build", "recipe.toml", "-o", "x.bin", "--model", "face.kmodel", code=2)
-    assert "write it into the recipe" in both.stderr
+    assert "write them into the recipe" in both.stderr
     assert (
-        "no.bin does not exist" in run("build", "-o", "x", "--firmware", "no.bin", code=2).stderr
+        "no.bin does not exist" in run("build", "-o", "x", "--firmware", "no.bin", code=1).stderr
     )
 
 

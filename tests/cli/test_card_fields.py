@@ -25,7 +25,7 @@ def card(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """Return a card of each type of FAT with files in a folder, one of them removed."""
     from click.testing import CliRunner
 
-    from maixfs.cli.group import maixfs
+    from maixfs.cli.verb import maixfs
 
     folder = tmp_path_factory.mktemp("card")
     image = folder / "card.img"

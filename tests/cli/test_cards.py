@@ -210,7 +210,7 @@ def test_unpack_and_pack_whole_cards(card: Path, run: Run, read_json: ReadJson) 
     assert run("ls", "-1", "card2.img:/boot.py").stdout == "/boot.py\n"
     assert "no clusters" in run("pack", "src", "-o", "y.bin", "--label", "X", code=2).stderr
     text = run("pack", "src", "-o", "card3.img", "--format", "card", "--page-size", "256", code=2)
-    assert "no geometry of a SPIFFS" in text.stderr
+    assert "does not apply to a card" in text.stderr
 
 
 def test_mkfs_of_one_partition(card: Path, run: Run) -> None:
@@ -225,7 +225,7 @@ def test_mkfs_of_one_partition(card: Path, run: Run) -> None:
 
 
 def test_completion_knows_partitions(card: Path) -> None:
-    from maixfs.cli.completing import complete_place
+    from maixfs.cli.options import complete_place
 
     values = [item.value for item in complete_place("card.img@1:/Mu")]
     assert values == ["card.img@1:/Music/"]
@@ -321,7 +321,7 @@ def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
     leave_half_written(image, "/late.txt", b"late")
     Path("show.py").write_text("print(open('/sd/late.txt').read())\n")
     result = run("run", "show.py")
-    assert "finished what was half written" in result.stderr
+    assert "completed an interrupted write" in result.stderr
     assert not [name for name in names_in(".") if name.endswith("journal")]
     assert "finished" not in run("run", "show.py").stderr
 

@@ -30,7 +30,7 @@ def test_equal(run: Run, read_json: ReadJson, place: Path) -> None:
     assert line == "board and dump.bin are equal, 1.0 MiB\n"
     document = read_json("diff", "dump.bin", "board")
     assert document["equal"] and document["parts"] == []
-    assert "hold the same: 4 files" in run("diff", "--files", "board", "dump.bin").stdout
+    assert "have the same files: 4 files" in run("diff", "--files", "board", "dump.bin").stdout
 
 
 def test_a_changed_file(run: Run, read_json: ReadJson, two: Path) -> None:
@@ -66,7 +66,7 @@ def test_garbage_collection_only(run: Run, place: Path) -> None:
     text = run("diff", "dump.bin", "other.bin", code=1).stdout
     assert "gc only" in text
     assert "all from " in text and text.rstrip().endswith("files identical")
-    assert "hold the same" in run("diff", "--files", "dump.bin", "other.bin").stdout
+    assert "have the same files" in run("diff", "--files", "dump.bin", "other.bin").stdout
 
 
 def test_bytes_of_no_part(run: Run, place: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +20,8 @@ from maixfs.board import BoardConfig
 from maixfs.cli import failures
 from maixfs.cli import main as main_module
 from maixfs.cli.failures import FAILED, INTERRUPTED, WRONG_USAGE, WrongUsage, guarded
-from maixfs.cli.group import expanded, maixfs
-from maixfs.cli.screen import Screen
-from maixfs.cli.settings import Settings
+from maixfs.cli.screen import Screen, Settings
+from maixfs.cli.verb import expanded, maixfs
 from maixfs.errors import DeviceError, ImageError, MaixfsError, UsageError
 from maixfs.host.drafts import Draft
 from maixfs.image.spiffs.changing import SpiffsVolume
@@ -145,7 +145,7 @@ def test_debug_shows_the_traceback(
         (["completion", "csh"], "'csh' is not one of"),
         (["info", "a", "b"], "got unexpected extra argument"),
         (["info", "board:/flash/main.py"], "info is about a whole target"),
-        (["cp", "--geometry", "x", "a", "b"], "--geometry: 'x' is none of"),
+        (["cp", "--geometry", "x", "a", "b"], "--geometry: 'x' is not a preset"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -215,6 +215,7 @@ def test_ctrl_c_while_reading(
 def test_ctrl_c_while_it_starts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(sys, "argv", ["maixfs", "ls"])
     monkeypatch.setattr(maixfs, "main", raising(KeyboardInterrupt()))
     with pytest.raises(SystemExit) as leave:
         main_module.run()

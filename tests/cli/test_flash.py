@@ -4,52 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import shlex
 from pathlib import Path
 
-import click
 import pytest
 
 from kmodel.make_models import make_v3
-from maixfs.cli.flash.catalogue import FIRMWARE_VERBS, FLASH_VERBS, KBOOT_VERBS, MODEL_VERBS
-from maixfs.cli.group import maixfs
-from maixfs.cli.verb import Verb
-from maixfs.cli.verbgroup import VerbGroup
 from maixfs.image.boardlock import BoardLock
 from maixfs.nor import WearCounts
 
 from .conftest import SMALL, Run
 
-GROUPS = {
-    "flash": FLASH_VERBS,
-    "model": MODEL_VERBS,
-    "firmware": FIRMWARE_VERBS,
-    "kboot": KBOOT_VERBS,
-}
-LINES = [(group, name) for group, verbs in GROUPS.items() for name in verbs]
 FREE = 0xF0000
 """An address in the dump that nobody owns."""
-
-
-def group_of(name: str) -> VerbGroup:
-    group = maixfs.get_command(click.Context(maixfs), name)
-    assert isinstance(group, VerbGroup)
-    return group
-
-
-@pytest.mark.parametrize(("group", "name"), LINES, ids=" ".join)
-def test_each_verb_has_a_help_with_two_examples(group: str, name: str, run: Run) -> None:
-    text = run(group, name, "--help").stdout
-    assert GROUPS[group][name].sentence in text
-    assert max(map(len, text.splitlines())) <= 80
-    assert "--json" in text
-    command = group_of(group).get_command(click.Context(maixfs), name)
-    assert isinstance(command, Verb)
-    assert len(command.examples) == 2
-    for line, _ in command.examples:
-        words = shlex.split(line.partition(" | ")[0])
-        assert words[:3] == ["maixfs", group, name]
-        command.make_context(name, words[3:], resilient_parsing=True)
 
 
 def test_read(run: Run, place: Path) -> None:
@@ -70,12 +36,12 @@ def test_read(run: Run, place: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (("read", "dump.bin", "0x100000", "1", "-"), "ends behind the chip"),
+        (("read", "dump.bin", "0x100000", "1", "-"), "is outside the flash"),
         (("read", "dump.bin", "0", "0", "-"), "length is 0"),
-        (("erase", "dump.bin", "0x1001", "4K"), "no multiple of a sector"),
-        (("erase", "dump.bin", "0xF0000", "100"), "no multiple of a sector"),
-        (("erase", "dump.bin", "0xF0000", "1M"), "ends behind the chip"),
-        (("write", "dump.bin", "0xF0800", "new.bin"), "near are 0xf0000 and 0xf1000"),
+        (("erase", "dump.bin", "0x1001", "4K"), "not a multiple of a sector"),
+        (("erase", "dump.bin", "0xF0000", "100"), "not a multiple of a sector"),
+        (("erase", "dump.bin", "0xF0000", "1M"), "is outside the flash"),
+        (("write", "dump.bin", "0xF0800", "new.bin"), "are 0xf0000 and 0xf1000"),
         (("write", "dump.bin", "0x40000", "new.bin"), "spiffs 0x040000-0x0E0000"),
         (("erase", "dump.bin", "0x40000", "4K"), "--force"),
         (("erase", "dump.bin", "-5", "4K"), ""),
@@ -103,7 +69,7 @@ def test_write_and_erase(run: Run, place: Path) -> None:
     assert again["changed"] is False and again["sectors"] == 0
     assert "model 0x0F0000" in run("flash", "erase", "dump.bin", f"{FREE:#x}", "4K", code=2).stderr
     result = run("flash", "erase", "dump.bin", f"{FREE:#x}", "4K", "--force")
-    assert "over model 0x0F0000" in result.stderr
+    assert "overwrote model 0x0F0000" in result.stderr
     assert Path("dump.bin").read_bytes() == before
 
 
@@ -149,4 +115,4 @@ def test_nothing_reaches_into_the_region_of_another(run: Run, tmp_path: Path) ->
     run("flash", "write", str(image), "0xD00000", str(data))
     data.write_bytes(b"\x22" * 0x2000)
     result = run("flash", "write", str(image), "0xCFF000", str(data), "--force")
-    assert "over unknown 0xCFE000-0xD02000" in result.stderr
+    assert "overwrote unknown 0xCFE000-0xD02000" in result.stderr

@@ -78,9 +78,9 @@ def test_mkfs_overwrites_only_with_force(run: Run, place: Path, read_json: ReadJ
     ("options", "message"),
     [
         (["--page-size", "3000"], "not two or more pages"),
-        (["--size", "3Q"], "--size: '3Q' is no size; write it like 0x300000, 3145728 or 3M"),
+        (["--size", "3Q"], "--size: '3Q' is not a size"),
         (["--preset", "arduino"], "--preset: 'arduino' is not one of"),
-        (["--preset", "maixpy", "--like", "esp.img"], "one of them says the geometry"),
+        (["--preset", "maixpy", "--like", "esp.img"], "mutually exclusive"),
         (["--flash-size", "1M"], "cannot hold the area"),
         (["--flash-size", "16777217"], "no whole number of sectors"),
     ],
@@ -130,7 +130,7 @@ def test_pack_of_what_does_not_fit_names_the_largest(run: Run, place: Path) -> N
 
 def test_pack_wants_a_folder_and_an_output(run: Run, place: Path) -> None:
     assert "missing option '-o'" in run("pack", "src", code=2).stderr
-    assert "'nope' does not exist" in run("pack", "nope", "-o", "x", code=2).stderr
+    assert "nope does not exist" in run("pack", "nope", "-o", "x", code=1).stderr
     assert "is a file" in run("pack", "esp.img", "-o", "x", code=2).stderr
 
 

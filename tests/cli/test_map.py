@@ -90,7 +90,7 @@ def test_wear(run: Run, read_json: ReadJson) -> None:
     assert document["cells"][200]["value"] == 51
     assert "per block" in run("map", "dump.bin", "--wear").stdout
     Path("blank.bin").write_bytes(b"\xff" * 0x100000)
-    assert "nobody counted" in run("map", "blank.bin", "--wear", code=2).stderr
+    assert "has no erase counts" in run("map", "blank.bin", "--wear", code=2).stderr
     assert "no pages" in run("map", "blank.bin", "--pages", code=2).stderr
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maixfs.cli.failures import FAILED, WRONG_USAGE
-from maixfs.cli.group import maixfs
+from maixfs.cli.verb import maixfs
 
 
 @given(data=st.data())

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.cli.progress import Progress
-from maixfs.cli.screen import Column, Screen, Text
-from maixfs.cli.settings import Settings
+from maixfs.cli.screen import Column, Progress, Screen, Settings, Text
 
 from .conftest import Run, run_process
 

@@ -50,7 +50,7 @@ def test_files_that_are_there_are_kept(desk: Path, run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(b"", "is no flash"), (bytes(510) + b"\x55\xaa" + bytes(512), "")],
+    [(b"", "is not a flash image"), (bytes(510) + b"\x55\xaa" + bytes(512), "")],
 )
 def test_what_is_no_flash(desk: Path, run: Run, content: bytes, words: str) -> None:
     (desk / "odd.bin").write_bytes(content)
@@ -64,5 +64,5 @@ def test_what_is_no_flash(desk: Path, run: Run, content: bytes, words: str) -> N
 
 def test_a_card_is_no_flash(desk: Path, run: Run) -> None:
     run("sd", "new", "64M", "card.img")
-    assert "is a card, no flash" in run("split", "card.img", "parts", code=1).stderr
+    assert "is a card, not a flash image" in run("split", "card.img", "parts", code=1).stderr
     assert not (desk / "parts").exists()

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maixfs.cli.numbers import parse_size
-from maixfs.cli.wording import (
+from maixfs.cli.options import parse_size
+from maixfs.cli.screen import (
     cell_width,
     count_text,
     hex_text,

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
-from maixfs.cli.findings import command_words
-from maixfs.cli.group import maixfs
-from maixfs.cli.settings import Settings
+from maixfs.cli.failures import command_words
+from maixfs.cli.screen import Settings
+from maixfs.cli.verb import maixfs
 from maixfs.finding import Command
 
 
 def check_command(command: Command, image: Path) -> None:
     """Parse the command line of a fix about ``image``, which exists; nothing is run."""
     Path("DIR").mkdir(exist_ok=True)
-    values = {"ENTRY": "1", "ADDRESS": "0x80000"}
-    words = [values.get(word, word) for word in command_words(command, image)]
+    values = {"ENTRY": "1", "ADDRESS": "0x80000", "SIZE": "1G"}
+    words = [values.get(word, word) for word in command_words(command, str(image))]
     with maixfs.make_context("maixfs", words, obj=Settings()) as context:
         _parse(maixfs, context, words)
 

@@ -108,7 +108,7 @@ def test_mount_point_with_a_trailing_slash_needs_the_slash(vfs: Vfs) -> None:
     assert vfs.listdir("/a//x") == ["file"]
 
 
-def test_mount_points_with_a_common_prefix_are_told_apart(vfs: Vfs) -> None:
+def test_mount_points_with_a_common_prefix_are_distinguished(vfs: Vfs) -> None:
     short, long = mounted(vfs, "/sd"), mounted(vfs, "/sdx")
     vfs.stat("/sdx/f")
     vfs.stat("/sd/f")

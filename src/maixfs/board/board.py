@@ -17,7 +17,7 @@ from maixfs.board.console import Console, Reporter
 from maixfs.board.folder import check_firmware, create_folder, keep_area, open_chip, read_dump
 from maixfs.board.modules.machine import HARD_RESET, SOFT_RESET
 from maixfs.board.modules.system import Uos
-from maixfs.board.modules.table import module_factories
+from maixfs.board.moduletable import module_factories
 from maixfs.board.power import BoardCrashError, BoardReset
 from maixfs.board.runtime import Hardware, Runtime
 from maixfs.host.interrupts import held
@@ -78,8 +78,10 @@ def power_on(
     report = Reporter(stderr, boot_log, explain=explain)
     resources = ExitStack()
     try:
+        # The lock first: a second process must not map a flash that this one writes.
         resources.enter_context(BoardLock(place))
         chip = resources.enter_context(open_chip(place, config))
+        # A board whose ROM refuses its firmware never reaches the card or the file system.
         if not ignore_firmware:
             check_firmware(chip, config, report)
         slot = resources.enter_context(closing(_slot(place, config, report)))
@@ -196,6 +198,7 @@ class Board:
             unique_id=os.urandom(32),
             sd=slot_of_new(Path(folder), sd),
         )
+        # Everything was validated by now: an impossible board leaves no folder.
         create_folder(Path(folder), config, dump, sd if isinstance(sd, int) else None)
         return config
 
@@ -274,6 +277,7 @@ class Board:
         """
         if self.runtime.hardware.slot.card is None:
             raise no_card(self.folder)
+        # Wait for a write of another thread: a card is not removed inside a sector.
         with held():
             self.sd.eject()
         if self.config.sd.image is not None:
@@ -298,6 +302,7 @@ class Board:
             self.reset()
         self._used = True
         before, loads = self.storage_time, len(self._hardware.model_loads)
+        # A reset leaves the program through an exception and starts it again from boot.py.
         for resets in range(max_resets + 1):
             try:
                 result = self._run_once(source)
@@ -353,6 +358,7 @@ class Board:
         return result
 
     def _switch_off(self) -> None:
+        # The runtime is dropped, never closed: closing would write what a power cut loses.
         if self._runtime is not None:
             self._runtime.switch_off()
             self._runtime = None

@@ -80,6 +80,7 @@ class _BootScript:
 
     def _take_ide_mark(self) -> bool:
         """Remove the file that the MaixPy IDE leaves; return True if it was there."""
+        # The script opens the file to find out: that takes a descriptor and shows on the clock.
         try:
             self._vfs.open(IDE_MARK).close()
         except VfsError:
@@ -120,6 +121,7 @@ class _BootScript:
         if new == old:
             return
         self.line = line + 5
+        # As the script does it: a power cut after the open leaves an empty program.
         with self._vfs.open(f"{FLASH}/{name}", "w") as file:
             self.line = line + 6
             file.write(new)
@@ -207,6 +209,7 @@ def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
                 result = _run(runtime, MAIN, lambda: script)
             return _after_threads(runtime, result)
         finally:
+            # A late interrupt of a thread would hit the caller of ``Board.run``.
             if runtime.threads is not None:
                 runtime.threads.settle()
 
@@ -235,6 +238,7 @@ def _run(runtime: Runtime, name: str, source: Callable[[], bytes]) -> RunResult:
         runtime.hardware.report.syntax(text, name)
         runtime.importer.load_main(text, name)
     except (BoardReset, BoardCrashError, NorError, BrokenPipeError):
+        # Not errors of the program: a real board would not print them.
         raise
     except SystemExit as error:
         return RunResult(_exit_code(error), error)
@@ -253,6 +257,7 @@ def _run(runtime: Runtime, name: str, source: Callable[[], bytes]) -> RunResult:
 def _exit_code(error: SystemExit) -> int:
     if error.code is None:
         return 0
+    # Exit codes of a process have 8 bits.
     return error.code & 0xFF if isinstance(error.code, int) else 1
 
 

@@ -65,6 +65,7 @@ class CardMounter:
             device = self._start()
             if device is None:
                 return
+            # The tries change nothing here, but each prints a line, as the firmware does.
             for _ in range(MOUNT_TRIES):
                 if self._mount_partitions(device):
                     return
@@ -94,6 +95,7 @@ class CardMounter:
             if not self._parts.mount_all:
                 break
         if volumes:
+            # The firmware sets the current volume without calling its chdir.
             self._parts.vfs.enter(SD)
             self.volumes = volumes
         if len(volumes) > 1:
@@ -105,6 +107,7 @@ class CardMounter:
             fat = self._parts.fat(device, part=part)
         except VfsError:
             return None
+        # The constructor does not fail without a file system, as in MicroPython.
         if not fat.has_filesystem:
             return None
         return CardVolume(fat, device, self._parts.power)
@@ -118,6 +121,7 @@ class CardMounter:
 def _why_not(device: SlotDevice) -> str:
     """Return why no partition of a card mounts, and how to fix it."""
     try:
+        # Mounting any volume of the card names its fault; else slot 1 names the missing table.
         start = find_volume(device)
         if start:
             FatCore(device, start)

@@ -78,6 +78,7 @@ class CardImage(FileSectors):
             raise
 
     def _report(self, error: SectorError) -> None:
+        # Once: a program that retries would repeat the message for every sector.
         listener, self._on_failure = self._on_failure, None
         if listener is not None:
             listener(error)
@@ -178,6 +179,7 @@ def opened_card(
     A journal that a killed writer left is completed first. Raises ``BoardError`` for an image
     that is missing, write-protected or not a card, ``BoardBusyError`` if another board uses it.
     """
+    # Root may write it all the same, but the mode says that it must not change.
     if not read_only and is_protected(path):
         raise BoardError(f"{path} is write-protected", hint="insert it read-only")
     try:
@@ -187,6 +189,7 @@ def opened_card(
     with sectors:
         lock = CardLock(path, read_only=read_only)
         try:
+            # Under the lock: two processes must not complete one journal.
             _finish(path)
             yield sectors
         finally:
@@ -277,6 +280,7 @@ class CardSlot:
 
         Raises ``BoardError`` for an unusable image, ``BoardBusyError`` if another board uses it.
         """
+        # If the card is refused, the stack closes the file and releases its lock.
         with ExitStack() as holding:
             opened = opened_card(path, read_only=config.read_only, on_failure=self._on_failure)
             sectors = holding.enter_context(opened)

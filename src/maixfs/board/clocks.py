@@ -72,7 +72,7 @@ class PoweredClock:
         """Let ``seconds`` pass."""
         self._power.check()
         self._clock.sleep(seconds)
-        self._power.check()
+        self._power.check()  # another thread may have reset the board meanwhile
 
 
 # The calendar
@@ -88,6 +88,7 @@ class Rtc:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        # The chip has no battery: every power-on starts at the epoch.
         self._offset = -clock.now()
 
     @property
@@ -128,6 +129,7 @@ def seconds_of(date: Sequence[int]) -> int:
     Raises ``OverflowError`` for a date outside the years 1 to 9999.
     """
     year, month, day, hour, minute, second = date[:6]
+    # datetime refuses a month 13; mktime takes it for January of the next year.
     year, month = year + (month - 1) // 12, (month - 1) % 12 + 1
     try:
         moment = datetime(year, month, 1)

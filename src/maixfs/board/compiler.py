@@ -45,6 +45,7 @@ def compile_script(source: bytes, file_name: str, mode: str = "exec") -> CodeTyp
         warnings.simplefilter("ignore")  # MicroPython's compiler has no warnings
         tree: Any = ast.parse(text, file_name, mode)
         _watch_handlers(tree)
+        # Two steps, because the board names a block only in errors of its compiler.
         try:
             code: CodeType = compile(tree, file_name, mode, dont_inherit=True)
         except SyntaxError as error:
@@ -63,6 +64,7 @@ def _watch_handlers(tree: ast.AST) -> None:
 
 def _call_first(body: list[ast.stmt]) -> None:
     """Insert a call of ``__handled__`` at the start of ``body``, with the same line number."""
+    # The line of the first statement, so that tracebacks and line events do not change.
     call = ast.Expr(ast.Call(ast.Name(HANDLED, ast.Load()), [], []))
     body.insert(0, ast.fix_missing_locations(ast.copy_location(call, body[0])))
 

@@ -62,6 +62,7 @@ class Console:
         if binary is None:
             self._write_text(raw.decode("utf-8", "backslashreplace"))
         else:
+            # Text and bytes share the stream: the text layer must not hold older output back.
             self.output.flush()
             binary.write(raw)
             binary.flush()
@@ -72,6 +73,7 @@ class Console:
         try:
             self.output.write(text)
         except UnicodeEncodeError:
+            # A UART sends any bytes; a terminal with a small code page must not end the program.
             encoding = self.output.encoding or "ascii"
             self.output.write(text.encode(encoding, "backslashreplace").decode(encoding))
         if "\n" in text:

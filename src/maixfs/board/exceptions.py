@@ -215,6 +215,8 @@ _OPERANDS = re.compile(
 
 def firmware_words(error: BaseException, text: str) -> str:
     """Return the board's message for an exception of CPython with the message ``text``."""
+    # Scripts compare messages, and people search for them. Only those that scripts commonly meet
+    # are listed; any other stays as CPython has it.
     for kind, pattern, words in RULES:
         if isinstance(error, kind) and re.fullmatch(pattern, text):
             return re.sub(f"^{pattern}$", words, text)
@@ -304,6 +306,7 @@ def exception_name(error: BaseException) -> str:
     for base in type(error).__mro__:
         if isinstance(error, MaixfsOSError) and issubclass(base, OSError):
             continue
+        # A class of a script keeps its name; one of CPython that the board lacks does not.
         if base.__name__ in EXCEPTIONS or not _of_the_host(base):
             return base.__name__
     return "BaseException"

@@ -88,6 +88,7 @@ class RawFlash:
         """Return ``length`` bytes; a read past the end of the chip goes on at its start."""
         start, size = self.start(address), self._flash.size
         with held(self._power):
+            # The usual read does not wrap and needs no copy.
             data = self._flash.read(start, min(length, size - start))
             if len(data) == length:
                 return data
@@ -137,6 +138,7 @@ class FreqFile:
             except SpiffsError:
                 data = b""
             descriptor.close()
+        # The firmware tests the number of bytes read only against 0: a short file is padded.
         if not data:
             self._say("maixpy can't load freq.conf\t\r\n")
             return self._default

@@ -127,7 +127,7 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
     from hashlib import sha256
 
     path = folder / f"spiffs-{sha256(area).hexdigest()[:12]}.bin"
-    if path.exists():
+    if path.exists():  # the name is the hash: these contents were saved before
         return path
     clear_drafts(folder)
     hint = "the board needs space there for a copy of /flash before it formats it"
@@ -138,7 +138,7 @@ def keep_area(folder: Path, area: bytes) -> Path | None:
 
 # The firmware on the flash
 
-OWN = "no firmware is on the flash: the board runs the one that maixfs brings"
+NO_FIRMWARE = "no firmware is on the flash: the board runs the one that maixfs brings"
 _MOST = 0xC00000
 """Bytes from the start of the flash that firmware, Kboot and its applications may take."""
 
@@ -151,11 +151,12 @@ def check_firmware(chip: NorChip, config: BoardConfig, report: Reporter) -> None
     """
     if config.ignore_firmware:
         return
+    # A view of the mapped file: reading 12 MiB at every start would take longer than the start.
     window = chip.window()
     size = min(_MOST, chip.size)
     image = memoryview(chip.peek(0, size)) if window is None else window[:size]
     if _is_empty(image):
-        report.boot(f"maixfs: {OWN}\n")
+        report.boot(f"maixfs: {NO_FIRMWARE}\n")
         return
     reason = _fault(image)
     if reason:
@@ -166,6 +167,7 @@ def check_firmware(chip: NorChip, config: BoardConfig, report: Reporter) -> None
 
 
 def _is_empty(image: memoryview) -> bool:
+    # Zeros count as blank too: a new image file on a host often holds zeros.
     head = bytes(image[:16])
     return head.count(head[0]) == len(head) and head[0] in (0x00, 0xFF)
 

@@ -80,6 +80,7 @@ class Importer:
         full = _absolute(name, globals_ or {}, level) if level else name
         if not full:
             raise ImportError("no module named ''")
+        # Built-in and loaded modules do not touch the file system, whatever sys.path says.
         module = self._known(full) or self._walk(full)
         if not names:
             return self._known(full.partition(".")[0]) or module
@@ -123,6 +124,7 @@ class Importer:
 
     def _part(self, name: str, kind: ImportStat, path: str, *, last: bool) -> ModuleType:
         if kind is ImportStat.NONE:
+            # A weak link is found last, and only as the whole name: "os.path" is no link.
             if last and name in self._weak:
                 return self.builtin(name)
             raise ImportError(f"no module named '{name}'")
@@ -189,6 +191,7 @@ def _absolute(name: str, globals_: Mapping[str, Any], level: int) -> str:
     """Return the full name of a relative import in the module with these globals."""
     this = str(globals_.get("__name__", ""))
     parts = this.split(".") if this and this != "__main__" else []
+    # In the __init__.py of a package one dot means the package itself.
     steps = level if "__path__" not in globals_ else level - 1
     base = parts[: len(parts) - steps] if steps <= len(parts) else []
     if not base:

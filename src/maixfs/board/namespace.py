@@ -91,6 +91,7 @@ def make_namespace(
         check_power()
         reword(sys.exc_info()[1])
 
+    # Names that only CPython has are left out: a script must fail on them here, not on the board.
     names = {name: getattr(builtins, name) for name in (*FUNCTIONS, *EXCEPTIONS)}
     console_names, executor = _ConsoleNames(console), Executor(names, opener)
     names |= {
@@ -136,7 +137,7 @@ class _ConsoleNames:
         """Read a line; raises ``EOFError`` at the end of the input."""
         if prompt != "":
             self._console.write(_text(prompt))
-        self._console.output.flush()
+        self._console.output.flush()  # the prompt has no end of line that would flush it
         line = self._console.input.readline()
         if not line:
             raise EOFError
@@ -145,6 +146,7 @@ class _ConsoleNames:
 
 def _text(value: Any) -> str:
     """Return ``str(value)``, for an exception MicroPython's text."""
+    # A __str__ that the script defined counts; the one of CPython says CPython's words.
     if isinstance(value, BaseException) and not isinstance(type(value).__str__, FunctionType):
         return exception_text(value)
     return str(value)

@@ -53,6 +53,7 @@ class Power:
 
     def crash(self, reason: str) -> NoReturn:
         """Crash the firmware: raises ``BoardCrashError``, and so does every later ``check``."""
+        # A new exception for each check: raising one object in two threads would mix tracebacks.
         self._end = lambda: BoardCrashError(reason)
         raise BoardCrashError(reason)
 

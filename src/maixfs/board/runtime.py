@@ -80,6 +80,7 @@ class Runtime:
         self.console = hardware.console.under(self.power)
         self.clock = PoweredClock(hardware.clock, self.power)
         self.threads: Threads | None = None
+        # The order is that of the firmware: freq.conf needs the flash, the heap needs freq.conf.
         self._mount_flash()
         self._read_clocks()
         self.raw_flash = RawFlash(hardware.flash, hardware.chip, self.power)
@@ -98,6 +99,7 @@ class Runtime:
         self.path = [""]
         self.namespace = make_namespace(self.console, self.open, self.power.check)
         self.importer = self._importer(make_factories)
+        # The firmware mounts the card after its configuration and before _boot.py.
         self.maix_config.load()
         self.mount_card()
         choose_start_folder(self.vfs, self.path)
@@ -105,6 +107,7 @@ class Runtime:
     def switch_off(self) -> None:
         """Cut the power: data in RAM is dropped, open files raise from now on."""
         with held():
+            # Power first: a thread that wakes up between the two must not write any more.
             self.power.off()
             for volume in self._volumes():
                 volume.abandon()
@@ -132,6 +135,7 @@ class Runtime:
     def mount_card(self) -> None:
         """Mount the card in the slot, as the firmware does at its start."""
         if self.card is None:
+            # FAT is imported for the first card only: most boards start without one.
             if self.hardware.slot.card is None:
                 return
             self.card = self._card_mounter()

@@ -58,6 +58,7 @@ class PoweredVolume(NativeDriver):
         """Open a file whose operations are not interrupted."""
         with held(self._medium):
             file = self._driver.open(path, mode)
+        # The file object is the driver's; only the layer below it is replaced.
         file._raw = HeldFile(file._raw, self._power, self._medium)
         return file
 
@@ -108,6 +109,7 @@ class PoweredVolume(NativeDriver):
 
     def import_stat(self, path: str) -> ImportStat:
         """Return what ``import`` finds: nothing if the medium is gone."""
+        # A card that is gone means "not found" for an import, but power-off must be raised.
         self._power.check()
         try:
             with held(self._medium):
@@ -171,6 +173,7 @@ class HeldFile:
 
     def close(self) -> None:
         """Flush and free the descriptor."""
+        # Not the medium: closing a file of a removed card has to free its descriptor.
         with held(self._power):
             self._raw.close()
 
@@ -199,10 +202,12 @@ def mount_flash(area: Area, say: Say, keep: Callable[[], object]) -> SpiffsCore:
     ``say`` receives what the firmware prints, ``keep`` is called before the area is formatted.
     Raises ``SpiffsError`` if the second mount fails too.
     """
+    # A Ctrl-C between two steps would leave an area without a file system.
     with held():
         try:
             return area.mount()
         except SpiffsError:
+            # The firmware formats at once; a board on a host can save the old contents first.
             keep()
             return _format(area, say)
 

@@ -1,1 +1,1 @@
-"""The command ``maixfs``: one verb a module, loaded when it is used."""
+"""The command ``maixfs``. ``table.py`` lists the verbs; each is loaded when it is run."""

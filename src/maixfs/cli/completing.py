@@ -1,4 +1,4 @@
-"""Answers to a shell that completes a command line."""
+"""Shell completion: the scripts, and the answers to them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BASH_SCRIPT = """\
 }
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
-"""Hands over the line as typed: bash itself would break TARGET:PATH at its colon."""
+"""Passes the line as typed: bash would split TARGET:PATH at its colon."""
 
 
 _UNQUOTED = re.compile(r"([^\w./:@%+=,~-])")
@@ -43,16 +43,16 @@ _BACKSLASH = r"\\\1"
 
 
 class ColonBashComplete(BashComplete):
-    """Completion for bash that takes ``TARGET:PATH`` as one word."""
+    """Completion for bash with ``TARGET:PATH`` as one word."""
 
     source_template = BASH_SCRIPT
 
     def source(self) -> str:
-        """Return the script; asking which bash is there is left to its user."""
+        """Return the script, without running bash to ask for its version."""
         return self.source_template % self.source_vars()
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the cursor, and the one that is being typed."""
+        """Return the words before the cursor, and the word at the cursor."""
         line = os.environ.get("COMP_LINE", "")
         words, self._in_quotes = split_words(line)
         fresh = not self._in_quotes and (not line or line[-1].isspace())
@@ -60,7 +60,7 @@ class ColonBashComplete(BashComplete):
         return words[1:], self._typed
 
     def format_completion(self, item: CompletionItem) -> str:
-        """Return a candidate as bash takes it: quoted, and without what bash keeps in place."""
+        """Return a candidate for bash: quoted, and without the part before the last colon."""
         value = str(item.value)
         if self._in_quotes:
             return f"{item.type},{value}"
@@ -77,7 +77,7 @@ SHELLS: dict[str, type[ShellComplete]] = {
 
 
 def split_words(line: str) -> tuple[list[str], bool]:
-    """Return the words of an unfinished command line, and whether a quote is still open."""
+    """Return the words of an incomplete command line, and whether a quote is open."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -90,39 +90,9 @@ def split_words(line: str) -> tuple[list[str], bool]:
 
 
 def complete(group: click.Group, name: str, asked: str) -> int:
-    """Answer what the variable of the completion script asks for; return the exit code."""
+    """Answer the completion script, whose variable holds ``asked``; return the exit code."""
     add_completion_class(ColonBashComplete)
     return shell_complete(group, {}, name, "_MAIXFS_COMPLETE", asked)
-
-
-def complete_place(incomplete: str) -> list[CompletionItem]:
-    """Return what ``TARGET:PATH`` may go on with: names in the target behind the colon.
-
-    The shell itself completes what lies on the host. A target that cannot be read has no names.
-    """
-    from maixfs.cli.place import default_board
-    from maixfs.errors import MaixfsError
-    from maixfs.image.address import parse_target
-    from maixfs.image.opening import open_target
-
-    board = default_board() if incomplete.startswith(":") else ""
-    place = parse_target(f"{board}{incomplete}")
-    path = place.path
-    if path is None or not place.host.exists():
-        return [CompletionItem(incomplete, type="file")]
-    folder = path[: path.rfind("/") + 1]
-    try:
-        with open_target(place) as target:
-            entries = target.list(folder)
-    except (MaixfsError, OSError):
-        return []
-    names = [entry.name + "/" * entry.is_dir for entry in entries]
-    wanted = path[len(folder) :]
-    return [
-        CompletionItem(f"{incomplete[: -len(path) or None]}{folder}{name}")
-        for name in names
-        if name.startswith(wanted)
-    ]
 
 
 def script_for(group: click.Command, shell: str) -> str:

@@ -1,38 +1,67 @@
-"""What ends a run early, as one line for a person and an exit code."""
+"""Errors as the command line reports them: one line, hints as command lines, an exit code.
+
+The library names no options and no verbs in its messages. An error may have a ``hint`` in words,
+or ``fix``: steps of which this module writes each ``Command`` as a command line.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 
-from maixfs.cli.screen import Screen
-from maixfs.cli.settings import Settings
-from maixfs.errors import MaixfsError, UsageError
+from maixfs.cli.screen import Screen, Settings
+from maixfs.errors import Command, DeviceError, MaixfsError, Step, UsageError
 
 FAILED = 1
 WRONG_USAGE = 2
 INTERRUPTED = 130
-"""128 + SIGINT, what shells give a program that Ctrl-C ended."""
+"""128 + SIGINT, as shells report a program that Ctrl-C ended."""
 PIPE_CLOSED = 141
-"""128 + SIGPIPE, what shells give a program whose reader went away."""
+"""128 + SIGPIPE, as shells report a program whose reader went away."""
 
 
 class WrongUsage(click.UsageError):
-    """A wrong command line, with a ``hint`` of its own instead of the verb's ``--help``."""
+    """A wrong command line with its own ``hint`` instead of the verb's ``--help``."""
 
     def __init__(self, message: str, *, hint: str, ctx: click.Context | None = None) -> None:
         super().__init__(message, ctx)
         self.hint = hint
 
 
-def guarded(work: Callable[[], object], settings: Settings) -> int:
-    """Do ``work``, say what went wrong if something did, and return the exit code.
+def step_text(step: Step, image: str = "") -> str:
+    """Return a step of a fix as a person types it; ``image`` takes the place of ``{image}``."""
+    if not isinstance(step, Command):
+        return step.replace("{image}", image)
+    import shlex
 
-    ``work`` returns an exit code or nothing. No exception leaves.
+    return " ".join(["maixfs", *map(shlex.quote, command_words(step, image))])
+
+
+def command_words(command: Command, image: str) -> list[str]:
+    """Return verb and arguments of a command about ``image``."""
+    goal = ["--in-place"] if os.path.isdir(image) else ["-o", "NEW"]  # noqa: PTH112 - start-up
+    words = command.verb.split()
+    for argument in command.arguments:
+        words += goal if argument == "{output}" else [argument.replace("{image}", image)]
+    return words
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Return ``"did you mean X or Y? "`` with the closest of some names, ``""`` without any."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, choices, n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}? " if close else ""
+
+
+def guarded(work: Callable[[], object], settings: Settings) -> int:
+    """Run ``work``, report its error if it fails, and return the exit code.
+
+    ``work`` returns an exit code or ``None``. No exception leaves.
     """
     screen = Screen(settings, "")
     try:
@@ -42,10 +71,10 @@ def guarded(work: Callable[[], object], settings: Settings) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (KeyboardInterrupt, click.Abort):
-        return _said(screen, INTERRUPTED, "interrupted")
+        return _report(screen, INTERRUPTED, "interrupted")
     except Exception as reason:
         if is_interrupt(reason):
-            return _said(screen, INTERRUPTED, "interrupted")
+            return _report(screen, INTERRUPTED, "interrupted")
         if _pipe_closed(reason):
             _silence()
             return PIPE_CLOSED
@@ -57,7 +86,7 @@ def guarded(work: Callable[[], object], settings: Settings) -> int:
 
 
 def is_interrupt(reason: BaseException | None) -> bool:
-    """Tell whether Ctrl-C is behind it: Python wraps what stops it in the body of a class."""
+    """Return True if Ctrl-C caused it: Python wraps what stops it in the body of a class."""
     while reason is not None:
         if isinstance(reason, KeyboardInterrupt):
             return True
@@ -70,9 +99,11 @@ def _failed(screen: Screen, reason: Exception) -> int:
         return _wrong_usage(screen, reason)
     if isinstance(reason, click.ClickException):
         return _error(screen, FAILED, reason.format_message())
+    if isinstance(reason, UsageError) and isinstance(reason.__cause__, DeviceError):
+        reason = reason.__cause__  # a file that a recipe names is missing: not wrong usage
     if isinstance(reason, MaixfsError):
         code = WRONG_USAGE if isinstance(reason, UsageError) else FAILED
-        return _error(screen, code, str(reason), _hint_of(reason))
+        return _error(screen, code, str(reason), *_hints(reason))
     if isinstance(reason, OSError) and reason.strerror:
         # All files that maixfs opens are named in errors of its own or here; stdout has no name.
         place = os.fspath(reason.filename) if reason.filename else "the output cannot be written"
@@ -82,13 +113,30 @@ def _failed(screen: Screen, reason: Exception) -> int:
     return _bug(screen, reason)
 
 
-def _hint_of(reason: MaixfsError) -> str | None:
-    """Return the hint of an error, as the option that follows it where there is one."""
+def _hints(reason: MaixfsError) -> Iterator[str]:
+    """Yield the hints of an error of the library."""
     from maixfs.host.files import OccupiedError
 
     if isinstance(reason, OccupiedError) and reason.replaceable:
-        return "--force replaces it"
-    return reason.hint
+        yield "--force replaces it"
+    elif reason.hint:
+        yield reason.hint
+    elif isinstance(reason, FileNotFoundError) and reason.filename:
+        yield did_you_mean_file(os.fspath(reason.filename)).rstrip()
+    for step in reason.fix:
+        yield step_text(step)
+
+
+def did_you_mean_file(path: str) -> str:
+    """Return the question with the closest names beside a missing file of the host."""
+    folder, name = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")  # noqa: PTH208 - no pathlib
+    except OSError:
+        return ""
+    if name in names:
+        return ""
+    return did_you_mean(path, [os.path.join(folder, other) for other in names])  # noqa: PTH118
 
 
 def _wrong_usage(screen: Screen, reason: click.UsageError) -> int:
@@ -107,7 +155,7 @@ def _wrong_usage(screen: Screen, reason: click.UsageError) -> int:
 
 
 def _bug(screen: Screen, reason: Exception) -> int:
-    """Say what to report, and where it happened: the innermost place in this package."""
+    """Report an unexpected exception and its innermost place in this package."""
     place = ""
     trace = reason.__traceback__
     while trace is not None:
@@ -120,20 +168,20 @@ def _bug(screen: Screen, reason: Exception) -> int:
     return _error(screen, FAILED, message, hint)
 
 
-def _error(screen: Screen, code: int, message: str, hint: str | None = None) -> int:
-    return _said(screen, code, message, hint, error=True)
+def _error(screen: Screen, code: int, message: str, *hints: str) -> int:
+    return _report(screen, code, message, *hints, error=True)
 
 
-def _said(
-    screen: Screen, code: int, message: str, hint: str | None = None, *, error: bool = False
-) -> int:
-    """Write what happened after what was already printed; a closed stderr changes nothing.
+def _report(screen: Screen, code: int, message: str, *hints: str, error: bool = False) -> int:
+    """Write a message after what was already printed; return ``code``.
 
-    With ``--json`` stdout gets it as a document, unless the result went out already.
+    With ``--json`` stdout gets it as a document, unless the result was printed before. A closed
+    stderr changes nothing.
     """
     settings = screen.settings
     try:
         if settings.json and not settings.emitted:
+            hint = "; ".join(filter(None, hints)) or None
             failure = {"message": message, "hint": hint, "exit_code": code}
             Screen(settings, settings.verb).emit({"error": failure})
         _flush()
@@ -141,7 +189,7 @@ def _said(
         _silence()
     try:
         if error:
-            screen.error(message, hint)
+            screen.error(message, *hints)
         else:
             click.echo(message, file=sys.stderr)
     except OSError:
@@ -166,7 +214,7 @@ def _flush() -> None:
 
 
 def _silence() -> None:
-    """Send what is still buffered for stdout nowhere, so that leaving Python stays silent."""
+    """Discard what is buffered for stdout, so that Python exits without a message."""
     try:
         number = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):

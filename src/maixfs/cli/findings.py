@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from maixfs.cli.screen import Part, Screen, Text
-from maixfs.cli.wording import count_text, hex_text
+from maixfs.cli.failures import step_text
+from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from maixfs.finding import Command, Examination, Finding, Step
+    from maixfs.finding import Examination, Finding
 
 _ROLES = {"error": "bad", "warning": "warning", "note": "dim"}
 _SECTOR = 512
@@ -33,35 +33,13 @@ def draw_findings(
         if finding.why and not brief:
             screen.paragraph("    ", Text("why:", "dim"), finding.why)
         for step in finding.fix if finding.is_problem or not brief else ():
-            screen.paragraph("    ", Text("fix:", "hint"), step_text(step, image))
+            screen.paragraph("    ", Text("fix:", "hint"), step_text(step, str(image)))
 
 
 def _place(finding: Finding, address: int) -> str:
     if finding.data.get("medium") == "card":
         return f"sector {address // _SECTOR:#x}"
     return hex_text(address)
-
-
-def step_text(step: Step, image: Path) -> str:
-    """Return a step of a fix as a command line, or as the sentence that it is."""
-    from maixfs.finding import Command
-
-    if not isinstance(step, Command):
-        return step
-    return " ".join(["maixfs", *map(_quoted, command_words(step, image))])
-
-
-def command_words(command: Command, image: Path) -> list[str]:
-    """Return verb and arguments of a command about ``image``."""
-    goal = ["--in-place"] if image.is_dir() else ["-o", "NEW"]
-    words = command.verb.split()
-    for argument in command.arguments:
-        words += goal if argument == "{output}" else [argument.replace("{image}", str(image))]
-    return words
-
-
-def _quoted(word: str) -> str:
-    return f'"{word}"' if " " in word else word
 
 
 def examination_json(examination: Examination) -> dict[str, Any]:

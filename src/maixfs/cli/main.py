@@ -1,22 +1,25 @@
-"""Where the command starts; nothing slow is imported before it is known what to do."""
+"""The entry point; nothing slow is imported before the command line is known."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-TYPE_CHECKING = False  # as the type checker knows it; typing itself takes time to import
+TYPE_CHECKING = False  # as type checkers know it; importing typing takes time
 if TYPE_CHECKING:
     from typing import NoReturn
 
 
 def run() -> NoReturn:
-    """Run the command line of this process and leave with its exit code.
+    """Run the command line of this process and exit with its code.
 
-    0: fine. 1: a problem was found, or what was asked for failed. 2: wrong usage. 130: Ctrl-C.
+    0: success. 1: a problem was found, or the operation failed. 2: wrong usage. 130: Ctrl-C.
     141: the reader of the output went away.
     """
     try:
-        from maixfs.cli.group import maixfs
+        if is_overview(sys.argv[1:]) and print_overview():
+            sys.exit(0)
+        from maixfs.cli.verb import maixfs
 
         code = maixfs.main(prog_name="maixfs", standalone_mode=False)
     except BaseException as reason:  # while Python was still loading the above
@@ -25,3 +28,34 @@ def run() -> NoReturn:
         sys.stderr.write("interrupted\n")
         code = 130
     sys.exit(code)
+
+
+def is_overview(words: list[str]) -> bool:
+    """Return True if a command line only asks for the overview."""
+    return words in ([], ["-h"], ["--help"]) and not os.environ.get("_MAIXFS_COMPLETE")
+
+
+def print_overview() -> bool:
+    """Print the overview without loading click; return False if stdout does not take it.
+
+    The usual route then writes it again, and reports why that fails.
+    """
+    from maixfs.cli.table import overview
+
+    try:
+        print(overview(_columns()), flush=True)
+    except OSError:
+        return False
+    return True
+
+
+def _columns() -> int:
+    """Return the columns of the terminal, as ``shutil.get_terminal_size`` finds them."""
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80

@@ -1,20 +1,21 @@
-"""The end of a writing verb: the bytes reach the host's file, and a line proves it."""
+"""Files of the host that verbs write, and the line that proves it."""
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maixfs.cli.progress import Progress
-from maixfs.cli.screen import Screen, Text
-from maixfs.cli.wording import count_text
+from maixfs.cli.screen import Progress, Screen, Text, count_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
     from maixfs.image.target import Target
+    from maixfs.nor import Buffer
 
 
 def commit(screen: Screen, target: Target) -> list[Written]:
-    """Put a target's changes into the host's files; return what was written."""
+    """Write the changes of a target to the host's files; return what was written."""
     with Progress(screen, rates=True) as progress:
         return target.commit_all(progress)
 
@@ -22,7 +23,7 @@ def commit(screen: Screen, target: Target) -> list[Written]:
 def draw_proof(
     screen: Screen, path: str, size: int, sha256: str, changed: bool = True, about: str = ""
 ) -> None:
-    """Write what lies in a host's file now."""
+    """Print what a file of the host contains now."""
     word = "wrote " if changed else "up to date: "
     proof = f"sha256 {sha256}" if sha256 else ""
     details = ", ".join(part for part in (screen.size(size), about, proof) if part)
@@ -30,9 +31,9 @@ def draw_proof(
 
 
 def draw_files(screen: Screen, files: list[Written], sum_up: bool = True) -> None:
-    """Write which files were written; one alone with its proof, several with their sum.
+    """Print which files were written: a single one with its proof, several with their sum.
 
-    Of many files those that were up to date are only counted: the news is not to be searched.
+    Of several files, those that were up to date are only counted.
     """
     alone = len(files) == 1
     for file in files:
@@ -73,7 +74,7 @@ def file_json(file: Written) -> dict[str, Any]:
 
 
 def draw_written(screen: Screen, written: list[Written]) -> None:
-    """Write the proof of a commit, if there was anything to write."""
+    """Print the proof of a commit."""
     for file in written:
         count = file.sectors
         about = "" if count is None else f"{count_text(count, 'sector')}, read back"
@@ -83,8 +84,8 @@ def draw_written(screen: Screen, written: list[Written]) -> None:
 def written_json(written: list[Written]) -> dict[str, Any] | None:
     """Return what ``--json`` says of the host's file that was written.
 
-    Of a card, size and SHA-256 are those of the ``sectors`` that were written. Where a board's
-    flash and its card were both written, ``also`` has the others.
+    For a card, size and SHA-256 are those of the ``sectors`` that were written. If a board's flash
+    and its card were both written, ``also`` has the others.
     """
     if not written:
         return None
@@ -93,3 +94,18 @@ def written_json(written: list[Written]) -> dict[str, Any] | None:
     if first.sectors is not None:
         about["sectors"] = first.sectors
     return {**about, "also": [written_json([file]) for file in others]} if others else about
+
+
+def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Written:
+    """Write a file, unless it has the same contents already.
+
+    Raises ``OccupiedError`` for an existing file unless ``force`` replaces it, and for anything
+    that is not a file; ``DeviceError`` if the host refuses.
+    """
+    from maixfs.host import files
+    from maixfs.image.entries import Written
+
+    digest = hashlib.sha256(data).hexdigest()
+    with Progress(screen, rates=True) as progress:
+        changed = files.write_new(out, (data,), force=force, progress=progress)
+    return Written(str(out), len(data), digest, changed)

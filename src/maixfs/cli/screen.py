@@ -1,19 +1,142 @@
-"""What verbs write to: lines, tables, JSON. No name can drive the terminal from here.
-
-Text is made of parts; each part is stripped of what a terminal would obey before colours are
-put around it, so a verb may hand over names as they lie on flash.
-"""
+"""What a run writes: text, tables, progress and JSON; and the choices that decide how."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TextIO, TypeAlias
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeAlias
 
 import click
 
-from maixfs.cli.settings import Settings, is_terminal
-from maixfs.cli.wording import cell_width, count_text, printable, size_text
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+
+class Settings:
+    """The choices for a run; options write them, the screen reads them.
+
+    ``color`` is ``auto``, ``always`` or ``never``.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = os.environ if environment is None else environment
+        self.color = "auto"
+        self.plain = False
+        self.json = False
+        self.bytes = False
+        self.verb = ""
+        self.emitted = False
+        """Whether the JSON document of this run was printed."""
+        self.debug = self._environment.get("MAIXFS_DEBUG", "") not in {"", "0"}
+
+    def colored(self, stream: TextIO | None) -> bool:
+        """Return True if ``stream`` gets colours.
+
+        ``--color`` decides, then ``NO_COLOR`` (no-color.org), then ``FORCE_COLOR``; otherwise
+        terminals get them, except dumb ones. ``--plain`` has none.
+        """
+        if self.plain or self.color == "never":
+            return False
+        if self.color == "always":
+            return True
+        if self._environment.get("NO_COLOR"):
+            return False
+        if self._environment.get("FORCE_COLOR", "0") != "0":
+            return True
+        return is_terminal(stream) and self._environment.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return True if a stream is a terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def size_text(size: int) -> str:
+    """Return a size in bytes as ``512 B``, ``1.5 KiB``, ``3.0 MiB``."""
+    if abs(size) < 1024:
+        return f"{size} B"
+    amount, unit = size / 1024, "KiB"
+    for larger in ("MiB", "GiB"):
+        if abs(amount) >= 1023.95:
+            amount, unit = amount / 1024, larger
+    return f"{amount:.1f} {unit}"
+
+
+def unit_text(size: int) -> str:
+    """Return a size in the largest unit that is exact: ``3 MiB``, ``128 KiB``, ``256 bytes``."""
+    for unit, name in ((1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return count_text(size, "byte")
+
+
+def hex_text(address: int) -> str:
+    """Return an address as ``0xD00000``."""
+    return f"0x{address:06X}"
+
+
+def range_text(start: int, end: int) -> str:
+    """Return a range of addresses as ``0x300000-0x4D2000``."""
+    return f"{hex_text(start)}-{hex_text(end)}"
+
+
+def count_text(count: int, one: str, many: str | None = None) -> str:
+    """Return ``1 file``, ``5 files``."""
+    return f"{count} {one}" if count == 1 else f"{count} {many or one + 's'}"
+
+
+def percent_text(part: int, whole: int) -> str:
+    """Return a share as ``41 %``; a share that rounds to zero is ``<1 %``."""
+    if whole <= 0 or part <= 0:
+        return "0 %"
+    share = part * 100 // whole
+    return f"{share} %" if share else "<1 %"
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` with control and unprintable characters as escapes.
+
+    Invalid UTF-8 (surrogate escapes) and ASCII controls become ``\xNN``, other unprintable
+    characters ``\uNNNN``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def as_escapes(error: UnicodeError) -> tuple[str, int]:
+    """Encode characters that a stream cannot encode as the escapes of their UTF-8 bytes.
+
+    A path can be typed as it was printed. For ``codecs.register_error``.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    raw = error.object[error.start : error.end].encode("utf-8", "surrogatepass")
+    return "".join(f"\\x{byte:02x}" for byte in raw), error.end
+
+
+def cell_width(text: str) -> int:
+    """Return the columns that ``text`` takes on a terminal."""
+    if all(letter < "\u0300" or "\u2500" <= letter <= "\u259f" for letter in text):
+        return len(text)  # Latin letters, and what trees and bars are drawn with
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
 
 SCHEMA = 1
 """Version of what ``--json`` prints; goes up when a key changes its meaning or goes away."""
@@ -27,7 +150,7 @@ ROLES: dict[str, dict[str, Any]] = {
     "bad": {"fg": "red", "bold": True},
     "hint": {"fg": "cyan"},
 }
-"""Colours by meaning; the words say the same without them."""
+"""Colours by meaning; the text says the same without them."""
 
 
 BAR_WIDTH = 12
@@ -52,9 +175,9 @@ class Column(NamedTuple):
 
     heading: str
     right: bool = False
-    """Whether its cells end at one edge, as numbers do."""
+    """Whether its cells are aligned to the right, as numbers are."""
     spare: bool = False
-    """Whether it goes where the terminal is too narrow for all."""
+    """Whether it is dropped on a narrow terminal."""
 
 
 class Screen:
@@ -66,24 +189,24 @@ class Screen:
 
     @property
     def json(self) -> bool:
-        """Whether the result goes out as JSON instead of text."""
+        """Whether the result is printed as JSON."""
         return self.settings.json
 
     @property
     def plain(self) -> bool:
-        """Whether to do without drawings and alignment (for screen readers)."""
+        """Whether drawings and alignment are off, for screen readers."""
         return self.settings.plain
 
     def size(self, size: int) -> str:
-        """Return a size in bytes in the unit that the user wants."""
+        """Return a size in bytes in the unit that the user chose."""
         return count_text(size, "byte") if self.settings.bytes else size_text(size)
 
     def cell(self, size: int) -> str:
-        """Return the same for a table, where exact sizes are bare numbers."""
+        """Return a size for a table; with ``--bytes`` it is a bare number."""
         return str(size) if self.settings.bytes and not self.plain else self.size(size)
 
     def emit(self, result: dict[str, Any]) -> None:
-        """Write the result as JSON, with the version of its schema and the verb in front."""
+        """Print the result as JSON, after the version of its schema and the verb."""
         import json
 
         self.settings.emitted = True
@@ -95,17 +218,17 @@ class Screen:
         self._write(sys.stdout, parts)
 
     def note(self, *parts: Part) -> None:
-        """Write one line to stderr that is no error."""
+        """Write a note to stderr."""
         self._write(sys.stderr, ("note: ", *parts))
 
-    def error(self, message: str, hint: str | None = None) -> None:
-        """Write an error, and under it what to do about it, to stderr."""
+    def error(self, message: str, *hints: str | None) -> None:
+        """Write an error to stderr, and under it what to do about it, a line for each hint."""
         self._write(sys.stderr, (Text("error:", "bad"), " ", message))
-        if hint:
+        for hint in filter(None, hints):
             self._write(sys.stderr, ("  ", Text("hint:", "hint"), " ", hint))
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Part]]) -> None:
-        """Write rows under headings; a table without headings has only rows.
+        """Print rows under headings; a table without headings has only rows.
 
         With ``plain`` each row is a line of headings and cells, without padding.
         """
@@ -127,7 +250,7 @@ class Screen:
             self.line(*_aligned([(columns[at], row[at], widths[at]) for at in kept]))
 
     def facts(self, rows: Sequence[tuple[str, Part]]) -> None:
-        """Write names and values under a heading; on a terminal long values are folded."""
+        """Print names and values; on a terminal long values are folded."""
         width = max((len(name) for name, _ in rows), default=0)
         for name, value in rows:
             if self.plain:
@@ -136,7 +259,7 @@ class Screen:
             self.paragraph("  ", Text(name.ljust(width), "dim"), value, gap=2)
 
     def paragraph(self, indent: str, label: Text, value: Part, gap: int = 1) -> None:
-        """Write a label and what it is about; on a terminal folded under its first letter."""
+        """Print a label and a text; on a terminal the text is folded beside the label."""
         start = len(indent) + cell_width(shown(label)) + gap
         first, *rest = _folded(value, self.width() - start)
         self.line(indent, label, " " * gap, first)
@@ -144,7 +267,7 @@ class Screen:
             self.line(" " * start, part)
 
     def width(self) -> int:
-        """Return the columns of the terminal; a pipe takes lines of any length."""
+        """Return the columns of the terminal; a pipe has no limit."""
         if not is_terminal(sys.stdout):
             return sys.maxsize
         import shutil
@@ -152,7 +275,7 @@ class Screen:
         return shutil.get_terminal_size().columns
 
     def bar(self, part: int, whole: int, role: str = "dim") -> Part:
-        """Return a bar for a share; none in plain text, where the percentage stands beside it."""
+        """Return a bar for a share, or ``""`` in plain text, which has the percentage."""
         if self.plain or whole <= 0:
             return ""
         full, empty = _BAR if self.can_draw("".join(_BAR)) else _TYPED_BAR
@@ -165,7 +288,7 @@ class Screen:
         return self.bar(part, whole, role)
 
     def can_draw(self, characters: str) -> bool:
-        """Tell whether stdout has these characters."""
+        """Return True if stdout can encode these characters."""
         try:
             characters.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
         except UnicodeEncodeError:
@@ -179,7 +302,7 @@ class Screen:
 
 
 def shown(part: Part) -> str:
-    """Return a part as it is seen."""
+    """Return a part as it is printed, without colours."""
     return printable(part.text if isinstance(part, Text) else part)
 
 
@@ -202,7 +325,7 @@ def _folded(part: Part, width: int) -> list[Part]:
 
 
 def _aligned(cells: list[tuple[Column, Part, int]]) -> list[Part]:
-    """Return a row with its blanks; none behind its last cell that is not empty."""
+    """Return a row padded to its columns, without trailing blanks."""
     while cells and not shown(cells[-1][1]):
         cells.pop()
     parts: list[Part] = []
@@ -220,3 +343,97 @@ def _spoken(columns: Sequence[Column], row: Sequence[Part]) -> list[Part]:
         label = f"{column.heading} " if column.heading else ""
         parts += [", " if parts else "", label, cell]
     return parts
+
+
+PATIENCE = 0.5
+"""Seconds before the bar appears."""
+INTERVAL = 0.1
+"""Seconds between two drawings."""
+
+
+class Progress:
+    """A bar for work that takes over half a second: on stderr, on a terminal.
+
+    Called with ``(phase, done, total)``; the bar disappears at the end of the ``with``.
+
+    With ``--plain`` each phase is named once, on a line of its own. ``rates`` is for counts of
+    bytes: it adds the rate and the time left. ``clock`` returns seconds.
+    """
+
+    def __init__(
+        self,
+        screen: Screen,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        rates: bool = False,
+    ) -> None:
+        self._screen = screen
+        self._rates = rates
+        self._clock = clock
+        self._visible = is_terminal(sys.stderr)
+        self._started = clock()
+        self._drawn = 0.0
+        self._phase = ""
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Show the progress of a phase."""
+        now = self._clock()
+        if not self._visible or now - self._started < PATIENCE:
+            return
+        if self._screen.plain:
+            self._name(phase)
+        elif phase != self._phase or done >= total or now - self._drawn >= INTERVAL:
+            self._drawn = now
+            self._draw(phase, done, total)
+
+    def _name(self, phase: str) -> None:
+        if phase != self._phase:
+            self._phase = phase
+            click.echo(f"{phase} ...", err=True)
+
+    def _draw(self, phase: str, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = _make_bar(self._screen, self._rates)
+            self._bar.start()
+        if phase != self._phase:
+            self._phase = phase
+            for task in self._bar.task_ids:
+                self._bar.remove_task(task)
+            self._bar.add_task(phase, total=total)
+        self._bar.update(self._bar.task_ids[-1], completed=done, total=total)
+        self._bar.refresh()
+
+
+def _make_bar(screen: Screen, rates: bool) -> Bar:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    console = Console(
+        file=sys.stderr, no_color=not screen.settings.colored(sys.stderr), highlight=False
+    )
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns.append(TaskProgressColumn())
+    if rates:
+        columns += [TransferSpeedColumn(), TimeRemainingColumn()]
+    return Bar(*columns, console=console, auto_refresh=False, transient=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import update_wrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from maixfs.cli.failures import WrongUsage
-from maixfs.cli.numbers import SIZE, geometry_option
+from maixfs.cli.options import SIZE, geometry_option
 from maixfs.cli.screen import Screen
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Entry, Where
     from maixfs.image.target import Target

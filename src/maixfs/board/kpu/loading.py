@@ -65,6 +65,7 @@ class ModelStore:
 
     def drop(self, handle: Handle) -> None:
         """Free a handle's model, if it has one."""
+        # deinit may come before the garbage collector: the memory is returned once.
         if handle.model is not None:
             self._memory.take(-handle.model.answer.memory)
             handle.model = None
@@ -157,6 +158,7 @@ class Loader:
             dual_buffer=dual_buffer,
             free=self._store.free,
         )
+        # The layers stay on flash; the copy is only for functions that inspect the model.
         size = min(answer.size + 3 & ~3, SRAM) if answer.loads else 0
         return Loading(answer, reverse_words(self._raw.view(address, size)))
 

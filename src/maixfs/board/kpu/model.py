@@ -57,6 +57,7 @@ class LoadedModel:
 
     def output_size(self, index: int) -> int:
         """Return the size of an output of a v4 model in bytes, -1 if there is no such output."""
+        # The number of outputs is not checked against the size of the model, as in the firmware.
         if index >= self.outputs:
             return -1
         inputs = self.word(ondisk.V4Header.offset_of("inputs"))
@@ -208,6 +209,7 @@ def take_layers(model: LoadedModel, count: int, say: Say) -> None:
 def set_output(model: LoadedModel, index: int, shape: Shape, say: Say) -> bool:
     """Set the shape of an output of a v4 model; print an error and return False if it is wrong."""
     size = model.output_size(index)
+    # The firmware multiplies in 32 bits and compares the wrapped product.
     floats = 4 * shape[0] * shape[1] * shape[2] & 0xFFFFFFFF
     if model.is_v3:
         say(

@@ -196,11 +196,13 @@ class Models:
 
         Raises ``ValueError`` with the firmware's number and text if it cannot be loaded.
         """
+        # The firmware compares types exactly: True is not an address.
         if type(model) is int:
             address = _address(model)
             return self._loaded("load", model, lambda: self._loader.from_flash(address))
         if type(model) is not str:
             raise TypeError("[MAIXPY]kpu: only accept int or string")
+        # The firmware searches the suffix anywhere in the path.
         if not any(suffix in model for suffix in _SUFFIXES):
             raise ValueError("[MAIXPY]kpu: model format don't match, only supply .kmodel ")
         return self._loaded("load", model, lambda: self._loader.from_file(model))
@@ -246,6 +248,7 @@ class Models:
         handle = Handle()
         task = Task(source, handle, self._delete)
         self._store.own(task, handle)
+        # Owned before the load: a refused task is found by the collector as well.
         before = self._storage_time()
         answer, data = load()
         self._console.write(answer.printed)

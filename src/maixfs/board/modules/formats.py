@@ -116,6 +116,7 @@ def _parse(text: str) -> Any:
             return _last(value, text, place)
         if opened:
             nested.append(opened)
+    # One missing bracket at the end is accepted, two are not.
     if len(nested) != 1 or not _BLANKS.fullmatch(text, place):
         raise _error()
     return nested[0].value
@@ -212,6 +213,7 @@ def _layout(text: str) -> Layout:
     order = text[0] if text[:1] in ("@", "<", ">", "!") else ""
     body = text[len(order) :]
     fields = [match.groups() for match in _FIELD.finditer(body)]
+    # Characters between the fields would be lost by finditer.
     if "".join(count + code for count, code in fields) != body:
         raise ValueError("bad typecode")
     native = order in ("", "@")

@@ -36,6 +36,7 @@ _Module.__module__ = "builtins"
 def make_module(name: str, members: dict[str, Any]) -> ModuleType:
     """Return a module that holds ``members`` and its ``__name__``, nothing else."""
     module = _Module(name)
+    # ModuleType sets __doc__, __loader__ and others, which dir() would show.
     vars(module).clear()
     vars(module).update(members, __name__=name)
     return module

@@ -193,6 +193,7 @@ class Freq:
 
         Raises ``OSError`` for a clock out of range.
         """
+        # The values on flash count, which another call may have changed since the start.
         old = self._freq_file.load()
         new = old.replace(
             freq_cpu=cpu * MHZ or old.freq_cpu,
@@ -210,6 +211,7 @@ class Freq:
             return
         if not self._freq_file.save(new):
             self._console.write("save config fail")
+        # Also if saving failed: the firmware restarts with the old clocks.
         self._console.write("\r\nreboot now\r\n")
         self._power.cut()
 

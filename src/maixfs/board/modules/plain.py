@@ -173,6 +173,7 @@ class Deque:
 
     def append(self, item: Any) -> None:
         """Append ``item`` at the end."""
+        # The host's deque drops the oldest item by itself.
         if self._checked and len(self._items) == self._maxlen:
             raise IndexError("full")
         self._items.append(item)

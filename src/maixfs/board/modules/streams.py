@@ -140,6 +140,7 @@ def send(stream: Any, data: str | bytearray) -> None:
     """Write to any stream of the board or of a script; raises ``OSError`` for another object."""
     if isinstance(stream, IOBase):
         rest = bytearray(encode(data) if isinstance(data, str) else data)
+        # A stream may accept a part; one that accepts nothing ends the write.
         while rest:
             taken = stream.write(rest)  # type: ignore[attr-defined]
             if not taken:
@@ -157,6 +158,7 @@ def read_rest(stream: Any) -> str | bytes:
         return stream.read()
     if not isinstance(stream, IOBase):
         raise PlainOSError("stream operation not supported")
+    # One byte at a time, so that a script's stream sees the requests of the firmware.
     whole, piece = bytearray(), bytearray(1)
     while stream.readinto(piece):  # type: ignore[attr-defined]
         whole += piece

@@ -72,6 +72,7 @@ class Uos:
         self._check()
         if not 0 <= index(count) <= firmware.RAM_SIZE:
             raise MemoryError(f"memory allocation failed, allocating {count % (1 << 64)} bytes")
+        # One step of the generator for each byte, as in the firmware.
         return bytes(self._random.next() & 0xFF for _ in range(count))
 
 
@@ -260,7 +261,7 @@ class Collector:
 
     def collect(self) -> None:
         """Free unreachable objects; files among them are closed."""
-        gc.collect()
+        gc.collect()  # the host's: only then do weak references show which files are gone
         self._close_files()
 
     def enable(self) -> None:

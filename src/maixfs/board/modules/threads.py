@@ -58,6 +58,7 @@ class Threads:
         thread = threading.Thread(
             target=self._run, args=(function, args, kwargs or {}), daemon=True
         )
+        # A program that starts threads for ever must not fill the list.
         self._started = [other for other in self._started if other.is_alive()]
         self._started.append(thread)
         thread.start()
@@ -75,6 +76,7 @@ class Threads:
         """Wait for all threads, as a board does at the end of main.py."""
         while alive := [thread for thread in self._started if thread.is_alive()]:
             self._power.check()
+            # A join without a time would not be interrupted by Ctrl-C on Windows.
             alive[0].join(_LOOK)
         self._power.check()
 

@@ -1,1 +1,1 @@
-"""Verbs on whole flash images, on what lies in them, and what these verbs share."""
+"""Flash images: arguments that name them, their overview and their health."""

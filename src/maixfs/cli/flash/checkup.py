@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.cli.findings import draw_findings, examination_json
-from maixfs.cli.progress import Progress
-from maixfs.cli.screen import Screen, Text
+from maixfs.cli.screen import Progress, Screen, Text
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination

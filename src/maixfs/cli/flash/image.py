@@ -1,4 +1,4 @@
-"""The argument ``IMG[@ADDRESS]``: the bytes of a flash image, a board's flash or a single part."""
+"""Arguments that name a flash image, a part or a byte of it, and opening what they name."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from maixfs.cli.numbers import parse_size
-from maixfs.cli.place import PlaceType
-from maixfs.cli.screen import Screen
-from maixfs.cli.wording import hex_text
+from maixfs.cli.options import PlaceType, parse_size
+from maixfs.cli.screen import Screen, hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
+    from maixfs.explain.fields import FieldSource
+    from maixfs.image.address import TargetPath
+    from maixfs.image.entries import Where
     from maixfs.image.source import Source
 
 
 class ImagePlace(NamedTuple):
-    """An image on the host and what is meant in it."""
+    """An image on the host, and a place in it."""
 
     host: Path
     address: int | None = None
-    """Behind the ``@``; ``None`` where nothing was said."""
+    """The number after ``@``, ``None`` without one."""
     path: str | None = None
-    """Of a file in its file system, behind the colon."""
+    """The path after the colon, of a file in a file system."""
 
     def __str__(self) -> str:
         if self.path is not None:
@@ -41,7 +42,7 @@ class ImageType(PlaceType):
     name = "image"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the ``ImagePlace`` that a text means."""
+        """Parse ``IMG``, ``IMG@ADDRESS`` or ``IMG:PATH``."""
         text = super().convert(value, param, ctx)
         host, at, tail = text.rpartition("@")
         number = parse_size(tail) if at else None
@@ -57,7 +58,7 @@ IMAGE = ImageType()
 
 
 class RawImage(NamedTuple):
-    """The bytes of an image, for looking at."""
+    """The bytes of an image, read-only."""
 
     view: memoryview
     source: Source
@@ -68,7 +69,7 @@ class RawImage(NamedTuple):
         return self.source.config is not None
 
     def wear(self) -> tuple[int, ...] | None:
-        """Return the erases per sector that were counted beside a board's flash."""
+        """Return a board's erase counts by sector, ``None`` for an image."""
         from maixfs.image.spiffs.medium import read_wear
 
         return read_wear(self.source, len(self.view))
@@ -76,7 +77,7 @@ class RawImage(NamedTuple):
 
 @contextmanager
 def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
-    """Map an image for reading; says so where a running board may be changing it.
+    """Map an image for reading; print a note if a running board may change it.
 
     Raises ``UsageError`` for a card, ``DeviceError`` for a file that cannot be read.
     """
@@ -89,7 +90,7 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
     holder = None if source.folder is None else board_holder(source.folder)
     if holder is not None:
         who = f" by process {holder}" if holder else ""
-        screen.note(f"{host} is powered on{who}: this is how it is at this moment")
+        screen.note(f"{host} is powered on{who}: its contents may change")
         yield RawImage(memoryview(read_file(source.file)), source)
         return
     file = map_file(source)
@@ -100,17 +101,53 @@ def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
 
 
 def refuse_card(host: Path) -> None:
-    """Raise ``UsageError`` for a card: this is about flash."""
+    """Raise ``UsageError`` for a card."""
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
     from maixfs.image.opening import is_card
 
     if is_card(TargetPath(host), Where()):
         raise UsageError(
-            f"{host} is a card, or larger than any flash", hint=f"maixfs sd info {host}"
+            f"{host} is a card, or larger than any flash chip", hint=f"maixfs sd info {host}"
         )
 
 
-def range_text(start: int, end: int) -> str:
-    """Return a range of addresses as ``0x300000-0x4D2000``."""
-    return f"{hex_text(start)}-{hex_text(end)}"
+class AddressType(click.ParamType):  # type: ignore[type-arg]
+    """``0xD00000``, ``page:37``, ``file:/main.py@100``, ..."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse an address."""
+        from maixfs.explain.fields import Address, parse_address
+
+        return value if isinstance(value, Address) else parse_address(str(value))
+
+
+ADDRESS = AddressType()
+
+
+@contextmanager
+def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[FieldSource]:
+    """Open a flash image, a board's flash, a SPIFFS image or a card, and decode its fields."""
+    from maixfs.image.opening import is_card
+
+    if is_card(place, where):
+        from maixfs.cli.targets import opened
+        from maixfs.explain.card import CardFields
+
+        with opened(screen, place.whole, where) as target:
+            yield CardFields(target)
+        return
+    from maixfs.explain.flash import FlashFields
+    from maixfs.image.flash import FlashImage
+    from maixfs.image.spiffs.probe import fit_geometry
+
+    with opened_image(screen, place.host) as raw:
+        config = raw.source.config
+        geometry = where.geometry or (config.geometry if config else None)
+        if geometry is not None:
+            geometry = fit_geometry(geometry, len(raw.view), place.host, where.base)
+        fields = FlashFields(FlashImage(raw.view), geometry, base=where.base)
+        yield fields
+        fields.close()

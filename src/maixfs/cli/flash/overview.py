@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maixfs.cli.screen import Column, Part, Screen, Text
-from maixfs.cli.wording import count_text, hex_text
+from maixfs.cli.screen import Column, Part, Screen, Text, count_text, hex_text
 
 if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, Step

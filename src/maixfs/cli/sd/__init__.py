@@ -1,1 +1,1 @@
-"""The verbs of ``maixfs sd``, one module for each or for two that belong together."""
+"""The verbs of ``maixfs sd``: cards made, examined, and put into slots and readers."""

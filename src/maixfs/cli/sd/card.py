@@ -7,26 +7,25 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from maixfs.cli.failures import WrongUsage
+from maixfs.cli.options import HostPath
 from maixfs.cli.screen import Part, Screen, Text
 
 if TYPE_CHECKING:
     from maixfs.cards.check import CardReport, PartitionReport
 
-CARD = click.Path(path_type=Path)
+CARD = HostPath(path_type=Path)
 """A path of the host, completed by the shell."""
 _SECTOR = 512
 _TYPE_WIDTH = 8
-"""Characters that tell the types of a GPT apart; those of an MBR have four."""
+"""Characters of a partition type; enough to tell GPT types apart, MBR types have four."""
 
 
 def card_path(place: Path) -> Path:
-    """Return the image or drive that is meant: of a board that of its slot.
+    """Return the image or drive of an argument; for a board, the card in its slot.
 
-    Raises ``CardError`` for a board without a card, ``MissingError`` where that is gone, and what
-    reading ``board.toml`` raises.
+    Raises ``CardError`` for a board without a card, ``MissingError`` if its image is missing, and
+    what reading ``board.toml`` raises.
     """
     from maixfs.cards.newimage import CardError
 
@@ -36,9 +35,7 @@ def card_path(place: Path) -> Path:
 
     path = BoardConfig.load(place).sd.path(place)
     if path is None:
-        raise CardError(
-            f"no card is in the slot of {place}", hint=f"maixfs sd insert {place} CARD"
-        )
+        raise CardError(f"the slot of {place} is empty", hint=f"maixfs sd insert {place} CARD")
     if not path.exists():
         from maixfs.image.fat.medium import no_image
 
@@ -48,9 +45,9 @@ def card_path(place: Path) -> Path:
 
 @contextmanager
 def held(path: Path, *, alone: bool = False) -> Iterator[None]:
-    """Keep a card for as long as it is copied: ``alone`` where it is written.
+    """Lock a card while it is copied; ``alone`` for writing.
 
-    Raises ``BoardBusyError`` where it is in the slot of a board that is on.
+    Raises ``BoardBusyError`` if it is in the slot of a running board.
     """
     from maixfs.image.boardlock import CardLock
 
@@ -62,9 +59,9 @@ def held(path: Path, *, alone: bool = False) -> Iterator[None]:
 
 
 def held_output(path: Path, source: Path | None = None) -> AbstractContextManager[None]:
-    """Keep an image that is to be replaced from being somebody's card; raises as ``held``.
+    """Lock an image that will be replaced; raise as ``held`` does.
 
-    Raises ``WrongUsage`` where it is the ``source`` itself.
+    Raises ``WrongUsage`` if it is the ``source`` itself.
     """
     if source is not None:
         refuse_itself(source, path)
@@ -72,25 +69,25 @@ def held_output(path: Path, source: Path | None = None) -> AbstractContextManage
 
 
 def refuse_itself(source: Path, destination: Path) -> None:
-    """Raise ``WrongUsage`` where a card would be copied to itself."""
+    """Raise ``WrongUsage`` if a card would be copied to itself."""
     with suppress(OSError):
         if source.samefile(destination):
-            raise WrongUsage(f"{destination} is the card itself", hint="name another file")
+            raise WrongUsage(f"{destination} is the source itself", hint="name another file")
 
 
 def note_if_in_use(screen: Screen, card: Path, path: Path) -> None:
-    """Say that a card may be changing, where a board that is on has it."""
+    """Print a note if a running board uses the card."""
     from maixfs.image.boarderrors import BoardBusyError
 
     try:
         with held(path):
             return
     except BoardBusyError:
-        screen.note(f"{card} is in use: this is how it is at this moment")
+        screen.note(f"{card} is in use: its contents may change")
 
 
 def draw_partitions(screen: Screen, report: CardReport) -> None:
-    """Write what is on a card, one line for each partition."""
+    """Print the partitions of a card."""
     from maixfs.cli.screen import Column
 
     columns = (

@@ -9,18 +9,16 @@ import click
 
 from maixfs.cli.findings import draw_findings, health_text
 from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.progress import Progress
-from maixfs.cli.screen import Screen, Text
+from maixfs.cli.screen import Progress, Screen, Text, count_text
 from maixfs.cli.sd.card import CARD, card_path, draw_partitions, note_if_in_use
-from maixfs.cli.sd.catalogue import sd_verb
-from maixfs.cli.wording import count_text
+from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
     from maixfs.cards.check import CardReport
 
 
-@sd_verb(
-    "info",
+@verb(
+    "sd info",
     ("maixfs sd info card.img", "Partitions, volumes, labels, free room."),
     ("maixfs sd info board --json", "The same of the card in a board's slot, for a program."),
 )
@@ -48,9 +46,9 @@ def info_verb(screen: Screen, card: Path) -> int:
     return int(not report.healthy)
 
 
-@sd_verb(
-    "doctor",
-    ("maixfs sd doctor card.img", "The verdict, then what was found and the fix."),
+@verb(
+    "sd doctor",
+    ("maixfs sd doctor card.img", "The verdict, then what was found and how to fix it."),
     ("maixfs sd doctor /dev/sdb --json", "The same of a card in a reader, for a program."),
 )
 @click.argument("card", metavar="CARD", type=CARD)

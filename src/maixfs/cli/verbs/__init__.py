@@ -1,1 +1,1 @@
-"""The verbs, each loaded when it is used (``maixfs.cli.catalogue`` lists them)."""
+"""The verbs, each loaded when it is used (``maixfs.cli.table`` lists them)."""

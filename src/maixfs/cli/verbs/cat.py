@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.options import json_option
-from maixfs.cli.place import PLACE
+from maixfs.cli.options import PLACE, json_option
 from maixfs.cli.screen import Screen
 from maixfs.cli.targets import by_host, entry_json, opened, where_options
 from maixfs.cli.verb import verb

@@ -8,16 +8,15 @@ import click
 
 from maixfs.cli.failures import WrongUsage
 from maixfs.cli.options import (
+    PLACE,
     bytes_option,
     dry_run_option,
     follow_option,
     json_option,
     recursive_option,
 )
-from maixfs.cli.place import PLACE
-from maixfs.cli.progress import Progress
 from maixfs.cli.proof import draw_files, draw_written, file_json, written_json
-from maixfs.cli.screen import Screen, Text
+from maixfs.cli.screen import Progress, Screen, Text
 from maixfs.cli.targets import writing_options
 from maixfs.cli.verb import verb
 

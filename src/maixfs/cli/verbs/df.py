@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.place import PLACE, places_or_default
-from maixfs.cli.screen import Column, Part, Screen
+from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
+from maixfs.cli.screen import Column, Part, Screen, percent_text
 from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Room, Where

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maixfs.cli.flash.checkup import draw_checkup, look_at
-from maixfs.cli.options import json_option
-from maixfs.cli.place import PLACE, places_or_default
+from maixfs.cli.options import PLACE, HostPath, json_option, places_or_default
 from maixfs.cli.proof import draw_proof
 from maixfs.cli.screen import Screen
 from maixfs.cli.targets import where_options
@@ -39,7 +38,7 @@ FIXES = ("freq", "boot", "main", "config", "ide", "names")
     help="Fix freq, boot, main, config, ide or names (may be given again).",
 )
 @click.option(
-    "-o", "--output", metavar="NEW", type=click.Path(dir_okay=False), help="The fixed image."
+    "-o", "--output", metavar="NEW", type=HostPath(dir_okay=False), help="The fixed image."
 )
 @click.option("--in-place", is_flag=True, help="Fix the image or board itself.")
 @json_option
@@ -118,7 +117,7 @@ def _fix(
 
 def _copy(screen: Screen, there: TargetPath, goal: Path) -> None:
     """Put a copy of the image beside it; raises ``TakenError`` for a place that is taken."""
-    from maixfs.cli.flash.output import write_new
+    from maixfs.cli.proof import write_new
     from maixfs.host.files import read_file
     from maixfs.image.errors import TakenError
 

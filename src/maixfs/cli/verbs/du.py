@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from maixfs.cli.listing import Listing, read_listing
-from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.place import PLACE, places_or_default
-from maixfs.cli.screen import Column, Part, Screen, Text
+from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
+from maixfs.cli.screen import Column, Part, Screen, Text, percent_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import percent_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.place import PLACE, places_or_default
+from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
 from maixfs.cli.proof import commit, draw_written, written_json
-from maixfs.cli.screen import Screen
+from maixfs.cli.screen import Screen, count_text
 from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where

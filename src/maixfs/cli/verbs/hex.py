@@ -1,4 +1,4 @@
-"""``maixfs hex``: bytes of an image, with the fields that they are."""
+"""``maixfs hex`` and ``maixfs explain``: bytes of an image, with the fields that they are."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.flash.fields import ADDRESS, opened_fields
-from maixfs.cli.numbers import SIZE
-from maixfs.cli.options import json_option
-from maixfs.cli.place import PLACE
-from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.flash.image import ADDRESS, opened_fields
+from maixfs.cli.options import PLACE, SIZE, json_option
+from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import count_text, hex_text
+from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.explain import Address, Field, FieldSource, Line, Piece
+    from maixfs.explain.fields import Address, Field, FieldSource, Line, Piece
     from maixfs.image.entries import Where
+
 
 _USUAL = 256
 _ROLES = ("hint", "good", "folder", "warning")
@@ -31,12 +30,17 @@ _MARGIN = 10 + _BYTES_WIDTH + 19
 
 @verb(
     "hex",
-    ("maixfs hex dump.bin --at page:1", "A page of the SPIFFS: header, name, table."),
-    ("maixfs hex dump.bin --at 0x300000 -n 64", "The header of a model."),
+    ("maixfs hex dump.bin --at page:1", "Show a page of SPIFFS: header, name, table."),
+    ("maixfs hex dump.bin --at 0x300000 -n 64", "Show the header of a model."),
 )
 @click.argument("place", metavar="TARGET", type=PLACE)
 @click.option(
-    "--at", "address", type=ADDRESS, default="0", metavar="ADDRESS", help="Where to start."
+    "--at",
+    "address",
+    type=ADDRESS,
+    default="0",
+    metavar="ADDRESS",
+    help="First byte (default: 0).",
 )
 @click.option(
     "-n",
@@ -44,19 +48,19 @@ _MARGIN = 10 + _BYTES_WIDTH + 19
     type=SIZE,
     default=str(_USUAL),
     metavar="BYTES",
-    help="How many bytes (default: 256).",
+    help="Number of bytes (default: 256).",
 )
 @json_option
 @where_options
 def hex(  # noqa: A001 - the verb's name
     screen: Screen, place: str, address: Address, length: int, where: Where
 ) -> None:
-    """Fields are divided by bars and have colours of their own; the margin names those that begin
-    in a line. Lines that repeat the one before are left out. ADDRESS is a number (0xD01004, 13M)
-    or a place: sector:5, model:0x300000; in a SPIFFS block:3, page:37, file:/main.py@100; on a
-    card cluster:5, fat:5 too. TARGET:PATH starts at the first byte of a file.
+    """Bars separate fields; the margin names the fields that begin in a line. Repeated lines are
+    left out. ADDRESS is a number (0xD01004, 13M) or a place: sector:5, model:0x300000; in SPIFFS
+    block:3, page:37, file:/main.py@100; on a card also cluster:5, fat:5. TARGET:PATH starts at
+    the first byte of a file.
     """
-    from maixfs.explain import Address
+    from maixfs.explain.fields import Address
     from maixfs.image.address import parse_target
 
     there = parse_target(place)
@@ -67,13 +71,13 @@ def hex(  # noqa: A001 - the verb's name
         if screen.json:
             screen.emit(_as_json(str(there), fields, start, length))
         elif screen.plain:
-            _speak(screen, fields, start, length)
+            _print_fields(screen, fields, start, length)
         else:
             _draw(screen, fields, start, length)
 
 
 def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[str, object]:
-    from maixfs.explain import fields_between
+    from maixfs.explain.fields import fields_between
 
     data = fields.read(start, length)
     found = [field.as_dict() for field in fields_between(fields, start, length)]
@@ -86,9 +90,9 @@ def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[
     }
 
 
-def _speak(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
-    """Write a line for each field, for screen readers."""
-    from maixfs.explain import fields_between
+def _print_fields(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
+    """Print a line for each field, for screen readers."""
+    from maixfs.explain.fields import fields_between
 
     for field in fields_between(fields, start, length):
         size = count_text(field.size, "byte")
@@ -98,7 +102,7 @@ def _speak(screen: Screen, fields: FieldSource, start: int, length: int) -> None
 
 
 def _draw(screen: Screen, fields: FieldSource, start: int, length: int) -> None:
-    from maixfs.explain import view_lines
+    from maixfs.explain.fields import view_lines
 
     structure = None
     for line in view_lines(fields, start, length):
@@ -139,3 +143,37 @@ def _letters(data: bytes) -> str:
 def _label(field: Field) -> str:
     value = field.value if len(field.value) <= _LONGEST_VALUE else ""
     return f"{field.name} {value}" if value else field.name
+
+
+@verb(
+    "explain",
+    ("maixfs explain dump.bin 0xD01004", "Explain a byte of a SPIFFS area."),
+    ("maixfs explain dump.bin file:/main.py@100", "Explain the byte at offset 100 of a file."),
+)
+@click.argument("place", metavar="TARGET", type=PLACE)
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=ADDRESS)
+@json_option
+@where_options
+def explain(screen: Screen, place: str, addresses: tuple[Address, ...], where: Where) -> None:
+    """ADDRESS is a number (0xD01004, 13635588, 13M) or a place: sector:5, model:0x300000; in
+    SPIFFS block:3, page:37, file:/main.py@100; on a card also cluster:5, fat:5. @NUMBER adds an
+    offset in bytes. Sections are those of docs/SPEC.md.
+    """
+    from maixfs.image.address import parse_target
+
+    there = parse_target(place)
+    if there.path:
+        raise UsageError(
+            "explain takes a whole target and addresses: remove the path",
+            hint=f"maixfs explain {there.whole} file:{there.path}",
+        )
+    with opened_fields(screen, there, where) as fields:
+        found = [fields.explain(fields.resolve(address)) for address in addresses]
+    if screen.json:
+        screen.emit(
+            {"target": str(there), "bytes": [explanation.as_dict() for explanation in found]}
+        )
+        return
+    for explanation in found:
+        screen.line(explanation.sentence)
+        screen.line("  ", Text(f"docs/SPEC.md, section {explanation.field.section}", "dim"))

@@ -11,12 +11,10 @@ from maixfs.cli.failures import WrongUsage
 from maixfs.cli.findings import draw_findings, examination_json, health_text
 from maixfs.cli.flash.checkup import note_holder
 from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
-from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.place import PLACE, places_or_default
-from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
+from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import count_text, hex_text, percent_text, unit_text
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
@@ -158,7 +156,7 @@ def _draw_chip(screen: Screen, there: TargetPath, facts: ChipFacts) -> list[Row]
 
 def _card_info(screen: Screen, place: TargetPath) -> int:
     """Say what is on a card, also where no board would mount it."""
-    from maixfs.cli.progress import Progress
+    from maixfs.cli.screen import Progress
     from maixfs.cli.sd.card import draw_partitions
     from maixfs.image.cardreport import summarize_card
 

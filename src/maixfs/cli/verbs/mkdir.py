@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.options import json_option
-from maixfs.cli.place import PLACE
+from maixfs.cli.options import PLACE, json_option
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen
 from maixfs.cli.targets import by_host, opened, writing_options

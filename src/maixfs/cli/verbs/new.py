@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.numbers import SIZE, geometry_option, parse_size
-from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.place import DEFAULT_BOARD, WHOLE
-from maixfs.cli.screen import Screen, Text
+from maixfs.cli.options import (
+    DEFAULT_BOARD,
+    SIZE,
+    WHOLE,
+    HostPath,
+    bytes_option,
+    geometry_option,
+    json_option,
+    parse_size,
+)
+from maixfs.cli.screen import Screen, Text, hex_text
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import hex_text
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
 
 _SURE = 0.9
-"""A geometry that is less sure says less than that most boards have MaixPy's."""
+"""Least confidence in a detected geometry; below it, MaixPy's is the better guess."""
 DRIVERS = ("maixpy", "literal", "ideal")
 
 
@@ -29,32 +35,34 @@ DRIVERS = ("maixpy", "literal", "ideal")
     ("maixfs new", f'Make a board with a blank flash in the folder "{DEFAULT_BOARD}".'),
     (
         "maixfs new mine --from-dump flash.bin --sd 8G",
-        "Make one that goes on where a real board stopped, with a new card.",
+        "Continue with the flash of a real board, and a new card.",
     ),
 )
 @click.argument("board", default=DEFAULT_BOARD, type=WHOLE)
 @click.option(
     "--from-dump",
     metavar="DUMP",
-    type=click.Path(dir_okay=False),
-    help="A dump of a real board's flash to start with.",
+    type=HostPath(dir_okay=False),
+    help="Start with the dump of a real board's flash.",
 )
-@click.option("--part", help="The flash chip's type (default: the one most boards have).")
-@click.option("--flash-size", type=SIZE, help="Its size (default: the dump's or the part's).")
+@click.option("--part", help="Type of the flash chip (default: the most common one).")
+@click.option(
+    "--flash-size", type=SIZE, help="Size of the flash (default: the dump's or the chip's)."
+)
 @click.option(
     "--driver",
     type=click.Choice(DRIVERS),
     default="maixpy",
     metavar="DRIVER",
-    help="How the firmware writes flash: maixpy (default), as the real one, which does not wait"
-    " for erases; literal, which does; ideal, which only programs.",
+    help="How flash is written: maixpy (default) as the firmware does, without waiting for erases;"
+    " literal waits; ideal only programs.",
 )
 @click.option(
     "--sd",
     metavar="CARD",
-    help="The card in its slot: a size, as 8G, of a new one, or an image or drive that is there.",
+    help="Card in the slot: a size for a new one (8G), or an existing image or drive.",
 )
-@geometry_option("The file system's geometry (default: the dump's, or MaixPy's)")
+@geometry_option("Geometry of the file system (default: the dump's, or MaixPy's)")
 @bytes_option
 @json_option
 def new(
@@ -67,8 +75,8 @@ def new(
     sd: str | None,
     geometry: Geometry | None,
 ) -> None:
-    """BOARD is a folder that is made: board.toml says what the board is made of, flash.bin holds
-    its flash as flashers take it. Nothing is powered on; the first start formats a blank flash.
+    """BOARD is a new folder. board.toml describes the board; flash.bin is its flash, as flashers
+    take it. The first run formats a blank flash.
     """
     from maixfs.board import Board
     from maixfs.spiffs import PRESETS
@@ -103,13 +111,13 @@ def new(
 
 
 def _card(text: str) -> int | str:
-    """Return the bytes of a new card, or the path of one; a file of that name goes first."""
+    """Return the size of a new card in bytes, or the path of an existing one."""
     size = None if Path(text).exists() else parse_size(text)
     return text if size is None else size
 
 
 def _geometry_in(dump: str, board: str) -> Geometry | None:
-    """Return the geometry of the file system in a dump, ``None`` where none is sure."""
+    """Return the geometry of the file system in a dump, ``None`` if it is uncertain."""
     from maixfs.image.entries import Kind
     from maixfs.image.errors import AmbiguousError, NoFileSystemError
     from maixfs.image.opening import open_target
@@ -118,7 +126,7 @@ def _geometry_in(dump: str, board: str) -> Geometry | None:
         with open_target(Path(dump)) as target:
             if target.kind is Kind.SPIFFS_IMAGE:
                 raise UsageError(
-                    f"{dump} is one file system, not the dump of a whole flash",
+                    f"{dump} is a single file system, not the dump of a flash",
                     hint=f"make a board, then maixfs cp -r {dump}: {board}:",
                 )
             found = target.spiffs.detection
@@ -128,7 +136,7 @@ def _geometry_in(dump: str, board: str) -> Geometry | None:
 
 
 def _refuse_small(geometry: Geometry, part: str | None, flash_size: int | None) -> None:
-    """Raise ``UsageError`` for a chip that has no room where MaixPy looks for files."""
+    """Raise ``UsageError`` for a chip that ends before MaixPy's file system does."""
     from maixfs.nor import find_part
 
     size = flash_size or (find_part(part).size if part else None)
@@ -136,8 +144,8 @@ def _refuse_small(geometry: Geometry, part: str | None, flash_size: int | None) 
     if size is not None and size < end:
         base = max(0, size - geometry.size)
         raise UsageError(
-            f"MaixPy's file system ends at {end:#x}, a flash of {size:#x} bytes before that",
-            hint=f"say where it lies: --geometry maixpy,base={base:#x}",
+            f"MaixPy's file system ends at {end:#x}, beyond a flash of {size:#x} bytes",
+            hint=f"--geometry maixpy,base={base:#x} moves it",
         )
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.options import bytes_option, dry_run_option, json_option, recursive_option
-from maixfs.cli.place import PLACE
+from maixfs.cli.options import PLACE, bytes_option, dry_run_option, json_option, recursive_option
 from maixfs.cli.proof import commit, draw_written, written_json
 from maixfs.cli.screen import Screen, Text
 from maixfs.cli.targets import by_host, opened, writing_options

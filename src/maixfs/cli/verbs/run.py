@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.place import DEFAULT_BOARD, WHOLE
+from maixfs.cli.failures import WrongUsage
+from maixfs.cli.options import DEFAULT_BOARD, WHOLE, HostPath
 from maixfs.cli.screen import Screen
 from maixfs.cli.verb import verb
 
@@ -25,35 +26,33 @@ SECOND = 1000 * MILLISECOND
     ("maixfs run hello.py", f'Run it on the board in the folder "{DEFAULT_BOARD}".'),
     ("maixfs run --board mine", "Start a board and run its own main.py."),
 )
-@click.argument(
-    "script", required=False, type=click.Path(exists=True, dir_okay=False, allow_dash=True)
-)
+@click.argument("script", required=False, type=HostPath(must_exist=True, allow_dash=True))
 @click.option(
     "--board",
     metavar="BOARD",
     type=WHOLE,
     default=DEFAULT_BOARD,
     show_default=True,
-    help="The board's folder; made where none is.",
+    help="Folder of the board; made if missing.",
 )
 @click.option(
     "--explain-quirks",
     is_flag=True,
-    help="Say once on stderr what the firmware does that costs data or surprises.",
+    help="Explain on stderr what the firmware does that loses data or hides the reason.",
 )
 @click.option(
-    "--boot-log", is_flag=True, help="Show on stderr what the firmware prints as it starts."
+    "--boot-log", is_flag=True, help="Print on stderr what the firmware prints when it starts."
 )
 @click.option(
     "--times",
     is_flag=True,
-    help="Say on stderr what flash and card would have taken on a real board, and each kpu.load;"
-    " utime then counts that time, and sleeps without waiting.",
+    help="Print on stderr the time that storage and each kpu.load take on a real board; utime then"
+    " counts that time, and sleeps do not wait.",
 )
 @click.option(
     "--ignore-firmware",
     is_flag=True,
-    help="Start also where the firmware on the flash is damaged.",
+    help="Start even if the firmware in the flash is damaged.",
 )
 def run(
     screen: Screen,
@@ -64,23 +63,25 @@ def run(
     times: bool,
     ignore_firmware: bool,
 ) -> int:
-    """The board starts as after power-on, runs boot.py and then SCRIPT in the place of main.py
-    (- reads it from stdin). It is a folder: what the script leaves on flash is there next time.
-    The script's output is this command's, and its end decides the exit code: 1 after an
-    exception that nobody caught, else what it gave to sys.exit.
+    """The board starts as after power-on, runs boot.py and then SCRIPT instead of main.py (- is
+    stdin). The flash is kept in the board's folder, so files are there in the next run. The exit
+    code is 1 after an uncaught exception, otherwise the argument of sys.exit.
 
-    This is no sandbox: the script runs on this computer with your rights.
+    This is not a sandbox: the script runs on this computer with your rights.
     """
     from maixfs.board import Board
 
+    if script is not None and Path(script).is_dir():
+        raise WrongUsage(
+            f"{script} is a folder, not a script",
+            hint=f"maixfs run --board {script} starts the board and runs its main.py",
+        )
     program = None if script is None else _program(script)
     if not Board.exists(board):
         config = Board.create(board)
-        screen.note(
-            f"made the board {board}: flash {config.part}, {screen.size(config.flash_size)}"
-        )
-        screen.note("no firmware is on it: it runs the one that maixfs brings")
-    _settle(screen, Path(board))
+        screen.note(f"made board {board}: flash {config.part}, {screen.size(config.flash_size)}")
+        screen.note("its flash holds no firmware: the one built into maixfs runs")
+    _apply_journal(screen, Path(board))
     with Board.open(
         board,
         explain=explain_quirks,
@@ -90,12 +91,12 @@ def run(
     ) as powered:
         result = powered.run(program)
     if times:
-        _tell_times(screen, result)
+        _print_times(screen, result)
     return result.exit_code
 
 
-def _tell_times(screen: Screen, result: RunResult) -> None:
-    """Tell what storage took, and which models a program loaded."""
+def _print_times(screen: Screen, result: RunResult) -> None:
+    """Print the time of storage, and the models that were loaded."""
     spent = result.storage_time
     screen.note(f"on a board: {_time(spent.flash)} for the flash, {_time(spent.sd)} for the card")
     for load in result.model_loads:
@@ -110,14 +111,14 @@ def _time(nanoseconds: int) -> str:
     return f"{nanoseconds / MILLISECOND:.1f} ms"
 
 
-def _settle(screen: Screen, board: Path) -> None:
-    """Finish what a killed ``maixfs`` left half written on the board's card."""
+def _apply_journal(screen: Screen, board: Path) -> None:
+    """Apply the journal that a killed process left beside the board's card."""
     from maixfs.image.fat.medium import settle_board
 
     if settle_board(board):
-        screen.note(f"finished what was half written on the card of {board}")
+        screen.note(f"completed an interrupted write to the card of {board}")
 
 
 def _program(script: str) -> Path | str:
-    """Return what ``Board.run`` takes; the line end tells text from the name of a file."""
+    """Return the argument of ``Board.run``: a text that ends with a newline, or a path."""
     return sys.stdin.read() + "\n" if script == STDIN else Path(script)

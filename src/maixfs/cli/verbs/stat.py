@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.options import json_option
-from maixfs.cli.place import PLACE
-from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.options import PLACE, json_option
+from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, size_text
 from maixfs.cli.targets import by_host, entry_json, opened, where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import count_text, hex_text, size_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Entry, Where

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from maixfs.cli.listing import Listing, read_listing
-from maixfs.cli.options import bytes_option, json_option
-from maixfs.cli.place import PLACE, places_or_default
-from maixfs.cli.screen import Part, Screen, Text
+from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
+from maixfs.cli.screen import Part, Screen, Text, count_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
-from maixfs.cli.wording import count_text
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Entry, Where

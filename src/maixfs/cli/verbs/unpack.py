@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from maixfs.cli.options import bytes_option, force_option, json_option
-from maixfs.cli.place import PLACE
-from maixfs.cli.progress import Progress
+from maixfs.cli.options import PLACE, HostPath, bytes_option, force_option, json_option
 from maixfs.cli.proof import draw_files, file_json
-from maixfs.cli.screen import Screen
+from maixfs.cli.screen import Progress, Screen
 from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
     ("maixfs unpack board:/flash/lib lib", "One folder of a board."),
 )
 @click.argument("place", metavar="TARGET[:PATH]", type=PLACE)
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False))
+@click.argument("folder", metavar="DIR", type=HostPath(file_okay=False))
 @force_option
 @bytes_option
 @json_option

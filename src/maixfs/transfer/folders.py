@@ -1,35 +1,38 @@
-"""Files of the host that verbs make: whole or not at all, and nothing is replaced unasked."""
+"""Files with contents in memory, written into a folder of the host: all of them or none."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from maixfs.cli.progress import Progress
-from maixfs.cli.screen import Screen
 from maixfs.host.drafts import clear_drafts
 from maixfs.host.files import make_folder
 from maixfs.image.content import Content, host_content
-from maixfs.image.entries import Written
+from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TakenError
 from maixfs.transfer.hostnames import HostNames
 from maixfs.transfer.unpacking import write_host
 
 
-def host_names(names: list[str]) -> dict[str, str]:
-    """Return the names under which files can lie in a folder of the host."""
+def host_names(names: Iterable[str]) -> dict[str, str]:
+    """Return by name the path that a file gets in a folder of the host."""
     parts = {name: tuple(name.split("/")) for name in names}
     chosen = HostNames(parts.values())
     return {name: "/".join(chosen[path]) for name, path in parts.items()}
 
 
 def write_folder(
-    screen: Screen, folder: Path, files: Mapping[str, bytes], *, force: bool
+    folder: Path,
+    files: Mapping[str, bytes],
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> list[Written]:
-    """Write files into a folder, by their names in it; equal ones are left alone.
+    """Write files into a folder, by their paths in it; equal files are left alone.
 
-    Raises ``TakenError`` where a file is there that differs, before anything is written, and
-    ``DeviceError`` where the host refuses, ``TargetError`` where a link leads out of the folder.
+    Raises ``TakenError`` for a file that exists and differs, unless ``force`` replaces it, before
+    anything is written; ``TargetError`` if a link leads out of the folder, and ``DeviceError`` if
+    the host refuses.
     """
     contents = {folder / name: Content.of(data) for name, data in files.items()}
     for place, content in contents.items():
@@ -37,16 +40,16 @@ def write_folder(
             if place.is_file() and content.same(host_content(place)):
                 continue
             raise TakenError(
-                f"{place} is there already and differs; nothing was written",
-                hint="--force replaces it, or choose an empty folder",
+                f"{place} exists already and differs; nothing was written",
+                hint="choose an empty folder",
             )
     make_folder(folder)
     clear_drafts(folder)
     total, done = sum(content.size for content in contents.values()), 0
     written = []
-    with Progress(screen, rates=True) as progress:
-        for place, content in contents.items():
+    for place, content in contents.items():
+        if progress is not None:
             progress("write", done, total)
-            written.append(write_host(place, content, folder))
-            done += content.size
+        written.append(write_host(place, content, folder))
+        done += content.size
     return written

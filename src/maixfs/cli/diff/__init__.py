@@ -1,1 +1,0 @@
-"""What ``maixfs diff`` shows."""
