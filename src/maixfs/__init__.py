@@ -6,6 +6,7 @@ TYPE_CHECKING = False  # as the type checker knows it; typing itself takes time 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maixfs.image.identify import Identifiable, Identification
     from maixfs.image.target import Target
     from maixfs.spiffs.geometry import Geometry
 
@@ -19,3 +20,10 @@ def open(  # noqa: A001 - as in ``shelve.open``, ``tarfile.open``
     from maixfs.image.opening import open_target
 
     return open_target(host, writable, geometry)
+
+
+def identify(thing: Identifiable) -> Identification:
+    """Say what a path, bytes or a device is, with evidence (see ``maixfs.image.identify``)."""
+    from maixfs.image.identify import identify as identify_thing
+
+    return identify_thing(thing)

@@ -253,6 +253,15 @@ def test_a_whole_card_of_another_file_system(name: str, card_copy: CardCopy) -> 
     assert report.partitions[0].number == 0
 
 
+def test_card_with_a_volume_behind_an_empty_first_sector_is_not_blank() -> None:
+    card = RamSectors(2048)
+    superblock = bytearray(1024)
+    superblock[0x38:0x3A] = b"\x53\xef"
+    card.write(2, superblock)
+    report = examine(card)
+    assert ids(report) == {"other-volume"}
+
+
 def test_a_boot_sector_without_its_signature(card_copy: CardCopy) -> None:
     card = card_copy("superfloppy")
     card.write(0, card.read(0, 1)[:510] + bytes(2))

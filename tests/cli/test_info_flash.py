@@ -11,6 +11,7 @@ import pytest
 from doctor.doctor_cases import CASES, flash, loading
 from image.whole_image import FILES, MAIXPY, make_flash
 from kmodel.make_models import make_v3
+from maixfs.image.identify import FileKind
 from maixfs.spiffs.pack import pack
 
 from .conftest import Run
@@ -106,10 +107,12 @@ def test_two_file_systems_are_both_named(dump: Path, run: Run, read_json: ReadJs
     )
 
 
-@pytest.mark.parametrize("fill", [b"\xff", b"\x00"], ids=["erased", "zeros"])
-def test_a_chip_with_nothing_on_it_is_none(fill: bytes, dump: Path, run: Run) -> None:
+@pytest.mark.parametrize(("fill", "kind"), [(b"\xff", FileKind.ERASED), (b"\0", FileKind.ZERO)])
+def test_info_of_a_blank_chip_identifies_it(
+    fill: bytes, kind: FileKind, dump: Path, read_json: ReadJson
+) -> None:
     dump.write_bytes(fill * (16 << 20))
-    assert "no SPIFFS found" in run("info", "dump.bin", code=1).stderr
+    assert read_json("info", "dump.bin")["kind"] == kind
 
 
 @pytest.mark.parametrize("cut", [slice(0x1000, None), slice(None, -0x1000)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import os
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from maixfs.firmware.container import wrap
+from maixfs.image.identify import FileKind, identify
 
 from .conftest import FILES, Run
 
@@ -339,27 +343,51 @@ def test_without_a_board_a_target_has_to_be_named(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "kind"),
     [
-        (b"", "is empty"),
-        (b"\xff" * 0x20000, "blank"),
-        (b"\0" * 0x20000, "all zeros"),
-        (b"hello\n" * 4000, "text file"),
-        (bytes(range(256)) * 512, "no SPIFFS found"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(90000), "PNG picture"),
-        (b"x" * 100, "too few"),
+        (b"", FileKind.EMPTY),
+        (b"\xff" * 0x20000, FileKind.ERASED),
+        (b"\0" * 0x20000, FileKind.ZERO),
+        (b"hello\n" * 4000, FileKind.TEXT),
+        (b"\x89PNG\r\n\x1a\n" + bytes(90000), FileKind.PNG),
+        (b"x" * 100, FileKind.TEXT),
+        (gzip.compress(b"hello\n" * 4000), FileKind.TEXT),
     ],
-    ids=["empty", "blank", "zeros", "text", "noise", "png", "tiny"],
+    ids=["empty", "erased", "zeros", "text", "png", "tiny", "gzip"],
 )
-def test_what_is_no_image_is_named(
-    content: bytes, message: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_info_of_another_file_identifies_it(
+    content: bytes,
+    kind: FileKind,
+    run: Run,
+    read_json: ReadJson,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file.bin").write_bytes(content)
+    about = read_json("info", "file.bin")
+    assert about["kind"] == kind and about["evidence"]
+    assert str(identify(content)) in run("file.bin").stdout
+
+
+def test_info_of_unknown_bytes_fails(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file.bin").write_bytes(bytes(range(256)) * 512)
     result = run("info", "file.bin", code=1)
     assert result.stdout == ""
     assert result.stderr.startswith("error: file.bin")
-    assert message in result.stderr
+
+
+def test_info_of_a_firmware_names_the_next_command(
+    run: Run, read_json: ReadJson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fw.bin").write_bytes(wrap(b"\x21\xa8\xef\xbe\xad\xde" + bytes(5000)))
+    about = read_json("info", "fw.bin")
+    assert (about["kind"], about["next"]) == (FileKind.FIRMWARE, ["firmware", ["info", "{image}"]])
+    assert "maixfs firmware info fw.bin" in run("info", "fw.bin").stdout
 
 
 def test_a_cut_dump_says_so(run: Run, place: Path) -> None:

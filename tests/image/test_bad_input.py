@@ -18,41 +18,52 @@ from maixfs.errors import DeviceError, MaixfsError
 from maixfs.host.files import make_folder, read_file
 from maixfs.image.entries import Kind
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, UnreadableError
+from maixfs.image.identify import FileKind
 from maixfs.image.opening import open_target
 from maixfs.nor import NorError
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
 
-FAT = (b"\xeb\x58\x90MSDOS5.0".ljust(0x52, b"\0") + b"FAT32   ").ljust(510, b"\0") + b"\x55\xaa"
 SIZE = 0x100000
-FOREIGN = {
-    "blank": (b"\xff" * SIZE, "it is blank"),
-    "zeros": (bytes(SIZE), "it is all zeros"),
-    "noise": (random.Random(2).randbytes(SIZE), "none of the known geometries fits"),
-    "text": (b"A line of text that goes on.\r\n" * 9000, "it is a text file"),
-    "utf8": ("日本語のテキスト\n".encode() * 9000, "it is a text file"),
-    "fat": (FAT.ljust(SIZE, b"\0"), "its boot sector is damaged"),
-    "card": (bytes(510) + b"\x55\xaa" + b"\1" * SIZE, "it begins like a disk or card"),
-    "gzip": (gzip.compress(random.Random(3).randbytes(60000)), r"it is compressed \(gzip\)"),
-    "elf": (b"\x7fELF" + bytes(SIZE), "it is an ELF program"),
-    "kfpkg": (b"PK\x03\x04" + bytes(SIZE), "it is a zip archive"),
-    "littlefs": (b"\1\0\0\0\xf0\x0f\xff\xf7littlefs" + bytes(SIZE), "it is a littlefs image"),
+NO_SPIFFS = {
+    "blank": (b"\xff" * SIZE, FileKind.ERASED),
+    "zeros": (bytes(SIZE), FileKind.ZERO),
+    "noise": (random.Random(2).randbytes(SIZE), FileKind.RANDOM),
+    "text": (b"A line of text that goes on.\r\n" * 9000, FileKind.TEXT),
+    "utf8": ("日本語のテキスト\n".encode() * 9000, FileKind.TEXT),
+    "gzip": (gzip.compress(random.Random(3).randbytes(60000)), FileKind.RANDOM),
+    "elf": (b"\x7fELF\2\1\1" + bytes(SIZE), FileKind.ELF),
+    "zip": (b"PK\x03\x04" + bytes(SIZE), FileKind.ZIP),
+    "signature": (bytes(510) + b"\x55\xaa" + b"\1" * SIZE, FileKind.UNKNOWN),
 }
 
 
-@pytest.mark.parametrize("name", list(FOREIGN))
+@pytest.mark.parametrize("name", list(NO_SPIFFS))
 @pytest.mark.parametrize("writable", [False, True])
-def test_what_is_no_spiffs_is_named(tmp_path: Path, name: str, writable: bool) -> None:
-    content, message = FOREIGN[name]
+def test_opening_an_image_without_spiffs_identifies_it(
+    tmp_path: Path, name: str, writable: bool
+) -> None:
+    content, kind = NO_SPIFFS[name]
     host = tmp_path / "file"
     host.write_bytes(content)
     before = snapshot(tmp_path)
-    with pytest.raises(NoFileSystemError, match=f": {message}") as caught:
+    with pytest.raises(NoFileSystemError) as caught:
         open_target(host, writable=writable)
+    assert caught.value.identification is not None
+    assert caught.value.identification.kind is kind
     assert caught.value.hint is not None
     assert isinstance(caught.value, ValueError)
     assert snapshot(tmp_path) == before
+
+
+def test_opening_a_damaged_volume_raises_no_file_system_error(tmp_path: Path) -> None:
+    host = tmp_path / "file"
+    boot = b"\xeb\x58\x90MSDOS5.0".ljust(0x52, b"\0") + b"FAT32   "
+    host.write_bytes(boot.ljust(510, b"\0") + b"\x55\xaa" + bytes(SIZE - 512))
+    with pytest.raises(NoFileSystemError) as caught:
+        open_target(host)
+    assert caught.value.hint is not None
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4096, 12287])

@@ -8,6 +8,7 @@ import pytest
 
 from maixfs.errors import ClosedError, ReadOnlyError
 from maixfs.nor import NorChip, NorDevice, NorError
+from maixfs.nor.device import is_filled
 
 
 def erase_all(device: NorDevice) -> None:
@@ -129,3 +130,12 @@ def test_device_over_a_closed_chip_raises_closed_error(device: NorDevice, chip: 
     ):
         with pytest.raises(ClosedError):
             use()
+
+
+def test_is_filled_compares_every_byte() -> None:
+    assert is_filled(b"")
+    assert is_filled(memoryview(b"\xff" * 70000))
+    assert not is_filled(b"\xff" * 70000 + b"\xfe")
+    assert not is_filled(bytearray(1))
+    assert is_filled(bytes(70000), 0)
+    assert not is_filled(bytes(70000) + b"\xff", 0)

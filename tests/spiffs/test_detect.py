@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden.corpus import SpiffsCase, spiffs_cases
-from maixfs.spiffs.detect import Detection, detect, is_blank
+from maixfs.spiffs.detect import Detection, detect
 from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
 from maixfs.spiffs.pack import pack, page_capacity, pages_needed
 from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
@@ -359,7 +359,6 @@ def test_two_blocks_are_not_an_area() -> None:
 @given(st.binary(max_size=3 * 4096))
 def test_detection_never_raises_on_random_bytes(image: bytes) -> None:
     assert isinstance(detect(image), list)
-    assert is_blank(image) == (image.count(0xFF) == len(image))
 
 
 @pytest.mark.parametrize("more", range(6))
@@ -397,13 +396,6 @@ def test_detection_never_raises_on_repeated_pages(page_size: int, word: int, hea
 
 
 # Kinds of input, and reasons
-
-
-def test_blank_images_are_erased_ones() -> None:
-    assert is_blank(b"")
-    assert is_blank(memoryview(b"\xff" * 70000))
-    assert not is_blank(b"\xff" * 70000 + b"\xfe")
-    assert not is_blank(bytearray(1))
 
 
 def test_detection_takes_any_buffer(tmp_path: Path) -> None:

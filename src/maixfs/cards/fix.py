@@ -45,6 +45,7 @@ _NEVER = {
     "exfat": "exFAT is not converted: its files have to be copied",
     "ntfs": "NTFS is not converted: its files have to be copied",
     "blank": "there is nothing on it to convert",
+    "other-volume": "only FAT is converted: its files have to be copied",
     "no-partition": "there is nothing on it that could be converted",
     "files-past-end": "files lie behind the end of the card: a conversion would lose them",
     "overlap": "its partitions overlap: writing one would destroy the other",

@@ -7,8 +7,10 @@ from itertools import pairwise
 
 from maixfs.cards.check import CardCheck, PartitionCheck, of_partition
 from maixfs.fat.check import FILES_PAST_END, UNREADABLE
+from maixfs.fat.probe import PROBE_SECTORS, foreign_kind
 from maixfs.finding import Command, Cost, Finding, FindingKind, Severity, kind, rule
 from maixfs.sd.device import SECTOR
+from maixfs.sd.errors import SectorError
 from maixfs.sd.mbr import FAT_TYPES
 
 TESTED_SECTORS = 128 << 21
@@ -37,6 +39,10 @@ NO_SPI_MODE = kind(
 BLANK = kind(
     "blank", _ERROR, "The card is blank.", why="there is nothing to mount",
     fix=("make a card with FAT32 and an MBR", Command("sd new", ("SIZE", "NEW"))),
+)  # fmt: skip
+OTHER_VOLUME = kind(
+    "other-volume", _ERROR, "The whole card is formatted with another file system than FAT.",
+    why="the firmware supports only FAT", fix=_OTHERS,
 )  # fmt: skip
 NO_SIGNATURE = kind(
     "no-signature", _ERROR, "Sector 0 does not end in 55 AA.",
@@ -134,7 +140,7 @@ def capacity(check: CardCheck) -> Iterator[Finding]:
 
 
 @rule(
-    "card", Cost.MOUNT, GPT, BLANK, NO_TABLE, NO_SIGNATURE, SUPERFLOPPY, NO_PARTITION
+    "card", Cost.MOUNT, GPT, BLANK, OTHER_VOLUME, NO_TABLE, NO_SIGNATURE, SUPERFLOPPY, NO_PARTITION
 )  # fmt: skip
 def partition_table(check: CardCheck) -> Iterator[Finding]:
     """Report what keeps FatFs from finding any partition."""
@@ -144,6 +150,8 @@ def partition_table(check: CardCheck) -> Iterator[Finding]:
     parts = check.partitions
     if table.scheme == "GPT":
         yield GPT.found("it has a GPT (GUID partition table), not an MBR", where=0)
+    elif table.blank and (name := _other_volume(check)):
+        yield OTHER_VOLUME.found(f"it is formatted as {name}", where=0)
     elif table.blank:
         yield BLANK.found("it is blank: no partition table, no file system", where=0)
     elif table.lost:
@@ -164,6 +172,16 @@ def contradictions_in_the_table(check: CardCheck) -> Iterator[Finding]:
     """Report slots and chains of boot records that cannot be as they are."""
     for note in check.table.notes if check.table is not None else ():
         yield ODD_TABLE.found(note, where=0)
+
+
+def _other_volume(check: CardCheck) -> str | None:
+    """Return the name of a volume that leaves the first sector empty, as ext4 does."""
+    assert check.device is not None  # it has a table
+    try:
+        head = check.device.read(0, min(PROBE_SECTORS, check.device.sectors))
+    except SectorError:
+        return None
+    return foreign_kind(head)
 
 
 @rule("card", Cost.MOUNT, EMPTY_FIRST_SLOT, FOREIGN_FIRST)

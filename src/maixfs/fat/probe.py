@@ -263,20 +263,24 @@ PROBE_SECTORS = 136
 class ExtSuperblock(Record):
     """The fields of the superblock of ext2, ext3 and ext4 that identify it."""
 
+    s_inodes_count: int = field("I")
+    s_blocks_count_lo: int = field("I")
+    s_log_block_size: int = field("I", "blocks have 1024 << this bytes", at=24)
+    s_inodes_per_group: int = field("I", at=40)
     s_magic: int = field("H", "EF53", at=56)
     s_feature_compat: int = field("I", "04: has a journal", at=92)
     s_feature_incompat: int = field("I", "40: files use extents")
 
 
-_EXT_OFFSET = 1024
+EXT_OFFSET = 1024
 """Offset of the superblock in the volume."""
 _EXT_MAGIC, _EXT_JOURNAL, _EXT_EXTENTS = 0xEF53, 0x04, 0x40
 
 
 def foreign_kind(head: bytes) -> str | None:
     """Return the kind of file system that starts with ``head``, ``None`` for FAT and unknown."""
-    if len(head) >= _EXT_OFFSET + ExtSuperblock.size:
-        superblock = ExtSuperblock.unpack(head, _EXT_OFFSET)
+    if len(head) >= EXT_OFFSET + ExtSuperblock.size:
+        superblock = ExtSuperblock.unpack(head, EXT_OFFSET)
         if superblock.s_magic == _EXT_MAGIC:
             return _ext_kind(superblock)
     for kind, offset, magic in _MAGICS:

@@ -30,7 +30,7 @@ SHA_SIZE = 32
 AES_BLOCK = 16
 KEY_SIZE = 16
 _SECTOR = 0x1000
-_FRAME = 0x10000
+FRAME = 0x10000
 """Pieces in which some flashers send a file, the last one filled with zeros."""
 _BLANK = (0x00, 0xFF)
 
@@ -118,7 +118,7 @@ def begins_like_payload(payload: bytes) -> bool:
     return plain_jump or has_start_mark(payload)
 
 
-def _read_banner(payload: bytes) -> Banner:
+def read_banner(payload: bytes) -> Banner:
     """Search a payload that is not encrypted for its product and version."""
     product = next((name for sign, name in _PRODUCTS if sign in payload), "")
     match = next(filter(None, (line.search(payload) for line in _LINES)), None)
@@ -287,7 +287,7 @@ def _wrapped(view: memoryview, address: int, flags: int, length: int) -> Firmwar
         sha256=stored,
         sha_ok=hashlib.sha256(view[address:end]).digest() == stored,
         payload_ok=begins_like_payload(payload),
-        banner=_read_banner(payload),
+        banner=read_banner(payload),
         padding=_padding(view, address, length + WRAPPER_SIZE),
     )
 
@@ -304,7 +304,7 @@ def _bare(view: memoryview, address: int) -> Firmware:
         sha256=b"",
         sha_ok=False,
         payload_ok=True,
-        banner=_read_banner(payload),
+        banner=read_banner(payload),
         padding=0,
     )
 
@@ -318,7 +318,7 @@ def _bare_end(view: memoryview, address: int) -> int:
         piece = bytes(view[sector : sector + _SECTOR])
         if piece[0] not in _BLANK or piece.count(piece[0]) < len(piece):
             last = sector
-        elif sector - last >= _FRAME:
+        elif sector - last >= FRAME:
             break
     return min(end, last + _SECTOR)
 
@@ -326,7 +326,7 @@ def _bare_end(view: memoryview, address: int) -> int:
 def _padding(view: memoryview, address: int, total: int) -> int:
     """Return how many zeros a flasher added, up to the end of a frame or a sector."""
     # Kendryte's kflash.py pads to 64 KiB, Sipeed's to 4 KiB, kflash from PyPI not at all.
-    for unit in (_FRAME, _SECTOR):
+    for unit in (FRAME, _SECTOR):
         rest = bytes(view[address + total : address + total + -total % unit])
         if rest and len(rest) == -total % unit and not rest.strip(b"\0"):
             return len(rest)

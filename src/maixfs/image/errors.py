@@ -9,6 +9,7 @@ from maixfs.errors import ImageError, MaixfsError
 
 if TYPE_CHECKING:
     from maixfs.finding import Finding
+    from maixfs.image.identify import Identification
 
 
 class TargetError(MaixfsError):
@@ -16,7 +17,12 @@ class TargetError(MaixfsError):
 
 
 class NoFileSystemError(TargetError, ImageError):
-    """The host's file holds no SPIFFS that could be found or that fits."""
+    """The host's file holds no SPIFFS that could be found or that fits.
+
+    ``identification`` is what it is instead, where that was found out.
+    """
+
+    identification: Identification | None = None
 
 
 class AmbiguousError(TargetError, ImageError):

@@ -142,9 +142,10 @@ def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
     if where.is_spiffs:
         return False
     from maixfs.host.files import read_start
-    from maixfs.image.foreign import begins_like_card
+    from maixfs.image.identify import HEAD, identify_card
 
-    return source.size > _LARGEST_FLASH or begins_like_card(read_start(source.file, 512))
+    size = source.size
+    return size > _LARGEST_FLASH or bool(identify_card(read_start(source.file, HEAD), size))
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:

@@ -15,7 +15,7 @@ from maixfs.errors import UsageError
 from maixfs.host.files import read_file
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TargetError
-from maixfs.image.foreign import begins_like_card
+from maixfs.image.identify import HEAD, identify_card
 from maixfs.image.source import Source, find_source, locked
 from maixfs.image.spiffs.editmedium import EditMedium
 from maixfs.nor.device import SECTOR
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 LARGEST_FLASH = 64 << 20
 """Bytes; no flash chip of these boards is larger."""
-_CARD_SECTOR = 512
 
 
 def read_flash(host: Path) -> bytes:
@@ -42,7 +41,7 @@ def read_flash(host: Path) -> bytes:
             hint=f"a dump of a flash has up to {LARGEST_FLASH >> 20} MiB",
         )
     data = read_file(source.file)
-    if begins_like_card(data[:_CARD_SECTOR]):
+    if identify_card(data[:HEAD], size) is not None:
         raise TargetError(f"{host} is a card, not a flash image")
     return data
 

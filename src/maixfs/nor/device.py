@@ -46,6 +46,17 @@ def blank(length: int) -> bytes:
     return _BLANK[:length] if length <= CHUNK else bytes([ERASED]) * length
 
 
+def is_filled(data: Buffer, value: int = ERASED) -> bool:
+    """Return whether every byte is ``value``; the first other one ends the search.
+
+    True for no bytes.
+    """
+    view = memoryview(data).cast("B")
+    filled = blank(CHUNK) if value == ERASED else bytes([value]) * CHUNK
+    pieces = (bytes(view[at : at + CHUNK]) for at in range(0, len(view), CHUNK))
+    return all(piece == filled[: len(piece)] for piece in pieces)
+
+
 def and_bytes(old: Buffer, new: Buffer) -> bytes:
     """Return ``old`` AND ``new``, two buffers of the same length: a program over ``old``."""
     # One operation on long integers: a loop over 256 bytes takes 20 times as long.

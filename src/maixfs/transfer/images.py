@@ -10,12 +10,11 @@ from maixfs.errors import UsageError
 from maixfs.host.files import write_new
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TakenError
-from maixfs.image.foreign import is_all
 from maixfs.image.source import find_source, locked
 from maixfs.image.spiffs.editmedium import EditMedium
 from maixfs.image.spiffs.probe import refuse_cut
 from maixfs.nor import Buffer
-from maixfs.nor.device import CHUNK, blank
+from maixfs.nor.device import CHUNK, blank, is_filled
 from maixfs.spiffs import Geometry, SpiffsCore
 from maixfs.spiffs.pack import pack
 
@@ -109,7 +108,7 @@ def _format_within(
     with locked(source):
         medium = EditMedium(source)
         refuse_cut(geometry, medium.size, out)
-        if not force and not is_all(medium.image[geometry.base :][: geometry.size], 0xFF):
+        if not force and not is_filled(medium.image[geometry.base :][: geometry.size]):
             raise TakenError(
                 f"{out}: the area at {geometry.base:#x} is not blank: all files in it would go",
                 hint="--force formats it; maixfs unpack saves the files first",

@@ -11,6 +11,7 @@ from maixfs.cli.failures import WrongUsage
 from maixfs.cli.findings import draw_findings, examination_json, health_text
 from maixfs.cli.flash.checkup import note_holder
 from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
+from maixfs.cli.identified import draw_identification, identify_other
 from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
 from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
 from maixfs.cli.targets import where_options
@@ -52,6 +53,9 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
     there = parse_target(one)
     if there.path:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
+    other = identify_other(there, where)
+    if other is not None:
+        return draw_identification(screen, there.host, other)
     if is_card(there, where):
         return _card_info(screen, there)
     from maixfs.doctor import examine_subject, open_subject

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from maixfs.image.entries import Kind
 from maixfs.image.errors import NoFileSystemError
-from maixfs.image.foreign import is_all
 from maixfs.image.source import Source
 from maixfs.image.spiffs.changing import SpiffsVolume
 from maixfs.image.spiffs.medium import Medium, ReadMedium
 from maixfs.image.spiffs.probe import find_area, find_area_at, fit_geometry, refuse_cut
+from maixfs.nor.device import is_filled
 from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _open(
         geometry = found[0].geometry
     kind = _kind_of(source, geometry, len(medium.image))
     area = medium.image[geometry.base : geometry.base + geometry.size]
-    is_blank = is_all(area, 0xFF)
+    is_blank = is_filled(area)
     blank = source.config is not None and not found and is_blank
     if blank and medium.writable:
         # Nothing can be lost here, and the board would do the same when it starts.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.image.errors import AmbiguousError, NoFileSystemError
-from maixfs.image.foreign import describe
+from maixfs.image.identify import identify
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
 
     found = detect(image)
     if not found:
-        raise NoFileSystemError(
-            f"{host}: no SPIFFS found: {describe(image)}",
-            hint="if there is one, give its geometry; maixfs mkfs makes an empty one,"
-            " maixfs sd doctor looks at cards",
-        )
+        raise no_spiffs(image, host)
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
         areas = sorted((one.geometry for one in (found[0], *rivals)), key=lambda one: one.base)
@@ -41,6 +37,18 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
         )
     refuse_cut(found[0].geometry, len(image), host)
     return found
+
+
+def no_spiffs(image: memoryview, host: Path) -> NoFileSystemError:
+    """Return the error for an image without SPIFFS, which says what it is instead."""
+    identification = identify(image)
+    error = NoFileSystemError(
+        f"{host}: no SPIFFS found; identified as {identification}",
+        hint="if there is one, give its geometry; maixfs mkfs makes an empty one,"
+        " maixfs sd doctor looks at cards",
+    )
+    error.identification = identification
+    return error
 
 
 def find_area_at(image: memoryview, host: Path, base: int) -> list[Detection]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from maixfs.nor.device import is_filled
 from maixfs.spiffs.detect.dump import Census, Dump, take_census
 from maixfs.spiffs.detect.search import (
     find_formatted,
@@ -28,13 +29,11 @@ from maixfs.spiffs.detect.shape import (
 )
 from maixfs.spiffs.geometry import Geometry
 
-__all__ = ["Detection", "Reason", "detect", "is_blank"]
+__all__ = ["Detection", "Reason", "detect"]
 
 _MOST_EXAMINED = 32
 _MOST_UNMARKED = 8
 _SURE = 0.9
-_PIECE = 65536
-_BLANK_PIECE = b"\xff" * _PIECE
 
 _MAGICS_SOUND = 1.0
 _MAGICS_BROKEN = 0.7
@@ -79,20 +78,13 @@ class Detection(NamedTuple):
     """Name of the preset with the same format, at any place and of any size."""
 
 
-def is_blank(image: bytes | bytearray | memoryview) -> bool:
-    """Return whether every byte is FF, as in erased flash; also true for no bytes."""
-    view = memoryview(image).cast("B")
-    pieces = (bytes(view[at : at + _PIECE]) for at in range(0, len(view), _PIECE))
-    return all(piece == _BLANK_PIECE[: len(piece)] for piece in pieces)
-
-
 def detect(image: bytes | bytearray | memoryview, *, base: int | None = None) -> list[Detection]:
     """Return the SPIFFS areas in ``image``, the highest confidence first; they do not overlap.
 
     ``base`` limits the result to the area at this address. An image without SPIFFS gives an empty
     list; no bytes raise an error.
     """
-    if is_blank(image):
+    if is_filled(image):
         return []
     dump = Dump(image)
     detections = (

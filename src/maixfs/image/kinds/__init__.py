@@ -1,0 +1,1 @@
+"""Recognisers of ``maixfs.image.identify``, by what they need to import."""
