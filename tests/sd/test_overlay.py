@@ -30,10 +30,10 @@ def test_overlay_equals_a_card_that_is_written(monkeypatch: pytest.MonkeyPatch) 
                 overlay.zero(start, count)
                 plain.zero(start, count)
             elif choice == 1:
-                overlay.mark()
+                token = overlay.savepoint()
                 overlay.write(start, data)
                 overlay.zero(0, 3)
-                overlay.undo()
+                overlay.rollback(token)
             else:
                 overlay.write(start, data)
                 plain.write(start, data)
@@ -49,7 +49,7 @@ def test_overlay_equals_a_card_that_is_written(monkeypatch: pytest.MonkeyPatch) 
         assert overlay.read(0, 99) == b"\x11" * 50688
 
 
-def test_undo_after_an_interrupted_write(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rollback_after_an_interrupted_write(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_self: Overlay, _content: bytes) -> int:
         raise KeyboardInterrupt
 
@@ -57,10 +57,10 @@ def test_undo_after_an_interrupted_write(monkeypatch: pytest.MonkeyPatch) -> Non
     overlay.write(0, b"\x22" * 512)
     monkeypatch.setattr("maixfs.sd.overlay.IN_MEMORY", 2)
     monkeypatch.setattr(Overlay, "_spilled", interrupt)
-    overlay.mark()
+    token = overlay.savepoint()
     with pytest.raises(KeyboardInterrupt):
         overlay.write(0, b"\x11" * 512 * 64)
-    overlay.undo()
+    overlay.rollback(token)
     assert overlay.read(0, 64) == b"\x22" * 512 + bytes(512 * 63)
 
 
@@ -73,20 +73,6 @@ def test_overlay_reads_across_many_pages_with_few_held() -> None:
     assert overlay.read(0, 4096) == expected
     assert overlay.read(8, 900) == expected[8 * 512 : 908 * 512]
     assert [*overlay.runs()] == [(1000, PAGE)]
-
-
-def test_changed_since_mark_compares_bytes() -> None:
-    overlay = Overlay(RamSectors(64))
-    assert not overlay.changed_since_mark()
-    assert [*overlay.runs()] == []
-    overlay.mark()
-    overlay.write(3, bytes(512))
-    assert not overlay.changed_since_mark()
-    overlay.write(3, b"\x01" * 512)
-    assert overlay.changed_since_mark()
-    overlay.mark()
-    overlay.write(3, b"\x01" * 512)
-    assert not overlay.changed_since_mark()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from maixfs.nor.device import Buffer, NorDevice
     from maixfs.nor.drivers import DRIVERS, IdealDriver, LiteralDriver, MaixpyDriver, make_driver
     from maixfs.nor.errors import NorError, NorImageError
+    from maixfs.nor.overlay import OverlayFlash
     from maixfs.nor.parts import Part, find_part, identify
     from maixfs.nor.recorder import (
         SEQUENTIAL_TEARS,
@@ -61,6 +62,7 @@ __all__ = [
     "NorRecorder",
     "NorRecording",
     "Observer",
+    "OverlayFlash",
     "Part",
     "SnapshotFlash",
     "SpiBus",
@@ -82,6 +84,7 @@ __getattr__ = lazy_names(
         "device": ("Buffer", "NorDevice"),
         "drivers": ("DRIVERS", "IdealDriver", "LiteralDriver", "MaixpyDriver", "make_driver"),
         "errors": ("NorError", "NorImageError"),
+        "overlay": ("OverlayFlash",),
         "parts": ("Part", "find_part", "identify"),
         "recorder": (
             "SEQUENTIAL_TEARS",

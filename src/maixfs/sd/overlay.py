@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from maixfs.savepoints import Savepoint, UndoLog
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import host_error, out_of_card, partial_sector
 
@@ -38,7 +39,7 @@ class Overlay:
         self.sectors = below.sectors
         self._spill_folder = spill_folder
         self._held: dict[int, Held] = {}
-        self._before: dict[int, Held | None] | None = None
+        self._undo: UndoLog[Held | None] = UndoLog(self._restore)
         self._spill: BinaryIO | None = None
 
     def __len__(self) -> int:
@@ -112,25 +113,29 @@ class Overlay:
     def sync(self) -> None:
         """Do nothing: writes are applied or discarded as a whole."""
 
-    def mark(self) -> None:
-        """Set the state to which ``undo`` returns."""
-        self._before = {}
+    def savepoint(self) -> Savepoint:
+        """Return a token for the present state; savepoints are nested."""
+        return self._undo.savepoint()
 
-    def undo(self) -> None:
-        """Discard the writes since the last ``mark``."""
-        for page, held in (self._before or {}).items():
-            if held is None:
-                # An interrupted write may have noted the page without holding it yet.
-                self._held.pop(page, None)
-            else:
-                self._held[page] = held
-        self._before = {}
+    def rollback(self, token: Savepoint) -> None:
+        """Restore the state of ``token`` and end it, with all savepoints made after it.
 
-    def changed_since_mark(self) -> bool:
-        """Return True if any sector differs from its state at the last ``mark``."""
+        Raises ``ValueError`` for a token that has ended or belongs to another device.
+        """
+        self._undo.rollback(token)
+
+    def release(self, token: Savepoint) -> None:
+        """End ``token``, with all savepoints made after it, and keep the writes.
+
+        The savepoint around it can still undo them. Raises ``ValueError`` as ``rollback`` does.
+        """
+        self._undo.release(token)
+
+    def changed_since(self, token: Savepoint) -> bool:
+        """Return True if any sector differs from its state at ``token``."""
         return any(
             (self._below(page) if held is None else self._bytes_of(held)) != self._page(page)
-            for page, held in (self._before or {}).items()
+            for page, held in self._undo.since(token).items()
         )
 
     def runs(self) -> Iterator[tuple[int, int]]:
@@ -148,9 +153,9 @@ class Overlay:
             yield self._run(start, count)
 
     def clear(self) -> None:
-        """Discard all writes."""
+        """Discard all writes and savepoints."""
+        self._undo.clear()
         self._held.clear()
-        self._before = None
         if self._spill is not None:
             self._spill.close()
             self._spill = None
@@ -186,14 +191,20 @@ class Overlay:
         return self.below.read(*self._run(page, 1))
 
     def _hold(self, page: int, content: bytes) -> None:
-        # Noted before it changes: an interrupt between the two must leave ``undo`` able to.
+        # Noted before it changes: an interrupt between the two must leave ``rollback`` able to.
         self._remember(page)
         in_memory = page in self._held or len(self._held) < IN_MEMORY
         self._held[page] = content if in_memory else self._spilled(content)
 
     def _remember(self, page: int) -> None:
-        if self._before is not None and page not in self._before:
-            self._before[page] = self._held.get(page)
+        self._undo.remember(page, self._held.get(page))
+
+    def _restore(self, page: int, held: Held | None) -> None:
+        if held is None:
+            # An interrupted write may have noted the page without holding it yet.
+            self._held.pop(page, None)
+        else:
+            self._held[page] = held
 
     def _bytes_of(self, held: Held) -> bytes:
         if isinstance(held, bytes):

@@ -148,23 +148,26 @@ class FatVolume(FatView):
         """Undo the edit where the body raises; raise driver errors as errors of a target."""
         overlay = self._overlay()
         self._doubt_count(sizes)
-        overlay.mark()
+        start = overlay.savepoint()
         try:
             if not force:
                 self._refuse_hazards(path)
             yield
             self.fat.sync()
-            if not overlay.changed_since_mark():
-                overlay.undo()
+            changed = overlay.changed_since(start)
         except BaseException as error:
             self.fat.abandon()
-            overlay.undo()
+            overlay.rollback(start)
             self._remount()
             if isinstance(error, FullError):
                 raise self._no_fit(sizes or {path: 0}) from error
             if isinstance(error, FatError):
                 raise _told(path, error) from error
             raise
+        if changed:
+            overlay.release(start)
+        else:
+            overlay.rollback(start)
 
     def _refuse_hazards(self, path: str) -> None:
         """Raise ``UnsoundError`` where an edit could destroy files that it does not touch."""
