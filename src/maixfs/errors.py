@@ -135,6 +135,22 @@ class FullError(FileSystemError):
     """There is no room (ENOSPC); what was there before is still there."""
 
 
+class FitError(FullError):
+    """What is to be written does not fit; ``needed``, ``free`` and ``deleted`` count its units.
+
+    A unit is a page on SPIFFS and a cluster on FAT. ``deleted`` are the units that garbage
+    collection can free.
+    """
+
+    def __init__(
+        self, message: str, *, needed: int, free: int, deleted: int, hint: str | None = None
+    ) -> None:
+        super().__init__(message, errno=_errno.ENOSPC, hint=hint)
+        self.needed = needed
+        self.free = free
+        self.deleted = deleted
+
+
 class ReadOnlyError(FileSystemError):
     """The file system is mounted read-only, or its medium is write-protected (EROFS)."""
 

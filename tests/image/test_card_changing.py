@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from image.cards import FILES, complaints, make_card, tree_of
 from image.places import litter
-from maixfs.errors import UsageError
+from maixfs.errors import FitError, UsageError
 from maixfs.fat.check import HAZARDS
 from maixfs.image.content import Content
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnsoundError
+from maixfs.image.errors import MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.opening import open_target
 from maixfs.image.target import Target
 

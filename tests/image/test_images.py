@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from image.places import FILES, MAIXPY, SMALL, flash_of, has_errors, litter
-from maixfs.errors import DeviceError, UsageError
+from maixfs.errors import DeviceError, FitError, UsageError
 from maixfs.host.files import OccupiedError
 from maixfs.image.entries import Kind
-from maixfs.image.errors import FitError, TakenError
+from maixfs.image.errors import TakenError
 from maixfs.image.opening import open_target
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
 from maixfs.transfer.images import make_image

@@ -11,9 +11,9 @@ import pytest
 from image.cards import FILES, complaints, make_card, tree_of
 from image.places import SMALL, litter, make_image, snapshot
 from image.test_card_reading import golden
-from maixfs.errors import UsageError
+from maixfs.errors import FitError, UsageError
 from maixfs.image.address import parse_target
-from maixfs.image.errors import FitError, NoFileSystemError, TakenError, TargetError
+from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
 from maixfs.image.opening import open_target
 from maixfs.transfer.cardpacking import CardShape, pack_card
 from maixfs.transfer.copying import apply

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from image.places import FILES, KINDS, SMALL, Place, litter, make_bare, make_board, make_image
-from maixfs.errors import NotFoundError, UsageError
+from maixfs.errors import FitError, NotFoundError, UsageError
 from maixfs.image.address import TargetPath
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnreadableError
+from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
 from maixfs.image.opening import open_target
 from maixfs.spiffs import PRESETS
 from maixfs.transfer.copying import apply

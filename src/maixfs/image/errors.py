@@ -41,20 +41,6 @@ class TakenError(TargetError, FileExistsError):
     errno = errno.EEXIST
 
 
-class FitError(TargetError, OSError):
-    """It does not fit; ``needed``, ``free`` and ``deleted`` are in pages."""
-
-    errno = errno.ENOSPC
-
-    def __init__(
-        self, message: str, *, needed: int, free: int, deleted: int, hint: str | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.needed = needed
-        self.free = free
-        self.deleted = deleted
-
-
 class UnreadableError(TargetError):
     """The file is there, but its pages are damaged."""
 

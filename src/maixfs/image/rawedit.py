@@ -70,7 +70,9 @@ class FlashEditor:
         changed = 0
         first = address - address % SECTOR
         for sector in range(first, address + len(data), SECTOR):
-            old = bytes(self.view[sector : sector + SECTOR])
+            # Not through ``view``, which copies the whole image once a byte has changed.
+            end = min(sector + SECTOR, self._medium.size)
+            old = self._medium.device.read(sector, end - sector)
             new = _merged(old, sector, address, data)
             if new != old:
                 self._medium.device.erase(sector, SECTOR)
@@ -88,7 +90,6 @@ class FlashEditor:
         digest = hashlib.sha256(self.view)
         changed = digest.digest() != self._before
         if changed:
-            self._medium.keep_wear()
             self._medium.save(progress)
         path = str(self._medium.source.file)
         return Written(path, len(self.view), digest.hexdigest(), changed)

@@ -8,9 +8,9 @@ from maixfs.errors import DeviceError
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.outside import Firmware, read_firmware, written_outside
-from maixfs.image.spiffs.room import SpiffsRoom
 from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
+from maixfs.spiffs.room import SpiffsRoom
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig

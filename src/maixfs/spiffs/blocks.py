@@ -23,8 +23,9 @@ _HAS_INDEX_BIT = bytes(byte >= ondisk.ID_INDEX >> 8 for byte in range(256))
 def mount(volume: Volume) -> None:
     """Fill ``volume`` from flash (docs/SPEC.md, section 7).
 
-    One block with a wrong magic is an erase that a power loss interrupted: it is erased again,
-    or taken as empty on a read-only mount. Two of them are -10025, as in the C.
+    One block with a wrong magic is an erase that a power loss interrupted: it is taken as empty.
+    A faithful mount that may write erases it at once, as the C does, others before their first
+    write. Two such blocks are -10025, as in the C.
     """
     geometry = volume.geometry
     check_magic_possible(geometry)
@@ -37,9 +38,9 @@ def mount(volume: Volume) -> None:
         # A cut erase leaves any bits in the look-up. No page of the block is live: garbage
         # collection moves everything out before it erases.
         _take_as_empty(volume, unsigned)
-        if not volume.read_only:
+        if volume.faithful and not volume.read_only:
             erase_block(volume, unsigned)
-    _count(volume)
+    count_pages(volume)
     _learn_index_pages(volume)
 
 
@@ -98,16 +99,15 @@ def _take_as_empty(volume: Volume, block: int) -> None:
     volume.counts.touch(first)
 
 
-def _count(volume: Volume) -> None:
+def count_pages(volume: Volume) -> None:
+    """Set the counts of allocated and deleted pages and of free blocks from the look-up."""
     geometry, lookup = volume.geometry, volume.lookup
     free = lookup.count(ondisk.ID_FREE)
     lookup_pages = geometry.blocks * geometry.lookup_pages
     # The mirror has look-up pages as deleted, so that no search for a free page finds them.
     volume.deleted = lookup.count(ondisk.ID_DELETED) - lookup_pages
     volume.allocated = geometry.pages - lookup_pages - free - volume.deleted
-    # The C decides by the first entry alone whether a block is free.
-    firsts = lookup[geometry.lookup_pages :: geometry.pages_per_block]
-    volume.free_blocks = firsts.count(ondisk.ID_FREE)
+    volume.free_blocks = volume.empty_blocks()
 
 
 def _learn_index_pages(volume: Volume) -> None:

@@ -12,10 +12,13 @@ from maixfs.spiffs.pages import (
     append_data_page,
     check_data_page,
     check_index_page,
+    check_owner,
+    check_single,
     drop_data_page,
     find_index_page,
     load_index_page,
     move_index_page,
+    other_headers,
     replace_data_page,
     rewrite_header,
     spare_blocks,
@@ -36,6 +39,7 @@ def append(volume: Volume, slot: Slot, offset: int, data: memoryview) -> None:
     """
     # SPIFFS has no holes: the C moves an offset past the end back to the end.
     offset = min(offset, slot.size)
+    check_single(volume, slot)
     # One page more than the data needs, for the index page that moves.
     gc.make_room(volume, len(data) + volume.geometry.data_size)
     _Append(volume, slot, offset).run(data)
@@ -90,6 +94,8 @@ class _Append:
         slot = volume.geometry.index_slot(span)
         page: int = ondisk.U16.unpack_from(self.work, slot)[0]
         check_data_page(volume, page, span)
+        if not volume.faithful:
+            check_owner(volume, page, self.slot.object_id)
         volume.program(page, ondisk.PageHeader.size + in_page, data)
         return page
 
@@ -204,6 +210,7 @@ def modify(volume: Volume, slot: Slot, offset: int, data: memoryview) -> None:
 
     Raises ``FullError``; the pages that were replaced before the room ran out stay replaced.
     """
+    check_single(volume, slot)
     gc.make_room(volume, len(data) + volume.geometry.data_size)
     _Modify(volume, slot).run(offset, data)
 
@@ -331,6 +338,7 @@ def truncate(volume: Volume, slot: Slot, new_size: int, *, exact: bool = False) 
     """
     if slot.known_size == 0:
         return
+    check_single(volume, slot)
     # One page for the header that moves, one for the data page that is shortened.
     gc.make_room(volume, volume.geometry.data_size * 2)
     _Cut(volume, slot, exact=exact).run(new_size)
@@ -338,6 +346,10 @@ def truncate(volume: Volume, slot: Slot, new_size: int, *, exact: bool = False) 
 
 def remove(volume: Volume, slot: Slot) -> None:
     """Remove the file of a descriptor; all its descriptors close. Needs no free page."""
+    if other_headers(volume, slot):
+        volume.delete_page(slot.header_page)
+        index_gone(volume, slot.object_id, 0)
+        return
     # Marked first: a removal that is cut is not listed any more. What it had not deleted yet stays
     # allocated; nothing in the firmware frees it.
     volume.set_flags(slot.header_page, ondisk.FLAGS_REMOVING)

@@ -13,6 +13,7 @@ from maixfs.spiffs.blocks import erase_quick, format_area, mount
 from maixfs.spiffs.descriptor import Descriptor, OpenFlag, check_int, flush_slot
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.geometry import Geometry
+from maixfs.spiffs.guard import prepare_removal, prepare_write
 from maixfs.spiffs.pages import (
     check_index_header,
     create_header,
@@ -36,6 +37,7 @@ _CREAT = int(OpenFlag.CREAT)
 _TRUNC = int(OpenFlag.TRUNC)
 _NEW_ONLY = int(OpenFlag.CREAT | OpenFlag.EXCL)
 _CHANGING = int(OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY)
+_CHANGING_NOW = int(OpenFlag.CREAT | OpenFlag.TRUNC)
 _ALL_FLAGS = 0x7F
 # SPIFFS_open_by_page has one number, -10031, for all that a page without a header can be.
 _NO_HEADER = (
@@ -141,6 +143,11 @@ class SpiffsCore:
         return self._volume.geometry
 
     @property
+    def volume(self) -> Volume:
+        """The state of the mount, for examiners and edits; nobody else changes it."""
+        return self._volume
+
+    @property
     def read_only(self) -> bool:
         """Whether the mount refuses writes."""
         return self._volume.read_only
@@ -244,6 +251,7 @@ class SpiffsCore:
         """Create an empty file; raises -10023 when the name is taken."""
         self.check_writable()
         raw, meta = self._raw(name), self._meta(meta)
+        prepare_write(self._volume)
         if self._has(raw):
             self._volume.caches.spare = True  # found by its header, which is read past the cache
             raise self._taken(raw)
@@ -332,6 +340,7 @@ class SpiffsCore:
         """
         self.check_writable()
         raw = self._raw(name)
+        prepare_removal(self._volume)
         with self._spare_slot() as slot:
             self._load(slot, find_name(self._volume, raw), 0)
             content.remove(self._volume, slot)
@@ -340,6 +349,7 @@ class SpiffsCore:
         """Give a file another name; raises -10023 when that is taken."""
         self.check_writable()
         raw_old, raw_new = self._raw(old), self._raw(new)
+        prepare_write(self._volume)
         page = find_name(self._volume, raw_old)
         if self._has(raw_new):
             # The C looks the new name up too; where it finds it the next search starts.
@@ -361,6 +371,7 @@ class SpiffsCore:
         new_meta = self._meta(meta)
         if new_meta is None:
             raise TypeError("meta must be bytes, not None")
+        prepare_write(self._volume)
         page = find_name(self._volume, raw)
         with self._spare_slot() as slot:
             self._load(slot, page, 0)
@@ -393,6 +404,7 @@ class SpiffsCore:
         """Remove the file whose header lies at ``page``; see ``remove``. Raises -10031."""
         self.check_writable()
         page = check_int(page, "page")
+        prepare_removal(self._volume)
         with self._spare_slot() as slot:
             self._load_page(slot, page, 0)
             content.remove(self._volume, slot)
@@ -404,6 +416,7 @@ class SpiffsCore:
         """
         self.check_writable()
         page, raw_new = check_int(page, "page"), self._raw(new)
+        prepare_write(self._volume)
         # A taken name is allowed: this is how one of two headers with the same name gets another.
         known = self._volume.index.visible.get(page)
         with self._spare_slot() as slot:
@@ -471,7 +484,9 @@ class SpiffsCore:
     def gc(self, length: int) -> None:
         """Collect garbage until ``length`` bytes can be written; raises -10001 if they cannot."""
         self.check_writable()
-        gc.make_room(self._volume, check_int(length, "length", least=0))
+        check_int(length, "length", least=0)
+        prepare_write(self._volume)
+        gc.make_room(self._volume, length)
 
     def gc_quick(self, max_free_pages: int = 0) -> None:
         """Erase one block whose pages are deleted, but for up to ``max_free_pages`` free ones.
@@ -479,7 +494,9 @@ class SpiffsCore:
         Raises -10029 when there is no such block.
         """
         self.check_writable()
-        if not erase_quick(self._volume, check_int(max_free_pages, "max_free_pages", least=0)):
+        check_int(max_free_pages, "max_free_pages", least=0)
+        prepare_write(self._volume)
+        if not erase_quick(self._volume, max_free_pages):
             raise spiffs_error(Code.NO_DELETED_BLOCKS)
 
     def check_writable(self) -> None:
@@ -495,6 +512,8 @@ class SpiffsCore:
             raise UsageError(f"flags {number:#x}: SPIFFS has flags up to {_ALL_FLAGS:#x}")
         if number & _CHANGING and self._volume.read_only:
             self._volume.check_writable()
+        if number & _CHANGING_NOW and not self._volume.blank_checked:
+            prepare_write(self._volume)
         return number
 
     def _raw(self, name: Name) -> bytes:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from maixfs.errors import UsageError
 from maixfs.spiffs import content, ondisk
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
+from maixfs.spiffs.guard import prepare_write
 from maixfs.spiffs.pages import find_index_page
 from maixfs.spiffs.volume import release_cache
 
@@ -291,13 +292,13 @@ class Descriptor:
     def write(self, data: Buffer) -> int:
         """Write ``data`` and return its length; short writes wait in the write cache."""
         slot = self._live()
-        self._volume.check_writable()
+        prepare_write(self._volume)
         return _write(self._volume, slot, data)
 
     def write_now(self, data: Buffer) -> int:
         """Write ``data`` past the write cache, so that it is on flash; returns its length."""
         slot = self._live()
-        self._volume.check_writable()
+        prepare_write(self._volume)
         return _write_now(self._volume, slot, data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -322,7 +323,7 @@ class Descriptor:
         every mount that is not faithful avoid this.
         """
         slot = self._live()
-        self._volume.check_writable()
+        prepare_write(self._volume)
         _truncate(self._volume, slot, check_int(size, "size"), exact=exact)
 
     def flush(self) -> None:
@@ -398,8 +399,8 @@ class StreamDescriptor(Descriptor):
 
     def write_at(self, offset: int, data: memoryview) -> int:
         """Write ``data`` at ``offset`` past the write cache; returns its length."""
+        prepare_write(self._volume)
         slot = self._at(offset)
-        self._volume.check_writable()
         return _write_now(self._volume, slot, data)
 
     def truncate(self, size: int, *, exact: bool = True) -> None:

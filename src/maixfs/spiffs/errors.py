@@ -171,6 +171,31 @@ def spiffs_error(code: Code, about: str = "", *, hint: str | None = None) -> Spi
     return _class_of(code)(f"{about}: {sentence}" if about else sentence, code=code, hint=hint)
 
 
+def unregistered_page(page: int, address: int, name: str) -> SpiffsError:
+    """Return the exception for a page that a file needs and that the look-up gives to another."""
+    message = f"page {page} at {address:#x} holds data of {name}, but is not marked as used by it"
+    return combined(SpiffsError, DamagedError)(
+        message,
+        code=Code.INDEX_REF_INVALID,
+        hint="writing could destroy that file: save all files and make the file system again",
+    )
+
+
+def shared_object(object_id: int, pages: list[int]) -> SpiffsError:
+    """Return the exception for the change of an object that has several headers."""
+    message = f"object {object_id} has headers at pages {', '.join(map(str, pages))}"
+    return combined(SpiffsError, DamagedError)(
+        f"{message}: their files share one content",
+        code=Code.CONFLICTING_NAME,
+        hint="remove all of them but one first",
+    )
+
+
+def damaged_file(name: str, reason: str) -> SpiffsError:
+    """Return the exception for a file that does not keep what is written to it."""
+    return combined(SpiffsError, DamagedError)(f"{name}: {reason}", code=Code.INTERNAL)
+
+
 def missing_page(about: str) -> SpiffsError:
     """Return the exception for a page that a file needs and nobody lists."""
     message = f"{about}: the page is missing"

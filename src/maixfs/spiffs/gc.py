@@ -18,6 +18,7 @@ from maixfs.spiffs.pages import (
     find_index_page,
     load_index_page,
     move_index_page,
+    relist,
     rewrite_header,
     spare_blocks,
 )
@@ -142,9 +143,18 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
     # Raises for a header that is not live and ends the collection, as in the C: without a right
     # index the data could not be listed anywhere.
     work = load_index_page(volume, index_id, index_page, span)
+    copies = [] if volume.faithful else _other_copies(volume, index_id, index_page, span)
+    before = bytes(work) if copies else b""
     for candidate in pages:
         if volume.lookup[candidate] == object_id:
             _move_data(volume, candidate, span, work)
+    if copies:
+        start = volume.geometry.header_size if span == 0 else ondisk.INDEX_PAGE_TABLE
+        tables = ondisk.u16_array(before[start:]), ondisk.u16_array(work[start:])
+        moved = dict(zip(*tables, strict=True))
+    for copy in copies:
+        # The C leaves the copy as it is, and a file that is opened through it cannot be read.
+        relist(volume, index_id, span, copy, moved)
     # Written once for all of them, after the old pages are gone. A cut before this line leaves a
     # file unreadable that nobody was writing; its pages still carry id and span.
     if span == 0:
@@ -152,6 +162,14 @@ def _move_data_like(volume: Volume, page: int, object_id: int, pages: range) -> 
     else:
         new_page = move_index_page(volume, index_id, work, index_page)
         index_moved(volume, object_id, span, new_page)
+
+
+def _other_copies(volume: Volume, index_id: int, index_page: int, span: int) -> list[int]:
+    """Return further live index pages of the same object and span, left by a power cut."""
+    pages = [page for page in volume.index.pages_of(index_id, span) if page != index_page]
+    for page in pages:
+        load_index_page(volume, index_id, page, span)  # raises before anything has moved
+    return pages
 
 
 def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> None:
@@ -163,6 +181,8 @@ def _move_data(volume: Volume, page: int, index_span: int, work: bytearray) -> N
     if not flags & ondisk.DELET:
         # Deleted on the page, but not in the look-up: one of the two writes was lost.
         volume.delete_page(page)
+        if not volume.faithful and ondisk.U16.unpack_from(work, entry)[0] != page:
+            return  # the index lists another page for this span, which the C makes it forget
         new_page = ondisk.PAGE_NONE
     elif _is_leftover(volume, page, span, ondisk.U16.unpack_from(work, entry)[0]):
         volume.delete_page(page)

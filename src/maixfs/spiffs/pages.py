@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.blocks import erase_quick
-from maixfs.spiffs.errors import Code, SpiffsError, missing_page, spiffs_error
+from maixfs.spiffs.errors import (
+    Code,
+    SpiffsError,
+    missing_page,
+    shared_object,
+    spiffs_error,
+    unregistered_page,
+)
 from maixfs.spiffs.volume import index_moved
 
 if TYPE_CHECKING:
@@ -233,6 +240,33 @@ def drop_data_page(volume: Volume, object_id: int, page: int) -> None:
         volume.delete_page(page)
 
 
+def other_headers(volume: Volume, slot: Slot) -> bool:
+    """Return whether the object of a descriptor has a second header, with another name.
+
+    A power cut in a rename leaves that. The two files share their data pages: a careful mount
+    changes neither of them, and removing one leaves the data to the other.
+    """
+    return not volume.faithful and len(volume.index.pages_of(slot.object_id, 0)) > 1
+
+
+def check_single(volume: Volume, slot: Slot) -> None:
+    """Raise ``DamagedError`` if another file shares the pages of this one."""
+    if other_headers(volume, slot):
+        pages = sorted(volume.index.pages_of(slot.object_id, 0))
+        raise shared_object(slot.object_id & ~ondisk.ID_INDEX, pages)
+
+
+def check_owner(volume: Volume, page: int, object_id: int) -> None:
+    """Raise ``DamagedError`` unless the look-up gives a data page to this object.
+
+    The C programs into whatever page a damaged index lists, and another file changes.
+    """
+    if volume.lookup[page] != object_id & ~ondisk.ID_INDEX:
+        raise unregistered_page(
+            page, volume.page_address(page), f"object {object_id & ~ondisk.ID_INDEX}"
+        )
+
+
 def check_data_page(volume: Volume, page: int, span: int) -> None:
     """Raise the C's number unless ``page`` is a live data page of that span.
 
@@ -394,3 +428,25 @@ def rewrite_header(
     if slot is not None:
         slot.header_page = new_page
     return new_page
+
+
+def relist(
+    volume: Volume, index_id: int, index_span: int, page: int, moved: dict[int, int]
+) -> None:
+    """Write an index page anew that lists other pages: ``moved`` has the new ones by the old.
+
+    ``page`` is the index page, or for a further part of a file its header.
+    """
+    if index_span and volume.index.pages_of(index_id, index_span).count(page) == 0:
+        page = find_index_page(volume, index_id, index_span)
+    work = load_index_page(volume, index_id, page, index_span)
+    start = ondisk.INDEX_PAGE_TABLE if index_span else volume.geometry.header_size
+    for entry in range(start, len(work) - 1, 2):
+        (listed,) = ondisk.U16.unpack_from(work, entry)
+        if listed != ondisk.PAGE_NONE:
+            ondisk.U16.pack_into(work, entry, moved.get(listed, listed))
+    if index_span == 0:
+        rewrite_header(volume, None, index_id, page, work=work)
+    else:
+        new_page = move_index_page(volume, index_id, work, page)
+        index_moved(volume, index_id, index_span, new_page)

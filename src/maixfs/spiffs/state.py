@@ -258,6 +258,10 @@ class ObjectIndex:
         """Return the live index pages of ``entry`` (id with bit 15) and ``span``."""
         return self._by_span.get((entry, span), [])
 
+    def duplicates(self) -> list[list[int]]:
+        """Return the pages of each id and span of which there is more than one live page."""
+        return [pages for pages in self._by_span.values() if len(pages) > 1]
+
     def pages_named(self, name: bytes) -> list[int]:
         """Return the header pages that carry ``name``."""
         return self._by_name.get(name, [])

@@ -76,6 +76,10 @@ class Volume:
         self.search_page = geometry.lookup_pages
         """Where the next search for an index page starts: the one found last."""
         self.cleaning = False
+        self.registered = faithful
+        """Whether the look-up was found to be right about every page that a file needs."""
+        self.blank_checked = faithful
+        """Whether the pages that the look-up calls free were found to be blank."""
         self.aborted_block: int | None = None
         """The block whose erase was cut short, found at mount."""
 
@@ -95,6 +99,12 @@ class Volume:
         """Let every later call fail, and the next step of a listing that is under way."""
         self.mounted = False
         self.index.changes += 1
+
+    def empty_blocks(self) -> int:
+        """Return the blocks whose first look-up entry is free, which is how the C counts them."""
+        geometry = self.geometry
+        firsts = self.lookup[geometry.lookup_pages :: geometry.pages_per_block]
+        return firsts.count(ondisk.ID_FREE)
 
     def free_pages(self) -> int:
         """Return the pages that can still be written, two blocks set aside."""
@@ -186,6 +196,13 @@ class Volume:
         # The K210's driver stores 7E as it is; FINAL rises, which costs a sector erase for each
         # deletion.
         self.set_flags(page, ondisk.FLAGS_DELETE)
+
+    def mark_deleted(self, pages: list[int]) -> None:
+        """Write the look-up entry of a deleted page for free pages that are not to be used."""
+        for page in pages:
+            self._program(self.entry_address(page), ondisk.U16.pack(ondisk.ID_DELETED))
+            self.lookup[page] = ondisk.ID_DELETED
+            self.counts.touch(page)
 
     def forget(self, page: int) -> None:
         """Remove a page from the index and from all that is remembered about it."""

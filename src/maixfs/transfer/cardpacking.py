@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.errors import MaixfsError, UsageError
+from maixfs.errors import FitError, MaixfsError, UsageError
 from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.entries import Clock, pack_time
 from maixfs.fat.errors import FResult
@@ -19,7 +19,7 @@ from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import refuse_occupied
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Progress
-from maixfs.image.errors import FitError, TargetError
+from maixfs.image.errors import TargetError
 from maixfs.image.fat.fitting import LARGEST_FILE, too_large
 from maixfs.image.fat.medium import alone
 from maixfs.image.fat.names import from_datetime

@@ -114,7 +114,6 @@ def _format_within(
                 hint="--force formats it; maixfs unpack saves the files first",
             )
         SpiffsCore.format(medium.device, geometry)
-        medium.keep_wear()
         medium.save(progress)
         digest = hashlib.sha256(medium.image).hexdigest()
         return Written(str(source.file), medium.size, digest, True)

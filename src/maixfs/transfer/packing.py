@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.errors import FullError
+from maixfs.errors import FitError, FullError
 from maixfs.image.entries import Progress
-from maixfs.image.errors import FitError
 from maixfs.image.names import show, too_long
 from maixfs.nor.chip import DEFAULT_SIZE
 from maixfs.spiffs import Code, Geometry

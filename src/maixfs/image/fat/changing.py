@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from maixfs.errors import FullError, UsageError
+from maixfs.errors import FitError, FullError, UsageError
 from maixfs.fat import FatCore, FatError, OpenFlag
 from maixfs.fat.codepage import upcase
 from maixfs.fat.errors import FResult
 from maixfs.fat.ondisk import Attribute
 from maixfs.image.content import Content
 from maixfs.image.entries import Entries, Entry, Progress, Written
-from maixfs.image.errors import FitError, MissingError, TakenError, TargetError, UnsoundError
+from maixfs.image.errors import MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.fat.catalog import FatCatalog
 from maixfs.image.fat.fitting import LARGEST_FILE, Need, fit_error, too_large
 from maixfs.image.fat.names import from_datetime, meant, path_of
@@ -159,7 +159,7 @@ class FatVolume(FatView):
             self.fat.abandon()
             overlay.rollback(start)
             self._remount()
-            if isinstance(error, FullError):
+            if isinstance(error, FullError) and not isinstance(error, FitError):
                 raise self._no_fit(sizes or {path: 0}) from error
             if isinstance(error, FatError):
                 raise _told(path, error) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from maixfs.image.errors import FitError
+from maixfs.errors import FitError
 from maixfs.image.fat.catalog import FatCatalog
 
 LARGEST_FILE = 0xFFFFFFFF

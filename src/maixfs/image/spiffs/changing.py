@@ -15,21 +15,23 @@ from maixfs.image.spiffs.volume import SpiffsView
 from maixfs.spiffs import SpiffsCore, SpiffsError
 
 if TYPE_CHECKING:
-    from maixfs.image.spiffs.editor import Editor
+    from maixfs.spiffs.edit import SpiffsEdit
 
 
 class SpiffsVolume(SpiffsView):
     """The file system of a flash or of an image of its own."""
 
-    _editor: Editor | None = None
+    _editor: SpiffsEdit | None = None
 
     def _mount_fs(self) -> SpiffsCore:
         """Mount as it was opened: for reading, or for changing."""
         if not self.medium.writable:
             return super()._mount_fs()
-        from maixfs.image.spiffs.editor import Editor
+        from maixfs.spiffs.edit import SpiffsEdit
 
-        self._editor = Editor(self.medium, self.geometry, self.label, str(self.host))
+        self._editor = SpiffsEdit(self.medium.device, self.geometry, label=self.label)
+        # Formatting a blank board is no change of the user's: it is not saved alone.
+        self._opened = self.medium.device.savepoint()
         return self._editor.fs
 
     @property
@@ -97,14 +99,16 @@ class SpiffsVolume(SpiffsView):
         Raises ``DeviceError`` where the host refuses; the file is then as it was.
         """
         editor, medium = self._editor, self.medium
-        if editor is None or not editor.changed or not medium.writable:
+        if editor is None or not medium.writable:
+            return None
+        if not medium.device.changed_since(self._opened):
             return None
         medium.save(progress)
-        editor.changed = False
+        self._opened = medium.device.savepoint()
         digest = hashlib.sha256(medium.image).hexdigest()
         return Written(str(medium.source.file), medium.size, digest, True)
 
-    def _edit(self) -> Editor:
+    def _edit(self) -> SpiffsEdit:
         """Return what changes the file system; what was known of it is forgotten."""
         if self._editor is None:
             raise UsageError(f"{self.host} is open for reading only", hint="open it writable")

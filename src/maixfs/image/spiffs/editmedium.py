@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Literal
 
@@ -12,16 +11,15 @@ from maixfs.image.entries import Progress
 from maixfs.image.errors import TargetError
 from maixfs.image.source import Source
 from maixfs.image.spiffs.medium import check_size, map_file, read_wear
-from maixfs.nor import IdealDriver, NorChip, NorDevice, WearCounts
+from maixfs.nor import OverlayFlash, WearCounts
 from maixfs.nor.device import SECTOR
+from maixfs.nor.view import ImageDevice
 
 
 class EditMedium:
-    """A target for changing: its bytes lie in memory until ``save``.
+    """A target for changing: the changes stay in memory until ``save``.
 
-    Who makes it has the board locked (``source.locked``). ``erases`` has what the changes cost,
-    per sector. What the chip counts is a draft: ``mark_wear`` ends a part of it, ``undo_wear``
-    forgets the last part, ``drop_wear`` all parts; ``keep_wear`` adds them to ``erases``.
+    The caller has locked the board (``source.locked``).
     """
 
     writable: Literal[True] = True
@@ -29,50 +27,26 @@ class EditMedium:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.holder: int | None = None
-        self._load(source)
-        self.erases = [0] * (self.chip.size // SECTOR)
-        self._parts: list[WearCounts] = []
-        self.device: NorDevice = IdealDriver(self.chip)
-
-    def _load(self, source: Source) -> None:
         file = map_file(source)
         try:
             self.size = len(file)
             check_size(source, self.size)
             self.wear = read_wear(source, self.size)
-            rounded = -(-self.size // SECTOR) * SECTOR
-            self.chip = NorChip.in_memory(rounded, content=file.cells)
+            # A copy: the file is replaced while its old bytes are still needed.
+            self._saved = memoryview(bytes(file.cells))
         finally:
             file.close()
+        self.device = OverlayFlash(ImageDevice(self._saved))
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to save."""
+        return next(self.device.changed_sectors(), None) is not None
 
     @property
     def image(self) -> memoryview:
-        """The bytes as they are now, read-only."""
-        window = self.chip.window()
-        return (memoryview(b"") if window is None else window)[: self.size]
-
-    def mark_wear(self) -> None:
-        """End a part of the draft."""
-        self._parts.append(self.chip.wear)
-        self.undo_wear()
-
-    def undo_wear(self) -> None:
-        """Forget what the chip counted since the last mark: it was undone."""
-        self.chip.wear = WearCounts(len(self.erases))
-
-    def drop_wear(self) -> None:
-        """Forget the draft."""
-        self._parts.clear()
-        self.undo_wear()
-
-    def keep_wear(self) -> None:
-        """Add the draft to ``erases``."""
-        self.mark_wear()
-        for part in self._parts:
-            if part.total():
-                pairs = zip(self.erases, part.counts(), strict=True)
-                self.erases = [old + new for old, new in pairs]
-        self._parts.clear()
+        """The bytes in their current state, read-only."""
+        return memoryview(self.device.image()) if self.changed else self._saved
 
     def save(self, progress: Progress | None = None) -> None:
         """Put the bytes in the place of the host's file, in one step.
@@ -88,26 +62,29 @@ class EditMedium:
             )
         clear_drafts(path.resolve().parent)
         with Draft(path) as flash, ExitStack() as stack:
-            flash.write((self.image,), self.size, progress)
+            image = self.image
+            flash.write((image,), self.size, progress)
             wear = self._draft_wear(stack)
             flash.finish()
             if wear is not None:
                 wear.finish()
         self.source = self.source._replace(stamp=Stamp.of(status_of(path)))
-        self.erases = [0] * len(self.erases)
+        self._saved = image
+        self.device.below = ImageDevice(image)
+        self.device.clear()
         self.wear = read_wear(self.source, self.size)
 
     def _draft_wear(self, stack: ExitStack) -> Draft | None:
         """Write the new erase counts beside the old ones."""
         place = self.source.wear_file
-        if place is None or not any(self.erases):
+        if place is None or not self.device.erases:
             return None
         draft = stack.enter_context(Draft(place))
         if self.wear is not None and place.exists():
             draft.write((read_file(place),), place.stat().st_size, None)
-        counts = WearCounts.open(draft.file, len(self.erases))
+        counts = WearCounts.open(draft.file, self.device.size // SECTOR)
         try:
-            for sector, erases in _runs(self.erases):
+            for sector, erases in sorted(self.device.erases.items()):
                 for _ in range(erases):
                     counts.add(sector)
             counts.flush()
@@ -117,7 +94,3 @@ class EditMedium:
 
     def close(self) -> None:
         """Do nothing: there is no file open."""
-
-
-def _runs(erases: list[int]) -> Iterator[tuple[int, int]]:
-    return ((sector, count) for sector, count in enumerate(erases) if count)

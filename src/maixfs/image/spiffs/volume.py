@@ -12,12 +12,11 @@ from maixfs.image.errors import UnreadableError
 from maixfs.image.names import Parts, Steps
 from maixfs.image.paths import Mount
 from maixfs.image.spiffs.catalog import SpiffsCatalog
-from maixfs.image.spiffs.fitting import check_fits
 from maixfs.image.spiffs.medium import Medium
 from maixfs.image.spiffs.names import stored_name
-from maixfs.image.spiffs.room import SpiffsRoom
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError
+from maixfs.spiffs.room import SpiffsRoom, check_fits, room_of
 
 if TYPE_CHECKING:
     from maixfs.spiffs.detect import Detection
@@ -110,19 +109,7 @@ class SpiffsView:
 
     def room(self) -> SpiffsRoom:
         """Return how much is taken and left."""
-        state, geometry = self.fs.statvfs(), self.fs.geometry
-        spare = 2 * geometry.usable_pages
-        return SpiffsRoom(
-            page_size=geometry.page_size,
-            block_size=geometry.block_size,
-            data_size=geometry.data_size,
-            total_pages=state.pages - spare,
-            used_pages=state.allocated,
-            deleted_pages=state.deleted,
-            free_pages=max(0, state.free - spare),
-            spare_blocks=state.free_blocks,
-            files=len(self.catalog),
-        )
+        return room_of(self.fs)
 
     def facts(self, entry: Entry) -> dict[str, Any]:
         """Return what goes beyond a listing; addresses are those in the image."""
@@ -167,7 +154,7 @@ class SpiffsView:
     def check_fits(self, sizes: Mapping[str, int]) -> None:
         """Raise ``FitError`` where files of these sizes (bytes, by path) can never fit."""
         names = {self.stored_name(path): size for path, size in sizes.items()}
-        check_fits(self.fs, names, self.mount.label, str(self.host))
+        check_fits(self.fs, names, self.mount.label)
 
     def close(self) -> None:
         """Let go of the host's file; changes that were not saved are gone."""
