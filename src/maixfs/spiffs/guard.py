@@ -182,8 +182,12 @@ def _is_torn(volume: Volume, header: int) -> bool:
     if found == object_id or found & ~object_id:
         return False
     visible = volume.index.visible
+    pages = set(_data_pages(volume, visible[header])[0])
+    # Only a successor shares data pages with it; a wrong id alone can be that of any file.
     return any(
-        page in visible and _is_readable(volume, visible[page])
+        page in visible
+        and _is_readable(volume, visible[page])
+        and (pages & {*_data_pages(volume, visible[page])[0]} or not (pages or visible[page].size))
         for page in volume.index.pages_of(object_id, 0)
     )
 
