@@ -20,17 +20,30 @@ _UPPER = 1 if sys.byteorder == "little" else 0
 _HAS_INDEX_BIT = bytes(byte >= ondisk.ID_INDEX >> 8 for byte in range(256))
 
 
-def mount(volume: Volume) -> None:
+def mount(volume: Volume, *, partial: bool = False) -> None:
     """Fill ``volume`` from flash (docs/SPEC.md, section 7).
 
     One block with a wrong magic is an erase that a power loss interrupted: it is taken as empty.
     A faithful mount that may write erases it at once, as the C does, others before their first
-    write. Two such blocks are -10025, as in the C.
+    write. Two such blocks are -10025, as in the C. With ``partial`` any number of them may be
+    missing but not all; of what is in them only pages count whose header agrees with the look-up.
     """
     geometry = volume.geometry
     check_magic_possible(geometry)
     _check_device(volume)
-    unsigned = _load_blocks(volume)
+    missing = _load_blocks(volume)
+    unsigned = None
+    if partial and len(missing) < geometry.blocks:
+        for block in missing:
+            _keep_consistent(volume, block)
+        volume.missing_blocks = tuple(missing)
+    elif missing:
+        # Erases come one after the other, so a power cut leaves one block without magic at most.
+        # Two mean another geometry or other data.
+        if len(missing) > 1:
+            text = f"blocks {missing[0]} and {missing[1]} have no magic"
+            raise spiffs_error(Code.NOT_A_FS, text)
+        (unsigned,) = missing
     # Before the unsigned block is erased: that block gets this count and raises it, as in the C.
     volume.max_erase_count = _next_erase_count(volume.erase_counts)
     if unsigned is not None:
@@ -61,20 +74,25 @@ def _check_device(volume: Volume) -> None:
         )
 
 
-def _load_blocks(volume: Volume) -> int | None:
-    """Mirror all look-up pages; returns the block with a wrong magic, if there is one."""
+def _load_blocks(volume: Volume) -> list[int]:
+    """Mirror all look-up pages; returns the blocks with a wrong magic."""
     geometry = volume.geometry
-    unsigned = None
-    for block in range(geometry.blocks):
-        magic = volume.load_block(block)
-        if not geometry.use_magic or magic == geometry.magic(block):
-            continue
-        # Erases come one after the other, so a power cut leaves one block without magic at most.
-        # Two mean another geometry or other data.
-        if unsigned is not None:
-            raise spiffs_error(Code.NOT_A_FS, f"blocks {unsigned} and {block} have no magic")
-        unsigned = block
-    return unsigned
+    magics = [volume.load_block(block) for block in range(geometry.blocks)]
+    if not geometry.use_magic:
+        return []
+    return [block for block, magic in enumerate(magics) if magic != geometry.magic(block)]
+
+
+def _keep_consistent(volume: Volume, block: int) -> None:
+    """Take the pages of a block as free unless their headers agree with their look-up entries."""
+    geometry = volume.geometry
+    first = block * geometry.pages_per_block + geometry.lookup_pages
+    for page in range(first, first + geometry.usable_pages):
+        object_id, _, flags = volume.read_header(page)
+        live = flags & (ondisk.USED | ondisk.FINAL | ondisk.DELET) == ondisk.DELET
+        if volume.lookup[page] != object_id or not live:
+            volume.lookup[page] = ondisk.ID_FREE
+    volume.counts.touch(first)
 
 
 def _next_erase_count(counts: list[int]) -> int:

@@ -91,6 +91,10 @@ class SpiffsCore:
     ``geometry.copy_buffer`` bytes, as the C does: the bytes are the same, but wear, time and the
     states in which a power loss can leave the area differ. One program per copy is the default
     because it is faster.
+
+    ``partial`` mounts read-only what there is of an area: the device may end inside it, and blocks
+    may be missing (``missing_blocks``). Files are listed whose header is there; reading raises
+    ``DamagedError`` where a page is not. For a dump that is shifted, see ``nor.view.PaddedFlash``.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class SpiffsCore:
         read_only: bool = False,
         faithful: bool = False,
         copy_pieces: bool = False,
+        partial: bool = False,
         max_files: int | None = None,
         cache_pages: int | None = None,
     ) -> None:
@@ -110,16 +115,20 @@ class SpiffsCore:
             check_int(max_files, "max_files", least=0)
         if cache_pages is not None:
             check_int(cache_pages, "cache_pages", least=0)
+        if partial and geometry.base + geometry.size > device.size:
+            from maixfs.nor.view import PaddedFlash
+
+            device = PaddedFlash(device, geometry.base + geometry.size)
         self._volume = Volume(
             device,
             geometry,
-            read_only=read_only,
+            read_only=read_only or partial,
             faithful=faithful,
             copy_pieces=copy_pieces,
             max_files=max_files,
             cache_pages=cache_pages,
         )
-        mount(self._volume)
+        mount(self._volume, partial=partial)
         self._volume.mounted = True
 
     @staticmethod
@@ -156,6 +165,11 @@ class SpiffsCore:
     def aborted_block(self) -> int | None:
         """The block whose erase was found cut short at mount."""
         return self._volume.aborted_block
+
+    @property
+    def missing_blocks(self) -> tuple[int, ...]:
+        """The blocks of a partial mount that have no magic."""
+        return self._volume.missing_blocks
 
     @property
     def name_changes(self) -> int:

@@ -49,7 +49,8 @@ class Spiffs(FileSystem[DirEntry | None]):
 
     ``faithful`` leaves on flash what the C leaves, also where a full or damaged area then loses
     data (docs/SPEC.md, section 6.4); ``max_files`` and ``cache_pages`` are the C's resources,
-    unlimited unless given. A read-only mount never writes.
+    unlimited unless given. A read-only mount never writes. ``partial`` mounts read-only what there
+    is of an area that is cut off or has lost blocks.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         *,
         read_only: bool = False,
         faithful: bool = False,
+        partial: bool = False,
         folders: bool = True,
         max_files: int | None = None,
         cache_pages: int | None = None,
@@ -69,6 +71,7 @@ class Spiffs(FileSystem[DirEntry | None]):
             geometry,
             read_only=read_only,
             faithful=faithful,
+            partial=partial,
             max_files=max_files,
             cache_pages=cache_pages,
         )

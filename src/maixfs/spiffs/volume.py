@@ -82,6 +82,8 @@ class Volume:
         """Whether the pages that the look-up calls free were found to be blank."""
         self.aborted_block: int | None = None
         """The block whose erase was cut short, found at mount."""
+        self.missing_blocks: tuple[int, ...] = ()
+        """Blocks without a magic, in a partial mount."""
 
     def check_mounted(self) -> None:
         """Raise -10000, which is a ``ValueError`` too, before a mount and after an unmount."""
