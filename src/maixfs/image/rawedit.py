@@ -70,7 +70,9 @@ class FlashEditor:
         changed = 0
         first = address - address % SECTOR
         for sector in range(first, address + len(data), SECTOR):
-            old = self._medium.device.read(sector, SECTOR)
+            # Not through ``view``, which copies the whole image once a byte has changed.
+            end = min(sector + SECTOR, self._medium.size)
+            old = self._medium.device.read(sector, end - sector)
             new = _merged(old, sector, address, data)
             if new != old:
                 self._medium.device.erase(sector, SECTOR)
