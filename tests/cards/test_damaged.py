@@ -22,8 +22,6 @@ from maixfs.finding import kinds
 from maixfs.sd.errors import SectorError
 from maixfs.sd.media import FileSectors, RamSectors
 
-KINDS = (*kinds("card"), *kinds("fat"))
-
 KEYS = {kind.key for kind in (*kinds("card"), *kinds("fat"))}
 
 Unpacked = Callable[[str], Path]
@@ -62,7 +60,7 @@ def test_a_spoilt_card_is_a_report(
     card = spoilt(unpacked(name), changes)
     report = examine(card)
     assert report.verdict
-    assert {found.key for found in report.findings} <= {kind.key for kind in KINDS}
+    assert {found.key for found in report.findings} <= KEYS
     for part in report.partitions:
         if part.mount_point:
             with FatCore(card, part.start, read_only=True) as fat:

@@ -25,11 +25,11 @@ PARTS = ("--firmware", "maixpy.bin", "--model", "face.kmodel", "--spiffs", "data
 pytestmark = pytest.mark.usefixtures("desk")
 
 
-def test_flashers_are_the_librarys() -> None:
+def test_flasher_names_are_those_of_the_library() -> None:
     assert set(FLASHERS) == set(conflicts.FLASHERS)
 
 
-def test_a_flash_is_put_together(run: Run) -> None:
+def test_build_composes_parts(run: Run) -> None:
     shown = run("build", "-o", "flash.bin", *PARTS).stdout
     flash = Path("flash.bin").read_bytes()
     assert (
@@ -42,7 +42,7 @@ def test_a_flash_is_put_together(run: Run) -> None:
         assert target.read_bytes("/flash/main.py") == b"print(1)\n"
 
 
-def test_a_recipe_builds_the_same(run: Run) -> None:
+def test_build_from_a_recipe_gives_the_same(run: Run) -> None:
     run("build", "-o", "flash.bin", *PARTS)
     text = 'firmware = "maixpy.bin"\n[[model]]\nfile = "face.kmodel"\n[[spiffs]]\ndir = "data"\n'
     Path("recipe.toml").write_text(text, encoding="utf-8")
@@ -61,7 +61,7 @@ def test_json_has_the_plan(read_json: ReadJson) -> None:
     assert read_firmware(Path("flash.bin").read_bytes()).dio
 
 
-def test_conflicts_are_told_and_nothing_is_written(run: Run, read_json: ReadJson) -> None:
+def test_build_with_conflicts_writes_nothing(run: Run, read_json: ReadJson) -> None:
     bad = ("-o", "flash.bin", "--raw", "face.kmodel@0x1000", "--firmware", "maixpy.bin")
     result = run("build", *bad, "--model", "face.kmodel@0xE00000", code=1)
     assert "error: maixpy.bin (0x0-" in result.stderr and "overlap" in result.stderr
@@ -74,7 +74,7 @@ def test_conflicts_are_told_and_nothing_is_written(run: Run, read_json: ReadJson
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
-def test_what_is_no_file_is_never_replaced(run: Run) -> None:
+def test_build_never_replaces_what_is_not_a_file(run: Run) -> None:
     os.mkfifo("pipe")
     for verb in (["build", *PARTS], ["pack", "data"]):
         said = run(*verb, "-o", "pipe", "--force", code=1).stderr
@@ -82,7 +82,7 @@ def test_what_is_no_file_is_never_replaced(run: Run) -> None:
     assert Path("pipe").is_fifo()
 
 
-def test_a_file_that_is_there_is_replaced_only_if_asked(run: Run) -> None:
+def test_build_replaces_a_file_only_with_force(run: Run) -> None:
     Path("flash.bin").write_bytes(b"mine")
     assert "exists already" in run("build", "-o", "flash.bin", *PARTS, code=1).stderr
     assert Path("flash.bin").read_bytes() == b"mine"
@@ -90,7 +90,7 @@ def test_a_file_that_is_there_is_replaced_only_if_asked(run: Run) -> None:
     assert Path("flash.bin").stat().st_size == 0x1000000
 
 
-def test_a_layout_of_ones_own(run: Run) -> None:
+def test_build_accepts_a_layout_file(run: Run) -> None:
     run("build", "-o", "flash.bin", *PARTS, "--layout", "small.toml")
     flash = Path("flash.bin").read_bytes()
     assert len(flash) == 0x100000
@@ -99,7 +99,7 @@ def test_a_layout_of_ones_own(run: Run) -> None:
     assert Path("large.bin").stat().st_size == 0x200000
 
 
-def test_wrong_usage_is_told(run: Run) -> None:
+def test_build_reports_wrong_usage(run: Run) -> None:
     assert "no parts are named" in run("build", "-o", "x.bin", code=2).stderr
     below = run("build", "-o", "x", "--raw", "maixpy.bin@-0x1000", code=2)
     assert "the address -0x1000 is negative" in below.stderr
@@ -112,13 +112,13 @@ def test_wrong_usage_is_told(run: Run) -> None:
     )
 
 
-def test_names_with_an_at_sign_are_names(run: Run) -> None:
+def test_file_name_may_have_an_at_sign(run: Run) -> None:
     Path("a@b").write_bytes(b"x")
     run("build", "-o", "x.bin", "--raw", "a@b@0x1000")
     assert Path("x.bin").read_bytes()[0x1000:0x1001] == b"x"
 
 
-def test_links_out_of_the_folder_are_told(run: Run) -> None:
+def test_build_reports_links_out_of_the_folder(run: Run) -> None:
     try:
         Path("data/link").symlink_to(Path("maixpy.bin").resolve())
     except OSError:

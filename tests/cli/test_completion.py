@@ -27,7 +27,7 @@ def complete_in_bash(run: Run, line: str, breaks: str = BREAKS) -> list[str]:
     return run(env=environment).stdout.split()
 
 
-def test_every_shell_that_is_offered_has_a_script() -> None:
+def test_every_shell_has_a_script() -> None:
     assert tuple(completing.SHELLS) == SHELLS
 
 
@@ -81,22 +81,22 @@ def test_the_bash_script_completes_in_bash(run: Run, place: Path, tmp_path: Path
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bash(line: str, answers: list[str], run: Run, place: Path) -> None:
+def test_bash_gets_candidates(line: str, answers: list[str], run: Run, place: Path) -> None:
     assert complete_in_bash(run, line) == answers
 
 
-def test_a_bash_that_does_not_break_at_colons(run: Run, place: Path) -> None:
+def test_bash_without_colon_breaks_gets_whole_words(run: Run, place: Path) -> None:
     assert complete_in_bash(run, "maixfs cat board:ma", "") == ["plain,board:main.py"]
 
 
-def test_zsh_and_fish(run: Run, place: Path) -> None:
+def test_zsh_and_fish_get_candidates(run: Run, place: Path) -> None:
     zsh = {"_MAIXFS_COMPLETE": "zsh_complete", "COMP_WORDS": "maixfs cat board:ma"}
     assert run(env={**zsh, "COMP_CWORD": "2"}).stdout.split() == ["plain", "board:main.py", "_"]
     fish = {"_MAIXFS_COMPLETE": "fish_complete", "COMP_WORDS": "maixfs cat board:ma"}
     assert run(env={**fish, "COMP_CWORD": "board:ma"}).stdout == "plain,board:main.py\n"
 
 
-def test_what_no_shell_asks_is_refused(run: Run) -> None:
+def test_unknown_instruction_is_refused(run: Run) -> None:
     run(env={"_MAIXFS_COMPLETE": "csh_complete"}, code=1)
 
 
@@ -110,5 +110,5 @@ def test_what_no_shell_asks_is_refused(run: Run) -> None:
         ("", [], False),
     ],
 )
-def test_unfinished_lines(line: str, words: list[str], in_quotes: bool) -> None:
+def test_split_words_reads_unfinished_lines(line: str, words: list[str], in_quotes: bool) -> None:
     assert split_words(line) == (words, in_quotes)

@@ -25,7 +25,7 @@ def two(place: Path) -> Path:
     return place
 
 
-def test_equal(run: Run, read_json: ReadJson, place: Path) -> None:
+def test_diff_of_equal_images_exits_with_0(run: Run, read_json: ReadJson, place: Path) -> None:
     line = run("diff", "board", "dump.bin").stdout
     assert line == "board and dump.bin are equal, 1.0 MiB\n"
     document = read_json("diff", "dump.bin", "board")
@@ -33,7 +33,7 @@ def test_equal(run: Run, read_json: ReadJson, place: Path) -> None:
     assert "have the same files: 4 files" in run("diff", "--files", "board", "dump.bin").stdout
 
 
-def test_a_changed_file(run: Run, read_json: ReadJson, two: Path) -> None:
+def test_diff_names_a_changed_file(run: Run, read_json: ReadJson, two: Path) -> None:
     text = run("diff", "dump.bin", "other.bin", code=1).stdout
     assert text.startswith("dump.bin and other.bin differ: ")
     assert "changed     spiffs" in text
@@ -57,7 +57,7 @@ def test_a_changed_file(run: Run, read_json: ReadJson, two: Path) -> None:
     }  # fmt: skip
 
 
-def test_garbage_collection_only(run: Run, place: Path) -> None:
+def test_diff_recognises_garbage_collection(run: Run, place: Path) -> None:
     for number in range(30):
         with open_image("dump.bin", "r+") as target:
             target.write_file("/flash/main.py", b"%d" % number)
@@ -69,7 +69,7 @@ def test_garbage_collection_only(run: Run, place: Path) -> None:
     assert "have the same files" in run("diff", "--files", "dump.bin", "other.bin").stdout
 
 
-def test_bytes_of_no_part(run: Run, place: Path) -> None:
+def test_diff_shows_bytes_outside_parts(run: Run, place: Path) -> None:
     image = bytearray(Path("dump.bin").read_bytes())
     image[0xF0010:0xF0015] = b"hello"
     Path("other.bin").write_bytes(image)
@@ -78,7 +78,7 @@ def test_bytes_of_no_part(run: Run, place: Path) -> None:
     assert "0x0F0010-0x0F0015, 5 bytes: ff ff ff ff ff -> 68 65 6c 6c 6f" in text
 
 
-def test_trees(run: Run, read_json: ReadJson, two: Path) -> None:
+def test_diff_compares_trees(run: Run, read_json: ReadJson, two: Path) -> None:
     run("pack", "src", "-o", "card.img")
     document = read_json("diff", "dump.bin:/flash", "card.img:/", code=1)
     changes = {one["path"]: one["change"] for one in document["files"]}
@@ -98,7 +98,7 @@ def test_trees(run: Run, read_json: ReadJson, two: Path) -> None:
     assert "/main.py" in text
 
 
-def test_two_cards(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_diff_compares_cards(run: Run, place: Path, read_json: ReadJson) -> None:
     for name in ("a.img", "b.img"):
         run("sd", "new", "64M", name)
         run("cp", "-r", "src", f"{name}:/")
@@ -113,13 +113,13 @@ def test_two_cards(run: Run, place: Path, read_json: ReadJson) -> None:
     assert read_json("diff", "a.img", "a.img")["equal"]
 
 
-def test_what_is_refused(run: Run, place: Path) -> None:
+def test_diff_refuses_wrong_places(run: Run, place: Path) -> None:
     assert "missing.bin does not exist" in run("diff", "dump.bin", "missing.bin", code=1).stderr
     assert "no such file" in run("diff", "dump.bin:/flash/x", "board:", code=1).stderr
     run("diff", "dump.bin", code=2)
 
 
-def test_every_file_of_the_template_is_seen(read_json: ReadJson, place: Path) -> None:
+def test_diff_sees_every_file(read_json: ReadJson, place: Path) -> None:
     document = read_json("diff", "--files", "dump.bin", "esp.img", code=1)
     assert document["equal_files"] == len(FILES)
     assert len(document["files"]) == 1

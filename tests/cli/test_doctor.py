@@ -201,3 +201,18 @@ def test_info_and_doctor_have_the_same_findings(
     assert brief["healthy"] is full["healthy"] is (not code)
     assert [each for each in full["findings"] if each in brief["findings"]] == brief["findings"]
     assert full["not_checked"] == [] != brief["not_checked"]
+
+
+def test_fix_for_the_card_of_a_board_names_the_card(
+    run: Run, place: Path, read_json: ReadJson
+) -> None:
+    run("sd", "new", "8M", "card.img")
+    run("sd", "insert", "board", "card.img")
+    image = bytearray((place / "card.img").read_bytes())
+    image[0x1BE:0x1FE] = bytes(64)
+    (place / "card.img").write_bytes(image)
+    text = run("doctor", "board", code=1).stdout
+    found = {each["key"]: each for each in read_json("doctor", "board", code=1)["findings"]}
+    card = found["no-table"]["data"]["image"]
+    assert Path(card).name == "card.img"
+    assert f"maixfs sd fix {card} -o NEW" in text

@@ -81,7 +81,7 @@ def test_error_of_a_driver_is_not_taken_for_a_closed_pipe() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
-def test_each_error_has_its_line_and_its_code(
+def test_errors_have_one_line_and_a_code(
     error: BaseException, code: int, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert guarded(raising(error), Settings({})) == code
@@ -101,7 +101,7 @@ def test_library_error_with_einval_is_not_a_closed_pipe_on_windows(
 @pytest.mark.parametrize(
     "error", [KeyError("k"), IndexError(), RecursionError("deep"), ValueError("x"), OSError("odd")]
 )
-def test_a_bug_is_one_line_that_asks_for_a_report(
+def test_unexpected_exception_asks_for_a_report(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert guarded(raising(error), Settings({})) == FAILED
@@ -111,7 +111,7 @@ def test_a_bug_is_one_line_that_asks_for_a_report(
     assert "--debug" in second
 
 
-def test_a_bug_says_where_it_happened(
+def test_unexpected_exception_names_its_place(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SpiffsVolume, "room", raising(ZeroDivisionError("by zero")))
@@ -158,7 +158,7 @@ def test_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> No
     assert second.startswith("  hint: maixfs ")
 
 
-def test_the_caller_in_python_gets_the_code(place: Path) -> None:
+def test_main_returns_the_code_to_python(place: Path) -> None:
     assert maixfs.main(["ls", "nope.bin"], standalone_mode=False) == FAILED
     assert maixfs.main(["ls"], standalone_mode=False) == 0
 
@@ -257,7 +257,7 @@ def test_a_real_ctrl_c_ends_a_verb(place: Path) -> None:
 @pytest.mark.parametrize(
     "line", [["cat", ":big.bin"], ["ls", "-lR"], ["info", "--json"], ["tree"]], ids=" ".join
 )
-def test_a_reader_that_went_away_is_no_error(line: list[str], place: Path, run: Run) -> None:
+def test_closed_pipe_is_not_an_error(line: list[str], place: Path, run: Run) -> None:
     Path("big.bin").write_bytes(bytes(range(256)) * 900)
     run("cp", "big.bin", ":")
     read_end, write_end = os.pipe()
@@ -274,7 +274,7 @@ def test_a_reader_that_went_away_is_no_error(line: list[str], place: Path, run: 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("line", [["cat", ":photo.bin"], ["ls"], ["df", "--json"]], ids=" ".join)
-def test_a_full_disk_is_an_error(line: list[str], place: Path) -> None:
+def test_full_disk_is_an_error(line: list[str], place: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             command_line(*line), stdout=full, stderr=subprocess.PIPE, check=False, timeout=60
@@ -306,7 +306,7 @@ def test_cat_does_not_touch_line_ends(place: Path, run: Run) -> None:
     assert run_process("cat", ":ends.txt").stdout == b"a\r\nb\nc\r\x1a\xff"
 
 
-def test_patterns_of_the_host_where_the_shell_has_none(place: Path) -> None:
+def test_host_patterns_are_expanded_on_windows(place: Path) -> None:
     words = ["df", "*.bin", "board:*.py", "x[y", "*.nothing"]
     assert expanded(words, windows=True) == ["df", "dump.bin", *words[2:]]
     assert expanded(words, windows=False) == words
@@ -346,7 +346,7 @@ def test_there_is_one_json_document(
 @POSIX
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("line", ["run -", "run src/hello.py", "cp src/boot.py :", "ls", "nope"])
-def test_closed_streams_are_no_bug(closed: str, line: str, place: Path) -> None:
+def test_closed_streams_are_not_reported_as_a_bug(closed: str, line: str, place: Path) -> None:
     Path("src/hello.py").write_text("import sys\nprint(1)\nsys.stdin.read()\n")
     command = f"{shlex.join(command_line())} {line} {closed}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=False, text=True)
@@ -355,7 +355,7 @@ def test_closed_streams_are_no_bug(closed: str, line: str, place: Path) -> None:
     assert Path("board/flash.bin").stat().st_size == Path("dump.bin").stat().st_size
 
 
-def test_a_mistyped_option_has_its_likeness_in_the_hint(run: Run, place: Path) -> None:
+def test_misspelt_option_has_a_guess(run: Run, place: Path) -> None:
     error, hint = run("ls", "--jsn", code=WRONG_USAGE).stderr.splitlines()
     assert error == "error: no such option --jsn"
     assert hint == "  hint: did you mean --json? maixfs ls --help"

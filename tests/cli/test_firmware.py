@@ -29,7 +29,7 @@ def info(run: Run, place: str, code: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("flag", [(), ("--dio",)])
-def test_there_and_back(run: Run, flag: tuple[str, ...]) -> None:
+def test_wrap_and_unwrap_give_the_same_bytes(run: Run, flag: tuple[str, ...]) -> None:
     line = run("firmware", "wrap", "program.bin", "-o", "image.bin", *flag).stdout
     image = Path("image.bin").read_bytes()
     assert hashlib.sha256(image).hexdigest() in line
@@ -42,7 +42,7 @@ def test_there_and_back(run: Run, flag: tuple[str, ...]) -> None:
     assert Path("back.bin").read_bytes() == PROGRAM
 
 
-def test_encrypted(run: Run) -> None:
+def test_wrap_and_unwrap_with_a_key(run: Run) -> None:
     pytest.importorskip("cryptography")
     Path("key").write_bytes(bytes.fromhex(KEY))
     run("firmware", "wrap", "program.bin", "-o", "image.bin", "--key", KEY)
@@ -57,7 +57,7 @@ def test_encrypted(run: Run) -> None:
     )
 
 
-def test_in_a_flash_at_an_address(run: Run) -> None:
+def test_info_reads_a_flash_at_an_address(run: Run) -> None:
     run("firmware", "wrap", "program.bin", "-o", "image.bin")
     image = Path("image.bin").read_bytes()
     Path("flash.bin").write_bytes(b"\xff" * 0x80000 + image.ljust(0x80000, b"\xff"))
@@ -67,7 +67,7 @@ def test_in_a_flash_at_an_address(run: Run) -> None:
     assert Path("back.bin").read_bytes() == PROGRAM
 
 
-def test_damage_and_missing_headers(run: Run) -> None:
+def test_info_reports_damage_and_missing_headers(run: Run) -> None:
     run("firmware", "wrap", "program.bin", "-o", "image.bin")
     bad = bytearray(Path("image.bin").read_bytes())
     bad[100] ^= 1
@@ -83,7 +83,7 @@ def test_damage_and_missing_headers(run: Run) -> None:
     assert "firmware wrap" in shown.stdout
 
 
-def test_what_is_refused(run: Run) -> None:
+def test_wrong_input_is_refused(run: Run) -> None:
     run("firmware", "wrap", "program.bin", "-o", "image.bin")
     assert "already" in run("firmware", "wrap", "image.bin", "-o", "twice", code=2).stderr
     Path("other").write_bytes(b"keep")
@@ -96,7 +96,7 @@ def test_what_is_refused(run: Run) -> None:
     assert "does not begin" in run("firmware", "wrap", "text", "-o", "t.img").stderr
 
 
-def test_what_is_no_firmware_names_the_file(run: Run) -> None:
+def test_error_names_the_file(run: Run) -> None:
     Path("noise.bin").write_bytes(bytes(range(7, 255)))
     error = run("firmware", "info", "noise.bin", code=1).stderr
     assert error.startswith("error: noise.bin: no firmware at 0x0") and "hint:" in error

@@ -18,7 +18,7 @@ FREE = 0xF0000
 """An address in the dump that nobody owns."""
 
 
-def test_read(run: Run, place: Path) -> None:
+def test_read_copies_bytes_to_file_and_stdout(run: Run, place: Path) -> None:
     image = Path("dump.bin").read_bytes()
     start = SMALL.base
     line = run("flash", "read", "dump.bin", f"{start:#x}", "4K", "out.bin").stdout
@@ -47,7 +47,9 @@ def test_read(run: Run, place: Path) -> None:
         (("erase", "dump.bin", "-5", "4K"), ""),
     ],
 )
-def test_what_is_refused(run: Run, place: Path, line: tuple[str, ...], words: str) -> None:
+def test_bad_addresses_and_owned_ranges_are_refused(
+    run: Run, place: Path, line: tuple[str, ...], words: str
+) -> None:
     before = Path("dump.bin").read_bytes()
     Path("new.bin").write_bytes(b"new")
     assert words in run("flash", *line, code=2).stderr
@@ -73,7 +75,7 @@ def test_write_and_erase(run: Run, place: Path) -> None:
     assert Path("dump.bin").read_bytes() == before
 
 
-def test_the_rest_of_the_last_sector_stays(run: Run, place: Path) -> None:
+def test_write_keeps_the_rest_of_the_last_sector(run: Run, place: Path) -> None:
     Path("a").write_bytes(bytes(range(1, 200)) * 30)
     Path("b").write_bytes(b"\x77" * 4100)
     run("flash", "write", "dump.bin", f"{FREE:#x}", "a")
@@ -83,7 +85,7 @@ def test_the_rest_of_the_last_sector_stays(run: Run, place: Path) -> None:
     assert image[FREE + 4100 : FREE + 5970] == Path("a").read_bytes()[4100:]
 
 
-def test_a_board_counts_erases_and_is_locked(run: Run, place: Path) -> None:
+def test_write_to_a_board_counts_erases_and_needs_its_lock(run: Run, place: Path) -> None:
     Path("a").write_bytes(b"model" * 1000)
     run("flash", "write", "board", f"{FREE:#x}", "a")
     counts = WearCounts.open(place / "board" / "wear.bin", 256, read_only=True)
@@ -94,7 +96,7 @@ def test_a_board_counts_erases_and_is_locked(run: Run, place: Path) -> None:
     assert "powered on" in result.stderr
 
 
-def test_a_file_system_goes_only_when_forced(run: Run, place: Path) -> None:
+def test_file_system_is_only_erased_with_force(run: Run, place: Path) -> None:
     document = json.loads(
         run("flash", "erase", "board", "0x40000", "0xA0000", "--force", "--json").stdout
     )
@@ -102,7 +104,7 @@ def test_a_file_system_goes_only_when_forced(run: Run, place: Path) -> None:
     assert Path("board/flash.bin").read_bytes()[0x40000:0xE0000] == b"\xff" * 0xA0000
 
 
-def test_nothing_reaches_into_the_region_of_another(run: Run, tmp_path: Path) -> None:
+def test_write_into_the_region_of_another_is_refused(run: Run, tmp_path: Path) -> None:
     image = tmp_path / "blank.bin"
     image.write_bytes(b"\xff" * 0x1000000)
     data = tmp_path / "data"

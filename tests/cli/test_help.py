@@ -179,16 +179,17 @@ def test_overview_loads_no_click() -> None:
 @pytest.mark.parametrize(
     ("line", "guess"),
     [
-        (["sl"], "split or sd"),
+        (["sl"], "sd"),
         (["ifno"], "info"),
-        (["sd", "formt"], "fix"),
+        (["sd", "docter"], "doctor"),
         (["kfpkg", "verfy"], "verify"),
     ],
 )
 def test_misspelt_verb_has_a_guess(line: list[str], guess: str, run: Run) -> None:
     result = run(*line, code=2)
     assert result.stdout == ""
-    assert "did you mean" in result.stderr or guess == "fix"
+    assert "did you mean " in result.stderr
+    assert guess in result.stderr
 
 
 @pytest.mark.parametrize("name", table.OTHER_NAMES)

@@ -15,7 +15,7 @@ ReadJson = Callable[..., dict[str, Any]]
 PAGE = SMALL.base + SMALL.page_size
 
 
-def test_a_page_is_shown_with_its_fields(run: Run, place: Path) -> None:
+def test_hex_shows_the_fields_of_a_page(run: Run, place: Path) -> None:
     text = run("hex", "dump.bin", "--at", "page:1", "-n", "32").stdout
     lines = text.splitlines()
     assert lines[0].strip() == "page 1"
@@ -24,7 +24,7 @@ def test_a_page_is_shown_with_its_fields(run: Run, place: Path) -> None:
     assert "name /" in text
 
 
-def test_bars_stand_where_fields_begin_also_without_colours(run: Run, place: Path) -> None:
+def test_bars_separate_fields_without_colours(run: Run, place: Path) -> None:
     plain = run("hex", "dump.bin", "--at", "page:1", "-n", "16", "--color", "never").stdout
     colored = run("hex", "dump.bin", "--at", "page:1", "-n", "16", "--color", "always").stdout
     assert "\x1b[" in colored and "\x1b[" not in plain
@@ -36,7 +36,7 @@ def test_lines_that_repeat_are_left_out(run: Run, place: Path) -> None:
     assert len(lines) == 3 and "255 more lines like the one above" in lines[-1]
 
 
-def test_a_screen_reader_hears_a_line_for_each_field(run: Run, place: Path) -> None:
+def test_plain_prints_a_line_for_each_field(run: Run, place: Path) -> None:
     lines = run("hex", "dump.bin", "--at", "page:1", "-n", "12", "--plain").stdout.splitlines()
     assert lines[2].startswith(f"0x{PAGE + 4:06X}, 1 byte: flags of page 1: F8, index page")
     assert len(lines) == 5
@@ -59,7 +59,7 @@ def test_a_file_is_dumped_from_its_first_byte(target: str, run: Run, place: Path
     assert FILES["/flash/main.py"].hex(" ").upper() in text
 
 
-def test_a_byte_is_explained(run: Run, place: Path) -> None:
+def test_explain_names_field_and_section(run: Run, place: Path) -> None:
     lines = run("explain", "dump.bin", "page:1@4", "file:main.py@3").stdout.splitlines()
     assert lines[0].startswith(f"byte 0x{PAGE + 4:06X}: flags of page 1: F8 = index page")
     assert lines[1] == "  docs/SPEC.md, section 3.1"
@@ -88,15 +88,13 @@ def test_explanations_come_as_json(read_json: ReadJson, place: Path) -> None:
         (["hex", "dump.bin", "--at", "cluster:2"], "only cards"),
     ],
 )
-def test_what_is_no_place_is_wrong_usage(
-    line: list[str], message: str, run: Run, place: Path
-) -> None:
+def test_bad_address_is_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> None:
     result = run(*line, code=2)
     assert message in result.stderr and result.stderr.startswith("error: ")
     assert json.loads(run(*line, "--json", code=2).stdout)["error"]["exit_code"] == 2
 
 
-def test_looking_at_bytes_changes_none(run: Run, place: Path) -> None:
+def test_hex_and_explain_write_nothing(run: Run, place: Path) -> None:
     before = (place / "dump.bin").read_bytes(), (place / "dump.bin").stat().st_mtime_ns
     run("hex", "dump.bin", "--at", "page:1")
     run("explain", "dump.bin", "0")

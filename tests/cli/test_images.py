@@ -33,7 +33,9 @@ ReadJson = Callable[..., dict[str, Any]]
     ],
     ids=str,
 )
-def test_mkfs(options: list[str], size: int, run: Run, place: Path, read_json: ReadJson) -> None:
+def test_mkfs_makes_a_mountable_image(
+    options: list[str], size: int, run: Run, place: Path, read_json: ReadJson
+) -> None:
     text = run("mkfs", "new.img", *options).stdout
     digest = hashlib.sha256(Path("new.img").read_bytes()).hexdigest()
     assert text.startswith("wrote new.img: ")
@@ -42,14 +44,14 @@ def test_mkfs(options: list[str], size: int, run: Run, place: Path, read_json: R
     assert read_json("info", "new.img")["room"]["files"] == 0
 
 
-def test_mkfs_of_the_same_again_is_up_to_date(run: Run, place: Path) -> None:
+def test_mkfs_of_an_equal_image_is_up_to_date(run: Run, place: Path) -> None:
     run("mkfs", "new.img")
     before = Path("new.img").stat().st_mtime_ns
     assert run("mkfs", "new.img").stdout.startswith("up to date: new.img")
     assert Path("new.img").stat().st_mtime_ns == before
 
 
-def test_mkfs_takes_the_odd_geometry_too(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_mkfs_accepts_unusual_geometries(run: Run, place: Path, read_json: ReadJson) -> None:
     switches = ["--magic", "no", "--magic-length", "no", "--aligned-tables", "no"]
     run("mkfs", "new.img", "--size", "1M", "--name-length", "64", "--meta-length", "8", *switches)
     run("cp", "src/boot.py", "new.img:/", "--geometry", "size=1M,base=0,use_magic=0,"
@@ -86,7 +88,7 @@ def test_mkfs_overwrites_only_with_force(run: Run, place: Path, read_json: ReadJ
     ],
     ids=str,
 )
-def test_mkfs_refuses_what_cannot_be(
+def test_mkfs_refuses_impossible_geometries(
     options: list[str], message: str, run: Run, place: Path
 ) -> None:
     assert message in run("mkfs", "new.img", *options, code=2).stderr
@@ -112,14 +114,14 @@ def test_pack_gives_the_same_bytes_each_time(run: Run, place: Path, read_json: R
     assert "exists already" in run("pack", "src", "-o", "one.img", code=1).stderr
 
 
-def test_pack_in_the_shape_of_another(run: Run, place: Path) -> None:
+def test_pack_like_uses_the_geometry_of_another_image(run: Run, place: Path) -> None:
     run("pack", "src", "-o", "flash.bin", "--like", "dump.bin", "--whole-flash")
     with open_image("flash.bin") as target:
         assert (target.spiffs.geometry, target.size) == (SMALL, 0x100000)
         assert target.read_bytes("/flash/sub/c.py") == b"y = 2\n"
 
 
-def test_pack_of_what_does_not_fit_names_the_largest(run: Run, place: Path) -> None:
+def test_pack_of_too_much_names_the_largest_files(run: Run, place: Path) -> None:
     Path("src/large.bin").write_bytes(bytes(1 << 20))
     result = run("pack", "src", "-o", "fs.img", "--preset", "esp-idf", code=1)
     assert "pages of 256 bytes too many" in result.stderr
@@ -128,7 +130,7 @@ def test_pack_of_what_does_not_fit_names_the_largest(run: Run, place: Path) -> N
     assert "spare blocks" in run("pack", "src", "-o", "x", "--spare-blocks", "99", code=2).stderr
 
 
-def test_pack_wants_a_folder_and_an_output(run: Run, place: Path) -> None:
+def test_pack_requires_a_folder_and_an_output(run: Run, place: Path) -> None:
     assert "missing option '-o'" in run("pack", "src", code=2).stderr
     assert "nope does not exist" in run("pack", "nope", "-o", "x", code=1).stderr
     assert "is a file" in run("pack", "esp.img", "-o", "x", code=2).stderr
@@ -153,7 +155,7 @@ def test_unpack_overwrites_only_with_force(run: Run, place: Path) -> None:
     assert Path("out/main.py").read_bytes() == FILES["/flash/main.py"]
 
 
-def test_unpack_leaves_out_what_is_damaged(run: Run, place: Path) -> None:
+def test_unpack_leaves_out_damaged_files(run: Run, place: Path) -> None:
     from .test_look import damage_photo
 
     damage_photo(place / "dump.bin")
@@ -167,7 +169,7 @@ def test_unpack_leaves_out_what_is_damaged(run: Run, place: Path) -> None:
     assert not Path("out/photo.bin").exists()
 
 
-def test_unpack_names_all_that_it_leaves_out(run: Run, place: Path) -> None:
+def test_unpack_names_every_file_that_it_leaves_out(run: Run, place: Path) -> None:
     raw = bytearray((place / "dump.bin").read_bytes())
     for name in (b"/photo.bin\0", b"/lib/deep/b.py\0"):
         raw[raw.index(name) - 13 + 4096 + 4] &= 0x7F

@@ -53,7 +53,7 @@ def show(run: Run, place: Path, code: int = 0) -> dict[str, Any]:
     return document
 
 
-def test_show(run: Run, flash: Path) -> None:
+def test_show_lists_the_entries(run: Run, flash: Path) -> None:
     before = flash.read_bytes()
     about = show(run, flash)
     assert about["version"] == "Kboot_v1.4.1"
@@ -67,7 +67,7 @@ def test_show(run: Run, flash: Path) -> None:
     assert flash.read_bytes() == before
 
 
-def test_another_application(run: Run, flash: Path) -> None:
+def test_set_address_starts_another_application(run: Run, flash: Path) -> None:
     text = run("kboot", "set", str(flash), "0", "--address", "0x90000", "--name", "new").stdout
     assert "'new' at 0x090000" in text
     assert "sha256" in text
@@ -81,7 +81,7 @@ def test_another_application(run: Run, flash: Path) -> None:
     assert entries[0]["name"] == "new"
 
 
-def test_flags_of_the_boot(run: Run, flash: Path) -> None:
+def test_set_changes_the_boot_flags(run: Run, flash: Path) -> None:
     run("kboot", "set", str(flash), "--boot-pin", "16")
     assert show(run, flash)["boot_pin"] == 16
     run("kboot", "set", str(flash), "--silent")
@@ -89,7 +89,7 @@ def test_flags_of_the_boot(run: Run, flash: Path) -> None:
     assert "silent" in run("kboot", "show", str(flash)).stdout
 
 
-def test_nothing_would_start(run: Run, flash: Path) -> None:
+def test_set_refuses_to_leave_nothing_that_starts(run: Run, flash: Path) -> None:
     before = flash.read_bytes()
     for change in (("--active", "no"), ("--clear",)):
         result = run("kboot", "set", str(flash), "0", *change, code=2)
@@ -114,17 +114,19 @@ def test_nothing_would_start(run: Run, flash: Path) -> None:
         (("9", "--clear"), "9"),
     ],
 )
-def test_what_makes_no_sense(run: Run, flash: Path, line: tuple[str, ...], words: str) -> None:
+def test_set_refuses_contradictions(
+    run: Run, flash: Path, line: tuple[str, ...], words: str
+) -> None:
     before = flash.read_bytes()
     assert words in run("kboot", "set", str(flash), *line, code=2).stderr
     assert flash.read_bytes() == before
 
 
-def test_an_address_without_application(run: Run, flash: Path) -> None:
+def test_set_refuses_an_address_without_application(run: Run, flash: Path) -> None:
     result = run("kboot", "set", str(flash), "1", "--address", "0xA0000", code=1)
     assert "nothing at 0xa0000" in result.stderr
 
 
-def test_no_kboot(run: Run, place: Path) -> None:
+def test_image_without_kboot_is_an_error(run: Run, place: Path) -> None:
     assert "no Kboot" in run("kboot", "show", "dump.bin", code=1).stderr
     assert "no Kboot" in run("kboot", "set", "dump.bin", "0", "--clear", code=1).stderr

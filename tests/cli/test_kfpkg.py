@@ -41,7 +41,7 @@ def save(name: str, *parts: Part) -> str:
 
 
 @pytest.mark.usefixtures("desk")
-def test_a_package_is_made_and_listed(run: Run, kfpkg_json: KfpkgJson) -> None:
+def test_make_and_list_agree(run: Run, kfpkg_json: KfpkgJson) -> None:
     shown = run("kfpkg", "make", "-o", "all.kfpkg", *PARTS).stdout
     assert "wrote all.kfpkg: " in shown and "3 files, sha256 " in shown
     package = read_kfpkg("all.kfpkg")
@@ -62,7 +62,7 @@ def test_a_package_is_made_and_listed(run: Run, kfpkg_json: KfpkgJson) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_what_would_go_wrong_is_told(run: Run, kfpkg_json: KfpkgJson) -> None:
+def test_verify_reports_conflicts(run: Run, kfpkg_json: KfpkgJson) -> None:
     bad = save("bad.kfpkg", Part(0, "fw.bin", PAYLOAD, False), Part(0xE00000, "m", MODEL, True))
     result = run("kfpkg", "verify", bad, code=1)
     assert "do not flash it: 3 errors in 2 files" in result.stdout
@@ -75,7 +75,7 @@ def test_what_would_go_wrong_is_told(run: Run, kfpkg_json: KfpkgJson) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_flashers_that_would_do_damage_are_named(run: Run) -> None:
+def test_verify_names_flashers_that_do_damage(run: Run) -> None:
     parts = (Part(0x302000, "early", MODEL, False), Part(0x300000, "late", MODEL, False))
     result = run("kfpkg", "verify", save("two.kfpkg", *parts))
     assert "not with the flasher kflash-64k" in result.stderr
@@ -87,7 +87,7 @@ def test_flashers_that_would_do_damage_are_named(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("desk")
-def test_nothing_is_made_of_conflicts(run: Run, kfpkg_json: KfpkgJson) -> None:
+def test_make_with_conflicts_writes_nothing(run: Run, kfpkg_json: KfpkgJson) -> None:
     line = ("-o", "x.kfpkg", "--firmware", "maixpy.bin", "--raw", "face.kmodel@0x1000")
     assert "overlap" in run("kfpkg", "make", *line, code=1).stderr
     assert kfpkg_json("make", *line, code=1)["written"] is None
@@ -96,7 +96,7 @@ def test_nothing_is_made_of_conflicts(run: Run, kfpkg_json: KfpkgJson) -> None:
     assert not Path("x.kfpkg").exists()
 
 
-def test_a_package_is_extracted_and_made_again(
+def test_extract_writes_a_recipe_that_makes_it_again(
     desk: Path, run: Run, kfpkg_json: KfpkgJson
 ) -> None:
     run("kfpkg", "make", "-o", "all.kfpkg", *PARTS)
@@ -112,7 +112,7 @@ def test_a_package_is_extracted_and_made_again(
     assert "it has maixpy.bin, face.kmodel" in missing
 
 
-def test_extracting_replaces_nothing_unasked(desk: Path, run: Run) -> None:
+def test_extract_replaces_files_only_with_force(desk: Path, run: Run) -> None:
     run("kfpkg", "make", "-o", "all.kfpkg", *PARTS)
     (desk / "out").mkdir()
     (desk / "out" / "face.kmodel").write_bytes(b"mine")
@@ -122,7 +122,7 @@ def test_extracting_replaces_nothing_unasked(desk: Path, run: Run) -> None:
     assert (desk / "out" / "face.kmodel").read_bytes() == MODEL
 
 
-def test_extracting_follows_no_link_out_of_the_folder(desk: Path, run: Run) -> None:
+def test_extract_follows_no_link_out_of_the_folder(desk: Path, run: Run) -> None:
     run("kfpkg", "make", "-o", "all.kfpkg", *PARTS)
     (desk / "out").mkdir()
     (desk / "secret").write_bytes(b"mine")
@@ -148,7 +148,7 @@ def small(place: Path) -> Path:
 LAYOUT = ("--layout", "small.toml")
 
 
-def test_a_board_is_flashed_and_keeps_its_files(small: Path, run: Run) -> None:
+def test_apply_to_a_board_keeps_its_files(small: Path, run: Run) -> None:
     before = (small / "board" / "flash.bin").read_bytes()
     shown = run("kfpkg", "apply", "small.kfpkg", "board", *LAYOUT, "--dio").stdout
     assert "wrote board" in shown and "sectors changed, sha256 " in shown
@@ -162,7 +162,9 @@ def test_a_board_is_flashed_and_keeps_its_files(small: Path, run: Run) -> None:
     assert "up to date: board" in again
 
 
-def test_a_new_image_leaves_the_old_one(small: Path, run: Run, kfpkg_json: KfpkgJson) -> None:
+def test_apply_with_output_keeps_the_old_image(
+    small: Path, run: Run, kfpkg_json: KfpkgJson
+) -> None:
     before = (small / "dump.bin").read_bytes()
     line = ("small.kfpkg", "dump.bin", *LAYOUT)
     document = kfpkg_json("apply", *line, "-o", "new.bin", "--flasher", "kflash-4k")
@@ -176,7 +178,7 @@ def test_a_new_image_leaves_the_old_one(small: Path, run: Run, kfpkg_json: Kfpkg
     assert (small / "dump.bin").read_bytes() == before
 
 
-def test_what_would_damage_a_flash_is_refused(small: Path, run: Run) -> None:
+def test_apply_refuses_to_damage_a_flash(small: Path, run: Run) -> None:
     before = (small / "dump.bin").read_bytes()
     save("bad.kfpkg", Part(0x50000, "m.kmodel", MODEL, False))
     result = run("kfpkg", "apply", "bad.kfpkg", "dump.bin", *LAYOUT, code=1)
@@ -184,13 +186,13 @@ def test_what_would_damage_a_flash_is_refused(small: Path, run: Run) -> None:
     assert "overwrites a part of the spiffs at 0x40000-0xe0000" in result.stderr
     save("far.kfpkg", Part(0x200000, "m.kmodel", MODEL, False))
     far = run("kfpkg", "apply", "far.kfpkg", "dump.bin", *LAYOUT, code=1)
-    assert "ends behind the chip (0x100000)" in far.stderr
+    assert "ends past the end of the chip (0x100000)" in far.stderr
     assert (small / "dump.bin").read_bytes() == before
 
 
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("verb", ["list", "verify", "extract", "apply"])
-def test_what_is_no_package_is_told(verb: str, run: Run) -> None:
+def test_file_that_is_not_a_package_is_an_error(verb: str, run: Run) -> None:
     more = {"extract": ["out"], "apply": ["data"]}.get(verb, [])
     result = run("kfpkg", verb, "maixpy.bin", *more, code=1)
     assert "does not begin like an archive" in result.stderr

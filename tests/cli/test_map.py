@@ -33,7 +33,7 @@ def rows(text: str) -> str:
     return "".join(line[8:].replace(" ", "") for line in lines)
 
 
-def test_the_parts(run: Run) -> None:
+def test_map_shows_the_parts(run: Run) -> None:
     text = run("map", "dump.bin").stdout
     assert text.startswith("dump.bin  1.0 MiB, parts, 4 KiB per cell")
     cells = rows(text)
@@ -48,7 +48,7 @@ def test_the_parts(run: Run) -> None:
     assert len(rows(run("map", "dump.bin", "--cell", "64K").stdout)) == 16
 
 
-def test_nothing_is_written(run: Run) -> None:
+def test_map_writes_nothing(run: Run) -> None:
     before = Path("dump.bin").read_bytes()
     files = sorted(Path.cwd().rglob("*"))
     run("map", "dump.bin")
@@ -58,7 +58,7 @@ def test_nothing_is_written(run: Run) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
-def test_it_fits_the_terminal(run: Run, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_map_fits_the_terminal(run: Run, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Screen, "width", lambda screen: width)
     for options in ((), ("--sectors",), ("--pages",), ("--wear",), ("--entropy",)):
         lines = run("map", "board", *options).stdout.splitlines()
@@ -70,14 +70,14 @@ def test_it_fits_the_terminal(run: Run, width: int, monkeypatch: pytest.MonkeyPa
         assert "kmodel v3" in text
 
 
-def test_pages(run: Run) -> None:
+def test_map_shows_pages(run: Run) -> None:
     cells = rows(run("map", "dump.bin", "--pages").stdout)
     assert len(cells) == SMALL.pages
     assert cells[:3] == "LHD"
     assert set(cells) <= set("LHIDx.,!")
 
 
-def test_wear(run: Run, read_json: ReadJson) -> None:
+def test_map_shows_wear(run: Run, read_json: ReadJson) -> None:
     counts = WearCounts.open("board/wear.bin", 256)
     for _ in range(50):
         counts.add(200)
@@ -94,7 +94,7 @@ def test_wear(run: Run, read_json: ReadJson) -> None:
     assert "no pages" in run("map", "blank.bin", "--pages", code=2).stderr
 
 
-def test_entropy(run: Run) -> None:
+def test_map_shows_entropy(run: Run) -> None:
     text = run("map", "dump.bin", "--entropy").stdout
     assert "bits per byte: 0" in text
     assert rows(text)[255] == "."
@@ -106,7 +106,7 @@ def test_colours_only_when_wanted(run: Run) -> None:
     assert "\x1b[38;5;16m\x1b[48;5;178mm" in colored
 
 
-def test_plain_says_it_in_words(run: Run) -> None:
+def test_plain_map_is_in_words(run: Run) -> None:
     text = run("map", "dump.bin", "--plain").stdout
     assert "part model, place 0x010000-0x01021C" in text
     assert "...." not in text
@@ -115,7 +115,7 @@ def test_plain_says_it_in_words(run: Run) -> None:
     assert "0x000000-0x100000: erases: 0" in run("map", "dump.bin", "--wear", "--plain").stdout
 
 
-def test_json(read_json: ReadJson) -> None:
+def test_map_json_has_cells_and_parts(read_json: ReadJson) -> None:
     document = read_json("map", "dump.bin")
     assert set(document) == {
         "target", "size", "layout", "mode", "cell", "cells", "legend", "parts", "overlaps",
@@ -138,7 +138,7 @@ def test_parts_that_overlap(run: Run, read_json: ReadJson) -> None:
     assert "overlap: " not in run("map", "dump.bin").stdout
 
 
-def test_pictures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_map_draws_pictures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     line = run("map", "dump.bin", "--svg", "map.svg").stdout.splitlines()[-1]
     assert line.startswith("wrote map.svg: ")
     assert ET.fromstring(Path("map.svg").read_text(encoding="utf-8")).tag.endswith("svg")
@@ -161,11 +161,11 @@ def test_pictures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         ("--cell", "0"),
     ],
 )
-def test_what_makes_no_sense(run: Run, line: tuple[str, ...]) -> None:
+def test_map_refuses_contradicting_options(run: Run, line: tuple[str, ...]) -> None:
     assert run("map", "dump.bin", *line, code=2).stderr.startswith("error: ")
 
 
-def test_it_is_about_whole_flashes(run: Run) -> None:
+def test_map_refuses_a_path(run: Run) -> None:
     assert "maixfs map board" in run("map", "board:/flash/main.py", code=2).stderr
     assert "missing does not exist" in run("map", "missing", code=1).stderr
 

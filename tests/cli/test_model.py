@@ -40,7 +40,7 @@ def info(run: Run, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["tiny_28x28x1_q", "cam_64x64x3_q", "float_16x16x3"])
-def test_a_model_file(name: str, run: Run) -> None:
+def test_model_file_shows_its_details(name: str, run: Run) -> None:
     place = DATA / f"{name}.kmodel"
     (model,) = info(run, str(place), code=1)  # MaixPy loads no v5
     assert (model["version"], model["size"]) == ("v5", place.stat().st_size)
@@ -56,12 +56,12 @@ def test_a_model_file(name: str, run: Run) -> None:
     ("name", "version", "code"),
     [("mnist", "v3", 0), ("v3_iris", "v3", 0), ("v4_iris", "v4", 0), ("v5_cpu_mnist", "v5", 1)],
 )
-def test_real_models(name: str, version: str, code: int, run: Run) -> None:
+def test_real_models_are_read(name: str, version: str, code: int, run: Run) -> None:
     (model,) = info(run, str(REAL / f"{name}.kmodel"), code=code)
     assert model["version"] == version
 
 
-def test_models_of_a_firmware_are_its_own(run: Run, tmp_path: Path) -> None:
+def test_models_inside_firmware_are_not_listed(run: Run, tmp_path: Path) -> None:
     program = b"\x21\xa8\xef\xbe\xad\xde\x01\x00" + bytes(4096 - 13) + V3
     image = tmp_path / "flash.bin"
     image.write_bytes(wrap(program).ljust(0x10000, b"\xff") + V4.ljust(0xF0000, b"\xff"))
@@ -90,7 +90,7 @@ def test_one_model_of_a_flash(run: Run, flash: Path) -> None:
     assert "k210_conv" in shown
 
 
-def test_a_model_for_load_flash(run: Run, flash: Path) -> None:
+def test_reversed_model_names_load_flash(run: Run, flash: Path) -> None:
     (model,) = info(run, f"{flash}@0x180000")
     assert model["loadable"]["with_v4"]["code"] == 2002
     assert model["loadable_load_flash"]["without_v4"]["loads"]
@@ -107,7 +107,7 @@ def test_long_models_show_all_layers_when_asked(run: Run, tmp_path: Path) -> Non
     assert len(run("model", "info", "--layers", str(place)).stdout.splitlines()) > 41
 
 
-def test_a_model_on_a_target(run: Run, place: Path) -> None:
+def test_model_in_a_target_is_read(run: Run, place: Path) -> None:
     Path("net.kmodel").write_bytes(V4)
     run("cp", "net.kmodel", "board:/flash/net.kmodel")
     (model,) = info(run, "board:/flash/net.kmodel")
@@ -115,7 +115,7 @@ def test_a_model_on_a_target(run: Run, place: Path) -> None:
     assert model["loadable_file"]["with_v4"]["code"] == 0
 
 
-def test_where_there_is_none(run: Run, flash: Path) -> None:
+def test_place_without_model_is_an_error(run: Run, flash: Path) -> None:
     result = run("model", "info", f"{flash}@0x2000", code=1)
     assert result.stderr == "error: no model at 0x002000: it begins ff ff ff ff\n"
     Path("blank.bin").write_bytes(b"\xff" * 0x200000)
@@ -127,7 +127,7 @@ def test_where_there_is_none(run: Run, flash: Path) -> None:
     assert "missing.bin does not exist" in run("model", "info", "missing.bin", code=1).stderr
 
 
-def test_a_card_is_refused(run: Run, tmp_path: Path) -> None:
+def test_card_is_refused(run: Run, tmp_path: Path) -> None:
     sector = bytearray(512)
     sector[0x1BE + 4], sector[510:] = 0x0C, b"\x55\xaa"
     card = tmp_path / "card.img"

@@ -39,7 +39,7 @@ class Terminal(io.StringIO):
         ({"FORCE_COLOR": "1"}, "never", True, False),
     ],
 )
-def test_who_gets_colours(
+def test_colours_follow_the_options_and_environment(
     environment: dict[str, str], color: str, terminal: bool, colored: bool
 ) -> None:
     settings = Settings(environment)
@@ -49,14 +49,14 @@ def test_who_gets_colours(
     assert not settings.colored(Terminal())
 
 
-def test_a_stream_that_is_gone_gets_none() -> None:
+def test_closed_stream_gets_no_colours() -> None:
     closed = io.StringIO()
     closed.close()
     assert not Settings({}).colored(closed)
     assert not Settings({}).colored(None)
 
 
-def test_colours_on_the_command_line(run: Run, place: Path) -> None:
+def test_color_option_decides(run: Run, place: Path) -> None:
     assert ESC not in run("ls").stdout
     assert ESC in run("ls", "--color", "always").stdout
     assert ESC in run("--color", "always", "ls").stdout
@@ -71,7 +71,7 @@ def test_json_has_no_colours(run: Run, place: Path) -> None:
     assert text.isascii()
 
 
-def test_odd_names_are_shown_and_found_again(run: Run, place: Path) -> None:
+def test_escaped_name_can_be_typed_as_printed(run: Run, place: Path) -> None:
     shown = r"odd\xff\x1b[31m.txt"
     assert shown in run("ls", "-1", "esp.img").stdout.splitlines()
     assert run("cat", f"esp.img:{shown}").stdout == "odd\n"
@@ -80,7 +80,7 @@ def test_odd_names_are_shown_and_found_again(run: Run, place: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_a_stdout_that_is_not_utf_8(encoding: str, place: Path, run: Run) -> None:
+def test_stdout_without_utf_8_gets_escapes(encoding: str, place: Path, run: Run) -> None:
     Path("图.txt").write_bytes(b"x")
     run("cp", "图.txt", "esp.img:/")
     environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
@@ -117,7 +117,7 @@ def test_tables_align_wide_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.stdout.getvalue() == "name  size\n图       1\nabc     20\n"
 
 
-def test_a_spare_column_goes_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spare_column_is_dropped_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     columns = [Column("name"), Column("", spare=True), Column("use", right=True)]
     desk.screen.table(columns, [["n" * 20, "#" * 12, "9 %"]])
@@ -147,13 +147,13 @@ def test_long_values_are_folded_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -
     assert lines[2].startswith("         word")
 
 
-def test_lines_cannot_be_broken_by_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_with_a_newline_stays_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     desk.screen.line("a\rb\n", Text("c\x07", "bad"))
     assert desk.stdout.getvalue() == r"a\x0db\x0ac\x07" + "\n"
 
 
-def test_quick_work_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fast_work_shows_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     with desk.progress(0.0, 0.1, 0.4) as progress:
         progress("pack", 0, 2)
@@ -161,7 +161,7 @@ def test_quick_work_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert desk.stderr.getvalue() == ""
 
 
-def test_slow_work_has_a_bar_with_its_phase(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_work_shows_a_bar_with_its_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     with desk.progress(0.0, 0.6, 0.65, 0.8, 0.9) as progress:
         progress("pack", 0, 4)
@@ -186,7 +186,7 @@ def test_plain_progress_names_each_phase_once(monkeypatch: pytest.MonkeyPatch) -
     assert desk.stderr.getvalue() == "pack ...\nwrite ...\n"
 
 
-def test_a_pipe_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipe_gets_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     pipe = io.StringIO()
     monkeypatch.setattr("sys.stderr", pipe)

@@ -16,7 +16,7 @@ ReadJson = Callable[..., dict[str, Any]]
 PARTS = ("--firmware", "maixpy.bin", "--model", "face.kmodel", "--spiffs", "data")
 
 
-def test_a_flash_goes_round_byte_for_byte(desk: Path, run: Run) -> None:
+def test_split_and_build_give_the_same_bytes(desk: Path, run: Run) -> None:
     run("build", "-o", "flash.bin", *PARTS, "--raw", "face.kmodel@0x600000")
     shown = run("split", "flash.bin", "parts").stdout
     assert "model-0x300000.kmodel" in shown and "recipe.toml sha256 " in shown
@@ -26,7 +26,7 @@ def test_a_flash_goes_round_byte_for_byte(desk: Path, run: Run) -> None:
     assert (desk / "new.bin").read_bytes() == (desk / "flash.bin").read_bytes()
 
 
-def test_a_board_is_split_too(place: Path, run: Run, read_json: ReadJson) -> None:
+def test_split_of_a_board_works(place: Path, run: Run, read_json: ReadJson) -> None:
     document = read_json("split", "board", "parts")
     assert [part["kind"] for part in document["parts"]] == ["spiffs"]
     assert {Path(one["path"]).name for one in document["files"]} == {
@@ -37,7 +37,7 @@ def test_a_board_is_split_too(place: Path, run: Run, read_json: ReadJson) -> Non
     assert (place / "new.bin").read_bytes() == (place / "board" / "flash.bin").read_bytes()
 
 
-def test_files_that_are_there_are_kept(desk: Path, run: Run) -> None:
+def test_split_keeps_existing_files(desk: Path, run: Run) -> None:
     run("build", "-o", "flash.bin", *PARTS)
     run("split", "flash.bin", "parts")
     assert "up to date: parts" in run("split", "flash.bin", "parts").stdout
@@ -52,7 +52,9 @@ def test_files_that_are_there_are_kept(desk: Path, run: Run) -> None:
     ("content", "words"),
     [(b"", "is not a flash image"), (bytes(510) + b"\x55\xaa" + bytes(512), "")],
 )
-def test_what_is_no_flash(desk: Path, run: Run, content: bytes, words: str) -> None:
+def test_split_refuses_what_is_not_a_flash(
+    desk: Path, run: Run, content: bytes, words: str
+) -> None:
     (desk / "odd.bin").write_bytes(content)
     if words:
         assert words in run("split", "odd.bin", "parts", code=1).stderr
@@ -62,7 +64,7 @@ def test_what_is_no_flash(desk: Path, run: Run, content: bytes, words: str) -> N
     assert (desk / "new.bin").read_bytes() == content
 
 
-def test_a_card_is_no_flash(desk: Path, run: Run) -> None:
+def test_split_refuses_a_card(desk: Path, run: Run) -> None:
     run("sd", "new", "64M", "card.img")
     assert "is a card, not a flash image" in run("split", "card.img", "parts", code=1).stderr
     assert not (desk / "parts").exists()

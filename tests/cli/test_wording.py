@@ -31,7 +31,7 @@ from maixfs.cli.screen import (
         (5 << 40, "5120.0 GiB"),
     ],
 )
-def test_sizes(size: int, text: str) -> None:
+def test_size_text_has_three_digits(size: int, text: str) -> None:
     assert size_text(size) == text
 
 
@@ -76,12 +76,12 @@ def test_addresses_counts_and_shares() -> None:
         ("\U000e0041", r"\U000e0041"),
     ],
 )
-def test_names_cannot_drive_a_terminal(name: str, shown: str) -> None:
+def test_printable_escapes_control_characters(name: str, shown: str) -> None:
     assert printable(name) == shown
 
 
 @given(st.text())
-def test_whatever_is_shown_prints(text: str) -> None:
+def test_printable_returns_printable_text(text: str) -> None:
     assert printable(text).isprintable()
     assert cell_width(printable(text)) >= 0
 
@@ -110,5 +110,5 @@ def test_wide_letters_take_two_columns() -> None:
         ("", None),
     ],
 )
-def test_sizes_are_read_in_hex_and_decimal(text: str, number: int | None) -> None:
+def test_parse_size_reads_hex_and_decimal(text: str, number: int | None) -> None:
     assert parse_size(text) == number

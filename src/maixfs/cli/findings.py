@@ -20,7 +20,10 @@ _SECTOR = 512
 def draw_findings(
     screen: Screen, findings: Iterable[Finding], image: Path, *, brief: bool = False
 ) -> None:
-    """Write findings, in their order; ``brief`` shows neither causes nor what helps with notes."""
+    """Write findings, in their order; ``brief`` shows neither causes nor what helps with notes.
+
+    Commands of fixes are about ``image``, unless a finding names another one: a board's card.
+    """
     for finding in findings:
         severity = str(finding.severity)
         screen.line()
@@ -32,8 +35,9 @@ def draw_findings(
             screen.paragraph("    ", Text("where:", "dim"), _place(finding, finding.where))
         if finding.why and not brief:
             screen.paragraph("    ", Text("why:", "dim"), finding.why)
+        about_image = finding.data.get("image", image)
         for step in finding.fix if finding.is_problem or not brief else ():
-            screen.paragraph("    ", Text("fix:", "hint"), step_text(step, str(image)))
+            screen.paragraph("    ", Text("fix:", "hint"), step_text(step, str(about_image)))
 
 
 def _place(finding: Finding, address: int) -> str:

@@ -66,14 +66,17 @@ def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination
         result += Examination((), (_NO_AREA,))
     result += examine("board", subject, depth)
     card = subject.card.summary if subject.card is not None else None
-    return result if card is None else result + examine_card(card.report)
+    return result if card is None else result + examine_card(card.report, card.file)
 
 
-def examine_card(report: CardReport) -> Examination:
-    """Return what was found on a card, marked as the card's and not the flash's."""
-    findings = (
-        replace(finding, data={**finding.data, "medium": "card"}) for finding in report.findings
-    )
+def examine_card(report: CardReport, file: str | None = None) -> Examination:
+    """Return what was found on a card, marked as the card's and not the flash's.
+
+    ``file`` is its image or drive, if another image was examined: the commands of fixes about the
+    card are for that one.
+    """
+    mark = {"medium": "card"} if file is None else {"medium": "card", "image": file}
+    findings = (replace(finding, data={**finding.data, **mark}) for finding in report.findings)
     return Examination(tuple(findings), report.examination.not_checked)
 
 

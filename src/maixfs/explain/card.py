@@ -44,13 +44,13 @@ class CardFields:
         self._device = view.medium.device
         self._start = view.place.start
         self._geometry: FatGeometry = view.core.geometry
-        self._known: ClusterOwners | None = None
+        self._known: _ClusterOwners | None = None
         self.size = self._device.sectors * SECTOR
 
     @property
-    def _owners(self) -> ClusterOwners:
+    def _owners(self) -> _ClusterOwners:
         if self._known is None:
-            self._known = ClusterOwners(self._view, VolumeSectors(self._device, self._start))
+            self._known = _ClusterOwners(self._view, VolumeSectors(self._device, self._start))
         return self._known
 
     def read(self, start: int, length: int) -> bytes:
@@ -314,7 +314,7 @@ def _field(
 # Owners of clusters
 
 
-class Owned(NamedTuple):
+class _Owned(NamedTuple):
     """A run of clusters of one file or folder."""
 
     first: int
@@ -328,13 +328,13 @@ class Owned(NamedTuple):
     """Bytes of the file; 0 for a folder."""
 
 
-class ClusterOwners:
+class _ClusterOwners:
     """The runs of all files and folders, by cluster; a damaged chain ends at the damage."""
 
     def __init__(self, view: FatVolume, sectors: VolumeSectors) -> None:
         self._geometry: FatGeometry = view.core.geometry
         self.table = open_table(sectors, self._geometry)
-        self._runs: list[Owned] = []
+        self._runs: list[_Owned] = []
         if self._geometry.fat_type == 32:
             self._follow(self._geometry.root_cluster, "/", is_dir=True, size=0)
         for entry in view.below(view.mount.parts):
@@ -345,14 +345,14 @@ class ClusterOwners:
         self._runs.sort()
         self._starts = [run.first for run in self._runs]
 
-    def at(self, cluster: int) -> Owned | None:
+    def at(self, cluster: int) -> _Owned | None:
         """Return the run that a cluster is in, or ``None``."""
         at = bisect_right(self._starts, cluster) - 1
         if at < 0 or cluster >= self._runs[at].end:
             return None
         return self._runs[at]
 
-    def runs_of(self, path: str) -> list[Owned]:
+    def runs_of(self, path: str) -> list[_Owned]:
         """Return the runs of a file, in the order of its data."""
         return sorted((run for run in self._runs if run.path == path), key=lambda run: run.place)
 
@@ -363,7 +363,7 @@ class ClusterOwners:
         while 2 <= cluster < count and index < count:
             try:
                 length = self.table.run_from(cluster, count - cluster)
-                self._runs.append(Owned(cluster, cluster + length, path, is_dir, index, size))
+                self._runs.append(_Owned(cluster, cluster + length, path, is_dir, index, size))
                 index += length
                 cluster = self.table.get(cluster + length - 1)
             except FatError:

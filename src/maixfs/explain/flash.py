@@ -50,7 +50,7 @@ class FlashFields:
         self.size = image.size
         self._geometry = geometry
         self._areas: dict[int, AreaFields] = {}
-        self._models: dict[int, ModelFields] = {}
+        self._models: dict[int, _ModelFields] = {}
 
     def at(self, address: int) -> Field:
         """Return the field at an address; raises ``AddressError`` outside the image."""
@@ -87,9 +87,9 @@ class FlashFields:
 
     def _in_part(self, part: Found, address: int) -> Field:
         if part.kind in (records.FIRMWARE, records.KBOOT_STAGE):
-            return firmware_field(self.view, part, address)
+            return _firmware_field(self.view, part, address)
         if part.kind == records.BOOT_CONFIG:
-            return config_field(self.view, part, address)
+            return _config_field(self.view, part, address)
         if part.kind == records.MODEL:
             return self._model(part).at(address)
         if part.kind == records.SPIFFS:
@@ -97,7 +97,7 @@ class FlashFields:
             return self._area(part.what.geometry).at(address)
         layout = self.image.layout
         region = layout.region_at(address) if layout else None
-        return plain_field(part, region.owner if region else "")
+        return _plain_field(part, region.owner if region else "")
 
     def _area(self, geometry: Geometry) -> AreaFields:
         known = self._areas.get(geometry.base)
@@ -105,11 +105,11 @@ class FlashFields:
             known = self._areas[geometry.base] = AreaFields(self.view, geometry)
         return known
 
-    def _model(self, part: Found) -> ModelFields:
+    def _model(self, part: Found) -> _ModelFields:
         assert isinstance(part.what, Model)
         known = self._models.get(part.start)
         if known is None:
-            known = self._models[part.start] = ModelFields(self.view, part.what)
+            known = self._models[part.start] = _ModelFields(self.view, part.what)
         return known
 
     def resolve(self, place: Address) -> int:
@@ -170,7 +170,7 @@ class FlashFields:
 _FIRMWARE, _KBOOT, _MAP = "25", "26", "24"
 
 
-def firmware_field(view: memoryview, part: Found, address: int) -> Field:
+def _firmware_field(view: memoryview, part: Found, address: int) -> Field:
     """Return the field of a firmware image or a Kboot stage."""
     firmware = part.what
     assert isinstance(firmware, Firmware)
@@ -222,7 +222,7 @@ def _firmware_header(
     return Field(start, size, kind, structure, "length", value, meaning, _FIRMWARE)
 
 
-def config_field(view: memoryview, part: Found, address: int) -> Field:
+def _config_field(view: memoryview, part: Found, address: int) -> Field:
     """Return the field of a boot configuration of Kboot."""
     config = part.what
     assert isinstance(config, BootConfig)
@@ -286,7 +286,7 @@ def _entry_words(entry: BootEntry) -> str:
     return f"an entry, {active}; checked: {' and '.join(checks) or 'nothing'}"
 
 
-def plain_field(part: Found, owner: str) -> Field:
+def _plain_field(part: Found, owner: str) -> Field:
     """Return the field of erased, zero or unknown bytes; ``owner`` is that of their region."""
     names = {records.ERASED: "erased flash", records.ZERO: "zeros"}
     meaning = f"in the region of {owner}" if owner else "in no region of the layout"
@@ -309,7 +309,7 @@ Placed = tuple[str, int, type[Record]]
 """Title of a structure, its offset in the model, and its record."""
 
 
-class ModelFields:
+class _ModelFields:
     """The fields of a model in an image."""
 
     def __init__(self, view: memoryview, model: Model) -> None:

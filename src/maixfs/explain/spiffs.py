@@ -19,7 +19,7 @@ _REGION = "spiffs"
 _LIVE = ondisk.USED | ondisk.FINAL | ondisk.DELET
 
 
-class FileFacts(NamedTuple):
+class _FileFacts(NamedTuple):
     """A file, by its index header."""
 
     obj_id: int
@@ -32,15 +32,15 @@ class FileFacts(NamedTuple):
     @property
     def label(self) -> str:
         """The name as text."""
-        return shown_name(self.name)
+        return _shown_name(self.name)
 
 
-def shown_name(name: bytes) -> str:
+def _shown_name(name: bytes) -> str:
     """Return a stored name as text."""
     return name.decode("utf-8", "backslashreplace") or "a file without name"
 
 
-class AreaMap:
+class _AreaMap:
     """The look-up entries and the index headers of an area in an image."""
 
     def __init__(self, view: memoryview, geometry: Geometry) -> None:
@@ -54,9 +54,9 @@ class AreaMap:
             start = geometry.base + block * geometry.block_size
             self.entries.extend([0] * geometry.lookup_pages)
             self.entries.extend(ondisk.u16_array(view[start : start + 2 * geometry.usable_pages]))
-        self.files: dict[int, FileFacts] = {}
+        self.files: dict[int, _FileFacts] = {}
         """Live files by object id."""
-        self.gone: dict[int, FileFacts] = {}
+        self.gone: dict[int, _FileFacts] = {}
         """Deleted index headers that can still be read, by object id."""
         for page, entry in enumerate(self.entries):
             if entry & ondisk.ID_INDEX or not entry:
@@ -69,16 +69,16 @@ class AreaMap:
         at = self.geometry.page_address(page)
         return ondisk.PageHeader.unpack(self.view, at)
 
-    def facts(self, page: int) -> FileFacts:
+    def facts(self, page: int) -> _FileFacts:
         """Read a page as an index header."""
         at = self.geometry.page_address(page)
         head = ondisk.IndexHeader.unpack(self.view, at)
         start = at + ondisk.NAME_OFFSET
         name = ondisk.until_nul(bytes(self.view[start : start + self.geometry.name_length]))
         size = 0 if head.file_size == ondisk.SIZE_UNDEFINED else head.file_size
-        return FileFacts(head.obj_id & ~ondisk.ID_INDEX, page, name, size)
+        return _FileFacts(head.obj_id & ~ondisk.ID_INDEX, page, name, size)
 
-    def owner(self, obj_id: int) -> FileFacts | None:
+    def owner(self, obj_id: int) -> _FileFacts | None:
         """Return the live file with an object id, else the deleted one, else ``None``."""
         number = obj_id & ~ondisk.ID_INDEX
         return self.files.get(number) or self.gone.get(number)
@@ -132,9 +132,9 @@ class AreaFields:
     """The fields of an area, which may be damaged."""
 
     def __init__(self, view: memoryview, geometry: Geometry) -> None:
-        self.map = AreaMap(view, geometry)
+        self.map = _AreaMap(view, geometry)
         self.geometry = geometry
-        self._pages = PageFields(self.map)
+        self._pages = _PageFields(self.map)
 
     def at(self, address: int) -> Field:
         """Return the field at an address inside the area."""
@@ -177,14 +177,14 @@ class AreaFields:
         first, end = number, number + 1
         if value in (ondisk.ID_FREE, ondisk.ID_DELETED):
             base = page - number
-            first, end = run_of(self.map.entries[base : base + geometry.usable_pages], number)
+            first, end = _run_of(self.map.entries[base : base + geometry.usable_pages], number)
             meaning = "free" if value else "deleted"
-            pages = entries_text("page", "pages", base + first, base + end)
+            pages = _entries_text("page", "pages", base + first, base + end)
             meaning = f"{pages} {'is' if end - first == 1 else 'are'} {meaning}"
         else:
             kind = "an index page" if value & ondisk.ID_INDEX else "data"
             meaning = f"page {page} is {kind} of {self.map.whose(value)}"
-        name = entries_text("entry", "entries", first, end)
+        name = _entries_text("entry", "entries", first, end)
         at, size = start + 2 * first, 2 * (end - first)
         return Field(at, size, _REGION, structure, name, f"{value:04X}", meaning, "2")
 
@@ -256,10 +256,10 @@ class _Page(NamedTuple):
         return f"{words} {self.number}"
 
 
-class PageFields:
+class _PageFields:
     """The fields of an object page."""
 
-    def __init__(self, area: AreaMap) -> None:
+    def __init__(self, area: _AreaMap) -> None:
         self.map = area
         self.geometry = area.geometry
 
@@ -318,7 +318,7 @@ class PageFields:
             return self._field(
                 page, _SPAN, ondisk.FLAGS_OFFSET - _SPAN, "span_ix", value, self._span(page), "3.1"
             )
-        meaning = f"{flags_text(head.flags)}; {self._role(page)}"
+        meaning = f"{_flags_text(head.flags)}; {self._role(page)}"
         offset = ondisk.FLAGS_OFFSET
         return self._field(page, offset, 1, "flags", f"{head.flags:02X}", meaning, "3.1")
 
@@ -400,7 +400,7 @@ class PageFields:
             meaning = "the file's name as it is stored"
             if name[:1] != b"/":
                 meaning += "; MaixPy cannot open it without a leading slash"
-            value = shown_name(name)
+            value = _shown_name(name)
             return self._field(page, start, len(name), "name", value, meaning, "3.2")
         if offset < end:
             at = start + len(name)
@@ -431,8 +431,8 @@ class PageFields:
 
     def _unlisted(self, page: _Page, start: int, number: int, table: array[int]) -> Field:
         """Return the run of entries without a page."""
-        first, end = run_of(table, number)
-        name = entries_text("table entry", "table entries", first, end)
+        first, end = _run_of(table, number)
+        name = _entries_text("table entry", "table entries", first, end)
         at, size = start + 2 * first, 2 * (end - first)
         return self._field(page, at, size, name, "FFFF", "no page", self._at(page))
 
@@ -445,7 +445,7 @@ class PageFields:
         return f"page {listed} holds the bytes from {span * size} on of {whose}"
 
 
-def run_of(words: Sequence[int], number: int) -> tuple[int, int]:
+def _run_of(words: Sequence[int], number: int) -> tuple[int, int]:
     """Return (first, end) of the run of equal words around ``number``."""
     value, first, end = words[number], number, number + 1
     while first and words[first - 1] == value:
@@ -455,12 +455,12 @@ def run_of(words: Sequence[int], number: int) -> tuple[int, int]:
     return first, end
 
 
-def entries_text(singular: str, plural: str, first: int, end: int) -> str:
+def _entries_text(singular: str, plural: str, first: int, end: int) -> str:
     """Return ``entry 5`` or ``entries 5 to 9``."""
     return f"{singular} {first}" if end - first == 1 else f"{plural} {first} to {end - 1}"
 
 
-def flags_text(flags: int) -> str:
+def _flags_text(flags: int) -> str:
     """Return the meaning of a flags byte, in words."""
     if flags == 0xFF:
         return "erased"

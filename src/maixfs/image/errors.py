@@ -60,11 +60,3 @@ class UnsoundError(TargetError):
         steps = [step for step in findings[0].fix if isinstance(step, str)]
         super().__init__(message, hint="; ".join(steps))
         self.findings = findings
-
-
-def rescue_of(host: object) -> str:
-    """Return the hint for a target whose file system is damaged."""
-    return (
-        f"maixfs unpack {host} DIR saves what can be read,"
-        f" maixfs pack DIR -o NEW --like {host} makes a sound image of it"
-    )

@@ -244,6 +244,8 @@ class ModelReader:
 
         ``of`` is put before the field's name in the message, as ``module`` in ``module.length``.
         """
-        place = offset + record.offset_of(field)
-        name = f"{of}.{field}" if of else field
-        self.check_word(name, getattr(record, field), place, low, high)
+        value = getattr(record, field)
+        if not low <= value <= high:  # names and offsets are made only for errors
+            name = f"{of}.{field}" if of else field
+            place = offset + record.offset_of(field)
+            raise self.wrong(name, value, place, f"not between {low} and {high}")

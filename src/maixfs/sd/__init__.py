@@ -51,7 +51,6 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "card": (
         "ALWAYS",
         "CardKind",
-        "CardPartition",
         "Cid",
         "Csd",
         "Faults",

@@ -92,6 +92,10 @@ class SpiffsCore:
     states in which a power loss can leave the area differ. One program per copy is the default
     because it is faster.
 
+    A mount that is not faithful checks before its first write that no file that can be read loses
+    a page to it, and raises ``DamagedError`` otherwise, before anything has changed. It also
+    repeats an erase that was cut short then, not at the mount.
+
     ``partial`` mounts read-only what there is of an area: the device may end inside it, and blocks
     may be missing (``missing_blocks``). Files are listed whose header is there; reading raises
     ``DamagedError`` where a page is not. For a dump that is shifted, see ``nor.view.PaddedFlash``.

@@ -385,7 +385,9 @@ class Spiffs(FileSystem[DirEntry | None]):
         return
 
     def _check(self, depth: Cost) -> Examination:
-        return examine("spiffs", self.core, depth)
+        from maixfs.spiffs.check import SpiffsCheck
+
+        return examine("spiffs", SpiffsCheck.of_core(self.core), depth)
 
     def _close(self) -> None:
         self.core.unmount()
