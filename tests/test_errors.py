@@ -18,6 +18,7 @@ from maixfs.errors import (
     DeviceError,
     ExistsError,
     FileSystemError,
+    FitError,
     FullError,
     ImageError,
     IsFolderError,
@@ -51,7 +52,9 @@ def card_closed() -> SectorError:
 FAMILY = [
     kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, MaixfsError)
+    if isinstance(kind, type)
+    and issubclass(kind, MaixfsError)
+    and kind is not FitError  # has numbers of its own, and one errno
 ]
 
 
@@ -171,6 +174,7 @@ PICKLED: dict[str, Callable[[], MaixfsError]] = {
     "plain": lambda: ImageError("damaged", hint="recover it"),
     "closed": lambda: ClosedError("closed"),
     "device": lambda: DeviceError("no answer", errno=errno.ETIMEDOUT, hint="plug it in"),
+    "fit": lambda: FitError("/a", needed=3, free=2, deleted=1, hint="remove files"),
     "file system": lambda: NotEmptyError("/d", errno=errno.ENOTEMPTY),
     "spiffs": lambda: spiffs_error(Code.NOT_FOUND, "/a", hint="look again"),
     "spiffs, closed": lambda: spiffs_error(Code.NOT_MOUNTED),

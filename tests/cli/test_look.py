@@ -386,7 +386,7 @@ def test_info_of_a_firmware_names_the_next_command(
     monkeypatch.chdir(tmp_path)
     Path("fw.bin").write_bytes(wrap(b"\x21\xa8\xef\xbe\xad\xde" + bytes(5000)))
     about = read_json("info", "fw.bin")
-    assert (about["kind"], about["next"]) == (FileKind.FIRMWARE, ["firmware", ["info", "{image}"]])
+    assert (about["kind"], about["next"]) == (FileKind.FIRMWARE, ["firmware info", ["{image}"]])
     assert "maixfs firmware info fw.bin" in run("info", "fw.bin").stdout
 
 
