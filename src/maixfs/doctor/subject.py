@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.errors import MaixfsError
-from maixfs.image.flash import FlashImage
 from maixfs.image.layout import Layout, Region, find_layout
-from maixfs.image.records import Found, Overlap
+from maixfs.image.parts import Found, Overlap, Parts
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.check import SpiffsCheck
 
@@ -46,13 +45,13 @@ class Subject:
 
     def __init__(
         self,
-        flash: Buffer | FlashImage,
+        flash: Buffer | Parts,
         *,
         geometry: Geometry | None = None,
         is_board: bool = False,
         card: Card | None = None,
     ) -> None:
-        self._flash = flash if isinstance(flash, FlashImage) else FlashImage(flash)
+        self._flash = flash if isinstance(flash, Parts) else Parts(flash)
         self._geometry = geometry
         self.is_board = is_board
         """Whether it is a virtual board, which starts without firmware, too."""
@@ -81,14 +80,14 @@ class Subject:
         return self._flash.preset
 
     @property
-    def parts(self) -> tuple[Found, ...]:
+    def parts(self) -> Parts:
         """What was found, by address."""
-        return self._flash.parts
+        return self._flash
 
     @property
     def found(self) -> tuple[Found, ...]:
         """The same, with everything that is erased, zero or unknown."""
-        return self._flash.found
+        return self._flash.ranges
 
     @property
     def firmware(self) -> tuple[Firmware, ...]:

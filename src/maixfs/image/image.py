@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.flash import FlashImage
     from maixfs.image.layout import Layout
     from maixfs.image.media import CardMedium, FlashMedium, Medium
-    from maixfs.image.records import Found
+    from maixfs.image.parts import Parts
     from maixfs.image.report import Report
     from maixfs.image.source import Source
     from maixfs.image.spiffsvolume import SpiffsVolume
@@ -81,7 +80,7 @@ class Image:
             self._stack.push(lock)
         self._stack.callback(volumes.close)
         self._closed = False
-        self._flash: FlashImage | None = None
+        self._parts: Parts | None = None
 
     # Its whole
 
@@ -159,23 +158,18 @@ class Image:
     # What lies where
 
     @property
-    def contents(self) -> FlashImage:
-        """What lies where in a flash, found by magic and structure."""
-        if self._flash is None:
-            from maixfs.image.flash import FlashImage
+    def parts(self) -> Parts:
+        """What lies where in a flash, as it is now; empty for a card."""
+        if self._parts is None:
+            from maixfs.image.parts import Parts
 
-            self._flash = FlashImage(self._flash_medium().image)
-        return self._flash
-
-    @property
-    def parts(self) -> tuple[Found, ...]:
-        """What was found in a flash, by address; of a card nothing."""
-        return () if self.kind is Kind.CARD else self.contents.found
+            self._parts = Parts(b"" if self.kind is Kind.CARD else self._flash_medium().image)
+        return self._parts
 
     @property
     def layout(self) -> Layout | None:
         """What is meant to lie where in a flash; ``None`` where no layout suits."""
-        return None if self.kind is Kind.CARD else self.contents.layout
+        return self.parts.layout
 
     def partitions(self) -> dict[str, TargetPath]:
         """Return what a whole card divides into: ``card.img@1`` as ``sd``, and so on.
@@ -203,7 +197,7 @@ class Image:
         self._check_open()
         view = memoryview(data).cast("B")
         self._main_medium().write(address, view)
-        self._flash = None
+        self._parts = None
 
     def said(self) -> list[str]:
         """Return the notes as sentences."""
