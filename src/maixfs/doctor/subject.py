@@ -281,7 +281,7 @@ def open_subject(host: Path, where: Where, progress: Progress | None = None) -> 
 
 
 def _geometry(source: Source, view: memoryview, where: Where) -> Geometry | None:
-    from maixfs.image.probe import find_area_at, fit_geometry
+    from maixfs.image.opening import find_area_at, fit_geometry
 
     geometry = where.geometry or (source.config.geometry if source.config else None)
     if geometry is not None:

@@ -110,7 +110,7 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
 
 def make_report(target: SpiffsVolume) -> Report:
     """Look at everything; nothing is written."""
-    image, geometry, detection = target.medium.image, target.geometry, target.detection
+    image, geometry, detection = target.medium.shown, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
     return Report(
         kind=target.kind,

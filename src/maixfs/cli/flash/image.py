@@ -140,8 +140,8 @@ def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[F
             yield CardFields(target)
         return
     from maixfs.explain.flash import FlashFields
+    from maixfs.image.opening import fit_geometry
     from maixfs.image.parts import Parts
-    from maixfs.image.probe import fit_geometry
 
     with opened_image(screen, place.host) as raw:
         config = raw.source.config

@@ -121,9 +121,9 @@ def _emit(
 
 
 def _report(there: TargetPath, where: Where) -> Report:
-    from maixfs.image.opening import open_image
+    from maixfs.image.opening import open_mounted
 
-    with open_image(there.whole, geometry=where.geometry, base=where.base) as target:
+    with open_mounted(there.whole, geometry=where.geometry, base=where.base) as target:
         return target.report()
 
 
