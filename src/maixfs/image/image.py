@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.finding import Cost, Examination, examine_image
 from maixfs.image.content import Content
-from maixfs.image.entries import Kind, Progress, Written
+from maixfs.image.entries import Kind, Progress, Where, Written
 from maixfs.image.errors import MissingError, TargetError
 from maixfs.image.names import Steps, steps_of
 from maixfs.image.volume import Entries, ImageEntry, Room, Volume
@@ -55,6 +56,7 @@ class Image:
         self,
         place: TargetPath,
         source: Source,
+        where: Where,
         volumes: Volumes,
         *,
         notes: list[Finding],
@@ -66,6 +68,8 @@ class Image:
         """How it was named."""
         self.source = source
         self.host: Path = source.host
+        self.where = where
+        """What was said about the place and format of its SPIFFS."""
         self.volumes = volumes
         self.holder = holder
         """The process that has the board powered on (0: not known which), or ``None``."""
@@ -185,13 +189,24 @@ class Image:
     @property
     def identification(self) -> Identification:
         """What the bytes are, with the evidence."""
+        return self.identify()
+
+    def identify(self, *, search: bool = True) -> Identification:
+        """Say what the bytes are; without ``search`` flashes are not looked for."""
         from maixfs.image.identify import identify, with_compression
 
         self._check_open()
         if self.config is not None:
             return identify(self.host)
-        found = identify(self.flash.image if self.is_flash else self._medium().device)
-        return with_compression(found, self.compression)
+        thing = self.flash.image if self.is_flash else self._medium().device
+        return with_compression(identify(thing, search=search), self.compression)
+
+    def findings(
+        self, depth: Cost = Cost.CONTENT, progress: Progress | None = None
+    ) -> Examination:
+        """Examine everything in it, as far as ``depth`` goes."""
+        self._check_open()
+        return examine_image(self, depth, progress)
 
     @property
     def parts(self) -> Parts:
@@ -375,7 +390,7 @@ class Image:
         """Return all that is known of a flash, as values."""
         from maixfs.image.report import make_report
 
-        return make_report(self.spiffs)
+        return make_report(self, self.spiffs)
 
     # Paths
 

@@ -94,44 +94,29 @@ def is_card(place: TargetPath, where: Where) -> bool:
     source = find_source(place.host, writable=False)
     if source.config is not None:
         return False
-    content = _unpacked(source, preview=True)
-    with content or nullcontext():
-        return _is_card(source, place, where, content)
+    with _content_of(source, preview=True) or nullcontext() as content:
+        return _is_card(place, where, content)
 
 
-def _unpacked(source: Source, *, preview: bool = False) -> ImageBytes | None:
-    """Return the bytes in a compressed file; ``None`` for other files."""
-    from maixfs.host.files import read_start
-
+def _content_of(source: Source, *, preview: bool = False) -> ImageBytes | None:
+    """Return the bytes of a file, unpacked where it is compressed; ``None`` for other places."""
     if source.config is not None or source.is_device:
         return None
-    from maixfs.host.compressed import compression_of, map_image, unpack_layers
+    from maixfs.host.compressed import map_image, unpack_layers
 
-    if compression_of(read_start(source.file, 16)) is None:
-        return None
-    content = unpack_layers(map_image(source.file), preview=preview)
-    if content.compression:
-        return content
-    content.close()
-    return None
+    return unpack_layers(map_image(source.file), preview=preview)
 
 
-def _is_card(
-    source: Source, place: TargetPath, where: Where, content: ImageBytes | None = None
-) -> bool:
-    """Return whether an image is a card: by what was said of it, or by its first sector."""
-    if place.slot is not None or source.is_device:
+def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> bool:
+    """Return whether an image is a card: by what was said of it, or by its first sectors."""
+    if place.slot is not None or content is None:
         return True
     if where.is_spiffs:
         return False
-    from maixfs.host.files import read_start
     from maixfs.image.identify import HEAD, identify_card
 
-    size = source.size if content is None else len(content)
-    if size > _LARGEST_FLASH:
-        return True
-    head = read_start(source.file, HEAD) if content is None else bytes(content.view[:HEAD])
-    return identify_card(head, size) is not None
+    size = len(content)
+    return size > _LARGEST_FLASH or identify_card(bytes(content.view[:HEAD]), size) is not None
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:
@@ -151,15 +136,16 @@ class _Opening:
         self.source = find_source(place.host, writable=writable, drives=where.drives)
         self.holder: int | None = None
         self.notes: list[Finding] = []
-        self.content: ImageBytes | None = None
-        """The unpacked bytes of a compressed file."""
+        self.compression: tuple[str, ...] = ()
 
     def run(self) -> Image:
         source, folder = self.source, self.source.folder
         with ExitStack() as stack:
             if self.writable:
-                self._refuse_compressed()
-                card = source.config is None and _is_card(source, self.place, self.where)
+                with _content_of(source, preview=True) or nullcontext() as content:
+                    if content is not None:
+                        content.refuse_writing()
+                    card = source.config is None and _is_card(self.place, self.where, content)
                 stack.enter_context(locked(source, card=card))
                 # What was seen before the lock may have been replaced since.
                 self.source = find_source(self.place.host, writable=True, drives=self.where.drives)
@@ -174,32 +160,22 @@ class _Opening:
                 raise
             lock = stack.pop_all() if self.writable else None
         image = Image(
-            self.place, self.source, volumes, notes=self.notes, holder=self.holder, lock=lock
+            self.place,
+            self.source,
+            self.where,
+            volumes,
+            notes=self.notes,
+            holder=self.holder,
+            lock=lock,
         )
         image.pending_journal = self._pending()
-        if self.content is not None:
-            image.compression = self.content.compression
+        image.compression = self.compression
         return image
 
     def _parts(self) -> Parts:
         """Return the absolute path that was asked for; no parts for a relative one."""
         path = self.place.path or ""
         return steps_of(path).parts if path[:1] == "/" else ()
-
-    # Compressed files
-
-    def _refuse_compressed(self) -> None:
-        """Raise ``DeviceError`` (EROFS) for a compressed file, with the command to unpack it."""
-        content = _unpacked(self.source)
-        if content is not None:
-            with content:
-                content.refuse_writing()
-
-    def _unpack(self) -> None:
-        """Unpack a compressed file; what it lacks is noted."""
-        self.content = _unpacked(self.source)
-        if self.content is not None and self.content.damage is not None:
-            self.notes.append(Finding("cut-short", Severity.WARNING, self.content.damage))
 
     # Journals
 
@@ -228,16 +204,32 @@ class _Opening:
     # File systems
 
     def _file(self) -> Volumes:
-        if not self.writable:
-            self._unpack()
-        if not _is_card(self.source, self.place, self.where, self.content):
-            return Volumes(Slot((), self._open_flash, self._flash_volumes))
-        if self.where.is_spiffs:
-            raise UsageError(
-                f"{self.place} is a card: geometry and base are those of a SPIFFS",
-                hint="leave the geometry out",
-            )
-        return Volumes(Slot((), self._open_card, self._card_volumes))
+        content = _content_of(self.source)
+        try:
+            if not _is_card(self.place, self.where, content):
+                return Volumes(Slot((), lambda: self._open_flash(content), self._flash_volumes))
+            if self.where.is_spiffs:
+                raise UsageError(
+                    f"{self.place} is a card: geometry and base are those of a SPIFFS",
+                    hint="leave the geometry out",
+                )
+        except BaseException:
+            if content is not None:
+                content.close()
+            raise
+        if content is not None and not content.compression:
+            content.close()  # a card is read sector by sector, together with its journal
+            content = None
+        return Volumes(Slot((), lambda: self._open_card(content), self._card_volumes))
+
+    def _unpacked(self, content: ImageBytes | None) -> ImageBytes | None:
+        """Return the bytes of a compressed file; note what it lacks."""
+        if content is None or not content.compression:
+            return None
+        self.compression = content.compression
+        if content.damage is not None:
+            self.notes.append(Finding("cut-short", Severity.WARNING, content.damage))
+        return content
 
     def _board(self) -> Volumes:
         place = self.place
@@ -247,15 +239,20 @@ class _Opening:
                 hint=f"{place.host}:/sd, {place.host}:/sd2",
             )
         return Volumes(
-            Slot(_FLASH, self._open_flash, self._flash_volumes),
+            Slot(_FLASH, lambda: self._open_flash(None), self._flash_volumes),
             Slot(_CARD, self._open_board_card, self._board_card_volumes),
         )
 
-    def _open_flash(self) -> FlashMedium:
+    def _open_flash(self, content: ImageBytes | None) -> FlashMedium:
         from maixfs.image.media import FlashMedium
 
+        self._unpacked(content)
+        if content is not None and (self.writable or self.holder is not None):
+            # What is changed meanwhile is not mapped: the medium reads it into memory.
+            content.close()
+            content = None
         return FlashMedium(
-            self.source, writable=self.writable, holder=self.holder, content=self.content
+            self.source, writable=self.writable, holder=self.holder, content=content
         )
 
     def _flash_volumes(self, medium: FlashMedium) -> list[Volume]:
@@ -373,7 +370,7 @@ class _Opening:
         )
         medium.pad(geometry)
 
-    def _open_card(self) -> CardMedium:
+    def _open_card(self, content: ImageBytes | None) -> CardMedium:
         from maixfs.image.media import CardMedium
 
         source = self.source
@@ -382,7 +379,7 @@ class _Opening:
             source.stamp,
             writable=self.writable,
             wait=_patience(),
-            content=self.content,
+            content=self._unpacked(content),
         )
 
     def _card_volumes(self, medium: CardMedium) -> list[Volume]:

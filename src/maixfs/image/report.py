@@ -15,7 +15,7 @@ from maixfs.spiffs.room import SpiffsRoom
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.cardreport import CardSummary
-    from maixfs.image.source import Source
+    from maixfs.image.image import Image
     from maixfs.image.spiffsvolume import SpiffsVolume
 
 
@@ -108,7 +108,7 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(target: SpiffsVolume) -> Report:
+def make_report(whole: Image, target: SpiffsVolume) -> Report:
     """Look at everything; nothing is written."""
     image, geometry, detection = target.medium.shown, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
@@ -119,29 +119,24 @@ def make_report(target: SpiffsVolume) -> Report:
         board=_board_facts(target.medium.source.config, target.medium.holder),
         mount_point=target.mount.point,
         geometry=geometry,
-        preset=detection.preset if detection else _preset_of(geometry),
+        preset=(detection and detection.preset) or _preset_of(geometry),
         confidence=detection.confidence if detection else None,
         reasons=tuple(map(str, detection.reasons)) if detection else (),
         room=target.room(),
         block_erases=_block_erases(image, geometry),
         sector_erases=_sector_erases(target),
         firmware=None if bare else firmware_facts(image),
-        card=_card_of(target.medium.source),
+        card=_card_of(whole),
         written_outside=0 if bare else written_outside(image, geometry),
     )
 
 
-def _card_of(source: Source) -> CardSummary | None:
+def _card_of(image: Image) -> CardSummary | None:
     """Examine the card in a board's slot; ``None`` if there is none, or it cannot be read."""
-    if source.config is None or source.folder is None:
-        return None
-    image = source.config.sd.path(source.folder)
-    if image is None or not image.exists():
-        return None
-    from maixfs.image.cardreport import summarize_file
+    from maixfs.image.cardreport import summarize_slot
 
     try:
-        return summarize_file(image, str(image))
+        return summarize_slot(image)
     except (TargetError, DeviceError):
         return None
 
