@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fat.test_damage import clusters, link, prepared
-from fat.volumes import NOW, new_card
+from fat.volumes import NOW, every_kind, new_card
 from maixfs.errors import DamagedError
 from maixfs.fat import Fat, FatError, FResult, check, reader
 from maixfs.fat.chains import Chain, Ending, FatArray, PagedChains
@@ -18,6 +18,7 @@ from maixfs.sd import SECTOR, RamSectors, SectorError
 
 both_chains = pytest.mark.parametrize("kind", [FatArray, PagedChains])
 BAD = 0xFFF7
+LIMIT = read_geometry(new_card("fat16").read(0, 1)).n_fatent
 
 
 def examined(card: RamSectors) -> dict[str, object]:
@@ -54,6 +55,7 @@ def test_chain_that_enters_the_middle_of_a_claimed_run_is_shared(
     run = clusters(card, "/f")
     assert run == [*range(run[0], run[0] + 5)]
     chains = kind(card, 0, read_geometry(card.read(0, 1)))
+    chains.claim(clusters(card, "/other")[0], 6)
     assert chains.claim(run[middle], 7) == Chain(5 - middle, Ending.END, run[-1])
     # The clusters before the middle had no owner yet.
     assert chains.claim(run[0], 8) == Chain(middle, Ending.SHARED, run[middle], 7)
@@ -77,7 +79,13 @@ def test_chain_that_comes_back_to_itself_is_a_loop(kind: type[FatArray | PagedCh
 @both_chains
 @pytest.mark.parametrize(
     ("value", "ending"),
-    [(BAD, Ending.BAD), (0xFFF6, Ending.ODD), (0xFFF8, Ending.END), (0xFFFF, Ending.END)],
+    [
+        (BAD, Ending.BAD),
+        (LIMIT, Ending.ODD),
+        (0xFFF6, Ending.ODD),
+        (0xFFF8, Ending.END),
+        (0xFFFF, Ending.END),
+    ],
 )
 def test_last_entry_decides_how_a_chain_ends(
     kind: type[FatArray | PagedChains], value: int, ending: Ending
@@ -104,6 +112,28 @@ def test_start_outside_the_volume_claims_nothing(
     chains = kind(card, 0, read_geometry(card.read(0, 1)))
     assert chains.claim(start, 7) == Chain(0, ending, start)
     assert [*chains.runs(start, 9)] == []
+
+
+@every_kind
+def test_both_readers_of_a_fat_find_the_same_chains(kind: str) -> None:
+    card = new_card(kind)
+    with Fat(card) as fs:
+        size = fs.geometry.cluster_size
+        with fs.open("/even", "wb") as even, fs.open("/odd", "wb") as odd:
+            for _ in range(250):
+                even.write(bytes(size))
+                odd.write(bytes(size * 2))
+        starts = [fs.stat(name).native.cluster for name in ("/even", "/odd")]
+    geometry = read_geometry(card.read(0, 1))
+    whole, paged = FatArray(card, 0, geometry), PagedChains(card, 0, geometry)
+    for start in starts:
+        runs = [*whole.runs(start, 2000)]
+        assert runs == [*paged.runs(start, 2000)] and len(runs) > 3
+    for owner, start in enumerate(starts, 1):
+        found = whole.claim(start, owner)
+        assert found == paged.claim(start, owner)
+        assert (found.clusters, found.ending) == (250 * owner, Ending.END)
+    assert whole.lost()[0] == (geometry.fat_type == 32)  # the root
 
 
 # The reader
