@@ -128,7 +128,7 @@ def test_both_readers_of_a_fat_find_the_same_chains(kind: str) -> None:
     whole, paged = FatArray(card, 0, geometry), PagedChains(card, 0, geometry)
     for start in starts:
         runs = [*whole.runs(start, 2000)]
-        assert runs == [*paged.runs(start, 2000)] and len(runs) > 3
+        assert runs == [*paged.runs(start, 2000)] and len(runs) > 1
     for owner, start in enumerate(starts, 1):
         found = whole.claim(start, owner)
         assert found == paged.claim(start, owner)
