@@ -15,8 +15,8 @@ from maixfs.image.boardconfig import SdConfig
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
+from maixfs.image.media import settle_board
 from maixfs.image.opening import open_image
-from maixfs.image.source import settle_board
 from maixfs.transfer.copying import apply, plan_copy
 from maixfs.transfer.unpacking import unpack
 

@@ -5,11 +5,11 @@ The rules use nothing of an image but the members of ``Subject``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from maixfs.errors import MaixfsError
 from maixfs.image.flash import FlashImage
@@ -19,7 +19,6 @@ from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.check import SpiffsCheck
 
 if TYPE_CHECKING:
-    from maixfs.doctor.boot import BootReport
     from maixfs.firmware import Firmware, Kboot
     from maixfs.image.cardreport import CardSummary
     from maixfs.image.entries import Progress, Where
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
     from maixfs.spiffs.detect import Detection
 
+T = TypeVar("T")
 LEAST_CHIP = 4 << 20
 """Bytes of the smallest chip that such boards have; smaller images are parts of one."""
 LARGEST_PROGRAM = 1 << 20
@@ -57,6 +57,7 @@ class Subject:
         self.is_board = is_board
         """Whether it is a virtual board, which starts without firmware, too."""
         self.card = card
+        self._computed: dict[Callable[[Subject], Any], Any] = {}
         self.holder: int | None = None
         """The process that has the board powered on (0: not known which), or ``None``."""
 
@@ -191,12 +192,11 @@ class Subject:
                     return None  # a rule about the file system itself reports it
         return None
 
-    @cached_property
-    def boot(self) -> BootReport:
-        """What the board does when it is switched on."""
-        from maixfs.doctor.boot import report_boot
-
-        return report_boot(self)
+    def once(self, compute: Callable[[Subject], T]) -> T:
+        """Return ``compute(self)``, which is computed when it is first asked for."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        return cast("T", self._computed[compute])
 
 
 class Card:

@@ -184,9 +184,11 @@ class Image:
         """
         if self.kind is not Kind.CARD or self.place.slot is not None:
             return {}
-        from maixfs.image.fatplaces import places_of
+        from maixfs.image.fatplaces import all_places
+        from maixfs.image.media import CardMedium
 
-        found = places_of(self.main)
+        medium = self.main.medium
+        found = all_places(medium.device) if isinstance(medium, CardMedium) else []
         whole = self.place.whole
         return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from maixfs.errors import ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
@@ -23,7 +23,6 @@ from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
     from maixfs.image.source import Source
-    from maixfs.image.volume import Volume
     from maixfs.nor.overlay import OverlayFlash
     from maixfs.savepoints import Savepoint
     from maixfs.sd.device import SectorDevice
@@ -37,6 +36,16 @@ _ATTEMPTS = 50
 """How often a card is opened again that is being written."""
 
 
+class Mounted(Protocol):
+    """What is mounted on a medium."""
+
+    def sync(self) -> None:
+        """Write what it holds in RAM."""
+
+    def abandon(self) -> None:
+        """End the mount without writing."""
+
+
 class Medium(ABC):
     """One file of the host and the file systems (``volumes``) that are mounted on it."""
 
@@ -44,7 +53,7 @@ class Medium(ABC):
         self.file = file
         self.writable = writable
         self.closed = False
-        self.volumes: list[Volume] = []
+        self.volumes: list[Mounted] = []
 
     @property
     @abstractmethod
@@ -520,6 +529,22 @@ def settle(file: Path) -> bool:
         return False
     with alone(file), _host_errors():
         return finish(file)
+
+
+def settle_board(folder: Path) -> bool:
+    """Apply the journal beside the card in the slot of a board; return whether there was one.
+
+    Raises ``MissingError`` where the card's image is gone, and what ``settle`` raises.
+    """
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.source import no_image
+
+    image = BoardConfig.load(folder).sd.path(folder)
+    if image is None:
+        return False
+    if not image.exists():
+        raise no_image(image, folder)
+    return settle(image)
 
 
 @contextmanager
