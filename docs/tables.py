@@ -240,7 +240,8 @@ Every kind of finding that `maixfs info`, `maixfs doctor` and `maixfs.doctor.exa
 report, by subject. `key` stays the same from version to version. The severity is that of the usual
 case; some rules report a note instead. `info` runs the rules up to the cost `metadata`, `doctor`
 those of the cost `content` too; what was not run is listed as not checked. `{image}` stands for
-the image that was examined. This file is written by `python docs/tables.py`.
+the image that was examined. The tests are in `tests/doctor`. This file is written by
+`python docs/tables.py`.
 """
 SUBJECTS = {
     "flash": "Flash: chip, firmware, Kboot, models, place and format of /flash",
@@ -254,9 +255,14 @@ SUBJECTS = {
 def findings_page() -> str:
     """Return docs/FINDINGS.md."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
-    from doctor.doctor_cases import CASES
+    from doctor import card_cases, doctor_cases
 
-    tests = {case.key: f"`test_complaint[{name}]`" for name, case in CASES.items()}
+    tests: dict[tuple[str, str], str] = {}
+    for name, case in doctor_cases.CASES.items():
+        for subject in ("flash", "spiffs", "board"):
+            tests[subject, case.key] = f"`test_complaint[{name}]`"
+    for name, shown in card_cases.CASES.items():
+        tests[shown.subject, shown.key] = f"`test_card_complaint[{name}]`"
     page = ABOUT_FINDINGS
     for subject in (name for name in SUBJECTS if name in RULE_MODULES):
         costs = {each.key: rule.cost for rule in rules(subject) for each in rule.kinds}
@@ -268,7 +274,7 @@ def findings_page() -> str:
                 each.meaning,
                 each.why,
                 fix_text(each),
-                tests.get(each.key, ""),
+                tests.get((subject, each.key), ""),
             ]
             for each in kinds(subject)
         ]
