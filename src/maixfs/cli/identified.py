@@ -26,8 +26,9 @@ def identify_other(there: TargetPath, where: Where) -> Identification | None:
     found = identify(there.host, search=False)
     if found.compression:
         return identify(there.host)
-    undecided = found.is_image or found.kind in {FileKind.UNKNOWN, FileKind.RANDOM}
-    return None if undecided and found.kind is not FileKind.ERASED else found
+    if found.kind in {FileKind.ERASED, FileKind.FILE_SYSTEM}:
+        return found
+    return None if found.is_image or not found.known else found
 
 
 def draw_identification(screen: Screen, host: Path, found: Identification) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.flash import FlashImage
     from maixfs.image.layout import Layout
-    from maixfs.image.media import CardMedium, FlashMedium, Medium
+    from maixfs.image.media import FlashMedium, Medium
     from maixfs.image.records import Found
     from maixfs.image.report import Report
     from maixfs.image.source import Source
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _MAGIC_CHARACTERS = frozenset("*?[")
 _ATTEMPTS = 20
 """How often something is read again from a card that is being written."""
+_WITHOUT_PARTS = frozenset({Kind.CARD, Kind.FILE_SYSTEM})
+"""Images that are not a flash."""
 T = TypeVar("T")
 
 
@@ -169,13 +171,13 @@ class Image:
 
     @property
     def parts(self) -> tuple[Found, ...]:
-        """What was found in a flash, by address; of a card nothing."""
-        return () if self.kind is Kind.CARD else self.contents.found
+        """What was found in a flash, by address; of other images nothing."""
+        return () if self.kind in _WITHOUT_PARTS else self.contents.found
 
     @property
     def layout(self) -> Layout | None:
         """What is meant to lie where in a flash; ``None`` where no layout suits."""
-        return None if self.kind is Kind.CARD else self.contents.layout
+        return None if self.kind in _WITHOUT_PARTS else self.contents.layout
 
     def partitions(self) -> dict[str, TargetPath]:
         """Return what a whole card divides into: ``card.img@1`` as ``sd``, and so on.
@@ -195,7 +197,7 @@ class Image:
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the flash or the card; raises ``DeviceError`` behind its end."""
         self._check_open()
-        return self._main_medium().read(address, length)
+        return self.main.medium.read(address, length)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Set bytes of the flash or the card, as a flasher does; file systems are mounted anew.
@@ -204,7 +206,7 @@ class Image:
         """
         self._check_open()
         view = memoryview(data).cast("B")
-        self._main_medium().write(address, view)
+        self.main.medium.write(address, view)
         self._flash = None
 
     def said(self) -> list[str]:
@@ -565,13 +567,6 @@ class Image:
             if all(volume.medium is not medium for medium in media):
                 media.append(volume.medium)
         return media
-
-    def _main_medium(self) -> FlashMedium | CardMedium:
-        from maixfs.image.media import CardMedium, FlashMedium
-
-        medium = self.main.medium
-        assert isinstance(medium, FlashMedium | CardMedium)
-        return medium
 
     def _flash_medium(self) -> FlashMedium:
         return self.spiffs.medium

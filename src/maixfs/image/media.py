@@ -66,6 +66,14 @@ class Medium(ABC):
         """The changes; raises ``ReadOnlyError``."""
 
     @abstractmethod
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes in their current state."""
+
+    @abstractmethod
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Set bytes, as a flasher does; raises ``ReadOnlyError``."""
+
+    @abstractmethod
     def save(self, progress: Progress | None) -> list[Written]:
         """Put the changes into the host's file in one step; return what was written."""
 

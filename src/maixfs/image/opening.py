@@ -155,6 +155,9 @@ class _Opening:
     # File systems
 
     def _open_file(self) -> tuple[Kind, Volumes]:
+        plain = self._open_plain()
+        if plain is not None:
+            return Kind.FILE_SYSTEM, Volumes.of(plain)
         if not _is_card(self.source, self.place, self.where):
             flash = self._open_flash()
             bare = not flash.mount.parts
@@ -165,6 +168,60 @@ class _Opening:
                 hint="leave the geometry out",
             )
         return Kind.CARD, Volumes.of(self._open_card())
+
+    def _open_plain(self) -> Volume | None:
+        """Open a file that is one file system of the registry, ``None`` for all others."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or self.where.is_spiffs or self.place.slot is not None:
+            return None
+        from maixfs.image.plainvolume import PlainMedium, PlainVolume
+
+        if self.source.is_device or not self.source.size:
+            return None
+        medium = PlainMedium(self.source.file)
+        try:
+            match = find_format(medium.read, medium.size)
+            if match is not None:
+                self._refuse_editing(match.format.name)
+                host, kind = self.source.host, match.format
+                volume = PlainVolume(host, medium, Mount(()), kind, 0, medium.size)
+                _ = volume.fs
+                return volume
+        except BaseException:
+            medium.close()
+            raise
+        medium.close()
+        return None
+
+    def _open_plain_partition(self, medium: CardMedium) -> Volume | None:
+        """Open the partition that was asked for if it holds a file system of the registry."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or not self.place.slot:
+            return None
+        from maixfs.image.plainvolume import PlainVolume, window
+        from maixfs.sd.device import SECTOR
+        from maixfs.sd.partitions import read_partitions
+
+        for part in read_partitions(medium.device).partitions:
+            start, size = part.start * SECTOR, part.sectors * SECTOR
+            if part.number != self.place.slot or part.start + part.sectors > medium.device.sectors:
+                continue
+            match = find_format(window(medium, start, size), size)
+            if match is not None:
+                self._refuse_editing(match.format.name)
+                host, kind = self.source.host, match.format
+                return PlainVolume(host, medium, Mount(()), kind, start, size)
+        return None
+
+    def _refuse_editing(self, name: str) -> None:
+        if self.writable:
+            from maixfs.image.media import read_only
+
+            error = read_only(self.source.host)
+            error.hint = f"{name} is only read: unpack its files"
+            raise error
 
     def _open_board(self) -> tuple[Kind, Volumes]:
         place = self.place
@@ -282,6 +339,9 @@ class _Opening:
         source = self.source
         medium = CardMedium(source.file, source.stamp, writable=self.writable, wait=_patience())
         try:
+            plain = self._open_plain_partition(medium)
+            if plain is not None:
+                return plain
             place = find_place(medium.device, self.place.slot, str(source.host))
             self.notes += place.findings
             return self._mount_card(medium, [place], Mount((), alias=place.name))[0]
