@@ -232,3 +232,9 @@ def test_findings_are_those_of_the_code() -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "tables.py"))
     page = (ROOT / "docs" / "FINDINGS.md").read_text(encoding="utf-8")
     assert tables["findings_page"]() == page, "run docs/tables.py"
+
+
+def test_modules_are_those_of_the_code() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+    page = (ROOT / "docs" / "MODULES.md").read_text(encoding="utf-8")
+    assert tables["modules_page"]() == page, "run docs/tables.py"
