@@ -12,6 +12,7 @@ import fsspec
 import pytest
 from fsspec.tests import abstract
 
+from golden.extents import unpack_card
 from maixfs.board import Board
 from maixfs.errors import ImageError, ReadOnlyError, UsageError
 from maixfs.fat import Fat, format_volume
@@ -19,7 +20,7 @@ from maixfs.filesystem import FileSystem
 from maixfs.fsspec import MaixfsFileSystem
 from maixfs.image import source
 from maixfs.image.boardlock import BoardBusyError
-from maixfs.image.errors import ImageBusyError
+from maixfs.image.errors import ImageBusyError, UnsoundError
 from maixfs.nor import NorChip, make_driver
 from maixfs.sd import FileSectors, RamSectors
 from maixfs.sd.journal import Journal, journal_of
@@ -29,6 +30,8 @@ from maixfs.spiffs import PRESETS, Spiffs
 from maixfs.spiffs.geometry import Geometry
 
 SPIFFS = Geometry(size=0x80000, block_size=0x10000, page_size=0x400, name_length=128)
+CROSSED = Path(__file__).parents[1] / "data" / "fat" / "x_cross" / "image.ext.gz"
+"""A card with a cluster that two files own."""
 
 
 class Fixtures(abstract.AbstractFixtures):
@@ -346,6 +349,25 @@ def test_failed_end_of_a_transaction_stores_nothing(tmp_path: Path) -> None:
         assert caught.value.errno == errno.ENOSPC
         assert not fs.exists("/flash/small")
         assert fs.cat("/flash/main.py") == b"print(1)\n"
+
+
+@pytest.mark.parametrize("change", ["pipe", "touch", "rm", "mkdir", "rmdir", "mv", "cp"])
+def test_card_with_shared_clusters_is_not_changed(change: str, tmp_path: Path) -> None:
+    card = tmp_path / "card.img"
+    unpack_card(CROSSED, card)
+    before = card.read_bytes()
+    changes: dict[str, Callable[[MaixfsFileSystem], object]] = {
+        "pipe": lambda fs: fs.pipe("/sd/NEW", b"new"),
+        "touch": lambda fs: fs.touch("/sd/NEW"),
+        "rm": lambda fs: fs.rm("/sd/A.BIN"),
+        "mkdir": lambda fs: fs.mkdir("/sd/NEW"),
+        "rmdir": lambda fs: fs.rmdir("/sd/NEW"),
+        "mv": lambda fs: fs.mv("/sd/A.BIN", "/sd/B"),
+        "cp": lambda fs: fs.cp_file("/sd/A.BIN", "/sd/B"),
+    }
+    with MaixfsFileSystem(card, mode="r+") as fs, pytest.raises(UnsoundError):
+        changes[change](fs)
+    assert card.read_bytes() == before
 
 
 def test_partition_of_a_card_is_the_only_one_shown(tmp_path: Path) -> None:

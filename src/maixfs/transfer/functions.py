@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
@@ -169,19 +170,20 @@ def unpack(
     place = parse_target(image) if isinstance(image, str) else TargetPath(_path("image", image))
     if path is not None:
         place = place._replace(path=path)
-    parts = [(place, goal)]
-    if place.path is None and place.slot is None:
-        with open_image(place, geometry=geometry, base=base) as whole:
-            parts = partition_folders(whole, goal)
     written: list[Written] = []
     failed: list[UnpackError] = []
-    for part, inner in parts:
-        with open_image(part, geometry=geometry, base=base) as opened:
-            try:
-                written += unpack_files(opened, part.path, inner, force=force, progress=progress)
-            except UnpackError as error:
-                written += error.written
-                failed.append(error)
+    with open_image(place, geometry=geometry, base=base) as whole:
+        parts = partition_folders(whole, goal) if place.path is None else [(place, goal)]
+        for part, inner in parts:
+            same = part.whole == place.whole
+            with nullcontext(whole) if same else open_image(part) as opened:
+                try:
+                    written += unpack_files(
+                        opened, part.path, inner, force=force, progress=progress
+                    )
+                except UnpackError as error:
+                    written += error.written
+                    failed.append(error)
     if failed:
         lost = [reason for error in failed for reason in error.lost]
         raise UnpackError(str(failed[0]), written, lost, hint=failed[0].hint)
