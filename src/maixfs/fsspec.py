@@ -99,9 +99,11 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self._volumes: dict[str, Volume] = {}
         resources = ExitStack()
         if fs is None:
+            from maixfs.image.opening import open_image
+
             with resources:
                 path = _local_path(fo, mode, target_protocol, target_options, resources)
-                self._image = _open_image(path, mode, geometry)
+                self._image = open_image(path, mode, geometry=geometry)
                 resources.callback(self._image.close)
                 self._volumes = _volumes_of(self._image)
                 resources = resources.pop_all()
@@ -373,12 +375,6 @@ def _local_path(
     copy = Path(resources.enter_context(TemporaryDirectory(prefix="maixfs-")), "image")
     system.get_file(path, str(copy))
     return str(copy)
-
-
-def _open_image(path: str, mode: str, geometry: Geometry | None) -> Image:
-    from maixfs.image.opening import open_image
-
-    return open_image(path, mode, geometry=geometry)
 
 
 def _volumes_of(image: Image) -> dict[str, Volume]:

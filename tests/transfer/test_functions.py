@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import maixfs
+from image.places import SMALL, make_bare
 from maixfs.errors import ReadOnlyError, UsageError
 from maixfs.image.errors import TakenError
 from maixfs.transfer.packing import Packed, PackedCard
@@ -90,6 +91,19 @@ def partition(size: str) -> Any:
     from maixfs.cards.make import PartitionWish
 
     return PartitionWish(size)
+
+
+def test_unpack_writes_the_other_files_if_one_is_damaged(tmp_path: Path) -> None:
+    image = make_bare(tmp_path, SMALL).host
+    with maixfs.open(image) as opened:
+        page = opened.stat("/lib/a.py").native.page + 1
+    content = bytearray(image.read_bytes())
+    content[page * SMALL.page_size + 4] = 0x7C
+    image.write_bytes(content)
+    with pytest.raises(maixfs.UnpackError) as caught:
+        maixfs.unpack(image, tmp_path / "out")
+    assert len(caught.value.lost) == 1
+    assert len(caught.value.written) == len(tree(tmp_path / "out")) == 3
 
 
 def test_copy_puts_folders_and_files_into_an_image(image: Path, folder: Path) -> None:
