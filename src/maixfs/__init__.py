@@ -148,12 +148,12 @@ def examine(path: str | PathLike[str] | TargetPath, depth: Cost | None = None) -
     Raises ``DeviceError`` for a file that cannot be read and ``BoardError`` for a folder that is
     not a board.
     """
-    from maixfs.doctor.examine import examine_target
     from maixfs.finding import Cost
 
     if depth is not None and not isinstance(depth, Cost):
         raise TypeError(f"depth must be a Cost, not {type(depth).__name__}")
-    return examine_target(_checked_place(path), Cost.CONTENT if depth is None else depth)
+    with open(path) as image:
+        return image.findings(Cost.CONTENT if depth is None else depth)
 
 
 def _checked_place(path: str | PathLike[str] | TargetPath) -> str | Path | TargetPath:

@@ -99,11 +99,11 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         self._volumes: dict[str, Volume] = {}
         resources = ExitStack()
         if fs is None:
-            from maixfs.image.opening import open_image
+            from maixfs.image.opening import open_mounted
 
             with resources:
                 path = _local_path(fo, mode, target_protocol, target_options, resources)
-                self._image = open_image(path, mode, geometry=geometry)
+                self._image = open_mounted(path, mode, geometry=geometry)
                 resources.callback(self._image.close)
                 self._volumes = _volumes_of(self._image)
                 resources = resources.pop_all()
