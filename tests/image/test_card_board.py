@@ -19,7 +19,7 @@ from maixfs.image.media import settle_board
 from maixfs.image.opening import open_image
 from maixfs.image.report import make_report
 from maixfs.transfer.copying import apply, plan_copy
-from maixfs.transfer.unpacking import unpack
+from maixfs.transfer.unpacking import unpack_files
 
 
 def with_card(folder: Path, *fat_types: int, **options: object) -> Path:
@@ -87,7 +87,7 @@ def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
     apply(plan_copy([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py"))
     with open_image(board) as target:
         assert target.read_bytes("/flash/b.py") == FLASH_FILES[b"/lib/a.py"]
-        unpack(target, "/", tmp_path / "out")
+        unpack_files(target, "/", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"flash", "sd", "sd2"} | (
         {"sd3"} if (tmp_path / "out" / "sd3").exists() else set()
     )
