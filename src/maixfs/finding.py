@@ -23,9 +23,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from maixfs.errors import Command, MaixfsError, Step
+from maixfs.tuples import NamedTuple
 
 __all__ = [
     "MAX_PATHS",

@@ -10,7 +10,7 @@ damage on a card does not raise.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs import finding
 from maixfs.fat.check import FatCheck
@@ -20,6 +20,7 @@ from maixfs.fat.probe import mount_points, probe_volume
 from maixfs.finding import Cost, Examination, Finding, Severity
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.partitions import CardPartition, PartitionTable, read_partitions
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

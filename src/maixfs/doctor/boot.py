@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from maixfs.doctor.subject import Subject
 from maixfs.errors import MaixfsError
 from maixfs.firmware import BootVerdict, FreqReport, check_boot_area, freqconf
 from maixfs.spiffs.check import SpiffsCheck
+from maixfs.tuples import NamedTuple
 
 _LOBO = "MicroPython by LoBo"
 _KRUX = "Krux"

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import ImageError
 from maixfs.nor import Buffer
 from maixfs.record import Record, field
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import Cipher

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cards.check import CardReport, examine
 from maixfs.host.files import Stamp, status_of
 from maixfs.image.entries import Kind
 from maixfs.image.media import CardMedium
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
@@ -12,6 +12,7 @@ from maixfs.image.errors import NoFileSystemError
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.partitions import CardPartition, read_partitions
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.volume import Volume

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from maixfs.tuples import NamedTuple
 
 FIRMWARE = "firmware"
 KBOOT_STAGE = "kboot stage"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import DeviceError
 from maixfs.image.entries import Kind
@@ -11,6 +11,7 @@ from maixfs.image.outside import Firmware, read_firmware, written_outside
 from maixfs.nor.device import SECTOR
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.spiffs.room import SpiffsRoom
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
 
 from maixfs.errors import MaixfsError
 from maixfs.image.names import Parts
 from maixfs.image.volume import Volume
+from maixfs.tuples import NamedTuple
 
 Opener = Callable[[], Sequence[Volume]]
 

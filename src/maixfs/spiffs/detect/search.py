@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import groupby, pairwise
-from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.detect.dump import BLANK, SECTOR, Dump, block_agreement, frame
 from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.tuples import NamedTuple
 
 PAGE_SIZES = tuple(64 << shift for shift in range(9))
 """64 bytes to 16 KiB."""
