@@ -199,7 +199,7 @@ class CardCheck:
 
 def of_partition(found: Finding, number: int) -> Finding:
     """Return a finding that says which partition it is about."""
-    return replace(found, data={**found.data, "partition": number})
+    return found._replace(data={**found.data, "partition": number})
 
 
 def examine(

@@ -56,7 +56,8 @@ class BootReport(NamedTuple):
 
 def report_boot(subject: Subject) -> BootReport:
     """Return what the board does; nothing is raised."""
-    verdict = check_boot_area(subject.view)
+    known = next((found for found in subject.firmware if found.address == 0), None)
+    verdict = check_boot_area(subject.view, known)
     steps = [_rom_step(subject, verdict), *_kboot_steps(subject)]
     products = {firmware.banner.product for firmware in subject.firmware}
     if _LOBO in products:

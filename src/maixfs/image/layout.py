@@ -7,13 +7,13 @@ a file of the same form.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maixfs.errors import DeviceError, UsageError
 from maixfs.host.files import read_file
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
@@ -39,8 +39,7 @@ class LayoutError(UsageError):
     """A layout contradicts itself or its chip, or cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A range of the chip and who owns it; sizes and addresses in bytes.
 
     ``limit`` is the most that what lies here may need (a firmware with its header and hash, say),
@@ -75,8 +74,7 @@ class Region:
         return f"{self.name} ({self.start:#x}-{self.end:#x})"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The regions of a chip of ``size`` bytes, by address; they do not overlap."""
 
     name: str

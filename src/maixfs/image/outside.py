@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import re
 from struct import Struct
+from typing import NamedTuple
 
 from maixfs.nor.device import SECTOR, blank
 from maixfs.spiffs import Geometry
-from maixfs.tuples import NamedTuple
 
 _HEADER = Struct("<BI")
 _DIGEST = 32

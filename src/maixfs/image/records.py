@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.tuples import NamedTuple
+from typing import NamedTuple
 
 FIRMWARE = "firmware"
 KBOOT_STAGE = "kboot stage"
