@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import pytest
+
 from maixfs.tuples import NamedTuple
 
 
@@ -89,3 +90,17 @@ def test_field_without_default_after_one_with_default_is_refused():
     body = {"__annotations__": {"x": "int", "y": "int"}, "x": 1}
     with pytest.raises(TypeError, match="default"):
         type(NamedTuple)("Wrong", (NamedTuple,), body)
+
+
+def test_field_name_with_an_underscore_at_its_start_is_refused():
+    with pytest.raises(TypeError, match="underscore"):
+        type(NamedTuple)("Wrong", (NamedTuple,), {"__annotations__": {"_x": "int"}})
+
+
+def test_fields_may_have_the_names_of_the_constructor():
+    class Names(NamedTuple):
+        cls: int
+        new: int
+        tuple: int = 3
+
+    assert Names(1, new=2) == (1, 2, 3)

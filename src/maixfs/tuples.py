@@ -24,10 +24,13 @@ else:
         def __new__(cls, /, *values, **named):
             owner = next(base for base in cls.__mro__ if "_fields" in vars(base))
             names = ", ".join(owner._fields)
+            # A field may be called anything but with an underscore at its start.
             source = (
-                f"lambda cls, {names}: new(cls, ({names},))" if names else "lambda cls: new(cls)"
+                f"lambda _cls, {names}: _new(_cls, ({names},))"
+                if names
+                else "lambda _cls: _new(_cls)"
             )
-            made = eval(source, {"__builtins__": {}, "new": tuple.__new__})
+            made = eval(source, {"__builtins__": {}, "_new": tuple.__new__})
             made.__defaults__ = tuple(owner._field_defaults.values())
             made.__name__ = "__new__"
             owner.__new__ = staticmethod(made)
@@ -67,6 +70,8 @@ else:
         def __new__(cls, name, bases, body):
             fields = tuple(body.get("__annotations__", ()))
             defaults = {field: body[field] for field in fields if field in body}
+            if any(field.startswith("_") for field in fields):
+                raise TypeError(f"{name}: the name of a field starts with an underscore")
             if tuple(defaults) != fields[len(fields) - len(defaults) :]:
                 raise TypeError(
                     f"{name}: a field without a default follows one that has a default"
