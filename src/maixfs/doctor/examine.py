@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +83,7 @@ def examine_card(report: CardReport, file: str | None = None) -> Examination:
     card are for that one.
     """
     mark = {"medium": "card"} if file is None else {"medium": "card", "image": file}
-    findings = (replace(finding, data={**finding.data, **mark}) for finding in report.findings)
+    findings = (finding._replace(data={**finding.data, **mark}) for finding in report.findings)
     return Examination(tuple(findings), report.examination.not_checked)
 
 

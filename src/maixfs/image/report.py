@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import DeviceError
 from maixfs.image.entries import Kind
@@ -11,6 +11,7 @@ from maixfs.image.errors import TargetError
 from maixfs.nor.device import SECTOR, blank
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.spiffs.room import SpiffsRoom
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig

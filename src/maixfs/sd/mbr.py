@@ -10,11 +10,11 @@ import re
 import secrets
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 SIGNATURE = b"\x55\xaa"
 """Last two bytes of sector 0, of an extended boot record and of every boot sector."""

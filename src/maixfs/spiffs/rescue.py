@@ -8,10 +8,11 @@ Nothing is guessed: what is missing is named, and bytes behind a size that is no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.nor.device import blank
 from maixfs.spiffs import ondisk
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,6 @@ from contextlib import nullcontext
 from enum import StrEnum
 from glob import glob, has_magic
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.host.drafts import clear_drafts
@@ -28,6 +27,7 @@ from maixfs.spiffs import Geometry
 from maixfs.spiffs.pack import collect
 from maixfs.transfer.sessions import Sessions
 from maixfs.transfer.unpacking import HostNames, counted, write_host
+from maixfs.tuples import NamedTuple
 
 
 class Item(NamedTuple):

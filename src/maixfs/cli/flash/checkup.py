@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cli.findings import draw_findings, examination_json
 from maixfs.cli.screen import Progress, Screen, Text
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
