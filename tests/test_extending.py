@@ -136,7 +136,7 @@ def test_finding_is_reported() -> None:
 @pytest.fixture
 def toyfs(tmp_path: Path, load: Load, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Register the toy file system; return an image of it."""
-    load("maixfs.toyfs", BLOCKS["src/maixfs/toyfs/__init__.py"])
+    load("maixfs.readonly.toyfs", BLOCKS["src/maixfs/readonly/toyfs/__init__.py"])
     entry = entry_of(BLOCKS["src/maixfs/image/formats.py"], vars(formats))
     monkeypatch.setattr(formats, "FORMATS", (entry,))
     image = tmp_path / "image.toy"
@@ -175,7 +175,7 @@ def test_file_system_is_shown_by_the_verbs(toyfs: Path, tmp_path: Path) -> None:
     entries = {entry["path"]: entry["size"] for entry in shown["targets"][0]["entries"]}
     assert entries["/lib/b.py"] == 6000
     assert run("cat", f"{toyfs}:/a.txt").stdout == "first"
-    for verb in (["ls", "-l"], ["tree"], ["du"], ["df"], ["info"]):
+    for verb in (["ls", "-l"], ["tree"], ["du"], ["df"], ["info"], ["doctor"]):
         assert run(*verb, str(toyfs)).exit_code == 0, verb
     assert run("stat", f"{toyfs}:/a.txt").exit_code == 0
     assert run("unpack", str(toyfs), str(tmp_path / "out")).exit_code == 0

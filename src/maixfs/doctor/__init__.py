@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, report_boot
     from maixfs.doctor.examine import (
         examine_card,
+        examine_registered,
         examine_subject,
         examine_target,
         verdict,
@@ -27,6 +28,7 @@ __all__ = [
     "Card",
     "Subject",
     "examine_card",
+    "examine_registered",
     "examine_subject",
     "examine_target",
     "open_subject",
@@ -38,7 +40,13 @@ __getattr__ = lazy_names(
     __name__,
     {
         "boot": ("BootReport", "report_boot"),
-        "examine": ("examine_card", "examine_subject", "examine_target", "verdict"),
+        "examine": (
+            "examine_card",
+            "examine_registered",
+            "examine_subject",
+            "examine_target",
+            "verdict",
+        ),
         "fixes": ("FIXES",),
         "subject": ("Card", "Subject", "open_subject"),
     },

@@ -46,11 +46,13 @@ def examine_target(
     from maixfs.doctor.subject import open_subject
     from maixfs.image.address import TargetPath, parse_target
     from maixfs.image.cardreport import summarize_card
-    from maixfs.image.opening import is_card
+    from maixfs.image.opening import is_card, is_registered
 
     there = parse_target(place) if isinstance(place, str) else place
     there = TargetPath(there) if isinstance(there, Path) else there
     where = where or Where()
+    if is_registered(there, where):
+        return examine_registered(there, depth)
     if is_card(there, where):
         return examine_card(summarize_card(there, progress).report)
     with open_subject(there.host, where, progress) as subject:
@@ -69,6 +71,14 @@ def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination
     result += examine("board", subject, depth)
     card = subject.card.summary if subject.card is not None else None
     return result if card is None else result + examine_card(card.report, card.file)
+
+
+def examine_registered(place: TargetPath, depth: Cost = Cost.CONTENT) -> Examination:
+    """Return what a file system of ``image.formats`` says of itself."""
+    from maixfs.image.opening import open_image
+
+    with open_image(place) as image:
+        return image.main.fs.check(depth)
 
 
 def examine_card(report: CardReport, file: str | None = None) -> Examination:

@@ -21,6 +21,7 @@ from maixfs.nor.device import is_filled
 
 if TYPE_CHECKING:
     from maixfs.image.fatplaces import FatPlace
+    from maixfs.image.formats import Format
     from maixfs.image.media import CardMedium, FlashMedium
     from maixfs.image.source import Source
     from maixfs.image.volume import Volume
@@ -75,6 +76,29 @@ def is_card(place: TargetPath, where: Where) -> bool:
     """Return whether a place is on a card that is no board's; raises ``DeviceError``."""
     source = find_source(place.host, writable=False)
     return source.config is None and _is_card(source, place, where)
+
+
+def is_registered(place: TargetPath, where: Where) -> bool:
+    """Return whether a place is a file system of ``image.formats``; raises ``DeviceError``."""
+    return _registered(find_source(place.host, writable=False), place, where) is not None
+
+
+def _registered(source: Source, place: TargetPath, where: Where) -> Format | None:
+    """Return which file system of the registry fills a file."""
+    from maixfs.image.formats import FORMATS, find_format
+
+    if not FORMATS or where.is_spiffs or place.slot is not None:
+        return None
+    if source.config is not None or source.is_device or not source.size:
+        return None
+    from maixfs.image.plainvolume import PlainMedium
+
+    medium = PlainMedium(source.file)
+    try:
+        match = find_format(medium.read, medium.size)
+    finally:
+        medium.close()
+    return match and match.format
 
 
 def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
@@ -171,28 +195,20 @@ class _Opening:
 
     def _open_plain(self) -> Volume | None:
         """Open a file that is one file system of the registry, ``None`` for all others."""
-        from maixfs.image.formats import FORMATS, find_format
-
-        if not FORMATS or self.where.is_spiffs or self.place.slot is not None:
+        kind = _registered(self.source, self.place, self.where)
+        if kind is None:
             return None
         from maixfs.image.plainvolume import PlainMedium, PlainVolume
 
-        if self.source.is_device or not self.source.size:
-            return None
+        self._refuse_editing(kind.name)
         medium = PlainMedium(self.source.file)
         try:
-            match = find_format(medium.read, medium.size)
-            if match is not None:
-                self._refuse_editing(match.format.name)
-                host, kind = self.source.host, match.format
-                volume = PlainVolume(host, medium, Mount(()), kind, 0, medium.size)
-                _ = volume.fs
-                return volume
+            volume = PlainVolume(self.source.host, medium, Mount(()), kind, 0, medium.size)
+            _ = volume.fs
         except BaseException:
             medium.close()
             raise
-        medium.close()
-        return None
+        return volume
 
     def _open_plain_partition(self, medium: CardMedium) -> Volume | None:
         """Open the partition that was asked for if it holds a file system of the registry."""

@@ -35,11 +35,20 @@ class Checkup(NamedTuple):
 
 def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
     """Examine a flash image, a board with its card, a SPIFFS image or a card."""
-    from maixfs.doctor import examine_card, examine_subject, open_subject, verdict
+    from maixfs.doctor import (
+        examine_card,
+        examine_registered,
+        examine_subject,
+        open_subject,
+        verdict,
+    )
     from maixfs.image.cardreport import summarize_card
-    from maixfs.image.opening import is_card
+    from maixfs.image.opening import is_card, is_registered
 
     with Progress(screen) as progress:
+        if is_registered(there, where):
+            examination = examine_registered(there)
+            return Checkup(there, verdict(examination), examination, None)
         if is_card(there, where):
             card = summarize_card(there, progress)
             return Checkup(there, card.report.verdict, examine_card(card.report), card)
