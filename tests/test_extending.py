@@ -153,7 +153,7 @@ def test_file_system_opens_as_an_image(toyfs: Path) -> None:
         assert image.read_bytes("a.txt") == b"first"
         assert image.resolve("/lib/b.py")[1] == "/lib/b.py"
         assert image.read(0, 4) == b"TOY1"
-        assert image.parts == ()
+        assert not [*image.parts]
         assert image.main.fs.check().healthy
         with pytest.raises(ReadOnlyError):
             image.fs("/").write_bytes("/a.txt", b"")
@@ -196,16 +196,16 @@ def test_file_system_opens_as_a_partition_of_a_card(toyfs: Path, tmp_path: Path)
     data[2048 * 512 : 2048 * 512 + len(archive())] = archive()
     card.write_bytes(data)
     assert run("cat", f"{card}@1:/lib/b.py").stdout.encode() == FILES["lib/b.py"]
-    with pytest.raises(ReadOnlyError):
-        maixfs.open(f"{card}@1", "r+")
-    with pytest.raises(NoFileSystemError):
-        maixfs.open(f"{card}@2")
+    with pytest.raises(ReadOnlyError), maixfs.open(f"{card}@1", "r+") as image:
+        image.fs("/")
+    with pytest.raises(NoFileSystemError), maixfs.open(f"{card}@2") as image:
+        image.fs("/")
 
 
 def test_damaged_file_system_raises(toyfs: Path) -> None:
     toyfs.write_bytes(archive()[:-4])
-    with pytest.raises(FileSystemError):
-        maixfs.open(toyfs)
+    with pytest.raises(FileSystemError), maixfs.open(toyfs) as image:
+        image.fs("/")
 
 
 def test_kind_of_file_is_identified(load: Load) -> None:

@@ -17,6 +17,7 @@ from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
 from maixfs.image.media import settle_board
 from maixfs.image.opening import open_image
+from maixfs.image.report import make_report
 from maixfs.transfer.copying import apply, plan_copy
 from maixfs.transfer.unpacking import unpack
 
@@ -159,13 +160,13 @@ def test_looking_leaves_no_trace(board: Path) -> None:
     before = snapshot(board)
     with open_image(board) as target:
         target.scandir("/", recursive=True)
-        target.report()
+        make_report(target)
     assert snapshot(board) == before
 
 
 def test_the_report_tells_of_the_card(board: Path) -> None:
     with open_image(board) as target:
-        report = target.report()
+        report = make_report(target)
     assert report.card is not None
     assert report.card.report.mountable
     assert report.as_dict()["card"]["card"]["table"] == "MBR"

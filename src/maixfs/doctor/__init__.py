@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, report_boot
     from maixfs.doctor.examine import (
         examine_card,
-        examine_registered,
         examine_subject,
         examine_target,
         verdict,
     )
     from maixfs.doctor.fixes import FIXES
-    from maixfs.doctor.subject import Card, Subject, open_subject
+    from maixfs.doctor.subject import Card, Subject
 
 __all__ = [
     "FIXES",
@@ -28,10 +27,8 @@ __all__ = [
     "Card",
     "Subject",
     "examine_card",
-    "examine_registered",
     "examine_subject",
     "examine_target",
-    "open_subject",
     "report_boot",
     "verdict",
 ]
@@ -40,14 +37,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "boot": ("BootReport", "report_boot"),
-        "examine": (
-            "examine_card",
-            "examine_registered",
-            "examine_subject",
-            "examine_target",
-            "verdict",
-        ),
+        "examine": ("examine_card", "examine_subject", "examine_target", "verdict"),
         "fixes": ("FIXES",),
-        "subject": ("Card", "Subject", "open_subject"),
+        "subject": ("Card", "Subject"),
     },
 )

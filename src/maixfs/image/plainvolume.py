@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from maixfs.errors import MaixfsError
 from maixfs.filesystem import Entry, FileSystem
-from maixfs.host.mapped import MappedFile
 from maixfs.image.entries import Progress, Written
 from maixfs.image.media import Medium, read_only
 from maixfs.image.names import component, parse
@@ -17,6 +16,7 @@ from maixfs.image.volume import Entries, ImageEntry, Volume
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from maixfs.host.compressed import ImageBytes
     from maixfs.image.content import Content
     from maixfs.image.formats import Format, Read
     from maixfs.image.paths import Mount
@@ -36,18 +36,23 @@ class PlainRoom(NamedTuple):
 
 
 class PlainMedium(Medium):
-    """A file that is mapped and never written, of any size."""
+    """The bytes of a file, unpacked where it is compressed; never written, of any size."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, content: ImageBytes) -> None:
         super().__init__(file, writable=False)
-        self._file = MappedFile(file, read_only=True)
-        self.size = len(self._file)
+        self._content = content
+        self.size = len(content)
+
+    @property
+    def content(self) -> memoryview:
+        """All bytes."""
+        return self._content.view
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the file, fewer where it ends."""
-        return bytes(self._file.cells[address : address + length])
+        return bytes(self._content.view[address : address + length])
 
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
         """Raise ``ReadOnlyError``."""
         raise read_only(self.file)
 
@@ -70,7 +75,7 @@ class PlainMedium(Medium):
         if not self.closed:
             self.abandon()
             self.closed = True
-            self._file.close()
+            self._content.close()
 
 
 def window(medium: Medium, start: int, size: int) -> Read:
