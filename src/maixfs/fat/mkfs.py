@@ -6,7 +6,7 @@ make_filesystem(card)      # what VfsFat.mkfs makes of a whole card
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING, Literal
 
 from maixfs.errors import UsageError
@@ -78,7 +78,7 @@ def format_volume(
     _check_request(request)
     name = label_bytes(label)
     entry = label_entry(name, style, *(clock or host_clock)())
-    number = secrets.randbits(32) if serial is None else serial
+    number = int.from_bytes(os.urandom(4), "little") if serial is None else serial
     planned = plan(request)
     boot = boot_sector(planned, style, name, number, start if hidden is None else hidden)
     # Read before anything is written: a volume that the board would refuse is not made. The mount
