@@ -19,6 +19,7 @@ from maixfs.host.mapped import MappedFile
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.nor.device import SECTOR, NorDevice
+from maixfs.nor.errors import out_of_range
 from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
@@ -215,15 +216,19 @@ class FlashMedium(Medium):
         return self._overlaid
 
     def read(self, address: int, length: int) -> bytes:
-        """Return bytes in their current state."""
+        """Return bytes in their current state; raises ``DeviceError`` behind the file's end."""
+        self._check_inside(address, length)
         return self.device.read(address, length)
+
+    def _check_inside(self, address: int, length: int) -> None:
+        # An overlay ends with a whole sector, the file need not.
+        if address < 0 or length < 0 or address + length > self.size:
+            raise out_of_range(address, length, self.size)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Set bytes as a flasher does: sectors in which a bit has to rise are erased first."""
         overlay, view = self.overlay, memoryview(data).cast("B")
-        if address < 0 or address + len(view) > self.size:
-            overlay.read(address, len(view))  # raises where it is behind the chip
-            raise _outside(self.file, address, len(view), self.size)
+        self._check_inside(address, len(view))
         with self.whole():
             self.abandon()
             for start in range(address // SECTOR * SECTOR, address + len(view), SECTOR):
@@ -292,10 +297,6 @@ class FlashMedium(Medium):
         self._base = memoryview(b"")
         if self._file is not None:
             self._file.close()
-
-
-def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
-    return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
 
 
 def check_size(source: Source, size: int) -> None:
