@@ -18,6 +18,7 @@ from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.nor.device import SECTOR, NorDevice
+from maixfs.nor.errors import out_of_range
 from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
@@ -272,8 +273,14 @@ class FlashMedium(Medium):
         return self.image
 
     def read(self, address: int, length: int) -> bytes:
-        """Return bytes in their current state."""
+        """Return bytes in their current state; raises ``DeviceError`` behind the file's end."""
+        self._check_inside(address, length)
         return self.device.read(address, length)
+
+    def _check_inside(self, address: int, length: int) -> None:
+        # An overlay ends with a whole sector, the file need not.
+        if address < 0 or length < 0 or address + length > self.size:
+            raise out_of_range(address, length, self.size)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
         """Set bytes as a flasher does; return the number of sectors that changed.
@@ -281,8 +288,7 @@ class FlashMedium(Medium):
         Each of those is erased, which a board's wear counts include, and programmed.
         """
         overlay, view = self.overlay, memoryview(data).cast("B")
-        if address < 0 or address + len(view) > self.size:
-            raise _outside(self.file, address, len(view), self.size)
+        self._check_inside(address, len(view))
         changed = 0
         with self.whole():
             self.abandon()
@@ -356,10 +362,6 @@ class FlashMedium(Medium):
         self._shown = self.parts = None
         if self._content is not None:
             self._content.close()
-
-
-def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
-    return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
 
 
 def check_board_size(source: Source, size: int) -> None:
