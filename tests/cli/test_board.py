@@ -220,7 +220,7 @@ def test_a_script_that_is_no_text(run: Run, place: Path) -> None:
 
 
 def test_a_folder_that_is_no_board(run: Run, place: Path) -> None:
-    assert "src is no board" in run("info", "src", code=1).stderr
+    assert "src is not a board" in run("info", "src", code=1).stderr
     Path("board/board.toml").write_text("format = 99\n")
     assert "board.toml: format is 99" in run("info", code=1).stderr
     assert "board.toml: format is 99" in run("run", code=1).stderr

@@ -221,7 +221,7 @@ def test_fix_explains_what_it_does_not_do(here: Path, run: Run) -> None:
     field("x_loop")
     result = run("sd", "fix", "x_loop.img", "-o", "new.img", code=1)
     assert "damage is not repaired" in result.stderr
-    assert "maixfs unpack" in result.stderr
+    assert "unpack" in result.stderr
     field("x_lost")
     result = run("sd", "fix", "x_lost.img", "-o", "new.img", code=1)
     assert "left: 30 clusters" in result.stdout

@@ -8,6 +8,7 @@ import pytest
 
 from image.cards import FILES, make_card, tree_of
 from maixfs.cards.newimage import CardError
+from maixfs.errors import Command
 from maixfs.host.drives import DriveFacts
 from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind
@@ -48,7 +49,10 @@ def test_a_drive_is_read(drive: Path) -> None:
 def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     with pytest.raises(TargetError, match="is a drive of this computer") as caught:
         open_image(drive, "r+")
-    assert "--drive" in (caught.value.hint or "")
+    assert [step.verb for step in caught.value.fix if isinstance(step, Command)] == [
+        "sd read",
+        "sd write",
+    ]
     with open_image(drive, "r+", drives=True) as target:
         target.write_file("/x", b"1")
         assert target.commit() != []

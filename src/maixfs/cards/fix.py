@@ -136,7 +136,7 @@ def _nothing_to_do(report: CardReport) -> CardError:
         return CardError("there is nothing to convert: a board mounts this card as it is")
     return CardError(
         f"there is nothing to convert, and damage is not repaired here: {damaged[0].what}",
-        hint="maixfs unpack saves everything that can be read",
+        hint="unpack the card: that saves all files that can be read",
     )
 
 

@@ -435,7 +435,7 @@ class Image:
         if len(volumes) > 1:
             raise UsageError(
                 f"nothing can be renamed from {' to '.join(volumes)}",
-                hint="copy with maixfs cp, then remove with maixfs rm",
+                hint="copy the files, then remove them",
             )
         for volume in volumes.values():
             volume.rename(found, replace=replace)

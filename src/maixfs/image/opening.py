@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.finding import Finding, Severity
 from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.entries import Kind, Where
@@ -226,7 +226,8 @@ class _Opening:
         elif not blank and source.config is None and is_blank:
             raise NoFileSystemError(
                 f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",
-                hint="maixfs mkfs makes an empty file system",
+                hint="make an empty file system there first",
+                fix=(Command("mkfs", (str(source.host),)),),
             )
         bare = geometry.base == 0 and size - geometry.size < geometry.block_size
         mount = Mount(() if bare and source.config is None else _FLASH)
@@ -318,7 +319,7 @@ class _Opening:
                 place = find_place(medium.device, None, str(file))
                 raise NoFileSystemError(
                     f"{file}: {place.findings[0].what}",
-                    hint=f"maixfs sd doctor {file} says more",
+                    fix=(Command("sd doctor", (str(file),)),),
                 )
             if not source.config.sd.mount_all:
                 del places[1:]
@@ -344,7 +345,8 @@ class _Opening:
                 volumes.append(volume)
         except (FatError, SectorError) as error:
             raise NoFileSystemError(
-                f"{host}: the volume does not mount: {error}", hint=f"maixfs sd doctor {host}"
+                f"{host}: the volume does not mount: {error}",
+                fix=(Command("sd doctor", (str(host),)),),
             ) from error
         return volumes
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maixfs.errors import Command
 from maixfs.image.errors import AmbiguousError, NoFileSystemError
 from maixfs.image.identify import identify
 from maixfs.spiffs import PRESETS, Geometry, GeometryError
@@ -31,10 +32,13 @@ def find_area(image: memoryview, host: Path) -> list[Detection]:
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
         areas = sorted((one.geometry for one in (found[0], *rivals)), key=lambda one: one.base)
-        raise AmbiguousError(
+        bases = " or ".join(f"{area.base:#x}" for area in areas)
+        ambiguous = AmbiguousError(
             f"{host} holds {len(areas)} file systems: {', '.join(map(place_of, areas))}",
-            hint=f"say which one: {' or '.join(f'--base {area.base:#x}' for area in areas)}",
+            hint=f"choose one by its base: {bases}",
         )
+        ambiguous.bases = tuple(area.base for area in areas)
+        raise ambiguous
     return found
 
 
@@ -43,8 +47,8 @@ def no_spiffs(image: memoryview, host: Path) -> NoFileSystemError:
     identification = identify(image)
     error = NoFileSystemError(
         f"{host}: no SPIFFS found; identified as {identification}",
-        hint="if there is one, give its geometry; maixfs mkfs makes an empty one,"
-        " maixfs sd doctor looks at cards",
+        hint="if there is one, give its geometry; else make an empty one",
+        fix=(Command("mkfs", (str(host),)),),
     )
     error.identification = identification
     return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.fat import FatError
 from maixfs.fat.mkfs import format_volume
 from maixfs.image.address import TargetPath
@@ -71,8 +71,9 @@ def _format_within(
         refuse_cut(geometry, medium.size, out)
         if not force and not is_filled(medium.image[geometry.base :][: geometry.size]):
             raise TakenError(
-                f"{out}: the area at {geometry.base:#x} is not blank: all files in it would go",
-                hint="--force formats it; maixfs unpack saves the files first",
+                f"{out}: the area at {geometry.base:#x} is not blank: its files would be lost",
+                hint="unpack its files first, or force the formatting",
+                fix=(Command("unpack", (str(out), "DIR")),),
             )
         SpiffsCore.format(medium.device, geometry)
         written = medium.save(progress)
@@ -128,7 +129,8 @@ def _partition(device: SectorDevice, place: TargetPath) -> Partition:
     if not table.signature or table.superfloppy or table.gpt is not None:
         raise NoFileSystemError(
             f"{place.host} has no partition table that a board reads",
-            hint=f"maixfs sd doctor {place.host} says more; maixfs sd new makes a card",
+            hint="examine the card, or make a new one",
+            fix=(Command("sd doctor", (str(place.host),)), Command("sd new", ("SIZE", "CARD"))),
         )
     for partition in table.slots:
         if partition.slot == place.slot and partition.used and not partition.extended:
@@ -144,8 +146,9 @@ def _refuse_full(device: SectorDevice, partition: Partition, place: TargetPath) 
     count = min(_LOOKED_AT, partition.sectors, device.sectors - partition.start)
     if any(device.read(partition.start, count)):
         raise TakenError(
-            f"{place}: the partition is not blank: all files in it would go",
-            hint="--force formats it; maixfs unpack saves the files first",
+            f"{place}: the partition is not blank: its files would be lost",
+            hint="unpack its files first, or force the formatting",
+            fix=(Command("unpack", (str(place), "DIR")),),
         )
 
 
@@ -154,7 +157,8 @@ def _format(
 ) -> None:
     if shape.size not in (None, partition.sectors * SECTOR):
         raise UsageError(
-            "a partition keeps its size", hint="maixfs sd new makes a card with others"
+            "formatting cannot change the size of a partition",
+            hint="make a new card with partitions of other sizes",
         )
     geometry = format_volume(
         device,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from types import TracebackType
 
-from maixfs.errors import NotFoundError
+from maixfs.errors import Command, NotFoundError
 from maixfs.image.address import TargetPath
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Kind, Where
@@ -81,16 +81,20 @@ class Sessions:
             )
         except NotFoundError as error:
             if is_goal and not place.host.exists():
-                host = place.host
-                error.hint = (
-                    f"maixfs mkfs {host} makes an image, maixfs new {host} a board,"
-                    f" maixfs sd new SIZE {host} a card"
+                host = str(place.host)
+                error.hint = "make an image, a board or a card first"
+                error.fix = (
+                    Command("mkfs", (host,)),
+                    Command("new", (host,)),
+                    Command("sd new", ("SIZE", host)),
                 )
             raise
         except AmbiguousError as error:
             if not is_goal and self._goal is not None:
-                host = place.host
-                error.hint = f"take its files out first: maixfs unpack --base ADDRESS {host} DIR"
+                # The base of the command is that of the goal: it cannot choose here.
+                error.bases = ()
+                error.hint = "unpack the area first, then copy its files"
+                error.fix = (Command("unpack", ("--base", "ADDRESS", str(place.host), "DIR")),)
             raise
 
     def is_same(self, one: TargetPath, other: TargetPath) -> bool:

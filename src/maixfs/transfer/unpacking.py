@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from maixfs.errors import DeviceError
+from maixfs.errors import Command, DeviceError, Step
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import make_folder
 from maixfs.image.content import Content, host_content
@@ -122,14 +122,14 @@ class UnpackError(UnreadableError):
     """
 
     def __init__(
-        self, message: str, written: list[Written], lost: list[str], *, hint: str | None = None
+        self, message: str, written: list[Written], lost: list[str], *, fix: tuple[Step, ...]
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, fix=fix)
         self.written = written
         self.lost = lost
 
 
-class _Step(NamedTuple):
+class _Copy(NamedTuple):
     entry: ImageEntry
     place: Path
     note: str
@@ -182,14 +182,14 @@ def unpack(
             f"{len(lost)} of {len(written) + len(lost)} files left out{reason}",
             written,
             lost,
-            hint=f"maixfs info {target.host} says what is wrong",
+            fix=(Command("info", (str(target.host),)),),
         )
     return written
 
 
 def _plan(
     target: Image, path: str | None, folder: Path
-) -> tuple[list[_Step], list[Path], list[str]]:
+) -> tuple[list[_Copy], list[Path], list[str]]:
     """Return the files, the folders that have none in them, and why some cannot be seen."""
     here = target.stat(path) if path else None
     inner: Entries = []
@@ -209,18 +209,18 @@ def _plan(
     for file in files:
         parts = file.parts[skip:]
         note = names.note(parts, file.path)
-        steps.append(_Step(file, folder.joinpath(*names[parts]), note))
+        steps.append(_Copy(file, folder.joinpath(*names[parts]), note))
     return steps, [folder.joinpath(*names[one.parts[skip:]]) for one in empty], lost
 
 
-def _refuse_different(target: Image, steps: list[_Step]) -> None:
+def _refuse_different(target: Image, steps: list[_Copy]) -> None:
     for step in steps:
         if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
             continue
         if not target.content(step.entry).same(host_content(step.place)):
             raise TakenError(
                 f"{step.place} is there already and differs; nothing was written",
-                hint="--force replaces it, or choose an empty folder",
+                hint="choose an empty folder, or force the replacement",
             )
 
 
