@@ -18,6 +18,7 @@ from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import decode_geometry
 from maixfs.fat.probe import mount_points, probe_volume
 from maixfs.finding import Cost, Examination, Finding, Severity
+from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.partitions import CardPartition, PartitionTable, read_partitions
 
@@ -55,6 +56,11 @@ class PartitionReport(NamedTuple):
     files: int | None = None
     folders: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return self.sectors * SECTOR
+
 
 class CardReport(NamedTuple):
     """The contents of a card, and the findings about it."""
@@ -65,6 +71,11 @@ class CardReport(NamedTuple):
     """``MBR``, ``GPT`` or ``none``."""
     partitions: tuple[PartitionReport, ...]
     examination: Examination
+
+    @property
+    def size(self) -> int:
+        """Capacity in bytes."""
+        return self.sectors * SECTOR
 
     @property
     def findings(self) -> tuple[Finding, ...]:

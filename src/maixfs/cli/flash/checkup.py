@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maixfs.cli.findings import draw_findings, examination_json
 from maixfs.cli.screen import Progress, Screen, Text
+from maixfs.cli.targets import note_holder
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
@@ -44,21 +45,14 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
             card = summarize_card(there, progress)
             return Checkup(there, card.report.verdict, examine_card(card.report), card)
         with open_subject(there.host, where, progress) as subject:
-            note_holder(screen, there, subject.holder)
+            note_holder(screen, there.host, subject.holder)
             examination = examine_subject(subject)
             slot = subject.card.summary if subject.card else None
             return Checkup(there, verdict(examination), examination, slot)
 
 
-def note_holder(screen: Screen, there: TargetPath, holder: int | None) -> None:
-    """Say that a running board may be changing its flash while it is read."""
-    if holder is not None:
-        who = f" by process {holder}" if holder else ""
-        screen.note(f"{there.host} is powered on{who}: this is how it is at this moment")
-
-
 def draw_checkup(screen: Screen, checkup: Checkup) -> None:
-    """Write the verdict, then what was found with cause and fix."""
+    """Print the verdict, then each finding with cause and fix."""
     examination = checkup.examination
     screen.line(Text(checkup.verdict, "good" if examination.healthy else "bad"))
     card = checkup.card
