@@ -14,7 +14,7 @@ from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
-from maixfs.image.media import settle
+from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
@@ -99,6 +99,6 @@ def test_what_was_left_for_one_card_is_not_for_another(drive: Path) -> None:
     assert pending_of(drive) == []
     drive.write_bytes(first)
     assert tree_of(drive)["/main.py"] == b"changed"
-    assert settle(drive)
+    assert finish_card_journal(drive)
     assert tree_of(drive)["/main.py"] == b"changed"
     assert not journal_of(drive).exists()

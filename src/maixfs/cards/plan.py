@@ -37,7 +37,7 @@ class Readable(NamedTuple):
     is_mountable: bool
     """Whether FatFs accepts it."""
     change: str = ""
-    """What was changed in the boot sector."""
+    """The change of the boot sector, as a sentence."""
 
 
 def find_readable(device: SectorDevice, start: int) -> Readable | None:

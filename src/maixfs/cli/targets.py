@@ -76,7 +76,7 @@ def opened(
     )
     with target:
         note_holder(screen, host, target.holder)
-        for note in target.said():
+        for note in target.remarks():
             screen.note(note)
         yield target
 

@@ -54,7 +54,7 @@ def diff(
 ) -> ImageDiff:
     """Compare two images of flash chips: paths of dumps, or their bytes.
 
-    ``layout`` says what is meant to be in both (default: the preset that fits each). Raises
+    ``layout`` names the regions of both (default: the preset that fits each). Raises
     ``DeviceError`` for files that cannot be read.
     """
     first, second = (memoryview(_bytes_of(image)).cast("B") for image in (old, new))

@@ -205,7 +205,7 @@ class Image:
         self._main_medium().write(address, view)
         self._flash = None
 
-    def said(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Return the notes as sentences."""
         return [f"{self.place.whole}: {note.what}" for note in self.notes]
 

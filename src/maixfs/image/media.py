@@ -508,7 +508,7 @@ def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
         return FileSectors.open(file, read_only=read_only)
 
 
-def settle(file: Path) -> bool:
+def finish_card_journal(file: Path) -> bool:
     """Apply or discard the journal that a killed process left beside a card.
 
     Returns whether there was one. Raises ``BoardBusyError`` or ``TargetError`` where another

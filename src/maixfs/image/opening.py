@@ -117,7 +117,7 @@ class _Opening:
                 stack.enter_context(locked(source, card=card))
                 # What was seen before the lock may have been replaced since.
                 self.source = find_source(self.place.host, writable=True, drives=self.where.drives)
-                self._settle()
+                self._finish_journal()
             elif folder is not None:
                 self.holder = board_holder(folder)
             is_board = self.source.config is not None
@@ -136,13 +136,13 @@ class _Opening:
             return None
         return source.config.sd.path(source.folder)
 
-    def _settle(self) -> None:
+    def _finish_journal(self) -> None:
         """Apply what a killed commit left beside a board's card, whatever is opened."""
         card = self._card_file()
         if card is not None and card.exists():
-            from maixfs.image.media import settle
+            from maixfs.image.media import finish_card_journal
 
-            settle(card)
+            finish_card_journal(card)
 
     def _pending(self) -> Path | None:
         """Return the journal that a killed commit left."""

@@ -136,17 +136,17 @@ def no_image(image: Path, folder: Path) -> MissingError:
     )
 
 
-def settle_board(folder: Path) -> bool:
+def finish_board_journal(folder: Path) -> bool:
     """Apply the journal beside the card in the slot of a board; return whether there was one.
 
-    Raises ``MissingError`` where the card's image is gone, and what ``media.settle`` raises.
+    Raises ``MissingError`` where the card's image is gone, and what ``media.finish_card_journal`` raises.
     """
     from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.media import settle
+    from maixfs.image.media import finish_card_journal
 
     image = BoardConfig.load(folder).sd.path(folder)
     if image is None:
         return False
     if not image.exists():
         raise no_image(image, folder)
-    return settle(image)
+    return finish_card_journal(image)

@@ -61,7 +61,7 @@ class HostWalk(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A source or the destination, with what its spelling says."""
+    """A source or the destination, with the meaning of its last characters."""
 
     where: TargetPath
     dot: bool = False
@@ -164,7 +164,7 @@ def _item(whole: TargetPath, entry: ImageEntry, inside: Parts, alone: Parts) -> 
 
 
 class Action(StrEnum):
-    """What a step does at its destination."""
+    """The effect of a step at its destination."""
 
     NEW = "new"
     REPLACE = "replace"

@@ -62,7 +62,7 @@ class Sessions:
     @property
     def notes(self) -> list[str]:
         """Remarks about the open images, for the user."""
-        return [note for target in self._targets.values() for note in target.said()]
+        return [note for target in self._targets.values() for note in target.remarks()]
 
     def _open(self, place: TargetPath, key: str) -> Image:
         is_goal = self._goal is not None and self.is_same(place, self._goal)

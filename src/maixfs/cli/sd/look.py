@@ -1,4 +1,4 @@
-"""``maixfs sd info`` and ``maixfs sd doctor``: what is on a card, and would a board mount it."""
+"""``maixfs sd info`` and ``maixfs sd doctor``: contents and problems of a card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @json_option
 def info_verb(screen: Screen, card: Path) -> int:
     """CARD is an image, a drive, or the folder of a board with a card in its slot. Free room is
-    counted in the FAT. The exit code is 1 where something is wrong.
+    counted in the FAT. The exit code is 1 if something is wrong.
     """
     report = _examine(screen, card)
     if screen.json:
@@ -56,7 +56,7 @@ def info_verb(screen: Screen, card: Path) -> int:
 @json_option
 def doctor_verb(screen: Screen, card: Path) -> int:
     """CARD is an image, a drive, or the folder of a board with a card in its slot. It is only
-    read. The exit code is 1 where something is wrong, 0 where there are only notes.
+    read. The exit code is 1 if something is wrong, 0 where there are only notes.
     """
     from maixfs.doctor import examine_card
 
