@@ -17,7 +17,7 @@ from maixfs.host.locks import holder_of
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import NoFileSystemError, TargetError
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_image, open_mounted
 from maixfs.image.source import board_holder
 from maixfs.nor import NorImageError, WearCounts
 from maixfs.spiffs import PRESETS
@@ -208,11 +208,11 @@ def test_a_board_whose_area_does_not_mount_says_what_will_happen(board: Place) -
     flash.write_bytes(b"\x5a" * 0x100000)
     before = snapshot(board.host)
     with pytest.raises(NoFileSystemError, match="does not mount") as caught:
-        open_image(board.host)
+        open_mounted(board.host)
     assert "formats it when it starts" in str(caught.value.hint)
     assert snapshot(board.host) == before
     with pytest.raises(NoFileSystemError):
-        open_image(board.host, "r+")
+        open_mounted(board.host, "r+")
     assert flash.read_bytes() == b"\x5a" * 0x100000
 
 

@@ -15,7 +15,7 @@ from maixfs.errors import Command, ReadOnlyError, UsageError
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_image, open_mounted
 from maixfs.transfer.unpacking import unpack
 
 DATA = Path(__file__).parent.parent / "data" / "fat"
@@ -128,7 +128,7 @@ def test_partitions_are_named_by_their_slot(tmp_path: Path) -> None:
             "sd3": 3,
         }
     with pytest.raises(NoFileSystemError) as caught:
-        open_image(f"{card}@4")
+        open_mounted(f"{card}@4")
     assert caught.value.hint == f"there is one in {card}@1 or {card}@2 or {card}@3"
     with pytest.raises(UsageError, match="geometry and base are those of a SPIFFS"):
         open_image(f"{card}@1", base=0)
@@ -184,7 +184,7 @@ def test_a_card_that_is_one_volume_is_told_of(tmp_path: Path) -> None:
 def test_unmountable_card_raises_with_a_fix(name: str, what: str, tmp_path: Path) -> None:
     card = golden(name, tmp_path)
     with pytest.raises(NoFileSystemError, match=what) as caught:
-        open_image(card)
+        open_mounted(card)
     assert caught.value.fix == (Command("sd doctor", (str(card),)),)
 
 

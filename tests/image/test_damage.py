@@ -12,7 +12,7 @@ from golden.corpus import SpiffsCase, case_folders
 from image.places import SMALL, findings_of, has_errors, make_bare
 from maixfs.errors import DamagedError, FitError
 from maixfs.image.errors import NoFileSystemError, TargetError, UnreadableError
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_image, open_mounted
 from maixfs.nor import Buffer, OverlayFlash
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.errors import Code
@@ -33,7 +33,7 @@ def test_each_file_reads_or_says_why_not(case: SpiffsCase, tmp_path: Path) -> No
     host = image_of(case, tmp_path)
     if case.manifest["mount_result"] != 0:
         with pytest.raises(NoFileSystemError, match=str(case.manifest["mount_result"])):
-            open_image(host)
+            open_mounted(host)
         return
     with open_image(host) as target:
         entries = {entry.native.page: entry for entry in target.spiffs.files()}

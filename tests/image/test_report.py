@@ -23,7 +23,7 @@ from image.places import (
 from maixfs.finding import Command
 from maixfs.image.entries import Kind
 from maixfs.image.opening import open_image
-from maixfs.image.outside import Firmware, read_firmware
+from maixfs.image.report import FirmwareFacts, firmware_facts
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
@@ -78,13 +78,13 @@ def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
         (b"\x08\x10\0\0\0" + bytes(100), None),
         (b"\x00\xff\xff\xff\x7f" + bytes(100), None),
         (b"\x00", None),
-        (firmware(b"program" * 9), Firmware(100, False, True, None)),
-        (firmware(b"program" * 9, 3), Firmware(100, True, True, None)),
-        (firmware(b"program" * 9)[:-1] + b"\0", Firmware(100, False, False, None)),
+        (firmware(b"program" * 9), FirmwareFacts(100, False, True, None)),
+        (firmware(b"program" * 9, 3), FirmwareFacts(100, True, True, None)),
+        (firmware(b"program" * 9)[:-1] + b"\0", FirmwareFacts(100, False, False, None)),
     ],
 )
-def test_firmware_is_known_by_its_header(start: bytes, found: Firmware | None) -> None:
-    assert read_firmware(memoryview(start.ljust(len(start), b"\xff"))) == found
+def test_firmware_is_known_by_its_header(start: bytes, found: FirmwareFacts | None) -> None:
+    assert firmware_facts(memoryview(start.ljust(len(start), b"\xff"))) == found
 
 
 def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
     host.write_bytes(image)
     with open_image(host) as target:
         report = target.report()
-        assert report.firmware == Firmware(100, False, True, "Kboot_v1.4.1")
+        assert report.firmware == FirmwareFacts(100, False, True, "Kboot_v1.4.1")
         assert report.written_outside == 0x3000
 
 

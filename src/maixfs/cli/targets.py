@@ -64,9 +64,9 @@ def opened(
     screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
 ) -> Iterator[Image]:
     """Open a target for a verb; print a note if a running board may be changing it."""
-    from maixfs.image.opening import open_image
+    from maixfs.image.opening import open_mounted
 
-    target = open_image(
+    target = open_mounted(
         host,
         "r+" if writable else "r",
         geometry=where.geometry,

@@ -26,9 +26,9 @@ from maixfs.compare.files import (
 )
 from maixfs.firmware import BootConfig
 from maixfs.host.files import read_file
-from maixfs.image.flash import FlashImage
+from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
 from maixfs.image.layout import Layout
-from maixfs.image.records import ERASED, SPIFFS, UNKNOWN, ZERO, Found
+from maixfs.image.parts import SPIFFS, Found, Parts
 from maixfs.nor import Buffer, NorError
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError, ondisk
@@ -62,7 +62,7 @@ def diff(
     sectors = tuple(differing_sectors(first, second))
     if not sectors:  # nothing has to be identified
         return ImageDiff(len(first), len(second), (), ())
-    comparison = _Comparison(FlashImage(first, layout), FlashImage(second, layout), sectors)
+    comparison = _Comparison(Parts(first, layout), Parts(second, layout), sectors)
     return ImageDiff(len(first), len(second), sectors, tuple(comparison.parts()))
 
 
@@ -73,13 +73,13 @@ def _bytes_of(image: str | Path | Buffer) -> Buffer:
 class _Comparison:
     """Two images that differ, and the sectors in which they do."""
 
-    def __init__(self, old: FlashImage, new: FlashImage, sectors: tuple[int, ...]) -> None:
+    def __init__(self, old: Parts, new: Parts, sectors: tuple[int, ...]) -> None:
         self.old, self.new = old, new
         self.sectors = sectors
 
     def parts(self) -> list[PartDiff]:
         """Return the parts that differ, by address."""
-        pairs = _pairs(self.old.parts, self.new.parts, self._same_bytes)
+        pairs = _pairs(self.old, self.new, self._same_bytes)
         different = {pair: part for pair in pairs if (part := self._compare(*pair))}
         known = [part for pair in different for part in pair if part is not None]
         rest = [

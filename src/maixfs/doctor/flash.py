@@ -8,7 +8,8 @@ from maixfs.doctor.boot import no_start_key, runs_own_firmware
 from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, kind, rule
 from maixfs.firmware import BootVerdict, Firmware
-from maixfs.image.records import FIRMWARE, MODEL, SPIFFS, UNKNOWN, Found
+from maixfs.image.gaps import UNKNOWN
+from maixfs.image.parts import FIRMWARE, MODEL, SPIFFS, Found
 
 _SECTOR = 0x1000
 _SLIP = 0x100000

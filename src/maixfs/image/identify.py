@@ -222,6 +222,11 @@ class _FlashSample(Sample):
         return self._flash.read(offset, end - offset) if offset < end else b""
 
 
+def sample_of(view: memoryview) -> Sample:
+    """Return the sample of bytes in memory."""
+    return _ViewSample(view)
+
+
 def _device_sample(device: NorDevice | SectorDevice) -> Sample:
     if hasattr(device, "sectors"):
         return _CardSample(cast("SectorDevice", device))
@@ -376,7 +381,7 @@ def _of_bytes(image: ImageBytes, *, search: bool) -> Identification:
         with unpack_layers(image, preview=True) as unpacked:
             sample = _ViewSample(unpacked.view, complete=unpacked.complete)
             found = _of_sample(sample, search=search)
-            return _unpacked(found, unpacked.compression, unpacked.damage)
+            return with_compression(found, unpacked.compression, unpacked.damage)
     except DeviceError as error:
         # The bytes can be read, and what is in them cannot be unpacked.
         if outermost is None or error.errno not in {errno.EINVAL, errno.ENOTSUP}:
@@ -390,8 +395,8 @@ def _packed(name: str, why: str, hint: str | None) -> Identification:
     )
 
 
-def _unpacked(
-    found: Identification, compression: tuple[str, ...], damage: str | None
+def with_compression(
+    found: Identification, compression: tuple[str, ...], damage: str | None = None
 ) -> Identification:
     """Return what is in a file with the compression around it."""
     if not compression:

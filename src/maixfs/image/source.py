@@ -139,7 +139,8 @@ def no_image(image: Path, folder: Path) -> MissingError:
 def finish_board_journal(folder: Path) -> bool:
     """Apply the journal beside the card in the slot of a board; return whether there was one.
 
-    Raises ``MissingError`` where the card's image is gone, and what ``media.finish_card_journal`` raises.
+    Raises ``MissingError`` if the card's image is gone, and the errors of
+    ``media.finish_card_journal``.
     """
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.media import finish_card_journal

@@ -13,7 +13,7 @@ from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import AmbiguousError
 from maixfs.image.image import Image
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_mounted
 from maixfs.spiffs import Geometry
 
 
@@ -42,7 +42,7 @@ class Sessions:
         self._targets: dict[str, Image] = {}
 
     def target(self, place: TargetPath) -> Image:
-        """Return the open image of a path; raises the errors of ``open_image``."""
+        """Return the open image of a path; raises the errors of ``open_mounted``."""
         key = _key(place)
         if key not in self._targets:
             target = self._open(place, key)
@@ -73,7 +73,7 @@ class Sessions:
             where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
-            return open_image(
+            return open_mounted(
                 place,
                 "r+" if writable else "r",
                 geometry=where.geometry,

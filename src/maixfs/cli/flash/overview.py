@@ -10,7 +10,7 @@ from maixfs.cli.screen import Column, Part, Screen, Text, count_text, hex_text
 if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, Step
     from maixfs.doctor.subject import Subject
-    from maixfs.image.records import Found
+    from maixfs.image.parts import Found
     from maixfs.spiffs.detect import Detection
 
 _MOST_PARTS = 12
@@ -63,7 +63,7 @@ def chip_facts(subject: Subject) -> ChipFacts | None:
         if found.kind in rest:
             rest[found.kind] += found.size
     layout = subject.layout.name if subject.layout else None
-    return ChipFacts(subject.size, layout, subject.parts, rest, subject.areas, subject.boot)
+    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, subject.boot)
 
 
 def draw_parts(screen: Screen, facts: ChipFacts) -> None:

@@ -72,7 +72,7 @@ class NewLayout(NamedTuple):
     def resolve(self) -> tuple[Geometry, int | None]:
         """Return the geometry, and the size of the flash if a whole one is to be made.
 
-        Raises ``GeometryError``, and what ``open_image`` does for ``--like``.
+        Raises ``GeometryError``, and what ``open_mounted`` does for ``--like``.
         """
         if self.like is None:
             geometry, size = make_geometry(self.preset or "maixpy", self.changes), DEFAULT_FLASH
@@ -93,14 +93,14 @@ class NewLayout(NamedTuple):
     def _open_like(self, like: str) -> Image:
         """Open the target of ``--like``; ``--base`` selects one of several file systems."""
         from maixfs.image.errors import AmbiguousError
-        from maixfs.image.opening import open_image
+        from maixfs.image.opening import open_mounted
 
         try:
-            return open_image(like)
+            return open_mounted(like)
         except AmbiguousError:
             if "base" not in self.changes:
                 raise
-            return open_image(like, base=self.changes["base"])
+            return open_mounted(like, base=self.changes["base"])
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from maixfs.finding import Command
-from maixfs.image.entropy import classify, entropy
+from maixfs.image.gaps import classify, entropy
 from maixfs.image.identify import FileKind, Identification
 from maixfs.nor.device import is_filled
 from maixfs.record import Record, field
