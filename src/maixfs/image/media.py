@@ -605,7 +605,7 @@ def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
         return FileSectors.open(file, read_only=read_only)
 
 
-def settle(file: Path) -> bool:
+def finish_card_journal(file: Path) -> bool:
     """Apply or discard the journal that a killed process left beside a card.
 
     Returns whether there was one. Raises ``BoardBusyError`` or ``TargetError`` where another
@@ -619,10 +619,11 @@ def settle(file: Path) -> bool:
         return finish(file)
 
 
-def settle_board(folder: Path) -> bool:
+def finish_board_journal(folder: Path) -> bool:
     """Apply the journal beside the card in the slot of a board; return whether there was one.
 
-    Raises ``MissingError`` where the card's image is gone, and what ``settle`` raises.
+    Raises ``MissingError`` where the card's image is gone, and the errors of
+    ``finish_card_journal``.
     """
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.source import no_image
@@ -632,7 +633,7 @@ def settle_board(folder: Path) -> bool:
         return False
     if not image.exists():
         raise no_image(image, folder)
-    return settle(image)
+    return finish_card_journal(image)
 
 
 @contextmanager

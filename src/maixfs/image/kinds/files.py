@@ -119,7 +119,7 @@ def elf(sample: Sample) -> Identification | None:
         words,
         (f"the magic 7F 45 4C 46 at 0x0, machine {machine:#x} at 0x12",),
         0.99,
-        "make a binary of it first (objcopy -O binary), then maixfs firmware wrap"
+        "make a binary of it first (objcopy -O binary), then wrap that as firmware"
         if is_k210
         else "boards do not run it",
     )
