@@ -22,7 +22,7 @@ from maixfs.image.content import PIECE, host_content
 from maixfs.image.entries import Progress, Where, Written
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
 from maixfs.image.names import Parts, show
-from maixfs.image.volume import ImageEntry
+from maixfs.image.volume import Entries, ImageEntry
 from maixfs.spiffs import Geometry
 from maixfs.spiffs.pack import collect
 from maixfs.transfer.sessions import Sessions
@@ -135,8 +135,10 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
     entries = target.find(pattern)
     items: list[Item] = []
     folders: list[Item] = []
+    files: Entries = []
     for entry in entries:
         if not entry.is_dir:
+            files.append(entry)
             items.append(_item(whole, entry, (entry.name,), ()))
             continue
         if not recursive:
@@ -153,7 +155,11 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
             way = tuple(inside.path[depth:].split("/"))
             found = folders if inside.is_dir else items
             found.append(_item(whole, inside, base + way, way))
-    return Found(items, len(entries) == 1 and entries[0].is_dir, (), tuple(folders))
+            files += [inside] if not inside.is_dir else []
+    warnings = tuple(
+        f"{whole}:{file.path}: {file.reading_note}" for file in files if file.reading_note
+    )
+    return Found(items, len(entries) == 1 and entries[0].is_dir, warnings, tuple(folders))
 
 
 def _item(whole: TargetPath, entry: ImageEntry, inside: Parts, alone: Parts) -> Item:
@@ -193,6 +199,8 @@ class CopyPlan(NamedTuple):
     """Folders that are to be there afterwards, each after the one that it is in."""
     drives: bool = False
     """Whether a drive of the host may be written."""
+    damaged: bool = False
+    """Whether a damaged file system may be changed."""
 
     @property
     def total(self) -> int:
@@ -209,6 +217,7 @@ def plan_copy(
     base: int | None = None,
     follow_links: bool = False,
     drives: bool = False,
+    damaged: bool = False,
 ) -> CopyPlan:
     """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
 
@@ -221,7 +230,8 @@ def plan_copy(
     Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
     in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
     what ``open_image`` raises. ``geometry`` and ``base`` are those of the destination, or of
-    the sources where that is the host's; ``drives`` lets a drive of the host be written.
+    the sources where that is the host's; ``drives`` lets a drive of the host be written,
+    ``damaged`` a file system in which the copy could destroy other files.
     """
     places = [Place.of(source) for source in sources]
     end = Place.of(destination)
@@ -248,7 +258,9 @@ def plan_copy(
         warnings += tuple(sessions.notes)
         inner = [folder for part in found for folder in part.folders]
         folders = _folders(inner, items, goal, inside, sessions)
-        return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders, drives)
+        return CopyPlan(
+            tuple(steps), warnings, root, sessions.geometries, folders, drives, damaged
+        )
 
 
 def _has_folders(goal: TargetPath, sessions: Sessions) -> bool:
@@ -396,7 +408,7 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
         for parent in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(parent)
     with Sessions(
-        inside, Where(drives=plan.drives), known=plan.geometries, writable=True
+        inside, Where(drives=plan.drives, force=plan.damaged), known=plan.geometries, writable=True
     ) as sessions:
         written: list[Written] = []
         for folder in plan.folders:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 @bytes_option
 @json_option
 @where_options
-def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> None:
+def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> int:
     """DIR is made where it is not there. Names that this computer cannot have are changed, and it
-    says how. Damaged files are left out, the others are written all the same; the exit code is
-    then 1. Of a card with several partitions each goes into a folder of its own, named as a board
-    mounts it; board:/ stands for all that a board has mounted.
+    says how. Damaged files are left out, or rescued if only the index of their pages is damaged;
+    the others are written all the same. The exit code is then 1. Of a card with several partitions
+    each goes into a folder of its own, named as a board mounts it; board:/ stands for all that a
+    board has mounted.
     """
     from maixfs.image.address import parse_target
     from maixfs.transfer.unpacking import UnpackError
@@ -55,6 +56,10 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     _tell(screen, folder, written, [reason for error in failed for reason in error.lost])
     if failed:
         raise failed[0]
+    rescued = [file for file in written if file.rescued]
+    for file in rescued:
+        screen.note(f"{file.path}: {file.note}")
+    return int(bool(rescued))
 
 
 def _parts(
