@@ -65,10 +65,12 @@ def examine_whole(
 
 def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination:
     """Run the rules about flash, file system and card that cost no more than ``depth``."""
+    from maixfs.doctor.boot import report_boot
+
     result = examine("flash", subject, depth)
     if subject.spiffs is not None:
         result += examine("spiffs", subject.spiffs, depth)
-    elif not subject.boot.formats:
+    elif not subject.once(report_boot).formats:
         result += Examination((), (_NO_AREA,))
     result += examine("board", subject, depth)
     card = subject.card.summary if subject.card is not None else None

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from maixfs.image.layout import Layout
     from maixfs.image.media import CardMedium, FlashMedium, Medium
     from maixfs.image.parts import Parts
-    from maixfs.image.report import Report
     from maixfs.image.source import Source
     from maixfs.image.spiffsvolume import SpiffsVolume
     from maixfs.image.volumes import Volumes
@@ -119,7 +118,9 @@ class Image:
         if self.config is not None:
             return Kind.BOARD
         if not self.is_flash:
-            return Kind.CARD
+            from maixfs.image.media import CardMedium
+
+            return Kind.CARD if isinstance(self._medium(), CardMedium) else Kind.FILE_SYSTEM
         volume = next(self.volumes.mountable(), None)
         return Kind.SPIFFS_IMAGE if volume and not volume.mount.parts else Kind.FLASH_IMAGE
 
@@ -207,7 +208,9 @@ class Image:
         self._check_open()
         if self.config is not None:
             return identify(self.host)
-        thing = self.flash.image if self.is_flash else self._medium().device
+        if self.kind is Kind.FILE_SYSTEM:
+            return identify(self.host, search=search)
+        thing = self.flash.image if self.is_flash else self._card().device
         return with_compression(identify(thing, search=search), self.compression)
 
     def findings(
@@ -243,9 +246,11 @@ class Image:
         """
         if self.is_flash or self.place.slot is not None:
             return {}
-        from maixfs.image.fatplaces import places_of
+        from maixfs.image.fatplaces import all_places
+        from maixfs.image.media import CardMedium
 
-        found = places_of(self.main)
+        medium = self.main.medium
+        found = all_places(medium.device) if isinstance(medium, CardMedium) else []
         whole = self.place.whole
         return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 
@@ -394,12 +399,6 @@ class Image:
     def room(self) -> Room:
         """Return how much is taken and left in the file system where paths start."""
         return self.main.room()
-
-    def report(self) -> Report:
-        """Return all that is known of a flash, as values."""
-        from maixfs.image.report import make_report
-
-        return make_report(self, self.spiffs)
 
     # Paths
 
@@ -638,11 +637,17 @@ class Image:
         """Return the media that are open."""
         return list(self.volumes.media())
 
-    def _medium(self) -> FlashMedium | CardMedium:
-        from maixfs.image.media import CardMedium, FlashMedium
-
+    def _medium(self) -> Medium:
+        """Return the medium that relative paths are on; a file always has one."""
         medium = self.volumes.medium()
-        assert isinstance(medium, FlashMedium | CardMedium)
+        assert medium is not None
+        return medium
+
+    def _card(self) -> CardMedium:
+        from maixfs.image.media import CardMedium
+
+        medium = self._medium()
+        assert isinstance(medium, CardMedium)
         return medium
 
     @property

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.parts import Parts
     from maixfs.image.source import Source
-    from maixfs.image.volume import Volume
     from maixfs.nor.overlay import OverlayFlash
     from maixfs.savepoints import Savepoint
     from maixfs.sd.device import SectorDevice
@@ -38,6 +37,16 @@ _ATTEMPTS = 50
 """How often a card is opened again that is being written."""
 
 
+class Mounted(Protocol):
+    """What is mounted on a medium."""
+
+    def sync(self) -> None:
+        """Write what it holds in RAM."""
+
+    def abandon(self) -> None:
+        """End the mount without writing."""
+
+
 class Medium(ABC):
     """One file of the host and the file systems (``volumes``) that are mounted on it."""
 
@@ -45,7 +54,7 @@ class Medium(ABC):
         self.file = file
         self.writable = writable
         self.closed = False
-        self.volumes: list[Volume] = []
+        self.volumes: list[Mounted] = []
 
     @property
     @abstractmethod
@@ -56,6 +65,19 @@ class Medium(ABC):
     @abstractmethod
     def overlay(self) -> OverlayFlash | Overlay:
         """The changes; raises ``ReadOnlyError``."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of the medium."""
+
+    @abstractmethod
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes in their current state."""
+
+    @abstractmethod
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
+        """Set bytes; return the number of sectors that changed. Raises ``ReadOnlyError``."""
 
     @abstractmethod
     def save(self, progress: Progress | None) -> list[Written]:
@@ -164,7 +186,7 @@ class FlashMedium(Medium):
         self.holder = holder
         self._content = content
         self._base = self._opened()
-        self.size = len(self._base)
+        self._size = len(self._base)
         self._shown: memoryview | None = None
         self.parts: Parts | None = None
         """What was found in ``image``, once it was searched."""
@@ -228,6 +250,11 @@ class FlashMedium(Medium):
         if self._overlaid is None or not self.changed:
             return self._base
         return memoryview(self._overlaid.image())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, unpacked where it is compressed."""
+        return self._size
 
     @property
     def changed(self) -> bool:
@@ -584,6 +611,22 @@ def settle(file: Path) -> bool:
         return False
     with alone(file), _host_errors():
         return finish(file)
+
+
+def settle_board(folder: Path) -> bool:
+    """Apply the journal beside the card in the slot of a board; return whether there was one.
+
+    Raises ``MissingError`` where the card's image is gone, and what ``settle`` raises.
+    """
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.source import no_image
+
+    image = BoardConfig.load(folder).sd.path(folder)
+    if image is None:
+        return False
+    if not image.exists():
+        raise no_image(image, folder)
+    return settle(image)
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from maixfs.nor.device import SECTOR, is_filled
 if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.fatplaces import FatPlace
-    from maixfs.image.media import CardMedium, FlashMedium
+    from maixfs.image.formats import Format, Match
+    from maixfs.image.media import CardMedium, FlashMedium, Medium
     from maixfs.image.source import Source
     from maixfs.image.volume import Volume
     from maixfs.spiffs import Geometry
@@ -206,6 +207,16 @@ class _Opening:
     def _file(self) -> Volumes:
         content = _content_of(self.source)
         try:
+            match = self._plain_format(content)
+            if content is not None and match is not None:
+                whole = content
+                return Volumes(
+                    Slot(
+                        (),
+                        lambda: self._open_plain(whole),
+                        lambda medium: [self._plain(medium, match.format, 0, medium.size)],
+                    )
+                )
             if not _is_card(self.place, self.where, content):
                 return Volumes(Slot((), lambda: self._open_flash(content), self._flash_volumes))
             if self.where.is_spiffs:
@@ -221,6 +232,57 @@ class _Opening:
             content.close()  # a card is read sector by sector, together with its journal
             content = None
         return Volumes(Slot((), lambda: self._open_card(content), self._card_volumes))
+
+    # File systems of the registry, which are only read
+
+    def _plain_format(self, content: ImageBytes | None) -> Match | None:
+        """Return the registered format of a file that is one file system."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or content is None or self.where.is_spiffs or self.place.slot is not None:
+            return None
+        match = find_format(lambda at, count: bytes(content.view[at : at + count]), len(content))
+        if match is not None and self.writable:
+            from maixfs.image.media import read_only
+
+            error = read_only(self.source.host)
+            error.hint = f"{match.format.name} is only read: unpack its files"
+            raise error
+        return match
+
+    def _open_plain(self, content: ImageBytes) -> Medium:
+        from maixfs.image.plainvolume import PlainMedium
+
+        self._unpacked(content)
+        return PlainMedium(self.source.file, content)
+
+    def _plain(self, medium: Medium, kind: Format, start: int, size: int) -> Volume:
+        from maixfs.image.plainvolume import PlainVolume
+
+        return PlainVolume(self.source.host, medium, Mount(()), kind, start, size)
+
+    def _plain_partition(self, medium: CardMedium) -> Volume | None:
+        """Return the partition that was asked for if it holds a file system of the registry."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or not self.place.slot:
+            return None
+        from maixfs.image.plainvolume import window
+        from maixfs.sd.device import SECTOR as CARD_SECTOR
+        from maixfs.sd.partitions import read_partitions
+
+        for part in read_partitions(medium.device).partitions:
+            start, size = part.start * CARD_SECTOR, part.sectors * CARD_SECTOR
+            if part.number != self.place.slot or start + size > medium.size:
+                continue
+            match = find_format(window(medium, start, size), size)
+            if match is not None:
+                if self.writable:
+                    from maixfs.image.media import read_only
+
+                    raise read_only(self.source.host)
+                return self._plain(medium, match.format, start, size)
+        return None
 
     def _unpacked(self, content: ImageBytes | None) -> ImageBytes | None:
         """Return the bytes of a compressed file; note what it lacks."""
@@ -399,6 +461,9 @@ class _Opening:
         """Mount one volume of a card image or block device."""
         from maixfs.image.fatplaces import find_place
 
+        plain = self._plain_partition(medium)
+        if plain is not None:
+            return [plain]
         place = find_place(medium.device, self.place.slot, str(self.source.host))
         self.notes += place.findings
         return self._mount_card(medium, [place], Mount((), alias=place.name))

@@ -108,8 +108,9 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(whole: Image, target: SpiffsVolume) -> Report:
+def make_report(whole: Image) -> Report:
     """Look at everything; nothing is written."""
+    target = whole.spiffs
     image, geometry, detection = target.medium.shown, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
     return Report(

@@ -63,7 +63,10 @@ def chip_facts(subject: Subject) -> ChipFacts | None:
         if found.kind in rest:
             rest[found.kind] += found.size
     layout = subject.layout.name if subject.layout else None
-    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, subject.boot)
+    from maixfs.doctor.boot import report_boot
+
+    boot = subject.once(report_boot)
+    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, boot)
 
 
 def draw_parts(screen: Screen, facts: ChipFacts) -> None:

@@ -16,6 +16,7 @@ from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_defau
 from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
+from maixfs.image.report import make_report
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
@@ -79,7 +80,7 @@ def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     note_holder(screen, there, image.holder)
     subject = Subject.of_image(image)
     facts = None if image.where.is_spiffs else chip_facts(subject)
-    report = image.report() if facts is None or subject.is_board else _report_on(screen, image)
+    report = make_report(image) if facts is None or subject.is_board else _report_on(screen, image)
     examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
         _emit(screen, there, facts, report, examination)
@@ -138,7 +139,7 @@ def _report_on(screen: Screen, image: Image) -> Report | None:
     if len(image.parts.areas) != 1:
         return None
     try:
-        return image.report()
+        return make_report(image)
     except NoFileSystemError as error:
         screen.note(str(error))
         return None

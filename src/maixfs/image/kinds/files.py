@@ -57,22 +57,6 @@ def archive(sample: Sample) -> Identification | None:
     )
 
 
-def packed(sample: Sample) -> Identification:
-    """Recognise archives that are not read through."""
-    if sample.head.startswith(b"7z"):
-        return Identification(
-            FileKind.SEVEN_ZIP, "7z archive", ("the magic 37 7A BC AF at 0x0",), 0.99, "7z x"
-        )
-    return Identification(
-        FileKind.COMPRESSED,
-        "compressed file (lz4)",
-        ("the magic 04 22 4D 18 at 0x0",),
-        0.97,
-        "unpack it first: unlz4",
-        ("lz4",),
-    )
-
-
 def tar(sample: Sample) -> Identification | None:
     """Recognise tar archives by the checksum of their first header."""
     header = sample.head[:512]
