@@ -10,7 +10,7 @@ damage on a card does not raise.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs import finding
 from maixfs.fat.check import FatCheck
@@ -20,6 +20,7 @@ from maixfs.fat.probe import mount_points, probe_volume
 from maixfs.finding import Cost, Examination, Finding, Severity
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.partitions import CardPartition, PartitionTable, read_partitions
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +199,7 @@ class CardCheck:
 
 def of_partition(found: Finding, number: int) -> Finding:
     """Return a finding that says which partition it is about."""
-    return replace(found, data={**found.data, "partition": number})
+    return found._replace(data={**found.data, "partition": number})
 
 
 def examine(

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from maixfs.cards.newimage import CardError, new_image
 from maixfs.errors import UsageError
@@ -16,6 +16,7 @@ from maixfs.fat.geometry import FatGeometry
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd.device import SECTOR, SectorDevice, zero_sectors
 from maixfs.sd.mbr import Partition, make_mbr, partition_type, plan_partitions
+from maixfs.tuples import NamedTuple
 
 FIXED_TIME = (0x21, 0)
 """Date and time of labels of reproducible cards: 1980-01-01."""

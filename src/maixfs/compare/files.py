@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
+
+from maixfs.tuples import NamedTuple
 
 
 class Change(StrEnum):

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.compare.files import (
     AreaDiff,
@@ -38,6 +37,7 @@ from maixfs.nor import Buffer, NorError
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError, ondisk
 from maixfs.spiffs.detect import Detection
+from maixfs.tuples import NamedTuple
 
 # Parts
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from maixfs.doctor.boot import report_boot
 from maixfs.doctor.flash import CONVERT_MODEL, LESS_MEMORY
@@ -15,6 +14,7 @@ from maixfs.firmware.freqconf import HEAP_DEFAULT
 from maixfs.image.gaps import ERASED, ZERO
 from maixfs.image.parts import FIRMWARE, MODEL, SPIFFS
 from maixfs.kmodel import KpuCode, Model, fits_memory, load_result, memory_budget
+from maixfs.tuples import NamedTuple
 
 _LOAD = re.compile(
     rb"\bkpu\s*\.\s*(load|load_flash)\s*\(\s*(?:(0[xX][0-9a-fA-F_]{1,12}|[0-9_]{1,12})"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.probe import fat_volumes, mount_points
@@ -12,6 +10,7 @@ from maixfs.image.errors import NoFileSystemError
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.partitions import CardPartition, read_partitions
+from maixfs.tuples import NamedTuple
 
 _REASONS = {
     "MBR": "sector 0 does not end in 55 AA",

@@ -18,9 +18,10 @@ from enum import Enum, StrEnum
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from maixfs.errors import DeviceError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.finding import Step

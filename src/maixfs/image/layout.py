@@ -7,7 +7,6 @@ a file of the same form.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from maixfs.errors import DeviceError, UsageError
 from maixfs.host.files import read_file
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
@@ -45,8 +45,7 @@ class LayoutError(UsageError):
     """A layout contradicts itself or its chip, or cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A range of the chip and who owns it; sizes and addresses in bytes.
 
     ``limit`` is the most that what lies here may need (a firmware with its header and hash, say),
@@ -81,8 +80,7 @@ class Region:
         return f"{self.name} ({self.start:#x}-{self.end:#x})"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The regions of a chip of ``size`` bytes, by address; they do not overlap."""
 
     name: str

@@ -18,6 +18,7 @@ from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.nor.device import SECTOR, NorDevice
+from maixfs.nor.errors import out_of_range
 from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class Mounted(Protocol):
 class Medium(ABC):
     """One file of the host and the file systems (``volumes``) that are mounted on it."""
 
+    size: int
+    """Bytes, unpacked where the file is compressed."""
+
     def __init__(self, file: Path, *, writable: bool) -> None:
         self.file = file
         self.writable = writable
@@ -68,8 +72,8 @@ class Medium(ABC):
 
     @property
     @abstractmethod
-    def size(self) -> int:
-        """Bytes of the medium."""
+    def content(self) -> memoryview | SectorDevice:
+        """All that is in it, as ``identify`` takes it."""
 
     @abstractmethod
     def read(self, address: int, length: int) -> bytes:
@@ -77,7 +81,7 @@ class Medium(ABC):
 
     @abstractmethod
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
-        """Set bytes; return the number of sectors that changed. Raises ``ReadOnlyError``."""
+        """Set bytes, as a flasher does; return the changed sectors. Raises ``ReadOnlyError``."""
 
     @abstractmethod
     def save(self, progress: Progress | None) -> list[Written]:
@@ -186,7 +190,7 @@ class FlashMedium(Medium):
         self.holder = holder
         self._content = content
         self._base = self._opened()
-        self._size = len(self._base)
+        self.size = len(self._base)
         self._shown: memoryview | None = None
         self.parts: Parts | None = None
         """What was found in ``image``, once it was searched."""
@@ -252,11 +256,6 @@ class FlashMedium(Medium):
         return memoryview(self._overlaid.image())
 
     @property
-    def size(self) -> int:
-        """Bytes of the file, unpacked where it is compressed."""
-        return self._size
-
-    @property
     def changed(self) -> bool:
         """Whether there is anything to commit."""
         return self._overlaid is not None and any(True for _ in self._overlaid.changed_sectors())
@@ -268,9 +267,20 @@ class FlashMedium(Medium):
             raise read_only(self.file)
         return self._overlaid
 
+    @property
+    def content(self) -> memoryview:
+        """All bytes as they are now."""
+        return self.image
+
     def read(self, address: int, length: int) -> bytes:
-        """Return bytes in their current state."""
+        """Return bytes in their current state; raises ``DeviceError`` behind the file's end."""
+        self._check_inside(address, length)
         return self.device.read(address, length)
+
+    def _check_inside(self, address: int, length: int) -> None:
+        # An overlay ends with a whole sector, the file need not.
+        if address < 0 or length < 0 or address + length > self.size:
+            raise out_of_range(address, length, self.size)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
         """Set bytes as a flasher does; return the number of sectors that changed.
@@ -278,8 +288,7 @@ class FlashMedium(Medium):
         Each of those is erased, which a board's wear counts include, and programmed.
         """
         overlay, view = self.overlay, memoryview(data).cast("B")
-        if address < 0 or address + len(view) > self.size:
-            raise _outside(self.file, address, len(view), self.size)
+        self._check_inside(address, len(view))
         changed = 0
         with self.whole():
             self.abandon()
@@ -355,10 +364,6 @@ class FlashMedium(Medium):
             self._content.close()
 
 
-def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
-    return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
-
-
 def check_board_size(source: Source, size: int) -> None:
     """Raise ``TargetError`` for a board's flash that has not the size of its chip."""
     if source.config is not None and size != source.config.flash_size:
@@ -426,6 +431,7 @@ class CardMedium(Medium):
                     self.finished_journal = finish(file)
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()
+            self.size = self.device.sectors * 512
         except BaseException:
             self._stack.close()
             raise
@@ -478,9 +484,9 @@ class CardMedium(Medium):
         return Stamp.of(status_of(self.file, devices=True)), journal
 
     @property
-    def size(self) -> int:
-        """Bytes of the card."""
-        return self.device.sectors * 512
+    def content(self) -> SectorDevice:
+        """The sectors."""
+        return self.device
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes in their current state."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from maixfs.errors import UsageError
 from maixfs.image.parts import BLANK_KINDS, Parts
 from maixfs.nor.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 
 class Owner(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from maixfs.errors import MaixfsError
 from maixfs.filesystem import Entry, FileSystem
@@ -12,6 +12,7 @@ from maixfs.image.entries import Progress, Written
 from maixfs.image.media import Medium, read_only
 from maixfs.image.names import component, parse
 from maixfs.image.volume import Entries, ImageEntry, Volume
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +37,17 @@ class PlainRoom(NamedTuple):
 
 
 class PlainMedium(Medium):
-    """A file, mapped or unpacked, that is never written."""
+    """The bytes of a file, unpacked where it is compressed; never written, of any size."""
 
     def __init__(self, file: Path, content: ImageBytes) -> None:
         super().__init__(file, writable=False)
         self._content = content
+        self.size = len(content)
 
     @property
-    def size(self) -> int:
-        """Bytes of the file, unpacked where it is compressed."""
-        return len(self._content)
+    def content(self) -> memoryview:
+        """All bytes."""
+        return self._content.view
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the file, fewer where it ends."""

@@ -6,12 +6,13 @@ import os
 import stat
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.host.drives import is_drive, size_of
 from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.host.locks import locked_by
 from maixfs.image.errors import MissingError, TargetError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from enum import StrEnum
 from glob import glob, has_magic
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.host.drafts import clear_drafts
@@ -24,10 +24,12 @@ from maixfs.image.errors import MissingError, TakenError, TargetError, Unreadabl
 from maixfs.image.image import Image
 from maixfs.image.names import Parts, show
 from maixfs.image.volume import Entries, ImageEntry
-from maixfs.spiffs import Geometry
-from maixfs.spiffs.pack import collect
 from maixfs.transfer.sessions import Sessions
 from maixfs.transfer.unpacking import HostNames, counted, write_host
+from maixfs.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
 
 
 class Item(NamedTuple):
@@ -115,6 +117,8 @@ def _on_host(path: Path, recursive: bool, contents_only: bool, ways: Ways) -> Fo
 
 
 def _host_folder(path: Path, contents_only: bool, ways: Ways) -> Found:
+    from maixfs.spiffs.pack import collect
+
     plan = collect(path, prefix="", follow_links=ways.follow_links, real_folders=ways.real_folders)
     name = "" if contents_only else path.resolve().name
     base = (show(os.fsencode(name)),) if name else ()

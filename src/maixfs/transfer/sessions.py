@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from maixfs.errors import NotFoundError
 from maixfs.image.address import TargetPath
@@ -14,7 +15,9 @@ from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import AmbiguousError
 from maixfs.image.image import Image
 from maixfs.image.opening import open_mounted
-from maixfs.spiffs import Geometry
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
 
 
 class Sessions:

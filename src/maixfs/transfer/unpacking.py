@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.errors import DeviceError
 from maixfs.host.drafts import Draft, clear_drafts
@@ -22,6 +21,7 @@ from maixfs.image.errors import TakenError, TargetError, UnreadableError
 from maixfs.image.image import Image
 from maixfs.image.names import Parts, parse
 from maixfs.image.volume import Entries, ImageEntry
+from maixfs.tuples import NamedTuple
 
 _TWIN = re.compile(r"\\p(\d+)\Z")
 _DOTS = {".": "%2E", "..": "%2E%2E"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cli.screen import Column, Part, Screen, Text, count_text, hex_text
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, Step

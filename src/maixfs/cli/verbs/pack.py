@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +26,7 @@ from maixfs.cli.screen import Progress, Screen, count_text
 from maixfs.cli.targets import drive_option
 from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
