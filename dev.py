@@ -6,6 +6,7 @@
     python3 dev.py lint     style, types and import floors; what the tests do not see
     python3 dev.py bench    the benchmark table; further arguments go to bench/run.py
     python3 dev.py cuts     power cuts at every operation that is recorded, for some ten minutes
+    python3 dev.py damage   write into 4,000 damaged areas: does another file lose bytes?
     python3 dev.py pairs    1,000 pairs of commands at the same time: is an update lost or torn?
     python3 dev.py mutants  change the drivers in many places, one by one; do the tests notice?
     python3 dev.py setup    only make the environment
@@ -133,6 +134,12 @@ def cuts(arguments: list[str]) -> int:
     return run([PYTHON, "bench/power_cuts.py", *arguments])
 
 
+def damage(arguments: list[str]) -> int:
+    """Write into damaged areas and look at the other files."""
+    prepare(TOOLS)
+    return run([PYTHON, "bench/damaged_areas.py", *arguments])
+
+
 def pairs(arguments: list[str]) -> int:
     """Run pairs of commands on one medium at the same time."""
     prepare(TOOLS)
@@ -160,6 +167,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lint": lint,
     "bench": bench,
     "cuts": cuts,
+    "damage": damage,
     "pairs": pairs,
     "mutants": mutants,
     "setup": setup,

@@ -30,6 +30,7 @@ from maixfs.errors import Command, MaixfsError, Step
 from maixfs.tuples import NamedTuple
 
 __all__ = [
+    "IMAGE_EXAMINER",
     "MAX_PATHS",
     "RULE_MODULES",
     "Command",
@@ -41,6 +42,7 @@ __all__ = [
     "Severity",
     "Step",
     "examine",
+    "examine_image",
     "kind",
     "kinds",
     "rule",
@@ -288,6 +290,20 @@ def examine(subject: str, thing: Any, depth: Cost = Cost.CONTENT) -> Examination
         except MaixfsError as error:
             left_out.append(NotChecked(each.name, str(error)))
     return Examination(_sorted(findings), tuple(left_out))
+
+
+IMAGE_EXAMINER = "maixfs.doctor.examine:examine_whole"
+"""``module:function`` that examines an ``Image``: it knows the rules of all its parts.
+
+As with ``RULE_MODULES``, the name keeps an image from importing what lies on a floor above it.
+"""
+
+
+def examine_image(image: Any, depth: Cost, progress: Any = None) -> Examination:
+    """Run the rules of everything in an ``Image``, as far as ``depth`` goes."""
+    module, name = IMAGE_EXAMINER.split(":")
+    examined: Examination = getattr(import_module(module), name)(image, depth, progress)
+    return examined
 
 
 _TOO_DEEP = "left to a deeper examination"

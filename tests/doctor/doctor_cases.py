@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from image.imageparts import chip, krux
@@ -13,6 +12,7 @@ from kmodel.make_models import make_v3, make_v4, make_v5
 from maixfs.doctor.subject import Card, Subject
 from maixfs.finding import Severity
 from maixfs.firmware import FreqConf, make_config, make_entry, wrap
+from maixfs.image.errors import MissingError
 from maixfs.kmodel import reverse_words
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.check import SpiffsCheck
@@ -158,7 +158,6 @@ class FakeCard(Card):
     """A card that a board mounts, with these names in its root."""
 
     def __init__(self, *names: str) -> None:
-        super().__init__(Path("board"), Path("card.img"))
         self._names = frozenset(names)
 
     fault = None  # type: ignore[assignment]
@@ -168,6 +167,15 @@ class FakeCard(Card):
     @property
     def names(self) -> frozenset[str]:  # type: ignore[override]
         return self._names
+
+
+class MissingCard(Card):
+    """A card whose file was removed."""
+
+    def __init__(self) -> None:
+        pass
+
+    fault = MissingError("no-card.img does not exist")  # type: ignore[assignment]
 
 
 def with_card(card: Card) -> Subject:
@@ -210,7 +218,7 @@ CASES: dict[str, Case] = {
     "cover": Case("cover", lambda: make_flash({**FILES, "/cover.main.py": b""}), NOTE),
     "cover-on-card": Case("cover", lambda: with_card(FakeCard("cover.main.py")), NOTE),
     "card-first": Case("sd-first", lambda: with_card(FakeCard()), NOTE),
-    "card-missing": Case("card", lambda: with_card(Card(Path("board"), Path("no-card.img")))),
+    "card-missing": Case("card", lambda: with_card(MissingCard())),
     "no-main": Case("no-main", lambda: make_flash({"/boot.py": b""}), NOTE),
     "sd-pins": Case(
         "config-sd",

@@ -28,7 +28,7 @@ from maixfs.draw import (
 from maixfs.draw.chart import block_wear, level_shade, usual_unit
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.firmware import wrap
-from maixfs.image.flash import FlashImage
+from maixfs.image.parts import Parts
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, SpiffsCore
 from maixfs.spiffs.pack import pack
@@ -60,7 +60,7 @@ def letters(cells: object) -> str:
 
 
 def test_parts_chart_has_a_cell_per_sector(image: bytes) -> None:
-    chart = chart_parts(FlashImage(image))
+    chart = chart_parts(Parts(image))
     assert chart.unit == 0x1000
     row = letters(chart.cells)
     assert len(row) == SIZE // 0x1000
@@ -72,7 +72,7 @@ def test_parts_chart_has_a_cell_per_sector(image: bytes) -> None:
 
 
 def test_large_cell_has_the_kind_that_fills_most_of_it(image: bytes) -> None:
-    chart = chart_parts(FlashImage(image), 0x10000)
+    chart = chart_parts(Parts(image), 0x10000)
     assert letters(chart.cells) == "F.m.s_________.?"
     assert (
         chart.cells[4].text
@@ -84,7 +84,7 @@ def test_large_cell_has_the_kind_that_fills_most_of_it(image: bytes) -> None:
 @pytest.mark.parametrize("unit", [1, 0x800, 0x1800])
 def test_unit_that_is_no_multiple_of_a_sector_raises(image: bytes, unit: int) -> None:
     with pytest.raises(UsageError, match="no multiple of a sector"):
-        chart_parts(FlashImage(image), unit)
+        chart_parts(Parts(image), unit)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,14 @@ def test_usual_unit_gives_at_most_256_cells(size: int, unit: int) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x00" * 5000, b"\x03\x00\x00\x00" * 99])
 def test_any_bytes_can_be_charted(data: bytes) -> None:
-    found = FlashImage(data)
+    found = Parts(data)
     for chart in (chart_parts(found), chart_entropy(found), chart_wear(len(data), [])):
         assert sum(cell.size for cell in chart.cells) == len(data)
         assert draw_svg(lay_out(chart, "t"))
 
 
 def test_pages_chart_has_the_state_of_each_page(image: bytes) -> None:
-    found = FlashImage(image)
+    found = Parts(image)
     chart = chart_pages(found, found.areas[0])
     row = letters(chart.cells)
     assert chart.row == 32
@@ -131,16 +131,16 @@ def test_wear_chart_scales_erase_counts(image: bytes) -> None:
     assert chart.cells[0x41].value == 90
     coarse = chart_wear(SIZE, counts, 0x10000)
     assert letters(coarse.cells) == "....9" + "." * 11
-    kept = block_wear(FlashImage(image))
+    kept = block_wear(Parts(image))
     assert len(kept) == 256 and not any(kept)
     worn = bytearray(image)
     at = AREA.base + AREA.block_size + AREA.magic_offset + 2
     worn[at : at + 2] = (7).to_bytes(2, "little")
-    assert block_wear(FlashImage(worn)) == [0] * 0x60 + [7] * 0x20 + [0] * 0x80
+    assert block_wear(Parts(worn)) == [0] * 0x60 + [7] * 0x20 + [0] * 0x80
 
 
 def test_entropy_chart_scales_bits_per_byte(image: bytes) -> None:
-    chart = chart_entropy(FlashImage(image), 0x1000)
+    chart = chart_entropy(Parts(image), 0x1000)
     assert chart.cells[0xF8].value == 8.0
     assert chart.cells[0xF8].shade.letter == "9"
     assert chart.cells[0xF0].value == 0.0
@@ -158,7 +158,7 @@ def test_kinds_have_different_readable_letters() -> None:
 
 
 def test_svg_has_cells_letters_and_legend(image: bytes) -> None:
-    found = FlashImage(image)
+    found = Parts(image)
     for chart in (chart_parts(found), chart_pages(found, found.areas[0])):
         text = draw_svg(lay_out(chart, "a <b> & \x1b c", ["a note"]))
         root = ET.fromstring(text)
@@ -177,7 +177,7 @@ def test_svg_has_cells_letters_and_legend(image: bytes) -> None:
 
 def test_png_has_the_size_of_the_picture(image: bytes) -> None:
     pil = pytest.importorskip("PIL.Image")
-    picture = lay_out(chart_parts(FlashImage(image)), "title", ["note"])
+    picture = lay_out(chart_parts(Parts(image)), "title", ["note"])
     drawn = pil.open(io.BytesIO(draw_png(picture)))
     assert drawn.size == (2 * picture.width, 2 * picture.height)
     box = picture.boxes[0]
@@ -187,5 +187,5 @@ def test_png_has_the_size_of_the_picture(image: bytes) -> None:
 def test_png_without_pillow_raises(image: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(MaixfsError, match="Pillow") as caught:
-        draw_png(lay_out(chart_parts(FlashImage(image)), "title"))
+        draw_png(lay_out(chart_parts(Parts(image)), "title"))
     assert caught.value.hint == "pip install 'maixfs[png]', or draw an SVG"

@@ -17,7 +17,7 @@ from kmodel.make_models import make_beta, make_sealed, make_v3
 from maixfs.errors import UsageError
 from maixfs.explain import AddressError, FlashFields, fields_between, parse_address, view_lines
 from maixfs.firmware import make_config, make_entry, wrap
-from maixfs.image.flash import FlashImage
+from maixfs.image.parts import Parts
 from maixfs.kmodel import reverse_words
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import OpenFlag, SpiffsCore
@@ -27,7 +27,7 @@ CASES = {case.name: case for case in spiffs_cases()}
 
 @cache
 def whole() -> FlashFields:
-    return FlashFields(FlashImage(bytes(make_flash())))
+    return FlashFields(Parts(bytes(make_flash())))
 
 
 @cache
@@ -46,13 +46,13 @@ def kboot() -> FlashFields:
         (0x700000, bytes(0x10000)),
     ):
         image[at : at + len(data)] = data
-    return FlashFields(FlashImage(bytes(image)))
+    return FlashFields(Parts(bytes(image)))
 
 
 @cache
 def golden(case: SpiffsCase) -> FlashFields:
     """An area in its place; its geometry is found in it, or where it hides known."""
-    image = FlashImage(case.image)
+    image = Parts(case.image)
     return FlashFields(image, None if image.areas else case.geometry)
 
 
@@ -131,7 +131,7 @@ def test_deleted_page_names_its_former_file() -> None:
 def test_leftover_bytes_of_free_pages_are_not_erased() -> None:
     image = make_flash()
     image[0xF00000 + 0x1000 : 0xF00000 + 0x2000] = image[0xD04000:0xD05000]
-    fields = FlashFields(FlashImage(bytes(image)))
+    fields = FlashFields(Parts(bytes(image)))
     assert "leftover bytes in a free page" in sentence(fields, "0xF01004")
     assert fields.at(0xF01004).section == "11.2"
 
@@ -184,7 +184,7 @@ def test_damaged_areas_have_fields(data: st.DataObject) -> None:
         page = data.draw(st.integers(0, 40))
         at = page * page_size + data.draw(st.integers(0, 200))
         image[at : at + 8] = data.draw(st.binary(min_size=8, max_size=8))
-    fields = FlashFields(FlashImage(bytes(image)), case.geometry)
+    fields = FlashFields(Parts(bytes(image)), case.geometry)
     at = 0
     for field in fields_between(fields, 0, 40 * page_size):
         assert field.start <= at < field.end, field
@@ -236,7 +236,7 @@ def test_path_may_contain_an_at_sign() -> None:
 
 
 def test_page_address_without_spiffs_raises_address_error() -> None:
-    fields = FlashFields(FlashImage(b"\xff" * 0x2000))
+    fields = FlashFields(Parts(b"\xff" * 0x2000))
     assert "erased flash" in fields.explain(5).sentence
     with pytest.raises(AddressError, match="no SPIFFS"):
         fields.resolve(parse_address("page:1"))
@@ -244,13 +244,13 @@ def test_page_address_without_spiffs_raises_address_error() -> None:
 
 def test_cut_off_area_has_fields_to_its_end() -> None:
     image = bytes(make_flash())[: 0xD00000 + 0x25003]
-    fields = FlashFields(FlashImage(image), MAIXPY)
+    fields = FlashFields(Parts(image), MAIXPY)
     for address in (0xD20000, 0xD25000, len(image) - 1):
         assert fields.explain(address).sentence
 
 
 def test_overlapping_part_ends_the_field_before_it() -> None:
-    fields = FlashFields(FlashImage(bytes(CASES_OF_COMPLAINTS["model-in-firmware"].build())))
+    fields = FlashFields(Parts(bytes(CASES_OF_COMPLAINTS["model-in-firmware"].build())))
     said = [field.structure for field in fields_between(fields, 0, 0x190000)]
     assert any("firmware at 0x000000" in text for text in said)
     assert any("model at 0x180000" in text for text in said)

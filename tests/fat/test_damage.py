@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -309,6 +310,35 @@ def test_failed_writes_stay_pending_in_ram(*, faithful: bool) -> None:
     assert fat.read_bytes("/f")[:11] == b"!" * 10 + b"f"
     fat.close()
     assert faults(device.card) == []
+
+
+@both_orders
+@pytest.mark.parametrize("after", range(6))
+def test_sync_after_an_error_writes_all_that_is_pending(after: int, *, faithful: bool) -> None:
+    """File, folder and FAT that a card refused go out with the next sync of the volume."""
+    device = Recorder(prepared())
+    fat = FatCore(device, faithful=faithful, clock=lambda: NOW)
+    first, second = fat.open("/f", READ | WRITE), fat.open("/other", READ | WRITE)
+    first.write(b"!" * 10)
+    second.seek(4900)
+    device.refuse_after = after
+    for call in (
+        lambda: second.write(b"?" * 2000),
+        lambda: fat.mkdir("/new"),
+        first.sync,
+        second.sync,
+    ):
+        with suppress(FatError):
+            call()
+    device.refuse_after = None
+    fat.sync()
+    size = second.size
+    assert size in {5000, 6900}
+    fat.abandon()
+    with FatCore(device.card, read_only=True) as again:
+        assert again.read_bytes("/f") == b"!" * 10 + b"f" * 9990
+        content = again.read_bytes("/other")
+        assert content[:4900] == b"o" * 4900 and len(content) in {5000, 6900}
 
 
 @both_orders

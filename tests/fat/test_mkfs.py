@@ -386,6 +386,24 @@ def test_read_only_card_raises_write_protected():
         assert caught.value.result is FResult.WRITE_PROTECTED
 
 
+@pytest.mark.parametrize("layout", ["fatfs", "mkfs.fat"])
+@pytest.mark.parametrize("fats", [1, 2])
+def test_fat32_has_more_clusters_than_fatfs_takes_for_fat16(layout: str, fats: int) -> None:
+    """FatFs takes up to 65,525 clusters for FAT16."""
+    sectors, made = 66_040, None
+    while made is None:
+        sectors += 1
+        try:
+            made = format_volume(
+                RamSectors(sectors),
+                fat_type=32, cluster_size=512, fats=fats, layout=layout, geometry=(1, 1),
+            )  # fmt: skip
+        except FatError as error:
+            assert error.result is FResult.MKFS_ABORTED
+    assert sectors > 66_041
+    assert made.fat_type == 32 and made.clusters == 65_526
+
+
 class Failing(Plain):
     good = 50
 

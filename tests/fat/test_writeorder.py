@@ -306,6 +306,41 @@ def test_read_returns_the_pending_sector(device: Recorder) -> None:
     assert faults(device.card) == []
 
 
+@pytest.mark.parametrize(
+    ("at", "length", "looks"),
+    [
+        (512, 1024, False),
+        (512, 1536, False),
+        (1024, 1536, True),
+        (1536, 2560, True),
+        (2048, 512, True),
+        (2048, 2048, True),
+        (2560, 1536, False),
+        (0, 2048, False),
+        (0, 2049, True),
+        (100, 8, True),
+        (512, 1025, True),
+    ],
+)
+@pytest.mark.parametrize("into", [False, True], ids=["read", "readinto"])
+def test_read_writes_the_pending_sector_when_it_looks_at_another(
+    at: int, length: int, looks: bool, into: bool
+) -> None:
+    """A read looks at sectors of which it takes a part, and at the FAT between two clusters."""
+    device = Recorder(new_card("fat16"))
+    fat = faithful(device)
+    size = fat.geometry.cluster_size
+    assert size == 2048
+    fat.write_bytes("/data", bytes(3 * size))
+    with fat.open("/data") as file:
+        file.seek(at)
+        fat.open("/a", WRITE | EMPTY)
+        places(device)
+        assert (file.readinto(bytearray(length)) if into else len(file.read(length))) == length
+        assert places(device) == ([(fat.geometry.root_start, 1)] if looks else [])
+    fat.abandon()
+
+
 def test_getcwd_and_label_work_in_this_order(device: Recorder) -> None:
     with faithful(device) as fat:
         fat.mkdir("/d")

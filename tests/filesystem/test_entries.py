@@ -57,6 +57,41 @@ def test_entry_of_another_kind_of_file_system_is_a_type_error(kind: str, other: 
             fs.read_bytes(foreign.stat("/f"))
 
 
+def test_folder_and_file_are_not_taken_for_each_other(fs: Fs) -> None:
+    fs.makedirs("/d")
+    fs.makedirs("/e")
+    fs.write_bytes("/d/x", b"x")
+    fs.write_bytes("/f", b"f")
+    folder, file = fs.stat("/d"), fs.stat("/f")
+    for call in (
+        lambda: fs.open("/"),
+        lambda: fs.open("/", "wb"),
+        lambda: fs.open(folder),
+        lambda: fs.read_bytes(folder),
+        lambda: fs.remove(folder),
+        lambda: fs.replace("/f", "/d"),
+        lambda: fs.replace(file, "/d"),
+        lambda: fs.replace(folder, "/e"),
+    ):
+        with pytest.raises(IsADirectoryError):
+            call()
+    for call in (
+        lambda: fs.listdir(file),
+        lambda: fs.rmdir(file),
+        lambda: fs.replace("/d", "/f"),
+        lambda: fs.replace(folder, "/f"),
+        lambda: fs.rename("/d", "/f/d"),
+        lambda: fs.mkdir("/f/d"),
+        lambda: fs.write_bytes("/f/x", b""),
+    ):
+        with pytest.raises(NotADirectoryError):
+            call()
+    for target in ("/f", file):
+        with pytest.raises(FileExistsError):
+            fs.open(target, "xb")
+    assert fs.read_bytes("/f") == b"f" and fs.read_bytes("/d/x") == b"x"
+
+
 def test_root_entry_is_guarded_like_its_path(fs: Fs) -> None:
     root = fs.stat("/")
     fs.mkdir("/d")

@@ -15,8 +15,8 @@ from maixfs.errors import ReadOnlyError, UsageError
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
-from maixfs.image.opening import open_image
-from maixfs.transfer.unpacking import unpack
+from maixfs.image.opening import open_image, open_mounted
+from maixfs.transfer.unpacking import unpack_files
 
 DATA = Path(__file__).parent.parent / "data" / "fat"
 
@@ -128,7 +128,7 @@ def test_partitions_are_named_by_their_slot(tmp_path: Path) -> None:
             "sd3": 3,
         }
     with pytest.raises(NoFileSystemError) as caught:
-        open_image(f"{card}@4")
+        open_mounted(f"{card}@4")
     assert caught.value.hint == f"there is one in {card}@1 or {card}@2 or {card}@3"
     with pytest.raises(UsageError, match="geometry and base are those of a SPIFFS"):
         open_image(f"{card}@1", base=0)
@@ -184,7 +184,7 @@ def test_a_card_that_is_one_volume_is_told_of(tmp_path: Path) -> None:
 def test_what_a_board_does_not_mount_has_a_mend(name: str, what: str, tmp_path: Path) -> None:
     card = golden(name, tmp_path)
     with pytest.raises(NoFileSystemError, match=what) as caught:
-        open_image(card)
+        open_mounted(card)
     assert caught.value.hint is not None
     assert f"maixfs sd doctor {card}" in caught.value.hint
 
@@ -259,7 +259,7 @@ def test_a_file_whose_name_no_path_holds_is_copied_by_its_entry(
         files = {entry.path: target.read_bytes(entry) for entry in target.scandir()}
         assert files == {"/GOOD.TXT": b"good", f"/{shown}": b"odd"}
         assert target.read_bytes(f"/{shown}") == b"odd"
-        unpack(target, None, tmp_path / "out")
+        unpack_files(target, None, tmp_path / "out")
     assert sorted(path.read_bytes() for path in (tmp_path / "out").iterdir()) == [b"good", b"odd"]
 
 

@@ -12,11 +12,11 @@ from golden.corpus import SpiffsCase, case_folders
 from image.places import SMALL, findings_of, has_errors, make_bare
 from maixfs.errors import DamagedError, FitError
 from maixfs.image.errors import NoFileSystemError, TargetError, UnreadableError
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_image, open_mounted
 from maixfs.nor import Buffer, OverlayFlash
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.errors import Code
-from maixfs.transfer.unpacking import unpack
+from maixfs.transfer.unpacking import unpack_files
 
 CASES = [SpiffsCase(folder) for folder in case_folders("spiffs")]
 IDS = [case.name for case in CASES]
@@ -33,7 +33,7 @@ def test_each_file_reads_or_says_why_not(case: SpiffsCase, tmp_path: Path) -> No
     host = image_of(case, tmp_path)
     if case.manifest["mount_result"] != 0:
         with pytest.raises(NoFileSystemError, match=str(case.manifest["mount_result"])):
-            open_image(host)
+            open_mounted(host)
         return
     with open_image(host) as target:
         entries = {entry.native.page: entry for entry in target.spiffs.files()}
@@ -61,7 +61,7 @@ def test_a_file_with_a_damaged_index_is_read_through_its_pages(tmp_path: Path) -
         for entry in rescued:
             assert not entry.readable
             assert len(target.read_bytes(entry)) == entry.size
-        written = unpack(target, None, tmp_path / "out")
+        written = unpack_files(target, None, tmp_path / "out")
     noted = {Path(file.path).name for file in written if "rescued" in file.note}
     assert noted == {entry.name for entry in rescued}
 

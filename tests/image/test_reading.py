@@ -12,7 +12,7 @@ from image.places import FILES, SMALL, Place, make_bare, make_board, make_image
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_image, open_mounted
 from maixfs.spiffs import PRESETS
 from maixfs.spiffs.pack import pack
 
@@ -214,9 +214,9 @@ def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
         assert target.spiffs.geometry == SMALL
     with pytest.raises(NoFileSystemError, match="cut short"):
-        open_image(image.host, "r+", geometry=SMALL, base=0xC0000)
+        open_mounted(image.host, "r+", geometry=SMALL, base=0xC0000)
     with pytest.raises(NoFileSystemError, match="base"):
-        open_image(image.host, geometry=SMALL, base=0x1234)
+        open_mounted(image.host, geometry=SMALL, base=0x1234)
 
 
 def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:

@@ -124,6 +124,8 @@ def test_wrong_arguments_of_files_change_nothing(area: Area, call: str) -> None:
     [
         ({"max_files": -1}, UsageError),
         ({"max_files": "2"}, TypeError),
+        ({"max_files": 0x8000}, UsageError),
+        ({"max_files": 2**70}, UsageError),
         ({"cache_pages": -1}, UsageError),
         ({"cache_pages": 1.5}, TypeError),
     ],

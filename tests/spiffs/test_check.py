@@ -9,7 +9,8 @@ import pytest
 from maixfs.finding import Cost, examine
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import PRESETS, Geometry, Spiffs, SpiffsCore, SpiffsError
-from maixfs.spiffs.check import SpiffsCheck, leftover_pages, unregistered_pages
+from maixfs.spiffs.check import SpiffsCheck
+from maixfs.spiffs.guard import leftover_pages, unregistered_pages
 from maixfs.spiffs.pack import pack
 
 MAIX = replace(PRESETS["maixpy"], base=0x20000, size=0x80000, block_size=0x10000)
@@ -48,12 +49,19 @@ def test_addresses_are_those_of_the_image(geometry: Geometry) -> None:
 def test_page_that_the_lookup_calls_free_is_unregistered_and_left_over() -> None:
     geometry = replace(MAIX, base=0)
     image = bytearray(pack(FILES, geometry))
-    assert unregistered_pages(memoryview(image), geometry) == {}
-    assert leftover_pages(memoryview(image), geometry) == []
-    page = SpiffsCheck(image, geometry).entries[0].page + 1
+    check = SpiffsCheck(bytes(image), geometry)
+    assert unregistered_pages(check.core.volume) == {}
+    assert leftover_pages(check.core.volume) == []
+    page = check.entries[0].page + 1
     image[2 * (page - 1) : 2 * page] = b"\xff\xff"
-    assert list(unregistered_pages(memoryview(image), geometry)) == [page]
-    assert leftover_pages(memoryview(image), geometry) == [page]
+    damaged = SpiffsCheck(bytes(image), geometry)
+    owners = unregistered_pages(damaged.core.volume)
+    assert {at: entry.name for at, entry in owners.items()} == {page: "/a.txt"}
+    assert leftover_pages(damaged.core.volume) == [page]
+    found = {each.key: each for each in examine("spiffs", damaged).findings}
+    assert found["not-booked"].paths == ("/a.txt",)
+    assert found["not-booked"].where == geometry.page_address(page)
+    assert found["stale-pages"].where == geometry.page_address(page)
 
 
 def test_area_that_does_not_mount_is_not_checked() -> None:

@@ -439,3 +439,40 @@ def test_reasons_have_keys_and_numbers() -> None:
 def test_reason_text_names_its_numbers() -> None:
     for reason in only(break_magic(area_of(MAIXPY), MAIXPY, 3)).reasons:
         assert all(str(number) in str(reason) for number in reason.numbers)
+
+
+# Without data pages only the names show the layout
+
+
+@pytest.mark.parametrize(
+    ("layout", "longest", "expected"),
+    [
+        ((32, 4, False), 4, (32, 4, False)),
+        ((32, 4, False), 31, (32, 4, False)),
+        ((32, 0, False), 31, (32, 4, False)),  # the table's FF look like meta
+        ((33, 0, False), 32, (33, 0, False)),
+        ((37, 0, False), 4, (32, 4, False)),  # five zeros more than the preset's: its meta
+        ((38, 0, False), 4, (38, 0, False)),
+        ((40, 0, False), 39, (40, 0, False)),
+        ((64, 0, True), 4, (64, 0, True)),  # one zero before the table
+        ((64, 0, True), 64, (65, 0, False)),  # a name that needs that byte
+        ((65, 0, False), 4, (64, 0, True)),
+        ((66, 0, False), 4, (66, 0, False)),
+        ((128, 0, True), 100, (128, 0, True)),
+        ((28, 4, False), 27, (28, 0, False)),
+    ],
+)
+def test_layout_is_that_of_the_names_where_no_file_has_data(
+    layout: tuple[int, int, bool], longest: int, expected: tuple[int, int, bool]
+) -> None:
+    name_length, meta_length, aligned = layout
+    if longest == name_length:
+        name_length, aligned = name_length + 1, False
+    g = Geometry(
+        0x10000, 0x1000, 256, name_length=name_length, meta_length=meta_length,
+        aligned_tables=aligned,
+    )  # fmt: skip
+    meta = bytes(range(1, meta_length + 1))
+    names = ["/a", "/" + "n" * (longest - 1)]
+    found = only(bytes(pack([(name, b"", meta) for name in names], g))).geometry
+    assert (found.name_length, found.meta_length, found.aligned_tables) == expected

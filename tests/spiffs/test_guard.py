@@ -2,129 +2,28 @@
 
 from __future__ import annotations
 
-import random
 import struct
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
 
 import pytest
 
 from golden.corpus import SpiffsCase, spiffs_cases
-from maixfs.errors import DamagedError, FileSystemError
-from maixfs.nor import OverlayFlash
-from maixfs.nor.view import ImageDevice
-from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
-from maixfs.spiffs.edit import SpiffsEdit
+from maixfs.errors import DamagedError
+from maixfs.spiffs import Geometry, SpiffsError, ondisk
+from maixfs.spiffs.guard import unregistered_pages
+from maixfs.spiffs.state import DirEntry
 from spiffs.areas import Area, get, pattern, put
+from spiffs.damage import Way, by_driver, by_edit, changed_files, damage, damaged_areas
 
 CASES = [case for case in spiffs_cases() if case.manifest["mount_result"] == 0]
-SMALL = [Geometry(0x8000, 0x1000, 256), Geometry(0x14000, 0x2000, 256, meta_length=4)]
-IMAGES = 640
-NEW, OTHER = b"/a new file", b"/another name"
-
-
-def damage(image: bytes, geometry: Geometry, seed: int) -> bytes:
-    """Return the image with one to three fields of its records changed."""
-    chance, area = random.Random(seed), bytearray(image)
-    used = [
-        (block * geometry.block_size + 2 * entry, page)
-        for block in range(geometry.blocks)
-        for entry in range(geometry.usable_pages)
-        for page in [block * geometry.pages_per_block + geometry.lookup_pages + entry]
-        if area[block * geometry.block_size + 2 * entry :][:2] != b"\xff\xff"
-    ]
-    if not used:
-        used = [(0, geometry.lookup_pages)]
-    for _ in range(chance.randint(1, 3)):
-        entry, page = chance.choice(used)
-        at = page * geometry.page_size
-        kind = chance.randrange(6)
-        if kind == 0:
-            area[entry + chance.randrange(2)] ^= 1 << chance.randrange(8)
-        elif kind == 1:
-            area[entry : entry + 2] = chance.choice([b"\0\0", b"\xff\xff", b"\x01\0", b"\x01\x80"])
-        elif kind == 2:
-            area[at + chance.randrange(5)] ^= 1 << chance.randrange(8)
-        elif kind == 3:
-            area[at + 4] = chance.choice([0xFF, 0xFC, 0xF8, 0x7C, 0x00, 0xB8])
-        elif kind == 4:
-            area[at + chance.randrange(5, 16)] ^= 1 << chance.randrange(8)
-        else:
-            slot = at + chance.choice([8, geometry.header_size]) + 2 * chance.randrange(8)
-            struct.pack_into("<H", area, slot, chance.choice(used)[1])
-    return bytes(area)
-
-
-def readable(device: OverlayFlash, geometry: Geometry) -> dict[bytes, bytes] | None:
-    """Return the files that can be read by name, ``None`` if the area does not mount."""
-    try:
-        fs = SpiffsCore(device, geometry, read_only=True)
-    except SpiffsError:
-        return None
-    found: dict[bytes, bytes] = {}
-    for entry in fs.scandir():
-        try:
-            found[entry.raw_name] = get(fs, entry.raw_name)
-        except SpiffsError:
-            continue
-    return found
-
-
-def by_driver(device: OverlayFlash, geometry: Geometry, files: list[bytes]) -> Counter[str]:
-    """Write, replace, rename, remove with the careful driver; return how the calls ended."""
-    fs = Spiffs(device, geometry).core
-    works: list[Callable[[], object]] = [lambda: put(fs, NEW, pattern(geometry.size // 8, 1))]
-    if len(files) > 2:
-        works += [
-            lambda: put(fs, files[0], pattern(geometry.size // 16, 2)),
-            lambda: fs.rename(files[1], OTHER),
-            lambda: fs.remove(files[2]),
-        ]
-    works.append(lambda: fs.gc(geometry.size // 16))
-    return attempts(works)
-
-
-def by_edit(device: OverlayFlash, geometry: Geometry, files: list[bytes]) -> Counter[str]:
-    """Do the same with an edit."""
-    edit = SpiffsEdit(device, geometry)
-    works: list[Callable[[], object]] = [lambda: edit.write(NEW, pattern(geometry.size // 8, 1))]
-    if len(files) > 2:
-        works += [
-            lambda: edit.write(files[0], pattern(geometry.size // 16, 2)),
-            lambda: edit.rename({files[1]: OTHER}),
-            lambda: edit.remove([files[2]]),
-        ]
-    if geometry not in SMALL:  # it tries each block: too slow for hundreds of images
-        works.append(edit.gc)
-    return attempts(works)
-
-
-def attempts(works: list[Callable[[], object]]) -> Counter[str]:
-    ends: Counter[str] = Counter()
-    for work in works:
-        try:
-            work()
-        except DamagedError:
-            ends["damaged"] += 1
-        except FileSystemError:
-            ends["refused"] += 1
-        else:
-            ends["done"] += 1
-    return ends
-
-
+IMAGES = 120
 WAYS = pytest.mark.parametrize("way", [by_driver, by_edit], ids=["driver", "edit"])
-Way = Callable[[OverlayFlash, Geometry, list[bytes]], Counter[str]]
 
 
 @WAYS
 def test_writing_into_damaged_areas_changes_no_other_file(way: Way) -> None:
     ends: Counter[str] = Counter()
-    for seed in range(IMAGES):
-        geometry = SMALL[seed % 2]
-        image = damage(used_area(geometry, seed % 20), geometry, seed)
+    for seed, image, geometry in damaged_areas(range(IMAGES)):
         assert changed_files(image, geometry, way, ends) == [], f"seed {seed}"
     assert ends["done"] > ends["damaged"] > IMAGES / 20
 
@@ -138,31 +37,112 @@ def test_writing_into_damaged_images_of_the_c_changes_no_other_file(
     assert changed_files(image, case.geometry, way, Counter()) == []
 
 
-@cache
-def used_area(geometry: Geometry, seed: int) -> bytes:
-    """Return an area in which files were written, replaced and removed."""
-    chance, area = random.Random(seed), Area(geometry)
+LONG = Geometry(0x20000, 0x2000, 256)
+CONTENT = pattern(200 * LONG.data_size, 1)
+"""Long enough for two index pages: the header and one of span 1."""
+
+
+def long_file() -> tuple[Area, DirEntry, int]:
+    """Return an area with the file ``/long``, its entry, and its index page of span 1."""
+    area = Area(LONG)
+    with area.mount() as fs:
+        put(fs, "/long", CONTENT)
+        put(fs, "/other", b"other")
+        entry = fs.stat("/long")
+        (page,) = fs.volume.index.pages_of(entry.object_id | ondisk.ID_INDEX, 1)
+    return area, entry, page
+
+
+def copy_page(area: Area, page: int) -> int:
+    """Copy a page and its look-up entry to the last free page, as a move that was cut does."""
+    with area.mount() as fs:
+        copy = max(p for p, entry in enumerate(fs.volume.lookup) if entry == ondisk.ID_FREE)
+        entry = fs.volume.lookup[page]
+    size = area.geometry.page_size
+    area.poke(copy * size, area.image[page * size : (page + 1) * size])
+    area.poke_entry(copy, entry)
+    return copy
+
+
+def lookup_of(area: Area, *pages: int) -> list[int]:
+    with area.mount() as fs:
+        return [fs.volume.lookup[page] for page in pages]
+
+
+def test_copy_of_an_index_page_that_lists_lost_pages_is_deleted_before_a_write() -> None:
+    area, entry, page = long_file()
+    copy = copy_page(area, page)
+    assert page < entry.page < copy  # a search begins at the header
+    area.poke(copy * LONG.page_size + ondisk.INDEX_PAGE_TABLE, b"\xff\xff")
+    with area.mount() as fs, pytest.raises(SpiffsError):
+        get(fs, "/long")
     with area.mount(faithful=False) as fs:
-        for number in range(40):
-            name = f"/file {chance.randrange(12)}"
-            with suppress(SpiffsError):
-                if number % 5 == 4 and fs.exists(name):
-                    fs.remove(name)
-                else:
-                    put(fs, name, pattern(chance.randrange(1, 2600), number))
-    return area.image
+        fs.remove("/other")
+    assert lookup_of(area, page, copy) == [
+        entry.object_id | ondisk.ID_INDEX,
+        ondisk.ID_DELETED,
+    ]
+    with area.mount() as fs:
+        assert get(fs, "/long") == CONTENT
 
 
-def changed_files(image: bytes, geometry: Geometry, way: Way, ends: Counter[str]) -> list[bytes]:
-    """Write, and return the names of the other files that then have other bytes."""
-    device = OverlayFlash(ImageDevice(image))
-    before = readable(device, geometry)
-    if before is None:
-        return []
-    files = sorted(before)[:3]
-    before = {name: data for name, data in before.items() if name not in files}
-    ends += way(device, geometry, files)
-    after = readable(device, geometry)
-    if after is None:
-        return [b"mount"]
-    return [name for name, data in before.items() if after.get(name) != data]
+def test_pages_are_those_of_the_copy_that_a_read_finds() -> None:
+    area, entry, page = long_file()
+    copy = copy_page(area, page)
+    area.poke(page * LONG.page_size + ondisk.INDEX_PAGE_TABLE, b"\xff\xff")
+    slot = copy * LONG.page_size + LONG.index_slot(150)
+    (data_page,) = struct.unpack_from("<H", area.image, slot)
+    area.poke_entry(data_page, entry.object_id + 7)
+    before = area.image
+    with area.mount(faithful=False) as fs:
+        assert get(fs, "/long") == CONTENT
+        assert [*unregistered_pages(fs.volume)] == [data_page]
+        with pytest.raises(DamagedError):
+            put(fs, "/new", b"x")
+    assert area.image == before
+
+
+@pytest.mark.parametrize("damage", ["both", "header"])
+def test_copies_of_an_index_page_stay_where_no_file_is_readable_with_one(damage: str) -> None:
+    area, entry, page = long_file()
+    copy = copy_page(area, page)
+    if damage == "header":
+        area.poke_entry(entry.page, ondisk.ID_DELETED)
+        area.poke_flags(entry.page, ondisk.FLAGS_DELETE)
+    else:
+        area.poke_flags(page, 0xFF)
+        for at in (page, copy):
+            area.poke(at * LONG.page_size + ondisk.INDEX_PAGE_TABLE, b"\xff\xff")
+    with area.mount(faithful=False) as fs:
+        fs.remove("/other")
+    assert lookup_of(area, page, copy) == [entry.object_id | ondisk.ID_INDEX] * 2
+
+
+def test_both_names_of_a_rename_that_was_cut_stay() -> None:
+    area, entry, _ = long_file()
+    copy = copy_page(area, entry.page)
+    area.poke(copy * LONG.page_size + ondisk.NAME_OFFSET, b"/renamed\0")
+    with area.mount(faithful=False) as fs:
+        fs.remove("/other")
+        assert {name: get(fs, name) for name in ("/long", "/renamed")} == {
+            "/long": CONTENT,
+            "/renamed": CONTENT,
+        }
+
+
+@pytest.mark.parametrize("span", [0, 150], ids=["header", "further index page"])
+def test_page_whose_deletion_was_cut_is_copied_before_a_write(span: int) -> None:
+    area, entry, page = long_file()
+    if span:
+        at = page * LONG.page_size + LONG.index_slot(span)
+        (lost,) = struct.unpack_from("<H", area.image, at)
+    else:
+        lost = area.table(entry.page)[0]
+    area.poke_entry(lost, ondisk.ID_DELETED)
+    with area.mount(faithful=False) as fs:
+        put(fs, "/other", b"changed")
+        assert not unregistered_pages(fs.volume)
+        assert get(fs, "/long") == CONTENT
+        fs.gc(LONG.data_size * 100)
+    with area.mount() as fs:
+        assert get(fs, "/long") == CONTENT

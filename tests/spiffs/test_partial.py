@@ -7,7 +7,6 @@ import errno
 import pytest
 
 from maixfs.errors import DamagedError, ReadOnlyError
-from maixfs.nor import NorError
 from maixfs.nor.view import ImageDevice, PaddedFlash
 from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
 from maixfs.spiffs.rescue import rescue
@@ -93,19 +92,3 @@ def test_a_shifted_dump_is_mounted_through_a_padded_flash(image: bytes, start: i
     flash = PaddedFlash(ImageDevice(dump), len(image), start=start)
     fs = SpiffsCore(flash, GEOMETRY, read_only=True)
     assert {entry.name: get(fs, entry.name) for entry in fs.scandir()} == FILES
-
-
-def test_padded_flash_reads_erased_bytes_around_its_part() -> None:
-    flash = PaddedFlash(ImageDevice(b"abc"), 10, start=4)
-    content = b"\xff" * 4 + b"abc" + b"\xff" * 3
-    for address in range(11):
-        for length in range(11 - address):
-            assert flash.read(address, length) == content[address : address + length]
-    for work in (
-        lambda: flash.read(8, 3),
-        lambda: flash.program(0, b"x"),
-        lambda: flash.erase(0, 0),
-    ):
-        with pytest.raises(NorError):
-            work()
-    assert flash.window() is None

@@ -35,6 +35,16 @@ def test_no_id_is_chosen_past_the_bits_of_the_work_buffer() -> None:
         pool.choose()
 
 
+def test_the_last_id_has_15_bits_where_the_work_buffer_has_more() -> None:
+    pool = IdPool(Geometry(0x100000, 0x20000, 4096))
+    for number in range(1, 0x7FFF):
+        pool.take(number)
+    assert pool.choose() == 0x7FFF
+    pool.take(0x7FFF)
+    with pytest.raises(FullError):
+        pool.choose()
+
+
 def filled_pool() -> tuple[IdPool, int]:
     """Return a pool with one header in each bucket, and the size of a bucket."""
     pool = IdPool(MANY_IDS)
@@ -68,6 +78,22 @@ def test_full_buckets_give_no_id() -> None:
     for bucket in range(MANY_IDS.page_size):
         for number in range(1, size):
             pool.header_seen(1 + bucket * size + number)
+    with pytest.raises(FullError):
+        pool.choose()
+
+
+def test_the_last_id_can_be_that_of_a_bucket() -> None:
+    geometry = Geometry(0xFF0000, 0x10000, 256)
+    pool = IdPool(geometry)
+    size = geometry.blocks * geometry.usable_pages // 2 // 256
+    last = 1 + 255 * size
+    for bucket in range(256):
+        for number in range(2 if bucket < 255 else 1):
+            pool.header_seen(1 + bucket * size + number)
+    for number in range(last, 0x7FFF):
+        pool.take(number)
+    assert pool.choose() == 0x7FFF
+    pool.take(0x7FFF)
     with pytest.raises(FullError):
         pool.choose()
 

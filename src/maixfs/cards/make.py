@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -59,7 +60,7 @@ class NewCard(NamedTuple):
 
 
 def new_card(
-    path: Path,
+    path: str | PathLike[str],
     size: int,
     partitions: Sequence[PartitionWish] = (PartitionWish(),),
     *,
@@ -81,7 +82,7 @@ def new_card(
     sectors, odd = divmod(size, SECTOR)
     if odd or sectors < 1:
         raise UsageError(f"a card has whole sectors of {SECTOR} bytes, not {size} bytes")
-    with new_image(path, sectors, force=force) as device:
+    with new_image(Path(path), sectors, force=force) as device:
         return write_card_layout(
             device, partitions, align=align, layout=layout, serial=serial,
             superfloppy=superfloppy, clock=clock,

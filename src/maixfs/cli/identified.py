@@ -9,25 +9,28 @@ from maixfs.cli.failures import step_text
 from maixfs.cli.screen import Part, Screen, Text
 
 if TYPE_CHECKING:
-    from maixfs.image.address import TargetPath
-    from maixfs.image.entries import Where
     from maixfs.image.identify import Identification
+    from maixfs.image.image import Image
 
 
-def identify_other(there: TargetPath, where: Where) -> Identification | None:
-    """Return what a file is that is no image; ``None`` for images and what may be one.
+def identify_other(image: Image) -> Identification | None:
+    """Return what a file is that is no image; ``None`` for images and what may be one."""
+    from maixfs.image.identify import FileKind
 
-    Compressed images count as other files: they are unpacked first.
-    """
-    if where.is_spiffs or there.slot is not None or not there.host.is_file():
+    if image.where.is_spiffs or image.place.slot is not None or not image.host.is_file():
         return None
+    found = image.identify(search=False)
+    if found.kind in {FileKind.ERASED, FileKind.FILE_SYSTEM}:
+        return found
+    return None if found.is_image or not found.known else found
+
+
+def identify_packed(host: Path) -> Identification | None:
+    """Return what a compressed file is that cannot be unpacked here; ``None`` for other files."""
     from maixfs.image.identify import FileKind, identify
 
-    found = identify(there.host, search=False)
-    if found.compression:
-        return identify(there.host)
-    undecided = found.is_image or found.kind in {FileKind.UNKNOWN, FileKind.RANDOM}
-    return None if undecided and found.kind is not FileKind.ERASED else found
+    found = identify(host, search=False) if host.is_file() else None
+    return found if found is not None and found.kind is FileKind.COMPRESSED else None
 
 
 def draw_identification(screen: Screen, host: Path, found: Identification) -> int:

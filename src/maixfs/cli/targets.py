@@ -64,9 +64,9 @@ def opened(
     screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
 ) -> Iterator[Image]:
     """Open a target for a verb; says so where a running board may be changing it."""
-    from maixfs.image.opening import open_image
+    from maixfs.image.opening import open_mounted
 
-    target = open_image(
+    target = open_mounted(
         host,
         "r+" if writable else "r",
         geometry=where.geometry,
@@ -118,11 +118,13 @@ def entry_json(entry: ImageEntry, volume: Volume) -> dict[str, Any]:
             "object_id": None if entry.is_dir else entry.native.object_id,
             "stored_name_hex": None if entry.is_dir else entry.native.raw_name.hex(),
         }
-    else:
+    elif volume.format.startswith("FAT"):
         about |= {
             "clusters": entry.units,
             "modified": entry.modified and entry.modified.isoformat(),
             "attributes": entry.native.attributes,
             "short_name": entry.native.short_name,
         }
+    else:
+        about["modified"] = entry.modified and entry.modified.isoformat()
     return {**about, "readable": entry.readable, "fault": entry.fault}

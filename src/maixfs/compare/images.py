@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,11 +24,15 @@ from maixfs.compare.files import (
     Reason,
     compare_files,
 )
+from maixfs.errors import UsageError
 from maixfs.firmware import BootConfig
 from maixfs.host.files import read_file
-from maixfs.image.flash import FlashImage
+from maixfs.image.entries import Kind
+from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
+from maixfs.image.image import Image
 from maixfs.image.layout import Layout
-from maixfs.image.records import ERASED, SPIFFS, UNKNOWN, ZERO, Found
+from maixfs.image.parts import SPIFFS, Found, Parts
+from maixfs.image.source import find_source
 from maixfs.nor import Buffer, NorError
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError, ondisk
@@ -49,37 +54,44 @@ _OF_AREAS = {
 Pair = tuple[Found | None, Found | None]
 
 
-def diff(
-    old: str | Path | Buffer, new: str | Path | Buffer, *, layout: Layout | None = None
-) -> ImageDiff:
-    """Compare two images of flash chips: paths of dumps, or their bytes.
+Flash = str | os.PathLike[str] | Image | Buffer
+
+
+def diff(old: Flash, new: Flash, *, layout: Layout | None = None) -> ImageDiff:
+    """Compare two flash chips: paths of dumps or boards, open images, or bytes.
 
     ``layout`` says what is meant to be in both (default: the preset that fits each). Raises
-    ``DeviceError`` for files that cannot be read.
+    ``DeviceError`` for files that cannot be read, ``UsageError`` for an image of a card.
     """
     first, second = (memoryview(_bytes_of(image)).cast("B") for image in (old, new))
     # Slices are compared in C; only sectors that differ are looked at byte by byte.
     sectors = tuple(differing_sectors(first, second))
     if not sectors:  # nothing has to be identified
         return ImageDiff(len(first), len(second), (), ())
-    comparison = _Comparison(FlashImage(first, layout), FlashImage(second, layout), sectors)
+    comparison = _Comparison(Parts(first, layout), Parts(second, layout), sectors)
     return ImageDiff(len(first), len(second), sectors, tuple(comparison.parts()))
 
 
-def _bytes_of(image: str | Path | Buffer) -> Buffer:
-    return read_file(Path(image), _MAX_IMAGE) if isinstance(image, str | Path) else image
+def _bytes_of(image: Flash) -> Buffer:
+    if isinstance(image, str | os.PathLike):
+        return read_file(find_source(Path(image), writable=False).file, _MAX_IMAGE)
+    if not isinstance(image, Image):
+        return image
+    if image.kind is Kind.CARD:
+        raise UsageError(f"{image.host} is a card: flash chips are compared")
+    return image.read(0, image.size)
 
 
 class _Comparison:
     """Two images that differ, and the sectors in which they do."""
 
-    def __init__(self, old: FlashImage, new: FlashImage, sectors: tuple[int, ...]) -> None:
+    def __init__(self, old: Parts, new: Parts, sectors: tuple[int, ...]) -> None:
         self.old, self.new = old, new
         self.sectors = sectors
 
     def parts(self) -> list[PartDiff]:
         """Return the parts that differ, by address."""
-        pairs = _pairs(self.old.parts, self.new.parts, self._same_bytes)
+        pairs = _pairs(self.old, self.new, self._same_bytes)
         different = {pair: part for pair in pairs if (part := self._compare(*pair))}
         known = [part for pair in different for part in pair if part is not None]
         rest = [

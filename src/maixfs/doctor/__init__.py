@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         verdict,
     )
     from maixfs.doctor.fixes import FIXES
-    from maixfs.doctor.subject import Card, Subject, open_subject
+    from maixfs.doctor.subject import Card, Subject
 
 __all__ = [
     "FIXES",
@@ -29,7 +29,6 @@ __all__ = [
     "examine_card",
     "examine_subject",
     "examine_target",
-    "open_subject",
     "report_boot",
     "verdict",
 ]
@@ -40,6 +39,6 @@ __getattr__ = lazy_names(
         "boot": ("BootReport", "report_boot"),
         "examine": ("examine_card", "examine_subject", "examine_target", "verdict"),
         "fixes": ("FIXES",),
-        "subject": ("Card", "Subject", "open_subject"),
+        "subject": ("Card", "Subject"),
     },
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from maixfs.doctor.subject import Subject
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Progress
+    from maixfs.image.image import Image
 
 _NO_AREA = NotChecked("the file system", "none was found")
 _VERDICTS = (
@@ -42,26 +43,33 @@ def examine_target(
     as its structures go. Raises ``DeviceError`` for a file that cannot be read, ``BoardError``
     for a folder that is not a board, ``NoFileSystemError`` if ``where`` does not fit.
     """
-    from maixfs.doctor.subject import open_subject
-    from maixfs.image.address import TargetPath, parse_target
-    from maixfs.image.cardreport import summarize_card
-    from maixfs.image.opening import is_card
+    from maixfs.image.opening import open_image
 
-    there = parse_target(place) if isinstance(place, str) else place
-    there = TargetPath(there) if isinstance(there, Path) else there
     where = where or Where()
-    if is_card(there, where):
-        return examine_card(summarize_card(there, progress).report)
-    with open_subject(there.host, where, progress) as subject:
-        return examine_subject(subject, depth)
+    with open_image(place, geometry=where.geometry, base=where.base) as image:
+        return image.findings(depth, progress)
+
+
+def examine_whole(
+    image: Image, depth: Cost = Cost.CONTENT, progress: Progress | None = None
+) -> Examination:
+    """Examine an open image; ``finding.IMAGE_EXAMINER`` names this function."""
+    from maixfs.doctor.subject import Subject
+    from maixfs.image.cardreport import summarize_card
+
+    if image.is_flash:
+        return examine_subject(Subject.of_image(image, progress), depth)
+    return examine_card(summarize_card(image, progress).report)
 
 
 def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination:
     """Run the rules about flash, file system and card that cost no more than ``depth``."""
+    from maixfs.doctor.boot import report_boot
+
     result = examine("flash", subject, depth)
     if subject.spiffs is not None:
         result += examine("spiffs", subject.spiffs, depth)
-    elif not subject.boot.formats:
+    elif not subject.once(report_boot).formats:
         result += Examination((), (_NO_AREA,))
     result += examine("board", subject, depth)
     card = subject.card.summary if subject.card is not None else None

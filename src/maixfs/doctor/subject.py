@@ -5,30 +5,27 @@ The rules use nothing of an image but the members of ``Subject``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from maixfs.errors import MaixfsError
-from maixfs.image.flash import FlashImage
 from maixfs.image.layout import Layout, Region, find_layout
-from maixfs.image.records import Found, Overlap
+from maixfs.image.parts import Found, Overlap, Parts
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.check import SpiffsCheck
 
 if TYPE_CHECKING:
-    from maixfs.doctor.boot import BootReport
     from maixfs.firmware import Firmware, Kboot
     from maixfs.image.cardreport import CardSummary
-    from maixfs.image.entries import Progress, Where
-    from maixfs.image.source import Source
+    from maixfs.image.entries import Progress
+    from maixfs.image.image import Image
     from maixfs.kmodel import Model
     from maixfs.nor import Buffer
-    from maixfs.spiffs import Geometry
+    from maixfs.spiffs import Geometry, SpiffsCore
     from maixfs.spiffs.detect import Detection
 
+T = TypeVar("T")
 LEAST_CHIP = 4 << 20
 """Bytes of the smallest chip that such boards have; smaller images are parts of one."""
 LARGEST_PROGRAM = 1 << 20
@@ -46,19 +43,34 @@ class Subject:
 
     def __init__(
         self,
-        flash: Buffer | FlashImage,
+        flash: Buffer | Parts,
         *,
         geometry: Geometry | None = None,
         is_board: bool = False,
         card: Card | None = None,
+        image: Image | None = None,
     ) -> None:
-        self._flash = flash if isinstance(flash, FlashImage) else FlashImage(flash)
+        self._flash = flash if isinstance(flash, Parts) else Parts(flash)
         self._geometry = geometry
         self.is_board = is_board
         """Whether it is a virtual board, which starts without firmware, too."""
         self.card = card
-        self.holder: int | None = None
-        """The process that has the board powered on (0: not known which), or ``None``."""
+        self._image = image
+        self._computed: dict[Callable[[Subject], Any], Any] = {}
+
+    @classmethod
+    def of_image(cls, image: Image, progress: Progress | None = None) -> Subject:
+        """Return the subject of an open flash image or board; its mounted file system is used.
+
+        Raises ``NoFileSystemError`` if the geometry that was given does not fit.
+        """
+        return cls(
+            image.parts,
+            geometry=_given_geometry(image),
+            is_board=image.config is not None,
+            card=_card(image, progress),
+            image=image,
+        )
 
     @property
     def view(self) -> memoryview:
@@ -81,14 +93,14 @@ class Subject:
         return self._flash.preset
 
     @property
-    def parts(self) -> tuple[Found, ...]:
+    def parts(self) -> Parts:
         """What was found, by address."""
-        return self._flash.parts
+        return self._flash
 
     @property
     def found(self) -> tuple[Found, ...]:
         """The same, with everything that is erased, zero or unknown."""
-        return self._flash.found
+        return self._flash.ranges
 
     @property
     def firmware(self) -> tuple[Firmware, ...]:
@@ -161,7 +173,19 @@ class Subject:
         """The file system; ``None`` if there is none. It need not mount."""
         if self.geometry is None:
             return None
-        return SpiffsCheck(self.view, self.geometry, "" if self.is_bare else "/flash")
+        point = "" if self.is_bare else "/flash"
+        return SpiffsCheck(self.view, self.geometry, point, self._mounted_core())
+
+    def _mounted_core(self) -> SpiffsCore | None:
+        """Return the file system as the image mounted it; ``None`` where it is another area."""
+        if self._image is None:
+            return None
+        try:
+            volume = self._image.spiffs
+        except MaixfsError:
+            return None
+        shows_file = volume.medium.shown is volume.medium.image and not volume.blank
+        return volume.core if shows_file and volume.geometry == self.geometry else None
 
     @property
     def mounted(self) -> SpiffsCheck | None:
@@ -191,12 +215,11 @@ class Subject:
                     return None  # a rule about the file system itself reports it
         return None
 
-    @cached_property
-    def boot(self) -> BootReport:
-        """What the board does when it is switched on."""
-        from maixfs.doctor.boot import report_boot
-
-        return report_boot(self)
+    def once(self, compute: Callable[[Subject], T]) -> T:
+        """Return ``compute(self)``, which is computed when it is first asked for."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        return cast("T", self._computed[compute])
 
 
 class Card:
@@ -205,28 +228,20 @@ class Card:
     ``fault`` says why it cannot be opened at all.
     """
 
-    def __init__(self, board: Path, file: Path, progress: Progress | None = None) -> None:
+    def __init__(self, board: Image, progress: Progress | None = None) -> None:
         self._board = board
-        self._file = file
         self._progress = progress
 
     @cached_property
     def fault(self) -> MaixfsError | None:
         """Why the card cannot be read; ``None`` if it can."""
-        from maixfs.image.source import no_image
+        from maixfs.image.cardreport import summarize_slot
 
-        if not self._file.exists():
-            return no_image(self._file, self._board)
         try:
-            self._summary = self._summarize()
+            self._summary = summarize_slot(self._board, self._progress)
         except MaixfsError as error:
             return error
         return None
-
-    def _summarize(self) -> CardSummary:
-        from maixfs.image.cardreport import summarize_file
-
-        return summarize_file(self._file, str(self._file), self._progress)
 
     @property
     def summary(self) -> CardSummary | None:
@@ -241,59 +256,28 @@ class Card:
     @cached_property
     def names(self) -> frozenset[str]:
         """The names in the folder /sd, in lower case, because FAT does not tell cases apart."""
-        from maixfs.image.opening import open_image
-
         if not self.mounts:
             return frozenset()
         try:
-            with open_image(self._board) as target:
-                return frozenset(entry.name.lower() for entry in target.scandir("/sd"))
+            return frozenset(entry.name.lower() for entry in self._board.scandir("/sd"))
         except MaixfsError:
             return frozenset()
 
 
-@contextmanager
-def open_subject(host: Path, where: Where, progress: Progress | None = None) -> Iterator[Subject]:
-    """Map a flash image or a board's flash for an examination; nothing is written.
+def _given_geometry(image: Image) -> Geometry | None:
+    from maixfs.image.opening import find_area_at, fit_geometry
 
-    Raises ``DeviceError`` for a file that cannot be read, ``NoFileSystemError`` if the geometry
-    in ``where`` does not fit, and ``BoardError`` for a folder that is not a board.
-    """
-    from maixfs.host.files import read_file
-    from maixfs.host.mapped import MappedFile
-    from maixfs.image.source import board_holder, find_source
-
-    source = find_source(host, writable=False)
-    holder = None if source.folder is None else board_holder(source.folder)
-    file = MappedFile(source.file, read_only=True) if holder is None else None
-    view = memoryview(read_file(source.file)) if file is None else file.cells
-    try:
-        subject = Subject(
-            view,
-            geometry=_geometry(source, view, where),
-            is_board=source.config is not None,
-            card=_card(source, progress),
-        )
-        subject.holder = holder
-        yield subject
-    finally:
-        if file is not None:
-            file.close()
-
-
-def _geometry(source: Source, view: memoryview, where: Where) -> Geometry | None:
-    from maixfs.image.probe import find_area_at, fit_geometry
-
-    geometry = where.geometry or (source.config.geometry if source.config else None)
+    where, view = image.where, image.flash.image
+    geometry = where.geometry or (image.config.geometry if image.config else None)
     if geometry is not None:
-        return fit_geometry(geometry, len(view), source.host, where.base)
+        return fit_geometry(geometry, len(view), image.host, where.base)
     if where.base is not None:
-        return find_area_at(view, source.host, where.base)[0].geometry
+        return find_area_at(view, image.host, where.base)[0].geometry
     return None
 
 
-def _card(source: Source, progress: Progress | None) -> Card | None:
-    if source.config is None or source.folder is None:
+def _card(image: Image, progress: Progress | None) -> Card | None:
+    if image.config is None or image.source.folder is None:
         return None
-    file = source.config.sd.path(source.folder)
-    return Card(source.folder, file, progress) if file else None
+    file = image.config.sd.path(image.source.folder)
+    return Card(image, progress) if file else None

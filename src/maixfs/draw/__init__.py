@@ -1,6 +1,6 @@
 """Charts of a flash chip, as letters, SVG or PNG.
 
-    chart = chart_parts(FlashImage(dump))
+    chart = chart_parts(Parts(dump))
     print("".join(cell.shade.letter for cell in chart.cells))
     Path("flash.svg").write_text(draw_svg(lay_out(chart, "my flash")))
 

@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from maixfs.errors import UsageError
-from maixfs.image import records
-from maixfs.image.flash import FlashImage
-from maixfs.image.records import BLANK_KINDS, SPIFFS, Found
+from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
+from maixfs.image.parts import (
+    BLANK_KINDS,
+    BOOT_CONFIG,
+    FIRMWARE,
+    KBOOT_STAGE,
+    MODEL,
+    SPIFFS,
+    Found,
+    Parts,
+)
 from maixfs.nor.device import blank
 from maixfs.spiffs import Geometry, ondisk
 from maixfs.spiffs.detect import Detection
@@ -45,14 +53,14 @@ class Shade(NamedTuple):
 
 
 KINDS: dict[str, Shade] = {
-    records.FIRMWARE: Shade("F", SKY_BLUE, "firmware"),
-    records.KBOOT_STAGE: Shade("K", BLUE, "Kboot"),
-    records.BOOT_CONFIG: Shade("C", YELLOW, "boot configuration"),
-    records.MODEL: Shade("M", ORANGE, "model"),
-    records.SPIFFS: Shade("S", GREEN, "file system, in use"),
-    records.UNKNOWN: Shade("?", PURPLE, "unknown data"),
-    records.ZERO: Shade("0", GREY, "zeros"),
-    records.ERASED: Shade(".", PALE, "erased"),
+    FIRMWARE: Shade("F", SKY_BLUE, "firmware"),
+    KBOOT_STAGE: Shade("K", BLUE, "Kboot"),
+    BOOT_CONFIG: Shade("C", YELLOW, "boot configuration"),
+    MODEL: Shade("M", ORANGE, "model"),
+    SPIFFS: Shade("S", GREEN, "file system, in use"),
+    UNKNOWN: Shade("?", PURPLE, "unknown data"),
+    ZERO: Shade("0", GREY, "zeros"),
+    ERASED: Shade(".", PALE, "erased"),
     "spiffs deleted": Shade("x", VERMILLION, "file system, deleted data"),
     "spiffs free": Shade("_", PALE, "file system, free"),
 }
@@ -186,7 +194,7 @@ def usual_unit(size: int) -> int:
     return unit
 
 
-def chart_parts(image: FlashImage, unit: int | None = None) -> Chart:
+def chart_parts(image: Parts, unit: int | None = None) -> Chart:
     """Return a chart of the parts: each cell has the kind that fills most of it.
 
     Raises ``UsageError`` for a ``unit`` that is no multiple of a sector or far too small.
@@ -209,9 +217,9 @@ def _checked(unit: int | None, size: int) -> int:
     return unit
 
 
-def _claims(image: FlashImage) -> Iterator[tuple[int, int, str]]:
+def _claims(image: Parts) -> Iterator[tuple[int, int, str]]:
     """Yield (start, end, kind) of all parts; of file systems page by page."""
-    for part in image.found:
+    for part in image.ranges:
         if part.kind == SPIFFS and isinstance(part.what, Detection):
             yield from _page_claims(image.view, part.what)
         else:
@@ -270,7 +278,7 @@ def _part_cell(start: int, size: int, share: dict[str, int]) -> Cell:
     return Cell(start, size, key, shade, ", ".join(named))
 
 
-def chart_pages(image: FlashImage, area: Detection) -> Chart:
+def chart_pages(image: Parts, area: Detection) -> Chart:
     """Return what each page of a SPIFFS area is; a block to a row."""
     geometry = area.geometry
     size = geometry.page_size
@@ -293,7 +301,7 @@ def chart_wear(size: int, wear: Sequence[int], unit: int | None = None) -> Chart
     return _scale("wear", unit, size, values, levels, "erases")
 
 
-def block_wear(image: FlashImage) -> list[int]:
+def block_wear(image: Parts) -> list[int]:
     """Return a count per sector as the file systems keep it: erases of their blocks."""
     counts = [0] * -(-image.size // SECTOR)
     for area in image.areas:
@@ -310,7 +318,7 @@ def block_wear(image: FlashImage) -> list[int]:
     return counts
 
 
-def chart_entropy(image: FlashImage, unit: int | None = None) -> Chart:
+def chart_entropy(image: Parts, unit: int | None = None) -> Chart:
     """Return how random the bytes of each cell are: 0 (all the same) to 8 bits per byte."""
     import numpy as np
 

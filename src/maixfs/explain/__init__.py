@@ -1,6 +1,6 @@
 """What each byte of an image means.
 
-    fields = FlashFields(FlashImage(dump))
+    fields = FlashFields(Parts(dump))
     print(fields.explain(0xD00005).sentence)
     for line in view_lines(fields, 0xD00000, 256): ...
 

@@ -19,9 +19,8 @@ from maixfs.explain.spiffs import AreaFields
 from maixfs.firmware import BootConfig, BootEntry, Firmware, FirmwareHeader
 from maixfs.firmware.container import LOAD_ADDRESS
 from maixfs.firmware.kboot import ConfigRecord, EntryRecord
-from maixfs.image import records
-from maixfs.image.flash import FlashImage
-from maixfs.image.records import Found
+from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
+from maixfs.image.parts import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found, Parts
 from maixfs.kmodel import Model, reverse_words
 from maixfs.kmodel import ondisk as k
 from maixfs.record import Record
@@ -42,7 +41,7 @@ class FlashFields:
     """
 
     def __init__(
-        self, image: FlashImage, geometry: Geometry | None = None, *, base: int | None = None
+        self, image: Parts, geometry: Geometry | None = None, *, base: int | None = None
     ) -> None:
         self.image = image
         self._base = base
@@ -64,7 +63,7 @@ class FlashFields:
                 f"{hex_address(address)} is not in the image, which has {self.size:#x} bytes"
             )
         field = self._in_part(part, address)
-        starts = (other.start for other in self.image.parts if other.start > address)
+        starts = (other.start for other in self.image if other.start > address)
         following = min(starts, default=0)
         if following and field.end > following:  # another part overlaps this one
             return field._replace(size=following - field.start)
@@ -86,13 +85,13 @@ class FlashFields:
         return Explanation(address, self.view[address], field)
 
     def _in_part(self, part: Found, address: int) -> Field:
-        if part.kind in (records.FIRMWARE, records.KBOOT_STAGE):
+        if part.kind in (FIRMWARE, KBOOT_STAGE):
             return _firmware_field(self.view, part, address)
-        if part.kind == records.BOOT_CONFIG:
+        if part.kind == BOOT_CONFIG:
             return _config_field(self.view, part, address)
-        if part.kind == records.MODEL:
+        if part.kind == MODEL:
             return self._model(part).at(address)
-        if part.kind == records.SPIFFS:
+        if part.kind == SPIFFS:
             assert isinstance(part.what, Detection)
             return self._area(part.what.geometry).at(address)
         layout = self.image.layout
@@ -200,7 +199,7 @@ def _firmware_field(view: memoryview, part: Found, address: int) -> Field:
 
 def _firmware_name(firmware: Firmware, part: Found) -> str:
     name = firmware.banner.product or "firmware"
-    if part.kind == records.KBOOT_STAGE:
+    if part.kind == KBOOT_STAGE:
         name = part.detail.partition(",")[0]
         return f"Kboot, {name}"
     return f"the firmware at {hex_address(firmware.address)}" + f" ({name})" * (name != "firmware")
@@ -259,7 +258,7 @@ def _entry_field(view: memoryview, base: int, address: int, which: str, entry: B
         EntryRecord.fields,
         base,
         address,
-        region=records.BOOT_CONFIG,
+        region=BOOT_CONFIG,
         structure=f"entry {entry.number}{named} of the {which}",
         section=_KBOOT,
         big_endian=True,
@@ -288,9 +287,9 @@ def _entry_words(entry: BootEntry) -> str:
 
 def _plain_field(part: Found, owner: str) -> Field:
     """Return the field of erased, zero or unknown bytes; ``owner`` is that of their region."""
-    names = {records.ERASED: "erased flash", records.ZERO: "zeros"}
+    names = {ERASED: "erased flash", ZERO: "zeros"}
     meaning = f"in the region of {owner}" if owner else "in no region of the layout"
-    if part.kind == records.UNKNOWN:
+    if part.kind == UNKNOWN:
         bits = (
             "" if part.entropy is None else f", {abs(part.entropy):.1f} bits of entropy per byte"
         )
@@ -341,9 +340,7 @@ class _ModelFields:
 
     def _gap(self, start: int, end: int) -> Field:
         meaning = "parameters that the layers' records point at, or padding"
-        return Field(
-            start, end - start, records.MODEL, self._name, "data", "", meaning, self._section
-        )
+        return Field(start, end - start, MODEL, self._name, "data", "", meaning, self._section)
 
     def _known(self) -> Iterator[Field]:
         for structure, offset, record in self._records():
@@ -358,7 +355,7 @@ class _ModelFields:
                 yield Field(
                     start,
                     size,
-                    records.MODEL,
+                    MODEL,
                     self._name,
                     "body",
                     "",
@@ -382,7 +379,7 @@ class _ModelFields:
             yield Field(
                 self.model.address + at,
                 row.size,
-                records.MODEL,
+                MODEL,
                 f"{structure} of {self._name}",
                 row.name,
                 value_of(raw) if raw else "",
@@ -439,7 +436,7 @@ class _ModelFields:
             self._constants = Field(
                 self.model.address + at,
                 head.constants,
-                records.MODEL,
+                MODEL,
                 self._name,
                 "constants",
                 value_of(data) if data else "",

@@ -50,9 +50,9 @@ def find_models(view: memoryview, *, is_dump: bool = False) -> list[ModelReport]
     A single model at address 0 is a file of its own, unless ``is_dump``. Raises ``ModelError``
     if there is none; for a file that begins like a model the message says why it is none.
     """
-    from maixfs.image.flash import FlashImage
+    from maixfs.image.parts import Parts
 
-    models = FlashImage(view).models
+    models = Parts(view).models
     if not models:
         if len(view) < _SMALLEST_FLASH:
             parse_model(view)

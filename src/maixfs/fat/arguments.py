@@ -34,11 +34,9 @@ def byte_view(data: Buffer) -> memoryview:
 
 def writable_view(buffer: bytearray | memoryview) -> memoryview:
     """Return ``buffer`` as a view of bytes to be filled; raises ``TypeError``."""
-    view = memoryview(buffer)
+    view = byte_view(buffer)
     if view.readonly:
         raise TypeError("the buffer to be filled is read-only")
-    if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
-        return view.cast("B")  # raises TypeError for bytes that do not lie in a row
     return view
 
 

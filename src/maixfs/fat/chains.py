@@ -175,10 +175,13 @@ class FatArray:
         at = start
         while clusters > 0 and self._refusal(at) is None:
             last = self._ends[bisect_left(self._ends, at)]
+            following = self._next[last]
+            if following == self._bad:  # the last cluster is bad, and not the first: see above
+                last, following = last - 1, last
             length = min(last - at + 1, clusters)
             yield at, length
             clusters -= length
-            at = self._next[last]
+            at = following
 
     def claim(self, start: int, owner: int) -> Chain:
         """Follow a chain and record its owner, as ``Chains.claim``."""
@@ -197,7 +200,9 @@ class FatArray:
             count += last - at + 1
             at = following[last]
             if at >= self.geometry.n_fatent:
-                return Chain(count, _ending_of(at, self._bad), last)
+                ending = _ending_of(at, self._bad)
+                # The link leads to a bad cluster, but the chain cannot go through it.
+                return Chain(count - (ending is Ending.BAD), ending, last)
 
     def _run_of(self, cluster: int, before: int) -> int:
         """Return the index of a used cluster's run; most chains go on close to ``before``."""

@@ -6,17 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from maixfs.cards.check import CardReport, examine
-from maixfs.host.files import Stamp, status_of
+from maixfs.errors import UsageError
 from maixfs.image.entries import Kind
 from maixfs.image.media import CardMedium
-from maixfs.sd.device import SECTOR
 from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from maixfs.image.address import TargetPath
     from maixfs.image.entries import Progress
+    from maixfs.image.image import Image
+    from maixfs.image.media import Medium
 
 
 class CardSummary(NamedTuple):
@@ -40,28 +38,38 @@ class CardSummary(NamedTuple):
         return {**about, "card": self.report.as_dict(), "healthy": self.healthy}
 
 
-def summarize_card(place: TargetPath, progress: Progress | None = None) -> CardSummary:
-    """Examine a card, or the partition ``place.slot``; nothing is written.
+def summarize_card(image: Image, progress: Progress | None = None) -> CardSummary:
+    """Examine the card of an image, or the partition that it was opened by; nothing is written.
 
-    Damage and volumes that no board mounts are reported, not raised.
+    Damage and volumes that no board mounts are reported, not raised. Raises ``UsageError`` for a
+    flash.
     """
-    summary = summarize_file(place.host, str(place.whole), progress)
-    if place.slot is None:
+    slot = image.place.slot
+    summary = _summarize(image.volumes.medium(), str(image.place.whole), progress)
+    if slot is None:
         return summary
     report = summary.report
-    parts = tuple(part for part in report.partitions if part.number == place.slot)
+    parts = tuple(part for part in report.partitions if part.number == slot)
     findings = tuple(
-        found for found in report.findings if found.data.get("partition", place.slot) == place.slot
+        found for found in report.findings if found.data.get("partition", slot) == slot
     )
     examination = replace(report.examination, findings=findings)
     return summary._replace(report=report._replace(partitions=parts, examination=examination))
 
 
-def summarize_file(file: Path, name: str, progress: Progress | None = None) -> CardSummary:
-    """Examine the card in a file; ``name`` is the user's name for it."""
-    medium = CardMedium(file, Stamp.of(status_of(file, devices=True)), writable=False)
-    try:
-        report = examine(medium.device, progress=progress)
-        return CardSummary(name, str(file), medium.device.sectors * SECTOR, report)
-    finally:
-        medium.close()
+def summarize_slot(image: Image, progress: Progress | None = None) -> CardSummary | None:
+    """Examine the card in the slot of a board; ``None`` for an empty slot.
+
+    Raises ``MissingError`` for a card whose file is missing, ``DeviceError`` or ``TargetError``
+    for one that cannot be read.
+    """
+    medium = image.volumes.medium(("sd",)) if image.config is not None else None
+    return None if medium is None else _summarize(medium, str(medium.file), progress)
+
+
+def _summarize(medium: Medium | None, name: str, progress: Progress | None) -> CardSummary:
+    """Examine a card; ``name`` is the user's name for it."""
+    if not isinstance(medium, CardMedium):
+        raise UsageError(f"{name} is not a card")
+    report = examine(medium.device, progress=progress)
+    return CardSummary(name, str(medium.file), medium.size, report)

@@ -38,6 +38,8 @@ class Kind(StrEnum):
     FLASH_IMAGE = "flash image"
     SPIFFS_IMAGE = "SPIFFS image"
     CARD = "card image"
+    FILE_SYSTEM = "file system image"
+    """One of ``image.formats``, which is only read."""
 
 
 class Written(NamedTuple):

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.finding import Cost, Examination, examine_image
 from maixfs.image.content import Content
-from maixfs.image.entries import Kind, Progress, Written
+from maixfs.image.entries import Kind, Progress, Where, Written
 from maixfs.image.errors import MissingError, TargetError
 from maixfs.image.names import Steps, steps_of
 from maixfs.image.volume import Entries, ImageEntry, Room, Volume
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.flash import FlashImage
+    from maixfs.image.identify import Identification
     from maixfs.image.layout import Layout
     from maixfs.image.media import CardMedium, FlashMedium, Medium
-    from maixfs.image.records import Found
-    from maixfs.image.report import Report
+    from maixfs.image.parts import Parts
     from maixfs.image.source import Source
     from maixfs.image.spiffsvolume import SpiffsVolume
     from maixfs.image.volumes import Volumes
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _MAGIC_CHARACTERS = frozenset("*?[")
 _ATTEMPTS = 20
 """How often something is read again from a card that is being written."""
+"""Images that are not a flash."""
 T = TypeVar("T")
 
 
@@ -55,9 +56,10 @@ class Image:
         self,
         place: TargetPath,
         source: Source,
-        kind: Kind,
+        where: Where,
         volumes: Volumes,
         *,
+        notes: list[Finding],
         holder: int | None = None,
         lock: ExitStack | None = None,
     ) -> None:
@@ -66,13 +68,15 @@ class Image:
         """How it was named."""
         self.source = source
         self.host: Path = source.host
-        self.kind = kind
+        self.where = where
+        """What was said about the place and format of its SPIFFS."""
         self.volumes = volumes
         self.holder = holder
         """The process that has the board powered on (0: not known which), or ``None``."""
         self.mode = "r" if lock is None else "r+"
-        self.notes: list[Finding] = []
-        """What was missing or odd when it was opened, and is to be said at once."""
+        self._notes = notes
+        self.compression: tuple[str, ...] = ()
+        """The compressions that were undone to read it, the outermost first."""
         self.pending_journal: Path | None = None
         """The journal of a killed commit that reading sees through; the next opening for
         writing applies it."""
@@ -81,7 +85,6 @@ class Image:
             self._stack.push(lock)
         self._stack.callback(volumes.close)
         self._closed = False
-        self._flash: FlashImage | None = None
 
     # Its whole
 
@@ -101,9 +104,36 @@ class Image:
         return self.source.config
 
     @property
+    def kind(self) -> Kind:
+        """What the host's path is; an area of its own is mounted to tell it from a chip."""
+        self._check_open()
+        if self.config is not None:
+            return Kind.BOARD
+        if not self.is_flash:
+            from maixfs.image.media import CardMedium
+
+            return Kind.CARD if isinstance(self._medium(), CardMedium) else Kind.FILE_SYSTEM
+        volume = next(self.volumes.mountable(), None)
+        return Kind.SPIFFS_IMAGE if volume and not volume.mount.parts else Kind.FLASH_IMAGE
+
+    @property
+    def is_flash(self) -> bool:
+        """Whether its first medium is a flash or a SPIFFS, and no card."""
+        from maixfs.image.media import FlashMedium
+
+        return self.config is not None or isinstance(self.volumes.medium(), FlashMedium)
+
+    @property
     def size(self) -> int:
-        """Bytes of the host's file."""
-        return self.source.size
+        """Bytes of the flash or card, unpacked where the host's file is compressed."""
+        return self._medium().size
+
+    @property
+    def notes(self) -> list[Finding]:
+        """What was missing or odd when it was opened; the first file system is mounted to know."""
+        with suppress(MaixfsError):
+            _ = self.main
+        return self._notes
 
     @property
     def torn(self) -> bool:
@@ -140,7 +170,7 @@ class Image:
     def filesystems(self) -> dict[str, FileSystem[Any]]:
         """The file systems by mount point."""
         self._check_open()
-        return {volume.mount.point: volume.fs for volume in self.volumes.all()}
+        return {volume.mount.point: volume.fs for volume in self.volumes.mountable()}
 
     def fs(self, point: str) -> FileSystem[Any]:
         """Return the file system that is mounted at a path; raises ``MissingError``."""
@@ -159,51 +189,79 @@ class Image:
     # What lies where
 
     @property
-    def contents(self) -> FlashImage:
-        """What lies where in a flash, found by magic and structure."""
-        if self._flash is None:
-            from maixfs.image.flash import FlashImage
+    def identification(self) -> Identification:
+        """What the bytes are, with the evidence."""
+        return self.identify()
 
-            self._flash = FlashImage(self._flash_medium().image)
-        return self._flash
+    def identify(self, *, search: bool = True) -> Identification:
+        """Say what the bytes are; without ``search`` flashes are not looked for."""
+        from maixfs.image.identify import identify, with_compression
+
+        self._check_open()
+        if self.config is not None:
+            return identify(self.host)
+        if self.kind is Kind.FILE_SYSTEM:
+            return identify(self.host, search=search)
+        thing = self.flash.image if self.is_flash else self._card().device
+        return with_compression(identify(thing, search=search), self.compression)
+
+    def findings(
+        self, depth: Cost = Cost.CONTENT, progress: Progress | None = None
+    ) -> Examination:
+        """Examine everything in it, as far as ``depth`` goes."""
+        self._check_open()
+        return examine_image(self, depth, progress)
 
     @property
-    def parts(self) -> tuple[Found, ...]:
-        """What was found in a flash, by address; of a card nothing."""
-        return () if self.kind is Kind.CARD else self.contents.found
+    def parts(self) -> Parts:
+        """What lies where in a flash, as it is now; empty for a card."""
+        from maixfs.image.parts import Parts
+
+        self._check_open()
+        if not self.is_flash:
+            return Parts(b"")
+        medium = self.flash
+        # Any change of a file may move a part, so only what cannot change is kept.
+        if medium.parts is None or self.writable:
+            medium.parts = Parts(medium.image)
+        return medium.parts
 
     @property
     def layout(self) -> Layout | None:
         """What is meant to lie where in a flash; ``None`` where no layout suits."""
-        return None if self.kind is Kind.CARD else self.contents.layout
+        return self.parts.layout
 
     def partitions(self) -> dict[str, TargetPath]:
         """Return what a whole card divides into: ``card.img@1`` as ``sd``, and so on.
 
         Empty where there is nothing to divide, or one partition was asked for by its slot.
         """
-        if self.kind is not Kind.CARD or self.place.slot is not None:
+        if self.is_flash or self.place.slot is not None:
             return {}
-        from maixfs.image.fatplaces import places_of
+        from maixfs.image.fatplaces import all_places
+        from maixfs.image.media import CardMedium
 
-        found = places_of(self.main)
+        medium = self.main.medium
+        found = all_places(medium.device) if isinstance(medium, CardMedium) else []
         whole = self.place.whole
         return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the flash or the card; raises ``DeviceError`` behind its end."""
         self._check_open()
-        return self._main_medium().read(address, length)
+        return self._medium().read(address, length)
 
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Set bytes of the flash or the card, as a flasher does; file systems are mounted anew.
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
+        """Set bytes of the flash or the card, as a flasher does; return the changed sectors.
 
-        Raises ``ReadOnlyError``, ``DeviceError``.
+        File systems are mounted again. Raises ``ReadOnlyError``, ``TargetError`` behind the end.
         """
         self._check_open()
-        view = memoryview(data).cast("B")
-        self._main_medium().write(address, view)
-        self._flash = None
+        return self._medium().write(address, memoryview(data).cast("B"))
+
+    def erase(self, address: int, length: int) -> int:
+        """Set ``length`` bytes to 0xFF; return the number of sectors that were not erased."""
+        return self.write(address, b"\xff" * length)
 
     def said(self) -> list[str]:
         """Return the notes as sentences."""
@@ -333,12 +391,6 @@ class Image:
     def room(self) -> Room:
         """Return how much is taken and left in the file system where paths start."""
         return self.main.room()
-
-    def report(self) -> Report:
-        """Return all that is known of a flash, as values."""
-        from maixfs.image.report import make_report
-
-        return make_report(self.spiffs)
 
     # Paths
 
@@ -557,22 +609,32 @@ class Image:
     # Inside
 
     def _media(self) -> list[Medium]:
-        """Return the media that are open, each once."""
-        media: list[Medium] = []
-        for volume in self.volumes.opened():
-            if all(volume.medium is not medium for medium in media):
-                media.append(volume.medium)
-        return media
+        """Return the media that are open."""
+        return list(self.volumes.media())
 
-    def _main_medium(self) -> FlashMedium | CardMedium:
-        from maixfs.image.media import CardMedium, FlashMedium
-
-        medium = self.main.medium
-        assert isinstance(medium, FlashMedium | CardMedium)
+    def _medium(self) -> Medium:
+        """Return the medium that relative paths are on; a file always has one."""
+        medium = self.volumes.medium()
+        assert medium is not None
         return medium
 
-    def _flash_medium(self) -> FlashMedium:
-        return self.spiffs.medium
+    def _card(self) -> CardMedium:
+        from maixfs.image.media import CardMedium
+
+        medium = self._medium()
+        assert isinstance(medium, CardMedium)
+        return medium
+
+    @property
+    def flash(self) -> FlashMedium:
+        """The flash of a dump or a board; raises ``UsageError`` for a card."""
+        from maixfs.image.media import FlashMedium
+
+        self._check_open()
+        medium = self.volumes.medium()
+        if not isinstance(medium, FlashMedium):
+            raise UsageError(f"{self.host} is a card: it has no flash")
+        return medium
 
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read, again where a card was written meanwhile by another process."""

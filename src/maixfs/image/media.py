@@ -10,20 +10,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from maixfs.errors import ReadOnlyError
+from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import Stamp, read_file, status_of
-from maixfs.host.mapped import MappedFile
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.nor.device import SECTOR, NorDevice
 from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
+    from maixfs.host.compressed import ImageBytes
+    from maixfs.image.parts import Parts
     from maixfs.image.source import Source
-    from maixfs.image.volume import Volume
     from maixfs.nor.overlay import OverlayFlash
     from maixfs.savepoints import Savepoint
     from maixfs.sd.device import SectorDevice
@@ -37,6 +37,16 @@ _ATTEMPTS = 50
 """How often a card is opened again that is being written."""
 
 
+class Mounted(Protocol):
+    """What is mounted on a medium."""
+
+    def sync(self) -> None:
+        """Write what it holds in RAM."""
+
+    def abandon(self) -> None:
+        """End the mount without writing."""
+
+
 class Medium(ABC):
     """One file of the host and the file systems (``volumes``) that are mounted on it."""
 
@@ -44,7 +54,7 @@ class Medium(ABC):
         self.file = file
         self.writable = writable
         self.closed = False
-        self.volumes: list[Volume] = []
+        self.volumes: list[Mounted] = []
 
     @property
     @abstractmethod
@@ -55,6 +65,19 @@ class Medium(ABC):
     @abstractmethod
     def overlay(self) -> OverlayFlash | Overlay:
         """The changes; raises ``ReadOnlyError``."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of the medium."""
+
+    @abstractmethod
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes in their current state."""
+
+    @abstractmethod
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
+        """Set bytes; return the number of sectors that changed. Raises ``ReadOnlyError``."""
 
     @abstractmethod
     def save(self, progress: Progress | None) -> list[Written]:
@@ -146,23 +169,36 @@ class FlashMedium(Medium):
     image locked (``source.locked``).
     """
 
-    def __init__(self, source: Source, *, writable: bool, holder: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        writable: bool,
+        holder: int | None = None,
+        content: ImageBytes | None = None,
+    ) -> None:
+        """Open the file, or take the unpacked ``content`` of one that is compressed."""
         super().__init__(source.file, writable=writable)
         if writable:
             # The image is locked now; it may have been replaced before.
             source = source._replace(stamp=Stamp.of(status_of(source.file)))
         self.source = source
         self.holder = holder
-        self._file: MappedFile | None = None
+        self._content = content
         self._base = self._opened()
+        self._size = len(self._base)
+        self._shown: memoryview | None = None
+        self.parts: Parts | None = None
+        """What was found in ``image``, once it was searched."""
+        self.fault: MaixfsError | None = None
+        """Why no file system mounts, once that was tried."""
+        self.device: NorDevice = ImageDevice(self._base)
         try:
-            check_size(source, len(self._base))
-            self.wear = read_wear(source, len(self._base))
+            check_board_size(source, self.size)
+            self.wear = read_wear(source, self.size)
         except BaseException:
             self.close()
             raise
-        self.size = len(self._base)
-        self.device: NorDevice = ImageDevice(self._base)
         self._overlaid: OverlayFlash | None = None
         if writable:
             from maixfs.nor.overlay import OverlayFlash
@@ -175,17 +211,30 @@ class FlashMedium(Medium):
         # meantime would kill the process.
         if self.writable or self.holder is not None:
             return memoryview(read_file(self.file))
-        self._file = MappedFile(self.file, read_only=True)
-        return self._file.cells
+        if self._content is None:
+            from maixfs.host.compressed import map_image
+
+            self._content = map_image(self.file)
+        return self._content.view
+
+    @property
+    def shown(self) -> memoryview:
+        """The bytes of ``device``: ``image`` but for what ``skip`` and ``pad`` changed."""
+        return self.image if self._shown is None else self._shown
+
+    def skip(self, length: int) -> None:
+        """Have ``device`` begin ``length`` bytes behind the start of the file."""
+        self._shown = self.shown[length:]
+        self.device = ImageDevice(self._shown)
 
     def pad(self, geometry: Geometry) -> None:
         """Have the blocks that a dump that was cut short lacks read as empty ones."""
         from maixfs.spiffs.pack import pack
 
-        there = bytes(self._base)
+        there = bytes(self.shown)
         empty = bytes(pack([], geometry))
-        self._base = memoryview(there + empty[len(there) - geometry.base :])
-        self.device = ImageDevice(self._base)
+        self._shown = memoryview(there + empty[len(there) - geometry.base :])
+        self.device = ImageDevice(self._shown)
 
     def format(self, geometry: Geometry) -> None:
         """Write an empty file system, which alone is nothing to commit."""
@@ -203,6 +252,11 @@ class FlashMedium(Medium):
         return memoryview(self._overlaid.image())
 
     @property
+    def size(self) -> int:
+        """Bytes of the file, unpacked where it is compressed."""
+        return self._size
+
+    @property
     def changed(self) -> bool:
         """Whether there is anything to commit."""
         return self._overlaid is not None and any(True for _ in self._overlaid.changed_sectors())
@@ -218,23 +272,29 @@ class FlashMedium(Medium):
         """Return bytes in their current state."""
         return self.device.read(address, length)
 
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Set bytes as a flasher does: sectors in which a bit has to rise are erased first."""
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
+        """Set bytes as a flasher does; return the number of sectors that changed.
+
+        Each of those is erased, which a board's wear counts include, and programmed.
+        """
         overlay, view = self.overlay, memoryview(data).cast("B")
         if address < 0 or address + len(view) > self.size:
-            overlay.read(address, len(view))  # raises where it is behind the chip
             raise _outside(self.file, address, len(view), self.size)
+        changed = 0
         with self.whole():
             self.abandon()
+            self.fault = None
             for start in range(address // SECTOR * SECTOR, address + len(view), SECTOR):
-                old = overlay.read(start, SECTOR)
-                first, end = max(address, start), min(address + len(view), start + SECTOR)
+                old = overlay.read(start, min(SECTOR, self.size - start))
+                first, end = max(address, start), min(address + len(view), start + len(old))
                 piece = view[first - address : end - address]
                 new = old[: first - start] + bytes(piece) + old[end - start :]
                 if new != old:
-                    if int.from_bytes(new, "little") & ~int.from_bytes(old, "little"):
-                        overlay.erase(start, SECTOR)
-                    overlay.program(start, new)
+                    overlay.erase(start, SECTOR)
+                    if new.strip(b"\xff"):
+                        overlay.program(start, new)
+                    changed += 1
+        return changed
 
     def save(self, progress: Progress | None) -> list[Written]:
         """Put the bytes in the place of the host's file, in one step.
@@ -290,26 +350,31 @@ class FlashMedium(Medium):
         self.closed = True
         self.device = ImageDevice(memoryview(b""))
         self._base = memoryview(b"")
-        if self._file is not None:
-            self._file.close()
+        self._shown = self.parts = None
+        if self._content is not None:
+            self._content.close()
 
 
 def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
     return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
 
 
-def check_size(source: Source, size: int) -> None:
-    """Raise ``TargetError`` for a file that cannot be a flash by its size alone."""
+def check_board_size(source: Source, size: int) -> None:
+    """Raise ``TargetError`` for a board's flash that has not the size of its chip."""
     if source.config is not None and size != source.config.flash_size:
         raise TargetError(
             f"{source.file} has {size} bytes, the board's chip has {source.config.flash_size}",
             hint="a board's flash.bin has exactly the size of its chip (board.toml, flash.size)",
         )
+
+
+def check_size(file: Path, size: int) -> None:
+    """Raise ``NoFileSystemError`` for a file that cannot hold a SPIFFS by its size alone."""
     if size < SMALLEST:
-        raise NoFileSystemError(f"{source.file} has {size} bytes: too few for a file system")
+        raise NoFileSystemError(f"{file} has {size} bytes: too few for a file system")
     if size > LARGEST:
         raise NoFileSystemError(
-            f"{source.file} has {size} bytes: more than any flash chip of these boards",
+            f"{file} has {size} bytes: more than any flash chip of these boards",
             hint=f"cut the dump to the chip's size, at most {LARGEST >> 20} MiB",
         )
 
@@ -336,9 +401,20 @@ class CardMedium(Medium):
     process has it. Raises ``TargetError`` for a file that cannot be read or written.
     """
 
-    def __init__(self, file: Path, stamp: Stamp, *, writable: bool, wait: float = 0.0) -> None:
+    def __init__(
+        self,
+        file: Path,
+        stamp: Stamp,
+        *,
+        writable: bool,
+        wait: float = 0.0,
+        content: ImageBytes | None = None,
+    ) -> None:
+        """Open the file, or take the unpacked ``content`` of one that is compressed."""
         super().__init__(file, writable=writable)
+        self._content = content
         self._stack = ExitStack()
+        self.device: SectorDevice
         self._stamp = stamp
         self._generation: object = None
         try:
@@ -355,11 +431,18 @@ class CardMedium(Medium):
             raise
 
     def _open(self) -> None:
+        if self._content is not None:
+            from maixfs.image.identify import sample_of
+            from maixfs.image.kinds.sectors import SampleSectors
+
+            self._stack.enter_context(self._content)
+            self.device = SampleSectors(sample_of(self._content.view))
+            return
         self._below = self._stack.enter_context(open_sectors(self.file))
         if self.writable:
             from maixfs.sd.overlay import Overlay
 
-            self.device: SectorDevice = Overlay(self._below, self.file.resolve().parent)
+            self.device = Overlay(self._below, self.file.resolve().parent)
         else:
             self.device = self._seen()
 
@@ -394,14 +477,19 @@ class CardMedium(Medium):
             journal = Stamp.of(journal_of(self.file).stat())
         return Stamp.of(status_of(self.file, devices=True)), journal
 
+    @property
+    def size(self) -> int:
+        """Bytes of the card."""
+        return self.device.sectors * 512
+
     def read(self, address: int, length: int) -> bytes:
         """Return bytes in their current state."""
         first, end = address // 512, -(-(address + length) // 512)
         data = self.device.read(first, end - first)
         return data[address - first * 512 :][:length]
 
-    def write(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Set bytes."""
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
+        """Set bytes; return the number of sectors that were written."""
         overlay, end = self.overlay, address + len(data)
         with self.whole():
             first, last = address // 512, -(-end // 512)
@@ -409,11 +497,14 @@ class CardMedium(Medium):
             sectors[address - first * 512 : end - first * 512] = data
             self.abandon()
             overlay.write(first, sectors)
+        return last - first
 
     @property
     def is_torn(self) -> bool:
         """Whether another process wrote the card since it was opened for reading."""
-        return not self.writable and self._state() != self._generation
+        if self.writable or self._content is not None:
+            return False
+        return self._state() != self._generation
 
     def refresh(self) -> None:
         """Look at the card anew, after another process wrote it."""
@@ -520,6 +611,22 @@ def settle(file: Path) -> bool:
         return False
     with alone(file), _host_errors():
         return finish(file)
+
+
+def settle_board(folder: Path) -> bool:
+    """Apply the journal beside the card in the slot of a board; return whether there was one.
+
+    Raises ``MissingError`` where the card's image is gone, and what ``settle`` raises.
+    """
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.source import no_image
+
+    image = BoardConfig.load(folder).sd.path(folder)
+    if image is None:
+        return False
+    if not image.exists():
+        raise no_image(image, folder)
+    return settle(image)
 
 
 @contextmanager

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import UsageError
 from maixfs.finding import Finding, Severity
 from maixfs.image.address import TargetPath, parse_target
-from maixfs.image.entries import Kind, Where
-from maixfs.image.errors import NoFileSystemError, TargetError
+from maixfs.image.entries import Where
+from maixfs.image.errors import AmbiguousError, NoFileSystemError, TargetError
 from maixfs.image.image import Image
-from maixfs.image.names import steps_of
+from maixfs.image.names import Parts, steps_of
 from maixfs.image.paths import Mount
 from maixfs.image.source import board_holder, find_source, locked, no_image
 from maixfs.image.volumes import Slot, Volumes
-from maixfs.nor.device import is_filled
+from maixfs.nor.device import SECTOR, is_filled
 
 if TYPE_CHECKING:
+    from maixfs.host.compressed import ImageBytes
     from maixfs.image.fatplaces import FatPlace
-    from maixfs.image.media import CardMedium, FlashMedium
+    from maixfs.image.formats import Format, Match
+    from maixfs.image.media import CardMedium, FlashMedium, Medium
     from maixfs.image.source import Source
     from maixfs.image.volume import Volume
     from maixfs.spiffs import Geometry
@@ -33,6 +36,8 @@ _CARD = ("sd", "sd2", "sd3", "sd4")
 _LARGEST_FLASH = 64 << 20
 """Bytes: what is larger is no flash of these boards."""
 _MODES = ("r", "r+")
+_SURE = 0.9
+"""Above this an area counts beside another one; below, only where it is the only one."""
 
 
 def open_image(
@@ -71,23 +76,48 @@ def open_image(
     return opening.run()
 
 
+def open_mounted(path: str | Path | TargetPath, mode: str = "r", **options: Any) -> Image:
+    """Open an image as ``open_image`` does, and mount the file system where paths start.
+
+    Raises ``NoFileSystemError`` or ``AmbiguousError`` at once where that cannot be.
+    """
+    image = open_image(path, mode, **options)
+    try:
+        _ = image.main
+    except BaseException:
+        image.release()
+        raise
+    return image
+
+
 def is_card(place: TargetPath, where: Where) -> bool:
     """Return whether a place is on a card that is no board's; raises ``DeviceError``."""
     source = find_source(place.host, writable=False)
-    return source.config is None and _is_card(source, place, where)
+    if source.config is not None:
+        return False
+    with _content_of(source, preview=True) or nullcontext() as content:
+        return _is_card(place, where, content)
 
 
-def _is_card(source: Source, place: TargetPath, where: Where) -> bool:
-    """Return whether an image is a card: by what was said of it, or by its first sector."""
-    if place.slot is not None or source.is_device:
+def _content_of(source: Source, *, preview: bool = False) -> ImageBytes | None:
+    """Return the bytes of a file, unpacked where it is compressed; ``None`` for other places."""
+    if source.config is not None or source.is_device:
+        return None
+    from maixfs.host.compressed import map_image, unpack_layers
+
+    return unpack_layers(map_image(source.file), preview=preview)
+
+
+def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> bool:
+    """Return whether an image is a card: by what was said of it, or by its first sectors."""
+    if place.slot is not None or content is None:
         return True
     if where.is_spiffs:
         return False
-    from maixfs.host.files import read_start
     from maixfs.image.identify import HEAD, identify_card
 
-    size = source.size
-    return size > _LARGEST_FLASH or bool(identify_card(read_start(source.file, HEAD), size))
+    size = len(content)
+    return size > _LARGEST_FLASH or identify_card(bytes(content.view[:HEAD]), size) is not None
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:
@@ -107,26 +137,46 @@ class _Opening:
         self.source = find_source(place.host, writable=writable, drives=where.drives)
         self.holder: int | None = None
         self.notes: list[Finding] = []
-        self.journal: Path | None = None
+        self.compression: tuple[str, ...] = ()
 
     def run(self) -> Image:
         source, folder = self.source, self.source.folder
         with ExitStack() as stack:
             if self.writable:
-                card = source.config is None and _is_card(source, self.place, self.where)
+                with _content_of(source, preview=True) or nullcontext() as content:
+                    if content is not None:
+                        content.refuse_writing()
+                    card = source.config is None and _is_card(self.place, self.where, content)
                 stack.enter_context(locked(source, card=card))
                 # What was seen before the lock may have been replaced since.
                 self.source = find_source(self.place.host, writable=True, drives=self.where.drives)
                 self._settle()
             elif folder is not None:
                 self.holder = board_holder(folder)
-            is_board = self.source.config is not None
-            kind, volumes = self._open_board() if is_board else self._open_file()
+            volumes = self._board() if self.source.config is not None else self._file()
+            try:
+                volumes.medium(self._parts())
+            except BaseException:
+                volumes.close()
+                raise
             lock = stack.pop_all() if self.writable else None
-        image = Image(self.place, self.source, kind, volumes, holder=self.holder, lock=lock)
-        image.notes = self.notes
+        image = Image(
+            self.place,
+            self.source,
+            self.where,
+            volumes,
+            notes=self.notes,
+            holder=self.holder,
+            lock=lock,
+        )
         image.pending_journal = self._pending()
+        image.compression = self.compression
         return image
+
+    def _parts(self) -> Parts:
+        """Return the absolute path that was asked for; no parts for a relative one."""
+        path = self.place.path or ""
+        return steps_of(path).parts if path[:1] == "/" else ()
 
     # Journals
 
@@ -154,52 +204,138 @@ class _Opening:
 
     # File systems
 
-    def _open_file(self) -> tuple[Kind, Volumes]:
-        if not _is_card(self.source, self.place, self.where):
-            flash = self._open_flash()
-            bare = not flash.mount.parts
-            return Kind.SPIFFS_IMAGE if bare else Kind.FLASH_IMAGE, Volumes.of(flash)
-        if self.where.is_spiffs:
-            raise UsageError(
-                f"{self.place} is a card: geometry and base are those of a SPIFFS",
-                hint="leave the geometry out",
-            )
-        return Kind.CARD, Volumes.of(self._open_card())
+    def _file(self) -> Volumes:
+        content = _content_of(self.source)
+        try:
+            match = self._plain_format(content)
+            if content is not None and match is not None:
+                whole = content
+                return Volumes(
+                    Slot(
+                        (),
+                        lambda: self._open_plain(whole),
+                        lambda medium: [self._plain(medium, match.format, 0, medium.size)],
+                    )
+                )
+            if not _is_card(self.place, self.where, content):
+                return Volumes(Slot((), lambda: self._open_flash(content), self._flash_volumes))
+            if self.where.is_spiffs:
+                raise UsageError(
+                    f"{self.place} is a card: geometry and base are those of a SPIFFS",
+                    hint="leave the geometry out",
+                )
+        except BaseException:
+            if content is not None:
+                content.close()
+            raise
+        if content is not None and not content.compression:
+            content.close()  # a card is read sector by sector, together with its journal
+            content = None
+        return Volumes(Slot((), lambda: self._open_card(content), self._card_volumes))
 
-    def _open_board(self) -> tuple[Kind, Volumes]:
+    # File systems of the registry, which are only read
+
+    def _plain_format(self, content: ImageBytes | None) -> Match | None:
+        """Return the registered format of a file that is one file system."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or content is None or self.where.is_spiffs or self.place.slot is not None:
+            return None
+        match = find_format(lambda at, count: bytes(content.view[at : at + count]), len(content))
+        if match is not None and self.writable:
+            from maixfs.image.media import read_only
+
+            error = read_only(self.source.host)
+            error.hint = f"{match.format.name} is only read: unpack its files"
+            raise error
+        return match
+
+    def _open_plain(self, content: ImageBytes) -> Medium:
+        from maixfs.image.plainvolume import PlainMedium
+
+        self._unpacked(content)
+        return PlainMedium(self.source.file, content)
+
+    def _plain(self, medium: Medium, kind: Format, start: int, size: int) -> Volume:
+        from maixfs.image.plainvolume import PlainVolume
+
+        return PlainVolume(self.source.host, medium, Mount(()), kind, start, size)
+
+    def _plain_partition(self, medium: CardMedium) -> Volume | None:
+        """Return the partition that was asked for if it holds a file system of the registry."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or not self.place.slot:
+            return None
+        from maixfs.image.plainvolume import window
+        from maixfs.sd.device import SECTOR as CARD_SECTOR
+        from maixfs.sd.partitions import read_partitions
+
+        for part in read_partitions(medium.device).partitions:
+            start, size = part.start * CARD_SECTOR, part.sectors * CARD_SECTOR
+            if part.number != self.place.slot or start + size > medium.size:
+                continue
+            match = find_format(window(medium, start, size), size)
+            if match is not None:
+                if self.writable:
+                    from maixfs.image.media import read_only
+
+                    raise read_only(self.source.host)
+                return self._plain(medium, match.format, start, size)
+        return None
+
+    def _unpacked(self, content: ImageBytes | None) -> ImageBytes | None:
+        """Return the bytes of a compressed file; note what it lacks."""
+        if content is None or not content.compression:
+            return None
+        self.compression = content.compression
+        if content.damage is not None:
+            self.notes.append(Finding("cut-short", Severity.WARNING, content.damage))
+        return content
+
+    def _board(self) -> Volumes:
         place = self.place
         if place.slot is not None:
             raise UsageError(
                 f"{place}: a board's partitions are named by where they are mounted",
                 hint=f"{place.host}:/sd, {place.host}:/sd2",
             )
-        volumes = Volumes(
-            Slot(_FLASH, lambda: [self._open_flash()]), Slot(_CARD, self._open_board_card)
+        return Volumes(
+            Slot(_FLASH, lambda: self._open_flash(None), self._flash_volumes),
+            Slot(_CARD, self._open_board_card, self._board_card_volumes),
         )
-        path = place.path or ""
-        try:
-            volumes.at(steps_of(path).parts if path[:1] == "/" else ())
-        except BaseException:
-            volumes.close()
-            raise
-        return Kind.BOARD, volumes
 
-    def _open_flash(self) -> Volume:
-        """Find and mount the SPIFFS of a flash, or of an image of its own."""
+    def _open_flash(self, content: ImageBytes | None) -> FlashMedium:
         from maixfs.image.media import FlashMedium
+
+        self._unpacked(content)
+        if content is not None and (self.writable or self.holder is not None):
+            # What is changed meanwhile is not mapped: the medium reads it into memory.
+            content.close()
+            content = None
+        return FlashMedium(
+            self.source, writable=self.writable, holder=self.holder, content=content
+        )
+
+    def _flash_volumes(self, medium: FlashMedium) -> list[Volume]:
+        """Find and mount the SPIFFS of a flash, or of an image of its own."""
+        from maixfs.image.media import check_size
         from maixfs.spiffs import SpiffsError
 
-        medium = FlashMedium(self.source, writable=self.writable, holder=self.holder)
+        # A search costs as much when it finds nothing: its result is kept.
+        if medium.fault is not None:
+            raise medium.fault
         try:
-            return self._mount_flash(medium)
-        except SpiffsError as error:
-            medium.close()
-            raise NoFileSystemError(
-                f"{self.source.host}: the SPIFFS does not mount: {error}", hint=self._fix()
-            ) from error
-        except BaseException:
-            medium.close()
+            check_size(self.source.file, medium.size)
+            return [self._mount_flash(medium)]
+        except (NoFileSystemError, AmbiguousError) as error:
+            medium.fault = error
             raise
+        except SpiffsError as error:
+            medium.fault = NoFileSystemError(
+                f"{self.source.host}: the SPIFFS does not mount: {error}", hint=self._fix()
+            )
+            raise medium.fault from error
 
     def _fix(self) -> str | None:
         if self.where.geometry is not None:
@@ -211,14 +347,14 @@ class _Opening:
     def _mount_flash(self, medium: FlashMedium) -> Volume:
         from maixfs.image.spiffsvolume import SpiffsVolume
 
-        source, size = self.source, len(medium.image)
+        source, size = self.source, medium.size
         found: list[Detection] = []
         geometry = self._given_geometry(size)
         if geometry is None:
-            found = self._detect(medium.image)
+            found = self._detect(medium)
             geometry = found[0].geometry
         self._check_cut(geometry, medium)
-        is_blank = is_filled(medium.image[geometry.base : geometry.base + geometry.size])
+        is_blank = is_filled(medium.shown[geometry.base : geometry.base + geometry.size])
         blank = source.config is not None and not found and is_blank
         if blank and medium.writable:
             # Nothing can be lost here, and the board would do the same when it starts.
@@ -237,8 +373,6 @@ class _Opening:
         return volume
 
     def _given_geometry(self, size: int) -> Geometry | None:
-        from maixfs.image.probe import fit_geometry
-
         where, config = self.where, self.source.config
         if where.geometry is not None:
             return fit_geometry(where.geometry, size, self.source.host, where.base, whole=False)
@@ -246,18 +380,42 @@ class _Opening:
             return config.geometry
         return None
 
-    def _detect(self, image: memoryview) -> list[Detection]:
-        from maixfs.image.probe import find_area, find_area_at
+    def _detect(self, medium: FlashMedium) -> list[Detection]:
+        image, host = medium.image, self.source.host
+        if self.where.base is not None:
+            return find_area_at(image, host, self.where.base, whole=False)
+        try:
+            known = None if medium.parts is None else medium.parts.areas
+            return find_area(image, host, known)
+        except NoFileSystemError:
+            if not self._unshift(medium):
+                raise
+        return find_area(medium.shown, host)
 
-        if self.where.base is None:
-            return find_area(image, self.source.host)
-        return find_area_at(image, self.source.host, self.where.base, whole=False)
+    def _unshift(self, medium: FlashMedium) -> bool:
+        """Skip what makes sectors of a dump begin elsewhere; return whether there is anything.
+
+        A dump that begins at another address of the chip needs nothing: its SPIFFS is found.
+        """
+        from maixfs.image.kinds.flashes import find_shift
+
+        shift = None if self.source.config is not None else find_shift(medium.image)
+        skipped = 0 if shift is None else shift.offset % SECTOR
+        if shift is None or not skipped:
+            return False
+        text = f"{shift.evidence}; the file is read from {skipped:#x} on"
+        if self.writable:
+            raise NoFileSystemError(
+                f"{self.source.host}: {text}",
+                hint=f"remove the first {skipped:#x} bytes to change it",
+            )
+        self.notes.append(Finding("shifted", Severity.WARNING, text, where=skipped))
+        medium.skip(skipped)
+        return True
 
     def _check_cut(self, geometry: Geometry, medium: FlashMedium) -> None:
         """Note that an area is not all there; refuse to change it."""
-        from maixfs.image.probe import cut_error
-
-        end, size = geometry.base + geometry.size, medium.size
+        end, size = geometry.base + geometry.size, len(medium.shown)
         if end <= size:
             return
         error = cut_error(geometry, size, self.source.host)
@@ -274,33 +432,37 @@ class _Opening:
         )
         medium.pad(geometry)
 
-    def _open_card(self) -> Volume:
-        """Open one volume of a card image or block device."""
-        from maixfs.image.fatplaces import find_place
+    def _open_card(self, content: ImageBytes | None) -> CardMedium:
         from maixfs.image.media import CardMedium
 
         source = self.source
-        medium = CardMedium(source.file, source.stamp, writable=self.writable, wait=_patience())
-        try:
-            place = find_place(medium.device, self.place.slot, str(source.host))
-            self.notes += place.findings
-            return self._mount_card(medium, [place], Mount((), alias=place.name))[0]
-        except BaseException:
-            medium.close()
-            raise
+        return CardMedium(
+            source.file,
+            source.stamp,
+            writable=self.writable,
+            wait=_patience(),
+            content=self._unpacked(content),
+        )
 
-    def _open_board_card(self) -> Sequence[Volume]:
-        """Open what a board mounts of the card in its slot; nothing where the slot is empty.
+    def _card_volumes(self, medium: CardMedium) -> list[Volume]:
+        """Mount one volume of a card image or block device."""
+        from maixfs.image.fatplaces import find_place
 
-        Raises ``NoFileSystemError`` for a card that it would not mount.
-        """
+        plain = self._plain_partition(medium)
+        if plain is not None:
+            return [plain]
+        place = find_place(medium.device, self.place.slot, str(self.source.host))
+        self.notes += place.findings
+        return self._mount_card(medium, [place], Mount((), alias=place.name))
+
+    def _open_board_card(self) -> CardMedium | None:
+        """Open the card in a board's slot; ``None`` where the slot is empty."""
         from maixfs.host.files import Stamp, refuse_protected, status_of
-        from maixfs.image.fatplaces import find_place, mounted_places
         from maixfs.image.media import CardMedium
 
         source, file = self.source, self._card_file()
         if file is None or source.config is None or source.folder is None:
-            return []
+            return None
         if not file.exists():
             raise no_image(file, source.folder)
         status = status_of(file, devices=True)
@@ -311,21 +473,23 @@ class _Opening:
             )
         if self.writable:
             refuse_protected(file, status)
-        medium = CardMedium(file, Stamp.of(status), writable=self.writable, wait=_patience())
-        try:
-            places = mounted_places(medium.device)
-            if not places:
-                place = find_place(medium.device, None, str(file))
-                raise NoFileSystemError(
-                    f"{file}: {place.findings[0].what}",
-                    hint=f"maixfs sd doctor {file} says more",
-                )
-            if not source.config.sd.mount_all:
-                del places[1:]
-            return self._mount_card(medium, places, None)
-        except BaseException:
-            medium.close()
-            raise
+        return CardMedium(file, Stamp.of(status), writable=self.writable, wait=_patience())
+
+    def _board_card_volumes(self, medium: CardMedium) -> list[Volume]:
+        """Mount what a board mounts; raises ``NoFileSystemError`` where that is nothing."""
+        from maixfs.image.fatplaces import find_place, mounted_places
+
+        config, file = self.source.config, medium.file
+        places = mounted_places(medium.device)
+        if not places:
+            place = find_place(medium.device, None, str(file))
+            raise NoFileSystemError(
+                f"{file}: {place.findings[0].what}",
+                hint=f"maixfs sd doctor {file} says more",
+            )
+        if config is not None and not config.sd.mount_all:
+            del places[1:]
+        return self._mount_card(medium, places, None)
 
     def _mount_card(
         self, medium: CardMedium, places: Sequence[FatPlace], mount: Mount | None
@@ -353,3 +517,111 @@ def _patience() -> float:
     from maixfs.image import source
 
     return source.PATIENCE
+
+
+# Where the SPIFFS lies
+
+
+def find_area(
+    image: memoryview, host: Path, known: Sequence[Detection] | None = None
+) -> list[Detection]:
+    """Find the file system of an image, first in the list; the others are far less sure.
+
+    ``known`` are the areas that a search has found already.
+
+    Raises ``NoFileSystemError``, which says what the image is instead, and ``AmbiguousError``
+    where it holds several.
+    """
+    from maixfs.spiffs.detect import detect
+
+    found = sorted(known, key=lambda area: -area.confidence) if known else detect(image)
+    if not found:
+        raise no_spiffs(image, host)
+    rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
+    if rivals:
+        areas = sorted((one.geometry for one in (found[0], *rivals)), key=lambda one: one.base)
+        raise AmbiguousError(
+            f"{host} holds {len(areas)} file systems: {', '.join(map(place_of, areas))}",
+            hint=f"say which one: {' or '.join(f'--base {area.base:#x}' for area in areas)}",
+        )
+    return found
+
+
+def no_spiffs(image: memoryview, host: Path) -> NoFileSystemError:
+    """Return the error for an image without SPIFFS, which says what it is instead."""
+    from maixfs.image.identify import identify
+
+    identification = identify(image)
+    error = NoFileSystemError(
+        f"{host}: no SPIFFS found; identified as {identification}",
+        hint="if there is one, give its geometry; maixfs mkfs makes an empty one,"
+        " maixfs sd doctor looks at cards",
+    )
+    error.identification = identification
+    return error
+
+
+def find_area_at(
+    image: memoryview, host: Path, base: int, *, whole: bool = True
+) -> list[Detection]:
+    """Find the file system that starts at ``base``, alone; raises ``NoFileSystemError``."""
+    from maixfs.spiffs.detect import detect
+
+    found = detect(image, base=base)
+    if not found:
+        others = ", ".join(place_of(one.geometry) for one in detect(image))
+        raise NoFileSystemError(
+            f"{host}: no SPIFFS starts at {base:#x}",
+            hint=f"there is one at {others}" if others else None,
+        )
+    if whole:
+        refuse_cut(found[0].geometry, len(image), host)
+    return found[:1]
+
+
+def fit_geometry(
+    geometry: Geometry, size: int, host: Path, base: int | None = None, *, whole: bool = True
+) -> Geometry:
+    """Return a geometry that was asked for as it lies in an image of ``size`` bytes.
+
+    A preset says where the area of a whole flash lies; in an image that is too small for that
+    the area is the image. ``base`` has the last word on where it starts. Raises
+    ``NoFileSystemError`` where it cannot be, and unless ``whole`` is false where not all of it is
+    there.
+    """
+    start = geometry.base if base is None else base
+    wanted = geometry.size
+    from maixfs.spiffs import PRESETS, GeometryError
+
+    may_shrink = not wanted or geometry in PRESETS.values()
+    if may_shrink and not 0 < wanted <= size - start:
+        start = 0 if base is None else base
+        if not 0 < wanted <= size - start:
+            wanted = max(1, (size - start) // geometry.block_size) * geometry.block_size
+    try:
+        geometry = replace(geometry, base=start, size=wanted)
+    except GeometryError as error:
+        raise NoFileSystemError(f"{host} has {size:#x} bytes: {error}") from error
+    if whole:
+        refuse_cut(geometry, size, host)
+    return geometry
+
+
+def refuse_cut(geometry: Geometry, size: int, host: Path) -> None:
+    """Raise ``NoFileSystemError`` for an area that ends behind the image."""
+    if geometry.base + geometry.size > size:
+        raise cut_error(geometry, size, host)
+
+
+def cut_error(geometry: Geometry, size: int, host: Path) -> NoFileSystemError:
+    """Return the error for an area that ends behind the image."""
+    end = geometry.base + geometry.size
+    return NoFileSystemError(
+        f"{host} is cut short: its file system ends at {end:#x}, the file at {size:#x}",
+        hint="read the flash again; a whole dump is as large as its chip",
+    )
+
+
+def place_of(geometry: Geometry) -> str:
+    """Return where an area lies, for a person."""
+    return f"{geometry.base:#x}-{geometry.base + geometry.size:#x}"

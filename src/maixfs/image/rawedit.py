@@ -155,14 +155,13 @@ def owners_of(view: memoryview, start: int, length: int) -> list[Owner]:
 
     Empty regions of the layout are included if the range begins before them.
     """
-    from maixfs.image.flash import FlashImage
-    from maixfs.image.records import BLANK_KINDS
+    from maixfs.image.parts import BLANK_KINDS, Parts
 
     end = start + length
-    image = FlashImage(view)
+    image = Parts(view)
     owners = [
         Owner(part.kind, part.start, part.size, part.detail)
-        for part in image.found
+        for part in image.ranges
         if part.start < end and start < part.end and part.kind not in BLANK_KINDS
     ]
     regions = image.layout.owner_of(start, length) if image.layout else ()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import DeviceError
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
-from maixfs.image.outside import Firmware, read_firmware, written_outside
-from maixfs.nor.device import SECTOR
+from maixfs.nor.device import SECTOR, blank
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.spiffs.room import SpiffsRoom
 from maixfs.tuples import NamedTuple
@@ -16,8 +16,12 @@ from maixfs.tuples import NamedTuple
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.cardreport import CardSummary
-    from maixfs.image.source import Source
+    from maixfs.image.image import Image
     from maixfs.image.spiffsvolume import SpiffsVolume
+
+
+_KBOOT = re.compile(rb"Kboot_v[0-9.]{1,12}")
+_KBOOT_PLACE = slice(0x1000, 0x1040)
 
 
 class Counts(NamedTuple):
@@ -26,6 +30,18 @@ class Counts(NamedTuple):
     least: int
     mean: float
     most: int
+
+
+class FirmwareFacts(NamedTuple):
+    """A firmware image at the start of a flash."""
+
+    size: int
+    """Bytes in all, header and checksum included."""
+    encrypted: bool
+    intact: bool
+    """Whether its SHA-256 is right."""
+    loader: str | None
+    """Name of the boot loader, where it is one that gives its name."""
 
 
 class BoardFacts(NamedTuple):
@@ -57,7 +73,7 @@ class Report(NamedTuple):
     """By the counters in the file system, per block."""
     sector_erases: Counts | None
     """By the wear file beside a board's flash, per sector of the area."""
-    firmware: Firmware | None
+    firmware: FirmwareFacts | None
     card: CardSummary | None
     """What is in the slot of a board."""
     written_outside: int
@@ -93,9 +109,10 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(target: SpiffsVolume) -> Report:
+def make_report(whole: Image) -> Report:
     """Look at everything; nothing is written."""
-    image, geometry, detection = target.medium.image, target.geometry, target.detection
+    target = whole.spiffs
+    image, geometry, detection = target.medium.shown, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
     return Report(
         kind=target.kind,
@@ -104,29 +121,24 @@ def make_report(target: SpiffsVolume) -> Report:
         board=_board_facts(target.medium.source.config, target.medium.holder),
         mount_point=target.mount.point,
         geometry=geometry,
-        preset=detection.preset if detection else _preset_of(geometry),
+        preset=(detection and detection.preset) or _preset_of(geometry),
         confidence=detection.confidence if detection else None,
         reasons=tuple(map(str, detection.reasons)) if detection else (),
         room=target.room(),
         block_erases=_block_erases(image, geometry),
         sector_erases=_sector_erases(target),
-        firmware=None if bare else read_firmware(image),
-        card=_card_of(target.medium.source),
+        firmware=None if bare else firmware_facts(image),
+        card=_card_of(whole),
         written_outside=0 if bare else written_outside(image, geometry),
     )
 
 
-def _card_of(source: Source) -> CardSummary | None:
+def _card_of(image: Image) -> CardSummary | None:
     """Examine the card in a board's slot; ``None`` if there is none, or it cannot be read."""
-    if source.config is None or source.folder is None:
-        return None
-    image = source.config.sd.path(source.folder)
-    if image is None or not image.exists():
-        return None
-    from maixfs.image.cardreport import summarize_file
+    from maixfs.image.cardreport import summarize_slot
 
     try:
-        return summarize_file(image, str(image))
+        return summarize_slot(image)
     except (TargetError, DeviceError):
         return None
 
@@ -162,3 +174,30 @@ def _counts(counts: list[int]) -> Counts | None:
     if not counts:
         return None
     return Counts(min(counts), sum(counts) / len(counts), max(counts))
+
+
+def firmware_facts(image: memoryview) -> FirmwareFacts | None:
+    """Return the firmware with a header at address 0; ``None`` where there is none."""
+    from maixfs.firmware import FirmwareError, read_firmware
+
+    try:
+        firmware = read_firmware(image)
+    except FirmwareError:
+        return None
+    if not firmware.wrapped:
+        return None
+    name = _KBOOT.search(bytes(image[_KBOOT_PLACE]))
+    loader = name[0].decode("ascii") if name else None
+    return FirmwareFacts(firmware.end, firmware.aes, firmware.sha_ok, loader)
+
+
+def written_outside(image: memoryview, geometry: Geometry) -> int:
+    """Return the bytes of all sectors outside of the file system that are not blank."""
+    empty = blank(SECTOR)
+    area = range(geometry.base, geometry.base + geometry.size)
+    return sum(
+        min(SECTOR, len(image) - start)
+        for start in range(0, len(image), SECTOR)
+        if start not in area
+        and bytes(image[start : start + SECTOR]) != empty[: len(image) - start]
+    )

@@ -129,19 +129,3 @@ def no_image(image: Path, folder: Path) -> MissingError:
         f"{image} does not exist, and is the card in the slot of {folder}",
         hint=f"put it back, or take it out: maixfs sd eject {folder}",
     )
-
-
-def settle_board(folder: Path) -> bool:
-    """Apply the journal beside the card in the slot of a board; return whether there was one.
-
-    Raises ``MissingError`` where the card's image is gone, and what ``media.settle`` raises.
-    """
-    from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.media import settle
-
-    image = BoardConfig.load(folder).sd.path(folder)
-    if image is None:
-        return False
-    if not image.exists():
-        raise no_image(image, folder)
-    return settle(image)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from maixfs.errors import UsageError
 from maixfs.firmware import Firmware, begins_like_payload
 from maixfs.image.layout import SECTOR, Layout, Region
-from maixfs.image.records import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found
+from maixfs.image.parts import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found
 from maixfs.kmodel import ModelError, parse_model
 from maixfs.nor import Buffer
 from maixfs.recipes.pieces import Piece, is_image
@@ -325,9 +325,9 @@ _RANK = (SPIFFS, KBOOT_STAGE, BOOT_CONFIG, FIRMWARE, MODEL)
 
 def find_present(image: Buffer) -> list[Found]:
     """Return the parts of a flash, by address, without those that overlap a more certain one."""
-    from maixfs.image.flash import FlashImage  # only needed where there is a flash already
+    from maixfs.image.parts import Parts  # only needed where there is a flash already
 
-    parts = sorted(FlashImage(image).parts, key=lambda part: (_RANK.index(part.kind), part.start))
+    parts = sorted(Parts(image), key=lambda part: (_RANK.index(part.kind), part.start))
     size = memoryview(image).nbytes
     kept: list[Found] = []
     for part in parts:

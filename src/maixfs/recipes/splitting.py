@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from maixfs.firmware import Firmware, FirmwareError, unwrap, wrap
-from maixfs.image.flash import FlashImage
 from maixfs.image.layout import SECTOR, Layout, find_layout
-from maixfs.image.records import BOOT_CONFIG, MODEL, SPIFFS, Found
+from maixfs.image.parts import BOOT_CONFIG, MODEL, SPIFFS, Found, Parts
 from maixfs.nor import Buffer
 from maixfs.nor.device import ERASED, blank
 from maixfs.recipes.conflicts import find_conflicts, find_present
@@ -55,7 +54,7 @@ def split(image: Buffer) -> Split:
     not erased becomes raw data.
     """
     data = bytes(image)
-    layout = FlashImage(data).layout or find_layout(DEFAULT_LAYOUT)
+    layout = Parts(data).layout or find_layout(DEFAULT_LAYOUT)
     known = [_known(part, data, layout) for part in find_present(data)]
     parts: list[SplitPart] = []
     at = 0

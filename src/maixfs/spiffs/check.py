@@ -11,15 +11,13 @@ from functools import cached_property
 
 from maixfs.finding import Command, Cost, Finding, FindingKind, Severity, Step, kind, rule
 from maixfs.nor import Buffer
-from maixfs.nor.device import blank
 from maixfs.nor.view import ImageDevice
-from maixfs.spiffs import ondisk
 from maixfs.spiffs.core import SpiffsCore
 from maixfs.spiffs.errors import SpiffsError
 from maixfs.spiffs.geometry import Geometry
+from maixfs.spiffs.guard import leftover_pages, unregistered_pages
 from maixfs.spiffs.state import DirEntry
 
-_LIVE = ondisk.USED | ondisk.FINAL | ondisk.DELET
 RESCUE: tuple[Step, ...] = (
     Command("unpack", ("{image}", "DIR")),
     Command("pack", ("DIR", "-o", "NEW", "--like", "{image}")),
@@ -222,12 +220,13 @@ NOT_BOOKED = kind(
 def _registered_pages(check: SpiffsCheck) -> Iterator[Finding]:
     if check.blank:
         return
-    owners = unregistered_pages(check.area, check.local) if check.mounts else {}
-    for page, object_id in owners.items():
+    owners = unregistered_pages(check.core.volume)
+    for page, entry in owners.items():
         yield NOT_BOOKED.found(
-            f"page {page} holds data of object {object_id}, but its look-up entry says otherwise"
+            f"page {page} belongs to {check.path(entry)}, but its look-up entry says otherwise"
             + _more(len(owners)),
             where=check.geometry.page_address(page),
+            paths=sorted({check.path(owner) for owner in owners.values()}),
             cases=len(owners),
             pages=[*owners],
         )
@@ -351,7 +350,7 @@ STALE_PAGES = kind(
 def _leftovers(check: SpiffsCheck) -> Iterator[Finding]:
     if check.blank:
         return
-    pages = leftover_pages(check.area, check.local) if check.mounts else []
+    pages = leftover_pages(check.core.volume)
     if pages:
         text = f"{len(pages)} free pages hold old bytes: deleted data can still be read"
         where = check.geometry.page_address(pages[0])
@@ -368,79 +367,3 @@ def _series(names: list[str], most: int = 3) -> str:
     if more > 0:
         return f"{', '.join(shown)} and {more} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
-
-
-def lookup_entries(image: memoryview, geometry: Geometry) -> Iterator[tuple[int, int]]:
-    """Yield (page, look-up entry) of every object page."""
-    for block in range(geometry.blocks):
-        start = geometry.base + block * geometry.block_size
-        first = block * geometry.pages_per_block + geometry.lookup_pages
-        words = ondisk.u16_array(image[start : start + 2 * geometry.usable_pages])
-        yield from enumerate(words, first)
-
-
-def leftover_pages(image: memoryview, geometry: Geometry) -> list[int]:
-    """Return the pages that the look-up calls free and that are not blank.
-
-    On boards whose flash driver does not wait for erases, most free pages hold old bytes
-    (docs/SPEC.md, section 11.2).
-    """
-    empty, size = blank(geometry.page_size), geometry.page_size
-    return [
-        page
-        for page, entry in lookup_entries(image, geometry)
-        if entry == ondisk.ID_FREE
-        and image[(at := geometry.page_address(page)) : at + size] != empty
-    ]
-
-
-def unregistered_pages(image: memoryview, geometry: Geometry) -> dict[int, int]:
-    """Return the pages that hold a file's data without being registered as its own, with its id.
-
-    A damaged look-up entry can call a page free or deleted that a file still needs. Then nothing
-    may be written: the driver would program that page or erase it.
-    """
-    entries = dict(lookup_entries(image, geometry))
-    tables = [
-        (header, page)
-        for page, entry in entries.items()
-        if entry & ondisk.ID_INDEX and entry != ondisk.ID_FREE
-        for header in (_header(image, geometry, page),)
-        if header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET and header.obj_id == entry
-    ]
-    sizes = {head.obj_id: _size(image, geometry, at) for head, at in tables if not head.span_ix}
-    return {
-        page: header.obj_id & ~ondisk.ID_INDEX
-        for header, table in tables
-        for span, page in _listed(image, geometry, header, table, sizes.get(header.obj_id, 0))
-        if entries.get(page, 0) != header.obj_id & ~ondisk.ID_INDEX
-        and _is_data(image, geometry, page, header.obj_id, span)
-    }
-
-
-def _header(image: memoryview, geometry: Geometry, page: int) -> ondisk.PageHeader:
-    return ondisk.PageHeader.unpack(image, geometry.page_address(page))
-
-
-def _size(image: memoryview, geometry: Geometry, page: int) -> int:
-    size: int = ondisk.SIZE.unpack(image, geometry.page_address(page))[0]
-    return 0 if size == ondisk.SIZE_UNDEFINED else size
-
-
-def _listed(
-    image: memoryview, geometry: Geometry, header: ondisk.PageHeader, page: int, size: int
-) -> Iterator[tuple[int, int]]:
-    """Yield (span, page) of an index page, as far as the file's size goes."""
-    first = geometry.first_span(header.span_ix)
-    room = geometry.index_entries if header.span_ix else geometry.header_entries
-    count = max(0, min(room, -(-size // geometry.data_size) - first))
-    start = geometry.page_address(page) + geometry.index_slot(first)
-    yield from enumerate(ondisk.u16_array(image[start : start + 2 * count]), first)
-
-
-def _is_data(image: memoryview, geometry: Geometry, page: int, obj_id: int, span: int) -> bool:
-    if page >= geometry.pages or geometry.is_lookup_page(page):
-        return False
-    header = _header(image, geometry, page)
-    live = header.flags & (_LIVE | ondisk.INDEX) == ondisk.DELET | ondisk.INDEX
-    return live and header.span_ix == span and header.obj_id == obj_id & ~ondisk.ID_INDEX

@@ -40,6 +40,8 @@ _NEW_ONLY = int(OpenFlag.CREAT | OpenFlag.EXCL)
 _CHANGING = int(OpenFlag.CREAT | OpenFlag.TRUNC | OpenFlag.WRONLY)
 _CHANGING_NOW = int(OpenFlag.CREAT | OpenFlag.TRUNC)
 _ALL_FLAGS = 0x7F
+_MAX_FILES = 0x7FFF
+"""The C's handles are positive numbers of 16 bits."""
 # SPIFFS_open_by_page has one number, -10031, for all that a page without a header can be.
 _NO_HEADER = (
     Code.IS_FREE,
@@ -117,7 +119,7 @@ class SpiffsCore:
         if not isinstance(geometry, Geometry):
             raise TypeError(f"geometry must be a Geometry, not {type(geometry).__name__}")
         if max_files is not None:
-            check_int(max_files, "max_files", least=0)
+            check_int(max_files, "max_files", least=0, most=_MAX_FILES)
         if cache_pages is not None:
             check_int(cache_pages, "cache_pages", least=0)
         if partial and geometry.base + geometry.size > device.size:

@@ -32,15 +32,19 @@ class OpenFlag(IntFlag):
     EXCL = 64
 
 
-def check_int(value: object, what: str, *, least: int | None = None) -> int:
+def check_int(
+    value: object, what: str, *, least: int | None = None, most: int | None = None
+) -> int:
     """Return an argument that must be a whole number.
 
-    Raises ``TypeError`` for another type, ``UsageError`` for a number below ``least``.
+    Raises ``TypeError`` for another type, ``UsageError`` for a number that is out of bounds.
     """
     if not isinstance(value, int):
         raise TypeError(f"{what} must be an int, not {type(value).__name__}")
     if least is not None and value < least:
         raise UsageError(f"{what} is {value}, the least is {least}")
+    if most is not None and value > most:
+        raise UsageError(f"{what} is {value}, the most is {most}")
     return int(value)
 
 

@@ -318,7 +318,7 @@ class Spiffs(FileSystem[DirEntry | None]):
         path = source if isinstance(source, str) else source.path
         is_dir = self._find(path) is None if isinstance(source, str) else source.is_dir
         if is_dir and self._has_folder(path):
-            self._rename_folder(path, target)
+            self._rename_folder(path, target, replace=replace)
             return
         entry = self._resolve(source)
         self._check_name(target)
@@ -336,10 +336,13 @@ class Spiffs(FileSystem[DirEntry | None]):
             self.core.remove_page(self._current(occupant, target).page)
         self._keep(_folder_of(path))
 
-    def _rename_folder(self, old: str, new: str) -> None:
+    def _rename_folder(self, old: str, new: str, *, replace: bool) -> None:
         """Rename every file in a folder, after all new names were found to be possible."""
-        if self._find(new) is not None or self._has_folder(new):
-            raise spiffs_error(Code.CONFLICTING_NAME, new)
+        is_file = self._find(new) is not None
+        if is_file or self._has_folder(new):
+            if not replace:
+                raise spiffs_error(Code.CONFLICTING_NAME, new)
+            raise not_folder(new) if is_file else is_folder(new)
         above = self._file_above(new)
         if above is not None:
             raise not_folder(above)

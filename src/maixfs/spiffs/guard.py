@@ -203,18 +203,16 @@ def _data_pages(volume: Volume, entry: DirEntry) -> tuple[list[int], bool]:
     geometry = volume.geometry
     pages: list[int] = []
     count = -(-entry.size // geometry.data_size)
+    index, index_id = entry.page, volume.lookup[entry.page]
     for span in range(geometry.index_span(count - 1) + 1 if count else 0):
-        index = entry.page if span == 0 else _first_index_page(volume, entry.page, span)
-        if index is None:
-            return pages, False
+        if span:
+            copies = volume.index.pages_of(index_id, span)
+            # Of several copies a read finds the first one after the index page before it.
+            index = min(copies, key=lambda page: (page < index, page), default=0)
+            if not copies or not _opens(volume, index):
+                return pages, False
         pages += _listed(volume, index, span, count)
     return pages, True
-
-
-def _first_index_page(volume: Volume, header: int, span: int) -> int | None:
-    """Return the index page that a fresh mount finds for a further part of a file."""
-    pages = volume.index.pages_of(volume.lookup[header], span)
-    return next((page for page in sorted(pages) if _opens(volume, page)), None)
 
 
 def _listed(volume: Volume, page: int, span: int, count: int) -> array[int]:

@@ -78,8 +78,7 @@ class IdPool:
 
     def __init__(self, geometry: Geometry) -> None:
         self._buffer = geometry.page_size
-        objects = geometry.blocks * geometry.usable_pages // 2
-        self._max = objects + 1 if objects + 1 <= _MAX_ID else _MAX_ID
+        self._max = geometry.blocks * geometry.usable_pages // 2 + 1
         self._uses: dict[int, int] = {}
         self._lowest = 1
         self._headers: dict[int, int] = {}

@@ -21,6 +21,7 @@ from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.content import PIECE, host_content
 from maixfs.image.entries import Progress, Where, Written
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
+from maixfs.image.image import Image
 from maixfs.image.names import Parts, show
 from maixfs.image.volume import ImageEntry
 from maixfs.transfer.sessions import Sessions
@@ -213,6 +214,7 @@ def plan_copy(
     base: int | None = None,
     follow_links: bool = False,
     drives: bool = False,
+    images: Sequence[Image] = (),
 ) -> CopyPlan:
     """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
 
@@ -226,6 +228,7 @@ def plan_copy(
     in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
     what ``open_image`` raises. ``geometry`` and ``base`` are those of the destination, or of
     the sources where that is the host's; ``drives`` lets a drive of the host be written.
+    ``images`` are open already: places in them are looked up there.
     """
     places = [Place.of(source) for source in sources]
     end = Place.of(destination)
@@ -236,7 +239,7 @@ def plan_copy(
             hint="name one with a colon: board:/flash, image.bin:/main.py",
         )
     where = Where(geometry, base)
-    with Sessions(goal if goal.path is not None else None, where) as sessions:
+    with Sessions(goal if goal.path is not None else None, where, images=images) as sessions:
         ways = Ways(follow_links, goal.path is not None and _has_folders(goal, sessions))
         found = [find_items(place, recursive, sessions, ways) for place in places]
         items = [item for part in found for item in part.items]
@@ -385,12 +388,19 @@ class Copied(NamedTuple):
     """The host's files of a target that were written; none where nothing changed."""
 
 
-def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = False) -> Copied:
+def apply(
+    plan: CopyPlan,
+    progress: Progress | None = None,
+    dry_run: bool = False,
+    *,
+    images: Sequence[Image] = (),
+) -> Copied:
     """Do all steps of a plan.
 
     A target that is written gets all files or, where anything goes wrong (Ctrl-C too), none; the
     host's files are written one by one, each whole. With ``dry_run`` nothing is opened, and
-    there are no files. Raises as ``Target.write`` and ``Target.commit`` do.
+    there are no files. ``images`` are those of the plan that are open; such a target is not
+    committed here. Raises as ``Image.write_file`` and ``Image.commit`` do.
     """
     if dry_run or not (plan.steps or plan.folders):
         return Copied([], [])
@@ -400,23 +410,33 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
         for parent in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(parent)
     with Sessions(
-        inside, Where(drives=plan.drives), known=plan.geometries, writable=True
+        inside, Where(drives=plan.drives), known=plan.geometries, writable=True, images=images
     ) as sessions:
-        written: list[Written] = []
-        for folder in plan.folders:
-            _make(folder, sessions)
-        done, total = 0, plan.total
-        for step in plan.steps:
-            tell = _teller(progress, done, total) if step.action is not Action.SAME else None
-            if progress is not None:
-                progress("copy", done, total)
-            with nullcontext() if inside is not None else counted(written):
-                written.append(_do(step, plan, sessions, tell))
-            done += 0 if step.action is Action.SAME else step.size
+        if inside is None:
+            return Copied(_do_steps(plan, sessions, progress), [])
+        target = sessions.target(inside)
+        if target in images:
+            with target.transaction():
+                return Copied(_do_steps(plan, sessions, progress), [])
+        written = _do_steps(plan, sessions, progress)
+        return Copied(written, target.commit(progress))
+
+
+def _do_steps(plan: CopyPlan, sessions: Sessions, progress: Progress | None) -> list[Written]:
+    written: list[Written] = []
+    for folder in plan.folders:
+        _make(folder, sessions)
+    done, total = 0, plan.total
+    for step in plan.steps:
+        tell = _teller(progress, done, total) if step.action is not Action.SAME else None
         if progress is not None:
-            progress("copy", total, total)
-        images = sessions.target(inside).commit(progress) if inside is not None else []
-        return Copied(written, images)
+            progress("copy", done, total)
+        with counted(written) if step.destination.path is None else nullcontext():
+            written.append(_do(step, plan, sessions, tell))
+        done += 0 if step.action is Action.SAME else step.size
+    if progress is not None:
+        progress("copy", total, total)
+    return written
 
 
 def _make(folder: TargetPath, sessions: Sessions) -> None:

@@ -12,7 +12,7 @@ from maixfs.image.address import TargetPath
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
 from maixfs.image.media import CardMedium, FlashMedium
-from maixfs.image.probe import refuse_cut
+from maixfs.image.opening import refuse_cut
 from maixfs.image.source import find_source, locked
 from maixfs.nor.device import is_filled
 from maixfs.sd.device import SECTOR, SectorDevice

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import AmbiguousError
 from maixfs.image.image import Image
-from maixfs.image.opening import open_image
+from maixfs.image.opening import open_mounted
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
@@ -26,7 +26,7 @@ class Sessions:
     ``goal`` is the target that a copy goes to (``None``: the host); with ``writable`` it is
     opened for changing, and a source in the same file is then read from it as well. ``where``
     is said of the goal, or of the sources where that is the host; ``known`` are geometries that
-    were found before, by real path.
+    were found before, by real path; ``images`` are open already and stay their owner's.
     """
 
     def __init__(
@@ -36,16 +36,17 @@ class Sessions:
         *,
         known: Mapping[str, Geometry] | None = None,
         writable: bool = False,
+        images: Sequence[Image] = (),
     ) -> None:
         self._goal = goal
         self._where = where
         self._known = known or {}
         self._writable = writable
         self._stack = ExitStack()
-        self._targets: dict[str, Image] = {}
+        self._targets = {_key(image.place): image for image in images}
 
     def target(self, place: TargetPath) -> Image:
-        """Return the open target of a place; raises as ``open_image``."""
+        """Return the open target of a place; raises as ``open_mounted``."""
         key = _key(place)
         if key not in self._targets:
             target = self._open(place, key)
@@ -74,7 +75,7 @@ class Sessions:
             where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
-            return open_image(
+            return open_mounted(
                 place,
                 "r+" if writable else "r",
                 geometry=where.geometry,

@@ -14,6 +14,7 @@ from pathlib import Path
 from maixfs.errors import DeviceError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import make_folder
+from maixfs.image.address import TargetPath
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TakenError, TargetError, UnreadableError
@@ -129,13 +130,22 @@ class UnpackError(UnreadableError):
         self.lost = lost
 
 
+def partition_folders(image: Image, folder: Path) -> list[tuple[TargetPath, Path]]:
+    """Return what to unpack of a whole image, and into which folders.
+
+    Each partition of a card with several goes into a folder of its own.
+    """
+    parts = [(part, folder / name) for name, part in image.partitions().items()]
+    return parts or [(image.place, folder)]
+
+
 class _Step(NamedTuple):
     entry: ImageEntry
     place: Path
     note: str
 
 
-def unpack(
+def unpack_files(
     target: Image,
     path: str | None,
     folder: Path,

@@ -36,19 +36,22 @@ class Checkup(NamedTuple):
 
 def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
     """Examine a flash image, a board with its card, a SPIFFS image or a card."""
-    from maixfs.doctor import examine_card, examine_subject, open_subject, verdict
+    from maixfs.doctor import Subject, examine_card, examine_subject, verdict
     from maixfs.image.cardreport import summarize_card
-    from maixfs.image.opening import is_card
+    from maixfs.image.opening import open_image
 
-    with Progress(screen) as progress:
-        if is_card(there, where):
-            card = summarize_card(there, progress)
+    with (
+        Progress(screen) as progress,
+        open_image(there, geometry=where.geometry, base=where.base) as image,
+    ):
+        if not image.is_flash:
+            card = summarize_card(image, progress)
             return Checkup(there, card.report.verdict, examine_card(card.report), card)
-        with open_subject(there.host, where, progress) as subject:
-            note_holder(screen, there, subject.holder)
-            examination = examine_subject(subject)
-            slot = subject.card.summary if subject.card else None
-            return Checkup(there, verdict(examination), examination, slot)
+        note_holder(screen, there, image.holder)
+        subject = Subject.of_image(image, progress)
+        examination = examine_subject(subject)
+        slot = subject.card.summary if subject.card else None
+        return Checkup(there, verdict(examination), examination, slot)
 
 
 def note_holder(screen: Screen, there: TargetPath, holder: int | None) -> None:

@@ -141,14 +141,14 @@ def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[F
             yield CardFields(target)
         return
     from maixfs.explain.flash import FlashFields
-    from maixfs.image.flash import FlashImage
-    from maixfs.image.probe import fit_geometry
+    from maixfs.image.opening import fit_geometry
+    from maixfs.image.parts import Parts
 
     with opened_image(screen, place.host) as raw:
         config = raw.source.config
         geometry = where.geometry or (config.geometry if config else None)
         if geometry is not None:
             geometry = fit_geometry(geometry, len(raw.view), place.host, where.base)
-        fields = FlashFields(FlashImage(raw.view), geometry, base=where.base)
+        fields = FlashFields(Parts(raw.view), geometry, base=where.base)
         yield fields
         fields.close()

@@ -11,7 +11,7 @@ from maixfs.tuples import NamedTuple
 if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, Step
     from maixfs.doctor.subject import Subject
-    from maixfs.image.records import Found
+    from maixfs.image.parts import Found
     from maixfs.spiffs.detect import Detection
 
 _MOST_PARTS = 12
@@ -64,7 +64,10 @@ def chip_facts(subject: Subject) -> ChipFacts | None:
         if found.kind in rest:
             rest[found.kind] += found.size
     layout = subject.layout.name if subject.layout else None
-    return ChipFacts(subject.size, layout, subject.parts, rest, subject.areas, subject.boot)
+    from maixfs.doctor.boot import report_boot
+
+    boot = subject.once(report_boot)
+    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, boot)
 
 
 def draw_parts(screen: Screen, facts: ChipFacts) -> None:

@@ -11,16 +11,18 @@ from maixfs.cli.failures import WrongUsage
 from maixfs.cli.findings import draw_findings, examination_json, health_text
 from maixfs.cli.flash.checkup import note_holder
 from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
-from maixfs.cli.identified import draw_identification, identify_other
+from maixfs.cli.identified import draw_identification, identify_other, identify_packed
 from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
 from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
+from maixfs.image.report import make_report
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
+    from maixfs.image.image import Image
     from maixfs.image.report import Report
 
 Row = tuple[str, Part]
@@ -46,30 +48,40 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
 
     Without TARGET it is the board in the folder "board".
     """
+    from maixfs.errors import DeviceError
     from maixfs.image.address import parse_target
-    from maixfs.image.opening import is_card
+    from maixfs.image.opening import open_image
 
     (one,) = places_or_default((place,) if place else (), "info")
     there = parse_target(one)
     if there.path:
         raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
-    other = identify_other(there, where)
-    if other is not None:
-        return draw_identification(screen, there.host, other)
-    if is_card(there, where):
-        return _card_info(screen, there)
-    from maixfs.doctor import examine_subject, open_subject
+    try:
+        image = open_image(there.whole, geometry=where.geometry, base=where.base)
+    except DeviceError:
+        packed = identify_packed(there.host)
+        if packed is None:
+            raise
+        return draw_identification(screen, there.host, packed)
+    with image:
+        other = identify_other(image)
+        if other is not None:
+            return draw_identification(screen, there.host, other)
+        if not image.is_flash:
+            return _card_info(screen, image)
+        return _flash_info(screen, image, flags=flags)
+
+
+def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
+    from maixfs.doctor import Subject, examine_subject
     from maixfs.finding import Cost
 
-    report: Report | None
-    with open_subject(there.host, where) as subject:
-        note_holder(screen, there, subject.holder)
-        facts = None if where.is_spiffs else chip_facts(subject)
-        if facts is not None and not subject.is_board:
-            report = _report_on(screen, there, facts)
-        else:
-            report = _report(there, where)
-        examination = examine_subject(subject, Cost.METADATA)
+    there = image.place
+    note_holder(screen, there, image.holder)
+    subject = Subject.of_image(image)
+    facts = None if image.where.is_spiffs else chip_facts(subject)
+    report = make_report(image) if facts is None or subject.is_board else _report_on(screen, image)
+    examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
         _emit(screen, there, facts, report, examination)
     else:
@@ -120,31 +132,17 @@ def _emit(
     screen.emit(about if facts is None else {**about, "flash": facts.as_dict()})
 
 
-def _report(there: TargetPath, where: Where) -> Report:
-    from maixfs.image.opening import open_image
-
-    with open_image(there.whole, geometry=where.geometry, base=where.base) as target:
-        return target.report()
-
-
-def _report_on(screen: Screen, there: TargetPath, facts: ChipFacts) -> Report | None:
+def _report_on(screen: Screen, image: Image) -> Report | None:
     """Return the report on the one file system of a chip; ``None`` if it does not mount."""
-    from maixfs.image.entries import Where
     from maixfs.image.errors import NoFileSystemError
 
-    if len(facts.areas) != 1:
+    if len(image.parts.areas) != 1:
         return None
-    area = facts.areas[0]
     try:
-        report = _report(there, Where(area.geometry, area.geometry.base))
+        return make_report(image)
     except NoFileSystemError as error:
         screen.note(str(error))
         return None
-    return report._replace(
-        confidence=area.confidence,
-        reasons=tuple(map(str, area.reasons)),
-        preset=area.preset or report.preset,
-    )
 
 
 def _draw_chip(screen: Screen, there: TargetPath, facts: ChipFacts) -> list[Row]:
@@ -158,14 +156,14 @@ def _draw_chip(screen: Screen, there: TargetPath, facts: ChipFacts) -> list[Row]
     return [*chip_rows(screen, facts)]
 
 
-def _card_info(screen: Screen, place: TargetPath) -> int:
+def _card_info(screen: Screen, image: Image) -> int:
     """Say what is on a card, also where no board would mount it."""
     from maixfs.cli.screen import Progress
     from maixfs.cli.sd.card import draw_partitions
     from maixfs.image.cardreport import summarize_card
 
     with Progress(screen) as progress:
-        summary = summarize_card(place, progress)
+        summary = summarize_card(image, progress)
     if screen.json:
         screen.emit(summary.as_dict())
         return int(not summary.healthy)
@@ -177,7 +175,7 @@ def _card_info(screen: Screen, place: TargetPath) -> int:
         draw_partitions(screen, report)
     screen.line()
     screen.facts([("on a board", report.verdict), ("health", health_text(report.examination))])
-    draw_findings(screen, report.examination.findings, place.host)
+    draw_findings(screen, report.examination.findings, image.host)
     return int(not summary.healthy)
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from maixfs.draw.chart import Chart, Rgb, Shade
     from maixfs.image.entries import Written
-    from maixfs.image.flash import FlashImage
+    from maixfs.image.parts import Parts
 
 
 _FILE = HostPath(path_type=Path, dir_okay=False)
@@ -87,7 +87,7 @@ def map(  # noqa: A001 - the verb's name
     Without IMG it is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
-    from maixfs.image.flash import FlashImage
+    from maixfs.image.parts import Parts
 
     if pages + wear + entropy > 1:
         raise UsageError("--pages, --wear and --entropy are mutually exclusive")
@@ -101,7 +101,7 @@ def map(  # noqa: A001 - the verb's name
             "map shows a whole flash: remove the path", hint=f"maixfs map {there.whole}"
         )
     with opened_image(screen, there.host) as raw:
-        image = FlashImage(raw.view)
+        image = Parts(raw.view)
         chart, notes = _chart(raw, image, wanted, pages=pages, wear=wear, entropy=entropy)
         words = [*part_lines(image), *notes] if chart.mode == "parts" else notes
         title = f"{name}: {chart.mode}, {unit_text(chart.unit)} per cell"
@@ -116,7 +116,7 @@ def map(  # noqa: A001 - the verb's name
 
 def _chart(
     raw: RawImage,
-    image: FlashImage,
+    image: Parts,
     unit: int | None,
     *,
     pages: bool,
@@ -207,9 +207,7 @@ def wear_notes(counts: Sequence[int], origin: str) -> list[str]:
     return [f"{text}; {named} ({origin})"]
 
 
-def draw_map(
-    screen: Screen, name: str, image: FlashImage, chart: Chart, notes: Sequence[str]
-) -> None:
+def draw_map(screen: Screen, name: str, image: Parts, chart: Chart, notes: Sequence[str]) -> None:
     """Print the cells, the legend, and the parts of the image."""
     layout = f", layout {image.layout.name}" if image.layout else ""
     size = screen.size(image.size)
@@ -278,11 +276,11 @@ def _legend(chart: Chart, width: int) -> Iterator[list[Part]]:
         yield line
 
 
-def _draw_parts(screen: Screen, image: FlashImage) -> None:
+def _draw_parts(screen: Screen, image: Parts) -> None:
     from maixfs.draw.chart import KINDS, used_bytes
-    from maixfs.image.records import BLANK_KINDS
+    from maixfs.image.parts import BLANK_KINDS
 
-    shown = [part for part in image.found if part.kind not in BLANK_KINDS]
+    shown = [part for part in image.ranges if part.kind not in BLANK_KINDS]
     used = used_bytes(shown, image.view)
     rows: list[list[Part]] = []
     for part in shown:
@@ -293,7 +291,7 @@ def _draw_parts(screen: Screen, image: FlashImage) -> None:
         rows.append([letter, part.kind, place, screen.cell(part.size), share, part.detail])
     if rows:
         screen.table(COLUMNS, rows if screen.plain else _clipped(rows, screen.width()))
-    blank = sum(part.size for part in image.found if part.kind in BLANK_KINDS)
+    blank = sum(part.size for part in image.ranges if part.kind in BLANK_KINDS)
     screen.line(f"{screen.size(blank)} of {screen.size(image.size)} are erased or zero")
 
 
@@ -311,12 +309,12 @@ def _clipped(rows: list[list[Part]], width: int) -> list[list[Part]]:
     return rows
 
 
-def part_lines(image: FlashImage) -> list[str]:
+def part_lines(image: Parts) -> list[str]:
     """Return a line for each part of an image, for the caption of a picture."""
     from maixfs.draw.chart import KINDS
-    from maixfs.image.records import BLANK_KINDS
+    from maixfs.image.parts import BLANK_KINDS
 
-    shown = [part for part in image.found if part.kind not in BLANK_KINDS]
+    shown = [part for part in image.ranges if part.kind not in BLANK_KINDS]
     lines = [
         f"{KINDS[part.kind].letter}  {range_text(part.start, part.end)}"
         f"  {part.kind}: {part.detail}"
@@ -337,11 +335,11 @@ def _print_cells(screen: Screen, chart: Chart) -> None:
             start = at + 1
 
 
-def as_json(image: FlashImage, chart: Chart, notes: Sequence[str]) -> dict[str, Any]:
+def as_json(image: Parts, chart: Chart, notes: Sequence[str]) -> dict[str, Any]:
     """Return what ``--json`` says."""
     from maixfs.draw.chart import used_bytes
 
-    used = used_bytes(image.found, image.view)
+    used = used_bytes(image.ranges, image.view)
     return {
         "size": image.size,
         "layout": image.layout.name if image.layout else None,
@@ -367,7 +365,7 @@ def as_json(image: FlashImage, chart: Chart, notes: Sequence[str]) -> dict[str, 
                 "detail": part.detail,
                 "entropy": part.entropy,
             }
-            for part in image.found
+            for part in image.ranges
         ],
         "overlaps": [overlap._asdict() for overlap in image.conflicts],
         "notes": list(notes),

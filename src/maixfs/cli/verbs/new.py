@@ -120,10 +120,10 @@ def _geometry_in(dump: str, board: str) -> Geometry | None:
     """Return the geometry of the file system in a dump, ``None`` if it is uncertain."""
     from maixfs.image.entries import Kind
     from maixfs.image.errors import AmbiguousError, NoFileSystemError
-    from maixfs.image.opening import open_image
+    from maixfs.image.opening import open_mounted
 
     try:
-        with open_image(Path(dump)) as target:
+        with open_mounted(Path(dump)) as target:
             if target.kind is Kind.SPIFFS_IMAGE:
                 raise UsageError(
                     f"{dump} is a single file system, not the dump of a flash",

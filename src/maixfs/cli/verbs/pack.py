@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maixfs.cli.options import (
+    PRESET,
     SIZE,
     WHOLE,
     HostPath,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from maixfs.transfer.packing import CardShape, Packed, PackedCard
 
 
-PRESETS = ("maixpy", "esp-idf", "esp8266")
-"""Names of the geometries that need no numbers (a test holds them to the library's)."""
 DEFAULT_FLASH = 0x1000000
 """Size of the flash that these boards carry, 16 MiB."""
 
@@ -73,7 +72,7 @@ class NewLayout(NamedTuple):
     def resolve(self) -> tuple[Geometry, int | None]:
         """Return the geometry, and the size of the flash if a whole one is to be made.
 
-        Raises ``GeometryError``, and what ``open_image`` does for ``--like``.
+        Raises ``GeometryError``, and what ``open_mounted`` does for ``--like``.
         """
         if self.like is None:
             geometry, size = make_geometry(self.preset or "maixpy", self.changes), DEFAULT_FLASH
@@ -94,14 +93,14 @@ class NewLayout(NamedTuple):
     def _open_like(self, like: str) -> Image:
         """Open the target of ``--like``; ``--base`` selects one of several file systems."""
         from maixfs.image.errors import AmbiguousError
-        from maixfs.image.opening import open_image
+        from maixfs.image.opening import open_mounted
 
         try:
-            return open_image(like)
+            return open_mounted(like)
         except AmbiguousError:
             if "base" not in self.changes:
                 raise
-            return open_image(like, base=self.changes["base"])
+            return open_mounted(like, base=self.changes["base"])
 
 
 def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,9 +126,9 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _source_options() -> Iterator[Callable[..., Any]]:
     yield click.option(
         "--preset",
-        type=click.Choice(PRESETS),
+        type=PRESET,
         metavar="PRESET",
-        help="Geometry of maixpy (the default), esp-idf or esp8266; the options below change it.",
+        help="Geometry with a name (default: maixpy); the options below change it.",
     )
     yield click.option("--like", metavar="TARGET", help="Use the geometry of another target.")
 

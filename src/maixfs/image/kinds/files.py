@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from maixfs.finding import Command
-from maixfs.image.entropy import classify, entropy
+from maixfs.image.gaps import classify, entropy
 from maixfs.image.identify import FileKind, Identification
 from maixfs.nor.device import is_filled
 from maixfs.record import Record, field
@@ -54,22 +54,6 @@ def archive(sample: Sample) -> Identification | None:
         ("a zip entry begins at 0x0", f"it has no {FLASH_LIST}: it is no package for flashers"),
         0.99,
         "unpack it first: unzip",
-    )
-
-
-def packed(sample: Sample) -> Identification:
-    """Recognise archives that are not read through."""
-    if sample.head.startswith(b"7z"):
-        return Identification(
-            FileKind.SEVEN_ZIP, "7z archive", ("the magic 37 7A BC AF at 0x0",), 0.99, "7z x"
-        )
-    return Identification(
-        FileKind.COMPRESSED,
-        "compressed file (lz4)",
-        ("the magic 04 22 4D 18 at 0x0",),
-        0.97,
-        "unpack it first: unlz4",
-        ("lz4",),
     )
 
 

@@ -19,9 +19,9 @@ from maixfs.firmware.container import (
     read_firmware,
 )  # fmt: skip
 from maixfs.firmware.kboot import CONFIG_SIZE, STAGE_1, EntryRecord, read_config, read_kboot
-from maixfs.image.entropy import classify
+from maixfs.image.gaps import classify
 from maixfs.image.identify import FileKind, Identification
-from maixfs.image.records import FIRMWARE, KBOOT_STAGE, SPIFFS, Found
+from maixfs.image.parts import FIRMWARE, KBOOT_STAGE, SPIFFS, Found
 from maixfs.nor.device import SECTOR, Buffer, is_filled
 from maixfs.tuples import NamedTuple
 
@@ -278,9 +278,9 @@ _LEAST_SHIFTED = 1 << 20
 
 def _parts(view: memoryview, start: int) -> tuple[Found, ...]:
     """Return the parts of a flash that begins at ``start``, likely ones only."""
-    from maixfs.image.flash import FlashImage
+    from maixfs.image.parts import Parts
 
-    found = (part._replace(start=part.start + start) for part in FlashImage(view[start:]).parts)
+    found = (part._replace(start=part.start + start) for part in Parts(view[start:]))
     return tuple(part for part in found if _confidence(part) >= _LIKELY)
 
 

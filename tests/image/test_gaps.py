@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from maixfs.image.entropy import classify, entropy
+from maixfs.image.gaps import classify, entropy
 
 NOISE = random.Random(7).randbytes(0x40000)
 

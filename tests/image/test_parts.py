@@ -11,9 +11,8 @@ from image.imageparts import CHIP, LOBO, area, chip, krux, model, payload
 from maixfs.doctor import BootReport, Subject, examine_subject, report_boot
 from maixfs.finding import Cost
 from maixfs.firmware import FreqConf, wrap
-from maixfs.image.flash import FlashImage
 from maixfs.image.layout import find_layout
-from maixfs.image.records import Found
+from maixfs.image.parts import Found, Parts
 from maixfs.kmodel import reverse_words
 from maixfs.nor import Buffer
 
@@ -35,34 +34,34 @@ PARTS = {
 WHOLE = chip(PARTS)
 
 
-def kinds(image: FlashImage) -> list[tuple[str, int]]:
-    return [(one.kind, one.start) for one in image.found]
+def kinds(image: Parts) -> list[tuple[str, int]]:
+    return [(one.kind, one.start) for one in image.ranges]
 
 
-def keys(image: FlashImage, *, problems: bool = True) -> set[str]:
+def keys(image: Parts, *, problems: bool = True) -> set[str]:
     findings = examine_subject(Subject(image), Cost.METADATA).findings
     return {one.key for one in findings if one.is_problem or not problems}
 
 
-def boot(image: FlashImage) -> BootReport:
+def boot(image: Parts) -> BootReport:
     return report_boot(Subject(image))
 
 
-def texts(image: FlashImage) -> str:
+def texts(image: Parts) -> str:
     return "\n".join(step.text for step in boot(image).steps)
 
 
-def assert_whole(image: FlashImage) -> None:
+def assert_whole(image: Parts) -> None:
     """Check that every byte belongs to something."""
     end = 0
-    for one in image.found:
+    for one in image.ranges:
         assert one.size > 0 and one.start <= end
         end = max(end, one.end)
-    assert end == image.size or any(one.end > image.size for one in image.parts)
+    assert end == image.size or any(one.end > image.size for one in image)
 
 
 def test_a_whole_chip() -> None:
-    image = FlashImage(WHOLE)
+    image = Parts(WHOLE)
     assert kinds(image) == [
         ("firmware", 0),
         ("erased", len(FIRMWARE)),
@@ -74,19 +73,19 @@ def test_a_whole_chip() -> None:
         ("erased", 0x500000 + len(model())),
         ("spiffs", 0xD00000),
     ]
-    assert all(first.end == second.start for first, second in pairwise(image.found))
-    assert image.found[-1].end == image.size == CHIP
+    assert all(first.end == second.start for first, second in pairwise(image.ranges))
+    assert image.ranges[-1].end == image.size == CHIP
     assert image.layout is find_layout("maixpy-16m")
     assert image.conflicts == () and image.kboot is None
     assert [one.address for one in image.models] == [0x300000, 0x400000, 0x500000]
-    assert image.models[2].reversed and "reversed" in image.found[6].detail
-    assert image.firmware[0].sha_ok and "v0.6.3" in image.found[0].detail
+    assert image.models[2].reversed and "reversed" in image.ranges[6].detail
+    assert image.firmware[0].sha_ok and "v0.6.3" in image.ranges[0].detail
     assert image.areas[0].geometry.base == 0xD00000
     assert keys(image) == {"not-loadable"}
 
 
 def test_what_an_address_belongs_to() -> None:
-    image = FlashImage(WHOLE)
+    image = Parts(WHOLE)
     for address, kind in [(0, "firmware"), (0x200000, "erased"), (0x300001, "model")]:
         found = image.at(address)
         assert found is not None and found.kind == kind
@@ -95,7 +94,7 @@ def test_what_an_address_belongs_to() -> None:
 
 
 def test_what_the_board_will_do() -> None:
-    report = boot(FlashImage(WHOLE))
+    report = boot(Parts(WHOLE))
     assert report.starts and report.verdict.ok and report.formats is False
     assert report.files == {"/freq.conf": 16, "/boot.py": 9, "/main.py": 5400}
     assert report.freq is not None and report.freq.used == FreqConf()
@@ -120,20 +119,20 @@ def test_what_the_board_will_do() -> None:
     ],
 )
 def test_files_that_play_a_part(files: dict[str, bytes], said: str) -> None:
-    image = FlashImage(chip({0: FIRMWARE, 0xD00000: area(files)}))
+    image = Parts(chip({0: FIRMWARE, 0xD00000: area(files)}))
     assert said in texts(image)
     assert boot(image).starts
 
 
 def test_a_heap_that_hangs_the_board() -> None:
     conf = FreqConf(gc_heap_size=5_000_000).pack()
-    image = FlashImage(chip({0: FIRMWARE, 0xD00000: area({"/freq.conf": conf})}))
+    image = Parts(chip({0: FIRMWARE, 0xD00000: area({"/freq.conf": conf})}))
     assert "freq-conf" in keys(image) and not boot(image).starts
     assert "heap of 5000000 bytes" in texts(image)
 
 
 def test_a_shifted_file_system() -> None:
-    image = FlashImage(chip({0: FIRMWARE, 0xCFF000: AREA}))
+    image = Parts(chip({0: FIRMWARE, 0xCFF000: AREA}))
     assert [one.geometry.base for one in image.areas] == [0xCFF000]
     report = boot(image)
     assert report.formats and report.starts
@@ -143,13 +142,13 @@ def test_a_shifted_file_system() -> None:
 
 
 def test_a_blank_file_system_is_no_problem() -> None:
-    image = FlashImage(chip({0: FIRMWARE}))
+    image = Parts(chip({0: FIRMWARE}))
     assert "/flash is formatted: the area at 0xd00000 is blank" in texts(image)
     assert boot(image).formats and boot(image).starts and not keys(image)
 
 
 def test_file_systems_elsewhere() -> None:
-    image = FlashImage(chip({0: FIRMWARE, 0x400000: AREA, 0xD00000: AREA}))
+    image = Parts(chip({0: FIRMWARE, 0x400000: AREA, 0xD00000: AREA}))
     assert sorted(one.geometry.base for one in image.areas) == [0x400000, 0xD00000]
     assert keys(image) == {"elsewhere"}
 
@@ -157,7 +156,7 @@ def test_file_systems_elsewhere() -> None:
 def test_a_model_that_reaches_into_the_file_system() -> None:
     large = model("cam_64x64x3_q")
     files = FILES | {"/data.bin": bytes(range(256)) * 4096}
-    image = FlashImage(chip({0: FIRMWARE, 0xD00000: area(files)} | {0xCFF000: large}))
+    image = Parts(chip({0: FIRMWARE, 0xD00000: area(files)} | {0xCFF000: large}))
     (conflict,) = image.conflicts
     assert conflict.first.startswith("model at 0xcff000")
     assert conflict.second.startswith("spiffs at 0xd00000")
@@ -167,7 +166,7 @@ def test_a_model_that_reaches_into_the_file_system() -> None:
 
 
 def test_a_model_that_took_the_start_of_the_file_system() -> None:
-    image = FlashImage(chip({0: FIRMWARE, 0xD00000: AREA} | {0xCFF000: model("cam_64x64x3_q")}))
+    image = Parts(chip({0: FIRMWARE, 0xD00000: AREA} | {0xCFF000: model("cam_64x64x3_q")}))
     (conflict,) = image.conflicts
     assert "region flash (0xd00000-0x1000000)" in conflict.second
     assert [one.geometry.base for one in image.areas] == [0xD20000]
@@ -176,7 +175,7 @@ def test_a_model_that_took_the_start_of_the_file_system() -> None:
 
 
 def test_a_model_where_the_file_system_should_be() -> None:
-    image = FlashImage(chip({0: FIRMWARE, 0xE00000: model()}))
+    image = Parts(chip({0: FIRMWARE, 0xE00000: model()}))
     (conflict,) = image.conflicts
     assert "region flash (0xd00000-0x1000000)" in conflict.second
     assert boot(image).formats
@@ -184,10 +183,10 @@ def test_a_model_where_the_file_system_should_be() -> None:
 
 def test_firmware_and_models_in_each_others_way() -> None:
     large = wrap(payload(0x310000))
-    image = FlashImage(chip({0: large}))
+    image = Parts(chip({0: large}))
     assert {"too-large", "conflict"} <= keys(image)
     assert "models" in image.conflicts[0].second
-    image = FlashImage(chip({0: large, 0x300000: model()}))
+    image = Parts(chip({0: large, 0x300000: model()}))
     assert not boot(image).verdict.ok
     assert [one[:5] for one in image.conflicts[0][:2]] == ["firmw", "model"]
     assert_whole(image)
@@ -196,32 +195,32 @@ def test_firmware_and_models_in_each_others_way() -> None:
 def test_a_model_inside_of_sound_firmware_is_its_own() -> None:
     data = payload(0x8000)
     data = data[: 0x4000 - 5] + model() + data[0x4000 - 5 + len(model()) :]
-    image = FlashImage(chip({0: wrap(data)}, 0x10000))
-    assert [one.kind for one in image.parts] == ["firmware"]
+    image = Parts(chip({0: wrap(data)}, 0x10000))
+    assert [one.kind for one in image] == ["firmware"]
 
 
 def test_padding_is_part_of_the_firmware() -> None:
-    image = FlashImage(chip({0: FIRMWARE + bytes(-len(FIRMWARE) % 0x10000)}))
-    assert image.found[0].end == 0x190000
+    image = Parts(chip({0: FIRMWARE + bytes(-len(FIRMWARE) % 0x10000)}))
+    assert image.ranges[0].end == 0x190000
     assert "padding" in keys(image, problems=False)
 
 
 def test_firmware_without_header_and_damaged() -> None:
-    image = FlashImage(chip({0: payload(0x20000), 0x100000: payload(0x20000)}))
-    assert [one.detail.endswith("without header") for one in image.parts] == [True, True]
+    image = Parts(chip({0: payload(0x20000), 0x100000: payload(0x20000)}))
+    assert [one.detail.endswith("without header") for one in image] == [True, True]
     assert {"no-header"} <= keys(image)
     damaged = bytearray(FIRMWARE)
     damaged[0x1000] ^= 1
-    image = FlashImage(chip({0: bytes(damaged), 0x200000: bytes(damaged)}))
-    assert [one.detail.endswith("SHA-256 wrong") for one in image.parts] == [True, True]
+    image = Parts(chip({0: bytes(damaged), 0x200000: bytes(damaged)}))
+    assert [one.detail.endswith("SHA-256 wrong") for one in image] == [True, True]
     assert {"bad-hash"} <= keys(image)
 
 
 def test_encrypted_firmware() -> None:
     sealed = wrap(payload(0x20000), key=b"k" * 16)
-    assert FlashImage(chip({0: sealed})).parts[0].detail == "a program for the K210, encrypted"
+    assert Parts(chip({0: sealed}))[0].detail == "a program for the K210, encrypted"
     broken = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    found = FlashImage(chip({0: broken})).parts[0]
+    found = Parts(chip({0: broken}))[0]
     assert found.detail.endswith("encrypted, SHA-256 wrong")
 
 
@@ -230,8 +229,8 @@ def test_encrypted_firmware() -> None:
 )
 def test_a_krux_device(slot: int, layout: str) -> None:
     parts = krux(slot) | ({0x80000: FIRMWARE} if slot == 0x390000 else {})
-    image = FlashImage(chip(parts), find_layout(layout))
-    assert [one.kind for one in image.parts][:4] == ["kboot stage"] * 2 + ["boot config"] * 2
+    image = Parts(chip(parts), find_layout(layout))
+    assert [one.kind for one in image][:4] == ["kboot stage"] * 2 + ["boot config"] * 2
     assert image.conflicts == () and not keys(image)
     assert f"starts 'firmware' at {slot:#x}" in texts(image)
     assert "Krux" in texts(image)
@@ -247,24 +246,24 @@ def test_layouts_are_told_by_what_is_there() -> None:
         ({0: FIRMWARE, 0xA00000: model()}, "maixpy-16m"),
         ({}, "maixpy-16m"),
     ]:
-        layout = FlashImage(chip(parts)).layout
+        layout = Parts(chip(parts)).layout
         assert layout is not None and layout.name == name
-    assert FlashImage(bytes(0x800000)).layout is None
-    assert "littlefs" in texts(FlashImage(chip({0: lobo})))
+    assert Parts(bytes(0x800000)).layout is None
+    assert "littlefs" in texts(Parts(chip({0: lobo})))
 
 
 def test_kboot_that_starts_nothing() -> None:
     parts = krux()
     del parts[0x80000]
-    image = FlashImage(chip(parts))
+    image = Parts(chip(parts))
     assert {"boot-entry", "kboot-halts"} <= keys(image)
     assert "halts" in texts(image) and not boot(image).starts
     parts[0x5000] = bytes(4096)
-    assert "backup-differs" in keys(FlashImage(chip(parts)), problems=False)
+    assert "backup-differs" in keys(Parts(chip(parts)), problems=False)
 
 
 def test_chips_that_are_too_small() -> None:
-    image = FlashImage(chip({0: FIRMWARE, 0x500000: AREA}, 0x800000))
+    image = Parts(chip({0: FIRMWARE, 0x500000: AREA}, 0x800000))
     assert "/flash cannot be" in texts(image)
     assert [one.geometry.base for one in image.areas] == [0x500000]
     assert_whole(image)
@@ -280,8 +279,8 @@ def test_gaps_say_what_they_hold() -> None:
         0x80000: b"data" * 1024 + b"\xff" * 0x3000 + b"more" * 1024,
         0x90000: payload(0x8000)[0x100:],
     }
-    image = FlashImage(chip(parts, 0x100000))
-    unknown = {one.start: one for one in image.found if one.kind == "unknown"}
+    image = Parts(chip(parts, 0x100000))
+    unknown = {one.start: one for one in image.ranges if one.kind == "unknown"}
     assert sorted(unknown) == [0x10000, 0x40000, 0x70000, 0x80000, 0x90000]
     assert unknown[0x10000].detail == "compressed or encrypted"
     assert unknown[0x10000].size == 0x10000 and (unknown[0x10000].entropy or 0) > 7.9
@@ -289,28 +288,28 @@ def test_gaps_say_what_they_hold() -> None:
     assert unknown[0x70000].detail == "a littlefs file system"
     assert unknown[0x80000].size == 0x5000 and unknown[0x80000].detail == "data"
     assert unknown[0x90000].detail == "looks like program code"
-    zero = [one for one in image.found if one.kind == "zero"]
+    zero = [one for one in image.ranges if one.kind == "zero"]
     assert [(one.start, one.size) for one in zero] == [(0x60000, 0x8000)]
-    assert all(one.entropy is None for one in image.found if one.kind != "unknown")
+    assert all(one.entropy is None for one in image.ranges if one.kind != "unknown")
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5, 4095, 4097, 0x10001, 0x300000])
 @pytest.mark.parametrize("fill", [b"\xff", b"\0", b"\x01\x80"])
 def test_images_of_any_size(size: int, fill: bytes) -> None:
-    image = FlashImage((fill * size)[:size])
+    image = Parts((fill * size)[:size])
     assert_whole(image)
     assert not boot(image).starts
     assert keys(image, problems=False) or not size or size % 0x1000 == 0
 
 
 def test_the_largest_images() -> None:
-    image = FlashImage(bytes(64 << 20))
-    assert [str(one) for one in image.found] == ["zero at 0x0-0x4000000"]
+    image = Parts(bytes(64 << 20))
+    assert [str(one) for one in image.ranges] == ["zero at 0x0-0x4000000"]
     assert image.layout is not None
 
 
 def test_a_cut_dump() -> None:
-    image = FlashImage(WHOLE[: 0xD00000 + 0x123456])
+    image = Parts(WHOLE[: 0xD00000 + 0x123456])
     assert {"cut"} <= keys(image)
     assert "odd-size" in keys(image, problems=False)
 
@@ -318,8 +317,8 @@ def test_a_cut_dump() -> None:
 @pytest.mark.parametrize("cut", [slice(0x1000, None), slice(None, -0x1000)])
 def test_a_dump_without_a_sector(cut: slice) -> None:
     whole = chip({0: wrap(payload()), 0xD00000: area({"/main.py": b"1"})})
-    assert not keys(FlashImage(whole))
-    short = FlashImage(whole[cut])
+    assert not keys(Parts(whole))
+    short = Parts(whole[cut])
     findings = examine_subject(Subject(short)).findings
     problem = next(one for one in findings if one.key == "short")
     assert problem.is_problem and problem.data["missing"] == 0x1000
@@ -330,18 +329,18 @@ def test_nothing_is_changed_and_views_will_do() -> None:
     before = bytes(WHOLE)
     views: list[Buffer] = [memoryview(WHOLE), WHOLE]
     for view in views:
-        image = FlashImage(view)
+        image = Parts(view)
         assert image.conflicts is image.conflicts and image.view.readonly
     assert before == WHOLE
 
 
 def test_headers_without_end() -> None:
     lie = b"\x00\x00\x00\x50\x00" + payload(0x1000)[: 0x1000 - 5]
-    image = FlashImage(lie * 0x1000)
+    image = Parts(lie * 0x1000)
     assert image.size == CHIP
     assert 4 < len(image.firmware) < 20  # each claims 5 MiB, which takes time to check
     assert_whole(image)
-    bare = FlashImage(payload(0x1000) * 0x400)
+    bare = Parts(payload(0x1000) * 0x400)
     assert [one.total for one in bare.firmware] == [0x400000]
 
 
@@ -368,15 +367,15 @@ def test_any_mixture(blobs: list[tuple[int, bytes]], size: int) -> None:
     for sector, blob in blobs:
         start = sector * 0x1000
         data[start : start + len(blob)] = blob[: len(data) - start]
-    image = FlashImage(bytes(data[:size]))
+    image = Parts(bytes(data[:size]))
     assert_whole(image)
-    assert all(isinstance(one, Found) for one in image.found)
+    assert all(isinstance(one, Found) for one in image.ranges)
     assert "conflict" in keys(image) or not image.conflicts or Subject(image).is_bare
     assert boot(image).steps
 
 
 @given(st.binary(max_size=20_000))
 def test_any_bytes(data: bytes) -> None:
-    image = FlashImage(data)
+    image = Parts(data)
     assert_whole(image)
     assert boot(image).steps
