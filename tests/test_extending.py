@@ -136,7 +136,7 @@ def test_finding_is_reported() -> None:
 @pytest.fixture
 def toyfs(tmp_path: Path, load: Load, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Register the toy file system; return an image of it."""
-    load("maixfs.toyfs", BLOCKS["src/maixfs/toyfs/__init__.py"])
+    load("maixfs.readonly.toyfs", BLOCKS["src/maixfs/readonly/toyfs/__init__.py"])
     entry = entry_of(BLOCKS["src/maixfs/image/formats.py"], vars(formats))
     monkeypatch.setattr(formats, "FORMATS", (entry,))
     image = tmp_path / "image.toy"
@@ -153,7 +153,7 @@ def test_file_system_opens_as_an_image(toyfs: Path) -> None:
         assert image.read_bytes("a.txt") == b"first"
         assert image.resolve("/lib/b.py")[1] == "/lib/b.py"
         assert image.read(0, 4) == b"TOY1"
-        assert not list(image.parts)
+        assert not [*image.parts]
         assert image.main.fs.check().healthy
         with pytest.raises(ReadOnlyError):
             image.fs("/").write_bytes("/a.txt", b"")
@@ -175,7 +175,7 @@ def test_file_system_is_shown_by_the_verbs(toyfs: Path, tmp_path: Path) -> None:
     entries = {entry["path"]: entry["size"] for entry in shown["targets"][0]["entries"]}
     assert entries["/lib/b.py"] == 6000
     assert run("cat", f"{toyfs}:/a.txt").stdout == "first"
-    for verb in (["ls", "-l"], ["tree"], ["du"], ["df"], ["info"]):
+    for verb in (["ls", "-l"], ["tree"], ["du"], ["df"], ["info"], ["doctor"]):
         assert run(*verb, str(toyfs)).exit_code == 0, verb
     assert run("stat", f"{toyfs}:/a.txt").exit_code == 0
     assert run("unpack", str(toyfs), str(tmp_path / "out")).exit_code == 0
@@ -196,15 +196,15 @@ def test_file_system_opens_as_a_partition_of_a_card(toyfs: Path, tmp_path: Path)
     data[2048 * 512 : 2048 * 512 + len(archive())] = archive()
     card.write_bytes(data)
     assert run("cat", f"{card}@1:/lib/b.py").stdout.encode() == FILES["lib/b.py"]
-    with maixfs.open(f"{card}@1", "r+") as image, pytest.raises(ReadOnlyError):
+    with pytest.raises(ReadOnlyError), maixfs.open(f"{card}@1", "r+") as image:
         image.fs("/")
-    with maixfs.open(f"{card}@2") as image, pytest.raises(NoFileSystemError):
+    with pytest.raises(NoFileSystemError), maixfs.open(f"{card}@2") as image:
         image.fs("/")
 
 
 def test_damaged_file_system_raises(toyfs: Path) -> None:
     toyfs.write_bytes(archive()[:-4])
-    with maixfs.open(toyfs) as image, pytest.raises(FileSystemError):
+    with pytest.raises(FileSystemError), maixfs.open(toyfs) as image:
         image.fs("/")
 
 

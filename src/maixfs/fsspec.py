@@ -380,7 +380,7 @@ def _local_path(
 def _volumes_of(image: Image) -> dict[str, Volume]:
     """Return the file systems of an image by the names that a board has for them."""
     from maixfs.fat import FatError
-    from maixfs.image.fatplaces import places_of
+    from maixfs.image.fatplaces import all_places
     from maixfs.image.fatvolume import FatVolume
     from maixfs.image.paths import Mount
 
@@ -391,7 +391,7 @@ def _volumes_of(image: Image) -> dict[str, Volume]:
     if image.place.slot is not None:
         return volumes
     # Of a whole card an image mounts the first volume; here all of them are shown.
-    for place in places_of(main):
+    for place in all_places(main.medium.device):
         with suppress(FatError):
             if place.start != main.place.start:
                 mount = Mount((place.name,))

@@ -141,8 +141,7 @@ def test_looking_at_images_loads_nothing_of_boards(tmp_path: Path) -> None:
     code = (
         "import sys, maixfs; before = len(sys.modules);"
         "assert before < 100, before;"
-        "from maixfs.image.report import make_report;"
-        "target = maixfs.open(sys.argv[1]); make_report(target);"
+        "from maixfs.image.report import make_report; make_report(maixfs.open(sys.argv[1]));"
         "names = [name for name in sys.modules if name.startswith('maixfs.')];"
         "assert not [n for n in names if n.split('.')[1] in ('board', 'vfs', 'cli')], names;"
         "assert 'difflib' not in sys.modules and 'rich' not in sys.modules"

@@ -57,6 +57,8 @@ def examine_whole(
     from maixfs.doctor.subject import Subject
     from maixfs.image.cardreport import summarize_card
 
+    if image.format is not None:
+        return image.main.fs.check(depth)
     if image.is_flash:
         return examine_subject(Subject.of_image(image, progress), depth)
     return examine_card(summarize_card(image, progress).report)

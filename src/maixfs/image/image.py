@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.formats import Format
     from maixfs.image.identify import Identification
     from maixfs.image.layout import Layout
-    from maixfs.image.media import CardMedium, FlashMedium, Medium
+    from maixfs.image.media import FlashMedium, Medium
     from maixfs.image.parts import Parts
     from maixfs.image.source import Source
     from maixfs.image.spiffsvolume import SpiffsVolume
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _MAGIC_CHARACTERS = frozenset("*?[")
 _ATTEMPTS = 20
 """How often something is read again from a card that is being written."""
-"""Images that are not a flash."""
 T = TypeVar("T")
 
 
@@ -84,6 +84,8 @@ class Image:
         if lock is not None:
             self._stack.push(lock)
         self._stack.callback(volumes.close)
+        self.format: Format | None = None
+        """Which file system of ``image.formats`` it is, if it is one."""
         self._closed = False
 
     # Its whole
@@ -109,10 +111,10 @@ class Image:
         self._check_open()
         if self.config is not None:
             return Kind.BOARD
+        if self.format is not None:
+            return Kind.FILE_SYSTEM
         if not self.is_flash:
-            from maixfs.image.media import CardMedium
-
-            return Kind.CARD if isinstance(self._medium(), CardMedium) else Kind.FILE_SYSTEM
+            return Kind.CARD
         volume = next(self.volumes.mountable(), None)
         return Kind.SPIFFS_IMAGE if volume and not volume.mount.parts else Kind.FLASH_IMAGE
 
@@ -200,10 +202,8 @@ class Image:
         self._check_open()
         if self.config is not None:
             return identify(self.host)
-        if self.kind is Kind.FILE_SYSTEM:
-            return identify(self.host, search=search)
-        thing = self.flash.image if self.is_flash else self._card().device
-        return with_compression(identify(thing, search=search), self.compression)
+        found = identify(self._medium().content, search=search)
+        return with_compression(found, self.compression)
 
     def findings(
         self, depth: Cost = Cost.CONTENT, progress: Progress | None = None
@@ -236,13 +236,15 @@ class Image:
 
         Empty where there is nothing to divide, or one partition was asked for by its slot.
         """
-        if self.is_flash or self.place.slot is not None:
-            return {}
-        from maixfs.image.fatplaces import all_places
         from maixfs.image.media import CardMedium
 
-        medium = self.main.medium
-        found = all_places(medium.device) if isinstance(medium, CardMedium) else []
+        medium = self._medium()
+        if not isinstance(medium, CardMedium) or self.place.slot is not None:
+            return {}
+        from maixfs.image.fatplaces import all_places
+
+        _ = self.main  # raises where there is no volume at all
+        found = all_places(medium.device)
         whole = self.place.whole
         return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 
@@ -613,16 +615,8 @@ class Image:
         return list(self.volumes.media())
 
     def _medium(self) -> Medium:
-        """Return the medium that relative paths are on; a file always has one."""
         medium = self.volumes.medium()
         assert medium is not None
-        return medium
-
-    def _card(self) -> CardMedium:
-        from maixfs.image.media import CardMedium
-
-        medium = self._medium()
-        assert isinstance(medium, CardMedium)
         return medium
 
     @property

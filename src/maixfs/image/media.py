@@ -50,6 +50,9 @@ class Mounted(Protocol):
 class Medium(ABC):
     """One file of the host and the file systems (``volumes``) that are mounted on it."""
 
+    size: int
+    """Bytes, unpacked where the file is compressed."""
+
     def __init__(self, file: Path, *, writable: bool) -> None:
         self.file = file
         self.writable = writable
@@ -68,8 +71,8 @@ class Medium(ABC):
 
     @property
     @abstractmethod
-    def size(self) -> int:
-        """Bytes of the medium."""
+    def content(self) -> memoryview | SectorDevice:
+        """All that is in it, as ``identify`` takes it."""
 
     @abstractmethod
     def read(self, address: int, length: int) -> bytes:
@@ -77,7 +80,7 @@ class Medium(ABC):
 
     @abstractmethod
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
-        """Set bytes; return the number of sectors that changed. Raises ``ReadOnlyError``."""
+        """Set bytes, as a flasher does; return the changed sectors. Raises ``ReadOnlyError``."""
 
     @abstractmethod
     def save(self, progress: Progress | None) -> list[Written]:
@@ -186,7 +189,7 @@ class FlashMedium(Medium):
         self.holder = holder
         self._content = content
         self._base = self._opened()
-        self._size = len(self._base)
+        self.size = len(self._base)
         self._shown: memoryview | None = None
         self.parts: Parts | None = None
         """What was found in ``image``, once it was searched."""
@@ -252,11 +255,6 @@ class FlashMedium(Medium):
         return memoryview(self._overlaid.image())
 
     @property
-    def size(self) -> int:
-        """Bytes of the file, unpacked where it is compressed."""
-        return self._size
-
-    @property
     def changed(self) -> bool:
         """Whether there is anything to commit."""
         return self._overlaid is not None and any(True for _ in self._overlaid.changed_sectors())
@@ -267,6 +265,11 @@ class FlashMedium(Medium):
         if self._overlaid is None:
             raise read_only(self.file)
         return self._overlaid
+
+    @property
+    def content(self) -> memoryview:
+        """All bytes as they are now."""
+        return self.image
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes in their current state."""
@@ -426,6 +429,7 @@ class CardMedium(Medium):
                     self.finished_journal = finish(file)
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()
+            self.size = self.device.sectors * 512
         except BaseException:
             self._stack.close()
             raise
@@ -478,9 +482,9 @@ class CardMedium(Medium):
         return Stamp.of(status_of(self.file, devices=True)), journal
 
     @property
-    def size(self) -> int:
-        """Bytes of the card."""
-        return self.device.sectors * 512
+    def content(self) -> SectorDevice:
+        """The sectors."""
+        return self.device
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes in their current state."""

@@ -23,8 +23,9 @@ from maixfs.nor.device import SECTOR, is_filled
 if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.fatplaces import FatPlace
-    from maixfs.image.formats import Format, Match
-    from maixfs.image.media import CardMedium, FlashMedium, Medium
+    from maixfs.image.formats import Format
+    from maixfs.image.media import CardMedium, FlashMedium
+    from maixfs.image.plainvolume import PlainMedium
     from maixfs.image.source import Source
     from maixfs.image.volume import Volume
     from maixfs.spiffs import Geometry
@@ -108,6 +109,17 @@ def _content_of(source: Source, *, preview: bool = False) -> ImageBytes | None:
     return unpack_layers(map_image(source.file), preview=preview)
 
 
+def _registered(place: TargetPath, where: Where, content: ImageBytes | None) -> Format | None:
+    """Return which file system of ``image.formats`` fills a file."""
+    from maixfs.image.formats import find_format
+
+    if where.is_spiffs or place.slot is not None or content is None:
+        return None
+    view = content.view
+    match = find_format(lambda offset, length: bytes(view[offset : offset + length]), len(view))
+    return match and match.format
+
+
 def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> bool:
     """Return whether an image is a card: by what was said of it, or by its first sectors."""
     if place.slot is not None or content is None:
@@ -138,6 +150,7 @@ class _Opening:
         self.holder: int | None = None
         self.notes: list[Finding] = []
         self.compression: tuple[str, ...] = ()
+        self.format: Format | None = None
 
     def run(self) -> Image:
         source, folder = self.source, self.source.folder
@@ -171,6 +184,7 @@ class _Opening:
         )
         image.pending_journal = self._pending()
         image.compression = self.compression
+        image.format = self.format
         return image
 
     def _parts(self) -> Parts:
@@ -207,16 +221,11 @@ class _Opening:
     def _file(self) -> Volumes:
         content = _content_of(self.source)
         try:
-            match = self._plain_format(content)
-            if content is not None and match is not None:
+            self.format = _registered(self.place, self.where, content)
+            if self.format is not None and content is not None:
+                self._refuse_editing(self.format)
                 whole = content
-                return Volumes(
-                    Slot(
-                        (),
-                        lambda: self._open_plain(whole),
-                        lambda medium: [self._plain(medium, match.format, 0, medium.size)],
-                    )
-                )
+                return Volumes(Slot((), lambda: self._open_plain(whole), self._plain_volumes))
             if not _is_card(self.place, self.where, content):
                 return Volumes(Slot((), lambda: self._open_flash(content), self._flash_volumes))
             if self.where.is_spiffs:
@@ -233,41 +242,38 @@ class _Opening:
             content = None
         return Volumes(Slot((), lambda: self._open_card(content), self._card_volumes))
 
-    # File systems of the registry, which are only read
-
-    def _plain_format(self, content: ImageBytes | None) -> Match | None:
-        """Return the registered format of a file that is one file system."""
-        from maixfs.image.formats import FORMATS, find_format
-
-        if not FORMATS or content is None or self.where.is_spiffs or self.place.slot is not None:
+    def _unpacked(self, content: ImageBytes | None) -> ImageBytes | None:
+        """Return the bytes of a compressed file; note what it lacks."""
+        if content is None or not content.compression:
             return None
-        match = find_format(lambda at, count: bytes(content.view[at : at + count]), len(content))
-        if match is not None and self.writable:
-            from maixfs.image.media import read_only
+        self.compression = content.compression
+        if content.damage is not None:
+            self.notes.append(Finding("cut-short", Severity.WARNING, content.damage))
+        return content
 
-            error = read_only(self.source.host)
-            error.hint = f"{match.format.name} is only read: unpack its files"
-            raise error
-        return match
-
-    def _open_plain(self, content: ImageBytes) -> Medium:
+    def _open_plain(self, content: ImageBytes) -> PlainMedium:
         from maixfs.image.plainvolume import PlainMedium
 
         self._unpacked(content)
         return PlainMedium(self.source.file, content)
 
-    def _plain(self, medium: Medium, kind: Format, start: int, size: int) -> Volume:
+    def _plain_volumes(self, medium: PlainMedium) -> list[Volume]:
+        """Mount the file system of the registry that fills a file."""
         from maixfs.image.plainvolume import PlainVolume
 
-        return PlainVolume(self.source.host, medium, Mount(()), kind, start, size)
+        assert self.format is not None
+        host, size = self.source.host, medium.size
+        volume = PlainVolume(host, medium, Mount(()), self.format, 0, size)
+        _ = volume.fs
+        return [volume]
 
     def _plain_partition(self, medium: CardMedium) -> Volume | None:
-        """Return the partition that was asked for if it holds a file system of the registry."""
+        """Mount the partition that was asked for if a file system of the registry is in it."""
         from maixfs.image.formats import FORMATS, find_format
 
         if not FORMATS or not self.place.slot:
             return None
-        from maixfs.image.plainvolume import window
+        from maixfs.image.plainvolume import PlainVolume, window
         from maixfs.sd.device import SECTOR as CARD_SECTOR
         from maixfs.sd.partitions import read_partitions
 
@@ -277,21 +283,17 @@ class _Opening:
                 continue
             match = find_format(window(medium, start, size), size)
             if match is not None:
-                if self.writable:
-                    from maixfs.image.media import read_only
-
-                    raise read_only(self.source.host)
-                return self._plain(medium, match.format, start, size)
+                self._refuse_editing(match.format)
+                return PlainVolume(self.source.host, medium, Mount(()), match.format, start, size)
         return None
 
-    def _unpacked(self, content: ImageBytes | None) -> ImageBytes | None:
-        """Return the bytes of a compressed file; note what it lacks."""
-        if content is None or not content.compression:
-            return None
-        self.compression = content.compression
-        if content.damage is not None:
-            self.notes.append(Finding("cut-short", Severity.WARNING, content.damage))
-        return content
+    def _refuse_editing(self, kind: Format) -> None:
+        if self.writable:
+            from maixfs.image.media import read_only
+
+            error = read_only(self.source.host)
+            error.hint = f"{kind.name} is only read: unpack its files"
+            raise error
 
     def _board(self) -> Volumes:
         place = self.place

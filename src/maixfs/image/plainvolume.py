@@ -37,16 +37,17 @@ class PlainRoom(NamedTuple):
 
 
 class PlainMedium(Medium):
-    """A file, mapped or unpacked, that is never written."""
+    """The bytes of a file, unpacked where it is compressed; never written, of any size."""
 
     def __init__(self, file: Path, content: ImageBytes) -> None:
         super().__init__(file, writable=False)
         self._content = content
+        self.size = len(content)
 
     @property
-    def size(self) -> int:
-        """Bytes of the file, unpacked where it is compressed."""
-        return len(self._content)
+    def content(self) -> memoryview:
+        """All bytes."""
+        return self._content.view
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the file, fewer where it ends."""

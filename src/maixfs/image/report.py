@@ -110,7 +110,7 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
 
 
 def make_report(whole: Image) -> Report:
-    """Look at everything; nothing is written."""
+    """Return all that is known of a flash; raises ``UsageError`` where it holds no SPIFFS."""
     target = whole.spiffs
     image, geometry, detection = target.medium.shown, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE

@@ -44,6 +44,9 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
         Progress(screen) as progress,
         open_image(there, geometry=where.geometry, base=where.base) as image,
     ):
+        if image.format is not None:
+            examination = image.findings()
+            return Checkup(there, verdict(examination), examination, None)
         if not image.is_flash:
             card = summarize_card(image, progress)
             return Checkup(there, card.report.verdict, examine_card(card.report), card)

@@ -16,7 +16,6 @@ from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_defau
 from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
-from maixfs.image.report import make_report
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
@@ -75,12 +74,14 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
 def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     from maixfs.doctor import Subject, examine_subject
     from maixfs.finding import Cost
+    from maixfs.image.report import make_report
 
     there = image.place
     note_holder(screen, there, image.holder)
     subject = Subject.of_image(image)
     facts = None if image.where.is_spiffs else chip_facts(subject)
-    report = make_report(image) if facts is None or subject.is_board else _report_on(screen, image)
+    whole = facts is None or subject.is_board
+    report = make_report(image) if whole else _report_on(screen, image)
     examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
         _emit(screen, there, facts, report, examination)
@@ -135,6 +136,7 @@ def _emit(
 def _report_on(screen: Screen, image: Image) -> Report | None:
     """Return the report on the one file system of a chip; ``None`` if it does not mount."""
     from maixfs.image.errors import NoFileSystemError
+    from maixfs.image.report import make_report
 
     if len(image.parts.areas) != 1:
         return None
