@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import grimp
 import pytest
 
 import maixfs
+from maixfs.cli.table import ROWS
 
 ROOT = Path(__file__).parent.parent
 FILE_LINES = 800
@@ -26,6 +28,9 @@ FUNCTION_LINES = 60
 # Folders of somebody's machine, and the index or proxy of a package registry in a file.
 NEVER = re.compile(
     r"(?<![\w.~-])/(?:work|root|home)/|(?:index-url|registry|resolved) *[=:] *.?https?:"
+)
+COMMAND_LINE = re.compile(
+    rf"\bmaixfs (?:{'|'.join({row.name.split()[0] for row in ROWS})})\b|(?<![\w-])--[a-z]"
 )
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 SKIPPED = {".git", ".venv", "__pycache__", "demo-board", "dist", "build"}
@@ -171,6 +176,39 @@ def test_no_file_names_a_machine_or_a_package_index() -> None:
 def test_a_machine_path_is_noticed(folder: str) -> None:
     assert NEVER.search(f"see /{folder}/notes")
     assert not NEVER.search(f"board:/a/{folder}/b or ~/{folder}/x")
+
+
+def test_library_names_neither_commands_nor_options() -> None:
+    # The flags of mkspiffs and spiffsgen are those of other programs, and part of the geometry.
+    allowed = {"src/maixfs/spiffs/geometry.py"}
+    found = [
+        f"{name_of(path)}:{node.lineno}: {node.value[:60]}"
+        for path in named(".py", "src/maixfs")
+        if "cli" not in path.parts and name_of(path) not in allowed
+        for node in messages_of(ast.parse(read(path)))
+        if COMMAND_LINE.search(node.value)
+    ]
+    assert found == []
+
+
+def messages_of(tree: ast.Module) -> Iterator[Any]:
+    """Yield the texts of a module but docstrings and the arguments of ``Command``."""
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            skipped.add(node.value)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Command":
+            skipped.update(ast.walk(node))
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and node not in skipped:
+            yield node
+
+
+def test_command_line_in_a_message_is_noticed() -> None:
+    text = 'error("no", hint=f"maixfs mkfs {host} makes one")\nCommand("rm", ("--force",))\n'
+    texts = [node.value for node in messages_of(ast.parse(text + '"""use --force"""\n'))]
+    assert [text for text in texts if COMMAND_LINE.search(text)] == ["maixfs mkfs "]
 
 
 def test_changelog_starts_with_this_version() -> None:

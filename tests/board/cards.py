@@ -13,7 +13,7 @@ import pytest
 from board.desk import Desk
 from golden.extents import unpack_card
 from maixfs.board import SteppedClock, insert_card
-from maixfs.cards.make import PartitionWish, new_card, write_card_layout
+from maixfs.cards.make import PartitionRequest, new_card, write_card_layout
 from maixfs.fat import FatCore
 from maixfs.sd import FileSectors, RamSectors
 
@@ -49,8 +49,8 @@ def put_in(desk: Desk, name: str, **options: Any) -> Path:
 def put_in_new(desk: Desk, partitions: int = 1, **options: Any) -> Path:
     """Insert a new card with FAT32 partitions and return its image."""
     image = desk.folder.parent / "new.img"
-    wishes = [PartitionWish(34 << 20, 32) for _ in range(partitions)]
-    new_card(image, SMALL_CARD * partitions, wishes, serial=1)
+    requests = [PartitionRequest(34 << 20, 32) for _ in range(partitions)]
+    new_card(image, SMALL_CARD * partitions, requests, serial=1)
     insert_card(desk.folder, image, **options)
     return image
 
@@ -76,7 +76,7 @@ def card_image(desk: Desk, name: str = "other.img") -> Path:
 
 def ram_card() -> RamSectors:
     card = RamSectors(SMALL_CARD // 512)
-    write_card_layout(card, [PartitionWish("rest", 32)], serial=3)
+    write_card_layout(card, [PartitionRequest("rest", 32)], serial=3)
     return card
 
 

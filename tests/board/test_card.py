@@ -69,7 +69,7 @@ def test_unmountable_card_is_reported_and_not_changed(desk: Desk, name: str, why
     remark = output.err.splitlines()[-1]
     assert remark.startswith("maixfs: the card in the slot is not mounted: ")
     assert re.search(why, remark)
-    assert remark.endswith(f"; maixfs sd doctor {image} says more")
+    assert str(image) in remark
     assert image.read_bytes() == before
 
 

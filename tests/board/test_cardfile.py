@@ -13,6 +13,7 @@ import pytest
 
 from board.desk import Desk
 from maixfs.board import BoardBusyError, BoardConfig, BoardError, eject_card, insert_card
+from maixfs.errors import Command
 from maixfs.image.boardlock import BoardLock, CardLock
 from maixfs.sd.media import FileSectors
 
@@ -87,7 +88,7 @@ def test_second_card_is_refused(desk: Desk, card: Path) -> None:
     insert_card(desk.folder, card)
     with pytest.raises(BoardError, match=r"card\.img is in the slot of .* already") as caught:
         insert_card(desk.folder, card)
-    assert caught.value.hint == f"maixfs sd eject {desk.folder}"
+    assert caught.value.fix == (Command("sd eject", (str(desk.folder),)),)
     eject_card(desk.folder)
     with pytest.raises(BoardError, match="no card is in the slot"):
         eject_card(desk.folder)
@@ -96,7 +97,7 @@ def test_second_card_is_refused(desk: Desk, card: Path) -> None:
 @pytest.mark.parametrize("verb", ["insert", "eject"])
 def test_folder_without_a_board_has_no_slot(tmp_path: Path, card: Path, verb: str) -> None:
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(BoardError, match="is no board"):
+    with pytest.raises(BoardError, match="is not a board"):
         insert_card(tmp_path, card) if verb == "insert" else eject_card(tmp_path)
     assert sorted(tmp_path.iterdir()) == before
 

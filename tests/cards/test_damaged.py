@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from maixfs.cards import PartitionWish, examine, fix_card, read_card, write_card_layout
+from maixfs.cards import PartitionRequest, examine, fix_card, read_card, write_card_layout
 from maixfs.errors import MaixfsError
 from maixfs.fat import FatCore, FatError
 from maixfs.fat.chains import Ending, FatArray, PagedChains
@@ -262,8 +262,8 @@ def test_nothing_is_wrong_with_what_the_driver_writes(
 ) -> None:
     sectors = {12: 6000, 16: 40000, 32: 80000}[fat_type]
     card = RamSectors(sectors)
-    wish = PartitionWish(fat_type=fat_type, label="LABEL")
-    write_card_layout(card, [wish], serial=1)
+    request = PartitionRequest(fat_type=fat_type, label="LABEL")
+    write_card_layout(card, [request], serial=1)
     with FatCore(card, 2048) as fat:
         for what, one, two, size in todo:
             with suppress(FatError):

@@ -8,11 +8,11 @@ import pytest
 
 from maixfs.cards import (
     NewCard,
-    PartitionWish,
     examine,
     new_card,
     write_card_layout,
 )
+from maixfs.cards import PartitionRequest as Request
 from maixfs.cards.newimage import new_image
 from maixfs.errors import MaixfsError, UsageError
 from maixfs.fat import FatCore
@@ -22,19 +22,28 @@ from maixfs.sd.partitions import read_partitions
 from .conftest import fsck, needs_fsck
 
 MIB = 1 << 20
-CASES: dict[str, tuple[int, list[PartitionWish], list[int]]] = {
-    "one": (64 * MIB, [PartitionWish()], [32]),
-    "large": (128 << 30, [PartitionWish(label="BIG")], [32]),
-    "two": (128 * MIB, [PartitionWish("48M"), PartitionWish("rest", 16)], [32, 16]),
-    "shares": (200 * MIB, [PartitionWish("25%"), PartitionWish("50%"), PartitionWish()], [32] * 3),
+CASES: dict[str, tuple[int, list[Request], list[int]]] = {
+    "one": (64 * MIB, [Request()], [32]),
+    "large": (128 << 30, [Request(label="BIG")], [32]),
+    "two": (128 * MIB, [Request("48M"), Request("rest", 16)], [32, 16]),
+    "shares": (
+        200 * MIB,
+        [Request("25%"), Request("50%"), Request()],
+        [32] * 3,
+    ),
     "four": (
         160 * MIB,
-        [PartitionWish(40 * MIB), PartitionWish("40M"), PartitionWish("8M", 12), PartitionWish()],
+        [
+            Request(40 * MIB),
+            Request("40M"),
+            Request("8M", 12),
+            Request(),
+        ],
         [32, 32, 12, 32],
     ),
-    "small": (24 * MIB, [PartitionWish()], [16]),
-    "tiny": (2 * MIB, [PartitionWish()], [12]),
-    "clusters": (64 * MIB, [PartitionWish(fat_type=16, cluster_size=4096)], [16]),
+    "small": (24 * MIB, [Request()], [16]),
+    "tiny": (2 * MIB, [Request()], [12]),
+    "clusters": (64 * MIB, [Request(fat_type=16, cluster_size=4096)], [16]),
 }
 
 
@@ -42,25 +51,25 @@ CASES: dict[str, tuple[int, list[PartitionWish], list[int]]] = {
 @pytest.mark.parametrize("align", ["1MiB", "sda"])
 @pytest.mark.parametrize("case", CASES)
 def test_a_board_mounts_what_is_made(case: str, align: str, layout: str, tmp_path: Path) -> None:
-    size, wishes, types = CASES[case]
+    size, requests, types = CASES[case]
     path = tmp_path / "card.img"
-    made = new_card(path, size, wishes, align=align, layout=layout)  # type: ignore[arg-type]
+    made = new_card(path, size, requests, align=align, layout=layout)  # type: ignore[arg-type]
     assert path.stat().st_size == size
     assert getattr(path.stat(), "st_blocks", 0) * 512 < 80 * MIB
     with FileSectors.open(path) as card:
         report = examine(card)
     assert not [found for found in report.findings if not found.key.startswith("fat1")]
     assert [part.kind for part in report.partitions] == [f"FAT{kind}" for kind in types]
-    assert [part.label for part in report.partitions] == [wish.label for wish in wishes]
+    assert [part.label for part in report.partitions] == [request.label for request in requests]
     assert all(part.mount_point for part in report.partitions)
     assert [part.start for part in made.partitions] == [part.start for part in report.partitions]
 
 
 def test_with_a_serial_it_is_the_same_each_time(tmp_path: Path) -> None:
-    wishes = [PartitionWish("4M", label="one"), PartitionWish("4M", label="two")]
+    requests = [Request("4M", label="one"), Request("4M", label="two")]
     cards = [tmp_path / name for name in ("a", "b", "c")]
     for card, serial in zip(cards, (7, 7, 8), strict=True):
-        new_card(card, 10 * MIB, wishes, serial=serial)
+        new_card(card, 10 * MIB, requests, serial=serial)
     first, same, other = (card.read_bytes() for card in cards)
     assert first == same
     assert first != other
@@ -85,30 +94,30 @@ def test_a_superfloppy_on_request(tmp_path: Path) -> None:
         with FatCore(card, 0, read_only=True) as fat:
             assert list(fat.scandir()) == []
     with pytest.raises(UsageError, match="one volume"):
-        new_card(path, 40 * MIB, [PartitionWish("4M")] * 2, superfloppy=True, force=True)
+        new_card(path, 40 * MIB, [Request("4M")] * 2, superfloppy=True, force=True)
 
 
 @pytest.mark.parametrize(
-    ("size", "wishes"),
+    ("size", "requests"),
     [
-        (1000, [PartitionWish()]),
-        (0, [PartitionWish()]),
-        (4 * MIB, [PartitionWish("8M")]),
-        (4 * MIB, [PartitionWish("rest"), PartitionWish("rest")]),
-        (4 * MIB, [PartitionWish("1M")] * 5),
+        (1000, [Request()]),
+        (0, [Request()]),
+        (4 * MIB, [Request("8M")]),
+        (4 * MIB, [Request("rest"), Request("rest")]),
+        (4 * MIB, [Request("1M")] * 5),
         (4 * MIB, []),
-        (64 * MIB, [PartitionWish("nonsense")]),
-        (64 * MIB, [PartitionWish(fat_type=12, cluster_size=512)]),
-        (64 * MIB, [PartitionWish(cluster_size=1000)]),
-        (64 * MIB, [PartitionWish(label="a label too long")]),
-        (16 * MIB, [PartitionWish(fat_type=32)]),
+        (64 * MIB, [Request("nonsense")]),
+        (64 * MIB, [Request(fat_type=12, cluster_size=512)]),
+        (64 * MIB, [Request(cluster_size=1000)]),
+        (64 * MIB, [Request(label="a label too long")]),
+        (16 * MIB, [Request(fat_type=32)]),
     ],
 )
 def test_what_cannot_be_made_leaves_nothing(
-    size: int, wishes: list[PartitionWish], tmp_path: Path
+    size: int, requests: list[Request], tmp_path: Path
 ) -> None:
     with pytest.raises(MaixfsError):
-        new_card(tmp_path / "card.img", size, wishes)
+        new_card(tmp_path / "card.img", size, requests)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +127,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         new_card(path, 4 * MIB)
     with pytest.raises(MaixfsError):
-        new_card(path, 4 * MIB, [PartitionWish("8M")], force=True)
+        new_card(path, 4 * MIB, [Request("8M")], force=True)
     assert path.read_bytes() == b"precious"
     new_card(path, 4 * MIB, force=True)
     assert path.stat().st_size == 4 * MIB
@@ -144,9 +153,9 @@ def test_an_old_card_is_made_new() -> None:
 @pytest.mark.parametrize("layout", ["mkfs.fat", "fatfs"])
 @pytest.mark.parametrize("case", [case for case in CASES if case != "large"])
 def test_others_find_nothing_wrong(case: str, layout: str, tmp_path: Path) -> None:
-    size, wishes, _ = CASES[case]
+    size, requests, _ = CASES[case]
     path = tmp_path / "card.img"
-    made = new_card(path, size, wishes, layout=layout)  # type: ignore[arg-type]
+    made = new_card(path, size, requests, layout=layout)  # type: ignore[arg-type]
     with FileSectors.open(path) as card:
         for part in made.partitions:
             assert not fsck(card, part.start, part.sectors, tmp_path / f"{part.number}.img")

@@ -10,7 +10,7 @@ import pytest
 
 from maixfs.cards import (
     CardError,
-    PartitionWish,
+    PartitionRequest,
     ProofError,
     examine,
     new_card,
@@ -33,7 +33,7 @@ NOISE = bytes(range(256)) * 4096
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "card.img"
-    new_card(path, 80 * MIB, [PartitionWish("40M"), PartitionWish()], serial=3)
+    new_card(path, 80 * MIB, [PartitionRequest("40M"), PartitionRequest()], serial=3)
     with FileSectors.open(path, read_only=False) as card, FatCore(card, 2048) as fat:
         fat.write_bytes("/main.py", b"print('hello')\n")
         fat.write_bytes("/photo.bin", NOISE)

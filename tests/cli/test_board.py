@@ -107,7 +107,7 @@ def test_new_refuses(run: Run, place: Path) -> None:
     assert "nope does not exist" in run("new", "x", "--from-dump", "nope", code=1).stderr
     bare = run("new", "x", "--from-dump", "esp.img", code=2).stderr
     assert "esp.img is a single file system" in bare
-    assert "hint: make a board, then maixfs cp -r esp.img: x:" in bare
+    assert "hint: maixfs new x\n  hint: maixfs cp -r esp.img: x:" in bare
     assert "use the whole target, board" in run("new", "board:/x", code=2).stderr
     assert not Path("x").exists()
     assert not Path("board:").exists()
@@ -115,7 +115,7 @@ def test_new_refuses(run: Run, place: Path) -> None:
 
 def test_new_of_a_small_flash_says_how(run: Run, here: Path) -> None:
     for option, size in (("--flash-size", "8M"), ("--part", "W25Q64FW")):
-        error, hint = run("new", "x", option, size, code=2).stderr.splitlines()
+        error, _, hint = run("new", "x", option, size, code=2).stderr.splitlines()
         assert error.endswith("ends at 0x1000000, beyond a flash of 0x800000 bytes")
         asked = hint[hint.index("--geometry") :].split()[:2]
         assert "SPIFFS at 0x500000" in run("new", f"x{size}", option, size, *asked).stdout
@@ -220,7 +220,7 @@ def test_a_script_that_is_no_text(run: Run, place: Path) -> None:
 
 
 def test_a_folder_that_is_no_board(run: Run, place: Path) -> None:
-    assert "src is no board" in run("info", "src", code=1).stderr
+    assert "src is not a board" in run("info", "src", code=1).stderr
     Path("board/board.toml").write_text("format = 99\n")
     assert "board.toml: format is 99" in run("info", code=1).stderr
     assert "board.toml: format is 99" in run("run", code=1).stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from maixfs.board import Board
-from maixfs.cards.make import PartitionWish, new_card
+from maixfs.cards.make import PartitionRequest, new_card
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, journal_of
@@ -30,8 +30,8 @@ FILES = {
 def card(place: Path) -> Path:
     """Return card.img beside the board: two partitions, files in the first."""
     path = place / "card.img"
-    wishes = [PartitionWish(8 << 20, 12), PartitionWish("rest", 16, "SECOND")]
-    new_card(path, 32 << 20, wishes, serial=1)
+    requests = [PartitionRequest(8 << 20, 12), PartitionRequest("rest", 16, "SECOND")]
+    new_card(path, 32 << 20, requests, serial=1)
     with open_image(path, "r+") as target:
         for name, data in FILES.items():
             target.write_file(name, data)
@@ -142,7 +142,7 @@ def test_mv_and_rm(card: Path, run: Run) -> None:
     assert "removed card.img:/MUSIC  0 B" in run("rm", "-r", "card.img:/Music").stdout
     assert run("ls", "-1", "card.img").stdout == "Main.PY\n"
     text = run("mv", "card.img@1:/Main.PY", "card.img@2:/", code=2).stderr
-    assert "mv works in one target, not from card.img@1 to card.img@2" in text
+    assert "not from card.img@1 to card.img@2" in text
 
 
 def test_mkdir(card: Path, run: Run, read_json: ReadJson) -> None:
@@ -310,7 +310,7 @@ def test_two_names_that_are_one_on_a_card(place: Path, run: Run) -> None:
     for name in ("same", "same."):
         Path("tree", name).write_text(name)
     stderr = run("pack", "tree", "-o", "card.img", code=2).stderr
-    assert "same.: another file or folder has this name" in stderr
+    assert "same.: FAT takes this name" in stderr
 
 
 def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:

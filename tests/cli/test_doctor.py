@@ -118,7 +118,7 @@ def test_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> No
 def test_a_place_that_is_taken_is_left_alone(run: Run, place: Path) -> None:
     before = (place / "esp.img").read_bytes()
     result = run("doctor", "dump.bin", "--fix", "names", "-o", "esp.img", code=1)
-    assert "is there already" in result.stderr
+    assert "exists already" in result.stderr
     assert (place / "esp.img").read_bytes() == before
 
 

@@ -144,7 +144,7 @@ def test_debug_shows_the_traceback(
         (["ls", "--color", "pink"], "--color: 'pink' is not one of"),
         (["completion", "csh"], "'csh' is not one of"),
         (["info", "a", "b"], "got unexpected extra argument"),
-        (["info", "board:/flash/main.py"], "info is about a whole target"),
+        (["info", "board:/flash/main.py"], "info shows a whole target"),
         (["cp", "--geometry", "x", "a", "b"], "--geometry: 'x' is not a preset"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

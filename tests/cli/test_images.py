@@ -84,7 +84,7 @@ def test_mkfs_overwrites_only_with_force(run: Run, place: Path, read_json: ReadJ
         (["--preset", "arduino"], "--preset: 'arduino' is not a preset"),
         (["--preset", "maixpy", "--like", "esp.img"], "mutually exclusive"),
         (["--flash-size", "1M"], "cannot hold the area"),
-        (["--flash-size", "16777217"], "no whole number of sectors"),
+        (["--flash-size", "16777217"], "not a multiple of the sector size"),
     ],
     ids=str,
 )
@@ -149,7 +149,7 @@ def test_unpack_overwrites_only_with_force(run: Run, place: Path) -> None:
     Path("out").mkdir()
     Path("out/main.py").write_bytes(b"mine")
     result = run("unpack", "board", "out", code=1)
-    assert "is there already and differs; nothing was written" in result.stderr
+    assert "nothing was written" in result.stderr
     assert [path.name for path in Path("out").iterdir()] == ["main.py"]
     run("unpack", "-f", "board", "out")
     assert Path("out/main.py").read_bytes() == FILES["/flash/main.py"]
@@ -178,5 +178,5 @@ def test_unpack_names_every_file_that_it_leaves_out(run: Run, place: Path) -> No
     assert sum(line.startswith("note: left out: /flash/") for line in lines) == 2
     assert lines[-2:] == [
         "error: 2 of 4 files left out, as they cannot be read",
-        "  hint: maixfs info dump.bin says what is wrong",
+        "  hint: maixfs info dump.bin",
     ]

@@ -200,7 +200,7 @@ def test_cat_gives_the_bytes(run: Run, place: Path, read_json: ReadJson) -> None
 
 def test_cat_refuses_what_is_no_file(run: Run, place: Path) -> None:
     assert "/flash/lib is a folder" in run("cat", ":lib", code=1).stderr
-    assert "names no path" in run("cat", "board", code=2).stderr
+    assert "needs a path" in run("cat", "board", code=2).stderr
     assert "/flash/nope: no such file" in run("cat", ":nope", code=1).stderr
 
 

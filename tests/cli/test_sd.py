@@ -117,7 +117,7 @@ def test_new_info_doctor(here: Path, run: Run) -> None:
     text = run("sd", "doctor", "one.img").stdout
     assert text.splitlines() == [
         "A board mounts this card: partition 1 on /sd",
-        "Nothing is wrong with it; 0 files and every cluster were looked at.",
+        "Nothing is wrong: 0 files and all clusters were checked.",
     ]
 
 
@@ -221,7 +221,7 @@ def test_fix_explains_what_it_does_not_do(here: Path, run: Run) -> None:
     field("x_loop")
     result = run("sd", "fix", "x_loop.img", "-o", "new.img", code=1)
     assert "damage is not repaired" in result.stderr
-    assert "maixfs unpack" in result.stderr
+    assert "unpack" in result.stderr
     field("x_lost")
     result = run("sd", "fix", "x_lost.img", "-o", "new.img", code=1)
     assert "left: 30 clusters" in result.stdout
@@ -281,7 +281,7 @@ def test_files_of_a_card_that_is_made(here: Path, run: Run) -> None:
     run("sd", "new", "40M", "card.img")
     with FileSectors.open("card.img", read_only=False) as card, FatCore(card, 2048) as fat:
         fat.write_bytes("/main.py", b"print(1)\n")
-    assert "1 file and every" in run("sd", "doctor", "card.img").stdout
+    assert "1 file and all clusters" in run("sd", "doctor", "card.img").stdout
 
 
 def test_names_cannot_drive_a_terminal(here: Path, run: Run) -> None:

@@ -150,10 +150,10 @@ def our_tree(fs: FatCore) -> Tree:
 
 @pytest.mark.parametrize("volume", VOLUMES)
 def test_our_card_is_clean_for_fsck_and_mtools(volume: str, tmp_path: Path) -> None:
-    sectors, wishes = VOLUMES[volume]
+    sectors, requests = VOLUMES[volume]
     image = tmp_path / "card.img"
     with FileSectors.create(image, sectors) as card:
-        format_volume(card, 0, sectors, serial=7, **wishes)  # type: ignore[arg-type]
+        format_volume(card, 0, sectors, serial=7, **requests)  # type: ignore[arg-type]
         with FatCore(card) as fs:
             tree = session(fs, seed=sectors)
             assert our_tree(fs) == tree

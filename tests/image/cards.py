@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.cards.make import PartitionWish, new_card
+from maixfs.cards.make import PartitionRequest, new_card
 from maixfs.image.opening import open_image
 
 FILES = {
@@ -21,9 +21,9 @@ FILES = {
     "/empty": b"",
 }
 WISHES = {
-    12: PartitionWish(4 << 20, 12, "TWELVE"),
-    16: PartitionWish(16 << 20, 16, "SIXTEEN"),
-    32: PartitionWish(40 << 20, 32, "BIG"),
+    12: PartitionRequest(4 << 20, 12, "TWELVE"),
+    16: PartitionRequest(16 << 20, 16, "SIXTEEN"),
+    32: PartitionRequest(40 << 20, 32, "BIG"),
 }
 
 
@@ -34,13 +34,13 @@ def make_card(
     superfloppy: bool = False,
 ) -> Path:
     """Make a card with a partition of each type, the files in the first."""
-    wishes = [WISHES[fat_type] for fat_type in fat_types or (32,)]
+    requests = [WISHES[fat_type] for fat_type in fat_types or (32,)]
     if superfloppy:
-        wishes = [wish._replace(size="rest") for wish in wishes]
+        requests = [wish._replace(size="rest") for wish in requests]
     size = (4 << 20) + sum(
-        wish.size if isinstance(wish.size, int) else 16 << 20 for wish in wishes
+        wish.size if isinstance(wish.size, int) else 16 << 20 for wish in requests
     )
-    new_card(path, size, wishes, serial=0x1234, superfloppy=superfloppy)
+    new_card(path, size, requests, serial=0x1234, superfloppy=superfloppy)
     if files:
         with open_image(path, "r+") as target:
             for name, data in files.items():

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image.places import FILES, MAIXPY, SMALL, flash_of, make_bare, make_image, snapshot
-from maixfs.errors import DeviceError, MaixfsError
+from maixfs.errors import Command, DeviceError, MaixfsError
 from maixfs.host.files import make_folder, read_file
 from maixfs.image.entries import Kind
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, UnreadableError
@@ -70,7 +70,7 @@ def test_opening_a_damaged_volume_raises_no_file_system_error(tmp_path: Path) ->
     host.write_bytes(boot.ljust(510, b"\0") + b"\x55\xaa" + bytes(SIZE - 512))
     with pytest.raises(NoFileSystemError) as caught:
         open_mounted(host)
-    assert caught.value.hint is not None
+    assert [step.verb for step in caught.value.fix if isinstance(step, Command)] == ["sd doctor"]
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4096, 12287])

@@ -15,7 +15,7 @@ from maixfs.image.boardconfig import SdConfig
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
-from maixfs.image.media import settle_board
+from maixfs.image.media import finish_board_journal
 from maixfs.image.opening import open_image
 from maixfs.image.report import make_report
 from maixfs.transfer.copying import apply, plan_copy
@@ -177,7 +177,7 @@ def test_a_script_finds_what_was_put_on_the_card(
 ) -> None:
     with open_image(f"{board}:/sd", "r+") as target:
         target.write_file("/sd/note.txt", b"from the host")
-    assert not settle_board(board)
+    assert not finish_board_journal(board)
     with Board.open(board) as powered:
         code = powered.run(
             "print(open('/sd/note.txt').read())\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from image.cards import FILES, complaints, make_card, tree_of
 from image.places import litter
-from maixfs.errors import FitError, UsageError
+from maixfs.errors import Command, FitError, UsageError
 from maixfs.fat.check import HAZARDS
 from maixfs.image.content import Content
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnsoundError
@@ -200,7 +200,7 @@ def test_read_only_files_are_protected(card: Path) -> None:
     with open_image(card, "r+") as target:
         with pytest.raises(TargetError, match=r"^/main.py is read-only") as caught:
             target.write_file("/main.py", b"2")
-        assert caught.value.hint == "remove it first: maixfs rm -f"
+        assert caught.value.fix == (Command("rm", ("-f", f"{card}:/main.py")),)
         with pytest.raises(TargetError, match="is read-only"):
             target.remove("/main.py")
         target.remove_all([target.stat("/main.py")], force=True)

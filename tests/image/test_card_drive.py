@@ -8,12 +8,13 @@ import pytest
 
 from image.cards import FILES, make_card, tree_of
 from maixfs.cards.newimage import CardError
+from maixfs.errors import Command
 from maixfs.host.drives import DriveFacts
 from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
-from maixfs.image.media import settle
+from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
@@ -48,7 +49,10 @@ def test_a_drive_is_read(drive: Path) -> None:
 def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     with pytest.raises(TargetError, match="is a drive of this computer") as caught:
         open_image(drive, "r+")
-    assert "--drive" in (caught.value.hint or "")
+    assert [step.verb for step in caught.value.fix if isinstance(step, Command)] == [
+        "sd read",
+        "sd write",
+    ]
     with open_image(drive, "r+", drives=True) as target:
         target.write_file("/x", b"1")
         assert target.commit() != []
@@ -95,6 +99,6 @@ def test_what_was_left_for_one_card_is_not_for_another(drive: Path) -> None:
     assert pending_of(drive) == []
     drive.write_bytes(first)
     assert tree_of(drive)["/main.py"] == b"changed"
-    assert settle(drive)
+    assert finish_card_journal(drive)
     assert tree_of(drive)["/main.py"] == b"changed"
     assert not journal_of(drive).exists()

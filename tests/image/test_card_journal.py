@@ -12,7 +12,7 @@ import pytest
 from image.cards import FILES, complaints, make_card, tree_of
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
-from maixfs.image.media import settle
+from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
 from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import Journal, journal_of, read_journal
@@ -65,11 +65,11 @@ def test_a_writer_that_was_killed_is_finished(card: Path, tmp_path: Path) -> Non
         half = card.read_bytes()
         assert tree_of(card) == {**FILES, **NEW}, done  # read as if it were whole
         assert card.read_bytes() == half
-        assert settle(card)
+        assert finish_card_journal(card)
         assert not journal_of(card).exists()
         assert tree_of(card) == {**FILES, **NEW}
     assert complaints(card, tmp_path / "volume") == ""
-    assert not settle(card)
+    assert not finish_card_journal(card)
 
 
 def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from golden.extents import unpack_card
 from image.cards import FILES, make_card, tree_of
 from image.places import snapshot
-from maixfs.errors import ReadOnlyError, UsageError
+from maixfs.errors import Command, ReadOnlyError, UsageError
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
@@ -181,12 +181,11 @@ def test_a_card_that_is_one_volume_is_told_of(tmp_path: Path) -> None:
         ("sector4096", "its sectors have 4096 bytes"),
     ],
 )
-def test_what_a_board_does_not_mount_has_a_mend(name: str, what: str, tmp_path: Path) -> None:
+def test_unmountable_card_raises_with_a_fix(name: str, what: str, tmp_path: Path) -> None:
     card = golden(name, tmp_path)
     with pytest.raises(NoFileSystemError, match=what) as caught:
         open_mounted(card)
-    assert caught.value.hint is not None
-    assert f"maixfs sd doctor {card}" in caught.value.hint
+    assert caught.value.fix == (Command("sd doctor", (str(card),)),)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from image.imageparts import chip, krux
 from image.places import FILES, SMALL, make_bare, make_board, make_image
 from maixfs.board import insert_card
-from maixfs.cards.make import PartitionWish, new_card
+from maixfs.cards.make import PartitionRequest, new_card
 from maixfs.fat import Fat
 from maixfs.nor import NorChip, make_driver
 from maixfs.sd import FileSectors
@@ -61,7 +61,7 @@ def board(folder: Path) -> Medium:
 
 
 def card(folder: Path) -> Medium:
-    new_card(folder / "card.img", 8 << 20, [PartitionWish("rest", 12)])
+    new_card(folder / "card.img", 8 << 20, [PartitionRequest("rest", 12)])
     with (
         FileSectors.open(folder / "card.img", read_only=False) as device,
         Fat(device, CARD_START) as fat,

@@ -442,12 +442,12 @@ SIZE = st.integers(512, 300 * MIB * 512) | st.sampled_from(["10M", "33%", "rest"
 
 
 @given(st.integers(16, 4 * GIB), st.lists(SIZE, max_size=5), st.sampled_from(["1MiB", "sda"]))
-def test_plan_fits_the_card_or_raises(sectors, wishes, align):
+def test_plan_fits_the_card_or_raises(sectors, requests, align):
     try:
-        plan = plan_partitions(sectors, wishes, align=align)
+        plan = plan_partitions(sectors, requests, align=align)
     except UsageError:
         return
-    assert len(plan) == len(wishes)
+    assert len(plan) == len(requests)
     assert plan[-1].end <= sectors
     card = RamSectors(sectors)
     card.write(0, make_mbr(plan, disk_id=1))

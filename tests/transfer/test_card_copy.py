@@ -229,7 +229,7 @@ def test_one_partition_is_formatted(card: Path, tmp_path: Path) -> None:
     assert complaints(card, tmp_path / "volume") == ""
     with pytest.raises(UsageError, match="has no partition 3"):
         format_partition(parse_target(f"{card}@3"), CardShape())
-    with pytest.raises(UsageError, match="keeps its size"):
+    with pytest.raises(UsageError, match="size of a partition"):
         format_partition(second, CardShape(1 << 20), force=True)
     with pytest.raises(TargetError):
         format_partition(second, CardShape(fat_type=32, cluster_size=65536), force=True)

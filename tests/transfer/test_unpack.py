@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image.places import FILES, SMALL, Place, litter, make_bare
+from maixfs.errors import Command
 from maixfs.image.entries import Written
 from maixfs.image.errors import MissingError, TakenError, TargetError
 from maixfs.image.names import parts_of
@@ -137,7 +138,7 @@ def test_damaged_files_are_left_out_and_named(tmp_path: Path) -> None:
         unpack_all(place, folder)
     (reason,) = caught.value.lost
     assert reason.startswith("/lib/a.py cannot be read: ")
-    assert caught.value.hint == f"maixfs info {place.host} says what is wrong"
+    assert caught.value.fix == (Command("info", (str(place.host),)),)
     assert sorted(found(folder)) == ["empty", "lib/deep/b.bin", "main.py"]
     assert len(caught.value.written) == 3
 

@@ -211,7 +211,7 @@ def run_programs(runtime: Runtime, script: bytes | None) -> RunResult:
         finally:
             # A late interrupt of a thread would hit the caller of ``Board.run``.
             if runtime.threads is not None:
-                runtime.threads.settle()
+                runtime.threads.stop_interrupts()
 
 
 def _after_threads(runtime: Runtime, result: RunResult) -> RunResult:

@@ -126,14 +126,14 @@ def _why_not(device: SlotDevice) -> str:
             FatCore(device, start)
         find_volume(device, 1)
     except (FatError, SectorError) as error:
-        return _with_hint(error) + _doctor(device)
-    return f"none of its partitions holds FAT{_doctor(device)}"
+        return _with_hint(error) + _card_file(device)
+    return f"none of its partitions holds FAT{_card_file(device)}"
 
 
-def _doctor(device: SlotDevice) -> str:
-    """Return the command that examines the card, if it has a path on the host."""
+def _card_file(device: SlotDevice) -> str:
+    """Return the path of the card on the host in parentheses, if it has one."""
     path = getattr(device.card.medium, "path", None)
-    return "" if path is None else f"; maixfs sd doctor {path} says more"
+    return "" if path is None else f" ({path})"
 
 
 def _with_hint(error: FatError | SectorError) -> str:

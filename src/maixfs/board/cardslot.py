@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maixfs.errors import MaixfsError
+from maixfs.errors import Command, MaixfsError
 from maixfs.host.files import is_protected
 from maixfs.image.boardconfig import CARD_NAME, BoardConfig, SdConfig, image_name
 from maixfs.image.boardlock import BoardError, BoardLock, CardLock
@@ -159,7 +159,7 @@ def refuse_second(config: BoardConfig, folder: Path) -> None:
     if config.sd.image is not None:
         raise BoardError(
             f"{config.sd.path(folder)} is in the slot of {folder} already",
-            hint=f"maixfs sd eject {folder}",
+            fix=(Command("sd eject", (str(folder),)),),
         )
 
 
@@ -228,7 +228,8 @@ def _copy(source: FileSectors, folder: Path) -> Path:
     if target.exists():
         raise BoardError(
             f"{target} exists already",
-            hint=f"remove it for another copy, or insert it: maixfs sd insert {folder} {target}",
+            hint="remove it for another copy, or insert it as it is",
+            fix=(Command("sd insert", (str(folder), str(target))),),
         )
     try:
         with new_image(target, source.sectors) as copy:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from maixfs.board.cardslot import make_card
 from maixfs.board.console import Reporter
+from maixfs.errors import Command, UsageError
 from maixfs.host.drafts import clear_drafts, write_file
 from maixfs.host.files import is_protected, make_folder, read_start
 from maixfs.image.boardconfig import (
@@ -19,6 +21,9 @@ from maixfs.image.boardconfig import (
 )
 from maixfs.image.boardlock import LOCK_NAME, BoardError, BoardLock, as_board_error
 from maixfs.nor.chip import MAX_SIZE, NorChip
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
 
 # The folder
 
@@ -98,6 +103,73 @@ def read_dump(path: Path) -> bytes:
             f"{path} has more than {MAX_SIZE >> 20} MiB", hint="no flash chip is larger"
         )
     return dump
+
+
+# The geometry of a new board
+
+_SURE = 0.9
+"""Least confidence in a detected geometry; below it, MaixPy's is the better guess."""
+
+
+def choose_geometry(
+    folder: str, *, dump: str | None, part: str | None, flash_size: int | None
+) -> Geometry:
+    """Return the geometry for a new board in ``folder``: that of the dump, or MaixPy's.
+
+    Raises ``UsageError`` for a dump that is a bare file system, and for a chip that is too small
+    for MaixPy's geometry.
+    """
+    from maixfs.spiffs import PRESETS
+
+    geometry = _geometry_in(dump, folder) if dump else None
+    if geometry is None:
+        geometry = PRESETS["maixpy"]
+        _refuse_small(folder, geometry, part, flash_size)
+    return geometry
+
+
+def _geometry_in(dump: str, folder: str) -> Geometry | None:
+    """Return the geometry of the file system in a dump, ``None`` if it is uncertain."""
+    from maixfs.image.entries import Kind
+    from maixfs.image.errors import AmbiguousError, NoFileSystemError
+    from maixfs.image.opening import open_mounted
+
+    try:
+        with open_mounted(Path(dump)) as image:
+            if image.kind is Kind.SPIFFS_IMAGE:
+                raise UsageError(
+                    f"{dump} is a single file system, not the dump of a flash",
+                    hint="make a board and copy the files to it",
+                    fix=(
+                        Command("new", (folder,)),
+                        Command("cp", ("-r", f"{dump}:", f"{folder}:")),
+                    ),
+                )
+            detection = image.spiffs.detection
+            # The geometry of a small or damaged area can be a guess. A board with a wrong one
+            # formats /flash when it starts, MaixPy's geometry is right for nearly all boards.
+            if detection is not None and detection.confidence <= _SURE:
+                return None
+            return image.spiffs.geometry
+    except (AmbiguousError, NoFileSystemError):
+        return None
+
+
+def _refuse_small(
+    folder: str, geometry: Geometry, part: str | None, flash_size: int | None
+) -> None:
+    """Raise ``UsageError`` if MaixPy's file system does not fit into the chip."""
+    from maixfs.nor import find_part
+
+    size = flash_size or (find_part(part).size if part else None)
+    end = geometry.base + geometry.size
+    if size is not None and size < end:
+        base = max(0, size - geometry.size)
+        raise UsageError(
+            f"MaixPy's file system ends at {end:#x}, beyond a flash of {size:#x} bytes",
+            hint=f"choose another base for it, such as {base:#x}",
+            fix=(Command("new", (folder, "--geometry", f"maixpy,base={base:#x}")),),
+        )
 
 
 def open_chip(folder: Path, config: BoardConfig, *, read_only: bool = False) -> NorChip:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from maixfs.cards.make import (
         NewCard,
         NewPartition,
-        PartitionWish,
+        PartitionRequest,
         new_card,
         write_card_layout,
     )
@@ -33,7 +33,7 @@ __all__ = [
     "NewCard",
     "NewPartition",
     "PartitionReport",
-    "PartitionWish",
+    "PartitionRequest",
     "ProofError",
     "Transfer",
     "examine",
@@ -50,7 +50,7 @@ __getattr__ = lazy_names(
     {
         "check": ("CardReport", "PartitionReport", "examine", "examine_slot"),
         "fix": ("Fixed", "fix_card"),
-        "make": ("NewCard", "NewPartition", "PartitionWish", "new_card", "write_card_layout"),
+        "make": ("NewCard", "NewPartition", "PartitionRequest", "new_card", "write_card_layout"),
         "newimage": ("CardError", "ProofError"),
         "transfer": ("Transfer", "read_card", "write_card"),
     },

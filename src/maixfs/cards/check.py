@@ -18,6 +18,7 @@ from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import decode_geometry
 from maixfs.fat.probe import mount_points, probe_volume
 from maixfs.finding import Cost, Examination, Finding, Severity
+from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.partitions import CardPartition, PartitionTable, read_partitions
 from maixfs.tuples import NamedTuple
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class PartitionReport(NamedTuple):
-    """What is in a partition."""
+    """A partition and its contents."""
 
     number: int
     """1 to 4: slots of the MBR; from 5: logical partitions; by order in a GPT; 0: the card."""
@@ -42,11 +43,11 @@ class PartitionReport(NamedTuple):
     """First sector."""
     sectors: int
     kind: str
-    """What is in it: ``FAT32``, ``FAT16``, ``FAT12``, ``exFAT``, ``NTFS``, ..."""
+    """Its contents: ``FAT32``, ``FAT16``, ``FAT12``, ``exFAT``, ``NTFS``, ..."""
     mount_point: str | None = None
-    """Where a board mounts it; ``None`` where it does not."""
+    """Where a board mounts it; ``None`` if it does not."""
     why_not: str | None = None
-    """Why FatFs does not mount it; ``None`` where it does."""
+    """Why FatFs does not mount it; ``None`` if it does."""
     label: str = ""
     serial: int | None = None
     cluster_size: int | None = None
@@ -56,16 +57,26 @@ class PartitionReport(NamedTuple):
     files: int | None = None
     folders: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return self.sectors * SECTOR
+
 
 class CardReport(NamedTuple):
     """The contents of a card, and the findings about it."""
 
     sectors: int
-    """Capacity; 0 where the card does not start up."""
+    """Capacity; 0 if the card does not start up."""
     table: str
     """``MBR``, ``GPT`` or ``none``."""
     partitions: tuple[PartitionReport, ...]
     examination: Examination
+
+    @property
+    def size(self) -> int:
+        """Capacity in bytes."""
+        return self.sectors * SECTOR
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -115,7 +126,7 @@ class PartitionCheck(NamedTuple):
 
     place: CardPartition
     kind: str
-    """What is in it, as ``probe_volume`` says; ``extended`` and ``""`` (behind the end) too."""
+    """As ``probe_volume`` reports it; also ``extended``, and ``""`` beyond the end of the card."""
     why_not: str | None = None
     """Why FatFs does not mount it."""
     error: SectorError | None = None
@@ -159,8 +170,8 @@ class CardCheck:
         for part in self.partitions:
             if part.volume is not None:
                 about = finding.examine("fat", part.volume, depth)
-                found = tuple(of_partition(one, part.place.number) for one in about.findings)
-                result += replace(about, findings=found)
+                marked = tuple(of_partition(f, part.place.number) for f in about.findings)
+                result += replace(about, findings=marked)
         return result
 
     def report(self, depth: Cost = Cost.CONTENT) -> CardReport:
@@ -193,12 +204,13 @@ class CardCheck:
             report = report._replace(label=volume.label)
             walk = volume.walk
         except (SectorError, FatError):
+            # A rule of the volume has reported the error: the report only has no counts then.
             return report._replace(files=0, folders=0)
         return report._replace(files=walk.files, folders=walk.folders)
 
 
 def of_partition(found: Finding, number: int) -> Finding:
-    """Return a finding that says which partition it is about."""
+    """Return a finding with the number of its partition."""
     return found._replace(data={**found.data, "partition": number})
 
 
@@ -214,7 +226,7 @@ def examine_slot(
 ) -> CardReport:
     """Initialise a card with ``start`` and examine it; a card that does not start is a finding.
 
-    ``start`` raises ``SdError`` where the card does not answer in SPI mode.
+    ``start`` raises ``SdError`` if the card does not answer in SPI mode.
     """
     try:
         device = start()
@@ -228,9 +240,10 @@ def _partition(
 ) -> PartitionCheck:
     if place.extended:
         return PartitionCheck(place, "extended")
+    # The kind comes from the sectors, not from the type byte: tools often leave a wrong one.
     kind = probe_volume(device, place.start).kind
     if place.start >= device.sectors:
-        return PartitionCheck(place, kind, "it lies behind the end of the card")
+        return PartitionCheck(place, kind, "it lies beyond the end of the card")
     try:
         sector = device.read(place.start, 1)
     except SectorError as error:

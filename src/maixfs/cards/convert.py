@@ -153,7 +153,7 @@ def rebuild(
                 ) from error
             raise CardError(
                 f"not all files can be copied: {error}",
-                hint="maixfs unpack saves those that can be read",
+                hint="unpack the card: that saves the files that can be read",
             ) from error
         for path, item in reversed(copied):  # contents before their folder
             _restore(fat, path, item)

@@ -46,8 +46,8 @@ _NEVER = {
     "ntfs": "NTFS is not converted: its files have to be copied",
     "blank": "there is nothing on it to convert",
     "other-volume": "only FAT is converted: its files have to be copied",
-    "no-partition": "there is nothing on it that could be converted",
-    "files-past-end": "files lie behind the end of the card: a conversion would lose them",
+    "no-partition": "there is nothing on it to convert",
+    "files-past-end": "files lie beyond the end of the card: a conversion would lose them",
     "overlap": "its partitions overlap: writing one would destroy the other",
 }
 
@@ -61,7 +61,7 @@ class Fixed(NamedTuple):
     changes: tuple[str, ...]
     """The differences from the old card."""
     left: tuple[str, ...]
-    """What is still wrong with the new card."""
+    """Problems of the new card that remain."""
     files: int
     folders: int
     file_bytes: int
@@ -80,8 +80,8 @@ def fix_card(
 ) -> Fixed:
     """Make a card that boards mount, with every file of ``source``, in a new image.
 
-    ``sectors`` is its capacity; ``None`` keeps the old one. Raises ``CardError`` where there is
-    nothing to convert, or where the contents cannot be converted, ``ProofError`` where a file of
+    ``sectors`` is its capacity; ``None`` keeps the old one. Raises ``CardError`` if there is
+    nothing to convert, or where the contents cannot be converted, ``ProofError`` if a file of
     the new card differs; then there is no new image.
     """
     refuse_occupied(destination, force=force)
@@ -99,7 +99,8 @@ def fix_card(
         write_table(source, new, table, plan)
         if plan.sectors != before.sectors:
             changes.append(f"the new card has {plan.sectors} sectors, the old {before.sectors}")
-        if not changes:  # marks of a damaged volume stay
+        # Only now it is known: the marks of a damaged volume are not cleared.
+        if not changes:
             raise _nothing_to_do(before)
         proofs = [_prove(source, new, move, progress) for move in plan.moves]
         for place in plan.extended:
@@ -136,7 +137,7 @@ def _nothing_to_do(report: CardReport) -> CardError:
         return CardError("there is nothing to convert: a board mounts this card as it is")
     return CardError(
         f"there is nothing to convert, and damage is not repaired here: {damaged[0].what}",
-        hint="maixfs unpack saves everything that can be read",
+        hint="unpack the card: that saves all files that can be read",
     )
 
 
@@ -157,7 +158,7 @@ def _copy_sectors(
     jobs += [([(place.start, place.sectors)], 0) for place in plan.extended]
     if table.scheme == "MBR" and plan.moves:
         first = min(move.start for move in plan.moves)
-        jobs.append(([(1, first - 1)], 0))  # boot loaders live there
+        jobs.append(([(1, first - 1)], 0))  # boot loaders use these sectors
     for extents, shift in jobs:
         data = [piece for extent in extents for piece in data_extents(source, *extent)]
         total = sum(length for _, length in data) * SECTOR
@@ -187,10 +188,9 @@ def _make(
         return []
     if move.how is How.REBUILD:
         old = FatReader(source, move.place.start, move.volume.geometry)
-        made = rebuild(old, new, move.start, move.sectors, progress)
-        return [
-            f"partition {slot} was formatted again as FAT{made.fat_type}, its files were copied"
-        ]
+        geometry = rebuild(old, new, move.start, move.sectors, progress)
+        return [f"partition {slot} was formatted as FAT{geometry.fat_type}, its files were copied"]
+    # A computer checks a volume that is marked as not unmounted. A damaged one needs that check.
     damaged = any(
         found.key in DAMAGE
         for found in before.findings
@@ -232,7 +232,7 @@ def _fixed(
 
 
 class Proof(NamedTuple):
-    """What was compared and is equal."""
+    """The number of files and folders that were compared and are equal."""
 
     files: int
     folders: int
@@ -256,7 +256,7 @@ def prove_same(old: FatReader, new: FatReader, progress: Progress | None = None)
     damaged: list[str] = []
     for path, item in wanted.items():
         if _about(item) != _about(there[path]):
-            raise ProofError(f"{path} has another size, time or attribute on the new card")
+            raise ProofError(f"{path} has a different size, time or attribute on the new card")
         if item.is_dir:
             folders += 1
             continue
@@ -264,7 +264,8 @@ def prove_same(old: FatReader, new: FatReader, progress: Progress | None = None)
         size += item.size
         digest = _digest(old, item)
         if digest != _digest(new, there[path]):
-            raise ProofError(f"{path} has another content on the new card")
+            raise ProofError(f"{path} has different contents on the new card")
+        # Equal as far as both can be read: the conversion repairs no file.
         if not digest:
             damaged.append(path)
         if progress is not None:
@@ -281,7 +282,7 @@ def prove_sectors(
     """
     for sector, count in pieces_of(extents):
         if old.read(sector, count) != new.read(sector + shift, count):
-            raise ProofError(f"sectors from {sector:#x} on came out different on the new card")
+            raise ProofError(f"the sectors from {sector:#x} differ on the new card")
 
 
 def _about(item: Item) -> tuple[object, ...]:

@@ -28,7 +28,7 @@ _FAT32_AT_LEAST = 34 << 20
 Layout = Literal["fatfs", "mkfs.fat"]
 
 
-class PartitionWish(NamedTuple):
+class PartitionRequest(NamedTuple):
     """The size and format of a partition of a new card."""
 
     size: str | int = "rest"
@@ -51,6 +51,11 @@ class NewPartition(NamedTuple):
     label: str
     volume: FatGeometry
 
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return self.sectors * SECTOR
+
 
 class NewCard(NamedTuple):
     """A new card."""
@@ -58,11 +63,16 @@ class NewCard(NamedTuple):
     sectors: int
     partitions: tuple[NewPartition, ...]
 
+    @property
+    def size(self) -> int:
+        """Size in bytes."""
+        return self.sectors * SECTOR
+
 
 def new_card(
     path: str | PathLike[str],
     size: int,
-    partitions: Sequence[PartitionWish] = (PartitionWish(),),
+    partitions: Sequence[PartitionRequest] = (PartitionRequest(),),
     *,
     align: str = "1MiB",
     layout: Layout = "mkfs.fat",
@@ -91,7 +101,7 @@ def new_card(
 
 def write_card_layout(
     device: SectorDevice,
-    partitions: Sequence[PartitionWish] = (PartitionWish(),),
+    partitions: Sequence[PartitionRequest] = (PartitionRequest(),),
     *,
     align: str = "1MiB",
     layout: Layout = "mkfs.fat",
@@ -132,7 +142,9 @@ class _Maker:
         self._serial = serial
         self._clock = clock
 
-    def make(self, number: int, request: PartitionWish, start: int, sectors: int) -> NewPartition:
+    def make(
+        self, number: int, request: PartitionRequest, start: int, sectors: int
+    ) -> NewPartition:
         """Format one; raises ``CardError`` if the request cannot be met."""
         fat_type = request.fat_type or (32 if sectors * SECTOR >= _FAT32_AT_LEAST else None)
         try:
@@ -149,7 +161,12 @@ class _Maker:
         return NewPartition(number, kind, start, sectors, label, volume)
 
     def _format(
-        self, request: PartitionWish, start: int, sectors: int, fat_type: int | None, number: int
+        self,
+        request: PartitionRequest,
+        start: int,
+        sectors: int,
+        fat_type: int | None,
+        number: int,
     ) -> FatGeometry:
         return format_volume(
             self._device, start, sectors,

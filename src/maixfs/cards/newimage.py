@@ -29,8 +29,8 @@ def new_image(path: Path, sectors: int, *, force: bool = False) -> Iterator[File
     """Provide a blank image of ``sectors`` sectors that becomes ``path`` when the ``with`` ends.
 
     It lies beside ``path`` until then, and is removed if the block raises. Raises
-    ``DeviceError`` where the host refuses, and where ``path`` is there already
-    (``FileExistsError``) unless ``force`` may replace the file; ``CardError`` where the image
+    ``DeviceError`` if the host refuses, and if ``path`` exists already
+    (``FileExistsError``), unless ``force``; ``CardError`` if the image
     cannot be written.
     """
     refuse_occupied(path, force=force)

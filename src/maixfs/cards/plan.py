@@ -37,7 +37,7 @@ class Readable(NamedTuple):
     is_mountable: bool
     """Whether FatFs accepts it."""
     change: str = ""
-    """What was changed in the boot sector."""
+    """The change of the boot sector, as a sentence."""
 
 
 def find_readable(device: SectorDevice, start: int) -> Readable | None:
@@ -283,8 +283,8 @@ class _Planner:
         highest = table.highest_used()
         if highest and volume.geometry.sector_of(highest + 1) > room:
             raise CardError(
-                f"files of partition {place.number} lie behind the end of the card",
-                hint="maixfs unpack saves the others; a whole copy of the card has them all",
+                f"files of partition {place.number} lie beyond the end of the card",
+                hint="unpack the others, or make a complete copy of the card",
             )
         if volume.geometry.total_sectors <= room:
             self._changes.append(f"partition {place.number} ends with the card")

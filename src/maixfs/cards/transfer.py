@@ -181,7 +181,7 @@ def _prove(
     total: int,
     progress: Progress | None,
 ) -> None:
-    """Read back what was written; raises ``ProofError`` where it is something else."""
+    """Read back what was written; raises ``ProofError`` if it is something else."""
     digest = hashlib.sha256()
     done = 0
     for _, data in _pieces(device, extents):

@@ -116,8 +116,11 @@ def _failed(screen: Screen, reason: Exception) -> int:
 def _hints(reason: MaixfsError) -> Iterator[str]:
     """Yield the hints of an error of the library."""
     from maixfs.host.files import OccupiedError
+    from maixfs.image.errors import AmbiguousError
 
-    if isinstance(reason, OccupiedError) and reason.replaceable:
+    if isinstance(reason, AmbiguousError) and reason.bases:
+        yield f"say which one: {' or '.join(f'--base {base:#x}' for base in reason.bases)}"
+    elif isinstance(reason, OccupiedError) and reason.replaceable:
         yield "--force replaces it"
     elif reason.hint:
         yield reason.hint

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from maixfs.finding import Examination, Finding
 
 _ROLES = {"error": "bad", "warning": "warning", "note": "dim"}
-_SECTOR = 512
 
 
 def draw_findings(
@@ -42,7 +41,9 @@ def draw_findings(
 
 def _place(finding: Finding, address: int) -> str:
     if finding.data.get("medium") == "card":
-        return f"sector {address // _SECTOR:#x}"
+        from maixfs.sd.device import SECTOR
+
+        return f"sector {address // SECTOR:#x}"
     return hex_text(address)
 
 

@@ -1,4 +1,4 @@
-"""What a place on the command line holds, as ``ls`` and ``tree`` show it."""
+"""The entries that an argument names, as ``ls``, ``tree`` and ``du`` show them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Listing(NamedTuple):
-    """What one place on the command line holds; paths in ``entries`` start with ``folder``."""
+    """The entries that one argument names; paths in ``entries`` start with ``folder``."""
 
     place: str
     folder: str
@@ -22,7 +22,7 @@ class Listing(NamedTuple):
     volumes: dict[str, Volume]
     """The file system of each entry, by its path."""
     facts: dict[str, dict[str, Any]]
-    """What is known of each entry beyond a listing, by path, where that was asked for."""
+    """Details of each entry by path; empty unless they were asked for."""
 
     @property
     def formats(self) -> set[str]:
@@ -30,18 +30,18 @@ class Listing(NamedTuple):
         return {volume.format for volume in self.volumes.values()}
 
     def name(self, entry: ImageEntry) -> str:
-        """Return an entry's path as seen from the folder, whole where there is none."""
+        """Return an entry's path relative to the folder; the whole path without one."""
         return (
             entry.path.removeprefix(f"{self.folder.rstrip('/')}/") if self.folder else entry.path
         )
 
     def label(self, entry: ImageEntry) -> Part:
-        """Return an entry's path as it is shown."""
+        """Return an entry's path with its style and, for a folder, a slash."""
         name = self.name(entry)
         return Text(f"{name}/", "folder") if entry.is_dir else name
 
     def as_json(self) -> dict[str, Any]:
-        """Return what ``--json`` says."""
+        """Return the listing for ``--json``."""
         return {
             "target": self.place,
             "folder": self.folder or None,
@@ -52,16 +52,16 @@ class Listing(NamedTuple):
 def read_listing(
     screen: Screen, place: str, where: Where, recursive: bool, *, details: bool = False
 ) -> Listing:
-    """Return what a place holds: a folder's content, or what a pattern matches."""
+    """Read the contents of a folder, or the entries that a pattern matches."""
     from maixfs.image.address import parse_target
 
     there = parse_target(place)
     with opened(screen, there, where) as target:
-        found = target.find(there.path)
+        entries = target.find(there.path)
         folder = ""
-        if len(found) == 1 and found[0].is_dir:
-            folder = found[0].path
-            found = target.scandir(folder, recursive=recursive)
-        volumes = {entry.path: entry.complete().volume for entry in found}
-        facts = {e.path: volumes[e.path].facts(e) for e in found} if details else {}
-        return Listing(place, folder, found, volumes, facts)
+        if len(entries) == 1 and entries[0].is_dir:
+            folder = entries[0].path
+            entries = target.scandir(folder, recursive=recursive)
+        volumes = {entry.path: entry.complete().volume for entry in entries}
+        facts = {e.path: volumes[e.path].facts(e) for e in entries} if details else {}
+        return Listing(place, folder, entries, volumes, facts)

@@ -1,4 +1,4 @@
-"""Targets as verbs open them: with the user's geometry, and one at a time."""
+"""Options that describe a target, and opening one for a verb."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb ``--geometry`` and ``--base``, and hand it both as ``where``."""
+    """Add ``--geometry`` and ``--base`` to a verb, which gets both as ``where``."""
 
     def call(*arguments: Any, geometry: Geometry | None, base: int | None, **named: Any) -> Any:
         from maixfs.image.entries import Where
@@ -36,26 +36,26 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
         "--base",
         type=SIZE,
         metavar="ADDRESS",
-        help="Take the file system that starts at this address, where there are several.",
+        help="Address of the file system, if the image holds several.",
     )
-    made: Callable[..., Any] = geometry_option()(base_option(call))
-    return made
+    command: Callable[..., Any] = geometry_option()(base_option(call))
+    return command
 
 
 def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a verb that writes the same, and ``--drive``."""
+    """Add the options of ``where_options`` and ``--drive`` to a verb that writes."""
 
     def call(*arguments: Any, where: Where, drive: bool, **named: Any) -> Any:
         return function(*arguments, where=where._replace(drives=drive), **named)
 
-    made: Callable[..., Any] = drive_option(where_options(update_wrapper(call, function)))
-    return made
+    command: Callable[..., Any] = drive_option(where_options(update_wrapper(call, function)))
+    return command
 
 
 drive_option = click.option(
     "--drive",
     is_flag=True,
-    help="Write to a drive of this computer, too (a card in its reader): with care.",
+    help="Allow writing to a drive of this computer, such as a card in a reader.",
 )
 
 
@@ -63,7 +63,7 @@ drive_option = click.option(
 def opened(
     screen: Screen, host: TargetPath | Path | str, where: Where, *, writable: bool = False
 ) -> Iterator[Image]:
-    """Open a target for a verb; says so where a running board may be changing it."""
+    """Open a target for a verb; print a note if a running board may be changing it."""
     from maixfs.image.opening import open_mounted
 
     target = open_mounted(
@@ -75,37 +75,44 @@ def opened(
         force=where.force,
     )
     with target:
-        holder = target.holder
-        if holder is not None:
-            who = f" by process {holder}" if holder else ""
-            screen.note(f"{host} is powered on{who}: this is how it is at this moment")
-        for note in target.said():
+        note_holder(screen, host, target.holder)
+        for note in target.remarks():
             screen.note(note)
         yield target
 
 
-def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[TargetPath, list[str]]:
-    """Return the paths of ``TARGET:PATH`` places by target; a place without path is wrong.
+def note_holder(screen: Screen, host: object, holder: int | None) -> None:
+    """Print a note if a running board may be changing its flash.
 
-    ``root`` says whether ``TARGET:`` stands for all that is in it.
+    ``holder`` is its process, 0 if that is not known, ``None`` if the board is off.
+    """
+    if holder is not None:
+        who = f" by process {holder}" if holder else ""
+        screen.note(f"{host} is powered on{who}: it may change while it is read")
+
+
+def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[TargetPath, list[str]]:
+    """Group the paths of ``TARGET:PATH`` arguments by target; raises ``WrongUsage``.
+
+    An argument without a path is wrong. ``TARGET:``, the whole target, is allowed if ``root``.
     """
     from maixfs.image.address import parse_target
 
-    found: dict[TargetPath, list[str]] = {}
+    groups: dict[TargetPath, list[str]] = {}
     for place in places:
         there = parse_target(place)
         path = there.path
         if path is None or not (path or root):
             raise WrongUsage(
-                f"{verb} works on what is in a target, and {place!r} names no path in one",
+                f"{verb} needs a path inside a target: {place!r} has none",
                 hint=f"maixfs {verb} {place.rstrip(':')}:PATH",
             )
-        found.setdefault(there.whole, []).append(path)
-    return found
+        groups.setdefault(there.whole, []).append(path)
+    return groups
 
 
 def entry_json(entry: ImageEntry, volume: Volume) -> dict[str, Any]:
-    """Return what ``--json`` says of a file or folder."""
+    """Return a file or folder for ``--json``."""
     about: dict[str, Any] = {
         "path": entry.path,
         "name": entry.name,

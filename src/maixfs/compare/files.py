@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import BinaryIO
 
+from maixfs.nor.device import SECTOR
 from maixfs.tuples import NamedTuple
 
 
@@ -124,6 +125,11 @@ class ImageDiff(NamedTuple):
     sectors: tuple[int, ...]
     """Addresses of the sectors that differ, or that only one image has."""
     parts: tuple[PartDiff, ...]
+
+    @property
+    def total_sectors(self) -> int:
+        """Number of sectors of the larger image; a partial one at its end counts."""
+        return -(-max(self.old_size, self.new_size) // SECTOR)
 
     @property
     def equal(self) -> bool:

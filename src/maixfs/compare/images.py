@@ -60,7 +60,7 @@ Flash = str | os.PathLike[str] | Image | Buffer
 def diff(old: Flash, new: Flash, *, layout: Layout | None = None) -> ImageDiff:
     """Compare two flash chips: paths of dumps or boards, open images, or bytes.
 
-    ``layout`` says what is meant to be in both (default: the preset that fits each). Raises
+    ``layout`` names the regions of both (default: the preset that fits each). Raises
     ``DeviceError`` for files that cannot be read, ``UsageError`` for an image of a card.
     """
     first, second = (memoryview(_bytes_of(image)).cast("B") for image in (old, new))

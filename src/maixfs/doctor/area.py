@@ -114,7 +114,7 @@ FOREIGN = kind(
     "foreign",
     Severity.NOTE,
     "An image of one file system has another format than MaixPy's.",
-    why="a board formats what it cannot mount; other firmware may be just right for it",
+    why="a board formats an area that it cannot mount; other firmware may be able to mount it",
     fix=("for MaixPy, pack its files again", _UNPACK, Command("pack", ("DIR", "-o", "NEW"))),
 )
 

@@ -36,12 +36,12 @@ class Step(NamedTuple):
 
 
 class BootReport(NamedTuple):
-    """What happens, in order, and what the rules are to know of it."""
+    """The steps of a start, and facts about it for the rules."""
 
     verdict: BootVerdict
     """Of the chip's ROM on the start of the flash."""
     formats: bool | None
-    """Whether the firmware formats /flash; ``None`` where it has none."""
+    """Whether the firmware formats /flash; ``None`` if it has none."""
     freq: FreqReport | None
     """What ``/freq.conf`` says; ``None`` without one."""
     files: dict[str, int]
@@ -61,7 +61,7 @@ def report_boot(subject: Subject) -> BootReport:
     steps = [_rom_step(subject, verdict), *_kboot_steps(subject)]
     products = {firmware.banner.product for firmware in subject.firmware}
     if _LOBO in products:
-        steps.append(Step("LoBo's firmware mounts its littlefs, formats it where it must"))
+        steps.append(Step("LoBo's firmware mounts its littlefs, and formats it if necessary"))
         return BootReport(verdict, None, None, {}, tuple(steps))
     flash = mount_home(subject)
     files = _sizes(flash)

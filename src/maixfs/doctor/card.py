@@ -114,7 +114,7 @@ ODD_TYPE = kind(
 )  # fmt: skip
 ODD_TABLE = kind(
     "odd-table", _NOTE, "The partition table contradicts itself.",
-    why="a board ignores what is wrong; other systems may refuse the card",
+    why="a board ignores this error; other systems may refuse the card",
 )  # fmt: skip
 LARGE = kind(
     "large", _NOTE, "The card is larger than the tested ones.",

@@ -1,4 +1,4 @@
-"""One examination for whoever asks, and its verdict."""
+"""The examination that all commands use, and its verdict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _VERDICTS = (
         "This board formats /flash when it starts: the files on it are lost then.",
     ),
 )
-"""Keys of problems and what they mean for the whole, worst first."""
+"""Keys of problems and their meaning for the whole board, worst first."""
 
 
 def examine_target(
@@ -79,7 +79,7 @@ def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination
 
 
 def examine_card(report: CardReport, file: str | None = None) -> Examination:
-    """Return what was found on a card, marked as the card's and not the flash's.
+    """Return the findings of a card, marked as the card's and not the flash's.
 
     ``file`` is its image or drive, if another image was examined: the commands of fixes about the
     card are for that one.
@@ -90,7 +90,7 @@ def examine_card(report: CardReport, file: str | None = None) -> Examination:
 
 
 def verdict(examination: Examination) -> str:
-    """Return what an examination means, in a sentence that says no more than was checked."""
+    """Return the meaning of an examination as one sentence; it covers only what was checked."""
     problems = [finding for finding in examination.findings if finding.is_problem]
     keys = {f.key for f in problems if f.data.get("medium") != "card"}
     for these, sentence in _VERDICTS:

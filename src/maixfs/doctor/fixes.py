@@ -14,7 +14,7 @@ _PUT_ASIDE = ".off"
 
 
 def _freq(target: Image) -> Iterator[str]:
-    """Set what hangs the board in ``/freq.conf``; what is sound in it stays."""
+    """Correct the values in ``/freq.conf`` that hang the board; keep all others."""
     from maixfs.firmware import FreqConf
     from maixfs.firmware.freqconf import examine
 

@@ -128,7 +128,7 @@ TOO_LARGE = kind(
     "too-large",
     Severity.WARNING,
     "A firmware is larger than its region.",
-    why="what is behind the firmware's place was overwritten, or will be",
+    why="the data after the region of the firmware was overwritten, or will be",
 )
 PADDING = kind(
     "padding",
@@ -236,7 +236,7 @@ def _chip(subject: Subject) -> Iterator[Finding]:
         and subject.size < home.base + home.size
         and not _is_cut(subject)
     ):
-        text = f"the chip has {subject.size >> 20} MiB: /flash at {home.base:#x} is behind its end"
+        text = f"the chip has {subject.size >> 20} MiB: /flash at {home.base:#x} is beyond its end"
         yield SMALL_CHIP.found(text)
 
 

@@ -23,7 +23,7 @@ _LOAD = re.compile(
 _MOST = 64
 """Calls that are looked at in one program."""
 _V3_WORDS, _V4_WORDS = b"only support kmodel V3", b"only support kmodel V3/V4"
-"""What firmware says of models that it does not know: with V4 where it knows that."""
+"""The message of the firmware for unknown models; it names V4 if it supports that."""
 _OTHERS = {
     ERASED: "that place is erased: the model was never flashed, or at another address",
     ZERO: "that place is all zeros: a flasher that fills up its files has gone over it",
@@ -131,7 +131,7 @@ def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
 
 def _answer(subject: Subject, address: int, kind: str) -> str:
     result = load_result(subject.view[address:], v4_support=_knows_v4(subject) or False)
-    why = _OTHERS.get(kind, "what is there is no model: a wrong file, or the rest of something")
+    why = _OTHERS.get(kind, "no model is there: a wrong file, or the end of other data")
     return f"{why}; kpu.load gives error {int(result.code)}, or a strange version number"
 
 

@@ -84,17 +84,17 @@ class Subject:
 
     @property
     def layout(self) -> Layout | None:
-        """What is meant to be where; ``None`` if the image is smaller than the layout's chip."""
+        """The regions of the flash; ``None`` if the image is smaller than the layout's chip."""
         return self._flash.layout
 
     @property
     def preset(self) -> Layout:
-        """The layout that suits what was found, whatever the size of the image."""
+        """The layout that matches the parts, whatever the size of the image."""
         return self._flash.preset
 
     @property
     def parts(self) -> Parts:
-        """What was found, by address."""
+        """The parts, by address."""
         return self._flash
 
     @property
@@ -245,7 +245,7 @@ class Card:
 
     @property
     def summary(self) -> CardSummary | None:
-        """What is on it; ``None`` if it cannot be read."""
+        """Its contents; ``None`` if it cannot be read."""
         return None if self.fault is not None else self._summary
 
     @property

@@ -48,7 +48,7 @@ def find_models(view: memoryview, *, is_dump: bool = False) -> list[ModelReport]
     """Return the reports of all models at multiples of 4 KiB, in the order of their addresses.
 
     A single model at address 0 is a file of its own, unless ``is_dump``. Raises ``ModelError``
-    if there is none; for a file that begins like a model the message says why it is none.
+    if there is none; for a file that begins like a model the message has the reason.
     """
     from maixfs.image.parts import Parts
 

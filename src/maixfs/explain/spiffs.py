@@ -1,6 +1,6 @@
 """The fields of a SPIFFS area, read from its bytes without mounting it (docs/SPEC.md, section 3).
 
-A damaged area is read as far as it goes: nothing here raises an error for its contents.
+Damaged areas are read, too: nothing here raises an error for the contents.
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def compression_of(head: bytes | memoryview) -> str | None:
 
 
 def _layer_of(view: memoryview) -> str | None:
-    """Return the compression to undo; ``None`` for what is none, and for other archives."""
+    """Return the compression to undo; ``None`` if there is none, and for other archives."""
     name = compression_of(view)
     if name == "zip":
         return name if _only_member(view) is not None else None
@@ -372,7 +372,7 @@ class _Store:
             self._path,
             f"unpacks to more than {self._most:#x} bytes, for which this computer has no room",
             errno.EFBIG,
-            hint="unpack it where there is room, if it is an image that you trust",
+            hint="unpack it on a disk with enough space, if you trust the image",
         )
 
 

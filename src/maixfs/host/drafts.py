@@ -81,7 +81,7 @@ class Draft:
     ) -> None:
         """Write the new content; ``progress`` gets ("write", bytes done, ``total``).
 
-        Raises ``DeviceError`` where the host refuses. What ``pieces`` and ``progress`` raise
+        Raises ``DeviceError`` if the host refuses. What ``pieces`` and ``progress`` raise
         passes through: an error of the medium that is read is not one of this file.
         """
         stream = self._created()
@@ -155,7 +155,7 @@ class Draft:
                 self._stream.close()
 
     def _failed(self, error: OSError) -> DeviceError:
-        hint = "what was there before is as it was" if self._place.exists() else None
+        hint = "the old file has not changed" if self._place.exists() else None
         if not self.path.parent.is_dir():
             hint = f"make the folder {self.path.parent} first"
         elif error.errno in _FORBIDDEN:

@@ -14,7 +14,7 @@ from maixfs.tuples import NamedTuple
 
 
 class DriveFacts(NamedTuple):
-    """What the host says of a path that a card is to be written to or read from."""
+    """Facts of the host about a path that is to be read or written as a card."""
 
     path: Path
     regular: bool
@@ -22,7 +22,7 @@ class DriveFacts(NamedTuple):
     in_use: tuple[str, ...] = ()
     """Mount points and other users of the drive and its partitions."""
     removable: bool | None = None
-    """Whether it can be taken out; ``None`` where the host does not say."""
+    """Whether it can be taken out; ``None`` if the host does not say."""
     partition_of: str | None = None
     """The whole drive, where the path is a partition of one."""
     model: str = ""
@@ -37,7 +37,7 @@ def is_drive(path: Path) -> bool:
 
 
 def drive_facts(path: Path, root: Path = Path("/")) -> DriveFacts:
-    """Return what is known of a drive; raises ``DeviceError`` where nothing or a folder is.
+    """Return what is known of a drive; raises ``DeviceError`` if nothing or a folder is.
 
     ``root`` is where the host keeps ``sys`` and ``proc`` (Linux).
     """

@@ -1,4 +1,4 @@
-"""Errors of the host's files, made of what the host says."""
+"""Errors of local files, made from the host's errno."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEFAULT_TYPES = ErrorTypes()
 
 
 def reason_of(reason: OSError | ValueError) -> str:
-    """Return what the host says, without the path (messages have that)."""
+    """Return the host's message without the path (messages have that)."""
     return getattr(reason, "strerror", None) or str(reason)
 
 

@@ -32,7 +32,7 @@ POLL = 0.01
 """Seconds between two attempts."""
 _FAR = 1 << 62
 """The byte that Windows locks. It lies behind the end of every file, because Windows refuses
-others to read and write what is locked."""
+others to read and write the locked file."""
 _RETRIES = 8
 """Attempts to take a lock on a file that is replaced meanwhile."""
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -41,7 +41,7 @@ _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 class LockedError(DeviceError, BlockingIOError):
     """Another process, or another user in this one, has the lock (EAGAIN).
 
-    ``pid`` is that process, ``None`` where it is not known.
+    ``pid`` is that process, ``None`` if it is not known.
     """
 
     pid: int | None = None
@@ -122,13 +122,13 @@ class FileLock:
 
 
 class SidecarLock(FileLock):
-    """A lock in a file of its own, which is made where it is missing and stays.
+    """A lock in a file of its own, which is created if it is missing and stays.
 
     The holder of an exclusive lock writes its process number into it, for those it refuses.
     """
 
     def acquire(self) -> Self:
-        """Take the lock; raises ``LockedError``, ``DeviceError`` where the file cannot be made."""
+        """Take the lock; raises ``LockedError``, ``DeviceError`` if the file cannot be made."""
         super().acquire()
         if not self.shared:
             with suppress(OSError):  # a full disk: the lock counts, only its holder is not named
@@ -163,7 +163,7 @@ def sidecar_of(path: str | os.PathLike[str]) -> Path:
 
 
 def holder_of(path: Path) -> int | None:
-    """Return the process number in a lock file; ``None`` where there is none to read."""
+    """Return the process number in a lock file; ``None`` if there is none to read."""
     try:
         return int(path.read_bytes())
     except (OSError, ValueError):

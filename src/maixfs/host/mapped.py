@@ -1,4 +1,4 @@
-"""A file of the host, mapped into memory: what is written to the map is in the file at once.
+"""A file of the host, mapped into memory: writes to the map are in the file at once.
 
 The map survives a killed process and a dropped object, as flash survives a power-off. A file
 that another program cuts short while it is mapped cannot be guarded against: the host stops the

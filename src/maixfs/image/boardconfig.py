@@ -41,7 +41,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from maixfs.errors import DeviceError, UsageError
+from maixfs.errors import Command, DeviceError, UsageError
 from maixfs.firmware import freqconf
 from maixfs.host.drafts import write_file
 from maixfs.host.files import read_file
@@ -307,7 +307,8 @@ class BoardConfig:
             text = read_file(path, _LARGEST).decode()
         except FileNotFoundError:
             raise BoardError(
-                f"{folder} is no board: it has no {CONFIG_NAME}", hint=f"maixfs new {folder}"
+                f"{folder} is not a board: it has no {CONFIG_NAME}",
+                fix=(Command("new", (str(folder),)),),
             ) from None
         except UnicodeDecodeError as reason:
             raise BoardConfigError(f"{path} is no text: {reason.reason}") from reason

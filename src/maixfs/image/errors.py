@@ -26,7 +26,9 @@ class NoFileSystemError(TargetError, ImageError):
 
 
 class AmbiguousError(TargetError, ImageError):
-    """The host's file holds several file systems: the caller must say which one is meant."""
+    """The image holds several file systems; ``bases`` are their addresses."""
+
+    bases: tuple[int, ...] = ()
 
 
 class MissingError(TargetError, FileNotFoundError):

@@ -86,16 +86,18 @@ def _not_in_slot(
     device: SectorDevice, slot: int, found: list[FatPlace], host: str
 ) -> NoFileSystemError:
     others = " or ".join(f"{host}@{partition.slot}" for partition in found)
-    hint = f"there is one in {others}" if others else f"maixfs sd doctor {host} says what is there"
+    hint = f"there is one in {others}" if others else None
+    fix = () if others else (Command("sd doctor", (host,)),)
     numbers = {part.number: part for part in read_partitions(device).partitions}
     if slot not in numbers:
-        return NoFileSystemError(f"{host}: the card has no partition {slot}", hint=hint)
+        return NoFileSystemError(f"{host}: the card has no partition {slot}", hint=hint, fix=fix)
     try:
         read_geometry(device.read(numbers[slot].start, 1))
         reason = ""
     except (FatError, SectorError) as error:
         reason = f": {error}"
-    return NoFileSystemError(f"{host}: partition {slot} holds no FAT volume{reason}", hint=hint)
+    message = f"{host}: partition {slot} holds no FAT volume{reason}"
+    return NoFileSystemError(message, hint=hint, fix=fix)
 
 
 def _nothing(device: SectorDevice, host: str) -> NoFileSystemError:
@@ -106,4 +108,4 @@ def _nothing(device: SectorDevice, host: str) -> NoFileSystemError:
     # That it has no table is not the reason here: a whole card may be one volume.
     reasons = [found for found in report.findings if found.key != "superfloppy"]
     what = next((found.what for found in reasons), "there is no FAT volume on it")
-    return NoFileSystemError(f"{host}: {what}", hint=f"maixfs sd doctor {host} says more")
+    return NoFileSystemError(f"{host}: {what}", fix=(Command("sd doctor", (host,)),))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from maixfs.errors import FitError, FullError, MaixfsError, UsageError
+from maixfs.errors import Command, FitError, FullError, MaixfsError, UsageError
 from maixfs.fat import Fat, FatCore, FatError
 from maixfs.fat.codepage import upcase
 from maixfs.fat.entries import FatEntry, pack_time, unpack_time
@@ -358,7 +358,9 @@ class FatVolume(Volume):
         if known is not None and known.is_dir:
             raise TakenError(f"{label} is a folder", hint="give the copy another name")
         if known is not None and known.native.attributes & Attribute.READ_ONLY:
-            raise TargetError(f"{label} is read-only", hint="remove it first: maixfs rm -f")
+            raise TargetError(
+                f"{label} is read-only", fix=(Command("rm", ("-f", f"{self.host}:{label}")),)
+            )
         for depth in range(len(self.mount.parts) + 1, len(parts)):
             if self.has_file(parts[:depth]):
                 raise TargetError(f"/{'/'.join(parts[:depth])} is a file, not a folder")
@@ -558,7 +560,7 @@ def _as_target_error(path: str, error: FatError) -> TargetError:
     """Return the error of the driver as one of the image."""
     if error.result in (FResult.NO_FILE, FResult.NO_PATH):
         return MissingError(f"{path}: {error}", hint=error.hint)
-    hint = error.hint or "maixfs sd doctor looks for damage"
+    hint = error.hint or "examine the card for damage"
     return TargetError(f"{path}: {error}", hint=hint)
 
 

@@ -265,7 +265,7 @@ class Image:
         """Set ``length`` bytes to 0xFF; return the number of sectors that were not erased."""
         return self.write(address, b"\xff" * length)
 
-    def said(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """Return the notes as sentences."""
         return [f"{self.place.whole}: {note.what}" for note in self.notes]
 
@@ -489,7 +489,7 @@ class Image:
         if len(volumes) > 1:
             raise UsageError(
                 f"nothing can be renamed from {' to '.join(volumes)}",
-                hint="copy with maixfs cp, then remove with maixfs rm",
+                hint="copy the files, then remove them",
             )
         for volume in volumes.values():
             volume.rename(found, replace=replace)

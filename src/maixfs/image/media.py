@@ -18,6 +18,7 @@ from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.nor.device import SECTOR, NorDevice
+from maixfs.nor.errors import out_of_range
 from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
@@ -272,8 +273,14 @@ class FlashMedium(Medium):
         return self.image
 
     def read(self, address: int, length: int) -> bytes:
-        """Return bytes in their current state."""
+        """Return bytes in their current state; raises ``DeviceError`` behind the file's end."""
+        self._check_inside(address, length)
         return self.device.read(address, length)
+
+    def _check_inside(self, address: int, length: int) -> None:
+        # An overlay ends with a whole sector, the file need not.
+        if address < 0 or length < 0 or address + length > self.size:
+            raise out_of_range(address, length, self.size)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
         """Set bytes as a flasher does; return the number of sectors that changed.
@@ -281,8 +288,7 @@ class FlashMedium(Medium):
         Each of those is erased, which a board's wear counts include, and programmed.
         """
         overlay, view = self.overlay, memoryview(data).cast("B")
-        if address < 0 or address + len(view) > self.size:
-            raise _outside(self.file, address, len(view), self.size)
+        self._check_inside(address, len(view))
         changed = 0
         with self.whole():
             self.abandon()
@@ -356,10 +362,6 @@ class FlashMedium(Medium):
         self._shown = self.parts = None
         if self._content is not None:
             self._content.close()
-
-
-def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
-    return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
 
 
 def check_board_size(source: Source, size: int) -> None:
@@ -603,7 +605,7 @@ def open_sectors(file: Path, *, read_only: bool = True) -> FileSectors:
         return FileSectors.open(file, read_only=read_only)
 
 
-def settle(file: Path) -> bool:
+def finish_card_journal(file: Path) -> bool:
     """Apply or discard the journal that a killed process left beside a card.
 
     Returns whether there was one. Raises ``BoardBusyError`` or ``TargetError`` where another
@@ -617,10 +619,11 @@ def settle(file: Path) -> bool:
         return finish(file)
 
 
-def settle_board(folder: Path) -> bool:
+def finish_board_journal(folder: Path) -> bool:
     """Apply the journal beside the card in the slot of a board; return whether there was one.
 
-    Raises ``MissingError`` where the card's image is gone, and what ``settle`` raises.
+    Raises ``MissingError`` where the card's image is gone, and the errors of
+    ``finish_card_journal``.
     """
     from maixfs.image.boardconfig import BoardConfig
     from maixfs.image.source import no_image
@@ -630,7 +633,7 @@ def settle_board(folder: Path) -> bool:
         return False
     if not image.exists():
         raise no_image(image, folder)
-    return settle(image)
+    return finish_card_journal(image)
 
 
 @contextmanager

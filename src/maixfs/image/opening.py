@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.finding import Finding, Severity
 from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.entries import Where
@@ -163,7 +163,7 @@ class _Opening:
                 stack.enter_context(locked(source, card=card))
                 # What was seen before the lock may have been replaced since.
                 self.source = find_source(self.place.host, writable=True, drives=self.where.drives)
-                self._settle()
+                self._finish_journal()
             elif folder is not None:
                 self.holder = board_holder(folder)
             volumes = self._board() if self.source.config is not None else self._file()
@@ -200,13 +200,13 @@ class _Opening:
             return None
         return source.config.sd.path(source.folder)
 
-    def _settle(self) -> None:
+    def _finish_journal(self) -> None:
         """Apply what a killed commit left beside a board's card, whatever is opened."""
         card = self._card_file()
         if card is not None and card.exists():
-            from maixfs.image.media import settle
+            from maixfs.image.media import finish_card_journal
 
-            settle(card)
+            finish_card_journal(card)
 
     def _pending(self) -> Path | None:
         """Return the journal that a killed commit left."""
@@ -364,7 +364,8 @@ class _Opening:
         elif not blank and source.config is None and is_blank:
             raise NoFileSystemError(
                 f"{source.host}: the area at {geometry.base:#x} is blank (all 0xFF)",
-                hint="maixfs mkfs makes an empty file system",
+                hint="make an empty file system there first",
+                fix=(Command("mkfs", (str(source.host),)),),
             )
         bare = geometry.base == 0 and size - geometry.size < geometry.block_size
         mount = Mount(() if bare and source.config is None else _FLASH)
@@ -487,7 +488,7 @@ class _Opening:
             place = find_place(medium.device, None, str(file))
             raise NoFileSystemError(
                 f"{file}: {place.findings[0].what}",
-                hint=f"maixfs sd doctor {file} says more",
+                fix=(Command("sd doctor", (str(file),)),),
             )
         if config is not None and not config.sd.mount_all:
             del places[1:]
@@ -510,7 +511,8 @@ class _Opening:
                 volumes.append(volume)
         except (FatError, SectorError) as error:
             raise NoFileSystemError(
-                f"{host}: the volume does not mount: {error}", hint=f"maixfs sd doctor {host}"
+                f"{host}: the volume does not mount: {error}",
+                fix=(Command("sd doctor", (str(host),)),),
             ) from error
         return volumes
 
@@ -542,10 +544,13 @@ def find_area(
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
         areas = sorted((one.geometry for one in (found[0], *rivals)), key=lambda one: one.base)
-        raise AmbiguousError(
+        bases = " or ".join(f"{area.base:#x}" for area in areas)
+        ambiguous = AmbiguousError(
             f"{host} holds {len(areas)} file systems: {', '.join(map(place_of, areas))}",
-            hint=f"say which one: {' or '.join(f'--base {area.base:#x}' for area in areas)}",
+            hint=f"choose one by its base: {bases}",
         )
+        ambiguous.bases = tuple(area.base for area in areas)
+        raise ambiguous
     return found
 
 
@@ -556,8 +561,8 @@ def no_spiffs(image: memoryview, host: Path) -> NoFileSystemError:
     identification = identify(image)
     error = NoFileSystemError(
         f"{host}: no SPIFFS found; identified as {identification}",
-        hint="if there is one, give its geometry; maixfs mkfs makes an empty one,"
-        " maixfs sd doctor looks at cards",
+        hint="if there is one, give its geometry; else make an empty one",
+        fix=(Command("mkfs", (str(host),)),),
     )
     error.identification = identification
     return error

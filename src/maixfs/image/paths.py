@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.image.errors import MissingError, TargetError
 from maixfs.image.names import Parts, Steps, parts_of, steps_of
 
@@ -69,7 +69,7 @@ class Mount:
         if steps.parts[:1] in _PARTITIONS and self.parts:
             return MissingError(
                 f"{path}: the card has nothing for a board to mount there, or there is no card",
-                hint="maixfs sd info BOARD says where its partitions are mounted",
+                fix=(Command("sd info", ("BOARD",)),),
             )
         return MissingError(
             f"{path}: nothing is mounted there", hint=f"paths start with {self.point}"

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from maixfs.errors import Command
 from maixfs.host.drives import is_drive, size_of
 from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.host.locks import locked_by
@@ -81,7 +82,11 @@ def _refuse_drive(host: Path, drives: bool) -> None:
     if not drives:
         raise TargetError(
             f"{host} is a drive of this computer: it is only read",
-            hint=f"--drive writes to it; or: maixfs sd read {host} IMAGE, then maixfs sd write",
+            hint="allow writing to drives, or change a copy and write that to the drive",
+            fix=(
+                Command("sd read", (str(host), "IMAGE")),
+                Command("sd write", ("IMAGE", str(host))),
+            ),
         )
     from maixfs.cards.transfer import refuse_unlikely
     from maixfs.host.drives import drive_facts
@@ -127,5 +132,6 @@ def no_image(image: Path, folder: Path) -> MissingError:
     """Return the error for a board whose card is in its slot, but no longer on the host."""
     return MissingError(
         f"{image} does not exist, and is the card in the slot of {folder}",
-        hint=f"put it back, or take it out: maixfs sd eject {folder}",
+        hint="put the file back, or empty the slot",
+        fix=(Command("sd eject", (str(folder),)),),
     )

@@ -15,7 +15,7 @@ from fnmatch import translate
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from maixfs.errors import ClosedError, MaixfsError
+from maixfs.errors import ClosedError, Command, MaixfsError
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.errors import MissingError, TargetError, UnreadableError
 from maixfs.image.names import Parts, Steps
@@ -604,7 +604,7 @@ class Volume(ABC):
         if folder is not None and folder.fault is not None:
             raise UnreadableError(
                 f"/{'/'.join(parts)} cannot be read: {folder.fault}",
-                hint=f"maixfs doctor {self.host} says what is wrong",
+                fix=(Command("doctor", (str(self.host),)),),
             )
 
     def likeness(self, parts: Parts) -> Iterator[Parts]:
@@ -641,7 +641,8 @@ class Volume(ABC):
         """Return the error for a file that is damaged."""
         return UnreadableError(
             f"{entry.path} cannot be read: {error}",
-            hint=f"maixfs unpack {self.host} DIR leaves it out and saves the others",
+            hint="unpack the image: that leaves it out and saves the others",
+            fix=(Command("unpack", (str(self.host), "DIR")),),
         )
 
     def missing(self, path: str, steps: Steps) -> TargetError | UsageError:

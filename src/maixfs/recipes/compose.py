@@ -52,7 +52,7 @@ class Span(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The pieces to write, and what would go wrong."""
+    """The pieces to write, and their conflicts."""
 
     pieces: tuple[Piece, ...]
     """In the order in which they are written."""

@@ -1,4 +1,4 @@
-"""What would go wrong if pieces were flashed; each conflict names both owners."""
+"""Conflicts between pieces that are to be flashed; each names both owners."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _HOMES = {
 }
 """Regions in which a piece of this kind is expected."""
 _HELD = {"spiffs", "littlefs", "boot config", "kboot stage"}
-"""Regions in which a foreign piece destroys what a firmware relies on."""
+"""Regions that a firmware needs: a foreign piece there destroys its data."""
 
 
 class Conflict(NamedTuple):
@@ -317,7 +317,7 @@ def _is_rewritten(start: int, end: int, later: Sequence[Piece]) -> bool:
     return at >= end
 
 
-# With what the flash holds
+# Conflicts with the present contents of the flash
 
 _RANK = (SPIFFS, KBOOT_STAGE, BOOT_CONFIG, FIRMWARE, MODEL)
 """Which part is kept if two overlap: files may be models, and firmware may contain some."""

@@ -1,4 +1,4 @@
-"""Recipes: a small TOML file that says what a whole flash is put together from.
+"""Recipes: a small TOML file that lists the parts of a whole flash.
 
     layout = "maixpy-16m"
     firmware = "maixpy.bin"

@@ -26,7 +26,7 @@ class CardImageError(SectorError, ImageError):
 
 
 FILE_ERRORS = ErrorTypes(failed=SectorError, unfit=CardImageError)
-"""What the file of a card raises."""
+"""Errors that the file of a card raises."""
 
 
 def sector_error(message: str, number: int, *, hint: str | None = None) -> SectorError:

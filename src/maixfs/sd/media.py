@@ -40,7 +40,7 @@ _ZEROS = memoryview(bytes(CHUNK))
 # Types whose slice assignment counts bytes; an array or a numpy view may have wider elements.
 _PLAIN = (bytes, bytearray, memoryview)
 _COPIED = 4096
-"""Up to so many bytes of a view, a copy of them costs less than a view of the card's memory."""
+"""Bytes up to which a copy costs less than a view of the card's memory."""
 
 
 class SectorObserver(Protocol):

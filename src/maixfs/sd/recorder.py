@@ -1,4 +1,4 @@
-"""Recording what is written to a card, and the states that a power cut can leave.
+"""Record the writes to a card, and derive the states that a power cut can leave.
 
     recorder = SectorRecorder(card)
     run_a_workload(recorder)                     # any user of a SectorDevice
@@ -112,7 +112,7 @@ class SectorRecording(Recording[SectorOperation]):
     def cut(self, label: str) -> SectorCut:
         """Return the cut that ``SectorCut.label`` calls ``label``.
 
-        Raises ``UsageError`` where there is no such cut in this recording.
+        Raises ``UsageError`` if there is no such cut in this recording.
         """
         place, _, seed = label.partition("r")
         number, _, count = place.removeprefix("cut").partition(".")

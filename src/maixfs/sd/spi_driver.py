@@ -270,7 +270,7 @@ class SpiSdCard:
         self._start()
 
     def _start(self) -> None:
-        """Initialise the card and take over what it states of itself."""
+        """Initialise the card and read its registers."""
         identity = initialise(self._exchange, self._hz)
         self.kind, self.ocr, self.csd, self.cid, self.scr = identity
         self.sectors = self.csd.sectors

@@ -1,7 +1,7 @@
-"""Copying files: between the host and an image, or between two images.
+"""Copy files between the host and an image, or between two images.
 
-``plan_copy`` works out what goes where and what it replaces before anything is written; ``apply``
-does it.
+``plan_copy`` decides which file is written to which path and what it replaces, before anything
+is written; ``apply`` carries out the plan.
 """
 
 from __future__ import annotations
@@ -33,52 +33,53 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """A file to copy."""
+    """A file to copy, or a folder to create."""
 
     source: TargetPath
     size: int
     readable: bool
     inside: Parts
-    """Where it lands in a destination that is a folder."""
+    """Path below an existing destination folder."""
     alone: Parts
-    """Where it lands below a destination that is not there yet; empty: it becomes that."""
+    """Path below a destination that does not exist yet; empty: the file gets its name."""
 
 
-class Found(NamedTuple):
-    """What one source is."""
+class Selection(NamedTuple):
+    """The files and folders that one source names."""
 
     items: list[Item]
     is_folder: bool
     warnings: tuple[str, ...] = ()
     folders: tuple[Item, ...] = ()
-    """Folders that are real where they are."""
+    """Folders that exist in the source; SPIFFS has none."""
 
 
-class Ways(NamedTuple):
-    """How folders of the host are gone through."""
+class HostWalk(NamedTuple):
+    """How local folders are read."""
 
     follow_links: bool = False
-    """Whether links that lead out of a folder are gone for."""
+    """Whether links that lead out of a folder are followed."""
     real_folders: bool = False
-    """Whether the destination has folders."""
+    """Whether the destination stores folders, so that empty ones are copied."""
 
 
 class Place(NamedTuple):
-    """One side of a copy, as it was given."""
+    """A source or the destination, with the meaning of its last characters."""
 
     where: TargetPath
     dot: bool = False
-    """Whether it ends in ``/.``: of a folder, what is in it and not itself."""
+    """Whether it ends in ``/.``: the contents of a folder, without the folder itself."""
     slash: bool = False
-    """Whether it ends in a slash: a folder is meant."""
+    """Whether it ends in a slash: it names a folder."""
 
     @classmethod
-    def of(cls, given: str | Path | TargetPath) -> Place:
-        """Return the place that a text or path means."""
-        if isinstance(given, Path):
-            return cls(TargetPath(given))
-        where = given if isinstance(given, TargetPath) else parse_target(given)
-        text = where.path if where.path is not None else str(given)
+    def of(cls, argument: str | Path | TargetPath) -> Place:
+        """Parse an argument; a ``Path`` is always a local one."""
+        if isinstance(argument, Path):
+            # ``Path`` drops a final slash and dot, so there is nothing to look for.
+            return cls(TargetPath(argument))
+        where = argument if isinstance(argument, TargetPath) else parse_target(argument)
+        text = where.path if where.path is not None else str(argument)
         slashes = ("/",) if where.path is not None else ("/", os.sep)
         ends = text[-1:] in slashes
         dot = text == "." or (text[-1:] == "." and text[-2:-1] in slashes)
@@ -86,54 +87,56 @@ class Place(NamedTuple):
 
 
 def find_items(
-    place: Place, recursive: bool, sessions: Sessions, ways: Ways | None = None
-) -> Found:
-    """Return the files that a source means; raises ``MissingError`` where there are none."""
+    place: Place, recursive: bool, sessions: Sessions, walk: HostWalk | None = None
+) -> Selection:
+    """Return the files that a source names; raises ``MissingError`` if there are none."""
     if place.where.path is not None:
         return _in_target(place, recursive, sessions)
-    ways = ways or Ways()
+    walk = walk or HostWalk()
     path = place.where.host
     text = str(path)
+    # A file whose name contains * or ? is taken by its name, as shells do.
     if path.exists() or not has_magic(text):
-        return _on_host(path, recursive, place.dot, ways)
+        return _on_host(path, recursive, place.dot, walk)
     matches = [Path(match) for match in sorted(glob(text))]  # noqa: PTH207 - starts anywhere
     if not matches:
         raise MissingError(f"{path}: no file matches")
-    found = [_on_host(match, recursive, False, ways) for match in matches]
-    items = [item for part in found for item in part.items]
-    warnings = tuple(warning for part in found for warning in part.warnings)
-    folders = tuple(folder for part in found for folder in part.folders)
-    return Found(items, len(found) == 1 and found[0].is_folder, warnings, folders)
+    selections = [_on_host(match, recursive, False, walk) for match in matches]
+    items = [item for part in selections for item in part.items]
+    warnings = tuple(warning for part in selections for warning in part.warnings)
+    folders = tuple(folder for part in selections for folder in part.folders)
+    is_folder = len(selections) == 1 and selections[0].is_folder
+    return Selection(items, is_folder, warnings, folders)
 
 
-def _on_host(path: Path, recursive: bool, contents_only: bool, ways: Ways) -> Found:
+def _on_host(path: Path, recursive: bool, contents_only: bool, walk: HostWalk) -> Selection:
     status = status_of(path)
     if path.is_dir():
         if not recursive:
-            raise TargetError(f"{path} is a folder", hint="-r copies it with all that is in it")
-        return _host_folder(path, contents_only, ways)
+            raise TargetError(f"{path} is a folder", hint="copy folders recursively")
+        return _host_folder(path, contents_only, walk)
     name = show(os.fsencode(path.name))
-    return Found([Item(TargetPath(path), status.st_size, True, (name,), ())], False)
+    return Selection([Item(TargetPath(path), status.st_size, True, (name,), ())], False)
 
 
-def _host_folder(path: Path, contents_only: bool, ways: Ways) -> Found:
+def _host_folder(path: Path, contents_only: bool, walk: HostWalk) -> Selection:
     from maixfs.spiffs.pack import collect
 
-    plan = collect(path, prefix="", follow_links=ways.follow_links, real_folders=ways.real_folders)
+    plan = collect(path, prefix="", follow_links=walk.follow_links, real_folders=walk.real_folders)
     name = "" if contents_only else path.resolve().name
     base = (show(os.fsencode(name)),) if name else ()
     items = []
     for file in plan.files:
-        way = tuple(show(part) for part in file.name.split(b"/"))
+        parts = tuple(show(part) for part in file.name.split(b"/"))
         size = status_of(file.content).st_size
-        items.append(Item(TargetPath(file.content), size, True, base + way, way))
+        items.append(Item(TargetPath(file.content), size, True, base + parts, parts))
     folders: list[Parts] = [()] if base else []
     folders += (tuple(show(part) for part in inner.split(b"/")) for inner in plan.folders)
-    found = (Item(TargetPath(path), 0, True, base + way, way) for way in folders)
-    return Found(items, True, tuple(map(str, plan.warnings)), tuple(found))
+    folder_items = (Item(TargetPath(path), 0, True, base + parts, parts) for parts in folders)
+    return Selection(items, True, tuple(map(str, plan.warnings)), tuple(folder_items))
 
 
-def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
+def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Selection:
     whole = place.where.whole
     target = sessions.target(place.where)
     pattern = place.where.path or target.mount_point
@@ -147,7 +150,7 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
         if not recursive:
             raise TargetError(
                 f"{whole}:{entry.path} is a folder",
-                hint="-r copies it with all that is in it",
+                hint="copy folders recursively",
             )
         is_root = entry.path in ("/", target.mount_point)
         base = () if place.dot or is_root else (entry.name,)
@@ -155,10 +158,10 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Found:
         if base:
             folders.append(_item(whole, entry, base, ()))
         for inside in target.scandir(entry.path, recursive=True):
-            way = tuple(inside.path[depth:].split("/"))
-            found = folders if inside.is_dir else items
-            found.append(_item(whole, inside, base + way, way))
-    return Found(items, len(entries) == 1 and entries[0].is_dir, (), tuple(folders))
+            parts = tuple(inside.path[depth:].split("/"))
+            group = folders if inside.is_dir else items
+            group.append(_item(whole, inside, base + parts, parts))
+    return Selection(items, len(entries) == 1 and entries[0].is_dir, (), tuple(folders))
 
 
 def _item(whole: TargetPath, entry: ImageEntry, inside: Parts, alone: Parts) -> Item:
@@ -166,7 +169,7 @@ def _item(whole: TargetPath, entry: ImageEntry, inside: Parts, alone: Parts) -> 
 
 
 class Action(StrEnum):
-    """What a step does at its destination."""
+    """The effect of a step at its destination."""
 
     NEW = "new"
     REPLACE = "replace"
@@ -182,7 +185,7 @@ class CopyStep(NamedTuple):
     """Bytes."""
     action: Action
     note: str = ""
-    """What a person should know, such as a name that had to change."""
+    """A remark for the user, such as a name that had to change."""
 
 
 class CopyPlan(NamedTuple):
@@ -191,17 +194,17 @@ class CopyPlan(NamedTuple):
     steps: tuple[CopyStep, ...]
     warnings: tuple[str, ...]
     root: Path | None
-    """The host's folder that files must stay in, or ``None``."""
+    """The local folder that no file may leave through a link, or ``None``."""
     geometries: dict[str, Geometry]
-    """Of each target that takes part, by its real path."""
+    """The geometry of each image that takes part, by its real path."""
     folders: tuple[TargetPath, ...] = ()
-    """Folders that are to be there afterwards, each after the one that it is in."""
+    """Folders to create, each after its parent."""
     drives: bool = False
     """Whether a drive of the host may be written."""
 
     @property
     def total(self) -> int:
-        """Bytes that are really copied."""
+        """Bytes that will be written."""
         return sum(step.size for step in self.steps if step.action is not Action.SAME)
 
 
@@ -216,34 +219,35 @@ def plan_copy(
     drives: bool = False,
     images: Sequence[Image] = (),
 ) -> CopyPlan:
-    """Plan a copy as ``cp`` does it: between the host and a target, or between two targets.
+    """Plan a copy between the host and an image, or between two images; nothing is written.
 
-    Texts are taken apart by ``parse_target``; patterns in them are looked up in a target, and on
-    the host where no file has such a name. A folder needs ``recursive``; it lands in a
-    destination that is a folder under its own name, unless it ends in ``/.``, and becomes the
-    destination otherwise. Several sources need a folder (a slash at its end makes it one).
-    Links that lead out of a folder of the host are left out unless ``follow_links``.
+    Text is parsed by ``parse_target``. Patterns are matched in images, and on the host if no
+    file has that name. A folder needs ``recursive``. It is copied into an existing destination
+    under its own name, unless it ends in ``/.``; a destination that does not exist becomes the
+    copy. Several sources need a destination that is a folder or ends in a slash. Links that
+    lead out of a local folder are left out unless ``follow_links``. ``geometry`` and ``base``
+    describe the destination, or the sources if the destination is local; ``drives`` allows
+    writing to a drive of the host.
 
-    Nothing is written. Raises ``UsageError`` where no target takes part or two files would land
-    in one place, ``MissingError``, ``TakenError`` where a folder is in the way, ``FitError``, and
-    what ``open_image`` raises. ``geometry`` and ``base`` are those of the destination, or of
-    the sources where that is the host's; ``drives`` lets a drive of the host be written.
-    ``images`` are open already: places in them are looked up there.
+    Raises ``UsageError`` if no image takes part or two files would get the same path,
+    ``MissingError``, ``TakenError`` if a folder exists where a file would be written,
+    ``FitError``, and the errors of ``open_image``. ``images`` are open already:
+    paths in them are looked up there.
     """
     places = [Place.of(source) for source in sources]
     end = Place.of(destination)
     goal = end.where
     if goal.path is None and all(place.where.path is None for place in places):
         raise UsageError(
-            "neither side is in a target",
-            hint="name one with a colon: board:/flash, image.bin:/main.py",
+            "neither source nor destination is inside an image",
+            hint="name a file inside an image with a colon: board:/flash, image.bin:/main.py",
         )
     where = Where(geometry, base)
     with Sessions(goal if goal.path is not None else None, where, images=images) as sessions:
-        ways = Ways(follow_links, goal.path is not None and _has_folders(goal, sessions))
-        found = [find_items(place, recursive, sessions, ways) for place in places]
-        items = [item for part in found for item in part.items]
-        is_tree = len(found) == 1 and found[0].is_folder
+        walk = HostWalk(follow_links, goal.path is not None and _has_folders(goal, sessions))
+        selections = [find_items(place, recursive, sessions, walk) for place in places]
+        items = [item for part in selections for item in part.items]
+        is_tree = len(selections) == 1 and selections[0].is_folder
         inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)
         steps = _steps(items, goal, inside, sessions)
         _refuse_clashes(steps, goal, sessions)
@@ -251,9 +255,9 @@ def plan_copy(
             sizes = {step.destination.path or "": step.size for step in steps}
             sessions.target(goal).check_fits(sizes)
         root = goal.host if goal.path is None and (inside or is_tree) else None
-        warnings = tuple(warning for part in found for warning in part.warnings)
+        warnings = tuple(warning for part in selections for warning in part.warnings)
         warnings += tuple(sessions.notes)
-        inner = [folder for part in found for folder in part.folders]
+        inner = [folder for part in selections for folder in part.folders]
         folders = _folders(inner, items, goal, inside, sessions)
         return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders, drives)
 
@@ -269,24 +273,27 @@ def _folders(
     inside: bool,
     sessions: Sessions,
 ) -> tuple[TargetPath, ...]:
-    """Return the folders of a copy at its destination; on the host those that are empty."""
-    ways = sorted({item.inside if inside else item.alone for item in folders})
+    """Return the folders to create; on the host only those without files.
+
+    Writing a local file creates its parents. In an image each folder has to be made.
+    """
+    paths = sorted({item.inside if inside else item.alone for item in folders})
     if goal.path is None:
         files = [item.inside if inside else item.alone for item in items]
-        full = {way[:depth] for way in (*files, *ways) for depth in range(len(way))}
-        empty = [way for way in ways if way and way not in full]
-        names = HostNames(way for way in (*files, *empty) if way)
-        return tuple(TargetPath(goal.host.joinpath(*names[way])) for way in empty)
+        full = {path[:depth] for path in (*files, *paths) for depth in range(len(path))}
+        empty = [path for path in paths if path and path not in full]
+        names = HostNames(path for path in (*files, *empty) if path)
+        return tuple(TargetPath(goal.host.joinpath(*names[path])) for path in empty)
     if not _has_folders(goal, sessions):
         return ()
     base = sessions.target(goal).absolute(goal.path).rstrip("/")
-    return tuple(goal._replace(path="/".join((base, *way))) for way in ways)
+    return tuple(goal._replace(path="/".join((base, *path))) for path in paths)
 
 
 def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) -> bool:
-    """Tell whether copies land in the destination under their own names.
+    """Return True if the copies keep their names below the destination.
 
-    Raises ``TargetError`` where many files would have to become one.
+    Raises ``TargetError`` if several files would get one name.
     """
     goal = end.where
     if goal.path is None:
@@ -297,12 +304,14 @@ def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) 
         is_dir = there and target.is_folder(goal.path)
     if there and not is_dir and (several or is_tree or end.slash):
         raise TargetError(f"{goal} is a file, not a folder")
+    # ``cp -r folder new/`` makes ``new`` the copy, as without the slash; ``cp file new/`` needs
+    # a folder ``new``.
     if is_dir or (end.slash and not is_tree):
         return True
     if several and not is_tree:
         raise TargetError(
-            f"{goal} is no folder: several files cannot become one",
-            hint=f"with a slash at its end it is one: {goal}/",
+            f"{goal} is not a folder: several files cannot get one name",
+            hint=f"add a slash to create the folder: {goal}/",
         )
     return False
 
@@ -310,14 +319,15 @@ def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) 
 def _steps(
     items: list[Item], goal: TargetPath, inside: bool, sessions: Sessions
 ) -> list[CopyStep]:
-    ways = [item.inside if inside else item.alone for item in items]
+    paths = [item.inside if inside else item.alone for item in items]
     if goal.path is None:
-        return _steps_to_host(items, ways, goal.host, sessions)
+        return _steps_to_host(items, paths, goal.host, sessions)
     target = sessions.target(goal)
     base = target.absolute(goal.path)
     steps = []
-    for item, way in zip(items, ways, strict=True):
-        path = "/".join((base.rstrip("/"), *way)) if way else base
+    for item, parts in zip(items, paths, strict=True):
+        path = "/".join((base.rstrip("/"), *parts)) if parts else base
+        # The spelling of an existing entry wins: FAT finds a name in any case.
         place = target.place_of(path)
         destination = goal._replace(path=place)
         action = Action.NEW
@@ -331,13 +341,13 @@ def _steps(
 
 
 def _steps_to_host(
-    items: list[Item], ways: list[Parts], goal: Path, sessions: Sessions
+    items: list[Item], paths: list[Parts], goal: Path, sessions: Sessions
 ) -> list[CopyStep]:
-    names = HostNames(way for way in ways if way)
+    names = HostNames(path for path in paths if path)
     steps = []
-    for item, way in zip(items, ways, strict=True):
-        place = goal.joinpath(*names[way]) if way else goal
-        note = names.note(way, item.source.path) if way else ""
+    for item, path in zip(items, paths, strict=True):
+        place = goal.joinpath(*names[path]) if path else goal
+        note = names.note(path, item.source.path) if path else ""
         action = Action.NEW
         if place.is_dir():
             raise TakenError(f"{place} is a folder", hint="give the copy another name")
@@ -349,7 +359,7 @@ def _steps_to_host(
 
 
 def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
-    """Compare a source with the file of a target that it would replace."""
+    """Return True if a source has the same contents as the file that it would replace."""
     target = sessions.target(destination)
     known = target.stat(destination.path or "")
     source = item.source
@@ -365,27 +375,29 @@ def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
 
 
 def _refuse_clashes(steps: list[CopyStep], goal: TargetPath, sessions: Sessions) -> None:
+    """Raise ``UsageError`` if two sources would get the same path."""
     taken: dict[TargetPath, TargetPath] = {}
     volume = None if goal.path is None else sessions.target(goal).volume(goal.path)
     for step in steps:
         place = step.destination
+        # Paths that the file system treats as one, such as two cases of a name on FAT, clash.
         if volume is not None and place.path is not None:
             place = place._replace(path=volume.key_of(place.path))
         other = taken.setdefault(place, step.source)
         if other != step.source:
             raise UsageError(
                 f"{other} and {step.source} would both become {step.destination}",
-                hint="-r with a folder instead of a pattern keeps the folders apart",
+                hint="copy their folder recursively: then each file keeps its own folder",
             )
 
 
 class Copied(NamedTuple):
-    """What a copy left behind."""
+    """The result of a copy."""
 
     files: list[Written]
-    """What is there now, step by step."""
+    """The copied files, in the order of the steps."""
     images: list[Written]
-    """The host's files of a target that were written; none where nothing changed."""
+    """The local files of the image that were written; empty if nothing changed."""
 
 
 def apply(
@@ -395,18 +407,19 @@ def apply(
     *,
     images: Sequence[Image] = (),
 ) -> Copied:
-    """Do all steps of a plan.
+    """Carry out all steps of a plan.
 
-    A target that is written gets all files or, where anything goes wrong (Ctrl-C too), none; the
-    host's files are written one by one, each whole. With ``dry_run`` nothing is opened, and
-    there are no files. ``images`` are those of the plan that are open; such a target is not
-    committed here. Raises as ``Image.write_file`` and ``Image.commit`` do.
+    An image gets all files or, after any error and Ctrl-C, none. Local files are written one
+    after the other, each atomically. With ``dry_run`` nothing is opened, and the result is
+    empty. ``images`` are those of the plan that are open; they are not committed here. Raises the
+    errors of ``Image.write_file`` and ``Image.commit``.
     """
     if dry_run or not (plan.steps or plan.folders):
         return Copied([], [])
     goal = plan.steps[0].destination if plan.steps else plan.folders[0]
     inside = goal.whole if goal.path is not None else None
     if inside is None:
+        # A process that was killed leaves its drafts: they would fill the disk over time.
         for parent in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(parent)
     with Sessions(
@@ -428,11 +441,11 @@ def _do_steps(plan: CopyPlan, sessions: Sessions, progress: Progress | None) -> 
         _make(folder, sessions)
     done, total = 0, plan.total
     for step in plan.steps:
-        tell = _teller(progress, done, total) if step.action is not Action.SAME else None
+        watch = _file_progress(progress, done, total)
         if progress is not None:
             progress("copy", done, total)
         with counted(written) if step.destination.path is None else nullcontext():
-            written.append(_do(step, plan, sessions, tell))
+            written.append(_do(step, plan, sessions, watch))
         done += 0 if step.action is Action.SAME else step.size
     if progress is not None:
         progress("copy", total, total)
@@ -446,19 +459,22 @@ def _make(folder: TargetPath, sessions: Sessions) -> None:
         sessions.target(folder).mkdir(folder.path, parents=True)
 
 
-def _teller(progress: Progress | None, done: int, total: int) -> Callable[[int], None] | None:
-    """Return what tells how far a file is, of which ``done`` bytes come before."""
+def _file_progress(
+    progress: Progress | None, done: int, total: int
+) -> Callable[[int], None] | None:
+    """Return a callback for the bytes of one file; ``done`` bytes were copied before it."""
     if progress is None:
         return None
     return lambda part: progress("copy", min(done + part, total), total)
 
 
 def _do(
-    step: CopyStep, plan: CopyPlan, sessions: Sessions, tell: Callable[[int], None] | None
+    step: CopyStep, plan: CopyPlan, sessions: Sessions, watch: Callable[[int], None] | None
 ) -> Written:
     content = sessions.content(step.source)
-    if tell is not None and step.size > PIECE:
-        content = content.watched(tell)
+    # A file of one piece is copied at once: reporting it before and after it is enough.
+    if watch is not None and step.action is not Action.SAME and step.size > PIECE:
+        content = content.watched(watch)
     if step.destination.path is not None and step.action is Action.SAME:
         return Written(step.destination.path, content.size, content.sha256(), False)
     if step.destination.path is not None:

@@ -1,11 +1,11 @@
-"""Empty file systems: new images, in flashes that are there, in a partition of a card."""
+"""Empty file systems: in a new image, in an existing flash, in a partition of a card."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.fat import FatError
 from maixfs.fat.mkfs import format_volume
 from maixfs.image.address import TargetPath
@@ -32,14 +32,14 @@ def make_image(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Written:
-    """Make an empty file system: a new image, or in a board or a flash that is there.
+    """Make an empty file system: a new image, or inside a board or an existing flash image.
 
-    A new image holds the area alone, or with ``flash_size`` a blank flash of so many bytes
-    around it. In a board's folder, and in a file that is large enough to be a whole flash, the
-    area is formatted and all else stays; unless it is blank that takes ``force``, as does
-    replacing any other file. Raises ``TakenError`` or ``OccupiedError`` (both are
-    ``FileExistsError``) where ``force`` is missing, ``GeometryError`` for a geometry without
-    size, ``UsageError`` for one that is not the board's, ``DeviceError`` where the host refuses.
+    A new image is the area alone, or with ``flash_size`` a blank flash of that many bytes around
+    it. In the folder of a board, and in a file that is large enough to be a whole flash, the area
+    is formatted and all other bytes stay. Formatting an area that is not blank and replacing any
+    other file need ``force``. Raises ``TakenError`` or ``OccupiedError`` (both are
+    ``FileExistsError``) without ``force``, ``GeometryError`` for a geometry without size,
+    ``UsageError`` for one that is not the board's, ``DeviceError`` if the host refuses.
     """
     if out.is_dir() or _is_flash(out, geometry, flash_size):
         return _format_within(out, geometry, force, progress)
@@ -48,7 +48,7 @@ def make_image(
 
 
 def _is_flash(out: Path, geometry: Geometry, flash_size: int | None) -> bool:
-    """Tell whether a file is there that has the area of ``geometry`` somewhere inside."""
+    """Return True if ``out`` is an existing image with the area of ``geometry`` inside it."""
     if not out.is_file() or not geometry.base:
         return False
     size = out.stat().st_size
@@ -71,8 +71,9 @@ def _format_within(
         refuse_cut(geometry, medium.size, out)
         if not force and not is_filled(medium.image[geometry.base :][: geometry.size]):
             raise TakenError(
-                f"{out}: the area at {geometry.base:#x} is not blank: all files in it would go",
-                hint="--force formats it; maixfs unpack saves the files first",
+                f"{out}: the area at {geometry.base:#x} is not blank: its files would be lost",
+                hint="unpack its files first, or force the formatting",
+                fix=(Command("unpack", (str(out), "DIR")),),
             )
         SpiffsCore.format(medium.device, geometry)
         written = medium.save(progress)
@@ -85,9 +86,9 @@ def _format_within(
 _DISK_ID = slice(0x1B8, 0x1BC)
 _BOOT_CODE = slice(0, 0x1B8)
 _FAT32_AT_LEAST = (34 << 20) // SECTOR
-"""Sectors from which on a volume can be FAT32, with clusters of one sector."""
-_LOOKED_AT = 64
-"""Sectors at the start of a partition that tell whether anything is in it."""
+"""Sectors of the smallest volume that can be FAT32, with clusters of one sector."""
+_CHECKED = 64
+"""Sectors at the start of a partition that are checked for data: boot sectors and a FAT."""
 
 
 def format_partition(
@@ -99,11 +100,11 @@ def format_partition(
     drives: bool = False,
     progress: Progress | None = None,
 ) -> Written:
-    """Make an empty FAT volume in the partition ``place.slot`` of a card; all else stays.
+    """Make an empty FAT volume in the partition ``place.slot`` of a card; other sectors stay.
 
-    Its type in the partition table is made to fit. Raises ``TakenError`` where something is in
-    it and ``force`` is not given, ``UsageError`` for a slot that is empty, ``TargetError`` where
-    the host refuses or no such volume can be; the card is then as it was.
+    Its type in the partition table is set accordingly. Raises ``TakenError`` if it is not blank,
+    unless ``force``, ``UsageError`` for an empty slot, ``TargetError`` if the host refuses or the
+    volume is impossible; then the card has not changed.
     """
     source = find_source(place.host, writable=True, drives=drives)
     with locked(source, card=True):
@@ -128,12 +129,13 @@ def _partition(device: SectorDevice, place: TargetPath) -> Partition:
     if not table.signature or table.superfloppy or table.gpt is not None:
         raise NoFileSystemError(
             f"{place.host} has no partition table that a board reads",
-            hint=f"maixfs sd doctor {place.host} says more; maixfs sd new makes a card",
+            hint="examine the card, or make a new one",
+            fix=(Command("sd doctor", (str(place.host),)), Command("sd new", ("SIZE", "CARD"))),
         )
     for partition in table.slots:
         if partition.slot == place.slot and partition.used and not partition.extended:
             return partition
-    used = ", ".join(f"{place.host}@{one.slot}" for one in table.used)
+    used = ", ".join(f"{place.host}@{partition.slot}" for partition in table.used)
     raise UsageError(
         f"{place.host} has no partition {place.slot}",
         hint=f"there is {used}" if used else "its partition table is empty",
@@ -141,11 +143,12 @@ def _partition(device: SectorDevice, place: TargetPath) -> Partition:
 
 
 def _refuse_full(device: SectorDevice, partition: Partition, place: TargetPath) -> None:
-    count = min(_LOOKED_AT, partition.sectors, device.sectors - partition.start)
+    count = min(_CHECKED, partition.sectors, device.sectors - partition.start)
     if any(device.read(partition.start, count)):
         raise TakenError(
-            f"{place}: the partition is not blank: all files in it would go",
-            hint="--force formats it; maixfs unpack saves the files first",
+            f"{place}: the partition is not blank: its files would be lost",
+            hint="unpack its files first, or force the formatting",
+            fix=(Command("unpack", (str(place), "DIR")),),
         )
 
 
@@ -154,7 +157,8 @@ def _format(
 ) -> None:
     if shape.size not in (None, partition.sectors * SECTOR):
         raise UsageError(
-            "a partition keeps its size", hint="maixfs sd new makes a card with others"
+            "formatting cannot change the size of a partition",
+            hint="make a new card with partitions of other sizes",
         )
     geometry = format_volume(
         device,
@@ -169,8 +173,9 @@ def _format(
     sector = device.read(0, 1)
     kind = partition_type(geometry.fat_type, partition.start, partition.sectors)
     slots = [
-        one._replace(type=kind) if one.slot == partition.slot else one
-        for one in read_partitions(device).used
+        entry._replace(type=kind) if entry.slot == partition.slot else entry
+        for entry in read_partitions(device).used
     ]
+    # Disk id and boot code stay: only the type of this partition may change in sector 0.
     number = int.from_bytes(sector[_DISK_ID], "little")
     device.write(0, make_mbr(slots, disk_id=number, boot_code=sector[_BOOT_CODE]))

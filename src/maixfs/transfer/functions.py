@@ -186,7 +186,7 @@ def unpack(
                     failed.append(error)
     if failed:
         lost = [reason for error in failed for reason in error.lost]
-        raise UnpackError(str(failed[0]), written, lost, hint=failed[0].hint)
+        raise UnpackError(str(failed[0]), written, lost, fix=failed[0].fix)
     return written
 
 

@@ -1,4 +1,4 @@
-"""Folders of the host laid out as a file system: a SPIFFS image, or a card."""
+"""Pack a local folder into a SPIFFS image or a card image."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_nee
 from maixfs.tuples import NamedTuple
 
 SERIAL = 0x4D415849
-"""Number of the disk, from which the volume's follows: the same for every packed card."""
+"""Disk id of packed cards, from which the serial number of the volume follows."""
 SMALLEST = 64 << 20
-"""Bytes of a card whose size is not given; FAT32 needs about half of that."""
+"""Least bytes of a card whose size is chosen here; FAT32 needs about half of them."""
 LARGEST = 1 << 41
 """Bytes: an MBR counts sectors in 32 bits."""
 HASHED = 4 << 30
-"""Up to this size of an image its SHA-256 is told: it takes reading all of it."""
+"""Largest image, in bytes, that is read again for its SHA-256."""
 _PIECE = 1 << 20
 _SHOWN = 3
 _NEW = OpenFlag.WRITE | OpenFlag.CREATE_NEW
 
 
 class CardShape(NamedTuple):
-    """What a card is to be like; ``None`` leaves the choice."""
+    """Size and format of a new card; ``None`` leaves the choice to the program."""
 
     size: int | None = None
     """Bytes; by default the smallest power of two that holds the files, from 64 MiB on."""
@@ -58,7 +58,7 @@ class CardShape(NamedTuple):
 
 
 class PackedCard(NamedTuple):
-    """A card image that was made of a folder."""
+    """A card image that was packed."""
 
     path: str
     size: int
@@ -70,14 +70,14 @@ class PackedCard(NamedTuple):
     files: int
     folders: int
     clusters: int
-    """Clusters that files and folders take."""
+    """Clusters that files and folders use."""
     warnings: tuple[str, ...]
     changed: bool
     """False where this very image was there already."""
 
 
 class _Tree(NamedTuple):
-    """What goes onto the card; folders come before what is in them."""
+    """The contents of the card; folders come before their files."""
 
     folders: list[str]
     files: list[tuple[str, Path]]
@@ -94,12 +94,12 @@ def pack_card(
     force: bool = False,
     progress: Progress | None = None,
 ) -> PackedCard:
-    """Write a card image that holds the files of a folder: the same files give the same bytes.
+    """Write a card image with the files of a folder; the same files give the same bytes.
 
-    All times are 1980-01-01, or what ``SOURCE_DATE_EPOCH`` says; with ``keep_times`` those of
-    the files. Raises ``FitError``, ``OccupiedError`` where ``out`` holds something else and
-    ``force`` is not given, ``UsageError`` for names that a card cannot have and a folder that
-    cannot be read, ``DeviceError`` where ``out`` cannot be written.
+    All times are 1980-01-01, or ``SOURCE_DATE_EPOCH``; with ``keep_times`` those of the files.
+    Raises ``FitError``, ``OccupiedError`` if ``out`` exists with other contents, unless ``force``,
+    ``UsageError`` for names that FAT cannot store and a folder that cannot be read,
+    ``DeviceError`` if ``out`` cannot be written.
     """
     tell = progress or _silent
     tell("collect", 0, 1)
@@ -112,11 +112,13 @@ def pack_card(
         with FileSectors.open(draft.file, read_only=False) as device:
             geometry, taken = _fill(device, shape, tree, clock, keep_times, tell)
             device.sync()
+        # An equal file is not replaced: its time stays, and build tools see no change.
         changed = not _same(draft.file, out)
         if changed:
             refuse_occupied(out, force=force)
             with alone(out) if out.is_file() else nullcontext():
                 draft.finish()
+        # A journal of the old card would be applied to the new one.
         forget(Path(os.path.realpath(out)))
     return PackedCard(
         path=str(out),
@@ -137,7 +139,7 @@ def _collect(folder: Path, out: Path, follow_links: bool) -> _Tree:
     files, warnings = [], tuple(map(str, plan.warnings))
     for file in plan.files:
         if out.exists() and file.content.exists() and file.content.samefile(out):
-            warnings += (f"left out, as it is what is being written: {out}",)
+            warnings += (f"left out, because it is the output: {out}",)
             continue
         size = host_content(file.content).size
         if size > LARGEST_FILE:
@@ -151,23 +153,26 @@ def _text(name: bytes) -> str:
         return name.decode("utf-8")
     except UnicodeDecodeError:
         raise UsageError(
-            f"{show(name)}: a name on a card is text, and these bytes are no UTF-8",
+            f"{show(name)}: names on a card are text, and these bytes are not UTF-8",
             hint="rename it first",
         ) from None
 
 
 def _sized(shape: CardShape, tree: _Tree, folder: Path, clock: Clock) -> CardShape:
-    """Return the shape with a size that holds the files; raises ``FitError``."""
+    """Return the shape with a size that holds the files; raises ``FitError``.
+
+    Each size is laid out in memory, because the number of clusters depends on all choices of mkfs.
+    """
     sizes = [shape.size] if shape.size else _sizes()
     need, geometry = 0, None
     for size in sizes:
         if size % SECTOR:
             raise UsageError(f"a card has whole sectors of {SECTOR} bytes, not {size} bytes")
-        tried = shape._replace(size=size)
-        geometry = _laid_out(RamSectors(size // SECTOR), tried, clock)[1]
+        candidate = shape._replace(size=size)
+        geometry = _laid_out(RamSectors(size // SECTOR), candidate, clock)[1]
         need = _clusters(tree, geometry.cluster_size)
         if need <= geometry.clusters:
-            return tried
+            return candidate
     room = geometry.clusters if geometry else 0
     missing = (need - room) * (geometry.cluster_size if geometry else 0)
     raise FitError(
@@ -187,7 +192,7 @@ def _sizes() -> Iterator[int]:
 
 
 def _clusters(tree: _Tree, cluster_size: int) -> int:
-    """Return at most how many clusters files and folders take.
+    """Return an upper bound of the clusters that files and folders use.
 
     A name of up to 255 characters takes 20 entries of 32 bytes, and one more for the short one.
     """
@@ -205,12 +210,12 @@ def _largest(tree: _Tree) -> str:
 
 
 def _laid_out(device: SectorDevice, shape: CardShape, clock: Clock) -> tuple[int, FatGeometry]:
-    """Partition and format a card; return where its volume starts, and of what shape it is."""
-    from maixfs.cards.make import PartitionWish, write_card_layout
+    """Partition and format a card; return start and geometry of its volume."""
+    from maixfs.cards.make import PartitionRequest, write_card_layout
 
-    wish = PartitionWish("rest", shape.fat_type, shape.label, shape.cluster_size)
+    request = PartitionRequest("rest", shape.fat_type, shape.label, shape.cluster_size)
     try:
-        made = write_card_layout(device, [wish], serial=SERIAL, clock=clock).partitions[0]
+        made = write_card_layout(device, [request], serial=SERIAL, clock=clock).partitions[0]
     except UsageError:
         raise
     except MaixfsError as error:
@@ -226,7 +231,7 @@ def _fill(
     keep_times: bool,
     tell: Progress,
 ) -> tuple[FatGeometry, int]:
-    """Write everything; return the shape of the volume and the clusters taken."""
+    """Write all folders and files; return the geometry of the volume and the clusters used."""
     start, geometry = _laid_out(device, shape, clock)
     total = sum(path.stat().st_size for _, path in tree.files)
     done = 0
@@ -253,8 +258,8 @@ def _fill(
 
 def _twice(name: str) -> UsageError:
     return UsageError(
-        f"{name}: another file or folder has this name, but for case or dots at its end",
-        hint="a card can have one of them: rename the other",
+        f"{name}: FAT takes this name and that of another file or folder as the same",
+        hint="names that differ only in case or in final dots are equal: rename one of them",
     )
 
 
@@ -266,21 +271,21 @@ def _put(fat: FatCore, path: str, content: Content) -> None:
 
 
 def _fixed_clock() -> Clock:
-    """Return a clock that stands still, at the time that reproducible builds agree on."""
+    """Return a clock with a fixed time: ``SOURCE_DATE_EPOCH``, or 1980-01-01."""
     words = (0x21, 0)
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if given.isdecimal() and len(given) < 12:
-        moment = time.gmtime(int(given))
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if epoch.isdecimal() and len(epoch) < 12:
+        moment = time.gmtime(int(epoch))
         words = pack_time(*moment[:6])
     return lambda: words
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same(first: Path, second: Path) -> bool:
     try:
-        if one.stat().st_size != other.stat().st_size:
+        if first.stat().st_size != second.stat().st_size:
             return False
-        return host_content(one).same(host_content(other))
-    except OSError:  # of the host: both are its files
+        return host_content(first).same(host_content(second))
+    except OSError:  # both are local files: no driver error is hidden here
         return False
 
 
@@ -297,11 +302,11 @@ def _sha256(path: Path, tell: Progress) -> str:
 
 
 def _silent(_phase: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+    """Ignore progress."""
 
 
 class Packed(NamedTuple):
-    """An image that was made of a folder."""
+    """An image that was packed."""
 
     path: str
     size: int
@@ -309,7 +314,7 @@ class Packed(NamedTuple):
     sha256: str
     files: int
     pages: int
-    """Pages that the files take."""
+    """Pages that the files use."""
     warnings: tuple[str, ...]
     changed: bool
     """False where this very image was there already."""
@@ -326,12 +331,12 @@ def pack_folder(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
-    """Write an image that holds the files of a folder: the same files give the same bytes.
+    """Write an image with the files of a folder; the same files give the same bytes.
 
-    ``whole_flash`` puts the area at its place in a blank flash of 16 MiB, or of so many bytes.
-    Raises ``FitError`` (how many pages too many, the largest files), ``OccupiedError`` where
-    ``out`` holds something else and ``force`` is not given, ``UsageError`` for names that cannot
-    be stored and a folder that cannot be read, ``DeviceError`` where ``out`` cannot be written.
+    ``whole_flash`` puts the area at its address in a blank flash of 16 MiB, or of that many
+    bytes. Raises ``FitError`` (with the missing pages and the largest files), ``OccupiedError`` if
+    ``out`` exists with other contents, unless ``force``, ``UsageError`` for names that cannot be
+    stored and a folder that cannot be read, ``DeviceError`` if ``out`` cannot be written.
     """
     tell = progress or _silent
     tell("collect", 0, 1)
@@ -339,7 +344,7 @@ def pack_folder(
     files = [file for file in plan.files if not _is_output(file, out)]
     warnings = tuple(map(str, plan.warnings))
     if len(files) < len(plan.files):
-        warnings += (f"left out, as it is what is being written: {out}",)
+        warnings += (f"left out, because it is the output: {out}",)
     _refuse_long(files, geometry)
     tell("pack", 0, len(files))
     try:
@@ -373,7 +378,7 @@ def _refuse_long(files: list[PackFile], geometry: Geometry) -> None:
 
 
 def _no_fit(error: FullError, folder: Path, needed: int, room: int) -> FitError:
-    """Return the error that says by how many pages."""
+    """Return the error with the number of missing pages."""
     reason = str(error.strerror).removesuffix(f": {spiffs_error(Code.FULL).strerror}")
     return FitError(
         f"{folder} does not fit: {reason}",
@@ -393,7 +398,10 @@ def write_image(
     force: bool,
     progress: Progress | None,
 ) -> Written:
-    """Write an area, or with ``flash_size`` a flash that holds it; raises as ``make_image``."""
+    """Write an area, or with ``flash_size`` a flash that contains it.
+
+    Raises the errors of ``make_image``.
+    """
     pieces: list[Buffer] = [area]
     if flash_size:
         pieces = [*_flash(area, geometry, flash_size)]
@@ -406,11 +414,11 @@ def write_image(
 
 
 def _flash(area: bytearray, geometry: Geometry, flash_size: int) -> Iterator[Buffer]:
-    """Yield a blank flash that holds ``area`` at its place."""
+    """Yield a blank flash with ``area`` at its address, in pieces."""
     end = geometry.base + geometry.size
     if flash_size % geometry.erase_size:
         raise UsageError(
-            f"a flash of {flash_size:#x} bytes is no whole number of sectors",
+            f"a flash of {flash_size:#x} bytes is not a multiple of the sector size",
             hint="16 MiB (0x1000000) is usual",
         )
     if end > flash_size:

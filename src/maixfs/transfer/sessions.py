@@ -1,4 +1,4 @@
-"""The targets that a copy touches, each opened once."""
+"""The images of a copy, each opened once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from maixfs.errors import NotFoundError
+from maixfs.errors import Command, NotFoundError
 from maixfs.image.address import TargetPath
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Kind, Where
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """Opens targets when they are asked for and closes them at the end of a ``with``.
+    """Opens images on first use and closes them at the end of a ``with``.
 
-    ``goal`` is the target that a copy goes to (``None``: the host); with ``writable`` it is
-    opened for changing, and a source in the same file is then read from it as well. ``where``
-    is said of the goal, or of the sources where that is the host; ``known`` are geometries that
-    were found before, by real path; ``images`` are open already and stay their owner's.
+    ``goal`` is the image to copy to, ``None`` for a local path. With ``writable`` it is opened
+    for writing, and sources in the same file are read through it. ``where`` describes the goal,
+    or the sources if the goal is local. ``known`` has geometries that were detected before, by
+    real path; ``images`` are open already and are left open.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Sessions:
         self._targets = {_key(image.place): image for image in images}
 
     def target(self, place: TargetPath) -> Image:
-        """Return the open target of a place; raises as ``open_mounted``."""
+        """Return the open image of a path; raises the errors of ``open_mounted``."""
         key = _key(place)
         if key not in self._targets:
             target = self._open(place, key)
-            # Left by an exception, what was not committed is discarded.
+            # An exception that leaves the ``with`` discards all changes that are not committed.
             self._targets[key] = self._stack.enter_context(target)
         return self._targets[key]
 
@@ -65,13 +65,15 @@ class Sessions:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be said of the targets that are open."""
-        return [note for target in self._targets.values() for note in target.said()]
+        """Remarks about the open images, for the user."""
+        return [note for target in self._targets.values() for note in target.remarks()]
 
     def _open(self, place: TargetPath, key: str) -> Image:
         is_goal = self._goal is not None and self.is_same(place, self._goal)
         where = self._where if is_goal or self._goal is None else Where()
         if key in self._known:
+            # The plan detected the geometry. Detecting it again could give another answer, if the
+            # image was changed in between.
             where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
@@ -85,24 +87,28 @@ class Sessions:
             )
         except NotFoundError as error:
             if is_goal and not place.host.exists():
-                host = place.host
-                error.hint = (
-                    f"maixfs mkfs {host} makes an image, maixfs new {host} a board,"
-                    f" maixfs sd new SIZE {host} a card"
+                host = str(place.host)
+                error.hint = "make an image, a board or a card first"
+                error.fix = (
+                    Command("mkfs", (host,)),
+                    Command("new", (host,)),
+                    Command("sd new", ("SIZE", host)),
                 )
             raise
         except AmbiguousError as error:
             if not is_goal and self._goal is not None:
-                host = place.host
-                error.hint = f"take its files out first: maixfs unpack --base ADDRESS {host} DIR"
+                # The base of the command is that of the goal: it cannot choose here.
+                error.bases = ()
+                error.hint = "unpack the area first, then copy its files"
+                error.fix = (Command("unpack", ("--base", "ADDRESS", str(place.host), "DIR")),)
             raise
 
-    def is_same(self, one: TargetPath, other: TargetPath) -> bool:
-        """Tell whether two places are in the same target."""
-        return _key(one) == _key(other)
+    def is_same(self, first: TargetPath, second: TargetPath) -> bool:
+        """Return True if two paths are in the same image."""
+        return _key(first) == _key(second)
 
     def content(self, place: TargetPath) -> Content:
-        """Return what is in a file, of the host's or in a target; it is read when needed."""
+        """Return the content of a file, local or in an image; it is read when needed."""
         if place.path is None:
             return host_content(place.host)
         return self.target(place).content(place.path)
@@ -120,5 +126,6 @@ class Sessions:
 
 
 def _key(place: TargetPath) -> str:
+    # Two paths to one file must share a session: a second one could not lock it.
     slot = "" if place.slot is None else f"@{place.slot}"
     return f"{os.path.realpath(place.host)}{slot}"

@@ -1,4 +1,4 @@
-"""All files of an image, or of a folder in it, into a folder of the host."""
+"""Unpack all files of an image, or of a folder in it, into a folder of the host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from maixfs.errors import DeviceError
+from maixfs.errors import Command, DeviceError, Step
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import make_folder
 from maixfs.image.address import TargetPath
@@ -33,11 +33,11 @@ _DEVICES = frozenset(
 
 
 def host_part(part: str, *, windows: bool, any_bytes: bool = False) -> str:
-    """Return one part of a target's path as the name of a host's file or folder.
+    """Return a part of an image's path as the name of a local file or folder.
 
-    What the host would not take, or would take for something else, becomes ``%XX``: a slash
-    within a name, ``.`` and ``..``, bytes that are not UTF-8 unless names may hold ``any_bytes``,
-    and on Windows the characters and device names that it keeps to itself.
+    Characters that the host refuses or interprets are written as ``%XX``: a slash within a name,
+    ``.`` and ``..``, bytes that are not UTF-8 (unless ``any_bytes``: names can have any), and on
+    Windows its reserved characters and device names.
     """
     twin = _TWIN.search(part)
     if twin:
@@ -64,10 +64,10 @@ def _escaped(char: str) -> str:
 
 
 class HostNames:
-    """Gives out host names for the files of a target, no two alike.
+    """Distinct local names for the files of an image.
 
-    What the host is like is found out unless it is given: ``windows``, ``caseless`` (names that
-    differ in case alone are one), ``any_bytes`` (names need not be UTF-8).
+    The rules are those of this host by default: ``windows``, ``caseless`` (names that differ
+    only in case are the same), ``any_bytes`` (names can be other than UTF-8).
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class HostNames:
         return self._names[parts]
 
     def note(self, parts: Parts, path: str | None) -> str:
-        """Return what to say of a name that had to change, which was ``path``; else nothing."""
+        """Return a remark if the name of ``path`` had to change, else an empty text."""
         same = all(
             os.fsencode(name) == parse(part)
             for name, part in zip(self._names[parts], parts, strict=True)
@@ -117,15 +117,15 @@ def _numbered(name: str, number: int) -> str:
 
 
 class UnpackError(UnreadableError):
-    """Some files could not be read; ``lost`` says of each why.
+    """Some files could not be read; ``lost`` has a sentence about each.
 
-    ``written`` are those that could; they lie in the folder.
+    ``written`` are the other files, which were unpacked.
     """
 
     def __init__(
-        self, message: str, written: list[Written], lost: list[str], *, hint: str | None = None
+        self, message: str, written: list[Written], lost: list[str], *, fix: tuple[Step, ...]
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, fix=fix)
         self.written = written
         self.lost = lost
 
@@ -139,7 +139,7 @@ def partition_folders(image: Image, folder: Path) -> list[tuple[TargetPath, Path
     return parts or [(image.place, folder)]
 
 
-class _Step(NamedTuple):
+class _Copy(NamedTuple):
     entry: ImageEntry
     place: Path
     note: str
@@ -153,12 +153,12 @@ def unpack_files(
     force: bool = False,
     progress: Progress | None = None,
 ) -> list[Written]:
-    """Write all files under ``path`` (``None``: all there are) into ``folder``.
+    """Write all files under ``path`` (``None``: of the whole image) into ``folder``.
 
-    Folders are made as names ask for them. Names that the host would not take are changed, and
-    the ``note`` of what was written says so. A file that is there already is left alone where
-    it is the same, replaced with ``force``, and otherwise nothing at all is written
-    (``TakenError``). Damaged files are left out, and ``UnpackError`` at the end names them.
+    Folders are created as needed. Names that the host refuses are changed; the ``note`` of the
+    file has the old one. Existing files with the same contents are not written. If an existing
+    file differs, ``force`` replaces it; without ``force`` nothing is written (``TakenError``).
+    Damaged files are left out, and ``UnpackError`` at the end names them.
     """
     steps, folders, lost = _plan(target, path, folder)
     if not force:
@@ -192,55 +192,54 @@ def unpack_files(
             f"{len(lost)} of {len(written) + len(lost)} files left out{reason}",
             written,
             lost,
-            hint=f"maixfs info {target.host} says what is wrong",
+            fix=(Command("info", (str(target.host),)),),
         )
     return written
 
 
 def _plan(
     target: Image, path: str | None, folder: Path
-) -> tuple[list[_Step], list[Path], list[str]]:
-    """Return the files, the folders that have none in them, and why some cannot be seen."""
+) -> tuple[list[_Copy], list[Path], list[str]]:
+    """Return the files, the folders without files, and why some folders cannot be read."""
     here = target.stat(path) if path else None
     inner: Entries = []
     if here is not None and not here.is_dir:
         files, skip = [here], len(here.parts) - 1
     else:
-        found = target.scandir(path, recursive=True)
-        files = [entry for entry in found if not entry.is_dir]
-        inner = [entry for entry in found if entry.is_dir]
+        entries = target.scandir(path, recursive=True)
+        files = [entry for entry in entries if not entry.is_dir]
+        inner = [entry for entry in entries if entry.is_dir]
         start = here.path if here is not None else target.mount_point
         skip = len([part for part in start.split("/") if part])
     lost = [f"{entry.path} cannot be read: {entry.fault}" for entry in inner if entry.fault]
-    full = {one.parts[:depth] for one in (*files, *inner) for depth in range(len(one.parts))}
+    full = {entry.parts[:depth] for entry in (*files, *inner) for depth in range(len(entry.parts))}
     empty = [entry for entry in inner if entry.parts not in full]
-    names = HostNames(one.parts[skip:] for one in (*files, *empty))
+    names = HostNames(entry.parts[skip:] for entry in (*files, *empty))
     steps = []
     for file in files:
         parts = file.parts[skip:]
         note = names.note(parts, file.path)
-        steps.append(_Step(file, folder.joinpath(*names[parts]), note))
-    return steps, [folder.joinpath(*names[one.parts[skip:]]) for one in empty], lost
+        steps.append(_Copy(file, folder.joinpath(*names[parts]), note))
+    return steps, [folder.joinpath(*names[entry.parts[skip:]]) for entry in empty], lost
 
 
-def _refuse_different(target: Image, steps: list[_Step]) -> None:
+def _refuse_different(target: Image, steps: list[_Copy]) -> None:
     for step in steps:
         if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
             continue
         if not target.content(step.entry).same(host_content(step.place)):
             raise TakenError(
-                f"{step.place} is there already and differs; nothing was written",
-                hint="--force replaces it, or choose an empty folder",
+                f"{step.place} exists already and differs; nothing was written",
+                hint="choose an empty folder, or force the replacement",
             )
 
 
 def write_host(place: Path, content: Content, root: Path | None) -> Written:
-    """Write a file of the host, making folders; an equal one is left alone.
+    """Write a local file and its folders, unless the file has the same contents already.
 
-    A time that comes with the content is given to the file.
-
-    Raises ``DeviceError`` where the host refuses, ``TargetError`` where a link leads out of
-    ``root`` (``None``: links are followed), and what reading the content raises.
+    The file gets the modification time of the content, if that has one. Raises ``DeviceError`` if
+    the host refuses, ``TargetError`` if a link leads out of ``root`` (``None``: links are
+    followed), and the errors of reading the content.
     """
     if _holds(place, content):
         return Written(str(place), content.size, content.sha256(), False)
@@ -254,22 +253,23 @@ def write_host(place: Path, content: Content, root: Path | None) -> Written:
 
 
 def _holds(place: Path, content: Content) -> bool:
-    # A file that may not be read is replaced like one that differs. Nothing is caught here: an
+    # A file without read permission is replaced like one that differs. No error is caught here: an
     # error of the content's own medium would look like a file that differs.
     readable = place.is_file() and os.access(place, os.R_OK)
     return readable and content.same(host_content(place))
 
 
 def _refuse_links(place: Path, root: Path) -> None:
+    # An image can come from anywhere: none of its names may reach a file outside of the folder.
     if not place.parent.resolve().is_relative_to(root.resolve()) or place.is_symlink():
         raise TargetError(f"{place} leads out of {root} by a link: nothing was written there")
 
 
 def put_file(path: Path, content: Content) -> str:
-    """Write a file of the host, whole or not at all; return its SHA-256.
+    """Write a local file atomically; return its SHA-256.
 
-    A time that comes with the content is given to the file. Raises ``DeviceError`` where the
-    host refuses, and what reading the content raises.
+    The file gets the modification time of the content, if that has one. Raises ``DeviceError`` if
+    the host refuses, and the errors of reading the content.
     """
     digest = hashlib.sha256()
 
@@ -278,6 +278,8 @@ def put_file(path: Path, content: Content) -> str:
             digest.update(piece)
             yield piece
 
+    # Not synced: the data still exists in the image, and a sync for each of many small files would
+    # take most of the time.
     with Draft(path, durable=False) as draft:
         draft.write(pieces())
         if content.modified is not None:
@@ -290,7 +292,7 @@ def put_file(path: Path, content: Content) -> str:
 
 @contextmanager
 def counted(written: list[Written]) -> Iterator[None]:
-    """Have an error say how many files were written before it."""
+    """Add to the hint of an error how many files were written before it."""
     try:
         yield
     except (TargetError, DeviceError) as error:

@@ -1,4 +1,4 @@
-"""What the firmware's own drivers share, and what ``import`` asks of any driver."""
+"""The interface of the firmware's own drivers, and the one that ``import`` uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ S_IFREG = 0x8000
 
 
 class ImportStat(Enum):
-    """What is at a path, as far as ``import`` needs to know."""
+    """The kind of a path, as ``import`` needs it."""
 
     NONE = "nothing"
     DIRECTORY = "a directory"
@@ -35,7 +35,7 @@ class NativeDriver(ABC):
 
     @abstractmethod
     def import_stat(self, path: str) -> ImportStat:
-        """Return what is at ``path``, a path inside this volume."""
+        """Return the kind of ``path``, a path inside this volume."""
 
     @abstractmethod
     def collect(self) -> int:

@@ -166,7 +166,7 @@ class StreamFile(ABC, Generic[Content]):
 
     @abstractmethod
     def _content(self, raw: bytes | bytearray) -> Content:
-        """Return what was read in the type that this kind of file gives."""
+        """Return the bytes in the type of this kind of file."""
 
     def _take(self, size: int) -> bytes | bytearray:
         """Read ``size`` units."""

@@ -80,7 +80,7 @@ class Threads:
             alive[0].join(_LOOK)
         self._power.check()
 
-    def settle(self) -> None:
+    def stop_interrupts(self) -> None:
         """Stop threads from interrupting the main thread after the end of the program."""
         try:
             with self._turn:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from maixfs.cli.findings import draw_findings, examination_json
 from maixfs.cli.screen import Progress, Screen, Text
+from maixfs.cli.targets import note_holder
 from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -50,22 +51,15 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
         if not image.is_flash:
             card = summarize_card(image, progress)
             return Checkup(there, card.report.verdict, examine_card(card.report), card)
-        note_holder(screen, there, image.holder)
+        note_holder(screen, there.host, image.holder)
         subject = Subject.of_image(image, progress)
         examination = examine_subject(subject)
         slot = subject.card.summary if subject.card else None
         return Checkup(there, verdict(examination), examination, slot)
 
 
-def note_holder(screen: Screen, there: TargetPath, holder: int | None) -> None:
-    """Say that a running board may be changing its flash while it is read."""
-    if holder is not None:
-        who = f" by process {holder}" if holder else ""
-        screen.note(f"{there.host} is powered on{who}: this is how it is at this moment")
-
-
 def draw_checkup(screen: Screen, checkup: Checkup) -> None:
-    """Write the verdict, then what was found with cause and fix."""
+    """Print the verdict, then each finding with cause and fix."""
     examination = checkup.examination
     screen.line(Text(checkup.verdict, "good" if examination.healthy else "bad"))
     card = checkup.card

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 CARD = HostPath(path_type=Path)
 """A path of the host, completed by the shell."""
-_SECTOR = 512
 _TYPE_WIDTH = 8
 """Characters of a partition type; enough to tell GPT types apart, MBR types have four."""
 
@@ -113,7 +112,7 @@ def _row(screen: Screen, part: PartitionReport) -> list[Part]:
         str(part.number) if part.number else "-",
         part.type[:_TYPE_WIDTH] or "-",
         f"{part.start:#x}",
-        screen.cell(part.sectors * _SECTOR),
+        screen.cell(part.size),
         part.kind,
         part.label,
         screen.cell(cluster) if cluster else "",

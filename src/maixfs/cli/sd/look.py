@@ -1,4 +1,4 @@
-"""``maixfs sd info`` and ``maixfs sd doctor``: what is on a card, and would a board mount it."""
+"""``maixfs sd info`` and ``maixfs sd doctor``: contents and problems of a card."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 @json_option
 def info_verb(screen: Screen, card: Path) -> int:
     """CARD is an image, a drive, or the folder of a board with a card in its slot. Free room is
-    counted, not believed. The exit code is 1 where something is wrong.
+    counted in the FAT. The exit code is 1 if something is wrong.
     """
     report = _examine(screen, card)
     if screen.json:
         screen.emit({"card": str(card), **report.as_dict()})
         return int(not report.healthy)
-    size = screen.size(report.sectors * 512)
+    size = screen.size(report.size)
     table = "no partition table" if report.table == "none" else report.table
     screen.line(Text(str(card), "heading"), f"  card of {size}, {table}")
     if report.partitions:
@@ -56,7 +56,7 @@ def info_verb(screen: Screen, card: Path) -> int:
 @json_option
 def doctor_verb(screen: Screen, card: Path) -> int:
     """CARD is an image, a drive, or the folder of a board with a card in its slot. It is only
-    read. The exit code is 1 where something is wrong, 0 where there are only notes.
+    read. The exit code is 1 if something is wrong, 0 where there are only notes.
     """
     from maixfs.doctor import examine_card
 
@@ -67,10 +67,12 @@ def doctor_verb(screen: Screen, card: Path) -> int:
     role = "good" if report.healthy else "warning" if report.mountable else "bad"
     screen.line(Text(report.verdict, role))
     draw_findings(screen, examine_card(report).findings, card)
-    if not report.findings:
+    for sentence in report.examination.left_out:
+        screen.paragraph("  ", Text("not checked:", "dim"), sentence)
+    if not report.findings and not report.examination.not_checked:
         volumes = [part for part in report.partitions if part.mount_point]
         files = count_text(sum(part.files or 0 for part in volumes), "file")
-        screen.line(f"Nothing is wrong with it; {files} and every cluster were looked at.")
+        screen.line(f"Nothing is wrong: {files} and all clusters were checked.")
     return int(not report.healthy)
 
 

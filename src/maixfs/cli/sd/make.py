@@ -14,7 +14,7 @@ from maixfs.cli.verb import group, verb
 
 if TYPE_CHECKING:
     from maixfs.cards.fix import Fixed
-    from maixfs.cards.make import NewCard, NewPartition, PartitionWish
+    from maixfs.cards.make import NewCard, NewPartition, PartitionRequest
 
 
 ABOUT = """\
@@ -40,7 +40,7 @@ class PartitionsType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[PartitionWish, ...]:
+    ) -> tuple[PartitionRequest, ...]:
         """Return a request for each partition."""
         if isinstance(value, tuple):
             return value
@@ -48,11 +48,11 @@ class PartitionsType(click.ParamType):  # type: ignore[type-arg]
 
     def _request(
         self, text: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> PartitionWish:
-        from maixfs.cards.make import PartitionWish
+    ) -> PartitionRequest:
+        from maixfs.cards.make import PartitionRequest
 
         size, *words = (word.strip() for word in text.split(":"))
-        request = PartitionWish(size)
+        request = PartitionRequest(size)
         for word in words:
             key, is_pair, number = word.partition("=")
             cluster = parse_size(number) if key == "cluster" else None
@@ -128,7 +128,7 @@ def new_verb(
     screen: Screen,
     size: int,
     image: Path,
-    partitions: tuple[PartitionWish, ...],
+    partitions: tuple[PartitionRequest, ...],
     label: str,
     superfloppy: bool,
     **options: Any,
@@ -151,14 +151,12 @@ def new_verb(
 
 
 def _draw_new(screen: Screen, image: Path, card: NewCard) -> None:
-    screen.line(
-        "made ", Text(str(image), "heading"), f": card of {screen.size(card.sectors * 512)}"
-    )
+    screen.line("made ", Text(str(image), "heading"), f": card of {screen.size(card.size)}")
     for part in card.partitions:
         place = f"partition {part.number}" if part.number else "the card"
         label = f", label {part.label}" if part.label else ""
         screen.line(
-            f"  {place}: FAT{part.volume.fat_type}, {screen.size(part.sectors * 512)} from sector"
+            f"  {place}: FAT{part.volume.fat_type}, {screen.size(part.size)} from sector"
             f" {part.start:#x}, clusters of {unit_text(part.volume.cluster_size)}{label}"
         )
     screen.line("  ", Text("next:", "hint"), f" maixfs cp -r FOLDER/. {image}:/")
@@ -209,6 +207,7 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
     new card; it is listed.
     """
     from maixfs.cards.fix import fix_card
+    from maixfs.sd.device import SECTOR
     from maixfs.sd.journal import opened_finished
 
     path = card_path(card)
@@ -221,7 +220,7 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
         fixed = fix_card(
             device,
             output,
-            sectors=None if size is None else size // 512,
+            sectors=None if size is None else size // SECTOR,
             force=force,
             progress=progress,
         )

@@ -1,4 +1,4 @@
-"""``maixfs cat``: the bytes of files."""
+"""``maixfs cat``: write the bytes of files to stdout."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 @verb(
     "cat",
     ("maixfs cat board:/flash/main.py", "Show a file."),
-    ("maixfs cat dump.bin:photo.jpg > photo.jpg", "The same bytes, in a file of the host."),
+    ("maixfs cat dump.bin:photo.jpg > photo.jpg", "Copy a file to this computer."),
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
 @json_option
 @where_options
 def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
-    """PATH may be a pattern (*, ?, [...]; quote it). The bytes come as they are, in the order of
-    the command line; nothing comes where one of the files cannot be read. With --json they come
-    in base64.
+    """PATH may be a pattern (*, ?, [...]; quote it). The bytes are written unchanged, in the
+    order of the arguments; nothing is written if one of the files cannot be read. With --json
+    they are in base64.
     """
     files: list[tuple[dict[str, object], bytes]] = []
     for place in places:
         for host, paths in by_host([place], "cat").items():
             with opened(screen, host, where) as target:
-                for entry in (found for path in paths for found in target.find(path)):
+                for entry in (entry for path in paths for entry in target.find(path)):
                     about = entry_json(entry, target.volume(entry.path))
                     files.append(({"target": str(host), **about}, target.read_bytes(entry.path)))
     if screen.json:

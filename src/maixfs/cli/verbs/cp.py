@@ -1,4 +1,4 @@
-"""``maixfs cp``: files and folders, between the host and targets."""
+"""``maixfs cp``: copy files and folders between this computer and images."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 @verb(
     "cp",
-    ("maixfs cp -r src/. board:/flash", "Put all that is in a folder on a board."),
-    ("maixfs cp 'dump.bin:*.jpg' photos", "Take the pictures out of a dump."),
+    ("maixfs cp -r src/. board:/flash", "Copy the contents of a folder to a board."),
+    ("maixfs cp 'dump.bin:*.jpg' photos", "Copy the pictures out of a dump."),
 )
 @click.argument("places", metavar="SOURCE... DESTINATION", nargs=-1, type=PLACE)
 @recursive_option
@@ -45,18 +45,18 @@ def cp(
     dry_run: bool,
     where: Where,
 ) -> None:
-    """What has a colon is in a target: TARGET:PATH. All else is on this computer. Patterns (*, ?,
-    [...]) work on both sides; quote those for a target. A file that is there already is replaced;
-    one with the very same bytes is up to date and left alone.
+    """TARGET:PATH names a file inside an image; anything without a colon is a local path. Patterns
+    (*, ?, [...]) work on both sides; quote those for a target. Existing files are replaced; a file
+    with the same bytes is up to date and is not written.
 
-    A folder lands in a destination that is there under its own name; SOURCE/. stands for what is
-    in it. --geometry and --base are said of the destination or, where that is on this computer,
-    of the sources. A target gets all files or, where something goes wrong, none.
+    A folder is copied into an existing destination under its own name; SOURCE/. copies its
+    contents. --geometry and --base describe the destination, or the sources if the destination is
+    a local path. If an error occurs, nothing in the target changes.
     """
     from maixfs.transfer.copying import apply, plan_copy
 
     if len(places) < 2:
-        raise WrongUsage("cp takes what to copy, and where to", hint="maixfs cp --help")
+        raise WrongUsage("cp needs at least one source and a destination", hint="maixfs cp --help")
     *sources, destination = places
     plan = plan_copy(
         sources,
@@ -70,7 +70,7 @@ def cp(
     for warning in plan.warnings:
         screen.note(warning)
     if dry_run:
-        _tell_plan(screen, plan)
+        _draw_plan(screen, plan)
         return
     with Progress(screen, rates=True) as progress:
         files, images = apply(plan, progress)
@@ -86,7 +86,7 @@ def cp(
     draw_written(screen, images)
 
 
-def _tell_plan(screen: Screen, plan: CopyPlan) -> None:
+def _draw_plan(screen: Screen, plan: CopyPlan) -> None:
     if screen.json:
         steps = [
             {

@@ -1,4 +1,4 @@
-"""``maixfs df``: room taken and left."""
+"""``maixfs df``: show used and free space."""
 
 from __future__ import annotations
 
@@ -30,19 +30,20 @@ COLUMNS = [
 
 @verb(
     "df",
-    ("maixfs df", 'The room on the board in the folder "board".'),
-    ("maixfs df --json *.bin", "The room in images, for a program."),
+    ("maixfs df", 'Space on the board in the folder "board".'),
+    ("maixfs df --json *.bin", "Space in images, for a program."),
 )
 @click.argument("places", metavar="[TARGET]...", nargs=-1, type=PLACE)
 @bytes_option
 @json_option
 @where_options
 def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
-    """Sizes are what files can hold. On flash, the two blocks that the file system keeps spare do
-    not count, and what deleted files held is free after garbage collection (maixfs gc, or the
-    board itself as it writes). On a card, free clusters are counted in the FAT.
+    """Sizes are what files can hold. On flash, the two spare blocks of the file system do not
+    count, and pages of deleted files are free after garbage collection (maixfs gc, or the board
+    itself as it writes). On a card, free clusters are counted in the FAT. The
+    file systems are not checked: maixfs info and maixfs doctor do that.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
 
@@ -63,7 +64,7 @@ def df(screen: Screen, places: tuple[str, ...], where: Where) -> None:
 
 
 def _rooms(name: str, target: Image) -> list[tuple[str, str, Room]]:
-    """Return the room of all that is mounted in a target."""
+    """Return the space of all file systems that are mounted in a target."""
     return [(name, volume.mount.point, volume.room()) for volume in target.volumes.all()]
 
 

@@ -136,8 +136,7 @@ def draw_images(
     screen: Screen, names: tuple[str, str], diff: ImageDiff, data: Bytes, level: int
 ) -> None:
     """Print the differences of two images; ``level`` 1 adds pages and bytes, 2 all of them."""
-    sectors = max(diff.old_size, diff.new_size) // 0x1000
-    of = f"{len(diff.sectors)} of {count_text(sectors, 'sector')}"
+    of = f"{len(diff.sectors)} of {count_text(diff.total_sectors, 'sector')}"
     screen.line(Text(f"{names[0]} and {names[1]} differ", "heading"), f": {of}")
     if diff.old_size != diff.new_size:
         screen.line(f"sizes differ: {diff.old_size:#x} and {diff.new_size:#x} bytes")

@@ -1,4 +1,4 @@
-"""``maixfs doctor``: what troubles a board, why, and what to do about it."""
+"""``maixfs doctor``: find problems, their causes and fixes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIXES = ("freq", "boot", "main", "config", "ide", "names")
 
 @verb(
     "doctor",
-    ("maixfs doctor dump.bin", "The verdict, then what was found, why, and the fix."),
+    ("maixfs doctor dump.bin", "The verdict, then each problem with cause and fix."),
     ("maixfs doctor dump.bin --fix freq -o new.bin", "Fix a board that hangs; keep all files."),
 )
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
@@ -35,7 +35,7 @@ FIXES = ("freq", "boot", "main", "config", "ide", "names")
     multiple=True,
     type=click.Choice(FIXES),
     metavar="WHAT",
-    help="Fix freq, boot, main, config, ide or names (may be given again).",
+    help="Fix freq, boot, main, config, ide or names (can be repeated).",
 )
 @click.option(
     "-o", "--output", metavar="NEW", type=HostPath(dir_okay=False), help="The fixed image."
@@ -51,20 +51,22 @@ def doctor(
     in_place: bool,
     where: Where,
 ) -> int:
-    """Of a board both its flash and the card in its slot are looked at. Only --fix writes: freq
-    sets what hangs a board in /freq.conf; boot, main and config put boot.py, main.py or
-    config.json aside under another name; ide removes ide_mode.conf; names gives names a slash in
-    front, and slashes for backslashes. No other file changes. The exit code is 1 where something
-    is wrong.
+    """The flash of a board and the card in its slot are both examined. Only --fix writes: freq
+    corrects values of /freq.conf that hang a board; boot, main and config rename boot.py, main.py
+    or config.json; ide removes ide_mode.conf; names adds the slash that names start with, and
+    replaces backslashes by slashes. No other file changes. The exit code is 1 if a problem was
+    found.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
 
-    (one,) = places_or_default((place,) if place else (), "doctor")
-    there = parse_target(one)
+    (name,) = places_or_default((place,) if place else (), "doctor")
+    there = parse_target(name)
     if there.path:
-        raise UsageError("doctor is about a whole target", hint=f"maixfs stat {one}")
+        raise UsageError(
+            "doctor checks a whole target: remove the path", hint=f"maixfs stat {name}"
+        )
     if fixes:
         return _fix(screen, there, fixes, _goal(there, output, in_place), where)
     if output or in_place:
@@ -78,11 +80,11 @@ def doctor(
 
 
 def _goal(there: TargetPath, output: str | None, in_place: bool) -> Path:
-    """Return the file that is to be fixed; raises ``UsageError`` unless one was named."""
+    """Return the file to fix; raises ``UsageError`` unless exactly one option names it."""
     if bool(output) == in_place:
         raise UsageError(
             "--fix needs the place of the fixed image",
-            hint="-o NEW leaves the old one as it is, --in-place changes it",
+            hint="-o NEW writes a new image, --in-place changes this one",
         )
     if output and there.host.is_dir():
         raise UsageError(f"{there.host} is a board: it is fixed in place", hint="--in-place")
@@ -116,13 +118,13 @@ def _fix(
 
 
 def _copy(screen: Screen, there: TargetPath, goal: Path) -> None:
-    """Put a copy of the image beside it; raises ``TakenError`` for a place that is taken."""
+    """Copy the image to a new file; raises ``TakenError`` if it exists."""
     from maixfs.cli.proof import write_new
     from maixfs.host.files import read_file
     from maixfs.image.errors import TakenError
 
     if goal.exists():
-        raise TakenError(f"{goal} is there already", hint="name a file that is not")
+        raise TakenError(f"{goal} exists already", hint="choose another name")
     write_new(screen, goal, read_file(there.host), force=False)
 
 

@@ -1,4 +1,4 @@
-"""``maixfs du``: what takes the room."""
+"""``maixfs du``: show how much space files and folders use."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class _Sum(NamedTuple):
 
 @verb(
     "du",
-    ("maixfs du", 'What takes the room on the board in the folder "board".'),
+    ("maixfs du", 'Space used on the board in the folder "board".'),
     ("maixfs du -R dump.bin:/flash/lib", "Each file of a folder, the largest first."),
 )
 @click.argument("places", metavar="[TARGET[:PATH]]...", nargs=-1, type=PLACE)
-@click.option("-R", "--recursive", is_flag=True, help="What lies in folders too, one by one.")
-@click.option("-s", "--summarize", is_flag=True, help="Only the sum of each place.")
+@click.option("-R", "--recursive", is_flag=True, help="List everything inside folders.")
+@click.option("-s", "--summarize", is_flag=True, help="Print only the total of each argument.")
 @bytes_option
 @json_option
 @where_options
@@ -50,9 +50,9 @@ def du(
     where: Where,
 ) -> None:
     """On flash a file takes whole pages, and one or more for its index; on a card whole clusters.
-    The largest comes first, with its share of the sum.
+    The list starts with the largest; each line has its share of the total.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     listings = [
         read_listing(screen, place, where, recursive) for place in places_or_default(places, "du")

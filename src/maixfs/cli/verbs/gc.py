@@ -1,4 +1,4 @@
-"""``maixfs gc``: deleted data becomes free pages."""
+"""``maixfs gc``: free the pages that hold deleted data."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 @verb(
     "gc",
-    ("maixfs gc", 'Collect the garbage on the board in the folder "board".'),
-    ("maixfs gc dump.bin", "Free what can be freed in an image."),
+    ("maixfs gc", 'Free pages on the board in the folder "board".'),
+    ("maixfs gc dump.bin", "Free pages in an image."),
 )
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
 @bytes_option
 @json_option
 @where_options
 def gc(screen: Screen, place: str | None, where: Where) -> None:
-    """Garbage is the pages of what was removed or overwritten. Blocks that hold some are erased
-    after their live pages moved, as the file system itself does when it runs short of pages. Files
-    stay as they are.
+    """Removed and overwritten data keeps its pages until their block is erased. Blocks with such
+    pages are erased after their live pages were copied, as the file system itself does when it
+    runs short of pages. Files do not change.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
 
-    (one,) = places_or_default((place,) if place else (), "gc")
-    host = parse_target(one).whole
+    (name,) = places_or_default((place,) if place else (), "gc")
+    host = parse_target(name).whole
     with opened(screen, host, where, writable=True) as target:
         if target.main.format != "SPIFFS":
-            _tell_card(screen, str(host), target)
+            _report_card(screen, str(host), target)
             return
         freed = target.gc()
         written = commit(screen, target)
@@ -59,14 +59,14 @@ def gc(screen: Screen, place: str | None, where: Where) -> None:
     draw_written(screen, written)
 
 
-def _tell_card(screen: Screen, host: str, target: Image) -> None:
-    """Say that there is nothing to do on a card."""
+def _report_card(screen: Screen, host: str, target: Image) -> None:
+    """Print that cards need no garbage collection."""
     room = target.room()
     if screen.json:
         result = {"target": host, "freed_pages": 0, "room": room.as_dict(), "written": None}
         screen.emit(result)
         return
     screen.line(
-        f"{host}: {target.main.format} needs no garbage collection: what is removed is free at"
+        f"{host}: {target.main.format} needs no garbage collection: removed data is free at"
         f" once; {screen.size(room.free)} are free"
     )

@@ -1,4 +1,4 @@
-"""``maixfs info``: what a target is, what is in it, and is it sound."""
+"""``maixfs info``: show what an image or board is and contains."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import click
 
 from maixfs.cli.failures import WrongUsage
 from maixfs.cli.findings import draw_findings, examination_json, health_text
-from maixfs.cli.flash.checkup import note_holder
 from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
 from maixfs.cli.identified import draw_identification, identify_other, identify_packed
 from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
 from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
-from maixfs.cli.targets import where_options
+from maixfs.cli.targets import note_holder, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -33,28 +32,26 @@ Row = tuple[str, Part]
     ("maixfs info card.img --json", "All of it for a program."),
 )
 @click.argument("place", metavar="[TARGET]", required=False, type=PLACE)
-@click.option(
-    "--flags", is_flag=True, help="The flags too with which mkspiffs and spiffsgen.py make it."
-)
+@click.option("--flags", is_flag=True, help="Show the mkspiffs and spiffsgen.py flags, too.")
 @bytes_option
 @json_option
 @where_options
 def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
-    """Of a whole flash it tells the parts, and what a board does with them when it starts. Place
-    and geometry of a file system are found out, and it says how sure that is; a geometry that is
-    none of the presets comes with its flags. Of a card it tells what is on it, and whether a board
-    would mount it. The exit code is 1 where something is wrong.
+    """For a whole flash it shows the parts, and what a board does with them when it starts.
+    Address and geometry of a file system are detected, with a confidence; if the geometry is not a
+    preset, the flags of other tools are shown. For a card it shows the partitions, and which of
+    them a board mounts. The exit code is 1 if a problem was found.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     from maixfs.errors import DeviceError
     from maixfs.image.address import parse_target
     from maixfs.image.opening import open_image
 
-    (one,) = places_or_default((place,) if place else (), "info")
-    there = parse_target(one)
+    (name,) = places_or_default((place,) if place else (), "info")
+    there = parse_target(name)
     if there.path:
-        raise WrongUsage("info is about a whole target", hint=f"maixfs stat {one}")
+        raise WrongUsage("info shows a whole target: remove the path", hint=f"maixfs stat {name}")
     try:
         image = open_image(there.whole, geometry=where.geometry, base=where.base)
     except DeviceError:
@@ -77,7 +74,7 @@ def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     from maixfs.image.report import make_report
 
     there = image.place
-    note_holder(screen, there, image.holder)
+    note_holder(screen, there.host, image.holder)
     subject = Subject.of_image(image)
     facts = None if image.where.is_spiffs else chip_facts(subject)
     whole = facts is None or subject.is_board
@@ -110,7 +107,7 @@ def _draw(
     draw_findings(screen, examination.findings, there.host, brief=True)
     if not examination.healthy:
         screen.line()
-        screen.line("  ", Text("next:", "hint"), f" maixfs doctor {there.host} says why, and more")
+        screen.line("  ", Text("next:", "hint"), f" maixfs doctor {there.host}")
 
 
 def _not_checked(examination: Examination) -> Iterator[Row]:
@@ -148,7 +145,7 @@ def _report_on(screen: Screen, image: Image) -> Report | None:
 
 
 def _draw_chip(screen: Screen, there: TargetPath, facts: ChipFacts) -> list[Row]:
-    """Write what is on a whole chip; return what a board with it does."""
+    """Print the parts of a whole chip; return the rows about the start of a board."""
     layout = f", layout {facts.layout}" if facts.layout else ""
     size = screen.size(facts.size)
     screen.line(Text(str(there.host), "heading"), f"  flash image, {size}{layout}")
@@ -159,7 +156,7 @@ def _draw_chip(screen: Screen, there: TargetPath, facts: ChipFacts) -> list[Row]
 
 
 def _card_info(screen: Screen, image: Image) -> int:
-    """Say what is on a card, also where no board would mount it."""
+    """Print the contents of a card, also if no board mounts it; return the exit code."""
     from maixfs.cli.screen import Progress
     from maixfs.cli.sd.card import draw_partitions
     from maixfs.image.cardreport import summarize_card
@@ -182,7 +179,7 @@ def _card_info(screen: Screen, image: Image) -> int:
 
 
 def _draw_target(screen: Screen, report: Report, chip: ChipFacts | None) -> list[Row]:
-    """Write what a board or an image of one file system is; return what else is known."""
+    """Print what a board or an image of one file system is; return the other rows."""
     kind = "virtual board" if report.board else str(report.kind)
     screen.line(Text(report.host, "heading"), f"  {kind}, {screen.size(report.size)}")
     screen.line()
@@ -195,7 +192,7 @@ def _draw_target(screen: Screen, report: Report, chip: ChipFacts | None) -> list
 
 
 def _flags(report: Report, wanted: bool) -> Iterator[Row]:
-    """Yield the flags of other tools, where they are asked for or help."""
+    """Yield the flags of other tools, if asked for or if the geometry is not a preset."""
     if wanted or (report.preset is None and report.confidence is not None):
         yield "mkspiffs", report.geometry.mkspiffs_flags()
         yield "spiffsgen", report.geometry.spiffsgen_flags()
@@ -215,8 +212,7 @@ def _device(screen: Screen, report: Report) -> Iterator[Row]:
         value = f"{hex_text(0)}, {screen.size(firmware.size)}"
         value += f", {firmware.loader}" if firmware.loader else ""
         value += ", encrypted" if firmware.encrypted else ""
-        sound = firmware.intact
-        yield "firmware", value + (", SHA-256 right" if sound else ", SHA-256 wrong")
+        yield "firmware", value + (", SHA-256 right" if firmware.intact else ", SHA-256 wrong")
     if report.written_outside:
         yield "other data", f"{screen.size(report.written_outside)} outside of the file system"
 
@@ -238,7 +234,7 @@ def _format(screen: Screen, report: Report) -> Iterator[Row]:
 
 
 def _source(report: Report) -> str:
-    """Return who says the geometry; of what was found, all reasons where they leave a doubt."""
+    """Return where the geometry comes from; all reasons if a detected one is not certain."""
     if report.confidence is None:
         return "board.toml" if report.board else "the command line"
     reasons = report.reasons[:1] if report.confidence == 1 else report.reasons
@@ -261,7 +257,7 @@ def _use(screen: Screen, report: Report) -> Iterator[Row]:
 
 
 def _erases(report: Report) -> Iterator[str]:
-    """Yield who counted how many erases, where there were any."""
+    """Yield the erase counts of blocks and of sectors, unless all are zero."""
     for counts, unit in (
         (report.block_erases, "block"),
         (report.sector_erases, "sector of 4 KiB"),

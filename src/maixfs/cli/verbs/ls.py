@@ -1,4 +1,4 @@
-"""``maixfs ls``: which files there are."""
+"""``maixfs ls``: list files and folders."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @verb(
     "ls",
-    ("maixfs ls -lR 'dump.bin:*.py'", "All that is known of the Python files in a dump."),
+    ("maixfs ls -lR 'dump.bin:*.py'", "List the Python files in a dump, with all details."),
     ("maixfs ls card.img@2:/music", "A folder on the second partition of a card."),
 )
 @click.argument("places", metavar="[TARGET[:PATH]]...", nargs=-1, type=PLACE)
-@click.option("-R", "--recursive", is_flag=True, help="Folders with all that is in them.")
-@click.option("-l", "--long", is_flag=True, help="All that is known of each, too.")
-@click.option("-1", "--names", is_flag=True, help="Only names, one a line.")
+@click.option("-R", "--recursive", is_flag=True, help="List everything inside folders.")
+@click.option("-l", "--long", is_flag=True, help="Show all details.")
+@click.option("-1", "--names", is_flag=True, help="Print only the names, one per line.")
 @bytes_option
 @json_option
 @where_options
@@ -38,9 +38,9 @@ def ls(
     where: Where,
 ) -> None:
     """PATH may be a file, a folder or a pattern (*, ?, [...], ** for any folders; quote it).
-    SPIFFS has no folders: what shows as one there are names with slashes.
+    SPIFFS has no folders: names that contain slashes are shown as folders.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     listings = [
         read_listing(screen, place, where, recursive, details=long)
@@ -98,7 +98,7 @@ def _elsewhere(_listing: Listing, entry: ImageEntry) -> list[Part]:
 
 
 _LETTERS = ((0x01, "r"), (0x02, "h"), (0x04, "s"), (0x20, "a"))
-"""Read-only, hidden, system, archive; a folder is told by the slash at its name."""
+"""Read-only, hidden, system, archive; folders have a slash at the end of their name."""
 
 
 def _on_card(_listing: Listing, entry: ImageEntry) -> list[Part]:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 
 _FILE = HostPath(path_type=Path, dir_okay=False)
-_SECTOR = 0x1000
 
 
 @verb(
@@ -84,17 +83,18 @@ def map(  # noqa: A001 - the verb's name
     capital letter means that more than half of a cell is used. Erase counts are the board's
     (wear.bin), otherwise those that the file system stores for its blocks.
 
-    Without IMG it is the board in the folder "board".
+    The default IMG is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
     from maixfs.image.parts import Parts
+    from maixfs.nor.device import SECTOR
 
     if pages + wear + entropy > 1:
         raise UsageError("--pages, --wear and --entropy are mutually exclusive")
     if sectors + pages + (unit is not None) > 1:
         raise UsageError("--cell, --sectors and --pages are mutually exclusive")
     (name,) = places_or_default((place,) if place else (), "map")
-    wanted = _SECTOR if sectors else unit
+    wanted = SECTOR if sectors else unit
     there = parse_target(name)
     if there.path:
         raise WrongUsage(
@@ -194,10 +194,12 @@ _MOST_LINES = 40
 
 def wear_notes(counts: Sequence[int], origin: str) -> list[str]:
     """Return the summary of erase counts."""
+    from maixfs.nor.device import SECTOR
+
     most = max(counts, default=0)
     if not most:
         return [f"no sector has been erased ({origin})"]
-    worst = counts.index(most) * 0x1000
+    worst = counts.index(most) * SECTOR
     worn = [count for count in counts if count]
     mean = sum(worn) / len(worn)
     text = f"worst sector {hex_text(worst)}, erased {count_text(most, 'time')}"

@@ -1,4 +1,4 @@
-"""``maixfs mkdir``: folders, where the file system has them."""
+"""``maixfs mkdir``: make folders."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 @verb(
     "mkdir",
     ("maixfs mkdir board:/sd/music", "Make a folder on the card of a board."),
-    ("maixfs mkdir -p card.img:/a/b/c", "Make those above it, too."),
+    ("maixfs mkdir -p card.img:/a/b/c", "Make the folders above it, too."),
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
 @click.option(
-    "-p", "--parents", is_flag=True, help="Folders above, too; one that is there is no error."
+    "-p", "--parents", is_flag=True, help="Make the folders above, too; accept folders that exist."
 )
 @json_option
 @writing_options
 def mkdir(screen: Screen, places: tuple[str, ...], parents: bool, where: Where) -> None:
-    """A card has folders. SPIFFS has none: there a name may hold slashes, and what lies under such
-    a name is shown as if it lay in a folder; so write the file, and its folder shows.
+    """Cards have folders. SPIFFS has none: a name there can contain slashes, and its parts are
+    shown as folders. To get a folder on SPIFFS, write a file into it.
     """
     results = []
     for host, paths in by_host(places, "mkdir").items():
         with opened(screen, host, where, writable=True) as target:
-            made = [path for path in paths if target.mkdir(path, parents=parents)]
+            created = [path for path in paths if target.mkdir(path, parents=parents)]
             written = commit(screen, target)
-        results.append({"target": str(host), "made": made, "written": written_json(written)})
+        results.append({"target": str(host), "made": created, "written": written_json(written)})
         if not screen.json:
             draw_written(screen, written)
     if screen.json:

@@ -1,4 +1,4 @@
-"""``maixfs mv``: files and folders get other names."""
+"""``maixfs mv``: rename files and folders."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @verb(
     "mv",
-    ("maixfs mv board:/flash/main.py board:/flash/old.py", "Give a file another name."),
-    ("maixfs mv 'dump.bin:*.jpg' dump.bin:photos/", "Put files into a folder."),
+    ("maixfs mv board:/flash/main.py board:/flash/old.py", "Rename a file."),
+    ("maixfs mv 'dump.bin:*.jpg' dump.bin:photos/", "Move files into a folder."),
 )
 @click.argument("places", metavar="TARGET:PATH... TARGET:PATH", nargs=-1, type=PLACE)
 @force_option
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 @json_option
 @writing_options
 def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, where: Where) -> None:
-    """The last PATH is the new name, or the folder to move into: one that is there, or one that
-    ends with a slash. The others may be patterns (quote them). All moves are done in one step, or
-    none.
+    """The last PATH is the new name, or the folder to move into: an existing one, or a path that
+    ends with a slash. The others may be patterns (quote them). All files are renamed in one step;
+    if an error occurs, none is.
     """
     hosts = by_host(places, "mv")
     if len(places) < 2:
-        raise WrongUsage("mv takes what to move, and where to", hint="maixfs mv --help")
+        raise WrongUsage("mv needs at least one source and a destination", hint="maixfs mv --help")
     if len(hosts) > 1:
         raise WrongUsage(
-            f"mv works in one target, not from {' to '.join(map(str, hosts))}",
+            f"mv works inside one target, not from {' to '.join(map(str, hosts))}",
             hint="copy with maixfs cp, then remove with maixfs rm",
         )
     ((host, (*sources, destination)),) = hosts.items()
@@ -65,8 +65,8 @@ def _plan(target: Image, sources: list[str], destination: str) -> list[tuple[str
     into = destination.endswith("/") or (target.is_folder(destination) and not cased)
     if len(entries) > 1 and not into:
         raise UsageError(
-            f"{destination} is no folder, and {len(entries)} files are to move there",
-            hint="end it with a slash to make it one",
+            f"{destination} is not a folder: {len(entries)} files cannot be moved into it",
+            hint="add a slash at its end to create the folder",
         )
     if into:
         whole = target.absolute(destination).rstrip("/")
@@ -78,7 +78,7 @@ def _plan(target: Image, sources: list[str], destination: str) -> list[tuple[str
 
 
 def _refuse_clashes(moves: list[tuple[str, str]]) -> None:
-    """Raise ``UsageError`` for what would stay where it is, or overwrite what just came."""
+    """Raise ``UsageError`` if a file would keep its name, or two files would get the same."""
     taken: dict[str, str] = {}
     for old, new in moves:
         if old == new:

@@ -19,14 +19,11 @@ from maixfs.cli.options import (
 )
 from maixfs.cli.screen import Screen, Text, hex_text
 from maixfs.cli.verb import verb
-from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
     from maixfs.board import BoardConfig
     from maixfs.spiffs import Geometry
 
-_SURE = 0.9
-"""Least confidence in a detected geometry; below it, MaixPy's is the better guess."""
 DRIVERS = ("maixpy", "literal", "ideal")
 
 
@@ -79,13 +76,11 @@ def new(
     take it. The first run formats a blank flash.
     """
     from maixfs.board import Board
+    from maixfs.board.folder import choose_geometry
     from maixfs.spiffs import PRESETS
 
     if geometry is None:
-        geometry = _geometry_in(from_dump, board) if from_dump else None
-    if geometry is None:
-        geometry = PRESETS["maixpy"]
-        _refuse_small(geometry, part, flash_size)
+        geometry = choose_geometry(board, dump=from_dump, part=part, flash_size=flash_size)
     config = Board.create(
         board,
         part=part,
@@ -114,39 +109,6 @@ def _card(text: str) -> int | str:
     """Return the size of a new card in bytes, or the path of an existing one."""
     size = None if Path(text).exists() else parse_size(text)
     return text if size is None else size
-
-
-def _geometry_in(dump: str, board: str) -> Geometry | None:
-    """Return the geometry of the file system in a dump, ``None`` if it is uncertain."""
-    from maixfs.image.entries import Kind
-    from maixfs.image.errors import AmbiguousError, NoFileSystemError
-    from maixfs.image.opening import open_mounted
-
-    try:
-        with open_mounted(Path(dump)) as target:
-            if target.kind is Kind.SPIFFS_IMAGE:
-                raise UsageError(
-                    f"{dump} is a single file system, not the dump of a flash",
-                    hint=f"make a board, then maixfs cp -r {dump}: {board}:",
-                )
-            found = target.spiffs.detection
-            return target.spiffs.geometry if found is None or found.confidence > _SURE else None
-    except (AmbiguousError, NoFileSystemError):
-        return None
-
-
-def _refuse_small(geometry: Geometry, part: str | None, flash_size: int | None) -> None:
-    """Raise ``UsageError`` for a chip that ends before MaixPy's file system does."""
-    from maixfs.nor import find_part
-
-    size = flash_size or (find_part(part).size if part else None)
-    end = geometry.base + geometry.size
-    if size is not None and size < end:
-        base = max(0, size - geometry.size)
-        raise UsageError(
-            f"MaixPy's file system ends at {end:#x}, beyond a flash of {size:#x} bytes",
-            hint=f"--geometry maixpy,base={base:#x} moves it",
-        )
 
 
 def _as_json(board: str, config: BoardConfig, dump: str | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``maixfs rm``: files and folders go."""
+"""``maixfs rm``: remove files and folders."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @verb(
     "rm",
     ("maixfs rm board:/flash/old.py", "Remove a file."),
-    ("maixfs rm -rn 'dump.bin:/flash/**/*.tmp'", "Say which files a pattern would remove."),
+    ("maixfs rm -rn 'dump.bin:/flash/**/*.tmp'", "List the files that a pattern would remove."),
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
 @recursive_option
-@click.option("-f", "--force", is_flag=True, help="What is not there is no error.")
+@click.option("-f", "--force", is_flag=True, help="Ignore missing paths; remove read-only files.")
 @dry_run_option
 @bytes_option
 @json_option
@@ -40,8 +40,8 @@ def rm(
     dry_run: bool,
     where: Where,
 ) -> None:
-    """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). All that is named in a
-    target goes in one step, or nothing of it.
+    """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). All paths of a
+    target are removed in one step; if an error occurs, none is.
 
     The data stays readable in the flash chip until its block is erased (maixfs gc).
     """
@@ -70,7 +70,7 @@ def rm(
 
 
 def _chosen(target: Image, paths: list[str], recursive: bool, force: bool) -> Iterator[ImageEntry]:
-    """Yield the files that go, each once; raises before anything is removed."""
+    """Yield the entries to remove, each once; raises before anything is removed."""
     from maixfs.image.errors import MissingError, TargetError
 
     seen: set[str] = set()
@@ -83,7 +83,9 @@ def _chosen(target: Image, paths: list[str], recursive: bool, force: bool) -> It
             raise
         for entry in found:
             if entry.is_dir and not recursive:
-                raise TargetError(f"{entry.path} is a folder", hint="-r removes it with all in it")
+                raise TargetError(
+                    f"{entry.path} is a folder", hint="-r removes it and everything in it"
+                )
             for inside in target.whole(entry):
                 if inside.path not in seen:
                     seen.add(inside.path)

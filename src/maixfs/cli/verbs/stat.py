@@ -1,4 +1,4 @@
-"""``maixfs stat``: all that is known of a file."""
+"""``maixfs stat``: show all details of a file."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 @verb(
     "stat",
-    ("maixfs stat board:/flash/main.py", "Size, pages, object id and where its header lies."),
-    ("maixfs stat --json 'dump.bin:**'", "Of every file and folder, for a program."),
+    ("maixfs stat board:/flash/main.py", "Size, pages, object id and the address of the header."),
+    ("maixfs stat --json 'dump.bin:**'", "Details of all files and folders, for a program."),
 )
 @click.argument("places", metavar="TARGET:PATH...", nargs=-1, required=True, type=PLACE)
 @json_option
 @where_options
 def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
-    """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). The exit code is 1 where
+    """PATH may be a pattern (*, ?, [...], ** for any folders; quote it). The exit code is 1 if
     one of the files cannot be read to its end.
     """
-    found: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = []
     faulty = False
     for host, paths in by_host(places, "stat").items():
         with opened(screen, host, where) as target:
             for entry in (entry for path in paths for entry in target.find(path)):
                 volume = target.volume(entry.path)
                 facts = volume.facts(entry)
-                found.append({"target": str(host), **entry_json(entry, volume), **facts})
+                details.append({"target": str(host), **entry_json(entry, volume), **facts})
                 faulty |= entry.fault is not None
                 if not screen.json:
                     _draw(screen, entry, volume, facts)
     if screen.json:
-        screen.emit({"entries": found})
+        screen.emit({"entries": details})
     return int(faulty)
 
 
@@ -61,7 +61,7 @@ def _draw(screen: Screen, entry: ImageEntry, volume: Volume, facts: dict[str, An
 
 def _on_flash(entry: ImageEntry, facts: dict[str, Any]) -> list[tuple[str, Part]]:
     if entry.is_dir:
-        kind = "folder: names of files go through it"
+        kind = "folder: part of the names of files"
         return [("pages", str(entry.units)), ("kind", kind)]
     parts = f"{facts['index_pages']} index, {facts['data_pages']} data"
     stored = entry.native.raw_name.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""``maixfs tree``: files in their folders."""
+"""``maixfs tree``: show files and folders as a tree."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 @json_option
 @where_options
 def tree(screen: Screen, places: tuple[str, ...], where: Where) -> None:
-    """SPIFFS has no folders: what shows as one are names with slashes.
+    """SPIFFS has no folders: names that contain slashes are shown as folders.
 
-    Without TARGET it is the board in the folder "board".
+    The default TARGET is the board in the folder "board".
     """
     listings = [
         read_listing(screen, place, where, recursive=True)

@@ -1,4 +1,4 @@
-"""``maixfs unpack``: all files of a target, in a folder of the host."""
+"""``maixfs unpack``: copy all files of a target into a local folder."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @verb(
     "unpack",
-    ("maixfs unpack dump.bin files", "All files of a dump, in the folder files."),
-    ("maixfs unpack board:/flash/lib lib", "One folder of a board."),
+    ("maixfs unpack dump.bin files", "Copy all files of a dump into the folder files."),
+    ("maixfs unpack board:/flash/lib lib", "Copy one folder of a board."),
 )
 @click.argument("place", metavar="TARGET[:PATH]", type=PLACE)
 @click.argument("folder", metavar="DIR", type=HostPath(file_okay=False))
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 @json_option
 @where_options
 def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> None:
-    """DIR is made where it is not there. Names that this computer cannot have are changed, and it
-    says how. Damaged files are left out, the others are written all the same; the exit code is
-    then 1. Of a card with several partitions each goes into a folder of its own, named as a board
-    mounts it; board:/ stands for all that a board has mounted.
+    """DIR is created if it does not exist. Names that this computer cannot store are changed, and
+    the changes are listed. Damaged files are left out and the others are written; the exit code is
+    then 1. Each partition of a card with several is copied into a folder of its own, named as a
+    board mounts it; board:/ is everything that a board has mounted.
     """
     from maixfs.image.address import parse_target
     from maixfs.transfer.unpacking import UnpackError, unpack_files
@@ -51,7 +51,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
                 except UnpackError as error:
                     written += error.written
                     failed.append(error)
-    _tell(screen, folder, written, [reason for error in failed for reason in error.lost])
+    _report(screen, folder, written, [reason for error in failed for reason in error.lost])
     if failed:
         raise failed[0]
 
@@ -59,6 +59,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
 def _parts(
     screen: Screen, there: TargetPath, where: Where, folder: Path
 ) -> list[tuple[TargetPath, Path]]:
+    """Return what to unpack and the folder for it: each partition of a card, or the target."""
     from maixfs.transfer.unpacking import partition_folders
 
     if there.path is not None or there.slot is not None:
@@ -67,11 +68,11 @@ def _parts(
         return partition_folders(target, folder)
 
 
-def _tell(screen: Screen, folder: str, written: list[Written], lost: list[str]) -> None:
+def _report(screen: Screen, folder: str, written: list[Written], lost: list[str]) -> None:
     if screen.json:
         files = [file_json(file) for file in written]
         screen.emit({"folder": folder, "files": files, "left_out": lost})
         return
     draw_files(screen, written)
-    for reason in lost if lost[1:] else ():  # one alone is told by the error
+    for reason in lost if lost[1:] else ():  # a single reason is in the error
         screen.note(f"left out: {reason}")

@@ -62,7 +62,7 @@ def tar(sample: Sample) -> Identification | None:
     header = sample.head[:512]
     stored = header[148:156].strip(b" \0")
     counted = sum(header[:148]) + 8 * 0x20 + sum(header[156:])
-    if not stored.isdigit() or int(stored, 8) != counted:
+    if not stored or stored.strip(b"01234567") or int(stored, 8) != counted:
         return None
     name = header[:100].rstrip(b"\0").decode("utf-8", "replace")
     return Identification(
@@ -119,7 +119,7 @@ def elf(sample: Sample) -> Identification | None:
         words,
         (f"the magic 7F 45 4C 46 at 0x0, machine {machine:#x} at 0x12",),
         0.99,
-        "make a binary of it first (objcopy -O binary), then maixfs firmware wrap"
+        "make a binary of it first (objcopy -O binary), then wrap that as firmware"
         if is_k210
         else "boards do not run it",
     )
@@ -251,7 +251,7 @@ def _is_toml(source: str) -> bool:
 
     try:
         return bool(tomllib.loads(source))
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of too many digits is no TOMLDecodeError
         return False
 
 
