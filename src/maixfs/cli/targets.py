@@ -43,7 +43,7 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of ``where_options``, ``--drive`` and ``--damaged`` to a verb that writes."""
+    """Add ``where_options``, ``--drive`` and ``--damaged`` to a verb that writes."""
 
     def call(*arguments: Any, where: Where, drive: bool, damaged: bool, **named: Any) -> Any:
         return function(*arguments, where=where._replace(drives=drive, force=damaged), **named)

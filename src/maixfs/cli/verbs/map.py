@@ -87,6 +87,7 @@ def map(  # noqa: A001 - the verb's name
     The default IMG is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
+    from maixfs.nor.device import SECTOR
 
     if pages + wear + entropy > 1:
         raise UsageError("--pages, --wear and --entropy are mutually exclusive")
