@@ -15,7 +15,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from timing import ProcessCost, reference_times, time_process, time_work
+from timing import (
+    ProcessCost,
+    reference_times,
+    time_against_python,
+    time_process,
+    time_work,
+)
 from works import (
     WIDE,
     Work,
@@ -57,6 +63,7 @@ def main() -> int:
         print_scan(choice.runs)  # first: Linux counts this process's memory to its children
     if "flash" in wanted:
         print_flash_processes(choice.runs)
+        print_ratios(choice.runs)
     if "spiffs" in wanted:
         print_driver(choice.runs, reference)
         print_growth(choice.runs)
@@ -121,17 +128,33 @@ def process_lines(folder: Path) -> list[tuple[str, list[str], int]]:
     sixty, many = folder / "sixty", folder / "many"
     write_tree(sixty, pack_files(60, int(1.94 * (1 << 20))))
     write_tree(many, pack_files(200, 1 << 20))
-    flash = folder / "flash.bin"
     out, idf = str(folder / "out.bin"), str(folder / "idf.bin")
-    pack_flash = ["pack", str(sixty), "-o", str(flash), "--whole-flash", "--force"]
     pack_idf = ["pack", str(many), "-o", idf, "--preset", "esp-idf", "--size", "0x170000"]
-    time_process([sys.executable, "-m", "maixfs", *pack_flash], 1)
     return [
         ("maixfs pack, 60 files / 1.94 MiB", ["pack", str(sixty), "-o", out, "--force"], 150),
         ("maixfs pack, 200 files / 1 MiB, esp-idf", [*pack_idf, "--force"], 150),
-        ("maixfs --help", ["--help"], 150),
-        ("maixfs info of 16 MiB", ["info", str(flash)], 300),
     ]
+
+
+def print_ratios(runs: int) -> None:
+    """Print what commands cost as multiples of a Python that does nothing."""
+    print("\n| whole process | CPU ms, minimum | to `python3 -c pass` | limit |")
+    print("|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        tree, flash, small = folder / "tree", str(folder / "flash.bin"), folder / "small.py"
+        write_tree(tree, pack_files(60, 1 << 20))
+        small.write_text("print('hello')\n" * 40, encoding="utf-8")
+        pack = ["pack", str(tree), "-o", flash, "--whole-flash", "--force"]
+        time_process([sys.executable, "-m", "maixfs", *pack], 1)
+        for title, words, limit in (
+            ("maixfs --help", ["--help"], "3.5"),
+            ("maixfs info of 16 MiB", ["info", flash], "7"),
+            ("maixfs ls of 16 MiB", ["ls", flash], "-"),
+            ("maixfs cp of a small file into 16 MiB", ["cp", str(small), f"{flash}:/"], "-"),
+        ):
+            cpu, ratio = time_against_python([sys.executable, "-m", "maixfs", *words], runs)
+            print(f"| {title} | {cpu:.0f} | {ratio:.1f} | {limit} |", flush=True)
 
 
 def print_fat(choice: argparse.Namespace, reference: dict[str, float]) -> None:

@@ -57,6 +57,22 @@ def time_process(command: Sequence[str], runs: int, code: int = 0) -> ProcessCos
     return ProcessCost(wall, max(peaks), statistics.median(busy[1:]))
 
 
+def time_against_python(command: Sequence[str], runs: int) -> tuple[float, float]:
+    """Return the CPU ms of a command, and their ratio to ``python3 -c pass``.
+
+    Both are the minimum of ``runs`` runs (on Windows, of wall time) that alternate, so that what
+    else the machine does changes the ratio little.
+    """
+    nothing = [sys.executable, "-c", "pass"]
+    ours, least = [], []
+    for _ in range(runs + 1):
+        for words, taken in ((nothing, least), (command, ours)):
+            start = time.perf_counter()
+            used = _run(words, 0)
+            taken.append(used[1] if used else (time.perf_counter() - start) * 1000)
+    return min(ours[1:]), min(ours[1:]) / min(least[1:])
+
+
 def _run(command: Sequence[str], right: int) -> tuple[float, float] | None:
     """Run a command to its end; returns its peak in MiB and its CPU ms where the host tells."""
     # An installed program is compiled once: the run that does not count does it.

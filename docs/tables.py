@@ -1,4 +1,4 @@
-"""Write the tables of docs/SPEC.md that the code knows, and docs/FINDINGS.md.
+"""Write the tables of docs/SPEC.md that the code knows, docs/FINDINGS.md and docs/MODULES.md.
 
 Run ``python docs/tables.py``. A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``.
 The tests compare.
@@ -6,8 +6,10 @@ The tests compare.
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,9 @@ from maixfs.vfs.spiffs import errno_of
 
 SPEC = Path(__file__).parent / "SPEC.md"
 FINDINGS = Path(__file__).parent / "FINDINGS.md"
+MODULES = Path(__file__).parent / "MODULES.md"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "maixfs"
 MARKED = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 CHOSEN = {
@@ -240,7 +245,8 @@ Every kind of finding that `maixfs info`, `maixfs doctor` and `maixfs.doctor.exa
 report, by subject. `key` stays the same from version to version. The severity is that of the usual
 case; some rules report a note instead. `info` runs the rules up to the cost `metadata`, `doctor`
 those of the cost `content` too; what was not run is listed as not checked. `{image}` stands for
-the image that was examined. This file is written by `python docs/tables.py`.
+the image that was examined. The tests are in `tests/doctor`. This file is written by
+`python docs/tables.py`.
 """
 SUBJECTS = {
     "flash": "Flash: chip, firmware, Kboot, models, place and format of /flash",
@@ -254,9 +260,14 @@ SUBJECTS = {
 def findings_page() -> str:
     """Return docs/FINDINGS.md."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
-    from doctor.doctor_cases import CASES
+    from doctor import card_cases, doctor_cases
 
-    tests = {case.key: f"`test_complaint[{name}]`" for name, case in CASES.items()}
+    tests: dict[tuple[str, str], str] = {}
+    for name, case in doctor_cases.CASES.items():
+        for subject in ("flash", "spiffs", "board"):
+            tests[subject, case.key] = f"`test_complaint[{name}]`"
+    for name, shown in card_cases.CASES.items():
+        tests[shown.subject, shown.key] = f"`test_card_complaint[{name}]`"
     page = ABOUT_FINDINGS
     for subject in (name for name in SUBJECTS if name in RULE_MODULES):
         costs = {each.key: rule.cost for rule in rules(subject) for each in rule.kinds}
@@ -268,7 +279,7 @@ def findings_page() -> str:
                 each.meaning,
                 each.why,
                 fix_text(each),
-                tests.get(each.key, ""),
+                tests.get((subject, each.key), ""),
             ]
             for each in kinds(subject)
         ]
@@ -286,6 +297,44 @@ def fix_text(kind: FindingKind) -> str:
     )
 
 
+ABOUT_MODULES = """\
+# Modules
+
+Every module in one line, the packages from the highest floor down; [DESIGN.md](DESIGN.md) says why
+they are cut like this. This file is written by `python docs/tables.py` from the first lines of the
+modules.
+"""
+
+
+def modules_page() -> str:
+    """Return docs/MODULES.md."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    layers = tools["importlinter"]["contracts"][0]["layers"]
+    names = [name for layer in layers for name in layer.split(" | ")]
+    single = [SOURCE / f"{name}.py" for name in names if not (SOURCE / name).is_dir()]
+    page = f"{ABOUT_MODULES}\n## Modules of their own\n\n{module_table(single)}"
+    for name in (name for name in names if (SOURCE / name).is_dir()):
+        inner = (path.parent for path in (SOURCE / name).rglob("__init__.py"))
+        for folder in sorted(inner):
+            files = [file for file in sorted(folder.glob("*.py")) if file.stem != "__init__"]
+            page += f"\n## `{folder.relative_to(SOURCE).as_posix()}/`\n\n{module_table(files)}"
+    return page
+
+
+def module_table(files: Iterable[Path]) -> str:
+    """Return the names of modules and the first lines of their docstrings."""
+    texts = {file.stem: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+    return rows(
+        ["module", "content"],
+        (
+            [f"`{name}`", sentence.split("\n\n")[0].replace("\n", " ").replace("``", "`")]
+            for name, text in texts.items()
+            if (sentence := ast.get_docstring(text))
+        ),
+    )
+
+
 if __name__ == "__main__":
+    MODULES.write_text(modules_page(), encoding="utf-8")
     FINDINGS.write_text(findings_page(), encoding="utf-8")
     SPEC.write_text(with_tables(SPEC.read_text(encoding="utf-8")), encoding="utf-8")

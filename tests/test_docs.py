@@ -7,6 +7,8 @@ Each document's blocks run in order, in one folder of their own:
 * ``console``: each ``$ maixfs ...`` line is run, and what follows is its output. ``...`` stands
   for any lines on a line of its own, for any text within a line; ``> FILE`` at the end of a
   command takes the output. Commands of other programs are for the reader.
+
+Blocks of docs/API.md run a second time, each in an interpreter of its own.
 """
 
 from __future__ import annotations
@@ -125,14 +127,32 @@ def run_maixfs(arguments: list[str]) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def run_document(path: Path) -> None:
-    """Run every block of a document in the current folder."""
+def run_alone(block: Block, where: str) -> None:
+    """Run one python block in a new interpreter."""
+    first = block.text.split(maxsplit=1)[0]
+    assert first in ("import", "from"), f"{where}, line {block.line}: no import at the start"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", block.text],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{where}, line {block.line}\n{done.stderr}"
+
+
+def run_document(path: Path, *, alone: bool = False) -> None:
+    """Run every block of a document in the current folder.
+
+    ``alone`` runs each python block in a new interpreter.
+    """
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(path.read_text(encoding="utf-8")):
         if block.file_name is not None:
             target = Path(block.file_name)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.text, encoding="utf-8")
+        elif block.language == "python" and alone:
+            run_alone(block, path.name)
         elif block.language == "python":
             run_python(block, namespace, str(path))
         elif block.language == "console":
@@ -143,6 +163,20 @@ def run_document(path: Path) -> None:
 def test_examples_work(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_document(path)
+
+
+def test_examples_of_the_api_run_in_a_fresh_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_document(ROOT / "docs" / "API.md", alone=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:maixfs", "-p", "maixfs.pytest_plugin", "."],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_tables_are_those_of_the_code() -> None:
@@ -232,3 +266,9 @@ def test_findings_are_those_of_the_code() -> None:
     tables = runpy.run_path(str(ROOT / "docs" / "tables.py"))
     page = (ROOT / "docs" / "FINDINGS.md").read_text(encoding="utf-8")
     assert tables["findings_page"]() == page, "run docs/tables.py"
+
+
+def test_modules_are_those_of_the_code() -> None:
+    tables = runpy.run_path(str(ROOT / "docs" / "tables.py"))
+    page = (ROOT / "docs" / "MODULES.md").read_text(encoding="utf-8")
+    assert tables["modules_page"]() == page, "run docs/tables.py"

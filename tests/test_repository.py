@@ -97,26 +97,47 @@ def test_modules_load_on_every_system(path: Path) -> None:
         assert not POSIX_ONLY & {name.partition(".")[0] for name in names}, node.lineno
 
 
-ACYCLIC = (
-    *("nor", "sd", "spiffs", "fat", "vfs", "host", "board", "cli"),
-    *("firmware", "kmodel", "kfpkg"),
-    *("recipes", "explain", "compare", "draw"),
-)
-
-
-def test_these_packages_have_no_import_cycle() -> None:
-    """Not even one for the type checker: every module can be read after those that it names."""
+@cache
+def imports() -> dict[str, set[str]]:
+    """Return what each module of maixfs imports, under TYPE_CHECKING and in functions too."""
     graph = grimp.build_graph("maixfs", cache_dir=None)
-    waiting = {
-        module: set(graph.find_modules_directly_imported_by(module))
-        for module in graph.modules
-        if module.split(".")[1:2] and module.split(".")[1] in ACYCLIC
+    return {
+        module: set(graph.find_modules_directly_imported_by(module)) for module in graph.modules
     }
-    packages = {f"maixfs.{name}" for name in ACYCLIC}
-    waiting = {module: names for module, names in waiting.items() if module not in packages}
+
+
+def in_cycles(waiting: dict[str, set[str]]) -> set[str]:
+    """Return the modules that cannot be put into an order: those in cycles and above them."""
     while free := {module for module, names in waiting.items() if not names & waiting.keys()}:
         waiting = {module: names for module, names in waiting.items() if module not in free}
-    assert not waiting
+    return set(waiting)
+
+
+def test_there_is_no_import_cycle() -> None:
+    """Not even one for the type checker: every module can be read after those that it names."""
+    assert not in_cycles(imports())
+
+
+def test_an_import_cycle_is_noticed() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}
+    assert in_cycles(graph) == {"a", "b", "c"}
+
+
+def design_floors() -> list[set[str]]:
+    """Return the packages of each floor in docs/DESIGN.md, the highest floor first."""
+    rows = re.findall(r"^\| \d+ \| ([^|]+) \|", read(ROOT / "docs/DESIGN.md"), re.MULTILINE)
+    floors = [part for row in rows for part in row.split(";")]
+    return [set(re.findall(r"`(\w+)(?:/|\.py)`", floor)) for floor in floors]
+
+
+def test_floors_of_the_documentation_are_those_of_the_contract() -> None:
+    tools = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]
+    floors, libraries = tools["importlinter"]["contracts"]
+    assert floors["exhaustive"]
+    layers = [set(layer.split(" | ")) for layer in floors["layers"]]
+    assert layers == [{"__main__"}, *design_floors()]
+    below = {f"maixfs.{name}" for layer in layers for name in layer - {"__main__", "cli"}}
+    assert set(libraries["source_modules"]) == below
 
 
 FUNCTIONS = {"build", "copy", "diff", "identify", "open", "pack", "unpack"}

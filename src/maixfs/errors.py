@@ -13,7 +13,9 @@ for ``os`` and ``open`` catches them without knowing maixfs:
 from __future__ import annotations
 
 import errno as _errno
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
+
+from maixfs.tuples import NamedTuple
 
 
 class Command(NamedTuple):

@@ -22,7 +22,6 @@ from typing import (
     Any,
     BinaryIO,
     Generic,
-    NamedTuple,
     NoReturn,
     TextIO,
     TypeAlias,
@@ -53,6 +52,7 @@ from maixfs.streams import (
     python_stream,
     text_options,
 )
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from types import TracebackType

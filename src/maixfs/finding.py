@@ -20,12 +20,14 @@ A kind of finding is declared once, beside the rule that reports it::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from importlib import import_module
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 from maixfs.errors import Command, MaixfsError, Step
+from maixfs.tuples import NamedTuple
 
 __all__ = [
     "IMAGE_EXAMINER",
@@ -70,8 +72,7 @@ class Cost(IntEnum):
     """The contents of files and models."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Something that a rule found out."""
 
     key: str
@@ -87,7 +88,7 @@ class Finding:
     """Byte address in the image."""
     paths: tuple[str, ...] = ()
     """The files and folders that it concerns, at most ``MAX_PATHS``; ``data["cases"]`` counts."""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     """Values for programs, such as ``partition`` or ``cases``."""
 
     @property
@@ -118,8 +119,7 @@ class Finding:
 MAX_PATHS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class FindingKind:
+class FindingKind(NamedTuple):
     """The constant part of a finding."""
 
     key: str

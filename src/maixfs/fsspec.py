@@ -6,6 +6,8 @@
 
 Paths inside an image are those of a board: SPIFFS is ``/flash``, the volumes of a card are
 ``/sd``, ``/sd2`` and so on. With ``fs=`` they are those of that file system.
+
+With ``mode="r+"`` changes are in an overlay of the image until ``close``.
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ import errno
 import io
 import os
 import weakref
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from glob import has_magic
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import (
     ExistsError,
     FileSystemError,
-    ImageError,
     NotFoundError,
     UsageError,
 )
@@ -33,38 +35,47 @@ try:
     from fsspec.core import url_to_fs
     from fsspec.implementations.local import LocalFileSystem
     from fsspec.spec import AbstractFileSystem
+    from fsspec.transaction import Transaction
 except ImportError as error:  # pragma: no cover - the suite runs with fsspec
     raise ImportError("maixfs.fsspec needs fsspec: pip install fsspec") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from maixfs.filesystem import FileSystem
-    from maixfs.nor.device import NorDevice
-    from maixfs.sd.device import SectorDevice
+    from maixfs.image.image import Image
+    from maixfs.image.volume import Volume
     from maixfs.spiffs.geometry import Geometry
 
-_PATIENCE = 0.5
-"""Seconds for which another user of an image is waited for."""
 _PIECE = 1 << 20
 """Bytes that are copied in one go."""
 
 
-class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
-    """The volumes of an image, or one mounted ``FileSystem``, as an fsspec file system.
+class _Transaction(Transaction):  # type: ignore[misc]
+    """Stores the files of an fsspec transaction: all of them or, after an error, none."""
 
-    ``fo`` is the image: a path of this computer, or a URL with ``target_protocol`` and
+    def complete(self, commit: bool = True) -> None:
+        """End the transaction."""
+        with self.fs.whole() if commit else nullcontext():
+            super().complete(commit)
+
+
+class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    """The file systems of an image, or one mounted ``FileSystem``, as an fsspec file system.
+
+    ``fo`` is the image, as ``maixfs.open`` takes it, or a URL with ``target_protocol`` and
     ``target_options``, which is fetched whole and can only be read. ``mode`` is ``r`` or ``r+``.
     ``geometry`` is that of the SPIFFS area where it cannot be recognised. Instead of an image
     ``fs`` takes a mounted ``Spiffs`` or ``Fat``, which stays its owner's to close.
 
-    ``close``, or leaving a ``with`` block, releases the image. Raises ``ImageError`` for an image
-    without a volume.
+    ``close``, or leaving a ``with`` block, commits and releases the image; leaving it by an
+    exception discards the changes. Raises as ``maixfs.open``.
     """
 
     protocol = "maixfs"
     root_marker = "/"
     cachable = False  # two users of one image must not share a mount without knowing
+    transaction_type = _Transaction
 
     def __init__(
         self,
@@ -83,88 +94,40 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if mode not in ("r", "r+"):
             raise UsageError(f"invalid mode: {mode!r}", hint="r or r+")
         self.mode = mode
-        self._resources = ExitStack()
-        self._mounts: dict[str, FileSystem[Any]]
-        self._release: Callable[[], object] = self._resources.close
-        if fs is not None:
-            self._mounts = {"": fs}
-            return
-        holder, path = _locate(fo, target_protocol, target_options)
-        try:
-            if type(holder) is LocalFileSystem:
-                self._mounts = self._mount_file(path, geometry)
-            else:
-                self._mounts = self._mount_content(holder.cat_file(path), geometry)
-        except BaseException:
-            self._resources.close()
-            raise
-        if not self._mounts:
-            self._resources.close()
-            raise ImageError(f"{fo} holds neither a SPIFFS nor a FAT volume that can be mounted")
-        for mount in self._mounts.values():
-            self._resources.callback(mount.close)
+        self._fs = fs
+        self._image: Image | None = None
+        self._volumes: dict[str, Volume] = {}
+        resources = ExitStack()
+        if fs is None:
+            from maixfs.image.opening import open_mounted
+
+            with resources:
+                path = _local_path(fo, mode, target_protocol, target_options, resources)
+                self._image = open_mounted(path, mode, geometry=geometry)
+                resources.callback(self._image.close)
+                self._volumes = _volumes_of(self._image)
+                resources = resources.pop_all()
         # An object that is dropped must not keep its image locked until the process ends.
-        self._release = weakref.finalize(self, self._resources.close)
+        self._release = weakref.finalize(self, resources.close)
 
     # The image
 
-    def _mount_file(self, path: str, geometry: Geometry | None) -> dict[str, FileSystem[Any]]:
-        from maixfs.nor import NorChip
-        from maixfs.sd import FileSectors
-        from maixfs.sd.journal import as_finished, finish
-
-        read_only = self.mode == "r"
-        self._lock(Path(path), read_only=read_only)
-        if not read_only:
-            finish(Path(path))  # what a killed process left half written
-        with FileSectors.open(path, read_only=True) as card:
-            is_card = geometry is None and bool(volumes_of(as_finished(Path(path), card)))
-        if is_card:
-            card = self._keep(FileSectors.open(path, read_only=read_only))
-            return _mount_card(as_finished(Path(path), card), read_only=read_only)
-        return _mount_flash(
-            self._keep(NorChip.open(path, read_only=read_only)), geometry, read_only=read_only
-        )
-
-    def _lock(self, path: Path, *, read_only: bool) -> None:
-        """Keep other writers out: of the file, and of the board whose flash or card it is."""
-        from maixfs.board import Board
-        from maixfs.host.locks import FileLock
-        from maixfs.image.boardlock import BoardLock
-
-        if not read_only and Board.exists(path.parent):
-            self._resources.enter_context(BoardLock(path.parent))
-        self._resources.enter_context(FileLock(path, shared=read_only, wait=_PATIENCE))
-
-    def _mount_content(
-        self, content: bytes, geometry: Geometry | None
-    ) -> dict[str, FileSystem[Any]]:
-        from maixfs.nor import NorChip
-        from maixfs.sd import SECTOR, RamSectors
-
-        if self.mode != "r":
-            raise UsageError(
-                "an image of another computer can only be read", hint="copy it here first"
-            )
-        card = RamSectors(
-            max(len(content) // SECTOR, 1), content[: len(content) // SECTOR * SECTOR]
-        )
-        if geometry is None and volumes_of(card):
-            return _mount_card(card, read_only=True)
-        return _mount_flash(NorChip.in_memory(content=content), geometry, read_only=True)
-
-    def _keep(self, device: Any) -> Any:
-        self._resources.callback(device.close)
-        return device
-
     def close(self) -> None:
-        """Unmount what was mounted here, after writing everything, and release the image."""
+        """Commit what was changed and release the image."""
         self._release()
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Undo what was done in the body in an image where an exception ends it."""
+        if self._image is None or not self._image.writable:
+            return nullcontext()
+        return self._image.transaction()
 
     def __enter__(self) -> MaixfsFileSystem:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._image is not None:
+            self._image.release()
         self.close()
 
     # Paths
@@ -177,22 +140,29 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return normalise(text.removeprefix("maixfs://").removeprefix("maixfs:"))
 
     def _find(self, path: str) -> tuple[FileSystem[Any] | None, str]:
-        """Return the volume of a path and the path in it; no volume for the root of an image."""
+        """Return the file system of a path and the path in it; none for the root of an image."""
         path = self._strip_protocol(path)
-        if "" in self._mounts:
-            return self._mounts[""], path
+        if self._fs is not None:
+            return self._fs, path
         name, _, rest = path[1:].partition("/")
         if not name:
             return None, "/"
-        if name not in self._mounts:
+        if name not in self._volumes:
             raise no_entry(path)
-        return self._mounts[name], f"/{rest}"
+        from maixfs.image.media import CardMedium
 
-    def _on_volume(self, path: str) -> tuple[FileSystem[Any], str]:
-        volume, inside = self._find(path)
-        if volume is None:
+        volume = self._volumes[name]
+        if isinstance(volume.medium, CardMedium) and volume.medium.is_torn:
+            volume.medium.refresh()  # another process has written the card
+        return volume.fs, f"/{rest}"
+
+    def _on_volume(self, path: str, *, change: bool = False) -> tuple[FileSystem[Any], str]:
+        fs, inside = self._find(path)
+        if fs is None:
             raise is_folder(path)
-        return volume, inside
+        if change and self.mode == "r+" and self._fs is None:
+            self._volumes[self._strip_protocol(path)[1:].partition("/")[0]].refuse_hazards(path)
+        return fs, inside
 
     # Looking
 
@@ -209,7 +179,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         path = self._strip_protocol(path)
         volume, inside = self._find(path)
         if volume is None:
-            entries = [self.info(f"/{name}") for name in self._mounts]
+            entries = [self.info(f"/{name}") for name in self._volumes]
         elif volume.isdir(inside):
             base = path.rstrip("/")
             entries = [_info(entry, f"{base}/{entry.name}") for entry in volume.scandir(inside)]
@@ -237,7 +207,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         cache_options: dict[str, Any] | None = None,
         **_: Any,
     ) -> Any:
-        volume, inside = self._on_volume(path)
+        volume, inside = self._on_volume(path, change=mode != "rb")
         if volume.isdir(inside):
             raise is_folder(path)
         if mode[0] != "r" and not autocommit:
@@ -273,7 +243,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if source.isdir(inside):
             self.makedirs(path2, exist_ok=True)
             return
-        target, path = self._on_volume(path2)
+        target, path = self._on_volume(path2, change=True)
         same = source is target and target.exists(path)
         if same and target.stat(path).native == source.stat(inside).native:
             return  # opening it for writing would empty what is to be read
@@ -288,6 +258,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
             source, old = self._find(path1)
             target, new = self._find(path2)
             if source is not None and source is target:
+                self._on_volume(path2, change=True)
                 if target.isdir(new) and new != old:
                     new = normalise(f"{new}/{old.rpartition('/')[2]}")
                 source.stat(old)  # no folders for a file that is missing
@@ -297,7 +268,7 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
         super().mv(path1, path2, recursive=recursive, **options)
 
     def _rm(self, path: str) -> None:
-        volume, inside = self._on_volume(path)
+        volume, inside = self._on_volume(path, change=True)
         if volume.isdir(inside):
             volume.rmdir(inside)
         else:
@@ -307,22 +278,22 @@ class MaixfsFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def mkdir(self, path: str, create_parents: bool = True, **_: Any) -> None:
         """Make a folder."""
-        volume, inside = self._on_volume(path)
+        volume, inside = self._on_volume(path, change=True)
         if create_parents and inside != "/":
             volume.makedirs(parent_of(inside), exist_ok=True)
         volume.mkdir(inside)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Make a folder and those above it."""
-        volume, inside = self._find(path)
-        if volume is not None:
+        if self._find(path)[0] is not None:
+            volume, inside = self._on_volume(path, change=True)
             volume.makedirs(inside, exist_ok=exist_ok)
         elif not exist_ok:
             raise ExistsError(f"{path}: the folder exists", errno=errno.EEXIST)
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
-        volume, inside = self._on_volume(path)
+        volume, inside = self._on_volume(path, change=True)
         volume.rmdir(inside)
 
     def ukey(self, path: str) -> str:
@@ -383,54 +354,46 @@ def _info(entry: Entry[Any], path: str) -> dict[str, Any]:
     return {"name": path, "size": entry.size, "type": kind, "mtime": entry.modified}
 
 
-def _locate(
-    fo: str | os.PathLike[str], protocol: str | None, options: dict[str, Any] | None
-) -> tuple[AbstractFileSystem, str]:
-    """Return the fsspec file system that holds an image, and the path in it."""
+def _local_path(
+    fo: str | os.PathLike[str],
+    mode: str,
+    protocol: str | None,
+    options: dict[str, Any] | None,
+    resources: ExitStack,
+) -> str:
+    """Return the local path of an image; one from elsewhere is fetched into ``resources``."""
     text = os.fspath(fo)
     if protocol and "://" not in text:
         text = f"{protocol}://{text}"
     system, path = url_to_fs(text, **(options or {}))
-    return system, path
+    if type(system) is LocalFileSystem:
+        return str(path)
+    if mode != "r":
+        raise UsageError(
+            "an image of another computer can only be read", hint="copy it here first"
+        )
+    copy = Path(resources.enter_context(TemporaryDirectory(prefix="maixfs-")), "image")
+    system.get_file(path, str(copy))
+    return str(copy)
 
 
-def volumes_of(card: SectorDevice) -> dict[str, int]:
-    """Return the first sectors of the FAT volumes of a card by the names that a board mounts."""
-    from maixfs.fat import FatError, FResult, find_volume
+def _volumes_of(image: Image) -> dict[str, Volume]:
+    """Return the file systems of an image by the names that a board has for them."""
+    from maixfs.fat import FatError
+    from maixfs.image.fatplaces import all_places
+    from maixfs.image.fatvolume import FatVolume
+    from maixfs.image.paths import Mount
 
-    volumes: dict[str, int] = {}
-    for part in range(5):
-        try:
-            start = find_volume(card, part)
-        except FatError as error:
-            if error.result != FResult.NO_FILESYSTEM:
-                raise  # a card that cannot be read is no card without volumes
-            continue
-        if start not in volumes.values():
-            name = "sd" if not volumes else f"sd{len(volumes) + 1}"
-            volumes[name] = start
+    main = image.main
+    if not isinstance(main, FatVolume):
+        return {(*volume.mount.parts, "flash")[0]: volume for volume in image.volumes.all()}
+    volumes: dict[str, Volume] = {main.place.name: main}
+    if image.place.slot is not None:
+        return volumes
+    # Of a whole card an image mounts the first volume; here all of them are shown.
+    for place in all_places(main.medium.device):
+        with suppress(FatError):
+            if place.start != main.place.start:
+                mount = Mount((place.name,))
+                volumes[place.name] = FatVolume(image.host, main.medium, place, mount)
     return volumes
-
-
-def _mount_card(card: SectorDevice, *, read_only: bool) -> dict[str, FileSystem[Any]]:
-    from maixfs.fat import Fat
-
-    return {
-        name: Fat(card, start, read_only=read_only) for name, start in volumes_of(card).items()
-    }
-
-
-def _mount_flash(
-    chip: Any, geometry: Geometry | None, *, read_only: bool
-) -> dict[str, FileSystem[Any]]:
-    from maixfs.nor import make_driver
-    from maixfs.spiffs import Spiffs
-    from maixfs.spiffs.detect import detect
-
-    if geometry is None:
-        areas = detect(chip.window())
-        if not areas:
-            return {}
-        geometry = areas[0].geometry
-    device: NorDevice = make_driver("ideal", chip)
-    return {"flash": Spiffs(device, geometry, read_only=read_only)}

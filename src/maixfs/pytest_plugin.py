@@ -9,8 +9,8 @@
         assert_tree(maixfs_board, {"/flash/settings.json": b"{}", ...})
 
 The fixtures are ``maixfs_spiffs`` (``Spiffs``, MaixPy's geometry), ``maixfs_card`` (``Fat``: FAT32
-on a card of 64 MiB in memory) and ``maixfs_board`` (``Board``, powered on, the folder on
-``/flash``).
+on a card of 64 MiB in memory), ``maixfs_image`` (``Image``: a dump of 16 MiB, open for changing,
+the folder on ``/flash``) and ``maixfs_board`` (``Board``, powered on, the folder on ``/flash``).
 ``maixfs_folder`` names the folder that is copied into each; without it they are empty.
 ``assert_tree`` compares files with what is expected.
 """
@@ -23,15 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from maixfs.errors import UsageError
+import maixfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from maixfs.board import Board
-    from maixfs.fat import Fat
-    from maixfs.filesystem import FileSystem
-    from maixfs.spiffs import Spiffs
 
     Content = bytes | str
 
@@ -47,43 +42,52 @@ def maixfs_folder() -> Path | None:
 
 
 @pytest.fixture
-def maixfs_spiffs(maixfs_folder: Path | None) -> Iterator[Spiffs]:
+def maixfs_spiffs(maixfs_folder: Path | None) -> Iterator[maixfs.Spiffs]:
     """Yield a new SPIFFS of MaixPy's geometry, in memory."""
-    from maixfs.nor import NorChip, make_driver
-    from maixfs.spiffs import PRESETS, Spiffs
-
-    flash = make_driver("ideal", NorChip.in_memory())
-    Spiffs.format(flash, PRESETS["maixpy"])
-    with Spiffs(flash, PRESETS["maixpy"]) as fs:
+    flash, geometry = (
+        maixfs.make_driver("ideal", maixfs.NorChip.in_memory()),
+        maixfs.PRESETS["maixpy"],
+    )
+    maixfs.Spiffs.format(flash, geometry)
+    with maixfs.Spiffs(flash, geometry) as fs:
         _load(fs, maixfs_folder)
         yield fs
 
 
 @pytest.fixture
-def maixfs_card(maixfs_folder: Path | None) -> Iterator[Fat]:
+def maixfs_card(maixfs_folder: Path | None) -> Iterator[maixfs.Fat]:
     """Yield a new FAT32 volume on a card of 64 MiB, in memory."""
-    from maixfs.fat import Fat, format_volume
-    from maixfs.sd import RamSectors
-
-    card = RamSectors(_CARD_SECTORS)
-    format_volume(card, 0, card.sectors, fat_type=32)
-    with Fat(card) as fs:
+    card = maixfs.RamSectors(_CARD_SECTORS)
+    maixfs.format_volume(card, 0, card.sectors, fat_type=32)
+    with maixfs.Fat(card) as fs:
         _load(fs, maixfs_folder)
         yield fs
 
 
 @pytest.fixture
-def maixfs_board(tmp_path: Path, maixfs_folder: Path | None) -> Iterator[Board]:
-    """Yield a new board that has booted with the folder's files on its ``/flash``."""
-    from maixfs.board import Board
-
-    home = tmp_path / "maixfs-board"
-    Board.create(home)
-    with Board.open(home) as board:
+def maixfs_image(tmp_path: Path, maixfs_folder: Path | None) -> Iterator[maixfs.Image]:
+    """Yield a new dump of 16 MiB, open for changing; ``image.host`` is its file."""
+    file, empty = tmp_path / "maixfs-flash.bin", tmp_path / "maixfs-empty"
+    empty.mkdir()
+    maixfs.pack(empty, file, flash_size=16 << 20)
+    with maixfs.open(file, "r+") as image:
         for name, data in _files_of(maixfs_folder):
-            with board.open(f"/flash{name}", "wb") as file:
-                file.write(data)
-    with Board.open(home) as board:
+            image.write_file(f"/flash{name}", data)
+        image.commit()
+        yield image
+
+
+@pytest.fixture
+def maixfs_board(tmp_path: Path, maixfs_folder: Path | None) -> Iterator[maixfs.Board]:
+    """Yield a new board that has booted with the folder's files on its ``/flash``."""
+    home = tmp_path / "maixfs-board"
+    maixfs.Board.create(home)
+    with maixfs.Board.open(home):
+        pass  # the first start formats /flash and puts the firmware's files there
+    with maixfs.open(home, "r+") as image:
+        for name, data in _files_of(maixfs_folder):
+            image.write_file(f"/flash{name}", data)
+    with maixfs.Board.open(home) as board:
         yield board
 
 
@@ -94,30 +98,30 @@ def _files_of(folder: Path | None) -> Iterator[tuple[str, bytes]]:
     """
     if folder is not None:
         if not Path(folder).is_dir():
-            raise UsageError(f"{folder} is no folder")
+            raise maixfs.UsageError(f"{folder} is no folder")
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file():
                 yield f"/{path.relative_to(folder).as_posix()}", path.read_bytes()
 
 
-def _load(fs: FileSystem[Any], folder: Path | None) -> None:
+def _load(fs: maixfs.FileSystem[Any], folder: Path | None) -> None:
     for name, data in _files_of(folder):
         fs.makedirs(os.path.dirname(name), exist_ok=True)  # noqa: PTH120 - a path in an image
         fs.write_bytes(name, data)
 
 
 def assert_tree(
-    actual: FileSystem[Any] | Board | str | os.PathLike[str],
-    expected: Mapping[str, Content] | FileSystem[Any] | str | os.PathLike[str],
+    actual: maixfs.FileSystem[Any] | maixfs.Image | maixfs.Board | str | os.PathLike[str],
+    expected: Mapping[str, Content] | maixfs.FileSystem[Any] | str | os.PathLike[str],
     *,
     only: str = "/",
 ) -> None:
     """Fail unless two trees hold the same files with the same contents.
 
-    A tree is a ``FileSystem``, a board (its volumes by their mount points), a folder of this
-    computer, or a dictionary of paths and contents, where text counts as UTF-8. ``only`` compares
-    what is under one folder. Empty folders do not count. The message lists every file that is
-    missing, unexpected or different, and where it differs.
+    A tree is a ``FileSystem``, an ``Image`` or a board (paths start with the mount points), a
+    folder of this computer, or a dictionary of paths and contents, where text counts as UTF-8.
+    ``only`` compares what is under one folder. Empty folders do not count. The message lists
+    every file that is missing, unexpected or different, and where it differs.
     """
     __tracebackhide__ = True
     there, wanted = _tree(actual, only), _tree(expected, only)
@@ -138,6 +142,9 @@ def _tree(tree: Any, only: str) -> dict[str, bytes]:
         files = dict(_files_of(Path(tree)))
     elif hasattr(tree, "items"):
         files = {"/" + path.lstrip("/"): _content(path, data) for path, data in tree.items()}
+    elif isinstance(tree, maixfs.Image):
+        found = tree.scandir("/", recursive=True)
+        files = {entry.path: tree.read_bytes(entry) for entry in found if not entry.is_dir}
     elif hasattr(tree, "uos"):
         files = dict(_board_files(tree, "/"))
     else:
@@ -162,7 +169,7 @@ def _content(path: str, data: Any) -> bytes:
     return bytes(data)
 
 
-def _board_files(board: Board, folder: str) -> Iterator[tuple[str, bytes]]:
+def _board_files(board: maixfs.Board, folder: str) -> Iterator[tuple[str, bytes]]:
     for name, mode, *_ in board.uos.ilistdir(folder):
         path = f"{folder.rstrip('/')}/{name}"
         if mode & 0x4000:

@@ -8,9 +8,10 @@ import os
 import weakref
 from functools import lru_cache
 from operator import index
-from typing import IO, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import IO, Any, Literal, Protocol, TypeAlias
 
 from maixfs.errors import ClosedError, FileSystemError, UsageError, combined
+from maixfs.tuples import NamedTuple
 
 TextMode: TypeAlias = Literal[
     "r", "r+", "+r", "rt", "tr", "rt+", "r+t", "w", "w+", "wt", "tw", "wt+", "w+t",

@@ -81,7 +81,7 @@ def test_mkfs_overwrites_only_with_force(run: Run, place: Path, read_json: ReadJ
     [
         (["--page-size", "3000"], "not two or more pages"),
         (["--size", "3Q"], "--size: '3Q' is not a size"),
-        (["--preset", "arduino"], "--preset: 'arduino' is not one of"),
+        (["--preset", "arduino"], "--preset: 'arduino' is not a preset"),
         (["--preset", "maixpy", "--like", "esp.img"], "mutually exclusive"),
         (["--flash-size", "1M"], "cannot hold the area"),
         (["--flash-size", "16777217"], "not a multiple of the sector size"),

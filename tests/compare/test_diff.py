@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 
 from image.imageparts import chip, krux
 from kmodel.make_models import make_v3, make_v4
+from maixfs.board import Board
+from maixfs.cards import new_card
 from maixfs.compare import Change, PartDiff, Reason, diff, find_ranges
 from maixfs.compare.images import SECTOR, compare_areas, count_differing, differing_sectors
+from maixfs.errors import UsageError
 from maixfs.firmware import wrap
+from maixfs.image.opening import open_image
 from maixfs.nor import IdealDriver, NorChip
 from maixfs.spiffs import PRESETS, Geometry, OpenFlag, SpiffsCore
 from maixfs.spiffs.pack import pack
@@ -281,3 +285,19 @@ def test_paths_are_compared_as_their_bytes(tmp_path: Path) -> None:
 def test_missing_path_raises_file_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         diff(tmp_path / "none.bin", b"")
+
+
+def test_board_and_open_image_are_compared_as_flashes(tmp_path: Path) -> None:
+    Board.create(tmp_path / "board", from_dump=None)
+    with open_image(tmp_path / "board", "r+") as image:
+        image.write_file("/flash/a", b"a")
+        assert not diff(tmp_path / "board", image).equal
+        image.commit()
+        assert diff(str(tmp_path / "board"), image).equal
+    assert diff(tmp_path / "board", tmp_path / "board" / "flash.bin").equal
+
+
+def test_card_is_not_compared_as_a_flash(tmp_path: Path) -> None:
+    new_card(tmp_path / "card.img", 16 << 20)
+    with open_image(tmp_path / "card.img") as image, pytest.raises(UsageError):
+        diff(b"", image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +12,17 @@ import fsspec
 import pytest
 from fsspec.tests import abstract
 
+from golden.extents import unpack_card
 from maixfs.board import Board
 from maixfs.errors import ImageError, ReadOnlyError, UsageError
-from maixfs.fat import Fat, FatError, FResult, format_volume
+from maixfs.fat import Fat, format_volume
 from maixfs.filesystem import FileSystem
-from maixfs.fsspec import MaixfsFileSystem, volumes_of
+from maixfs.fsspec import MaixfsFileSystem
+from maixfs.image import source
 from maixfs.image.boardlock import BoardBusyError
+from maixfs.image.errors import ImageBusyError, UnsoundError
 from maixfs.nor import NorChip, make_driver
-from maixfs.sd import FileSectors, RamSectors, SectorError
+from maixfs.sd import FileSectors, RamSectors
 from maixfs.sd.journal import Journal, journal_of
 from maixfs.sd.mbr import make_mbr, plan_partitions
 from maixfs.sd.overlay import Overlay
@@ -26,6 +30,8 @@ from maixfs.spiffs import PRESETS, Spiffs
 from maixfs.spiffs.geometry import Geometry
 
 SPIFFS = Geometry(size=0x80000, block_size=0x10000, page_size=0x400, name_length=128)
+CROSSED = Path(__file__).parents[1] / "data" / "fat" / "x_cross" / "image.ext.gz"
+"""A card with a cluster that two files own."""
 
 
 class Fixtures(abstract.AbstractFixtures):
@@ -97,6 +103,104 @@ class TestCardOpen(abstract.AbstractOpenTests, OnCard):
 
 
 class TestCardPipe(abstract.AbstractPipeTests, OnCard):
+    pass
+
+
+class OnFlash(Fixtures):
+    """A whole flash of 16 MiB, with the SPIFFS at its place."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def fs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MaixfsFileSystem]:
+        path = tmp_path_factory.mktemp("flash") / "dump.bin"
+        spiffs_image(path, 0xD00000, 0x1000000)
+        with MaixfsFileSystem(path, mode="r+") as fs:
+            yield fs
+
+    @pytest.fixture
+    def fs_path(self) -> str:
+        return "/flash/tests"
+
+
+class OnBoard(Fixtures):
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def fs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MaixfsFileSystem]:
+        folder = tmp_path_factory.mktemp("board") / "board"
+        Board.create(folder, sd=64 << 20)
+        with MaixfsFileSystem(folder, mode="r+") as fs:
+            yield fs
+
+
+class OnBoardFlash(OnBoard):
+    @pytest.fixture
+    def fs_path(self) -> str:
+        return "/flash/tests"
+
+
+class OnBoardCard(OnBoard):
+    @pytest.fixture
+    def fs_path(self) -> str:
+        return "/sd/tests"
+
+
+class TestFlashCopy(abstract.AbstractCopyTests, OnFlash):
+    pass
+
+
+class TestFlashGet(abstract.AbstractGetTests, OnFlash):
+    pass
+
+
+class TestFlashPut(abstract.AbstractPutTests, OnFlash):
+    pass
+
+
+class TestFlashOpen(abstract.AbstractOpenTests, OnFlash):
+    pass
+
+
+class TestFlashPipe(abstract.AbstractPipeTests, OnFlash):
+    pass
+
+
+class TestBoardFlashCopy(abstract.AbstractCopyTests, OnBoardFlash):
+    pass
+
+
+class TestBoardFlashGet(abstract.AbstractGetTests, OnBoardFlash):
+    pass
+
+
+class TestBoardFlashPut(abstract.AbstractPutTests, OnBoardFlash):
+    pass
+
+
+class TestBoardFlashOpen(abstract.AbstractOpenTests, OnBoardFlash):
+    pass
+
+
+class TestBoardFlashPipe(abstract.AbstractPipeTests, OnBoardFlash):
+    pass
+
+
+class TestBoardCardCopy(abstract.AbstractCopyTests, OnBoardCard):
+    pass
+
+
+class TestBoardCardGet(abstract.AbstractGetTests, OnBoardCard):
+    pass
+
+
+class TestBoardCardPut(abstract.AbstractPutTests, OnBoardCard):
+    pass
+
+
+class TestBoardCardOpen(abstract.AbstractOpenTests, OnBoardCard):
+    pass
+
+
+class TestBoardCardPipe(abstract.AbstractPipeTests, OnBoardCard):
     pass
 
 
@@ -192,19 +296,101 @@ def test_wrong_arguments_are_a_usage_error(arguments: dict[str, object]) -> None
         MaixfsFileSystem(**arguments)
 
 
-def test_second_writer_of_an_image_is_refused(tmp_path: Path) -> None:
+def test_second_writer_of_an_image_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "PATIENCE", 0.0)
+    card_image(tmp_path / "card.img")
+    spiffs_image(tmp_path / "s.img")
+    for name, folder, busy in (
+        ("card.img", "sd", BoardBusyError),
+        ("s.img", "flash", ImageBusyError),
+    ):
+        path = str(tmp_path / name)
+        with MaixfsFileSystem(path, mode="r+") as fs:
+            with pytest.raises(busy):
+                MaixfsFileSystem(path, mode="r+")
+            fs.pipe(f"/{folder}/a", b"a")
+            with MaixfsFileSystem(path) as reader:
+                assert not reader.exists(f"/{folder}/a")
+        with MaixfsFileSystem(path) as one, MaixfsFileSystem(path) as other:
+            assert one.cat(f"/{folder}/a") == other.cat(f"/{folder}/a") == b"a"
+
+
+def test_reader_of_a_card_sees_what_was_committed_since(tmp_path: Path) -> None:
     card_image(tmp_path / "card.img")
     path = str(tmp_path / "card.img")
-    with MaixfsFileSystem(path, mode="r+") as fs:
-        for mode in ("r", "r+"):
-            with pytest.raises(BlockingIOError):
-                MaixfsFileSystem(path, mode=mode)
-        fs.pipe("/sd/a", b"a")
-    with MaixfsFileSystem(path) as one, MaixfsFileSystem(path) as other:
-        assert one.cat("/sd/a") == other.cat("/sd/a") == b"a"
+    with MaixfsFileSystem(path) as reader:
+        assert not reader.exists("/sd/a")
+        with MaixfsFileSystem(path, mode="r+") as fs:
+            fs.pipe("/sd/a", b"a")
+            fs.pipe("/sd2/a", b"b")
+        assert reader.cat("/sd/a") + reader.cat("/sd2/a") == b"ab"
 
 
-def test_flash_of_a_running_board_is_not_written(tmp_path: Path) -> None:
+def test_exception_in_a_with_block_discards_the_changes(tmp_path: Path) -> None:
+    spiffs_image(tmp_path / "s.img")
+    before = (tmp_path / "s.img").read_bytes()
+    with (
+        pytest.raises(ZeroDivisionError),
+        MaixfsFileSystem(tmp_path / "s.img", mode="r+") as fs,
+    ):
+        fs.pipe("/flash/a", b"a")
+        raise ZeroDivisionError
+    assert (tmp_path / "s.img").read_bytes() == before
+
+
+def test_failed_end_of_a_transaction_stores_nothing(tmp_path: Path) -> None:
+    spiffs_image(tmp_path / "s.img")
+    with MaixfsFileSystem(tmp_path / "s.img", mode="r+") as fs:
+        with pytest.raises(OSError) as caught, fs.transaction:
+            fs.pipe("/flash/small", b"a")
+            fs.pipe("/flash/huge", bytes(SPIFFS.size))
+        assert caught.value.errno == errno.ENOSPC
+        assert not fs.exists("/flash/small")
+        assert fs.cat("/flash/main.py") == b"print(1)\n"
+
+
+@pytest.mark.parametrize("change", ["pipe", "touch", "rm", "mkdir", "rmdir", "mv", "cp"])
+def test_card_with_shared_clusters_is_not_changed(change: str, tmp_path: Path) -> None:
+    card = tmp_path / "card.img"
+    unpack_card(CROSSED, card)
+    before = card.read_bytes()
+    changes: dict[str, Callable[[MaixfsFileSystem], object]] = {
+        "pipe": lambda fs: fs.pipe("/sd/NEW", b"new"),
+        "touch": lambda fs: fs.touch("/sd/NEW"),
+        "rm": lambda fs: fs.rm("/sd/A.BIN"),
+        "mkdir": lambda fs: fs.mkdir("/sd/NEW"),
+        "rmdir": lambda fs: fs.rmdir("/sd/NEW"),
+        "mv": lambda fs: fs.mv("/sd/A.BIN", "/sd/B"),
+        "cp": lambda fs: fs.cp_file("/sd/A.BIN", "/sd/B"),
+    }
+    with MaixfsFileSystem(card, mode="r+") as fs, pytest.raises(UnsoundError):
+        changes[change](fs)
+    assert card.read_bytes() == before
+
+
+def test_partition_of_a_card_is_the_only_one_shown(tmp_path: Path) -> None:
+    card_image(tmp_path / "card.img")
+    with MaixfsFileSystem(f"{tmp_path}/card.img@2") as fs:
+        assert fs.ls("/", detail=False) == ["/sd2"]
+        assert fs.cat("/sd2/which.txt") == b"volume 1"
+
+
+def test_board_shows_flash_and_card(tmp_path: Path) -> None:
+    Board.create(tmp_path / "board", sd=64 << 20)
+    with MaixfsFileSystem(tmp_path / "board", mode="r+") as fs:
+        assert fs.ls("/", detail=False) == ["/flash", "/sd"]
+        fs.pipe({"/flash/a": b"a", "/sd/b": b"b"})
+        fs.mv("/flash/a", "/sd/a")
+    with Board.open(tmp_path / "board") as board:
+        assert {"a", "b"} <= set(board.uos.listdir("/sd"))
+
+
+def test_flash_of_a_running_board_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "PATIENCE", 0.0)
     Board.create(tmp_path / "board")
     image = str(tmp_path / "board" / "flash.bin")
     with Board.open(tmp_path / "board"), pytest.raises(BoardBusyError):
@@ -233,16 +419,6 @@ def test_card_with_a_pending_journal_is_read_as_finished_and_finished_before_a_w
     with MaixfsFileSystem(str(path), mode="r+") as images:
         assert images.cat("/sd/which.txt") == b"changed"
     assert not journal_of(path).exists()
-
-
-def test_card_that_cannot_be_read_is_a_device_error(tmp_path: Path) -> None:
-    class Broken(RamSectors):
-        def read(self, sector: int, count: int) -> bytes:
-            raise SectorError("sector 0 cannot be read")
-
-    with pytest.raises(FatError) as caught:
-        volumes_of(Broken(4))
-    assert caught.value.result == FResult.DISK_ERR
 
 
 @pytest.fixture

@@ -41,6 +41,13 @@ def test_board(maixfs_board):
     assert_tree(maixfs_board, flash, only="/flash/lib")
     assert "main.py" in maixfs_board.uos.listdir("/flash")
 
+def test_image(maixfs_image):
+    assert_tree(maixfs_image, {f"/flash{name}": data for name, data in FILES.items()})
+    maixfs_image.write_file("/flash/new", b"new")
+    assert_tree(maixfs_image, {"/flash/new": "new"}, only="/flash/new")
+    maixfs_image.discard()
+    assert_tree(maixfs_image, {f"/flash{name}": data for name, data in FILES.items()})
+
 def test_difference(maixfs_spiffs):
     maixfs_spiffs.write_text("/main.py", "print(2)")
     maixfs_spiffs.write_text("/extra", "")
@@ -53,7 +60,7 @@ def test_fixtures_hold_the_folder_and_a_difference_names_every_file(
 ) -> None:
     pytester.makepyfile(PROGRAM)
     result = pytester.runpytest_subprocess("-p", "no:maixfs", "-p", "maixfs.pytest_plugin")
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(
         ["*missing: /none", "*unexpected: /extra", "*different: /main.py: 8 bytes*byte 0x6 on*"]
     )

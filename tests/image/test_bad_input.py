@@ -20,6 +20,7 @@ from maixfs.image.entries import Kind
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, UnreadableError
 from maixfs.image.identify import FileKind
 from maixfs.image.opening import open_image, open_mounted
+from maixfs.image.report import make_report
 from maixfs.spiffs import PRESETS, Geometry
 from maixfs.spiffs.pack import pack
 
@@ -189,7 +190,7 @@ def test_no_damage_gives_anything_but_our_errors(
                 else:
                     with pytest.raises(UnreadableError):
                         target.read_bytes(entry.path)
-            target.report().as_dict()
+            make_report(target).as_dict()
         with open_image(host, "r+") as target:
             target.write_file("/new", b"new" * 500)
             target.remove("/new")

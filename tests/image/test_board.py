@@ -18,6 +18,7 @@ from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.image.opening import open_image, open_mounted
+from maixfs.image.report import make_report
 from maixfs.image.source import board_holder
 from maixfs.nor import NorImageError, WearCounts
 from maixfs.spiffs import PRESETS
@@ -104,7 +105,7 @@ def test_erases_are_counted_beside_the_flash(board: Place) -> None:
             target.write_file("/flash/churn", bytes([number]) * 20000)
     assert sum(wear_of(board)) > sum(first)
     with open_image(board.host) as target:
-        counts = target.report().sector_erases
+        counts = make_report(target).sector_erases
         assert counts is not None
         assert counts.most == max(wear_of(board))
 
@@ -147,7 +148,7 @@ def test_counts_of_another_chip_are_refused(board: Place) -> None:
 def test_a_board_without_counts_gets_them(board: Place) -> None:
     (board.host / "wear.bin").unlink()
     with open_image(board.host) as target:
-        assert target.report().sector_erases is None
+        assert make_report(target).sector_erases is None
     assert not (board.host / "wear.bin").exists()
     with open_image(board.host, "r+") as target:
         for number in range(60):

@@ -15,10 +15,11 @@ from maixfs.image.boardconfig import SdConfig
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
+from maixfs.image.media import finish_board_journal
 from maixfs.image.opening import open_image
-from maixfs.image.source import finish_board_journal
+from maixfs.image.report import make_report
 from maixfs.transfer.copying import apply, plan_copy
-from maixfs.transfer.unpacking import unpack
+from maixfs.transfer.unpacking import unpack_files
 
 
 def with_card(folder: Path, *fat_types: int, **options: object) -> Path:
@@ -86,7 +87,7 @@ def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
     apply(plan_copy([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py"))
     with open_image(board) as target:
         assert target.read_bytes("/flash/b.py") == FLASH_FILES[b"/lib/a.py"]
-        unpack(target, "/", tmp_path / "out")
+        unpack_files(target, "/", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"flash", "sd", "sd2"} | (
         {"sd3"} if (tmp_path / "out" / "sd3").exists() else set()
     )
@@ -159,13 +160,13 @@ def test_looking_leaves_no_trace(board: Path) -> None:
     before = snapshot(board)
     with open_image(board) as target:
         target.scandir("/", recursive=True)
-        target.report()
+        make_report(target)
     assert snapshot(board) == before
 
 
 def test_the_report_tells_of_the_card(board: Path) -> None:
     with open_image(board) as target:
-        report = target.report()
+        report = make_report(target)
     assert report.card is not None
     assert report.card.report.mountable
     assert report.as_dict()["card"]["card"]["table"] == "MBR"

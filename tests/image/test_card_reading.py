@@ -16,7 +16,7 @@ from maixfs.image.address import TargetPath
 from maixfs.image.entries import Kind
 from maixfs.image.errors import MissingError, NoFileSystemError, TargetError, UnreadableError
 from maixfs.image.opening import open_image, open_mounted
-from maixfs.transfer.unpacking import unpack
+from maixfs.transfer.unpacking import unpack_files
 
 DATA = Path(__file__).parent.parent / "data" / "fat"
 
@@ -258,7 +258,7 @@ def test_a_file_whose_name_no_path_holds_is_copied_by_its_entry(
         files = {entry.path: target.read_bytes(entry) for entry in target.scandir()}
         assert files == {"/GOOD.TXT": b"good", f"/{shown}": b"odd"}
         assert target.read_bytes(f"/{shown}") == b"odd"
-        unpack(target, None, tmp_path / "out")
+        unpack_files(target, None, tmp_path / "out")
     assert sorted(path.read_bytes() for path in (tmp_path / "out").iterdir()) == [b"good", b"odd"]
 
 

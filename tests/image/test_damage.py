@@ -16,7 +16,7 @@ from maixfs.image.opening import open_image, open_mounted
 from maixfs.nor import Buffer, OverlayFlash
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.errors import Code
-from maixfs.transfer.unpacking import unpack
+from maixfs.transfer.unpacking import unpack_files
 
 CASES = [SpiffsCase(folder) for folder in case_folders("spiffs")]
 IDS = [case.name for case in CASES]
@@ -61,7 +61,7 @@ def test_a_file_with_a_damaged_index_is_read_through_its_pages(tmp_path: Path) -
         for entry in rescued:
             assert not entry.readable
             assert len(target.read_bytes(entry)) == entry.size
-        written = unpack(target, None, tmp_path / "out")
+        written = unpack_files(target, None, tmp_path / "out")
     noted = {Path(file.path).name for file in written if "rescued" in file.note}
     assert noted == {entry.name for entry in rescued}
 

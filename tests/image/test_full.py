@@ -15,6 +15,7 @@ from image.places import SMALL, Place, has_errors, make_bare, make_board
 from maixfs.errors import FitError
 from maixfs.image.image import Image
 from maixfs.image.opening import open_image
+from maixfs.image.report import make_report
 from maixfs.spiffs import PRESETS
 
 TINY = replace(PRESETS["esp-idf"], size=0x8000)
@@ -171,12 +172,12 @@ def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
 def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=False)
     with open_image(place.host) as target:
-        before = target.report().block_erases
+        before = make_report(target).block_erases
     with open_image(place.host, "r+") as target:
         target.write_file("/new", b"n" * 3000)
         assert all_of(target, held | {"/new": b"n" * 3000})
     with open_image(place.host) as target:
-        after = target.report().block_erases
+        after = make_report(target).block_erases
         assert not has_errors(target.host)
         assert before is not None
         assert after is not None

@@ -211,7 +211,8 @@ def test_identify_names_the_kind(name: str) -> None:
 def test_every_kind_has_a_minimal_file() -> None:
     of_cards = {FileKind.GPT}
     of_folders = {FileKind.BOARD, FileKind.FOLDER}
-    assert {kind for kind, _ in FILES.values()} == {*FileKind} - of_cards - of_folders
+    registered = {FileKind.FILE_SYSTEM}  # tests/test_extending.py
+    assert {kind for kind, _ in FILES.values()} == {*FileKind} - of_cards - of_folders - registered
 
 
 @pytest.mark.parametrize("name", sorted(FOLDERS))
@@ -427,3 +428,55 @@ def test_every_golden_model_is_a_kmodel(path: Path) -> None:
 
 def test_this_file_is_python() -> None:
     assert identify(__file__).kind is FileKind.PYTHON
+
+
+# What only begins like a format
+
+_SYNTAX = b"import os\ndef f(:\n"
+
+
+def _tar_with(checksum: bytes) -> bytes:
+    return _tar()[:148] + checksum + _tar()[156:]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (_tar(), FileKind.TAR),
+        (_tar_with(b"9999999\0"), FileKind.UNKNOWN),
+        (_tar_with(b"0000001\0"), FileKind.UNKNOWN),
+        (_tar_with(b"words\0\0\0"), FileKind.UNKNOWN),
+        (b"\x7fELF\2\1\1", FileKind.UNKNOWN),
+        (_uf2()[:24], FileKind.UNKNOWN),
+        (HEX.replace(b"40\r", b"41\r"), FileKind.TEXT),
+        (b":0100000000FF\r\n", FileKind.INTEL_HEX),
+        (b":0200000000FF\r\n", FileKind.TEXT),
+        (HEX[:-3] + b"x\r\n", FileKind.TEXT),
+        (_SYNTAX, FileKind.TEXT),
+        (b"print('" + b"(" * 10000, FileKind.TEXT),
+        (b"a = " + b"1" * 10000 + b"\n", FileKind.TEXT),
+        (b"[" * 100_000, FileKind.TEXT),
+        (b"{" + b" " * 10, FileKind.TEXT),
+        (b"a = " + b"[" * 10_000, FileKind.TEXT),
+    ],
+)
+def test_content_that_only_begins_like_a_format_is_not_taken_for_it(
+    content: bytes, kind: FileKind
+) -> None:
+    assert identify(content).kind is kind
+
+
+def test_large_text_is_not_parsed() -> None:
+    assert identify(b"import os\n" * 200_000).kind is FileKind.TEXT
+
+
+def test_hex_file_is_recognised_though_its_last_line_was_cut_off() -> None:
+    record = b":10010000214601360121470136007EFE09D2190140\r\n"
+    assert identify(record * 400_000).kind is FileKind.INTEL_HEX
+
+
+def test_uf2_without_a_family_has_none() -> None:
+    content = bytearray(_uf2())
+    content[8:12] = bytes(4)
+    found = identify(bytes(content))
+    assert found.kind is FileKind.UF2 and "no family" in found.description

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.image.layout import LAYOUTS, Layout, LayoutError, find_layout, load_layout
-from maixfs.image.layoutfile import make_layout
+from maixfs.image.layout import LAYOUTS, Layout, LayoutError, find_layout, load_layout, make_layout
 from maixfs.spiffs import PRESETS
 
 REGION = {"name": "a", "kind": "data", "start": 0x1000, "size": 0x1000}

@@ -11,6 +11,7 @@ from image.places import Place, snapshot
 from maixfs.board import Board
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.image.opening import open_image
+from maixfs.image.report import make_report
 from maixfs.transfer.copying import apply, plan_copy
 
 
@@ -22,7 +23,7 @@ def look_at_everything(place: Place) -> None:
         target.open(place.path("lib/a.py")).close()
         target.stat(place.path("lib"))
         target.room()
-        target.report().as_dict()
+        make_report(target).as_dict()
         target.exists("/x")
         target.check_fits({place.path("x"): 100})
         with pytest.raises(MaixfsError):
@@ -99,7 +100,7 @@ def test_a_board_that_is_on_is_read_as_a_copy(board: Place) -> None:
             held = target.read_bytes("/flash/main.py")
             running.uos.remove("/flash/main.py")
             assert target.read_bytes("/flash/main.py") == held
-            board_facts = target.report().board
+            board_facts = make_report(target).board
             assert board_facts is not None
             assert board_facts.holder == os.getpid()
     with open_image(board.host) as target:

@@ -103,7 +103,7 @@ def test_overlay_without_space_for_its_spill_file_raises_enospc(
 
     overlay = Overlay(RamSectors(64))
     monkeypatch.setattr("maixfs.sd.overlay.IN_MEMORY", 0)
-    monkeypatch.setattr("maixfs.sd.overlay.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(SectorError) as caught:
         overlay.write(0, bytes(512))
     assert isinstance(caught.value, FullError)

@@ -71,11 +71,39 @@ def test_a_missing_page_is_named_and_the_rest_is_there(area: Area) -> None:
     assert file.data[3 * D :] == FILES["/long"][3 * D :]
 
 
-@pytest.mark.parametrize("entry", [0xFFFF, 0, 7])
+@pytest.mark.parametrize("entry", [0xFFFF, 0, 7, 0x7000])
 def test_pages_with_a_wrong_look_up_entry_are_found(area: Area, entry: int) -> None:
     for page in area.table(mounted(area).stat("/long").page)[:4]:
         area.poke_entry(page, entry)
     assert rescued(area)[b"/long"].data == FILES["/long"]
+
+
+@pytest.mark.parametrize("span", [3, 200], ids=["header", "further index page"])
+def test_the_index_page_of_the_look_up_decides_between_two_data_pages(
+    area: Area, span: int
+) -> None:
+    """A cut after an overwrite can leave the old data page and the old index page alive."""
+    size = GEOMETRY.page_size
+    volume = mounted(area).volume
+    header = mounted(area).stat("/long").page
+    object_id = volume.lookup[header]
+    (index,) = volume.index.pages_of(object_id, 1)
+    table = index if span == 200 else header
+    free = [page for page, entry in enumerate(volume.lookup) if entry == 0xFFFF]
+    new_table, new_data = free[-2:]
+    slot = table * size + GEOMETRY.index_slot(span)
+    old_data = int.from_bytes(area.image[slot : slot + 2], "little")
+    area.poke(new_table * size, area.image[table * size : (table + 1) * size])
+    area.poke(new_data * size, area.image[old_data * size : (old_data + 1) * size])
+    area.poke(new_data * size + 5, b"NEW")
+    area.poke(new_table * size + GEOMETRY.index_slot(span), new_data.to_bytes(2, "little"))
+    area.poke_entry(new_table, object_id)
+    area.poke_entry(table, 0)
+    area.poke_entry(new_data, object_id & 0x7FFF)
+    expected = bytearray(FILES["/long"])
+    expected[span * D : span * D + 3] = b"NEW"
+    (file,) = (file for file in rescue(area.device, GEOMETRY) if file.name == b"/long")
+    assert file.data == expected and file.complete
 
 
 def test_a_torn_header_is_no_file(area: Area) -> None:

@@ -18,7 +18,7 @@ from maixfs.image.opening import open_image
 from maixfs.transfer.copying import Action, apply, plan_copy
 from maixfs.transfer.formatting import format_partition
 from maixfs.transfer.packing import CardShape, pack_card
-from maixfs.transfer.unpacking import UnpackError, unpack
+from maixfs.transfer.unpacking import UnpackError, unpack_files
 
 NOON = 1614859200  # 2021-03-04 12:00:00 UTC
 
@@ -117,7 +117,7 @@ def test_what_does_not_fit_is_told_before(card: Path, data: Path) -> None:
 
 def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
     with open_image(card) as target:
-        written = unpack(target, None, tmp_path / "out")
+        written = unpack_files(target, None, tmp_path / "out")
     assert len(written) == len(FILES)
     for path, content in FILES.items():
         assert (tmp_path / "out" / path[1:]).read_bytes() == content
@@ -126,7 +126,7 @@ def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
 def test_damaged_files_are_left_out(tmp_path: Path) -> None:
     card = golden("x_size_gt", tmp_path)
     with open_image(card) as target, pytest.raises(UnpackError) as caught:
-        unpack(target, None, tmp_path / "out")
+        unpack_files(target, None, tmp_path / "out")
     assert len(caught.value.lost) == 1
     assert len(caught.value.written) == len([*(tmp_path / "out").iterdir()]) > 2
 

@@ -17,7 +17,7 @@ from maixfs.image.errors import MissingError, TakenError, TargetError
 from maixfs.image.names import parts_of
 from maixfs.image.opening import open_image
 from maixfs.transfer.copying import apply, plan_copy
-from maixfs.transfer.unpacking import HostNames, UnpackError, host_part, unpack
+from maixfs.transfer.unpacking import HostNames, UnpackError, host_part, unpack_files
 
 NASTY = {
     b"/../../escape": b"1",
@@ -34,7 +34,7 @@ NASTY = {
 
 def unpack_all(place: Place, folder: Path, **options: bool) -> list[Written]:
     with open_image(place.host) as target:
-        return unpack(target, None, folder, **options)
+        return unpack_files(target, None, folder, **options)
 
 
 def found(folder: Path) -> dict[str, bytes]:
@@ -57,10 +57,10 @@ def test_all_files_come_out(place: Place, tmp_path: Path) -> None:
 
 def test_a_folder_or_a_file_of_it(place: Place, tmp_path: Path) -> None:
     with open_image(place.host) as target:
-        unpack(target, place.path("lib"), tmp_path / "lib")
-        unpack(target, place.path("lib/deep/b.bin"), tmp_path / "one")
+        unpack_files(target, place.path("lib"), tmp_path / "lib")
+        unpack_files(target, place.path("lib/deep/b.bin"), tmp_path / "one")
         with pytest.raises(MissingError):
-            unpack(target, place.path("none"), tmp_path / "none")
+            unpack_files(target, place.path("none"), tmp_path / "none")
     assert sorted(found(tmp_path / "lib")) == ["a.py", "deep/b.bin"]
     assert sorted(found(tmp_path / "one")) == ["b.bin"]
     assert not (tmp_path / "none").exists()
@@ -153,7 +153,7 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), open_image(place.host) as target:
-        unpack(target, None, tmp_path / "out", progress=progress)
+        unpack_files(target, None, tmp_path / "out", progress=progress)
     contents = {name.decode()[1:]: content for name, content in FILES.items()}
     assert len(found(tmp_path / "out")) == 2
     assert found(tmp_path / "out").items() <= contents.items()

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.board import firmware
 from maixfs.board.clocks import ModelLoad, StorageTime
@@ -16,6 +15,7 @@ from maixfs.board.volume import FLASH, SD
 from maixfs.host.files import read_start
 from maixfs.image.boardlock import BoardError, as_board_error
 from maixfs.nor.errors import NorError
+from maixfs.tuples import NamedTuple
 from maixfs.vfs import ImportStat, VfsError
 
 # _boot.py

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from maixfs.board.cardslot import CardPort, CardSlot
 from maixfs.board.console import Reporter
 from maixfs.board.power import Power
@@ -13,6 +11,7 @@ from maixfs.fat.probe import find_volume
 from maixfs.host.interrupts import held
 from maixfs.sd.errors import SectorError
 from maixfs.sd.slot import SlotDevice
+from maixfs.tuples import NamedTuple
 from maixfs.vfs import Vfs, VfsError, VfsFat
 
 PARTITIONS = range(1, 5)

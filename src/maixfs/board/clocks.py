@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import MAXYEAR, datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from maixfs.board.power import Power
 from maixfs.fat.entries import pack_time
 from maixfs.nor.clock import SECOND
+from maixfs.tuples import NamedTuple
 
 # Clocks
 

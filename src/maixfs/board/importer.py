@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from maixfs.board.compiler import compile_script
+from maixfs.tuples import NamedTuple
 from maixfs.vfs import ImportStat
 
 PATH_MAX = 128

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from types import FrameType, ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.board import firmware
 from maixfs.board.cardslot import CardPort, CardSlot
@@ -26,6 +26,7 @@ from maixfs.image.boardconfig import BoardConfig
 from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import firmware_bus_hz
 from maixfs.nor.device import NorDevice
+from maixfs.tuples import NamedTuple
 from maixfs.vfs import Area, Vfs, without_errno_attribute
 
 if TYPE_CHECKING:

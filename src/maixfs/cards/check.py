@@ -10,7 +10,7 @@ damage on a card does not raise.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs import finding
 from maixfs.fat.check import FatCheck
@@ -21,6 +21,7 @@ from maixfs.finding import Cost, Examination, Finding, Severity
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SdError, SectorError
 from maixfs.sd.partitions import CardPartition, PartitionTable, read_partitions
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +211,7 @@ class CardCheck:
 
 def of_partition(found: Finding, number: int) -> Finding:
     """Return a finding with the number of its partition."""
-    return replace(found, data={**found.data, "partition": number})
+    return found._replace(data={**found.data, "partition": number})
 
 
 def examine(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.cards.check import CardReport, examine
 from maixfs.cards.convert import patch_volume, rebuild, write_table
@@ -31,6 +30,7 @@ from maixfs.host.drafts import Progress
 from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.partitions import PartitionTable, read_partitions
+from maixfs.tuples import NamedTuple
 
 DAMAGE = frozenset(
     (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from maixfs.cards.newimage import CardError, new_image
 from maixfs.errors import UsageError
@@ -15,6 +16,7 @@ from maixfs.fat.geometry import FatGeometry
 from maixfs.fat.mkfs import format_volume
 from maixfs.sd.device import SECTOR, SectorDevice, zero_sectors
 from maixfs.sd.mbr import Partition, make_mbr, partition_type, plan_partitions
+from maixfs.tuples import NamedTuple
 
 FIXED_TIME = (0x21, 0)
 """Date and time of labels of reproducible cards: 1980-01-01."""
@@ -68,7 +70,7 @@ class NewCard(NamedTuple):
 
 
 def new_card(
-    path: Path,
+    path: str | PathLike[str],
     size: int,
     partitions: Sequence[PartitionRequest] = (PartitionRequest(),),
     *,
@@ -90,7 +92,7 @@ def new_card(
     sectors, odd = divmod(size, SECTOR)
     if odd or sectors < 1:
         raise UsageError(f"a card has whole sectors of {SECTOR} bytes, not {size} bytes")
-    with new_image(path, sectors, force=force) as device:
+    with new_image(Path(path), sectors, force=force) as device:
         return write_card_layout(
             device, partitions, align=align, layout=layout, serial=serial,
             superfloppy=superfloppy, clock=clock,

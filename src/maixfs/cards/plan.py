@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from maixfs.cards.newimage import CardError
 from maixfs.fat import ondisk
@@ -16,6 +15,7 @@ from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.mbr import FAT_TYPES, SLOTS, partition_type
 from maixfs.sd.partitions import CardPartition, PartitionTable
+from maixfs.tuples import NamedTuple
 
 _BACKUPS = (6, 12)
 """Where formatters put the backup of a FAT32 boot sector."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.cards.extents import (
     PIECE,
@@ -21,6 +21,7 @@ from maixfs.host.files import refuse_occupied
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.journal import forget, opened_finished
 from maixfs.sd.media import FileSectors
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.host.drafts import Progress

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from maixfs.cli.options import SIZE, HostPath, parse_size
 from maixfs.cli.screen import Column, Screen, Text, hex_text
 from maixfs.errors import UsageError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.recipes.compose import Plan

@@ -20,8 +20,9 @@ def identify_other(image: Image) -> Identification | None:
     if image.where.is_spiffs or image.place.slot is not None or not image.host.is_file():
         return None
     found = image.identify(search=False)
-    undecided = found.is_image or found.kind in {FileKind.UNKNOWN, FileKind.RANDOM}
-    return None if undecided and found.kind is not FileKind.ERASED else found
+    if found.kind in {FileKind.ERASED, FileKind.FILE_SYSTEM}:
+        return found
+    return None if found.is_image or not found.known else found
 
 
 def identify_packed(host: Path) -> Identification | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cli.screen import Part, Screen, Text
 from maixfs.cli.targets import entry_json, opened
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where

@@ -118,9 +118,34 @@ class GeometryType(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class PresetType(click.ParamType):  # type: ignore[type-arg]
+    """The name of a geometry; the names are looked up when an option is given, not for help."""
+
+    name = "preset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        from maixfs.spiffs import PRESETS
+
+        if value not in PRESETS:
+            self.fail(f"{value!r} is not a preset: {', '.join(PRESETS)}", param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the names."""
+        from click.shell_completion import CompletionItem
+
+        from maixfs.spiffs import PRESETS
+
+        return [CompletionItem(name) for name in PRESETS if name.startswith(incomplete)]
+
+
 _SIMPLE = {"int", "bool"}
 SIZE = SizeType()
 GEOMETRY = GeometryType()
+PRESET = PresetType()
 
 
 def parse_size(text: str) -> int | None:

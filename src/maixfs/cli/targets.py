@@ -125,11 +125,13 @@ def entry_json(entry: ImageEntry, volume: Volume) -> dict[str, Any]:
             "object_id": None if entry.is_dir else entry.native.object_id,
             "stored_name_hex": None if entry.is_dir else entry.native.raw_name.hex(),
         }
-    else:
+    elif volume.format.startswith("FAT"):
         about |= {
             "clusters": entry.units,
             "modified": entry.modified and entry.modified.isoformat(),
             "attributes": entry.native.attributes,
             "short_name": entry.native.short_name,
         }
+    else:
+        about["modified"] = entry.modified and entry.modified.isoformat()
     return {**about, "readable": entry.readable, "fault": entry.fault}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from maixfs.nor.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 
 class Change(StrEnum):

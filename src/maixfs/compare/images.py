@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.compare.files import (
     AreaDiff,
@@ -24,15 +24,20 @@ from maixfs.compare.files import (
     Reason,
     compare_files,
 )
+from maixfs.errors import UsageError
 from maixfs.firmware import BootConfig
 from maixfs.host.files import read_file
+from maixfs.image.entries import Kind
 from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
+from maixfs.image.image import Image
 from maixfs.image.layout import Layout
 from maixfs.image.parts import SPIFFS, Found, Parts
+from maixfs.image.source import find_source
 from maixfs.nor import Buffer, NorError
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, SpiffsCore, SpiffsError, ondisk
 from maixfs.spiffs.detect import Detection
+from maixfs.tuples import NamedTuple
 
 # Parts
 
@@ -49,13 +54,14 @@ _OF_AREAS = {
 Pair = tuple[Found | None, Found | None]
 
 
-def diff(
-    old: str | Path | Buffer, new: str | Path | Buffer, *, layout: Layout | None = None
-) -> ImageDiff:
-    """Compare two images of flash chips: paths of dumps, or their bytes.
+Flash = str | os.PathLike[str] | Image | Buffer
+
+
+def diff(old: Flash, new: Flash, *, layout: Layout | None = None) -> ImageDiff:
+    """Compare two flash chips: paths of dumps or boards, open images, or bytes.
 
     ``layout`` names the regions of both (default: the preset that fits each). Raises
-    ``DeviceError`` for files that cannot be read.
+    ``DeviceError`` for files that cannot be read, ``UsageError`` for an image of a card.
     """
     first, second = (memoryview(_bytes_of(image)).cast("B") for image in (old, new))
     # Slices are compared in C; only sectors that differ are looked at byte by byte.
@@ -66,8 +72,14 @@ def diff(
     return ImageDiff(len(first), len(second), sectors, tuple(comparison.parts()))
 
 
-def _bytes_of(image: str | Path | Buffer) -> Buffer:
-    return read_file(Path(image), _MAX_IMAGE) if isinstance(image, str | Path) else image
+def _bytes_of(image: Flash) -> Buffer:
+    if isinstance(image, str | os.PathLike):
+        return read_file(find_source(Path(image), writable=False).file, _MAX_IMAGE)
+    if not isinstance(image, Image):
+        return image
+    if image.kind is Kind.CARD:
+        raise UsageError(f"{image.host} is a card: flash chips are compared")
+    return image.read(0, image.size)
 
 
 class _Comparison:

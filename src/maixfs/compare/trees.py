@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.compare.files import Change, FileDiff, FileSide, compare_files
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.image import Image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from maixfs.doctor.boot import report_boot
 from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
 from maixfs.spiffs import PRESETS, Geometry
@@ -70,7 +71,7 @@ WRONG_GEOMETRY = kind(
 def _format(subject: Subject) -> Iterator[Finding]:
     if subject.is_board or not subject.is_chip:
         return
-    report, home = subject.boot, subject.home
+    report, home = subject.once(report_boot), subject.home
     if report.formats is None or subject.size < home.base + home.size:
         return
     there = next((one.geometry for one in subject.areas if one.geometry.base == home.base), None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from maixfs.doctor.subject import Subject
 from maixfs.errors import MaixfsError
 from maixfs.firmware import BootVerdict, FreqReport, check_boot_area, freqconf
 from maixfs.spiffs.check import SpiffsCheck
+from maixfs.tuples import NamedTuple
 
 _LOBO = "MicroPython by LoBo"
 _KRUX = "Krux"
@@ -56,7 +56,8 @@ class BootReport(NamedTuple):
 
 def report_boot(subject: Subject) -> BootReport:
     """Return what the board does; nothing is raised."""
-    verdict = check_boot_area(subject.view)
+    known = next((found for found in subject.firmware if found.address == 0), None)
+    verdict = check_boot_area(subject.view, known)
     steps = [_rom_step(subject, verdict), *_kboot_steps(subject)]
     products = {firmware.banner.product for firmware in subject.firmware}
     if _LOBO in products:

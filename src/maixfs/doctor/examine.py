@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +57,8 @@ def examine_whole(
     from maixfs.doctor.subject import Subject
     from maixfs.image.cardreport import summarize_card
 
+    if image.format is not None:
+        return image.main.fs.check(depth)
     if image.is_flash:
         return examine_subject(Subject.of_image(image, progress), depth)
     return examine_card(summarize_card(image, progress).report)
@@ -65,10 +66,12 @@ def examine_whole(
 
 def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination:
     """Run the rules about flash, file system and card that cost no more than ``depth``."""
+    from maixfs.doctor.boot import report_boot
+
     result = examine("flash", subject, depth)
     if subject.spiffs is not None:
         result += examine("spiffs", subject.spiffs, depth)
-    elif not subject.boot.formats:
+    elif not subject.once(report_boot).formats:
         result += Examination((), (_NO_AREA,))
     result += examine("board", subject, depth)
     card = subject.card.summary if subject.card is not None else None
@@ -82,7 +85,7 @@ def examine_card(report: CardReport, file: str | None = None) -> Examination:
     card are for that one.
     """
     mark = {"medium": "card"} if file is None else {"medium": "card", "image": file}
-    findings = (replace(finding, data={**finding.data, **mark}) for finding in report.findings)
+    findings = (finding._replace(data={**finding.data, **mark}) for finding in report.findings)
     return Examination(tuple(findings), report.examination.not_checked)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from maixfs.doctor.boot import no_start_key, runs_own_firmware
+from maixfs.doctor.boot import no_start_key, report_boot, runs_own_firmware
 from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, kind, rule
 from maixfs.firmware import BootVerdict, Firmware
@@ -105,7 +105,7 @@ _BOOT_AREA = {one.key: one for one in (NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_F
 def _boot_area(subject: Subject) -> Iterator[Finding]:
     if not subject.is_chip or subject.kboot is not None:
         return
-    verdict = subject.boot.verdict
+    verdict = subject.once(report_boot).verdict
     if not verdict.ok and not runs_own_firmware(subject, verdict):
         found = _BOOT_AREA[no_start_key(verdict.kind)]
         # Images of /flash alone are made for boards that have their firmware.
@@ -231,7 +231,11 @@ def _chip(subject: Subject) -> Iterator[Finding]:
     home = subject.home
     if subject.is_board or not subject.is_chip or is_short(subject):
         return
-    if subject.boot.formats and subject.size < home.base + home.size and not _is_cut(subject):
+    if (
+        subject.once(report_boot).formats
+        and subject.size < home.base + home.size
+        and not _is_cut(subject)
+    ):
         text = f"the chip has {subject.size >> 20} MiB: /flash at {home.base:#x} is beyond its end"
         yield SMALL_CHIP.found(text)
 

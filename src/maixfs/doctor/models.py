@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
+from maixfs.doctor.boot import report_boot
 from maixfs.doctor.flash import CONVERT_MODEL, LESS_MEMORY
 from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
@@ -14,6 +14,7 @@ from maixfs.firmware.freqconf import HEAP_DEFAULT
 from maixfs.image.gaps import ERASED, ZERO
 from maixfs.image.parts import FIRMWARE, MODEL, SPIFFS
 from maixfs.kmodel import KpuCode, Model, fits_memory, load_result, memory_budget
+from maixfs.tuples import NamedTuple
 
 _LOAD = re.compile(
     rb"\bkpu\s*\.\s*(load|load_flash)\s*\(\s*(?:(0[xX][0-9a-fA-F_]{1,12}|[0-9_]{1,12})"
@@ -165,7 +166,7 @@ def _refused(subject: Subject, asks: str, model: Model, program: str) -> Iterato
 
 def _memory(subject: Subject) -> tuple[int, int]:
     """Return what firmware and heap take, in bytes."""
-    freq = subject.boot.freq
+    freq = subject.once(report_boot).freq
     heap = freq.used.gc_heap_size if freq else HEAP_DEFAULT
     sizes = [one.length for one in subject.firmware if one.address == 0]
     return max([*sizes, 0x200000]), heap

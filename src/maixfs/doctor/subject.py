@@ -5,9 +5,9 @@ The rules use nothing of an image but the members of ``Subject``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from maixfs.errors import MaixfsError
 from maixfs.image.layout import Layout, Region, find_layout
@@ -16,7 +16,6 @@ from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.check import SpiffsCheck
 
 if TYPE_CHECKING:
-    from maixfs.doctor.boot import BootReport
     from maixfs.firmware import Firmware, Kboot
     from maixfs.image.cardreport import CardSummary
     from maixfs.image.entries import Progress
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from maixfs.spiffs import Geometry, SpiffsCore
     from maixfs.spiffs.detect import Detection
 
+T = TypeVar("T")
 LEAST_CHIP = 4 << 20
 """Bytes of the smallest chip that such boards have; smaller images are parts of one."""
 LARGEST_PROGRAM = 1 << 20
@@ -56,6 +56,7 @@ class Subject:
         """Whether it is a virtual board, which starts without firmware, too."""
         self.card = card
         self._image = image
+        self._computed: dict[Callable[[Subject], Any], Any] = {}
 
     @classmethod
     def of_image(cls, image: Image, progress: Progress | None = None) -> Subject:
@@ -214,12 +215,11 @@ class Subject:
                     return None  # a rule about the file system itself reports it
         return None
 
-    @cached_property
-    def boot(self) -> BootReport:
-        """The start of the board, step by step."""
-        from maixfs.doctor.boot import report_boot
-
-        return report_boot(self)
+    def once(self, compute: Callable[[Subject], T]) -> T:
+        """Return ``compute(self)``, which is computed when it is first asked for."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        return cast("T", self._computed[compute])
 
 
 class Card:

@@ -8,7 +8,6 @@ only sign.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
@@ -25,6 +24,7 @@ from maixfs.image.parts import (
 from maixfs.nor.device import blank
 from maixfs.spiffs import Geometry, ondisk
 from maixfs.spiffs.detect import Detection
+from maixfs.tuples import NamedTuple
 
 # Colours and letters
 

@@ -6,10 +6,11 @@ import io
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from maixfs.draw.chart import BLACK, Chart, Rgb, ink_on
 from maixfs.errors import MaixfsError
+from maixfs.tuples import NamedTuple
 
 MARGIN = 16
 LINE = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.explain.fields import (
     Address,
@@ -22,6 +22,7 @@ from maixfs.image.fatvolume import FatVolume
 from maixfs.record import Record
 from maixfs.sd.device import SECTOR
 from maixfs.sd.mbr import MbrSector, PartitionEntry
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.fat import FatGeometry

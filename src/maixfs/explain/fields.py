@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from maixfs.errors import UsageError
 from maixfs.record import Field as Row
+from maixfs.tuples import NamedTuple
 
 _MAX_NUMBER = 8
 """Bytes of the largest field that is shown as a number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.kmodel import (
     Loadable,
@@ -12,6 +12,7 @@ from maixfs.kmodel import (
     load_result,
     parse_model,
 )
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.nor import Buffer

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from maixfs.explain.fields import Field, hex_address, record_field, value_of
 from maixfs.firmware import freqconf
 from maixfs.spiffs import Geometry, ondisk
+from maixfs.tuples import NamedTuple
 
 # Owners of pages
 

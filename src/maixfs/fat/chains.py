@@ -11,10 +11,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from maixfs.fat.ondisk import FAT32_MASK
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.fat import ondisk
 from maixfs.fat.chains import Chain, Ending
@@ -20,6 +20,7 @@ from maixfs.fat.reader import MOST_ENTRIES, FatReader, Folder, Item, child
 from maixfs.finding import MAX_PATHS, Command, Cost, Finding, FindingKind, Severity, kind, rule
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.host.drafts import Progress

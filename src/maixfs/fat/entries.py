@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from itertools import compress
 from operator import add
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from maixfs.fat import ondisk
 from maixfs.fat.names import MAX_PARTS, listed_name, read_long, short_text
@@ -31,6 +31,7 @@ from maixfs.fat.ondisk import (
     DirEntry,
     LongEntry,
 )
+from maixfs.tuples import NamedTuple
 
 _DIRECTORY = int(Attribute.DIRECTORY)
 _VOLUME_ID = int(Attribute.VOLUME_ID)

@@ -6,12 +6,13 @@ The checks and their order are those of FatFs R0.13c at mount (docs/SPEC.md, sec
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.ondisk import BootSector, Extension16, Extension32
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

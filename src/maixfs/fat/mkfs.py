@@ -6,14 +6,14 @@ make_filesystem(card)      # what VfsFat.mkfs makes of a whole card
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import TYPE_CHECKING, Literal
 
 from maixfs.errors import UsageError
 from maixfs.fat import ondisk
 from maixfs.fat.entries import host_clock
 from maixfs.fat.errors import FatError, FResult, fat_error
-from maixfs.fat.geometry import FatGeometry, read_geometry
+from maixfs.fat.geometry import FatGeometry, mounted_geometry
 from maixfs.fat.label import NO_LABEL, label_bytes
 from maixfs.fat.mkfs_plans import (
     DOSFS,
@@ -78,11 +78,12 @@ def format_volume(
     _check_request(request)
     name = label_bytes(label)
     entry = label_entry(name, style, *(clock or host_clock)())
-    number = secrets.randbits(32) if serial is None else serial
+    number = int.from_bytes(os.urandom(4), "little") if serial is None else serial
     planned = plan(request)
     boot = boot_sector(planned, style, name, number, start if hidden is None else hidden)
-    # Read before anything is written: a volume that the board would refuse is not made.
-    result = read_geometry(boot)
+    # Read before anything is written: a volume that the board would refuse is not made. The mount
+    # that follows finds the result.
+    result = mounted_geometry(boot)
     _write(device, start, planned, style, boot, entry)
     return result
 
@@ -240,7 +241,7 @@ def make_filesystem(device: SectorDevice, *, clock: Clock | None = None) -> FatG
         return _format_32(device, serial)
     boot = boot_sector(layout, FATFS, b"", serial, 0)
     _write(device, 0, layout, FATFS, boot, b"")
-    return read_geometry(boot)
+    return mounted_geometry(boot)
 
 
 def _format_32(device: SectorDevice, serial: int) -> FatGeometry:

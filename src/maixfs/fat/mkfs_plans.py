@@ -8,11 +8,12 @@ writes the volume.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.fat import ondisk
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,6 @@ from binascii import crc_hqx
 from codecs import utf_16_le_decode, utf_16_le_encode
 from functools import lru_cache
 from operator import itemgetter
-from typing import NamedTuple
 
 from maixfs.fat import ondisk
 from maixfs.fat.codepage import (
@@ -27,6 +26,7 @@ from maixfs.fat.codepage import (
 )
 from maixfs.fat.errors import FatError, FResult, fat_error
 from maixfs.fat.ondisk import LongEntry
+from maixfs.tuples import NamedTuple
 
 # Paths
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.fat.codepage import oem_to_unicode
 from maixfs.fat.errors import FatError, FResult, fat_error, full_error
@@ -25,6 +25,7 @@ from maixfs.fat.ondisk import (
     Attribute,
 )
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ probe.kind, probe.why_not      # "exFAT", "the board reads FAT12, FAT16 and FAT3
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.fat import ondisk
@@ -20,6 +20,7 @@ from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
 from maixfs.sd.mbr import SLOTS
 from maixfs.sd.partitions import GPT_SIGNATURE, plausible_slots, read_slots
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.sd.device import SectorDevice

@@ -7,13 +7,14 @@ volumes that the firmware refuses, so that their files can be named and saved. N
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.fat import ondisk
 from maixfs.fat.chains import FatArray, PagedChains
 from maixfs.fat.entries import Slot, SlotKind, examine_slots, first_cluster
 from maixfs.fat.errors import FResult, fat_error
 from maixfs.fat.label import label_text
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

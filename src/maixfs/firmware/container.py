@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from maixfs.errors import ImageError
 from maixfs.nor import Buffer
 from maixfs.record import Record, field
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import Cipher
@@ -66,10 +68,10 @@ _MARK_OFFSETS = (2, 4)
 _COMPRESSED_JUMP = b"\x21"
 _JUMP = 0x6F
 """Low byte of a ``jal``, with which start codes without the mark begin (Kboot's)."""
-# Two expressions, each with a literal start: one with alternatives takes ten times as long.
+# The signs are found by bytes.find, which takes a tenth of the time of a search by expression.
 _LINES = (
-    re.compile(rb"MicroPython [ -~]{1,100}[Kk]endryte-[Kk]210"),
-    re.compile(rb"Kboot_v[0-9.]{1,15}"),
+    (b"MicroPython ", re.compile(rb"MicroPython [ -~]{1,100}[Kk]endryte-[Kk]210")),
+    (b"Kboot_v", re.compile(rb"Kboot_v[0-9.]{1,15}")),
 )
 _BUILT = re.compile(rb"[ -~]{1,60} on 20[0-9]{2}-[0-9]{2}-[0-9]{2}(?=\0)")
 _BUILT_SIGN = b" on 20"
@@ -121,9 +123,19 @@ def begins_like_payload(payload: bytes) -> bool:
 def read_banner(payload: bytes) -> Banner:
     """Search a payload that is not encrypted for its product and version."""
     product = next((name for sign, name in _PRODUCTS if sign in payload), "")
-    match = next(filter(None, (line.search(payload) for line in _LINES)), None)
-    text = match.group() if match else _built(payload)
+    text = next(_lines(payload), b"") or _built(payload)
     return Banner(product, text.decode("ascii"))
+
+
+def _lines(payload: bytes) -> Iterator[bytes]:
+    """Yield what the firmware prints when it starts."""
+    for sign, line in _LINES:
+        at = payload.find(sign)
+        while at >= 0:
+            match = line.match(payload, at)
+            if match:
+                yield match.group()
+            at = payload.find(sign, at + 1)
 
 
 def _built(payload: bytes) -> bytes:
@@ -335,7 +347,11 @@ def _padding(view: memoryview, address: int, total: int) -> int:
 
 def verify(image: Buffer, address: int = 0) -> Firmware:
     """Return the image at ``address``; raises ``FirmwareError`` where header or hash is wrong."""
-    firmware = read_firmware(image, address)
+    return _checked(read_firmware(image, address))
+
+
+def _checked(firmware: Firmware) -> Firmware:
+    address = firmware.address
     if not firmware.wrapped:
         raise FirmwareError(
             f"the program at {address:#x} has no header, so the chip would not start it",
@@ -405,14 +421,15 @@ class BootVerdict(NamedTuple):
     firmware: Firmware | None
 
 
-def check_boot_area(image: Buffer) -> BootVerdict:
+def check_boot_area(image: Buffer, known: Firmware | None = None) -> BootVerdict:
     """Return whether the ROM starts the firmware at address 0; raises nothing.
 
-    What the ROM checks is not documented; a wrong hash is assumed to stop it. Encrypted
-    firmware counts as good, because only the chip that holds the key can check it.
+    ``known`` is the firmware there, if ``read_firmware`` returned it before. What the ROM checks
+    is not documented; a wrong hash is assumed to stop it. Encrypted firmware counts as good,
+    because only the chip that holds the key can check it.
     """
     try:
-        firmware = verify(image)
+        firmware = _checked(known or read_firmware(image))
     except FirmwareError as error:
         reason = f"{error}; the chip waits for a flasher (ISP) instead"
         return BootVerdict(False, reason, error.kind, None)

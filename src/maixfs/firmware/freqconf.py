@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from maixfs.record import Record, field
+from maixfs.tuples import NamedTuple
 
 NAME = "/freq.conf"
 """The file's name in SPIFFS."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.firmware.container import (
@@ -20,6 +19,7 @@ from maixfs.firmware.container import (
 )
 from maixfs.nor import Buffer
 from maixfs.record import Record, field
+from maixfs.tuples import NamedTuple
 
 STAGE_0 = 0x0000
 STAGE_1 = 0x1000

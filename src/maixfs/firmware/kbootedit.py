@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.firmware import kboot
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.nor import Buffer

@@ -18,12 +18,13 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from maixfs.errors import DeviceError
 from maixfs.host.drives import size_of
 from maixfs.host.errors import host_error, reason_of
 from maixfs.host.files import open_for_reading
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import zipfile

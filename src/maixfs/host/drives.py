@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.host.errors import not_opened
+from maixfs.tuples import NamedTuple
 
 
 class DriveFacts(NamedTuple):

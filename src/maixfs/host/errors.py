@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.errors import DeviceError, error_class
+from maixfs.tuples import NamedTuple
 
 
 class ErrorTypes(NamedTuple):

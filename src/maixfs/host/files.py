@@ -8,12 +8,13 @@ import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from maixfs.errors import ClosedError, DeviceError, combined
 from maixfs.host.drafts import Buffer, Draft, Progress, clear_drafts
 from maixfs.host.drives import drive_size, is_drive
 from maixfs.host.errors import DEFAULT_TYPES, ErrorTypes, host_error, not_opened, reason_of
+from maixfs.tuples import NamedTuple
 
 _BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH

@@ -6,7 +6,8 @@ import ntpath
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+
+from maixfs.tuples import NamedTuple
 
 _LIKE_A_DRIVE = re.compile(r"[A-Za-z]:\\")
 _SLOT = re.compile(r"(.+)@([1-9][0-9]?)", re.DOTALL)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cards.check import CardReport, examine
 from maixfs.errors import UsageError
 from maixfs.image.entries import Kind
 from maixfs.image.media import CardMedium
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Progress

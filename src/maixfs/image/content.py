@@ -7,10 +7,11 @@ import io
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from maixfs.host.errors import not_opened
 from maixfs.host.files import open_for_reading, status_of
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
@@ -36,6 +38,8 @@ class Kind(StrEnum):
     FLASH_IMAGE = "flash image"
     SPIFFS_IMAGE = "SPIFFS image"
     CARD = "card image"
+    FILE_SYSTEM = "file system image"
+    """One of ``image.formats``, which is only read."""
 
 
 class Written(NamedTuple):

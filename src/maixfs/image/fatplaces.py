@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from maixfs.fat.errors import FatError
 from maixfs.fat.geometry import read_geometry
 from maixfs.fat.probe import fat_volumes, mount_points
@@ -12,10 +10,7 @@ from maixfs.image.errors import NoFileSystemError
 from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError
 from maixfs.sd.partitions import CardPartition, read_partitions
-
-if TYPE_CHECKING:
-    from maixfs.image.volume import Volume
-
+from maixfs.tuples import NamedTuple
 
 _REASONS = {
     "MBR": "sector 0 does not end in 55 AA",
@@ -53,13 +48,6 @@ def all_places(device: SectorDevice) -> list[FatPlace]:
 def mounted_places(device: SectorDevice) -> list[FatPlace]:
     """Return the FAT volumes that a board mounts, in the order of their slots."""
     return [partition for partition in all_places(device) if not partition.findings]
-
-
-def places_of(volume: Volume) -> list[FatPlace]:
-    """Return all FAT volumes of the card that ``volume`` is on."""
-    from maixfs.image.fatvolume import FatVolume
-
-    return all_places(volume.medium.device) if isinstance(volume, FatVolume) else []
 
 
 def find_place(device: SectorDevice, slot: int | None, host: str) -> FatPlace:

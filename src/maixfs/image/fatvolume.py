@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import Command, FitError, FullError, MaixfsError, UsageError
 from maixfs.fat import Fat, FatCore, FatError
@@ -22,6 +22,7 @@ from maixfs.image.entries import Written
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnsoundError
 from maixfs.image.names import Parts, component, parse
 from maixfs.image.volume import Entries, ImageEntry, Volume
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.fatplaces import FatPlace

@@ -5,20 +5,23 @@
     found.evidence                    # ("firmware at 0x0-0x1B3A45: MaixPy, ...", ...)
     found.next                        # Command("info", ("{image}",))
 
-``ENTRIES`` is the one table. A new kind is a member of ``FileKind``, an entry, and a recogniser: a
-function that takes a ``Sample`` and returns an ``Identification``, or ``None``.
+``ENTRIES`` is the one table. A new kind is a member of ``FileKind`` and an entry. Its recogniser
+is an ``Identification`` where a magic decides, else a function in ``maixfs.image.kinds`` that
+takes a ``Sample`` and returns an ``Identification``, or ``None``.
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from enum import Enum, StrEnum
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from maixfs.errors import DeviceError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.finding import Step
@@ -55,6 +58,8 @@ class FileKind(StrEnum):
     EXT = "ext volume"
     OTHER_VOLUME = "other volume"
     """A file system that is named, but no kind of its own: ``description`` has the name."""
+    FILE_SYSTEM = "file system image"
+    """One of ``image.formats``: ``description`` names it."""
     FIRMWARE = "firmware"
     KBOOT = "Kboot"
     KMODEL = "kmodel"
@@ -96,7 +101,7 @@ CARD_KINDS = frozenset(
 """What is opened as a card, in sectors."""
 FLASH_KINDS = frozenset({FileKind.FLASH, FileKind.SPIFFS, FileKind.ERASED})
 """What is opened as a flash."""
-IMAGE_KINDS = CARD_KINDS | FLASH_KINDS | {FileKind.BOARD}
+IMAGE_KINDS = CARD_KINDS | FLASH_KINDS | {FileKind.BOARD, FileKind.FILE_SYSTEM}
 """What can be opened as an image; ``ZERO`` may be the one or the other."""
 
 
@@ -251,8 +256,9 @@ class Group(Enum):
 class Entry(NamedTuple):
     """How a kind of file is recognised."""
 
-    recogniser: str
-    """``module:function`` in ``maixfs.image.kinds``, imported when a magic matches."""
+    recogniser: str | Identification
+    """``module:function`` in ``maixfs.image.kinds``, imported when a magic matches; or the answer
+    itself, where the magic alone decides."""
     group: Group
     magics: tuple[tuple[int | None, bytes], ...] = ()
     """Offset and bytes, one of which must be there; ``None`` is anywhere in the first bytes.
@@ -264,6 +270,15 @@ class Entry(NamedTuple):
             magic in head if offset is None else head.startswith(magic, offset)
             for offset, magic in self.magics
         )
+
+    def answer(self, sample: Sample) -> Identification | None:
+        """Return what the recogniser says."""
+        if isinstance(self.recogniser, Identification):
+            return self.recogniser
+        module, name = self.recogniser.split(":")
+        recognise = getattr(import_module(f"maixfs.image.kinds.{module}"), name)
+        answer: Identification | None = recognise(sample)
+        return answer
 
 
 _COSTLY = frozenset({Group.PART, Group.REST, Group.SEARCH})
@@ -288,6 +303,18 @@ _MODEL_WORDS = (
     (0, b"LDME"),
 )
 
+_SEVEN_ZIP = Identification(
+    FileKind.SEVEN_ZIP, "7z archive", ("the magic 37 7A BC AF at 0x0",), 0.99, "7z x"
+)
+_LZ4 = Identification(
+    FileKind.COMPRESSED,
+    "compressed file (lz4)",
+    ("the magic 04 22 4D 18 at 0x0",),
+    0.97,
+    "unpack it first: unlz4",
+    ("lz4",),
+)
+
 ENTRIES: tuple[Entry, ...] = (
     Entry("filesystems:littlefs", Group.FILE, ((None, b"littlefs"),)),
     Entry("filesystems:romfs", Group.FILE, ((0, b"-rom1fs-"), (0, b"\xd2\xcd\x31"))),
@@ -299,7 +326,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("files:archive", Group.FILE, ((0, b"PK\x03\x04"), (0, b"PK\x05\x06"))),
     Entry("files:elf", Group.FILE, ((0, b"\x7fELF"),)),
     Entry("files:uf2", Group.FILE, ((0, b"UF2\n"),)),
-    Entry("files:packed", Group.FILE, ((0, b"7z\xbc\xaf\x27\x1c"), (0, b"\x04\x22\x4d\x18"))),
+    Entry(_SEVEN_ZIP, Group.FILE, ((0, b"7z\xbc\xaf\x27\x1c"),)),
+    Entry(_LZ4, Group.FILE, ((0, b"\x04\x22\x4d\x18"),)),
     Entry("files:tar", Group.FILE, ((257, b"ustar"),)),
     Entry("files:picture", Group.FILE, ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"))),
     Entry("files:intel_hex", Group.FILE, ((0, b":"),)),
@@ -423,9 +451,21 @@ def _of_sample(sample: Sample, *, search: bool) -> Identification:
     return first._replace(alternatives=tuple(others))
 
 
+def _file_systems(sample: Sample) -> Iterator[Identification]:
+    """Yield which file system of the registry the bytes are."""
+    from maixfs.finding import Command
+    from maixfs.image.formats import find_format
+
+    match = find_format(sample.read, sample.size)
+    if match is not None:
+        (offset, magic), listing = match.format.magic, Command("ls", ("{image}",))
+        evidence = (f"the magic {magic!r} at {offset:#x}",)
+        yield Identification(FileKind.FILE_SYSTEM, match.description, evidence, 0.95, listing)
+
+
 def _ranked(sample: Sample, groups: tuple[Group, ...]) -> list[Identification]:
     """Return what recognisers say, the most likely first."""
-    found: list[Identification] = []
+    found = [*_file_systems(sample)] if Group.FILE in groups else []
     for entry in ENTRIES:
         if entry.group not in groups or not entry.matches(sample.head):
             continue
@@ -434,9 +474,7 @@ def _ranked(sample: Sample, groups: tuple[Group, ...]) -> list[Identification]:
             continue
         if entry.group in {Group.PART, Group.SEARCH} and not sample.searchable:
             continue
-        module, name = entry.recogniser.split(":")
-        recognise = getattr(import_module(f"maixfs.image.kinds.{module}"), name)
-        answer: Identification | None = recognise(sample)
+        answer = entry.answer(sample)
         if answer is not None:
             found.append(answer)
     return sorted(found, key=lambda one: -one.confidence)

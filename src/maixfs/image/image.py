@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.formats import Format
     from maixfs.image.identify import Identification
     from maixfs.image.layout import Layout
-    from maixfs.image.media import CardMedium, FlashMedium, Medium
+    from maixfs.image.media import FlashMedium, Medium
     from maixfs.image.parts import Parts
-    from maixfs.image.report import Report
     from maixfs.image.source import Source
     from maixfs.image.spiffsvolume import SpiffsVolume
     from maixfs.image.volumes import Volumes
@@ -84,6 +84,8 @@ class Image:
         if lock is not None:
             self._stack.push(lock)
         self._stack.callback(volumes.close)
+        self.format: Format | None = None
+        """Which file system of ``image.formats`` it is, if it is one."""
         self._closed = False
 
     # Its whole
@@ -109,6 +111,8 @@ class Image:
         self._check_open()
         if self.config is not None:
             return Kind.BOARD
+        if self.format is not None:
+            return Kind.FILE_SYSTEM
         if not self.is_flash:
             return Kind.CARD
         volume = next(self.volumes.mountable(), None)
@@ -198,8 +202,8 @@ class Image:
         self._check_open()
         if self.config is not None:
             return identify(self.host)
-        thing = self.flash.image if self.is_flash else self._medium().device
-        return with_compression(identify(thing, search=search), self.compression)
+        found = identify(self._medium().content, search=search)
+        return with_compression(found, self.compression)
 
     def findings(
         self, depth: Cost = Cost.CONTENT, progress: Progress | None = None
@@ -232,11 +236,15 @@ class Image:
 
         Empty where there is nothing to divide, or one partition was asked for by its slot.
         """
-        if self.is_flash or self.place.slot is not None:
-            return {}
-        from maixfs.image.fatplaces import places_of
+        from maixfs.image.media import CardMedium
 
-        found = places_of(self.main)
+        medium = self._medium()
+        if not isinstance(medium, CardMedium) or self.place.slot is not None:
+            return {}
+        from maixfs.image.fatplaces import all_places
+
+        _ = self.main  # raises where there is no volume at all
+        found = all_places(medium.device)
         whole = self.place.whole
         return {at.name: whole._replace(slot=at.slot) for at in found} if found[1:] else {}
 
@@ -385,12 +393,6 @@ class Image:
     def room(self) -> Room:
         """Return how much is taken and left in the file system where paths start."""
         return self.main.room()
-
-    def report(self) -> Report:
-        """Return all that is known of a flash, as values."""
-        from maixfs.image.report import make_report
-
-        return make_report(self, self.spiffs)
 
     # Paths
 
@@ -612,11 +614,9 @@ class Image:
         """Return the media that are open."""
         return list(self.volumes.media())
 
-    def _medium(self) -> FlashMedium | CardMedium:
-        from maixfs.image.media import CardMedium, FlashMedium
-
+    def _medium(self) -> Medium:
         medium = self.volumes.medium()
-        assert isinstance(medium, FlashMedium | CardMedium)
+        assert medium is not None
         return medium
 
     @property

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
@@ -18,13 +18,13 @@ from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
 from maixfs.nor.device import SECTOR, NorDevice
+from maixfs.nor.errors import out_of_range
 from maixfs.nor.view import ImageDevice
 
 if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.parts import Parts
     from maixfs.image.source import Source
-    from maixfs.image.volume import Volume
     from maixfs.nor.overlay import OverlayFlash
     from maixfs.savepoints import Savepoint
     from maixfs.sd.device import SectorDevice
@@ -38,14 +38,27 @@ _ATTEMPTS = 50
 """How often a card is opened again that is being written."""
 
 
+class Mounted(Protocol):
+    """What is mounted on a medium."""
+
+    def sync(self) -> None:
+        """Write what it holds in RAM."""
+
+    def abandon(self) -> None:
+        """End the mount without writing."""
+
+
 class Medium(ABC):
     """One file of the host and the file systems (``volumes``) that are mounted on it."""
+
+    size: int
+    """Bytes, unpacked where the file is compressed."""
 
     def __init__(self, file: Path, *, writable: bool) -> None:
         self.file = file
         self.writable = writable
         self.closed = False
-        self.volumes: list[Volume] = []
+        self.volumes: list[Mounted] = []
 
     @property
     @abstractmethod
@@ -56,6 +69,19 @@ class Medium(ABC):
     @abstractmethod
     def overlay(self) -> OverlayFlash | Overlay:
         """The changes; raises ``ReadOnlyError``."""
+
+    @property
+    @abstractmethod
+    def content(self) -> memoryview | SectorDevice:
+        """All that is in it, as ``identify`` takes it."""
+
+    @abstractmethod
+    def read(self, address: int, length: int) -> bytes:
+        """Return bytes in their current state."""
+
+    @abstractmethod
+    def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
+        """Set bytes, as a flasher does; return the changed sectors. Raises ``ReadOnlyError``."""
 
     @abstractmethod
     def save(self, progress: Progress | None) -> list[Written]:
@@ -241,9 +267,20 @@ class FlashMedium(Medium):
             raise read_only(self.file)
         return self._overlaid
 
+    @property
+    def content(self) -> memoryview:
+        """All bytes as they are now."""
+        return self.image
+
     def read(self, address: int, length: int) -> bytes:
-        """Return bytes in their current state."""
+        """Return bytes in their current state; raises ``DeviceError`` behind the file's end."""
+        self._check_inside(address, length)
         return self.device.read(address, length)
+
+    def _check_inside(self, address: int, length: int) -> None:
+        # An overlay ends with a whole sector, the file need not.
+        if address < 0 or length < 0 or address + length > self.size:
+            raise out_of_range(address, length, self.size)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
         """Set bytes as a flasher does; return the number of sectors that changed.
@@ -251,8 +288,7 @@ class FlashMedium(Medium):
         Each of those is erased, which a board's wear counts include, and programmed.
         """
         overlay, view = self.overlay, memoryview(data).cast("B")
-        if address < 0 or address + len(view) > self.size:
-            raise _outside(self.file, address, len(view), self.size)
+        self._check_inside(address, len(view))
         changed = 0
         with self.whole():
             self.abandon()
@@ -328,10 +364,6 @@ class FlashMedium(Medium):
             self._content.close()
 
 
-def _outside(file: Path, address: int, length: int, size: int) -> TargetError:
-    return TargetError(f"{file} ends at {size:#x}, before {address + length:#x}")
-
-
 def check_board_size(source: Source, size: int) -> None:
     """Raise ``TargetError`` for a board's flash that has not the size of its chip."""
     if source.config is not None and size != source.config.flash_size:
@@ -399,6 +431,7 @@ class CardMedium(Medium):
                     self.finished_journal = finish(file)
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()
+            self.size = self.device.sectors * 512
         except BaseException:
             self._stack.close()
             raise
@@ -451,9 +484,9 @@ class CardMedium(Medium):
         return Stamp.of(status_of(self.file, devices=True)), journal
 
     @property
-    def size(self) -> int:
-        """Bytes of the card."""
-        return self.device.sectors * 512
+    def content(self) -> SectorDevice:
+        """The sectors."""
+        return self.device
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes in their current state."""
@@ -584,6 +617,23 @@ def finish_card_journal(file: Path) -> bool:
         return False
     with alone(file), _host_errors():
         return finish(file)
+
+
+def finish_board_journal(folder: Path) -> bool:
+    """Apply the journal beside the card in the slot of a board; return whether there was one.
+
+    Raises ``MissingError`` where the card's image is gone, and the errors of
+    ``finish_card_journal``.
+    """
+    from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.source import no_image
+
+    image = BoardConfig.load(folder).sd.path(folder)
+    if image is None:
+        return False
+    if not image.exists():
+        raise no_image(image, folder)
+    return finish_card_journal(image)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from maixfs.errors import UsageError
+from maixfs.tuples import NamedTuple
 
 _ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _PAGE = re.compile(r"\\p(\d{1,5})\Z")

@@ -23,7 +23,9 @@ from maixfs.nor.device import SECTOR, is_filled
 if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.fatplaces import FatPlace
+    from maixfs.image.formats import Format
     from maixfs.image.media import CardMedium, FlashMedium
+    from maixfs.image.plainvolume import PlainMedium
     from maixfs.image.source import Source
     from maixfs.image.volume import Volume
     from maixfs.spiffs import Geometry
@@ -107,6 +109,17 @@ def _content_of(source: Source, *, preview: bool = False) -> ImageBytes | None:
     return unpack_layers(map_image(source.file), preview=preview)
 
 
+def _registered(place: TargetPath, where: Where, content: ImageBytes | None) -> Format | None:
+    """Return which file system of ``image.formats`` fills a file."""
+    from maixfs.image.formats import find_format
+
+    if where.is_spiffs or place.slot is not None or content is None:
+        return None
+    view = content.view
+    match = find_format(lambda offset, length: bytes(view[offset : offset + length]), len(view))
+    return match and match.format
+
+
 def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> bool:
     """Return whether an image is a card: by what was said of it, or by its first sectors."""
     if place.slot is not None or content is None:
@@ -137,6 +150,7 @@ class _Opening:
         self.holder: int | None = None
         self.notes: list[Finding] = []
         self.compression: tuple[str, ...] = ()
+        self.format: Format | None = None
 
     def run(self) -> Image:
         source, folder = self.source, self.source.folder
@@ -170,6 +184,7 @@ class _Opening:
         )
         image.pending_journal = self._pending()
         image.compression = self.compression
+        image.format = self.format
         return image
 
     def _parts(self) -> Parts:
@@ -206,6 +221,11 @@ class _Opening:
     def _file(self) -> Volumes:
         content = _content_of(self.source)
         try:
+            self.format = _registered(self.place, self.where, content)
+            if self.format is not None and content is not None:
+                self._refuse_editing(self.format)
+                whole = content
+                return Volumes(Slot((), lambda: self._open_plain(whole), self._plain_volumes))
             if not _is_card(self.place, self.where, content):
                 return Volumes(Slot((), lambda: self._open_flash(content), self._flash_volumes))
             if self.where.is_spiffs:
@@ -230,6 +250,50 @@ class _Opening:
         if content.damage is not None:
             self.notes.append(Finding("cut-short", Severity.WARNING, content.damage))
         return content
+
+    def _open_plain(self, content: ImageBytes) -> PlainMedium:
+        from maixfs.image.plainvolume import PlainMedium
+
+        self._unpacked(content)
+        return PlainMedium(self.source.file, content)
+
+    def _plain_volumes(self, medium: PlainMedium) -> list[Volume]:
+        """Mount the file system of the registry that fills a file."""
+        from maixfs.image.plainvolume import PlainVolume
+
+        assert self.format is not None
+        host, size = self.source.host, medium.size
+        volume = PlainVolume(host, medium, Mount(()), self.format, 0, size)
+        _ = volume.fs
+        return [volume]
+
+    def _plain_partition(self, medium: CardMedium) -> Volume | None:
+        """Mount the partition that was asked for if a file system of the registry is in it."""
+        from maixfs.image.formats import FORMATS, find_format
+
+        if not FORMATS or not self.place.slot:
+            return None
+        from maixfs.image.plainvolume import PlainVolume, window
+        from maixfs.sd.device import SECTOR as CARD_SECTOR
+        from maixfs.sd.partitions import read_partitions
+
+        for part in read_partitions(medium.device).partitions:
+            start, size = part.start * CARD_SECTOR, part.sectors * CARD_SECTOR
+            if part.number != self.place.slot or start + size > medium.size:
+                continue
+            match = find_format(window(medium, start, size), size)
+            if match is not None:
+                self._refuse_editing(match.format)
+                return PlainVolume(self.source.host, medium, Mount(()), match.format, start, size)
+        return None
+
+    def _refuse_editing(self, kind: Format) -> None:
+        if self.writable:
+            from maixfs.image.media import read_only
+
+            error = read_only(self.source.host)
+            error.hint = f"{kind.name} is only read: unpack its files"
+            raise error
 
     def _board(self) -> Volumes:
         place = self.place
@@ -387,6 +451,9 @@ class _Opening:
         """Mount one volume of a card image or block device."""
         from maixfs.image.fatplaces import find_place
 
+        plain = self._plain_partition(medium)
+        if plain is not None:
+            return [plain]
         place = find_place(medium.device, self.place.slot, str(self.source.host))
         self.notes += place.findings
         return self._mount_card(medium, [place], Mount((), alias=place.name))

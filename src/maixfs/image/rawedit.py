@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.host.files import read_file
@@ -19,6 +19,7 @@ from maixfs.image.identify import HEAD, identify_card
 from maixfs.image.media import FlashMedium
 from maixfs.image.source import Source, find_source, locked
 from maixfs.nor.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.nor import Buffer

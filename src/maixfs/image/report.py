@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import DeviceError
 from maixfs.image.entries import Kind
@@ -11,6 +11,7 @@ from maixfs.image.errors import TargetError
 from maixfs.nor.device import SECTOR, blank
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.spiffs.room import SpiffsRoom
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
@@ -108,8 +109,9 @@ def geometry_dict(geometry: Geometry) -> dict[str, Any]:
     }
 
 
-def make_report(whole: Image, target: SpiffsVolume) -> Report:
-    """Look at everything; nothing is written."""
+def make_report(whole: Image) -> Report:
+    """Return all that is known of a flash; raises ``UsageError`` where it holds no SPIFFS."""
+    target = whole.spiffs
     image, geometry, detection = target.medium.shown, target.geometry, target.detection
     bare = target.kind is Kind.SPIFFS_IMAGE
     return Report(

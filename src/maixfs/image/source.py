@@ -6,13 +6,14 @@ import os
 import stat
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import Command
 from maixfs.host.drives import is_drive, size_of
 from maixfs.host.files import Stamp, refuse_protected, status_of
 from maixfs.host.locks import locked_by
 from maixfs.image.errors import MissingError, TargetError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.boardconfig import BoardConfig
@@ -134,20 +135,3 @@ def no_image(image: Path, folder: Path) -> MissingError:
         hint="put the file back, or empty the slot",
         fix=(Command("sd eject", (str(folder),)),),
     )
-
-
-def finish_board_journal(folder: Path) -> bool:
-    """Apply the journal beside the card in the slot of a board; return whether there was one.
-
-    Raises ``MissingError`` if the card's image is gone, and the errors of
-    ``media.finish_card_journal``.
-    """
-    from maixfs.image.boardconfig import BoardConfig
-    from maixfs.image.media import finish_card_journal
-
-    image = BoardConfig.load(folder).sd.path(folder)
-    if image is None:
-        return False
-    if not image.exists():
-        raise no_image(image, folder)
-    return finish_card_journal(image)

@@ -16,7 +16,6 @@ from maixfs.image.names import Parts, parse, parts_of, show, too_long
 from maixfs.image.volume import Entries, Folder, ImageEntry, Volume
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
-from maixfs.spiffs.edit import SpiffsEdit
 from maixfs.spiffs.pack import file_pages
 from maixfs.spiffs.room import SpiffsRoom, check_fits, room_of
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from maixfs.image.media import FlashMedium
     from maixfs.image.paths import Mount
     from maixfs.spiffs.detect import Detection
+    from maixfs.spiffs.edit import SpiffsEdit
     from maixfs.spiffs.rescue import RescuedFile
     from maixfs.spiffs.state import DirEntry
 
@@ -94,6 +94,8 @@ class SpiffsVolume(Volume):
     def _mount(self) -> FileSystem[Any]:
         """Mount; a blank area is shown as the empty file system that it will be."""
         if self.writable:
+            from maixfs.spiffs.edit import SpiffsEdit
+
             self._edit = SpiffsEdit(
                 self.medium.overlay, self.geometry, label=self.label, force=self.force
             )

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fnmatch import translate
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from maixfs.errors import ClosedError, Command, MaixfsError
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.errors import MissingError, TargetError, UnreadableError
 from maixfs.image.names import Parts, Steps
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.errors import UsageError

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import MaixfsError
 from maixfs.image.names import Parts
 from maixfs.image.volume import Volume
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.media import Medium

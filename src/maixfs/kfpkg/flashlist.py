@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from maixfs.kfpkg.archive import KfpkgError
+from maixfs.tuples import NamedTuple
 
 MAX_PARTS = 1024
 """Files of a list; real ones have up to five."""

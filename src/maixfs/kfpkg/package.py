@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from posixpath import dirname, join
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from maixfs.errors import DeviceError
 from maixfs.firmware import begins_like_payload, wrap
@@ -21,6 +21,7 @@ from maixfs.kfpkg.flashlist import ADDRESS_END, MAX_PARTS, ListEntry, read_list
 from maixfs.kmodel import reverse_words
 from maixfs.nor import Buffer
 from maixfs.nor.device import SECTOR
+from maixfs.tuples import NamedTuple
 
 LIST_NAME = "flash-list.json"
 VERSION = "0.1.0"

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import NamedTuple
 
 from maixfs.kmodel import ondisk
 from maixfs.kmodel.ondisk import Buffer, reverse_words, words_of
+from maixfs.tuples import NamedTuple
 
 # Memory of the board
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from math import prod
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from maixfs.errors import ImageError
 from maixfs.kmodel.load import LoadResult
 from maixfs.kmodel.ondisk import Buffer, reverse_words, words_of
 from maixfs.record import Record
+from maixfs.tuples import NamedTuple
 
 Plain = str | int | bool | None | list["Plain"] | dict[str, "Plain"]
 """A value that JSON can hold."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from math import log2, prod
-from typing import NamedTuple
 
 from maixfs.kmodel import ondisk
 from maixfs.kmodel.load import ENCRYPTED_NOTE, SRAM
@@ -31,6 +30,7 @@ from maixfs.kmodel.model import (
     kpu_shape,
 )
 from maixfs.kmodel.ondisk import Buffer
+from maixfs.tuples import NamedTuple
 
 _MAX_BYTES = 1 << 24
 """Bytes of any single part; no model is larger than the K210's memory of 6 MiB."""

@@ -7,9 +7,10 @@ driver (w25qxx) uses too. Both sides of the bus take them from here.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from maixfs.nor.device import Buffer
+from maixfs.tuples import NamedTuple
 
 MAX_ADDRESSED = 0x1000000
 """16 MiB: what the three address bytes of these commands reach."""

@@ -21,7 +21,7 @@ import os
 from operator import index
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from maixfs.host.drafts import write_file
 from maixfs.host.mapped import MappedFile
@@ -52,6 +52,7 @@ from maixfs.nor.errors import (
     out_of_range,
 )
 from maixfs.nor.wear import WearCounts
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.nor.clock import DeviceClock

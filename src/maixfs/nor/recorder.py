@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from maixfs.errors import UsageError
 from maixfs.nor.device import SECTOR, and_bytes, blank, octets
 from maixfs.nor.drivers import LiteralDriver, MaixpyDriver
 from maixfs.nor.errors import NorError, misaligned, out_of_range
 from maixfs.snapshot import Recording, Snapshot
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

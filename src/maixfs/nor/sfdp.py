@@ -7,12 +7,12 @@ simulated chip, ``parse`` takes from any chip's answer what a driver needs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from maixfs.nor.device import BLOCK32, BLOCK64, PAGE, SECTOR
 from maixfs.nor.errors import NorImageError
 from maixfs.nor.parts import Part, Times
 from maixfs.record import Record, field
+from maixfs.tuples import NamedTuple
 
 SIGNATURE = b"SFDP"
 SFDP_SIZE = 0x100

@@ -14,7 +14,6 @@ as the object.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from maixfs.nor import sfdp
 from maixfs.nor.bus import (
@@ -39,6 +38,7 @@ from maixfs.nor.chip import NorChip
 from maixfs.nor.clock import MICROSECOND, DeviceClock
 from maixfs.nor.device import BLOCK32, BLOCK64, PAGE, SECTOR, Buffer, blank, octets, program_cells
 from maixfs.nor.errors import invalid
+from maixfs.tuples import NamedTuple
 
 _RESET_TIME = 30
 """Microseconds until the chip accepts commands again after a reset (tRST of the W25Q128)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from maixfs.errors import ImageError
 from maixfs.firmware.kboot import STAGE_1
@@ -20,6 +20,7 @@ from maixfs.recipes.conflicts import (
 )
 from maixfs.recipes.pieces import DEFAULT_LAYOUT, Piece
 from maixfs.recipes.recipe import make_recipe, read_recipe
+from maixfs.tuples import NamedTuple
 
 MAX_FLASH = 64 << 20
 """Bytes; the whole flash is built in memory."""

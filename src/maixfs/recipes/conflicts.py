@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from maixfs.errors import UsageError
 from maixfs.firmware import Firmware, begins_like_payload
@@ -12,6 +11,7 @@ from maixfs.image.parts import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS
 from maixfs.kmodel import ModelError, parse_model
 from maixfs.nor import Buffer
 from maixfs.recipes.pieces import Piece, is_image
+from maixfs.tuples import NamedTuple
 
 # Flashers write zeros behind the last byte of a file, which may be its neighbour's
 

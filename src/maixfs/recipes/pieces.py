@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import DeviceError, UsageError
 from maixfs.firmware import (
@@ -21,6 +21,7 @@ from maixfs.host.files import read_file
 from maixfs.image.layout import Layout
 from maixfs.kmodel import ModelError, parse_model, reverse_words
 from maixfs.nor.device import blank
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.kfpkg import Part

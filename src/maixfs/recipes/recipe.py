@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from maixfs.errors import DeviceError
 from maixfs.host.files import read_file
@@ -33,6 +33,7 @@ from maixfs.recipes.pieces import (
     next_address,
     spiffs_piece,
 )
+from maixfs.tuples import NamedTuple
 
 MAX_RECIPE = 1 << 20
 """Bytes of a recipe; ``MAX_PIECES`` tables take less."""

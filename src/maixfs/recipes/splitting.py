@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from maixfs.firmware import Firmware, FirmwareError, unwrap, wrap
 from maixfs.image.layout import SECTOR, Layout, find_layout
@@ -13,6 +12,7 @@ from maixfs.nor import Buffer
 from maixfs.nor.device import ERASED, blank
 from maixfs.recipes.conflicts import find_conflicts, find_present
 from maixfs.recipes.pieces import DEFAULT_LAYOUT, Piece
+from maixfs.tuples import NamedTuple
 
 RECIPE_NAME = "recipe.toml"
 _SHORT_RUN = 0x10000

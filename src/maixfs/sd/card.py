@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from maixfs.sd.clock import TYPICAL, SdTiming
 from maixfs.sd.commands import crc7
 from maixfs.sd.device import SectorDevice
 from maixfs.sd.errors import SdError
+from maixfs.tuples import NamedTuple
 
 Fields: TypeAlias = Mapping[str, tuple[int, int]]
 """Name to (highest bit, lowest bit)."""

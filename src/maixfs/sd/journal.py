@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 from zlib import crc32
 
 from maixfs.host.drafts import sync_folder
@@ -30,6 +30,7 @@ from maixfs.sd.device import SECTOR, SectorDevice
 from maixfs.sd.errors import SectorError, host_error, sector_error
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
+from maixfs.tuples import NamedTuple
 
 _MARK = b"maixfsJ1"
 CRC = Struct("<I")

@@ -6,15 +6,18 @@ card.write(0, make_mbr(plan_partitions(card.sectors, ["512M", "rest"])))
 from __future__ import annotations
 
 import itertools
+import os
 import re
-import secrets
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
+from maixfs.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 SIGNATURE = b"\x55\xaa"
 """Last two bytes of sector 0, of an extended boot record and of every boot sector."""
@@ -259,6 +262,8 @@ def _requested_sectors(size: str | int, available: int, unit: int) -> int | None
 def _number(text: str, size: str | int) -> Fraction:
     if not re.fullmatch(r"\s*\d+(\.\d+)?\s*", text):
         raise _invalid_size(size)
+    from fractions import Fraction
+
     return Fraction(text.strip())
 
 
@@ -279,7 +284,9 @@ def make_mbr(
     if len(boot_code) > BOOT_CODE_SIZE:
         raise UsageError(f"{len(boot_code)} bytes of boot code do not fit {BOOT_CODE_SIZE}")
     # Random by default: Windows takes one of two disks with the same id off line.
-    number = secrets.randbits(32) if disk_id is None else disk_id & 0xFFFFFFFF
+    if disk_id is None:
+        disk_id = int.from_bytes(os.urandom(4), "little")
+    number = disk_id & 0xFFFFFFFF
     table = {
         partition.slot: PartitionEntry(
             0x80 if partition.bootable else 0,

@@ -6,7 +6,6 @@ temporary file of the host beyond it, so that a large copy does not exhaust the 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -217,6 +216,8 @@ class Overlay:
         """Append a page to the spill file; return its offset there."""
         try:
             if self._spill is None:
+                import tempfile  # with its own imports 3 ms, and hardly any change spills
+
                 self._spill = tempfile.TemporaryFile(dir=self._spill_folder)  # noqa: SIM115
             start = self._spill.seek(0, 2)
             self._spill.write(content.ljust(_BYTES, b"\0"))

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import uuid
 from binascii import crc32
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR
 from maixfs.sd.errors import SectorError
 from maixfs.sd.mbr import PROTECTIVE, SIGNATURE, SLOTS, MbrSector, Partition
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

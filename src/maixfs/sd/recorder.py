@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import random
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from maixfs.errors import UsageError
 from maixfs.sd.device import SECTOR, Buffer, SectorDevice
 from maixfs.sd.errors import out_of_card, partial_sector
 from maixfs.snapshot import Recording, Snapshot
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

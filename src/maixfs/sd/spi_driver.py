@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from operator import index
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from maixfs.errors import error_class
 from maixfs.sd.bus import BusTime, CardLostError, Exchange, GarbledError, SdBus
@@ -45,6 +45,7 @@ from maixfs.sd.commands import (
 )
 from maixfs.sd.device import SECTOR, Buffer, sectors_in
 from maixfs.sd.errors import SdError, out_of_card
+from maixfs.tuples import NamedTuple
 
 CMD0_TRIES = 10
 """Some cards answer only the fifth CMD0; after a broken transfer one is lost to the data."""

@@ -265,6 +265,14 @@ class Descriptor:
         code = Code.FILE_CLOSED if self._volume.mounted else Code.NOT_MOUNTED
         raise spiffs_error(code, self.name)
 
+    def _writable(self) -> Slot:
+        """Return the slot of an open file once the mount may write."""
+        slot = self._live()
+        self._volume.check_writable()
+        if not self._volume.blank_checked:
+            prepare_write(self._volume)
+        return slot
+
     @property
     def number(self) -> int:
         """The C's file handle: 1 for the first descriptor."""
@@ -295,14 +303,12 @@ class Descriptor:
 
     def write(self, data: Buffer) -> int:
         """Write ``data`` and return its length; short writes wait in the write cache."""
-        slot = self._live()
-        prepare_write(self._volume)
+        slot = self._writable()
         return _write(self._volume, slot, data)
 
     def write_now(self, data: Buffer) -> int:
         """Write ``data`` past the write cache, so that it is on flash; returns its length."""
-        slot = self._live()
-        prepare_write(self._volume)
+        slot = self._writable()
         return _write_now(self._volume, slot, data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -326,8 +332,7 @@ class Descriptor:
         that garbage collection takes for a newer one (docs/SPEC.md, section 5.5). ``exact`` and
         every mount that is not faithful avoid this.
         """
-        slot = self._live()
-        prepare_write(self._volume)
+        slot = self._writable()
         _truncate(self._volume, slot, check_int(size, "size"), exact=exact)
 
     def flush(self) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from maixfs.errors import FullError
 from maixfs.nor.device import NorDevice, blank
@@ -25,6 +25,7 @@ from maixfs.spiffs.errors import Code, SpiffsError, damaged_file, spiffs_error
 from maixfs.spiffs.guard import leftover_pages, prepare_removal
 from maixfs.spiffs.pack import pack
 from maixfs.spiffs.room import check_fits, fit_error, free_pages
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -40,9 +41,8 @@ class Geometry:
     """Bytes that the C copies at a time; the result on flash does not depend on it."""
 
     def __post_init__(self) -> None:
-        for wrong, message in _contradictions(self):
-            if wrong:
-                raise GeometryError(message)
+        for message in _contradictions(self):
+            raise GeometryError(message)
 
     @cached_property
     def blocks(self) -> int:
@@ -176,48 +176,37 @@ def _header_size(geometry: Geometry) -> int:
     return size + 1 & ~1 if geometry.aligned_tables else size
 
 
-def _contradictions(g: Geometry) -> list[tuple[bool, str]]:
-    """Return (is wrong, message) pairs; each has a meaning only if none before it is wrong."""
+def _contradictions(g: Geometry) -> Iterator[str]:
+    """Yield what is wrong; each has a meaning only if nothing was wrong before it."""
     smallest = min(g.page_size, g.block_size, g.erase_size, g.name_length)
     if smallest <= 0 or g.size < 0 or g.meta_length < 0 or g.base < 0:
-        return [(True, "a size is 0 or negative")]
+        yield "a size is 0 or negative"
+        return
     per_block = g.block_size // g.page_size
     lookup_pages = max(1, per_block * 2 // g.page_size)
     used = _header_size(g)
-    return [
-        (g.page_size < 64, f"page size {g.page_size} is under 64 bytes"),
-        (
-            bool(g.block_size % g.page_size) or per_block < 2,
-            f"block size {g.block_size:#x} is not two or more pages of {g.page_size:#x}",
-        ),
-        (
-            (per_block - lookup_pages) * 2 > lookup_pages * g.page_size,
-            f"{per_block} look-up entries do not fit {lookup_pages} pages of {g.page_size:#x}",
-        ),
-        (
-            bool(g.block_size % g.erase_size),
-            f"block size {g.block_size:#x} is not a multiple of the erase size {g.erase_size:#x}",
-        ),
-        (
-            bool(g.size % g.block_size),
-            f"area size {g.size:#x} is not a multiple of the block size {g.block_size:#x}",
-        ),
-        (
-            # Two blocks always stay empty, so the third is the first that can hold a file.
-            0 < g.size < 3 * g.block_size,
-            f"area size {g.size:#x} is under three blocks of {g.block_size:#x}",
-        ),
-        (
-            # Page numbers have 16 bits, and FFFF in a table means no page.
-            g.size // g.page_size > 0xFFFF,
-            f"area size {g.size:#x} has more than 65535 pages of {g.page_size:#x}",
-        ),
-        (
-            used + 2 > g.page_size,
-            f"name and meta ({g.name_length} + {g.meta_length}) fill a page of {g.page_size:#x}",
-        ),
-        (bool(g.base % g.erase_size), f"base {g.base:#x} is not at an erase unit"),
-    ]
+    if g.page_size < 64:
+        yield f"page size {g.page_size} is under 64 bytes"
+    if g.block_size % g.page_size or per_block < 2:
+        yield f"block size {g.block_size:#x} is not two or more pages of {g.page_size:#x}"
+    if (per_block - lookup_pages) * 2 > lookup_pages * g.page_size:
+        yield f"{per_block} look-up entries do not fit {lookup_pages} pages of {g.page_size:#x}"
+    if g.block_size % g.erase_size:
+        yield (
+            f"block size {g.block_size:#x} is not a multiple of the erase size {g.erase_size:#x}"
+        )
+    if g.size % g.block_size:
+        yield f"area size {g.size:#x} is not a multiple of the block size {g.block_size:#x}"
+    # Two blocks always stay empty, so the third is the first that can hold a file.
+    if 0 < g.size < 3 * g.block_size:
+        yield f"area size {g.size:#x} is under three blocks of {g.block_size:#x}"
+    # Page numbers have 16 bits, and FFFF in a table means no page.
+    if g.size // g.page_size > 0xFFFF:
+        yield f"area size {g.size:#x} has more than 65535 pages of {g.page_size:#x}"
+    if used + 2 > g.page_size:
+        yield f"name and meta ({g.name_length} + {g.meta_length}) fill a page of {g.page_size:#x}"
+    if g.base % g.erase_size:
+        yield f"base {g.base:#x} is not at an erase unit"
 
 
 PRESETS: dict[str, Geometry] = {

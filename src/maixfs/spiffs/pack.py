@@ -14,13 +14,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from maixfs.errors import DeviceError, UsageError
 from maixfs.host.files import read_file, status_of
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.geometry import Geometry, GeometryError
+from maixfs.tuples import NamedTuple
 
 MOST_FILES = ondisk.ID_INDEX - 2
 """Highest object id: 0x7FFF with the index bit would read as a free page."""

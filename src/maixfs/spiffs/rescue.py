@@ -8,10 +8,11 @@ Nothing is guessed: what is missing is named, and bytes behind a size that is no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.nor.device import blank
 from maixfs.spiffs import ondisk
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,15 +182,16 @@ class _Area:
     def _choose(self, candidates: list[_Page], listed: int | None) -> int:
         """Return the page that the driver reads if it is live, else one that is registered."""
         pages = [candidate.page for candidate in candidates]
-        if listed in pages:
-            return pages[pages.index(listed)]
+        if listed is not None and listed in pages:
+            return listed
         return next((page for page, registered in candidates if registered), pages[0])
 
     def _listed(self, number: int, header: int | None, count: int) -> dict[int, int]:
         """Return the pages that the index lists, by span."""
         geometry = self.geometry
         found: dict[int, int] = {}
-        tables = {span: pages[0].page for span, pages in self.indexes.get(number, {}).items()}
+        spans = self.indexes.get(number, {})
+        tables = {span: self._choose(pages, None) for span, pages in spans.items()}
         tables.pop(0, None)
         if header is not None:
             tables[0] = header

@@ -8,10 +8,11 @@ which page it finds decides where everything written later is placed.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, spiffs_error
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from array import array

@@ -49,6 +49,8 @@ class Volume:
         self._base = geometry.base
         self._page_size = geometry.page_size
         self._entry_zero = geometry.base - 2 * geometry.lookup_pages
+        self._block_size = geometry.block_size
+        self._pages_per_block = geometry.pages_per_block
         self.read_only = read_only
         self.mounted = False
         self.faithful = faithful
@@ -162,9 +164,8 @@ class Volume:
 
     def entry_address(self, page: int) -> int:
         """Return the chip address of the look-up entry of an object page."""
-        geometry = self.geometry
-        block, in_block = divmod(page, geometry.pages_per_block)
-        return self._entry_zero + block * geometry.block_size + 2 * in_block
+        block, in_block = divmod(page, self._pages_per_block)
+        return self._entry_zero + block * self._block_size + 2 * in_block
 
     def claim(self, page: int, object_id: int) -> None:
         """Write the look-up entry of a free page."""

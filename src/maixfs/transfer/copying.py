@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from enum import StrEnum
 from glob import glob, has_magic
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.errors import UsageError
 from maixfs.host.drafts import clear_drafts
@@ -21,12 +21,15 @@ from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.content import PIECE, host_content
 from maixfs.image.entries import Progress, Where, Written
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
+from maixfs.image.image import Image
 from maixfs.image.names import Parts, show
 from maixfs.image.volume import ImageEntry
-from maixfs.spiffs import Geometry
-from maixfs.spiffs.pack import collect
 from maixfs.transfer.sessions import Sessions
 from maixfs.transfer.unpacking import HostNames, counted, write_host
+from maixfs.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
 
 
 class Item(NamedTuple):
@@ -117,6 +120,8 @@ def _on_host(path: Path, recursive: bool, contents_only: bool, walk: HostWalk) -
 
 
 def _host_folder(path: Path, contents_only: bool, walk: HostWalk) -> Selection:
+    from maixfs.spiffs.pack import collect
+
     plan = collect(path, prefix="", follow_links=walk.follow_links, real_folders=walk.real_folders)
     name = "" if contents_only else path.resolve().name
     base = (show(os.fsencode(name)),) if name else ()
@@ -212,6 +217,7 @@ def plan_copy(
     base: int | None = None,
     follow_links: bool = False,
     drives: bool = False,
+    images: Sequence[Image] = (),
 ) -> CopyPlan:
     """Plan a copy between the host and an image, or between two images; nothing is written.
 
@@ -222,6 +228,8 @@ def plan_copy(
     lead out of a local folder are left out unless ``follow_links``. ``geometry`` and ``base``
     describe the destination, or the sources if the destination is local; ``drives`` allows
     writing to a drive of the host.
+
+    ``images`` are open already: paths inside them are looked up there.
 
     Raises ``UsageError`` if no image takes part or two files would get the same path,
     ``MissingError``, ``TakenError`` if a folder exists where a file would be written,
@@ -236,7 +244,7 @@ def plan_copy(
             hint="name a file inside an image with a colon: board:/flash, image.bin:/main.py",
         )
     where = Where(geometry, base)
-    with Sessions(goal if goal.path is not None else None, where) as sessions:
+    with Sessions(goal if goal.path is not None else None, where, images=images) as sessions:
         walk = HostWalk(follow_links, goal.path is not None and _has_folders(goal, sessions))
         selections = [find_items(place, recursive, sessions, walk) for place in places]
         items = [item for part in selections for item in part.items]
@@ -393,12 +401,19 @@ class Copied(NamedTuple):
     """The local files of the image that were written; empty if nothing changed."""
 
 
-def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = False) -> Copied:
+def apply(
+    plan: CopyPlan,
+    progress: Progress | None = None,
+    dry_run: bool = False,
+    *,
+    images: Sequence[Image] = (),
+) -> Copied:
     """Carry out all steps of a plan.
 
     An image gets all files or, after any error and Ctrl-C, none. Local files are written one
     after the other, each atomically. With ``dry_run`` nothing is opened, and the result is
-    empty. Raises the errors of ``Image.write_file`` and ``Image.commit``.
+    empty. ``images`` are the open images of the plan; they are not committed here. Raises the
+    errors of ``Image.write_file`` and ``Image.commit``.
     """
     if dry_run or not (plan.steps or plan.folders):
         return Copied([], [])
@@ -409,23 +424,33 @@ def apply(plan: CopyPlan, progress: Progress | None = None, dry_run: bool = Fals
         for parent in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(parent)
     with Sessions(
-        inside, Where(drives=plan.drives), known=plan.geometries, writable=True
+        inside, Where(drives=plan.drives), known=plan.geometries, writable=True, images=images
     ) as sessions:
-        written: list[Written] = []
-        for folder in plan.folders:
-            _make(folder, sessions)
-        done, total = 0, plan.total
-        for step in plan.steps:
-            watch = _file_progress(progress, done, total)
-            if progress is not None:
-                progress("copy", done, total)
-            with nullcontext() if inside is not None else counted(written):
-                written.append(_do(step, plan, sessions, watch))
-            done += 0 if step.action is Action.SAME else step.size
+        if inside is None:
+            return Copied(_do_steps(plan, sessions, progress), [])
+        target = sessions.target(inside)
+        if target in images:
+            with target.transaction():
+                return Copied(_do_steps(plan, sessions, progress), [])
+        written = _do_steps(plan, sessions, progress)
+        return Copied(written, target.commit(progress))
+
+
+def _do_steps(plan: CopyPlan, sessions: Sessions, progress: Progress | None) -> list[Written]:
+    written: list[Written] = []
+    for folder in plan.folders:
+        _make(folder, sessions)
+    done, total = 0, plan.total
+    for step in plan.steps:
+        watch = _file_progress(progress, done, total)
         if progress is not None:
-            progress("copy", total, total)
-        images = sessions.target(inside).commit(progress) if inside is not None else []
-        return Copied(written, images)
+            progress("copy", done, total)
+        with counted(written) if step.destination.path is None else nullcontext():
+            written.append(_do(step, plan, sessions, watch))
+        done += 0 if step.action is Action.SAME else step.size
+    if progress is not None:
+        progress("copy", total, total)
+    return written
 
 
 def _make(folder: TargetPath, sessions: Sessions) -> None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.errors import FitError, FullError, MaixfsError, UsageError
 from maixfs.fat import FatCore, FatError, OpenFlag
@@ -32,6 +31,7 @@ from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.spiffs import Code, Geometry
 from maixfs.spiffs.errors import spiffs_error
 from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_needed
+from maixfs.tuples import NamedTuple
 
 SERIAL = 0x4D415849
 """Disk id of packed cards, from which the serial number of the volume follows."""

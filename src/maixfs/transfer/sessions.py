@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from maixfs.errors import Command, NotFoundError
 from maixfs.image.address import TargetPath
@@ -14,7 +15,9 @@ from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import AmbiguousError
 from maixfs.image.image import Image
 from maixfs.image.opening import open_mounted
-from maixfs.spiffs import Geometry
+
+if TYPE_CHECKING:
+    from maixfs.spiffs import Geometry
 
 
 class Sessions:
@@ -23,7 +26,7 @@ class Sessions:
     ``goal`` is the image to copy to, ``None`` for a local path. With ``writable`` it is opened
     for writing, and sources in the same file are read through it. ``where`` describes the goal,
     or the sources if the goal is local. ``known`` has geometries that were detected before, by
-    real path.
+    real path. ``images`` are open already; they stay open.
     """
 
     def __init__(
@@ -33,13 +36,14 @@ class Sessions:
         *,
         known: Mapping[str, Geometry] | None = None,
         writable: bool = False,
+        images: Sequence[Image] = (),
     ) -> None:
         self._goal = goal
         self._where = where
         self._known = known or {}
         self._writable = writable
         self._stack = ExitStack()
-        self._targets: dict[str, Image] = {}
+        self._targets = {_key(image.place): image for image in images}
 
     def target(self, place: TargetPath) -> Image:
         """Return the open image of a path; raises the errors of ``open_mounted``."""

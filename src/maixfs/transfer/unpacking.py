@@ -10,17 +10,18 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from maixfs.errors import Command, DeviceError, Step
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.host.files import make_folder
+from maixfs.image.address import TargetPath
 from maixfs.image.content import Content, host_content
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import TakenError, TargetError, UnreadableError
 from maixfs.image.image import Image
 from maixfs.image.names import Parts, parse
 from maixfs.image.volume import Entries, ImageEntry
+from maixfs.tuples import NamedTuple
 
 _TWIN = re.compile(r"\\p(\d+)\Z")
 _DOTS = {".": "%2E", "..": "%2E%2E"}
@@ -129,13 +130,22 @@ class UnpackError(UnreadableError):
         self.lost = lost
 
 
+def partition_folders(image: Image, folder: Path) -> list[tuple[TargetPath, Path]]:
+    """Return the parts of a whole image to unpack, and a folder for each.
+
+    Each partition of a card with several gets a folder of its own.
+    """
+    parts = [(part, folder / name) for name, part in image.partitions().items()]
+    return parts or [(image.place, folder)]
+
+
 class _Copy(NamedTuple):
     entry: ImageEntry
     place: Path
     note: str
 
 
-def unpack(
+def unpack_files(
     target: Image,
     path: str | None,
     folder: Path,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from operator import index
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.spiffs import PRESETS, Code, Geometry, OpenFlag, SpiffsCore, SpiffsError
 from maixfs.spiffs.errors import spiffs_error
+from maixfs.tuples import NamedTuple
 from maixfs.vfs.driver import S_IFDIR, S_IFREG, ImportStat, NativeDriver, Stat
 from maixfs.vfs.errors import Errno, VfsError
 from maixfs.vfs.files import OpenFiles, c_string, decode, encode

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from maixfs.board.firmware import RawFlash, SystemMemory
 from maixfs.board.kpu.model import LoadedModel
@@ -20,6 +19,7 @@ from maixfs.kmodel import (
     ondisk,
     reverse_words,
 )
+from maixfs.tuples import NamedTuple
 from maixfs.vfs import PlainOSError, Vfs
 
 # Models in memory

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from maixfs.kmodel import KpuCode, LoadResult, ondisk
 from maixfs.kmodel.ondisk import K210_CONV, V3_LAYERS, LayerArgument
+from maixfs.tuples import NamedTuple
 from maixfs.vfs import PlainOSError
 
 # The model

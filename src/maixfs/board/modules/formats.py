@@ -7,10 +7,11 @@ import struct
 from functools import lru_cache
 from operator import index
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from maixfs.board.modules.kit import make_module
 from maixfs.board.modules.streams import read_rest, send
+from maixfs.tuples import NamedTuple
 from maixfs.vfs.files import c_string, decode, encode
 
 # ujson

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cli.findings import draw_findings, examination_json
 from maixfs.cli.screen import Progress, Screen, Text
 from maixfs.cli.targets import note_holder
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.finding import Examination
@@ -44,6 +45,9 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
         Progress(screen) as progress,
         open_image(there, geometry=where.geometry, base=where.base) as image,
     ):
+        if image.format is not None:
+            examination = image.findings()
+            return Checkup(there, verdict(examination), examination, None)
         if not image.is_flash:
             card = summarize_card(image, progress)
             return Checkup(there, card.report.verdict, examine_card(card.report), card)

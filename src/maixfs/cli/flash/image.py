@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from maixfs.cli.options import PlaceType, parse_size
 from maixfs.cli.screen import Screen, hex_text
 from maixfs.errors import UsageError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.explain.fields import FieldSource

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from maixfs.cli.screen import Column, Part, Screen, Text, count_text, hex_text
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.doctor.boot import BootReport, Step
@@ -63,7 +64,10 @@ def chip_facts(subject: Subject) -> ChipFacts | None:
         if found.kind in rest:
             rest[found.kind] += found.size
     layout = subject.layout.name if subject.layout else None
-    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, subject.boot)
+    from maixfs.doctor.boot import report_boot
+
+    boot = subject.once(report_boot)
+    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, boot)
 
 
 def draw_parts(screen: Screen, facts: ChipFacts) -> None:

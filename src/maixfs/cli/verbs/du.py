@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,7 @@ from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_defau
 from maixfs.cli.screen import Column, Part, Screen, Text, percent_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where

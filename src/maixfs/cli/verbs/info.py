@@ -71,12 +71,14 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
 def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     from maixfs.doctor import Subject, examine_subject
     from maixfs.finding import Cost
+    from maixfs.image.report import make_report
 
     there = image.place
     note_holder(screen, there.host, image.holder)
     subject = Subject.of_image(image)
     facts = None if image.where.is_spiffs else chip_facts(subject)
-    report = image.report() if facts is None or subject.is_board else _report_on(screen, image)
+    whole = facts is None or subject.is_board
+    report = make_report(image) if whole else _report_on(screen, image)
     examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
         _emit(screen, there, facts, report, examination)
@@ -131,11 +133,12 @@ def _emit(
 def _report_on(screen: Screen, image: Image) -> Report | None:
     """Return the report on the one file system of a chip; ``None`` if it does not mount."""
     from maixfs.image.errors import NoFileSystemError
+    from maixfs.image.report import make_report
 
     if len(image.parts.areas) != 1:
         return None
     try:
-        return image.report()
+        return make_report(image)
     except NoFileSystemError as error:
         screen.note(str(error))
         return None

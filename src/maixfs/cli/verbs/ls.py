@@ -66,12 +66,16 @@ def _draw(screen: Screen, listing: Listing, long: bool) -> None:
     formats = listing.formats
     if long and formats <= {"SPIFFS"}:
         columns[1:1] = [Column("pages", right=True), Column("id", right=True), Column("header")]
+    elif long and not any(name.startswith("FAT") for name in formats):
+        columns[1:1] = [Column("written")]
     elif long:
         units = Column("units" if "SPIFFS" in formats else "clusters", right=True)
         columns[1:1] = [units, Column("attr"), Column("written")]
     elif not screen.plain:
         columns = [column._replace(heading="") for column in columns]
     details = _on_flash if formats <= {"SPIFFS"} else _on_card
+    if not any(name == "SPIFFS" or name.startswith("FAT") for name in formats):
+        details = _elsewhere
     rows = []
     for entry in listing.entries:
         row: list[Part] = [screen.cell(entry.size)]
@@ -87,6 +91,10 @@ def _on_flash(listing: Listing, entry: ImageEntry) -> list[Part]:
         return [str(entry.units), "", ""]
     address = hex_text(listing.facts[entry.path]["address"])
     return [str(entry.units), f"0x{entry.native.object_id:04X}", address]
+
+
+def _elsewhere(_listing: Listing, entry: ImageEntry) -> list[Part]:
+    return [entry.modified.strftime("%Y-%m-%d %H:%M:%S") if entry.modified else ""]
 
 
 _LETTERS = ((0x01, "r"), (0x02, "h"), (0x04, "s"), (0x20, "a"))

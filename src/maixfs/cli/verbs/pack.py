@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from maixfs.cli.options import (
+    PRESET,
     SIZE,
     WHOLE,
     HostPath,
@@ -25,6 +26,7 @@ from maixfs.cli.screen import Progress, Screen, count_text
 from maixfs.cli.targets import drive_option
 from maixfs.cli.verb import verb
 from maixfs.errors import UsageError
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Written
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from maixfs.transfer.packing import CardShape, Packed, PackedCard
 
 
-PRESETS = ("maixpy", "esp-idf", "esp8266")
-"""Names of the geometries that need no numbers (a test holds them to the library's)."""
 DEFAULT_FLASH = 0x1000000
 """Size of the flash that these boards carry, 16 MiB."""
 
@@ -126,9 +126,9 @@ def layout_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _source_options() -> Iterator[Callable[..., Any]]:
     yield click.option(
         "--preset",
-        type=click.Choice(PRESETS),
+        type=PRESET,
         metavar="PRESET",
-        help="Geometry of maixpy (the default), esp-idf or esp8266; the options below change it.",
+        help="Geometry with a name (default: maixpy); the options below change it.",
     )
     yield click.option("--like", metavar="TARGET", help="Use the geometry of another target.")
 

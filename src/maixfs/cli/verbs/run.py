@@ -113,7 +113,7 @@ def _time(nanoseconds: int) -> str:
 
 def _apply_journal(screen: Screen, board: Path) -> None:
     """Apply the journal that a killed process left beside the board's card."""
-    from maixfs.image.source import finish_board_journal
+    from maixfs.image.media import finish_board_journal
 
     if finish_board_journal(board):
         screen.note(f"completed an interrupted write to the card of {board}")

@@ -47,7 +47,12 @@ def stat(screen: Screen, places: tuple[str, ...], where: Where) -> int:
 def _draw(screen: Screen, entry: ImageEntry, volume: Volume, facts: dict[str, Any]) -> None:
     screen.line(Text(entry.path, "folder" if entry.is_dir else "heading"))
     rows: list[tuple[str, Part]] = [("size", _size(entry.size))]
-    rows += (_on_flash if volume.format == "SPIFFS" else _on_card)(entry, facts)
+    if volume.format == "SPIFFS":
+        rows += _on_flash(entry, facts)
+    elif volume.format.startswith("FAT"):
+        rows += _on_card(entry, facts)
+    elif entry.modified is not None:
+        rows.append(("written", entry.modified.isoformat(" ")))
     if not entry.is_dir:
         fault: Part = Text(f"no: {entry.fault}", "bad") if entry.fault else Text("yes", "good")
         rows.append(("readable", fault))

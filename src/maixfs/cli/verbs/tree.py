@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_defau
 from maixfs.cli.screen import Part, Screen, Text, count_text
 from maixfs.cli.targets import where_options
 from maixfs.cli.verb import verb
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.entries import Where

@@ -36,8 +36,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     board mounts it; board:/ is everything that a board has mounted.
     """
     from maixfs.image.address import parse_target
-    from maixfs.transfer.unpacking import UnpackError
-    from maixfs.transfer.unpacking import unpack as unpack_files
+    from maixfs.transfer.unpacking import UnpackError, unpack_files
 
     there = parse_target(place)
     written: list[Written] = []
@@ -61,11 +60,12 @@ def _parts(
     screen: Screen, there: TargetPath, where: Where, folder: Path
 ) -> list[tuple[TargetPath, Path]]:
     """Return what to unpack and the folder for it: each partition of a card, or the target."""
+    from maixfs.transfer.unpacking import partition_folders
+
     if there.path is not None or there.slot is not None:
         return [(there, folder)]
     with opened(screen, there, where) as target:
-        parts = target.partitions()
-    return [(part, folder / name) for name, part in parts.items()] or [(there, folder)]
+        return partition_folders(target, folder)
 
 
 def _report(screen: Screen, folder: str, written: list[Written], lost: list[str]) -> None:

@@ -57,28 +57,12 @@ def archive(sample: Sample) -> Identification | None:
     )
 
 
-def packed(sample: Sample) -> Identification:
-    """Recognise archives that are not read through."""
-    if sample.head.startswith(b"7z"):
-        return Identification(
-            FileKind.SEVEN_ZIP, "7z archive", ("the magic 37 7A BC AF at 0x0",), 0.99, "7z x"
-        )
-    return Identification(
-        FileKind.COMPRESSED,
-        "compressed file (lz4)",
-        ("the magic 04 22 4D 18 at 0x0",),
-        0.97,
-        "unpack it first: unlz4",
-        ("lz4",),
-    )
-
-
 def tar(sample: Sample) -> Identification | None:
     """Recognise tar archives by the checksum of their first header."""
     header = sample.head[:512]
     stored = header[148:156].strip(b" \0")
     counted = sum(header[:148]) + 8 * 0x20 + sum(header[156:])
-    if not stored.isdigit() or int(stored, 8) != counted:
+    if not stored or stored.strip(b"01234567") or int(stored, 8) != counted:
         return None
     name = header[:100].rstrip(b"\0").decode("utf-8", "replace")
     return Identification(
@@ -267,7 +251,7 @@ def _is_toml(source: str) -> bool:
 
     try:
         return bool(tomllib.loads(source))
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of too many digits is no TOMLDecodeError
         return False
 
 

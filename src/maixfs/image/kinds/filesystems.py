@@ -8,10 +8,11 @@ of version 1.7 ("Superblock").
 from __future__ import annotations
 
 from binascii import crc32
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.image.identify import FileKind, Identification
 from maixfs.record import Record, field
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.identify import Sample

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from maixfs.finding import Command
 from maixfs.firmware.container import (
@@ -23,6 +23,7 @@ from maixfs.image.gaps import classify
 from maixfs.image.identify import FileKind, Identification
 from maixfs.image.parts import FIRMWARE, KBOOT_STAGE, SPIFFS, Found
 from maixfs.nor.device import SECTOR, Buffer, is_filled
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.image.identify import Sample

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from maixfs.sd.device import SECTOR, Buffer
 from maixfs.sd.errors import out_of_card, sector_error
 
-if TYPE_CHECKING:
-    from maixfs.image.identify import Sample
+
+class _Bytes(Protocol):
+    size: int
+
+    def read(self, offset: int, length: int) -> bytes: ...
 
 
 class SampleSectors:
@@ -17,7 +20,7 @@ class SampleSectors:
 
     read_only = True
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: _Bytes) -> None:
         self._sample = sample
         self.sectors = sample.size // SECTOR
 

@@ -8,7 +8,6 @@ searched only if no area with magic is found.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from maixfs.nor.device import is_filled
 from maixfs.spiffs.detect.dump import Census, Dump, take_census
@@ -28,6 +27,7 @@ from maixfs.spiffs.detect.shape import (
     with_layout,
 )
 from maixfs.spiffs.geometry import Geometry
+from maixfs.tuples import NamedTuple
 
 __all__ = ["Detection", "Reason", "detect"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.geometry import Geometry, GeometryError
+from maixfs.tuples import NamedTuple
 
 SECTOR = 4096
 """Every area starts at an erase unit, and no chip's unit is smaller (docs/SPEC.md, section 1)."""

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from itertools import groupby, pairwise
-from typing import NamedTuple
 
+from maixfs.nor.device import is_filled
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.detect.dump import BLANK, SECTOR, Dump, block_agreement, frame
 from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.tuples import NamedTuple
 
 PAGE_SIZES = tuple(64 << shift for shift in range(9))
 """64 bytes to 16 KiB."""
@@ -78,6 +79,8 @@ def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
 
 def find_marked(dump: Dump) -> list[Marked]:
     """Return the areas found by magics, those with most magics first."""
+    if is_filled(dump.view):
+        return []  # most gaps of a flash are erased
     areas = [*_with_length(dump), *_without_length(dump)]
     return sorted(areas, key=lambda marked: (-marked.magics, marked.area.base))
 
@@ -96,19 +99,33 @@ def _with_length(dump: Dump) -> Iterator[Marked]:
             if possible
             else {}
         )
-        for stride in raster.strides if len(left) > 1 else ():
-            yield from _ends(left, raster, stride, dump)
+        # Words that are a magic by chance hardly ever have the number of a block that follows.
+        numbers = set(left.values())
+        followed = [
+            (sector, blocks)
+            for sector, blocks in left.items()
+            if blocks - 1 in numbers or blocks - 2 in numbers
+        ]
+        for stride in raster.strides if followed else ():
+            yield from _ends(left, followed, raster, stride, dump)
 
 
-def _ends(left: dict[int, int], raster: Raster, stride: int, dump: Dump) -> Iterator[Marked]:
+def _ends(
+    left: dict[int, int],
+    followed: list[tuple[int, int]],
+    raster: Raster,
+    stride: int,
+    dump: Dump,
+) -> Iterator[Marked]:
     """Yield an area for each end on which two blocks agree that are one or two strides apart.
 
-    ``left`` is the number of blocks up to the end, by sector, where a word can be a magic.
+    ``left`` is the number of blocks up to the end, by sector, where a word can be a magic;
+    ``followed`` are those of which one or two less occurs too.
     """
     most, other = raster.most_blocks(stride), left.get
     votes = Counter(
         sector + stride * blocks
-        for sector, blocks in left.items()
+        for sector, blocks in followed
         if blocks <= most
         and (other(sector + stride) == blocks - 1 or other(sector + 2 * stride) == blocks - 2)
     )

@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from enum import Enum
-from typing import NamedTuple
 
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.detect.dump import Census, Dump
 from maixfs.spiffs.geometry import PRESETS, Geometry
+from maixfs.tuples import NamedTuple
 
 _LONGEST_HEADER = 512
 _SPANS_COMPARED = 4
