@@ -85,7 +85,7 @@ def test_a_host_that_fails_keeps_the_old_file(
     ):
         target.write_file(place.path("main.py"), b"new")
         monkeypatch.setattr(*(os, "fsync") if failing == "fsync" else (Path, "replace"), fail)
-    assert caught.value.hint == "what was there before is as it was"
+    assert caught.value.hint == "the old file has not changed"
     monkeypatch.undo()
     assert files_of(place) == before
     assert litter(place.host.parent) == []

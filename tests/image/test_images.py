@@ -141,7 +141,7 @@ def test_an_image_in_its_own_folder_is_left_out(folder: Path) -> None:
     first = pack_folder(folder, out, SMALL)
     second = pack_folder(folder, out, SMALL)
     assert (first.sha256, second.changed) == (second.sha256, False)
-    assert any("is what is being written" in warning for warning in second.warnings)
+    assert any("it is the output" in warning for warning in second.warnings)
 
 
 def test_what_does_not_fit_says_how_much_and_what(folder: Path, tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_unpack_puts_each_partition_into_its_folder(tmp_path: Path) -> None:
 
 
 def partition(size: str) -> Any:
-    from maixfs.cards.make import PartitionWish
+    from maixfs.cards.make import PartitionRequest
 
-    return PartitionWish(size)
+    return PartitionRequest(size)
 
 
 def test_unpack_writes_the_other_files_if_one_is_damaged(tmp_path: Path) -> None:

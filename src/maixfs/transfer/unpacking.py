@@ -131,9 +131,9 @@ class UnpackError(UnreadableError):
 
 
 def partition_folders(image: Image, folder: Path) -> list[tuple[TargetPath, Path]]:
-    """Return what to unpack of a whole image, and into which folders.
+    """Return the parts of a whole image to unpack, and a folder for each.
 
-    Each partition of a card with several goes into a folder of its own.
+    Each partition of a card with several gets a folder of its own.
     """
     parts = [(part, folder / name) for name, part in image.partitions().items()]
     return parts or [(image.place, folder)]
