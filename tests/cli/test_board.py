@@ -253,3 +253,11 @@ def test_a_script_s_output_is_not_changed(place: Path) -> None:
     Path("script.py").write_bytes("print('é\\x1b[1m')\n".encode())
     done = run_process("run", "script.py")
     assert done.stdout.rstrip() == "é\x1b[1m".encode()
+
+
+def test_one_of_two_new_boards_in_one_folder_wins(tmp_path: Path) -> None:
+    line = command_line("new", str(tmp_path / "same"))
+    both = [subprocess.Popen(line, stderr=subprocess.PIPE) for _ in range(2)]
+    errors = [process.communicate(timeout=60)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], errors
+    assert run_process("ls", f"{tmp_path / 'same'}:").returncode == 0

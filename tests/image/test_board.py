@@ -6,13 +6,14 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from image.places import FILES, SMALL, Place, findings_of, snapshot
+from image.places import FILES, SMALL, Place, findings_of, make_board, snapshot
 from maixfs.board import Board, BoardBusyError, BoardConfigError, BoardError
-from maixfs.errors import UsageError
+from maixfs.errors import ReadOnlyError, UsageError
 from maixfs.host.locks import holder_of
 from maixfs.image.boardlock import BoardLock
 from maixfs.image.entries import Kind
@@ -230,3 +231,29 @@ def test_mkfs_on_a_board_asks_before_files_go(board: Place) -> None:
     with open_image(board.host) as target:
         assert target.scandir() == []
     assert FILES[b"/main.py"] not in after[SMALL.base :]
+
+
+def test_commit_of_a_board_includes_its_settings(tmp_path: Path) -> None:
+    board = make_board(tmp_path, SMALL, 0x100000)
+    with open_image(board.host, "r+") as image:
+        assert image.config is not None
+        old = image.config
+        new = replace(old, ignore_firmware=not old.ignore_firmware)
+        with pytest.raises(KeyError), image.transaction():
+            image.config = new
+            raise KeyError
+        assert image.config == old and not image.changed
+        image.config = new
+        image.discard()
+        assert image.config == old
+        image.config = new
+        image.write_file("/flash/new", b"new")
+        assert [Path(written.path).name for written in image.commit()] == [
+            "flash.bin",
+            "board.toml",
+        ]
+        assert not image.changed
+    with open_image(board.host) as image:
+        assert image.config == new and image.read_bytes("/flash/new") == b"new"
+        with pytest.raises(ReadOnlyError):
+            image.config = old

@@ -121,3 +121,28 @@ def test_fs_of_a_path_without_file_system_raises_missing_error(tmp_path: Path) -
     host.write_bytes(FLASH)
     with open_image(host) as image, pytest.raises(MissingError):
         image.fs("/sd")
+
+
+def test_cut_dump_names_what_is_missing(tmp_path: Path) -> None:
+    host = tmp_path / "dump.bin"
+    host.write_bytes(flash_of(SMALL, 0x100000, FILES))
+    with open_image(host, "r+") as image:
+        image.write_file("/flash/first", bytes(range(256)) * 1000)
+        # The driver writes a header again for a new name: behind the data.
+        image.rename("/flash/first", "/flash/large")
+    content = host.read_bytes()
+    with open_image(host) as image:
+        header = image.stat("/flash/large").native.page
+    ends = (SMALL.page_address(header), SMALL.page_address(header) + SMALL.page_size)
+    for end in ends:
+        host.write_bytes(content[: end - end % 0x1000])
+        with open_image(host) as image:
+            listed = {entry.path: entry for entry in image.scandir(recursive=True)}
+            keys = {note.key for note in image.notes}
+            assert "cut-short" in keys
+            assert ("/flash/large" in listed) is (end == ends[1])
+            assert ("nameless" in keys) is (end == ends[0])
+    host.write_bytes(content[: SMALL.base + 2 * SMALL.block_size])
+    with open_image(host) as image:
+        for entry in image.scandir(recursive=True):
+            assert entry.is_dir or entry.fault or len(image.read_bytes(entry)) == entry.size

@@ -19,7 +19,7 @@ from maixfs.image.boardconfig import (
     WEAR_NAME,
     BoardConfig,
 )
-from maixfs.image.boardlock import LOCK_NAME, BoardError, BoardLock, as_board_error
+from maixfs.image.boardlock import LOCK_NAME, BoardBusyError, BoardError, BoardLock, as_board_error
 from maixfs.nor.chip import MAX_SIZE, NorChip
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def create_folder(
     try:
         with BoardLock(folder):
             _make(folder, config, dump, card_size)
+    except BoardBusyError:
+        raise  # the folder and its lock are those of the process that was first
     except BaseException:
-        if is_new:
+        if is_new and not (folder / CONFIG_NAME).exists():
             with suppress(OSError):
                 _remove(folder / LOCK_NAME)
                 folder.rmdir()

@@ -43,13 +43,21 @@ def where_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of ``where_options`` and ``--drive`` to a verb that writes."""
+    """Add ``where_options``, ``--drive`` and ``--damaged`` to a verb that writes."""
 
-    def call(*arguments: Any, where: Where, drive: bool, **named: Any) -> Any:
-        return function(*arguments, where=where._replace(drives=drive), **named)
+    def call(*arguments: Any, where: Where, drive: bool, damaged: bool, **named: Any) -> Any:
+        return function(*arguments, where=where._replace(drives=drive, force=damaged), **named)
 
-    command: Callable[..., Any] = drive_option(where_options(update_wrapper(call, function)))
+    wrapped = damaged_option(where_options(update_wrapper(call, function)))
+    command: Callable[..., Any] = drive_option(wrapped)
     return command
+
+
+damaged_option = click.option(
+    "--damaged",
+    is_flag=True,
+    help="Change a damaged file system, too: other files in it may be lost.",
+)
 
 
 drive_option = click.option(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from maixfs.errors import DeviceError
-from maixfs.host.drives import size_of
+from maixfs.host.drives import drive_size
 from maixfs.host.errors import host_error, reason_of
 from maixfs.host.files import open_for_reading
 from maixfs.tuples import NamedTuple
@@ -206,7 +206,7 @@ def unpack_layers(image: ImageBytes, *, preview: bool = False) -> ImageBytes:
 def map_image(path: Path) -> ImageBytes:
     """Open a file as it is, compressed or not; raises ``DeviceError``."""
     with open_for_reading(path) as stream:
-        size = size_of(path)
+        size = stream.seek(0, os.SEEK_END) or drive_size(stream.fileno())
         if not size:  # which mmap refuses
             return ImageBytes(path, b"")
         try:

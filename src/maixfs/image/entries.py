@@ -55,3 +55,5 @@ class Written(NamedTuple):
     """What a person should know, such as a name that had to change."""
     sectors: int | None = None
     """Of a card, how many sectors were written; ``size`` and ``sha256`` are then of these."""
+    rescued: bool = False
+    """Whether the bytes come from a damaged file that was read through its data pages."""

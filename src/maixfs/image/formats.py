@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.filesystem import FileSystem

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from math import log2
-from typing import NamedTuple
 
 from maixfs.nor import Buffer
 from maixfs.nor.device import blank
+from maixfs.tuples import NamedTuple
 
 ERASED = "erased"
 ZERO = "zero"

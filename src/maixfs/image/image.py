@@ -75,6 +75,8 @@ class Image:
         """The process that has the board powered on (0: not known which), or ``None``."""
         self.mode = "r" if lock is None else "r+"
         self._notes = notes
+        self._config: BoardConfig | None = None
+        """Settings of a board that are not committed yet."""
         self.compression: tuple[str, ...] = ()
         """The compressions that were undone to read it, the outermost first."""
         self.pending_journal: Path | None = None
@@ -102,8 +104,15 @@ class Image:
 
     @property
     def config(self) -> BoardConfig | None:
-        """What a board is made of; ``None`` for images."""
-        return self.source.config
+        """What a board is made of; ``None`` for images. A new one is saved by ``commit``."""
+        return self.source.config if self._config is None else self._config
+
+    @config.setter
+    def config(self, config: BoardConfig) -> None:
+        self._refuse_reading()
+        if self.source.config is None:
+            raise UsageError(f"{self.host} is not a board: it has no board.toml")
+        self._config = None if config == self.source.config else config
 
     @property
     def kind(self) -> Kind:
@@ -519,9 +528,11 @@ class Image:
         self._refuse_reading()
         tokens = [(medium, medium.savepoint()) for medium in self._media()]
         known = [medium for medium, _ in tokens]
+        config = self._config
         try:
             yield
         except BaseException:
+            self._config = config
             for medium, token in tokens:
                 medium.rollback(token)
             # A card that was first used in the body was as its file is.
@@ -540,14 +551,14 @@ class Image:
             return False
         for medium in self._media():
             medium.sync()
-        return any(medium.changed for medium in self._media())
+        return self._config is not None or any(medium.changed for medium in self._media())
 
     def commit(self, progress: Progress | None = None) -> list[Written]:
         """Put the changes into the host's files, each in one step; return what was written.
 
-        Of a board the card is written first, then the erase counts, then the flash. Raises
-        ``DeviceError`` where the host refuses, and ``TargetError`` where another program changed
-        the file; it is then as it was.
+        Of a board the card is written first, then the erase counts, the flash and
+        ``board.toml``. Raises ``DeviceError`` where the host refuses, and ``TargetError`` where
+        another program changed the file; it is then as it was.
         """
         self._refuse_reading()
         from maixfs.image.media import CardMedium
@@ -555,11 +566,26 @@ class Image:
         media = sorted(self._media(), key=lambda medium: not isinstance(medium, CardMedium))
         for medium in media:
             medium.sync()
-        return [written for medium in media for written in medium.save(progress)]
+        written = [proof for medium in media for proof in medium.save(progress)]
+        return written + self._save_config()
+
+    def _save_config(self) -> list[Written]:
+        config, folder = self._config, self.source.folder
+        if config is None or folder is None:
+            return []
+        from hashlib import sha256
+
+        config.save(folder)
+        self.source = self.source._replace(config=config)
+        self._config = None
+        text = config.dump().encode()
+        path = str(folder / "board.toml")
+        return [Written(path, len(text), sha256(text).hexdigest(), True)]
 
     def discard(self) -> None:
         """Discard what was changed since the last ``commit``; streams that are open are closed."""
         self._refuse_reading()
+        self._config = None
         for medium in self._media():
             medium.discard()
 

@@ -373,7 +373,20 @@ class _Opening:
             source.host, medium, mount, geometry, found, blank=blank, force=self.force
         )
         _ = volume.fs
+        if geometry.base + geometry.size > size:
+            self._note_nameless(medium, geometry)
         return volume
+
+    def _note_nameless(self, medium: FlashMedium, geometry: Geometry) -> None:
+        """Note the files of which a cut dump has data, but not the name: no listing has them."""
+        from maixfs.spiffs.rescue import rescue
+
+        nameless = [file for file in rescue(medium.device, geometry) if file.name is None]
+        if nameless:
+            count = f"{len(nameless)} file{'s' * (len(nameless) > 1)}"
+            text = f"{count} without a name: the dump ends before their headers"
+            data = {"cases": len(nameless), "objects": [file.object_id for file in nameless]}
+            self.notes.append(Finding("nameless", Severity.WARNING, text, data=data))
 
     def _given_geometry(self, size: int) -> Geometry | None:
         where, config = self.where, self.source.config

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 from maixfs.firmware import (
     Firmware,
@@ -22,6 +22,7 @@ from maixfs.firmware.kboot import CONFIG_MAIN, CONFIG_SIZE, DEFAULT_APP, STAGE_1
 from maixfs.image.gaps import ERASED, SECTOR, ZERO, classify, fill_gap, gaps
 from maixfs.image.layout import Layout, Region, find_layout
 from maixfs.nor import Buffer
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.firmware import BootConfig, Kboot

@@ -60,6 +60,8 @@ class SpiffsVolume(Volume):
         """Whether the area of a board was never formatted; it then reads as empty."""
         self.force = force
         self._edit: SpiffsEdit | None = None
+        self._rescues: list[RescuedFile] | None = None
+        """Every file by its pages, once a damaged one was read; a change forgets them."""
 
     @property
     def kind(self) -> Kind:
@@ -110,7 +112,12 @@ class SpiffsVolume(Volume):
     def abandon(self) -> None:
         """End the mount without writing anything; streams are closed."""
         super().abandon()
-        self._edit = None
+        self._edit = self._rescues = None
+
+    def forget(self, parts: Parts = ()) -> None:
+        """Forget the names in a folder and below it: something there changed."""
+        super().forget(parts)
+        self._rescues = None
 
     # Names
 
@@ -183,7 +190,9 @@ class SpiffsVolume(Volume):
         if entry.is_dir or self.blank:
             return None
         native: DirEntry = entry.native
-        for file in rescue(self.medium.device, self.geometry):
+        if self._rescues is None:
+            self._rescues = rescue(self.medium.device, self.geometry)
+        for file in self._rescues:
             same = file.header == native.page or file.name == native.raw_name
             if file.complete and file.object_id == native.object_id and same:
                 return file

@@ -134,6 +134,11 @@ class ImageEntry:
             self._faults.append(self.volume.fault(self))
         return self._faults[0]
 
+    @property
+    def reading_note(self) -> str:
+        """What to say when its bytes are used; empty where it is read as it should be."""
+        return "rescued: its index is damaged" if not self.readable and self.rescued else ""
+
     def complete(self) -> ImageEntry:
         """Find out everything now, for use after the image was closed; return the entry."""
         _ = self.fault, self.on_medium

@@ -23,7 +23,7 @@ from maixfs.image.entries import Progress, Where, Written
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
 from maixfs.image.image import Image
 from maixfs.image.names import Parts, show
-from maixfs.image.volume import ImageEntry
+from maixfs.image.volume import Entries, ImageEntry
 from maixfs.transfer.sessions import Sessions
 from maixfs.transfer.unpacking import HostNames, counted, write_host
 from maixfs.tuples import NamedTuple
@@ -143,8 +143,10 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Selection:
     entries = target.find(pattern)
     items: list[Item] = []
     folders: list[Item] = []
+    files: Entries = []
     for entry in entries:
         if not entry.is_dir:
+            files.append(entry)
             items.append(_item(whole, entry, (entry.name,), ()))
             continue
         if not recursive:
@@ -161,7 +163,11 @@ def _in_target(place: Place, recursive: bool, sessions: Sessions) -> Selection:
             parts = tuple(inside.path[depth:].split("/"))
             group = folders if inside.is_dir else items
             group.append(_item(whole, inside, base + parts, parts))
-    return Selection(items, len(entries) == 1 and entries[0].is_dir, (), tuple(folders))
+            files += [inside] if not inside.is_dir else []
+    warnings = tuple(
+        f"{whole}:{file.path}: {file.reading_note}" for file in files if file.reading_note
+    )
+    return Selection(items, len(entries) == 1 and entries[0].is_dir, warnings, tuple(folders))
 
 
 def _item(whole: TargetPath, entry: ImageEntry, inside: Parts, alone: Parts) -> Item:
@@ -201,6 +207,8 @@ class CopyPlan(NamedTuple):
     """Folders to create, each after its parent."""
     drives: bool = False
     """Whether a drive of the host may be written."""
+    damaged: bool = False
+    """Whether a damaged file system may be changed."""
 
     @property
     def total(self) -> int:
@@ -217,6 +225,7 @@ def plan_copy(
     base: int | None = None,
     follow_links: bool = False,
     drives: bool = False,
+    damaged: bool = False,
     images: Sequence[Image] = (),
 ) -> CopyPlan:
     """Plan a copy between the host and an image, or between two images; nothing is written.
@@ -229,6 +238,7 @@ def plan_copy(
     describe the destination, or the sources if the destination is local; ``drives`` allows
     writing to a drive of the host.
 
+    ``damaged`` allows writing to a file system in which that could destroy other files.
     ``images`` are open already: paths inside them are looked up there.
 
     Raises ``UsageError`` if no image takes part or two files would get the same path,
@@ -260,7 +270,9 @@ def plan_copy(
         warnings += tuple(sessions.notes)
         inner = [folder for part in selections for folder in part.folders]
         folders = _folders(inner, items, goal, inside, sessions)
-        return CopyPlan(tuple(steps), warnings, root, sessions.geometries, folders, drives)
+        return CopyPlan(
+            tuple(steps), warnings, root, sessions.geometries, folders, drives, damaged
+        )
 
 
 def _has_folders(goal: TargetPath, sessions: Sessions) -> bool:
@@ -424,7 +436,11 @@ def apply(
         for parent in {step.destination.host.parent for step in plan.steps}:
             clear_drafts(parent)
     with Sessions(
-        inside, Where(drives=plan.drives), known=plan.geometries, writable=True, images=images
+        inside,
+        Where(drives=plan.drives, force=plan.damaged),
+        known=plan.geometries,
+        writable=True,
+        images=images,
     ) as sessions:
         if inside is None:
             return Copied(_do_steps(plan, sessions, progress), [])

@@ -11,8 +11,8 @@ from maixfs.fat.mkfs import format_volume
 from maixfs.image.address import TargetPath
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
-from maixfs.image.media import CardMedium, FlashMedium
-from maixfs.image.opening import refuse_cut
+from maixfs.image.media import CardMedium
+from maixfs.image.opening import open_image, refuse_cut
 from maixfs.image.source import find_source, locked
 from maixfs.nor.device import is_filled
 from maixfs.sd.device import SECTOR, SectorDevice
@@ -58,29 +58,27 @@ def _is_flash(out: Path, geometry: Geometry, flash_size: int | None) -> bool:
 def _format_within(
     out: Path, geometry: Geometry, force: bool, progress: Progress | None
 ) -> Written:
-    source = find_source(out, writable=True)
-    if source.config is not None:
-        if geometry != source.config.geometry:
-            raise UsageError(
-                f"{out}: a board's geometry is the one in its board.toml",
-                hint="leave the geometry out, or change [spiffs] in board.toml",
-            )
-        geometry = source.config.geometry
-    with locked(source):
-        medium = FlashMedium(source, writable=True)
-        refuse_cut(geometry, medium.size, out)
-        if not force and not is_filled(medium.image[geometry.base :][: geometry.size]):
+    with open_image(out, "r+") as image:
+        if image.config is not None:
+            if geometry != image.config.geometry:
+                raise UsageError(
+                    f"{out}: a board's geometry is the one in its board.toml",
+                    hint="leave the geometry out, or change [spiffs] in board.toml",
+                )
+            geometry = image.config.geometry
+        flash = image.flash
+        refuse_cut(geometry, image.size, out)
+        if not force and not is_filled(flash.image[geometry.base :][: geometry.size]):
             raise TakenError(
                 f"{out}: the area at {geometry.base:#x} is not blank: its files would be lost",
                 hint="unpack its files first, or force the formatting",
                 fix=(Command("unpack", (str(out), "DIR")),),
             )
-        SpiffsCore.format(medium.device, geometry)
-        written = medium.save(progress)
-        if written:
-            return written[0]
-        digest = hashlib.sha256(medium.image).hexdigest()
-        return Written(str(source.file), medium.size, digest, True)
+        SpiffsCore.format(flash.device, geometry)
+        for written in image.commit(progress):
+            return written
+        digest = hashlib.sha256(flash.image).hexdigest()
+        return Written(str(image.source.file), image.size, digest, True)
 
 
 _DISK_ID = slice(0x1B8, 0x1BC)

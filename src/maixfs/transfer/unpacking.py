@@ -180,10 +180,9 @@ def unpack_files(
         except UnreadableError as error:
             lost.append(str(error))
             continue
-        note = step.note
-        if step.entry.rescued:
-            note = "; ".join(filter(None, (note, "rescued: its index is damaged")))
-        written.append(proof._replace(note=note))
+        rescued = step.entry.reading_note
+        note = "; ".join(filter(None, (step.note, rescued)))
+        written.append(proof._replace(note=note, rescued=bool(rescued)))
     if progress is not None:
         progress("unpack", total, total)
     if lost:

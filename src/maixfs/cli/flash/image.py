@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maixfs.cli.options import PlaceType, parse_size
-from maixfs.cli.screen import Screen, hex_text
+from maixfs.cli.screen import Progress, Screen, hex_text
 from maixfs.errors import UsageError
 from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from maixfs.explain.fields import FieldSource
     from maixfs.image.address import TargetPath
-    from maixfs.image.entries import Where
-    from maixfs.image.source import Source
+    from maixfs.image.entries import Where, Written
+    from maixfs.image.image import Image
 
 
 class ImagePlace(NamedTuple):
@@ -58,59 +58,58 @@ class ImageType(PlaceType):
 IMAGE = ImageType()
 
 
-class RawImage(NamedTuple):
-    """The bytes of an image, read-only."""
-
-    view: memoryview
-    source: Source
-
-    @property
-    def is_board(self) -> bool:
-        """Whether it is a virtual board's flash."""
-        return self.source.config is not None
-
-    def wear(self) -> tuple[int, ...] | None:
-        """Return a board's erase counts by sector, ``None`` for an image."""
-        from maixfs.image.media import read_wear
-
-        return read_wear(self.source, len(self.view))
-
-
 @contextmanager
-def opened_image(screen: Screen, host: Path) -> Iterator[RawImage]:
-    """Map an image for reading; print a note if a running board may change it.
+def opened_image(screen: Screen, host: Path) -> Iterator[Image]:
+    """Open a flash image for reading; print a note if a running board may change it.
 
     Raises ``UsageError`` for a card, ``DeviceError`` for a file that cannot be read.
     """
-    from maixfs.host.files import read_file
-    from maixfs.host.mapped import MappedFile
-    from maixfs.image.source import board_holder, find_source
-
-    refuse_card(host)
-    source = find_source(host, writable=False)
-    holder = None if source.folder is None else board_holder(source.folder)
-    if holder is not None:
-        who = f" by process {holder}" if holder else ""
-        screen.note(f"{host} is powered on{who}: its contents may change")
-        yield RawImage(memoryview(read_file(source.file)), source)
-        return
-    file = MappedFile(source.file, read_only=True)
-    try:
-        yield RawImage(file.cells, source)
-    finally:
-        file.close()
+    with _opened_flash(host, "r") as image:
+        if image.holder is not None:
+            who = f" by process {image.holder}" if image.holder else ""
+            screen.note(f"{host} is powered on{who}: its contents may change")
+        yield image
 
 
-def refuse_card(host: Path) -> None:
-    """Raise ``UsageError`` for a card."""
-    from maixfs.image.address import TargetPath
-    from maixfs.image.entries import Where
-    from maixfs.image.opening import is_card
+@contextmanager
+def edited_image(host: Path) -> Iterator[Image]:
+    """Open a flash image or a board's flash for changing; raises ``UsageError`` for a card."""
+    with _opened_flash(host, "r+") as image:
+        yield image
 
-    if is_card(TargetPath(host), Where()):
-        raise UsageError(
-            f"{host} is a card, or larger than any flash chip", hint=f"maixfs sd info {host}"
-        )
+
+@contextmanager
+def _opened_flash(host: Path, mode: str) -> Iterator[Image]:
+    from maixfs.image.opening import open_image
+
+    with open_image(host, mode) as image:
+        if not image.is_flash:
+            raise UsageError(
+                f"{host} is a card, or larger than any flash chip", hint=f"maixfs sd info {host}"
+            )
+        yield image
+
+
+def read_flash(host: Path) -> bytes:
+    """Return the bytes of a dump or a board's flash; raises ``TargetError`` for an empty file."""
+    from maixfs.image.errors import TargetError
+
+    with _opened_flash(host, "r") as image:
+        if not image.size:
+            raise TargetError(f"{host} is not a flash image: it is empty")
+        return bytes(image.flash.image)
+
+
+def commit_flash(image: Image, progress: Progress) -> Written:
+    """Commit a flash; return its size and SHA-256, also where nothing was changed."""
+    from hashlib import sha256
+
+    from maixfs.image.entries import Written
+
+    for written in image.commit(progress):
+        return written
+    digest = sha256(image.flash.image).hexdigest()
+    return Written(str(image.source.file), image.size, digest, False)
 
 
 class AddressType(click.ParamType):  # type: ignore[type-arg]
@@ -142,13 +141,11 @@ def opened_fields(screen: Screen, place: TargetPath, where: Where) -> Iterator[F
         return
     from maixfs.explain.flash import FlashFields
     from maixfs.image.opening import fit_geometry
-    from maixfs.image.parts import Parts
 
-    with opened_image(screen, place.host) as raw:
-        config = raw.source.config
-        geometry = where.geometry or (config.geometry if config else None)
+    with opened_image(screen, place.host) as image:
+        geometry = where.geometry or (image.config.geometry if image.config else None)
         if geometry is not None:
-            geometry = fit_geometry(geometry, len(raw.view), place.host, where.base)
-        fields = FlashFields(Parts(raw.view), geometry, base=where.base)
+            geometry = fit_geometry(geometry, image.size, place.host, where.base)
+        fields = FlashFields(image.parts, geometry, base=where.base)
         yield fields
         fields.close()

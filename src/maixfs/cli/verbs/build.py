@@ -88,7 +88,7 @@ def split(screen: Screen, target: str, folder: str, force: bool) -> None:
     header), models, file systems; other bytes that are not erased become raw data. maixfs build
     makes the same flash again, byte for byte, from DIR/recipe.toml.
     """
-    from maixfs.image.rawedit import read_flash
+    from maixfs.cli.flash.image import read_flash
     from maixfs.recipes.splitting import RECIPE_NAME
     from maixfs.recipes.splitting import split as split_image
     from maixfs.transfer.folders import write_folder

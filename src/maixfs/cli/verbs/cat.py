@@ -34,6 +34,8 @@ def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
             with opened(screen, host, where) as target:
                 for entry in (entry for path in paths for entry in target.find(path)):
                     about = entry_json(entry, target.volume(entry.path))
+                    if entry.reading_note:
+                        screen.note(f"{host}:{entry.path}: {entry.reading_note}")
                     files.append(({"target": str(host), **about}, target.read_bytes(entry.path)))
     if screen.json:
         screen.emit({"files": [{**about, **_encoded(data)} for about, data in files]})

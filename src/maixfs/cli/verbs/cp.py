@@ -66,6 +66,7 @@ def cp(
         base=where.base,
         follow_links=follow_links,
         drives=where.drives,
+        damaged=where.force,
     )
     for warning in plan.warnings:
         screen.note(warning)

@@ -60,7 +60,7 @@ def _diff_images(screen: Screen, names: tuple[str, str], level: int) -> int:
     from maixfs.compare import diff as compare
 
     with opened_image(screen, Path(names[0])) as old, opened_image(screen, Path(names[1])) as new:
-        found = compare(old.view, new.view)
+        found = compare(old.flash.image, new.flash.image)
         if screen.json:
             about = {"old": names[0], "new": names[1], "equal": found.equal, "by": "parts"}
             sizes = {"old_size": found.old_size, "new_size": found.new_size}
@@ -69,7 +69,9 @@ def _diff_images(screen: Screen, names: tuple[str, str], level: int) -> int:
         elif found.equal:
             screen.line(f"{names[0]} and {names[1]} are equal, {screen.size(found.old_size)}")
         else:
-            draw_images(screen, names, found, Bytes(old.view, new.view, found.sectors), level)
+            draw_images(
+                screen, names, found, Bytes(old.flash.image, new.flash.image, found.sectors), level
+            )
     return int(not found.equal)
 
 

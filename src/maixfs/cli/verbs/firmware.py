@@ -54,7 +54,7 @@ def info_verb(screen: Screen, place: ImagePlace) -> int:
 
     with opened_image(screen, place.host) as raw:
         try:
-            firmware = read_firmware(raw.view, place.address or 0)
+            firmware = read_firmware(raw.flash.image, place.address or 0)
         except FirmwareError as error:
             hint = error.hint or "maixfs info shows what is in a dump"
             raise FirmwareError(f"{place.host}: {error}", kind=error.kind, hint=hint) from error
@@ -173,7 +173,7 @@ def unwrap_verb(
 
     secret = None if key is None else _read_key(key)
     with opened_image(screen, place.host) as raw:
-        payload = unwrap(raw.view, key=secret, address=place.address or 0, force=unchecked)
+        payload = unwrap(raw.flash.image, key=secret, address=place.address or 0, force=unchecked)
     _print_proof(screen, write_new(screen, out, payload, force=force))
 
 

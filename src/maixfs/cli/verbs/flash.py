@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.flash.image import opened_image, refuse_card
+from maixfs.cli.flash.image import commit_flash, edited_image, opened_image
 from maixfs.cli.options import SIZE, WHOLE, HostPath, bytes_option, force_option, json_option
 from maixfs.cli.proof import draw_written, write_new, written_json
 from maixfs.cli.screen import Progress, Screen, count_text, range_text
@@ -15,7 +15,8 @@ from maixfs.cli.verb import group, verb
 from maixfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from maixfs.image.rawedit import FlashEditor, Owner
+    from maixfs.image.image import Image
+    from maixfs.image.owners import Owner
 
 ABOUT = """\
 Bytes at addresses of a flash image, or of a virtual board's flash. What maixfs map finds there is
@@ -51,11 +52,11 @@ def read_verb(
     """Copy LENGTH bytes from ADDRESS on to the file OUT; - is stdout. Numbers may be hex, or have
     a unit (64K).
     """
-    from maixfs.image.rawedit import check_range
+    from maixfs.image.owners import check_range
 
     with opened_image(screen, Path(image)) as raw:
-        check_range(address, length, len(raw.view))
-        data = bytes(raw.view[address : address + length])
+        check_range(address, length, len(raw.flash.image))
+        data = bytes(raw.flash.image[address : address + length])
     if str(out) == "-" and not screen.json:
         click.echo(data, nl=False)
         return
@@ -89,16 +90,15 @@ def write_verb(screen: Screen, image: str, address: int, file: Path, force: bool
     --force. The image is replaced in one step; a board must be off.
     """
     from maixfs.host.files import read_file
-    from maixfs.image.rawedit import check_alignment, check_range, edit_flash
+    from maixfs.image.owners import check_alignment, check_range
 
     data = read_file(file)
     check_alignment("address", address)
-    refuse_card(Path(image))
-    with edit_flash(Path(image)) as editor:
-        check_range(address, len(data), len(editor.view))
-        owners = _owners(editor, image, address, data, force=force)
-        sectors = editor.write(address, data)
-        _report(screen, editor, image, address, len(data), sectors, owners)
+    with edited_image(Path(image)) as target:
+        check_range(address, len(data), target.size)
+        owners = _owners(target, image, address, data, force=force)
+        sectors = target.write(address, data)
+        _report(screen, target, image, address, len(data), sectors, owners)
 
 
 @verb(
@@ -116,29 +116,26 @@ def erase_verb(screen: Screen, image: str, address: int, length: int, force: boo
     """ADDRESS and LENGTH are multiples of a sector (0x1000); every byte becomes 0xFF.
     What was found there is only erased with --force.
     """
-    from maixfs.image.rawedit import check_alignment, check_range, edit_flash
+    from maixfs.image.owners import check_alignment, check_range
 
     check_alignment("address", address)
     check_alignment("length", length)
-    refuse_card(Path(image))
-    with edit_flash(Path(image)) as editor:
-        check_range(address, length, len(editor.view))
+    with edited_image(Path(image)) as target:
+        check_range(address, length, target.size)
         erased = b"\xff" * length
-        owners = _owners(editor, image, address, erased, force=force)
-        sectors = editor.erase(address, length)
-        _report(screen, editor, image, address, length, sectors, owners)
+        owners = _owners(target, image, address, erased, force=force)
+        sectors = target.erase(address, length)
+        _report(screen, target, image, address, length, sectors, owners)
 
 
-def _owners(
-    editor: FlashEditor, image: str, address: int, data: bytes, *, force: bool
-) -> list[Owner]:
+def _owners(target: Image, image: str, address: int, data: bytes, *, force: bool) -> list[Owner]:
     """Return what the bytes that change belong to; raise ``UsageError`` for any unless forced."""
-    from maixfs.image.rawedit import owners_of
+    from maixfs.image.owners import owners_of
 
     end = address + len(data)
-    if bytes(editor.view[address:end]) == data:
+    if bytes(target.flash.image[address:end]) == data:
         return []
-    owners = owners_of(editor.view, address, len(data))
+    owners = owners_of(target.parts, address, len(data))
     if owners and not force:
         names = ", ".join(map(str, owners[:4]))
         more = f" and {len(owners) - 4} more" if len(owners) > 4 else ""
@@ -151,7 +148,7 @@ def _owners(
 
 def _report(
     screen: Screen,
-    editor: FlashEditor,
+    target: Image,
     image: str,
     address: int,
     length: int,
@@ -160,7 +157,7 @@ def _report(
 ) -> None:
     """Save the image; print what was changed and overwritten."""
     with Progress(screen, rates=True) as progress:
-        written = editor.save(progress)
+        written = commit_flash(target, progress)
     if screen.json:
         over: list[dict[str, Any]] = [
             {"kind": owner.kind, "start": owner.start, "size": owner.size} for owner in owners

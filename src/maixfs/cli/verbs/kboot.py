@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.flash.image import IMAGE, ImagePlace, opened_image, refuse_card
+from maixfs.cli.flash.image import IMAGE, ImagePlace, commit_flash, edited_image, opened_image
 from maixfs.cli.options import SIZE, bytes_option, json_option
 from maixfs.cli.proof import draw_written, written_json
 from maixfs.cli.screen import Column, Part, Progress, Screen, Text, hex_text
@@ -56,7 +56,7 @@ def show_verb(screen: Screen, place: ImagePlace) -> int:
     entry starts, otherwise the application at 0x010000. The exit code is 1 if nothing starts.
     """
     with opened_image(screen, place.host) as raw:
-        kboot = _kboot_in(raw.view, place)
+        kboot = _kboot_in(raw.flash.image, place)
     if screen.json:
         screen.emit({"target": str(place), **kboot_json(kboot)})
     else:
@@ -176,25 +176,23 @@ def set_verb(screen: Screen, place: ImagePlace, config: str, force: bool, **want
     """
     from maixfs.firmware.kboot import CONFIG_SIZE, read_kboot
     from maixfs.firmware.kbootedit import SECTORS, ConfigChange, changed_config
-    from maixfs.image.rawedit import edit_flash
 
     change = ConfigChange(**wanted)
     change.check()
-    refuse_card(place.host)
-    with edit_flash(place.host) as editor:
-        _kboot_in(editor.view, place)
+    with edited_image(place.host) as image:
+        _kboot_in(image.flash.image, place)
         for name, address in SECTORS.items():
             if config in (name, "both"):
-                old = bytes(editor.view[address : address + CONFIG_SIZE])
-                editor.write(address, changed_config(editor.view, old, change))
-        kboot = read_kboot(editor.view)
+                old = bytes(image.flash.image[address : address + CONFIG_SIZE])
+                image.write(address, changed_config(image.flash.image, old, change))
+        kboot = read_kboot(image.flash.image)
         if kboot is None or (kboot.choice.source == "halt" and not force):
             reason = kboot.choice.reason if kboot else "Kboot was overwritten"
             raise UsageError(
                 f"Kboot would start nothing: {reason}", hint="--force writes it anyway"
             )
         with Progress(screen, rates=True) as progress:
-            written = editor.save(progress)
+            written = commit_flash(image, progress)
     if screen.json:
         proof = {"written": written_json([written]), "changed": written.changed}
         screen.emit({"target": str(place), **kboot_json(kboot), **proof})

@@ -299,8 +299,8 @@ def apply_verb(
     replace a file.
     """
     from maixfs.cli.compose import draw_plan, plan_json, refused
+    from maixfs.cli.flash.image import read_flash
     from maixfs.cli.proof import draw_proof, file_json
-    from maixfs.image.rawedit import read_flash
     from maixfs.kfpkg import read_kfpkg
     from maixfs.recipes.compose import apply, plan
     from maixfs.recipes.pieces import pieces_of
@@ -335,8 +335,12 @@ def _write(
     from maixfs.cli.proof import write_new
 
     if output is None:
-        from maixfs.image.rawedit import replace_flash
+        from maixfs.cli.flash.image import commit_flash, edited_image
+        from maixfs.image.errors import TargetError
 
-        with Progress(screen, rates=True) as progress:
-            return replace_flash(Path(target), old, new, progress)
+        with Progress(screen, rates=True) as progress, edited_image(Path(target)) as image:
+            if image.flash.image != old:
+                raise TargetError(f"{target} was changed meanwhile", hint="run the command again")
+            sectors = image.write(0, new)
+            return commit_flash(image, progress)._replace(sectors=sectors)
     return write_new(screen, Path(output), new, force=force)

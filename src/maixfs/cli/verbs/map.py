@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maixfs.cli.failures import WrongUsage
-from maixfs.cli.flash.image import RawImage, opened_image
+from maixfs.cli.flash.image import opened_image
 from maixfs.cli.options import (
     PLACE,
     SIZE,
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from maixfs.draw.chart import Chart, Rgb, Shade
     from maixfs.image.entries import Written
+    from maixfs.image.image import Image
     from maixfs.image.parts import Parts
 
 
@@ -86,7 +87,6 @@ def map(  # noqa: A001 - the verb's name
     The default IMG is the board in the folder "board".
     """
     from maixfs.image.address import parse_target
-    from maixfs.image.parts import Parts
     from maixfs.nor.device import SECTOR
 
     if pages + wear + entropy > 1:
@@ -101,7 +101,7 @@ def map(  # noqa: A001 - the verb's name
             "map shows a whole flash: remove the path", hint=f"maixfs map {there.whole}"
         )
     with opened_image(screen, there.host) as raw:
-        image = Parts(raw.view)
+        image = raw.parts
         chart, notes = _chart(raw, image, wanted, pages=pages, wear=wear, entropy=entropy)
         words = [*part_lines(image), *notes] if chart.mode == "parts" else notes
         title = f"{name}: {chart.mode}, {unit_text(chart.unit)} per cell"
@@ -115,7 +115,7 @@ def map(  # noqa: A001 - the verb's name
 
 
 def _chart(
-    raw: RawImage,
+    raw: Image,
     image: Parts,
     unit: int | None,
     *,
@@ -134,7 +134,7 @@ def _chart(
         return chart.chart_pages(image, image.areas[0]), []
     if not wear:
         return chart.chart_parts(image, unit), []
-    counts = raw.wear()
+    counts = raw.flash.wear
     origin = "counted by the board, per sector"
     if counts is None:
         if not image.areas:

@@ -79,12 +79,12 @@ def read_models(screen: Screen, place: ImagePlace) -> list[ModelReport]:
         return [report_model(_read_inside(screen, place), is_file=True)]
     with opened_image(screen, place.host) as raw:
         if place.address is not None:
-            return [report_model(raw.view, place.address)]
-        if bytes(raw.view[: len(_ZIP)]) == _ZIP:
+            return [report_model(raw.flash.image, place.address)]
+        if bytes(raw.flash.image[: len(_ZIP)]) == _ZIP:
             hint = f"it is a package: maixfs kfpkg list {place}"
             raise ModelError(f"{place}: no model", hint=hint)
         try:
-            return find_models(raw.view, is_dump=raw.is_board)
+            return find_models(raw.flash.image, is_dump=raw.config is not None)
         except ModelError as error:
             raise ModelError(f"{place}: {error}", hint=error.hint) from error
 

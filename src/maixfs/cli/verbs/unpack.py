@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 @bytes_option
 @json_option
 @where_options
-def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> None:
+def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> int:
     """DIR is created if it does not exist. Names that this computer cannot store are changed, and
-    the changes are listed. Damaged files are left out and the others are written; the exit code is
-    then 1. Each partition of a card with several is copied into a folder of its own, named as a
-    board mounts it; board:/ is everything that a board has mounted.
+    the changes are listed. Damaged files are left out, or rescued if only the index of their pages
+    is damaged; the others are written. The exit code is then 1. Each partition of a card with
+    several is copied into a folder of its own, named as a board mounts it; board:/ is everything
+    that a board has mounted.
     """
     from maixfs.image.address import parse_target
     from maixfs.transfer.unpacking import UnpackError, unpack_files
@@ -54,6 +55,10 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     _report(screen, folder, written, [reason for error in failed for reason in error.lost])
     if failed:
         raise failed[0]
+    rescued = [file for file in written if file.rescued]
+    for file in rescued:
+        screen.note(f"{file.path}: {file.note}")
+    return int(bool(rescued))
 
 
 def _parts(
