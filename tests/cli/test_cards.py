@@ -11,9 +11,10 @@ import pytest
 
 from maixfs.board import Board
 from maixfs.cards.make import PartitionRequest, new_card
+from maixfs.host.drives import journal_of
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.opening import open_image
-from maixfs.sd.journal import Journal, journal_of
+from maixfs.sd.journal import Journal
 
 from .conftest import FILES as FLASH
 from .conftest import Run

@@ -9,14 +9,14 @@ import pytest
 from image.cards import FILES, make_card, tree_of
 from maixfs.cards.newimage import CardError
 from maixfs.errors import Command
-from maixfs.host.drives import DriveFacts
+from maixfs.host.drives import DriveFacts, journal_of
 from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
-from maixfs.sd.journal import Journal, Run, journal_of, pending
+from maixfs.sd.journal import Journal, Run, pending
 from maixfs.sd.media import FileSectors
 from maixfs.transfer.copying import apply, plan_copy
 from maixfs.transfer.formatting import format_partition
@@ -30,7 +30,7 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = make_card(folder / "sdz", 16)
     (folder / "note.txt").write_bytes(b"note")
-    for module in ("host.files", "image.source", "sd.journal"):
+    for module in ("host.drives", "host.files", "image.source", "sd.journal"):
         monkeypatch.setattr(
             f"maixfs.{module}.is_drive",
             lambda path: path.is_file() and path.stat().st_size > 1 << 20,

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from image.cards import FILES, complaints, make_card, tree_of
+from maixfs.host.drives import journal_of
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
 from maixfs.sd.errors import SectorError
-from maixfs.sd.journal import Journal, journal_of, read_journal
+from maixfs.sd.journal import Journal, read_journal
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
 

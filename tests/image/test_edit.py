@@ -338,7 +338,8 @@ def test_no_update_of_two_writers_is_lost(tmp_path: Path, kind: str) -> None:
 
 
 def test_opening_for_writing_applies_a_pending_journal(tmp_path: Path) -> None:
-    from maixfs.sd.journal import Journal, journal_of
+    from maixfs.host.drives import journal_of
+    from maixfs.sd.journal import Journal
     from maixfs.sd.media import FileSectors
     from maixfs.sd.overlay import Overlay
 

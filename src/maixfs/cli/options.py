@@ -65,7 +65,7 @@ force_option = click.option("-f", "--force", is_flag=True, help="Overwrite exist
 
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_NUMBER = re.compile(r"(0x[0-9a-f_]+|[0-9][0-9_]*)\s*(?:([kmg])(?:i?b)?|b)?", re.IGNORECASE)
+_NUMBER = r"(?i)(0x[0-9a-f_]+|[0-9][0-9_]*)\s*(?:([kmg])(?:i?b)?|b)?"
 _SHORT_NAMES = {"block": "block_size", "page": "page_size", "erase": "erase_size"}
 
 
@@ -150,7 +150,7 @@ PRESET = PresetType()
 
 def parse_size(text: str) -> int | None:
     """Return the number in a text, ``None`` if it is not a number."""
-    found = _NUMBER.fullmatch(text.strip())
+    found = re.fullmatch(_NUMBER, text.strip())
     if found is None:
         return None
     try:

@@ -16,7 +16,7 @@ from maixfs.image.parts import FIRMWARE, MODEL, SPIFFS
 from maixfs.kmodel import KpuCode, Model, fits_memory, load_result, memory_budget
 from maixfs.tuples import NamedTuple
 
-_LOAD = re.compile(
+_LOAD = (
     rb"\bkpu\s*\.\s*(load|load_flash)\s*\(\s*(?:(0[xX][0-9a-fA-F_]{1,12}|[0-9_]{1,12})"
     rb"|[\"'](/flash/[^\"'\n]{1,120})[\"'])"
 )
@@ -81,7 +81,7 @@ def _calls(files: Mapping[str, bytes]) -> Iterator[_Call]:
     for name, content in files.items():
         if not name.endswith(".py"):
             continue
-        for found, _ in zip(_LOAD.finditer(content), range(_MOST), strict=False):
+        for found, _ in zip(re.finditer(_LOAD, content), range(_MOST), strict=False):
             function = found[1].decode()
             path = found[3].decode("utf-8", "backslashreplace") if found[3] else ""
             yield _Call(name, function, _number(found[2]), path)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from maixfs.tuples import NamedTuple
 
-_LIKE_A_DRIVE = re.compile(r"[A-Za-z]:\\")
-_SLOT = re.compile(r"(.+)@([1-9][0-9]?)", re.DOTALL)
+_LIKE_A_DRIVE = r"[A-Za-z]:\\"
+_SLOT = r"(?s)(.+)@([1-9][0-9]?)"
 
 
 class TargetPath(NamedTuple):
@@ -59,7 +59,7 @@ def parse_target(text: str) -> TargetPath:
 
 def _slot_of(host: str) -> re.Match[str] | None:
     """Return what is before and behind an ``@`` that names a partition."""
-    found = _SLOT.fullmatch(host)
+    found = re.fullmatch(_SLOT, host) if "@" in host else None
     return found if found and not _is_there(host) and _is_there(found[1]) else None
 
 
@@ -77,7 +77,11 @@ def is_target_path(text: str) -> bool:
 
 def _drive_end(text: str) -> int:
     """Return where the drive of a Windows path ends; a board may be called C elsewhere."""
-    if os.name == "nt" or _LIKE_A_DRIVE.match(text) or text.startswith("\\\\?\\"):
+    if (
+        os.name == "nt"
+        or (text[1:3] == ":\\" and re.match(_LIKE_A_DRIVE, text))
+        or text.startswith("\\\\?\\")
+    ):
         return len(ntpath.splitdrive(text)[0])
     return 0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from math import log2
 
 from maixfs.nor import Buffer
-from maixfs.nor.device import blank
+from maixfs.nor.device import CHUNK, blank, is_filled
 from maixfs.tuples import NamedTuple
 
 ERASED = "erased"
@@ -128,6 +128,10 @@ def _runs(view: memoryview, start: int, end: int) -> Iterator[tuple[str, int, in
     kind, first = "", start
     at = start
     while at < end:
+        # Most of a flash is erased: whole chunks are compared before their sectors.
+        if kind == ERASED and end - at >= CHUNK and is_filled(view[at : at + CHUNK]):
+            at += CHUNK
+            continue
         behind = min(end, at - at % SECTOR + SECTOR)
         sector = bytes(view[at:behind])
         here = UNKNOWN

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.drives import journal_of
 from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
@@ -476,7 +477,6 @@ class CardMedium(Medium):
 
     def _state(self) -> object:
         """Return what changes when the card or its journal does."""
-        from maixfs.sd.journal import journal_of
 
         journal = None
         with suppress(OSError):
@@ -611,7 +611,7 @@ def finish_card_journal(file: Path) -> bool:
     Returns whether there was one. Raises ``BoardBusyError`` or ``TargetError`` where another
     process is writing the card, and ``TargetError`` where the journal no longer fits the card.
     """
-    from maixfs.sd.journal import finish, journal_of
+    from maixfs.sd.journal import finish
 
     if not journal_of(file).exists():
         return False

@@ -14,8 +14,8 @@ from functools import lru_cache
 from maixfs.errors import UsageError
 from maixfs.tuples import NamedTuple
 
-_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_PAGE = re.compile(r"\\p(\d{1,5})\Z")
+_ESCAPE = rb"\\x([0-9a-fA-F]{2})"
+_PAGE = r"\\p(\d{1,5})\Z"
 _DOTS = {".": r"\x2e", "..": r"\x2e\x2e"}
 _NAMELESS = "(no name)"
 
@@ -46,7 +46,9 @@ def parse(text: str) -> bytes:
         raw = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as reason:
         raise UsageError(f"{text!r} cannot be written as UTF-8") from reason
-    return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw)
+    if b"\\" not in raw:
+        return raw
+    return re.sub(_ESCAPE, lambda found: bytes((int(found[1], 16),)), raw)
 
 
 def parts_of(stored: bytes) -> Parts:
@@ -88,7 +90,7 @@ class Steps(NamedTuple):
 def steps_of(path: str) -> Steps:
     """Take a path apart: ``.``, ``..`` and doubled slashes go, escapes become canonical."""
     page = None
-    found = _PAGE.search(path)
+    found = re.search(_PAGE, path) if "\\" in path else None
     if found:
         path, page = path[: found.start()], int(found[1])
     parts: list[str] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import Command, UsageError
 from maixfs.finding import Finding, Severity
+from maixfs.host.drives import journal_of
 from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.entries import Where
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, TargetError
@@ -210,11 +211,13 @@ class _Opening:
 
     def _pending(self) -> Path | None:
         """Return the journal that a killed commit left."""
-        from maixfs.sd.journal import is_abandoned, journal_of
-
         file = self._card_file() or self.source.file
         journal = journal_of(file)
-        return journal if journal.exists() and is_abandoned(file) else None
+        if not journal.exists():
+            return None
+        from maixfs.sd.journal import is_abandoned
+
+        return journal if is_abandoned(file) else None
 
     # File systems
 

@@ -110,11 +110,18 @@ class Parts(Sequence[Found]):
         self.view = memoryview(image).cast("B").toreadonly()
         self.size = len(self.view)
         self.kboot: Kboot | None = read_kboot(self.view)
+        self._given = layout
         self._found = self._search(layout)
-        self.preset = layout or find_layout(_preset_name(self))
+
+    @cached_property
+    def preset(self) -> Layout:
         """The layout that suits the parts, whatever the size of the image."""
-        self.layout = self.preset if layout or self.size >= self.preset.size else None
+        return self._given or find_layout(_preset_name(self))
+
+    @property
+    def layout(self) -> Layout | None:
         """The same; ``None`` where the image is smaller than the chip of the preset."""
+        return self.preset if self._given or self.size >= self.preset.size else None
 
     def _search(self, layout: Layout | None) -> tuple[Found, ...]:
         parts = list(_kboot_parts(self.kboot)) if self.kboot else []

@@ -16,8 +16,7 @@ from maixfs.image.names import Parts, parse, parts_of, show, too_long
 from maixfs.image.volume import Entries, Folder, ImageEntry, Volume
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
-from maixfs.spiffs.pack import file_pages
-from maixfs.spiffs.room import SpiffsRoom, check_fits, room_of
+from maixfs.spiffs.room import SpiffsRoom, check_fits, file_pages, room_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -30,7 +30,8 @@ from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.spiffs import Code, Geometry
 from maixfs.spiffs.errors import spiffs_error
-from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_needed
+from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity
+from maixfs.spiffs.room import pages_needed
 from maixfs.tuples import NamedTuple
 
 SERIAL = 0x4D415849

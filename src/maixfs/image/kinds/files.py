@@ -174,7 +174,7 @@ def uf2(sample: Sample) -> Identification | None:
     )
 
 
-_HEX_LINE = re.compile(rb":([0-9A-Fa-f]{2})+$")
+_HEX_LINE = rb":([0-9A-Fa-f]{2})+$"
 
 
 def intel_hex(sample: Sample) -> Identification | None:
@@ -183,7 +183,7 @@ def intel_hex(sample: Sample) -> Identification | None:
     if len(lines) > 1 and sample.size > len(sample.head):
         lines = lines[:-1]
     for line in filter(None, lines):
-        if not _HEX_LINE.match(line):
+        if line[:1] != b":" or not re.match(_HEX_LINE, line):
             return None
         record = bytes.fromhex(line[1:].decode("ascii"))
         if len(record) != record[0] + 5 or sum(record) & 0xFF:
@@ -255,9 +255,8 @@ def _is_toml(source: str) -> bool:
         return False
 
 
-_STATEMENT = re.compile(
-    r"^\s*(?:import \w|from [\w.]+ import |def \w+\(|class \w+|print\(|while .*:|for \w.* in )",
-    re.MULTILINE,
+_STATEMENT = (
+    r"(?m)^\s*(?:import \w|from [\w.]+ import |def \w+\(|class \w+|print\(|while .*:|for \w.* in )"
 )
 
 
@@ -265,7 +264,7 @@ def _is_python(source: str) -> bool:
     import ast
     import warnings
 
-    if not _STATEMENT.search(source):
+    if not re.search(_STATEMENT, source):
         return False
     try:
         with warnings.catch_warnings():
