@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from maixfs.image.gaps import classify, entropy
+from maixfs.image.parts import classify, entropy
 
 NOISE = random.Random(7).randbytes(0x40000)
 

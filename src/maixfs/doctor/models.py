@@ -11,8 +11,7 @@ from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
 from maixfs.firmware import Firmware
 from maixfs.firmware.freqconf import HEAP_DEFAULT
-from maixfs.image.gaps import ERASED, ZERO
-from maixfs.image.parts import FIRMWARE, MODEL, SPIFFS
+from maixfs.image.parts import ERASED, FIRMWARE, MODEL, SPIFFS, ZERO
 from maixfs.kmodel import KpuCode, Model, fits_memory, load_result, memory_budget
 from maixfs.tuples import NamedTuple
 

@@ -19,8 +19,18 @@ from maixfs.explain.spiffs import AreaFields
 from maixfs.firmware import BootConfig, BootEntry, Firmware, FirmwareHeader
 from maixfs.firmware.container import LOAD_ADDRESS
 from maixfs.firmware.kboot import ConfigRecord, EntryRecord
-from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
-from maixfs.image.parts import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found, Parts
+from maixfs.image.parts import (
+    BOOT_CONFIG,
+    ERASED,
+    FIRMWARE,
+    KBOOT_STAGE,
+    MODEL,
+    SPIFFS,
+    UNKNOWN,
+    ZERO,
+    Found,
+    Parts,
+)
 from maixfs.kmodel import Model, reverse_words
 from maixfs.kmodel import ondisk as k
 from maixfs.record import Record

@@ -27,7 +27,7 @@ from maixfs.tuples import NamedTuple
 if TYPE_CHECKING:
     from maixfs.image.fatplaces import FatPlace
     from maixfs.image.media import CardMedium
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
 LARGEST_FILE = 0xFFFFFFFF
 """Bytes of a file on FAT at most."""

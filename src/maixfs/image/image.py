@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from maixfs.errors import ClosedError, MaixfsError, UsageError
 from maixfs.finding import Cost, Examination, examine_image
-from maixfs.image.content import Content
 from maixfs.image.entries import Kind, Progress, Where, Written
 from maixfs.image.errors import MissingError, TargetError
 from maixfs.image.names import Steps, steps_of
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.content import Content
     from maixfs.image.formats import Format
     from maixfs.image.identify import Identification
     from maixfs.image.layout import Layout
@@ -397,6 +397,8 @@ class Image:
     def content(self, path: str | ImageEntry) -> Content:
         """Return a file as what can be written elsewhere; its bytes are read when needed."""
         entry = self._file(path)
+        from maixfs.image.content import Content
+
         return Content(entry.size, lambda: entry.volume.open(entry), entry.modified)
 
     def room(self) -> Room:
@@ -444,6 +446,8 @@ class Image:
         ``meta`` are the bytes beside the name that some SPIFFS have (``None``: as they are).
         """
         self._refuse_reading()
+        from maixfs.image.content import Content
+
         data = content if isinstance(content, Content) else Content.of(content)
         return self.volume(path).write(path, data, meta)
 

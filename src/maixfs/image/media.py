@@ -5,7 +5,6 @@ A flash or SPIFFS image is replaced by a new file; a card is changed in place, b
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -332,7 +331,9 @@ class FlashMedium(Medium):
         overlay.clear()
         self.source = self.source._replace(stamp=Stamp.of(status_of(path)))
         self.wear = read_wear(self.source, self.size)
-        return [Written(str(path), self.size, hashlib.sha256(image).hexdigest(), True)]
+        from hashlib import sha256
+
+        return [Written(str(path), self.size, sha256(image).hexdigest(), True)]
 
     def _draft_wear(self, stack: ExitStack) -> Draft | None:
         """Write the new erase counts beside the old ones."""
@@ -656,7 +657,9 @@ def _apply(
     from maixfs.sd.errors import SectorError
 
     total = sum(count for _, count in runs) * SECTOR_SIZE
-    digest = hashlib.sha256()
+    from hashlib import sha256
+
+    digest = sha256()
     try:
         with open_sectors(file, read_only=False) as card:
             done = 0

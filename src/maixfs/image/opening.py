@@ -15,8 +15,7 @@ from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.entries import Where
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, TargetError
 from maixfs.image.image import Image
-from maixfs.image.names import Parts, steps_of
-from maixfs.image.paths import Mount
+from maixfs.image.names import Mount, Parts, steps_of
 from maixfs.image.source import board_holder, find_source, locked, no_image
 from maixfs.image.volumes import Slot, Volumes
 from maixfs.nor.device import SECTOR, is_filled

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.content import Content
     from maixfs.image.formats import Format, Read
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
 
 class PlainRoom(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from maixfs.image.content import Content
     from maixfs.image.media import FlashMedium
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
     from maixfs.spiffs.detect import Detection
     from maixfs.spiffs.edit import SpiffsEdit
     from maixfs.spiffs.rescue import RescuedFile
@@ -269,7 +268,9 @@ class SpiffsVolume(Volume):
         """Put a file there; ``meta`` are the bytes beside the name that some geometries have."""
         name = self.stored_name(path)
         data = content.read()
-        proof = Written(self.label(name), len(data), hashlib.sha256(data).hexdigest(), True)
+        from hashlib import sha256
+
+        proof = Written(self.label(name), len(data), sha256(data).hexdigest(), True)
         if self._holds(name, data, meta):
             return proof._replace(changed=False)
         self.edit.write(name, data, meta)

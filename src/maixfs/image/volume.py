@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from maixfs.image.content import Content
     from maixfs.image.entries import Written
     from maixfs.image.media import Medium
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
 _MAGIC = frozenset("*?[")
 _BUFFER = 1 << 16

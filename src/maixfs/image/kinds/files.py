@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from maixfs.finding import Command
-from maixfs.image.gaps import classify, entropy
 from maixfs.image.identify import FileKind, Identification
+from maixfs.image.parts import classify, entropy
 from maixfs.nor.device import is_filled
 from maixfs.record import Record, field
 

@@ -19,9 +19,8 @@ from maixfs.firmware.container import (
     read_firmware,
 )  # fmt: skip
 from maixfs.firmware.kboot import CONFIG_SIZE, STAGE_1, EntryRecord, read_config, read_kboot
-from maixfs.image.gaps import classify
 from maixfs.image.identify import FileKind, Identification
-from maixfs.image.parts import FIRMWARE, KBOOT_STAGE, SPIFFS, Found
+from maixfs.image.parts import FIRMWARE, KBOOT_STAGE, SPIFFS, Found, classify
 from maixfs.nor.device import SECTOR, Buffer, is_filled
 from maixfs.tuples import NamedTuple
 
