@@ -12,10 +12,10 @@ from pairs.campaign import MEDIA, Pair, chosen, pairs, run_pair
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 SAME = [Pair("spiffs", "cp", "cp-over"), Pair("flash", "cp-r", "cp-r"), Pair("card", "mv", "rm-r")]
 
+CASES = [*((pair, 0) for pair in SAME), *chosen(21, 8)]
 
-@pytest.mark.parametrize(
-    ("pair", "delay"), [*((pair, 0) for pair in SAME), *chosen(21, 8)], ids=str
-)
+
+@pytest.mark.parametrize(("pair", "delay"), CASES, ids=str)
 def test_commands_at_the_same_time_lose_no_update(
     pair: Pair, delay: float, tmp_path: Path
 ) -> None:
