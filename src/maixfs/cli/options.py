@@ -39,7 +39,22 @@ def common_options() -> list[click.Parameter]:
     )
     plain = _switch("--plain", texts["--plain"])
     debug = _switch("--debug", texts["--debug"])
-    return [color, plain, debug]
+    # click's own option has the same text, and imports locale to translate it.
+    about = click.Option(
+        ["-h", "--help"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_help,
+        help=texts["-h, --help"],
+    )
+    return [color, plain, debug, about]
+
+
+def _print_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(ctx.get_help())
+        ctx.exit()
 
 
 def _switch(name: str, about: str) -> click.Option:

@@ -31,6 +31,7 @@ class Verb(click.Command):
 
     def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]], **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.add_help_option = False
         self.params += common_options()
         self.examples = examples
 
@@ -180,6 +181,7 @@ def group(name: str, about: str, *examples: tuple[str, str]) -> VerbGroup:
         callback=click.pass_context(_print_help),
     )
     json_option(command)
+    command.params.insert(-1, command.params.pop())  # --help stays the last one
     return command
 
 
@@ -251,7 +253,6 @@ maixfs = Program(
     no_args_is_help=False,
     callback=click.pass_context(_print_help),
     context_settings={
-        "help_option_names": ["-h", "--help"],
         "max_content_width": table.WIDTH,
     },
     params=[

@@ -122,7 +122,7 @@ def find_layout(name: str) -> Layout:
 @cache
 def preset_names() -> tuple[str, ...]:
     """Return the names of the presets, MaixPy's first."""
-    names = sorted(file.stem for file in _folder().glob("*.toml"))
+    names = sorted(file.stem for file in _folder().iterdir() if file.suffix == ".toml")
     return tuple(sorted(names, key=lambda name: not name.startswith("maixpy")))
 
 
