@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from maixfs.image.parts import classify, entropy
+from maixfs.image.parts import SECTOR, UNKNOWN, classify, entropy, fill_gap
 
 NOISE = random.Random(7).randbytes(0x40000)
 
@@ -42,3 +42,13 @@ def test_a_sample_tells_of_the_whole() -> None:
 def test_classes(data: bytes, name: str) -> None:
     assert classify(data)[0] == name
     assert classify(memoryview(data))[1] == entropy(data)
+
+
+@pytest.mark.parametrize("at", [0x100, 0x1000, 0x10000, 0x1FFFF, 0x2F000])
+def test_bytes_in_an_erased_gap_are_found(at: int) -> None:
+    image = bytearray(b"\xff" * 0x40000)
+    image[at] = 0x55
+    fills = list(fill_gap(memoryview(image), 0x80, 0x3FF80))
+    sector = at // SECTOR * SECTOR
+    assert [each.start for each in fills if each.kind == UNKNOWN] == [max(0x80, sector)]
+    assert sum(each.size for each in fills) == 0x3FF00

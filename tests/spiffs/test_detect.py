@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from golden.corpus import SpiffsCase, spiffs_cases
 from maixfs.spiffs.detect import Detection, detect
+from maixfs.spiffs.detect.dump import Dump
 from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
 from maixfs.spiffs.pack import pack, page_capacity
 from maixfs.spiffs.room import pages_needed
@@ -477,3 +478,11 @@ def test_layout_is_that_of_the_names_where_no_file_has_data(
     names = ["/a", "/" + "n" * (longest - 1)]
     found = only(bytes(pack([(name, b"", meta) for name in names], g))).geometry
     assert (found.name_length, found.meta_length, found.aligned_tables) == expected
+
+
+@pytest.mark.parametrize("offset", [0, 510, 4092, 4096, 8188, 16380])
+def test_column_has_a_word_of_each_sector(offset: int) -> None:
+    erased = b"\xff" * 0x14000
+    image = erased + random.Random(2).randbytes(0x1800) + erased + random.Random(3).randbytes(701)
+    words = memoryview(image[:-1]).cast("H")
+    assert Dump(image).column(offset) == words[offset // 2 :: 2048].tolist()
