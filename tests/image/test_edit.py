@@ -354,9 +354,12 @@ def test_opening_for_writing_applies_a_pending_journal(tmp_path: Path) -> None:
     with maixfs.open(board) as target:
         assert target.pending_journal == journal_of(card)
         assert target.exists("/sd/main.py")
+        assert "unapplied-journal" in {found.key for found in target.findings().findings}
     with maixfs.open(board, "r+") as target:  # also where only the flash is used
         assert target.pending_journal is None
         target.exists("/flash/main.py")
+    with maixfs.open(board) as target:
+        assert "unapplied-journal" not in {found.key for found in target.findings().findings}
     assert not journal_of(card).exists()
     assert card.read_bytes()[9000 * 512 :][:512] == b"\x5a" * 512
 

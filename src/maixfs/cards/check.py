@@ -25,6 +25,7 @@ from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from maixfs.host.drafts import Progress
     from maixfs.sd.device import SectorDevice
@@ -143,11 +144,14 @@ class CardCheck:
         device: SectorDevice | None,
         *,
         no_start: SdError | None = None,
+        journal: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.device = device
         self.no_start = no_start
         """Why the card does not start up; then there is no ``device``."""
+        self.journal = journal
+        """A complete journal that is not applied to the card's file; ``device`` has its writes."""
         self.error: SectorError | None = None
         """Why sector 0 cannot be read."""
         self.table: PartitionTable | None = None
@@ -215,10 +219,14 @@ def of_partition(found: Finding, number: int) -> Finding:
 
 
 def examine(
-    device: SectorDevice, *, depth: Cost = Cost.CONTENT, progress: Progress | None = None
+    device: SectorDevice,
+    *,
+    depth: Cost = Cost.CONTENT,
+    journal: Path | None = None,
+    progress: Progress | None = None,
 ) -> CardReport:
-    """Examine a card; it is only read."""
-    return CardCheck(device, progress=progress).report(depth)
+    """Examine a card; it is only read. ``journal`` is the one that its file still lacks."""
+    return CardCheck(device, journal=journal, progress=progress).report(depth)
 
 
 def examine_slot(

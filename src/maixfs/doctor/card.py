@@ -116,6 +116,11 @@ ODD_TABLE = kind(
     "odd-table", _NOTE, "The partition table contradicts itself.",
     why="a board ignores this error; other systems may refuse the card",
 )  # fmt: skip
+UNAPPLIED_JOURNAL = kind(
+    "unapplied-journal", _WARNING, "A write was interrupted before it reached the card's file.",
+    why="maixfs reads the finished state; other programs see the card half written",
+    fix=("apply it: any command that writes does", Command("gc", ("{image}",))),
+)  # fmt: skip
 LARGE = kind(
     "large", _NOTE, "The card is larger than the tested ones.",
     why="cards up to 128 GiB were tested",
@@ -129,6 +134,13 @@ def card_that_cannot_be_read(check: CardCheck) -> Iterator[Finding]:
         yield NO_SPI_MODE.found(f"the card does not start up in SPI mode: {check.no_start}")
     if check.error is not None:
         yield UNREADABLE.found(f"sector 0 cannot be read: {check.error}", where=0)
+
+
+@rule("card", Cost.MOUNT, UNAPPLIED_JOURNAL)
+def unapplied_journal(check: CardCheck) -> Iterator[Finding]:
+    """Report writes that a killed process left in a journal."""
+    if check.journal is not None:
+        yield UNAPPLIED_JOURNAL.found(f"interrupted writes wait in {check.journal}")
 
 
 @rule("card", Cost.MOUNT, LARGE)
