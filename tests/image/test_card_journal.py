@@ -34,7 +34,7 @@ def change(card: Path, runs_done: int | None) -> int:
     """
     with open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         volume = target.main
         assert isinstance(volume, FatVolume)
         volume.core.sync()
@@ -78,7 +78,7 @@ def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:
     assert read_journal(card) is None
     assert tree_of(card) == FILES
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
     assert not journal_of(card).exists()
     assert tree_of(card) == {**FILES, "/x": b"1"}
     assert card.read_bytes() != original
@@ -148,7 +148,7 @@ def _write_and_die(card: Path, calls: int) -> None:
     try:
         target = open_image(card, "r+")
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         target.commit(step)
     finally:
         os._exit(0)
@@ -162,7 +162,7 @@ def test_ctrl_c_leaves_old_or_new(card: Path, phase: str) -> None:
 
     with pytest.raises(KeyboardInterrupt), open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         target.commit(interrupt)
     assert not journal_of(card).exists()
     assert tree_of(card) == (FILES if phase == "journal" else {**FILES, **NEW})
@@ -174,7 +174,7 @@ def test_a_folder_that_takes_no_file_is_told(card: Path, monkeypatch: pytest.Mon
 
     before = card.read_bytes()
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse)
             with pytest.raises(TargetError, match="Permission denied"):

@@ -146,7 +146,8 @@ class FatVolume(Volume):
         native: FatEntry = entry.native
         return native.slot
 
-    def _identity(self, entry: Entry[Any]) -> object:
+    def identity(self, entry: Entry[Any]) -> object:
+        """Return the first cluster of a folder."""
         return entry.native.cluster
 
     def _spellings(self, entry: Entry[Any]) -> tuple[str, ...]:

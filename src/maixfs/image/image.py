@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.filesystem import bytes_view
 from maixfs.finding import Cost, Examination, examine_image
 from maixfs.image.content import Content
 from maixfs.image.entries import Kind, Progress, Where, Written
-from maixfs.image.errors import MissingError, TargetError
+from maixfs.image.errors import FolderError, MissingError
 from maixfs.image.names import Steps, steps_of
+from maixfs.image.verbs import Buffer, ImagePath, ImageVerbs, path_text
 from maixfs.image.volume import Entries, ImageEntry, Room, Volume
+from maixfs.streams import parse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +42,7 @@ _ATTEMPTS = 20
 T = TypeVar("T")
 
 
-class Image:
+class Image(ImageVerbs):
     """An open image; made by ``maixfs.open``.
 
     Paths are those of the board (``/flash/main.py``, ``/sd/main.py``; in an image of one file
@@ -280,11 +283,11 @@ class Image:
 
     # Looking
 
-    def volume(self, path: str | None) -> Volume:
+    def volume(self, path: ImagePath | None) -> Volume:
         """Return the file system in which a path lies."""
         return self.volumes.at(self._find(path).parts)
 
-    def scandir(self, path: str | None = None, *, recursive: bool = False) -> Entries:
+    def scandir(self, path: ImagePath | None = None, *, recursive: bool = False) -> Entries:
         """Return what lies in a folder, or the file itself; ``None`` is the mount point.
 
         ``recursive`` has all that lies below it, each folder before what is in it.
@@ -293,7 +296,7 @@ class Image:
         def listed() -> Entries:
             steps = self._find(path)
             if not self._is_folder(steps):
-                return [self.stat(path or "")]
+                return [self.stat("" if path is None else path)]
             found: Entries = []
             for volume in self.volumes.below(steps.parts):
                 inside = volume.below if recursive else volume.children
@@ -304,8 +307,12 @@ class Image:
 
         return self._steadily(listed)
 
-    def stat(self, path: str) -> ImageEntry:
-        """Return the file (or else the folder) of a path."""
+    def stat(self, path: ImagePath | ImageEntry) -> ImageEntry:
+        """Return the file (or else the folder) of a path; raises ``MissingError``."""
+        if isinstance(path, ImageEntry):
+            self._check_open()
+            return path
+        text = path_text(path)
 
         def found() -> ImageEntry:
             steps = self._find(path)
@@ -314,19 +321,19 @@ class Image:
             volume = self.volumes.at(steps.parts)
             entry = volume.find(steps)
             if entry is None:
-                raise volume.missing(path, steps)
+                raise volume.missing(text, steps)
             return entry
 
         return self._steadily(found)
 
-    def exists(self, path: str) -> bool:
+    def exists(self, path: ImagePath) -> bool:
         """Return whether there is a file or a folder of that path."""
         steps = self._find(path)
         if steps.page is not None:
             return self.volumes.at(steps.parts).find(steps) is not None
         return self._is_folder(steps) or self.volumes.at(steps.parts).has_file(steps.parts)
 
-    def is_folder(self, path: str) -> bool:
+    def isdir(self, path: ImagePath) -> bool:
         """Return whether there is a folder of that path, and no file that has it as well."""
         steps = self._find(path)
         has_file = self.volumes.at(steps.parts).has_file
@@ -369,32 +376,28 @@ class Image:
         inside = [at for at in self.scandir(entry.path, recursive=True) if real or not at.is_dir]
         return [entry, *inside] if real else inside
 
-    def open(self, path: str | ImageEntry, mode: str = "r", **options: Any) -> IO[Any]:
-        """Open a file as the builtin ``open`` does; a new one is in the overlay until ``commit``.
-
-        Raises ``ReadOnlyError`` for writing an image that was opened for reading.
-        """
-        if set(mode) <= set("rbtU"):
+    def _open(self, path: ImagePath | ImageEntry, mode: str, options: dict[str, Any]) -> IO[Any]:
+        if not parse_mode(mode).writes:
             entry = self._file(path)
-            if mode == "rb" and not options:
+            if mode in ("rb", "br") and not options:
                 return entry.volume.open(entry)
             return entry.volume.fs.open(entry.inner, mode, **options)
         self._refuse_reading()
         volume = path.volume if isinstance(path, ImageEntry) else self.volume(path)
         volume.refuse_hazards(str(path))
-        target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(path)
+        target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(str(path))
         volume.forget()
         return volume.fs.open(target, mode, **options)
 
-    def read_bytes(self, path: str | ImageEntry) -> bytes:
+    def read_bytes(self, path: ImagePath | ImageEntry) -> bytes:
         """Return the bytes of a file."""
         return self._steadily(lambda: self._read(path))
 
-    def _read(self, path: str | ImageEntry) -> bytes:
+    def _read(self, path: ImagePath | ImageEntry) -> bytes:
         entry = self._file(path)
         return entry.volume.read(entry)
 
-    def content(self, path: str | ImageEntry) -> Content:
+    def content(self, path: ImagePath | ImageEntry) -> Content:
         """Return a file as what can be written elsewhere; its bytes are read when needed."""
         entry = self._file(path)
         return Content(entry.size, lambda: entry.volume.open(entry), entry.modified)
@@ -436,23 +439,25 @@ class Image:
 
     # Changing
 
-    def write_file(
-        self, path: str, content: bytes | Content, *, meta: bytes | None = None
+    def write_bytes(
+        self, path: ImagePath, data: Buffer | Content, *, meta: bytes | None = None
     ) -> Written:
-        """Put content in a file; where it has the very same bytes nothing is written.
+        """Make ``data`` the contents of a file; if it has them already nothing is written.
 
-        ``meta`` are the bytes beside the name that some SPIFFS have (``None``: as they are).
+        On FAT the folders above it are made. ``meta`` are the bytes beside the name that some
+        SPIFFS have (``None``: as they are).
         """
+        text = path_text(path)
         self._refuse_reading()
-        data = content if isinstance(content, Content) else Content.of(content)
-        return self.volume(path).write(path, data, meta)
+        content = data if isinstance(data, Content) else Content.of(bytes(bytes_view(data)))
+        return self.volume(text).write(text, content, meta)
 
-    def remove(self, path: str, recursive: bool = False) -> Entries:
+    def remove(self, path: ImagePath | ImageEntry, recursive: bool = False) -> Entries:
         """Remove a file, or with ``recursive`` a folder; returns what is gone."""
         self._refuse_reading()
         entry = self.stat(path)
         if entry.is_dir and not recursive:
-            raise TargetError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
+            raise FolderError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
         entries = self.whole(entry)
         self.remove_all(entries)
         return entries
@@ -470,12 +475,12 @@ class Image:
             for group in groups.values():
                 group[0].volume.remove(group, force=force)
 
-    def rename(self, old: str, new: str, replace: bool = False) -> None:
+    def rename(self, old: ImagePath, new: ImagePath, replace: bool = False) -> None:
         """Give a file or folder another path; ``replace`` replaces a file that has it.
 
         A new path that is a folder takes the file in, as ``mv`` does.
         """
-        self.rename_all([(old, new)], replace)
+        self.rename_all([(path_text(old), path_text(new))], replace)
 
     def rename_all(self, moves: Sequence[tuple[str, str]], replace: bool = False) -> None:
         """Do several renames as ``rename`` does one: all or none.
@@ -489,7 +494,7 @@ class Image:
         for old, new in moves:
             entry = self.stat(old)
             goal = new
-            into = self.is_folder(new) and not self.is_other_case(entry, new)
+            into = self.isdir(new) and not self.is_other_case(entry, new)
             if new.endswith("/") or into:
                 goal = f"{new.rstrip('/')}/{entry.name}"
             found.append((entry, goal))
@@ -503,13 +508,14 @@ class Image:
         for volume in volumes.values():
             volume.rename(found, replace=replace)
 
-    def mkdir(self, path: str, *, parents: bool = False) -> bool:
+    def mkdir(self, path: ImagePath, *, parents: bool = False) -> bool:
         """Make a folder; with ``parents`` those above it too. SPIFFS stores none and refuses.
 
         Returns whether there is anything new: with ``parents`` one that is there will do.
         """
         self._refuse_reading()
-        return self.volume(path).mkdir(path, parents=parents)
+        text = path_text(path)
+        return self.volume(text).mkdir(text, parents=parents)
 
     def gc(self) -> int:
         """Free the pages that deleted data holds, as far as can be; returns how many."""
@@ -693,23 +699,23 @@ class Image:
 
             raise read_only(self.host)
 
-    def _find(self, path: str | None) -> Steps:
+    def _find(self, path: ImagePath | None) -> Steps:
         """Return the steps of a path as the file system has them."""
         steps = self._typed(path)
         return self.volumes.at(steps.parts).canonical(steps)
 
-    def _typed(self, path: str | None) -> Steps:
+    def _typed(self, path: ImagePath | None) -> Steps:
         self._check_open()
-        text = path or ""
+        text = "" if path is None else path_text(path)
         return steps_of(text) if text.startswith("/") else self.main.mount.absolute(text)
 
     def _is_folder(self, steps: Steps) -> bool:
         return not steps.parts or self.volumes.at(steps.parts).has_folder(steps.parts)
 
-    def _file(self, path: str | ImageEntry) -> ImageEntry:
-        entry = path if isinstance(path, ImageEntry) else self.stat(path)
+    def _file(self, path: ImagePath | ImageEntry) -> ImageEntry:
+        entry = self.stat(path)
         if entry.is_dir:
-            raise TargetError(f"{entry.path} is a folder", hint="name a file in it")
+            raise FolderError(f"{entry.path} is a folder", hint="name a file in it")
         return entry
 
     def _root(self) -> ImageEntry:

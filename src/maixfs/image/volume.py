@@ -358,7 +358,7 @@ class Volume(ABC):
         """Return a part of a path in the spelling in which names are compared."""
         return part
 
-    def _identity(self, entry: Entry[Any]) -> object:
+    def identity(self, entry: Entry[Any]) -> object:
         """Return what tells a folder from all others."""
         return entry.path
 
@@ -556,7 +556,7 @@ class Volume(ABC):
                 waiting.pop()
                 continue
             yield entry
-            if entry.is_dir and (identity := self._identity(entry.inner)) not in seen:
+            if entry.is_dir and (identity := self.identity(entry.inner)) not in seen:
                 seen.add(identity)
                 waiting.append(iter([*self.children(entry.parts)]))
 
