@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 import maixfs
 from image.cards import make_card
 from image.places import Place
+from maixfs.image.errors import ImageBusyError
 from maixfs.image.image import Image
 from maixfs.image.opening import open_image
 
@@ -151,3 +154,102 @@ def test_paths_of_every_kind_of_image_are_understood(place: Place) -> None:
         image.write_text("verbs.txt", "text")
         assert "verbs.txt" in image.listdir()
         assert image.read_text(f"{image.mount_point.rstrip('/')}/verbs.txt") == "text"
+
+
+def test_changes_through_streams_and_file_systems_are_seen(image: Image, point: str) -> None:
+    with image.open(f"{point}/a", "w") as stream:
+        stream.write("a")
+        assert image.stat(f"{point}/a").size == 0  # in the buffer of the stream
+    assert image.stat(f"{point}/a").size == 1
+    image.fs(point).write_text("/b", "b")
+    assert image.listdir(point) == ["a", "b"]
+    image.filesystems[point].remove("/a")
+    assert not image.exists(f"{point}/a")
+    fs, path = image.resolve(f"{point}/lib/c")
+    fs.makedirs("/lib", exist_ok=True)
+    fs.write_text(path, "c")
+    assert image.isfile(f"{point}/lib/c")
+
+
+def test_an_edit_cannot_end_inside_a_transaction(image: Image, point: str) -> None:
+    with image.transaction():
+        image.write_text(f"{point}/a", "a")
+        for end in (image.commit, image.discard, image.close):
+            with pytest.raises(maixfs.UsageError):
+                end()
+    assert image.listdir(point) == ["a"]
+    with pytest.raises(maixfs.UsageError), image.transaction():
+        image.remove(f"{point}/a")
+        image.commit()
+    assert image.listdir(point) == ["a"]
+    image.commit()
+    image.discard()
+    assert image.listdir(point) == ["a"]
+
+
+def test_wrong_settings_and_lengths_change_nothing(image: Image) -> None:
+    with pytest.raises(TypeError):
+        image.config = 7  # type: ignore[assignment]
+    for address, length in ((0, -1), (0, 1 << 50), (-1, 1), (16 << 20, 1)):
+        with pytest.raises(maixfs.DeviceError):
+            image.erase(address, length)
+    with pytest.raises(TypeError):
+        image.erase(0, "1")  # type: ignore[arg-type]
+    assert image.changed is False
+
+
+def test_writing_to_the_mount_point_of_a_card_is_a_usage_error(image: Image) -> None:
+    for change in (image.mkdir, lambda path: image.write_bytes(path, b"")):
+        with pytest.raises(maixfs.UsageError):
+            change("/sd")
+
+
+def test_entries_of_another_image_are_refused(image: Image, tmp_path: Path) -> None:
+    with open_image(make_card(tmp_path / "other.img"), "r+") as other:
+        entry = other.stat("/main.py")
+        calls: list[Any] = [image.read_bytes, image.open, image.remove, image.stat]
+        calls += [lambda entry: image.open(entry, "w"), lambda entry: image.remove_all([entry])]
+        for call in calls:
+            with pytest.raises(maixfs.UsageError):
+                call(entry)
+        assert other.exists("/main.py")
+        other.rename(entry, "/renamed.py")
+        assert other.isfile("/renamed.py")
+
+
+def test_error_of_a_file_that_is_too_large_counts_what_is_free(image: Image) -> None:
+    with pytest.raises(maixfs.FitError) as caught:
+        image.write_bytes("/sd/a", bytes(20 << 20))
+    assert 0 < caught.value.free < caught.value.needed
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("end", ["close", "drop"])
+def test_forked_process_neither_commits_nor_unlocks(tmp_path: Path, end: str) -> None:
+    (tmp_path / "files").mkdir()
+    host = tmp_path / "dump.bin"
+    maixfs.pack(tmp_path / "files", host, flash_size=16 << 20)
+    image = open_image(host, "r+")
+    image.write_text("/flash/a", "a")
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            if end == "close":
+                image.close()
+            else:
+                del image
+                gc.collect()
+                status = 0
+        except maixfs.UsageError:
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    with pytest.raises(ImageBusyError) as caught:
+        open_image(host, "r+")
+    assert caught.value.pid == os.getpid()
+    image.close()
+    with open_image(host) as read:
+        assert read.listdir("/flash") == ["a"]

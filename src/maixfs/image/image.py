@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -92,6 +93,9 @@ class Image(ImageVerbs):
         self.format: Format | None = None
         """Which file system of ``image.formats`` it is, if it is one."""
         self._closed = False
+        self._process = os.getpid()
+        self._transactions = 0
+        """Those that are open."""
 
     # Its whole
 
@@ -112,6 +116,10 @@ class Image(ImageVerbs):
 
     @config.setter
     def config(self, config: BoardConfig) -> None:
+        from maixfs.image.boardconfig import BoardConfig
+
+        if not isinstance(config, BoardConfig):
+            raise TypeError(f"config must be a BoardConfig, not {type(config).__name__}")
         self._refuse_reading()
         if self.source.config is None:
             raise UsageError(f"{self.host} is not a board: it has no board.toml")
@@ -184,7 +192,7 @@ class Image(ImageVerbs):
     def filesystems(self) -> dict[str, FileSystem[Any]]:
         """The file systems by mount point."""
         self._check_open()
-        return {volume.mount.point: volume.fs for volume in self.volumes.mountable()}
+        return {volume.mount.point: volume.shared() for volume in self.volumes.mountable()}
 
     def fs(self, point: str) -> FileSystem[Any]:
         """Return the file system that is mounted at a path; raises ``MissingError``."""
@@ -192,13 +200,13 @@ class Image(ImageVerbs):
         volume = self.volumes.at(steps.parts)
         if volume.mount.parts != volume.mount.without_alias(steps).parts:
             raise MissingError(f"{point}: no file system is mounted there")
-        return volume.fs
+        return volume.shared()
 
     def resolve(self, path: str) -> tuple[FileSystem[Any], str]:
         """Return the file system of a path, and the path inside of it."""
         volume = self.volume(path)
         found = volume.find(self._find(path))
-        return volume.fs, volume.inner_path(path) if found is None else found.inner.path
+        return volume.shared(), volume.inner_path(path) if found is None else found.inner.path
 
     # What lies where
 
@@ -275,6 +283,11 @@ class Image(ImageVerbs):
 
     def erase(self, address: int, length: int) -> int:
         """Set ``length`` bytes to 0xFF; return the number of sectors that were not erased."""
+        self._refuse_reading()
+        medium = self._medium()
+        medium.read(address, 0)
+        if length < 0 or address + length > medium.size:
+            medium.read(address, length)
         return self.write(address, b"\xff" * length)
 
     def remarks(self) -> list[str]:
@@ -310,7 +323,7 @@ class Image(ImageVerbs):
     def stat(self, path: ImagePath | ImageEntry) -> ImageEntry:
         """Return the file (or else the folder) of a path; raises ``MissingError``."""
         if isinstance(path, ImageEntry):
-            self._check_open()
+            self._check_own([path])
             return path
         text = path_text(path)
 
@@ -383,11 +396,12 @@ class Image(ImageVerbs):
                 return entry.volume.open(entry)
             return entry.volume.fs.open(entry.inner, mode, **options)
         self._refuse_reading()
+        if isinstance(path, ImageEntry):
+            self._check_own([path])
         volume = path.volume if isinstance(path, ImageEntry) else self.volume(path)
         volume.refuse_hazards(str(path))
         target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(str(path))
-        volume.forget()
-        return volume.fs.open(target, mode, **options)
+        return volume.shared().open(target, mode, **options)
 
     def read_bytes(self, path: ImagePath | ImageEntry) -> bytes:
         """Return the bytes of a file."""
@@ -468,6 +482,7 @@ class Image(ImageVerbs):
         ``force`` removes files that FAT marks as read-only, too.
         """
         self._refuse_reading()
+        self._check_own(entries)
         groups: dict[str, Entries] = {}
         for entry in entries:
             groups.setdefault(entry.volume.mount.point, []).append(entry)
@@ -475,14 +490,16 @@ class Image(ImageVerbs):
             for group in groups.values():
                 group[0].volume.remove(group, force=force)
 
-    def rename(self, old: ImagePath, new: ImagePath, replace: bool = False) -> None:
+    def rename(self, old: ImagePath | ImageEntry, new: ImagePath, replace: bool = False) -> None:
         """Give a file or folder another path; ``replace`` replaces a file that has it.
 
         A new path that is a folder takes the file in, as ``mv`` does.
         """
-        self.rename_all([(path_text(old), path_text(new))], replace)
+        self.rename_all([(old, new)], replace)
 
-    def rename_all(self, moves: Sequence[tuple[str, str]], replace: bool = False) -> None:
+    def rename_all(
+        self, moves: Sequence[tuple[ImagePath | ImageEntry, ImagePath]], replace: bool = False
+    ) -> None:
         """Do several renames as ``rename`` does one: all or none.
 
         No file is moved twice, to where another one goes, or from one file system to another:
@@ -491,9 +508,9 @@ class Image(ImageVerbs):
         self._refuse_reading()
         found: list[tuple[ImageEntry, str]] = []
         volumes: dict[str, Volume] = {}
-        for old, new in moves:
+        for old, path in moves:
             entry = self.stat(old)
-            goal = new
+            goal = new = path_text(path)
             into = self.isdir(new) and not self.is_other_case(entry, new)
             if new.endswith("/") or into:
                 goal = f"{new.rstrip('/')}/{entry.name}"
@@ -532,6 +549,15 @@ class Image(ImageVerbs):
         that were open raise ``ClosedError``.
         """
         self._refuse_reading()
+        self._transactions += 1
+        try:
+            with self._savepoint():
+                yield
+        finally:
+            self._transactions -= 1
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
         tokens = [(medium, medium.savepoint()) for medium in self._media()]
         known = [medium for medium, _ in tokens]
         config = self._config
@@ -564,9 +590,14 @@ class Image(ImageVerbs):
 
         Of a board the card is written first, then the erase counts, the flash and
         ``board.toml``. Raises ``DeviceError`` where the host refuses, and ``TargetError`` where
-        another program changed the file; it is then as it was.
+        another program changed the file; it is then as it was. After an error all changes are
+        still there, and it may be called again. Inside a transaction it raises ``UsageError``.
         """
         self._refuse_reading()
+        self._refuse_transaction()
+        if os.getpid() != self._process:
+            # Two processes with one lock would each replace what the other has written.
+            raise UsageError(f"{self.host} was opened by process {self._process}, not this one")
         from maixfs.image.media import CardMedium
 
         media = sorted(self._media(), key=lambda medium: not isinstance(medium, CardMedium))
@@ -591,6 +622,7 @@ class Image(ImageVerbs):
     def discard(self) -> None:
         """Discard what was changed since the last ``commit``; streams that are open are closed."""
         self._refuse_reading()
+        self._refuse_transaction()
         self._config = None
         for medium in self._media():
             medium.discard()
@@ -599,6 +631,7 @@ class Image(ImageVerbs):
         """Commit what was changed and release the host's files; again does nothing."""
         if self._closed:
             return
+        self._refuse_transaction()
         try:
             if self.writable:
                 self.commit()
@@ -698,6 +731,20 @@ class Image(ImageVerbs):
             from maixfs.image.media import read_only
 
             raise read_only(self.host)
+
+    def _check_own(self, entries: Entries) -> None:
+        self._check_open()
+        media = self._media()
+        for entry in entries:
+            if entry.volume.medium not in media:
+                raise UsageError(f"{entry.path} is an entry of another image")
+
+    def _refuse_transaction(self) -> None:
+        # The savepoints of the transaction would end, and its undo could not keep its promise.
+        if self._transactions:
+            raise UsageError(
+                f"{self.host}: a transaction is open", hint="end it, then commit or discard"
+            )
 
     def _find(self, path: ImagePath | None) -> Steps:
         """Return the steps of a path as the file system has them."""

@@ -22,11 +22,7 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class ImageVerbs(ABC):
-    """Files by their path in an image, under the names that Python programs know.
-
-    Where a path is taken an ``ImageEntry`` of the same image is taken, too, except for what is
-    new.
-    """
+    """Files by their path in an image, under the names that Python programs know."""
 
     # What the image supplies
 
@@ -69,7 +65,7 @@ class ImageVerbs(ABC):
         """Remove a file, or with ``recursive`` a folder."""
 
     @abstractmethod
-    def rename(self, old: ImagePath, new: ImagePath, replace: bool = False) -> None:
+    def rename(self, old: ImagePath | ImageEntry, new: ImagePath, replace: bool = False) -> None:
         """Give a file or folder another path."""
 
     @abstractmethod
@@ -247,7 +243,7 @@ class ImageVerbs(ABC):
         self._refuse_reading()
         self.remove(self._folder(path_text(path)), recursive=True)
 
-    def replace(self, old: ImagePath, new: ImagePath) -> None:
+    def replace(self, old: ImagePath | ImageEntry, new: ImagePath) -> None:
         """Give a file or folder another path; a file that has it is replaced."""
         self.rename(old, new, replace=True)
 
