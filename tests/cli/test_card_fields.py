@@ -34,9 +34,9 @@ def card(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     result = CliRunner().invoke(maixfs, line)
     assert result.exit_code == 0, result.output
     with open_image(image, "r+") as target:
-        target.write_file("/a long name.bin", DATA)
-        target.write_file("/GONE.TXT", b"x" * 600)
-        target.write_file("/SUB/B.TXT", b"hello")
+        target.write_bytes("/a long name.bin", DATA)
+        target.write_bytes("/GONE.TXT", b"x" * 600)
+        target.write_bytes("/SUB/B.TXT", b"hello")
     with open_image(image, "r+") as target:
         target.remove("/GONE.TXT")
     return str(request.param), image

@@ -35,7 +35,7 @@ def card(place: Path) -> Path:
     new_card(path, 32 << 20, requests, serial=1)
     with open_image(path, "r+") as target:
         for name, data in FILES.items():
-            target.write_file(name, data)
+            target.write_bytes(name, data)
     return path
 
 
@@ -235,7 +235,7 @@ def test_completion_knows_partitions(card: Path) -> None:
 def leave_half_written(image: Path, path: str, data: bytes) -> None:
     """Leave a card as a process does that is killed when its journal is whole."""
     with open_image(image, "r+") as target:
-        target.write_file(path, data)
+        target.write_bytes(path, data)
         volume = target.main
         assert isinstance(volume, FatVolume)
         volume.core.sync()

@@ -192,7 +192,7 @@ def test_no_damage_gives_anything_but_our_errors(
                         target.read_bytes(entry.path)
             make_report(target).as_dict()
         with open_image(host, "r+") as target:
-            target.write_file("/new", b"new" * 500)
+            target.write_bytes("/new", b"new" * 500)
             target.remove("/new")
     except MaixfsError as error:
         assert str(error)

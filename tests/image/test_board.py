@@ -65,7 +65,7 @@ def test_the_lock_of_a_process_that_died_is_free(board: Place) -> None:
     with open_image(board.host) as target:
         assert target.holder is None
     with open_image(board.host, "r+") as target:
-        target.write_file("/flash/main.py", b"new")
+        target.write_bytes("/flash/main.py", b"new")
 
 
 def test_holder_without_a_number_is_reported_as_zero(board: Place) -> None:
@@ -95,7 +95,7 @@ def test_erases_are_counted_beside_the_flash(board: Place) -> None:
     assert sum(before) == 0
     with open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write_file("/flash/churn", bytes([number]) * 30000)
+            target.write_bytes("/flash/churn", bytes([number]) * 30000)
         target.gc()
     first = wear_of(board)
     area = range(SMALL.base >> 12, (SMALL.base + SMALL.size) >> 12)
@@ -103,7 +103,7 @@ def test_erases_are_counted_beside_the_flash(board: Place) -> None:
     assert all(count == 0 for sector, count in enumerate(first) if sector not in area)
     with open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write_file("/flash/churn", bytes([number]) * 20000)
+            target.write_bytes("/flash/churn", bytes([number]) * 20000)
     assert sum(wear_of(board)) > sum(first)
     with open_image(board.host) as target:
         counts = make_report(target).sector_erases
@@ -114,7 +114,7 @@ def test_erases_are_counted_beside_the_flash(board: Place) -> None:
 def test_what_is_not_committed_wears_nothing(board: Place) -> None:
     with pytest.raises(ZeroDivisionError), open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write_file("/flash/churn", bytes([number]) * 30000)
+            target.write_bytes("/flash/churn", bytes([number]) * 30000)
         1 // 0
     assert sum(wear_of(board)) == 0
 
@@ -123,7 +123,7 @@ def test_the_image_of_a_board_opened_by_itself_wears_the_chip_too(board: Place) 
     with open_image(board.host / "flash.bin", "r+") as target:
         assert target.kind is Kind.FLASH_IMAGE
         for number in range(60):
-            target.write_file("/flash/churn", bytes([number]) * 30000)
+            target.write_bytes("/flash/churn", bytes([number]) * 30000)
     assert sum(wear_of(board)) > 0
 
 
@@ -153,7 +153,7 @@ def test_a_board_without_counts_gets_them(board: Place) -> None:
     assert not (board.host / "wear.bin").exists()
     with open_image(board.host, "r+") as target:
         for number in range(60):
-            target.write_file("/flash/churn", bytes([number]) * 30000)
+            target.write_bytes("/flash/churn", bytes([number]) * 30000)
     assert sum(wear_of(board)) > 0
 
 
@@ -166,7 +166,7 @@ def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place)
         (finding,) = findings_of(target.host)
         assert (finding.key, finding.is_problem) == ("blank", False)
     with open_image(board.host, "r+") as target:
-        target.write_file("/flash/main.py", b"first")
+        target.write_bytes("/flash/main.py", b"first")
     with open_image(board.host) as target:
         assert not target.spiffs.blank
         assert target.read_bytes("/flash/main.py") == b"first"
@@ -176,7 +176,7 @@ def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place)
 
 def test_what_the_host_writes_the_board_reads_and_back(board: Place) -> None:
     with open_image(board.host, "r+") as target:
-        target.write_file("/flash/lib/a.py", b"from the host")
+        target.write_bytes("/flash/lib/a.py", b"from the host")
     with Board.open(board.host) as running:
         with running.open("/flash/lib/a.py") as file:
             assert file.read() == "from the host"
@@ -247,7 +247,7 @@ def test_commit_of_a_board_includes_its_settings(tmp_path: Path) -> None:
         image.discard()
         assert image.config == old
         image.config = new
-        image.write_file("/flash/new", b"new")
+        image.write_bytes("/flash/new", b"new")
         assert [Path(written.path).name for written in image.commit()] == [
             "flash.bin",
             "board.toml",

@@ -67,9 +67,9 @@ def test_flash_and_card_are_one_tree(board: Path) -> None:
 
 def test_both_are_written_in_one_session(board: Path) -> None:
     with open_image(board, "r+") as target:
-        target.write_file("/flash/x", b"1")
-        target.write_file("/sd/x", b"2")
-        target.write_file("/sd3/Folder/x", b"3")
+        target.write_bytes("/flash/x", b"1")
+        target.write_bytes("/sd/x", b"2")
+        target.write_bytes("/sd3/Folder/x", b"3")
         with pytest.raises(Exception, match="nothing can be renamed from /sd to /flash"):
             target.rename("/sd/x", "/flash/y")
         written = target.commit()
@@ -125,7 +125,7 @@ def test_an_empty_slot_is_told(tmp_path: Path) -> None:
         with pytest.raises(MissingError, match="no card in this board"):
             target.read_bytes("/sd/main.py")
         with pytest.raises(MissingError, match="no card in this board"):
-            target.write_file("/sd/main.py", b"")
+            target.write_bytes("/sd/main.py", b"")
 
 
 def test_what_the_board_does_not_mount_is_not_there(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_protected_card_is_not_written(tmp_path: Path) -> None:
     board = with_card(tmp_path, 16, read_only=True)
     with open_image(board, "r+") as target:
         with pytest.raises(TargetError, match="write-protected"):
-            target.write_file("/sd/x", b"1")
-        target.write_file("/flash/x", b"1")
+            target.write_bytes("/sd/x", b"1")
+        target.write_bytes("/flash/x", b"1")
     with open_image(board) as target:
         assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
 
@@ -176,7 +176,7 @@ def test_a_script_finds_what_was_put_on_the_card(
     board: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with open_image(f"{board}:/sd", "r+") as target:
-        target.write_file("/sd/note.txt", b"from the host")
+        target.write_bytes("/sd/note.txt", b"from the host")
     assert not finish_board_journal(board)
     with Board.open(board) as powered:
         code = powered.run(
@@ -194,4 +194,4 @@ def test_paths_without_a_slash_start_on_flash(board: Path) -> None:
         assert target.absolute("main.py") == "/flash/main.py"
         assert {entry.path.split("/")[1] for entry in target.scandir(None)} <= {"flash"}
     with open_image(f"{board}:new.py", "r+") as target:
-        assert target.write_file("new.py", b"1").path == "/flash/new.py"
+        assert target.write_bytes("new.py", b"1").path == "/flash/new.py"

@@ -29,8 +29,8 @@ def card(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_a_session_of_everything(card: Path, tmp_path: Path) -> None:
     with open_image(card, "r+") as target:
-        target.write_file("/new/made/on the way.txt", b"x" * 5000)
-        target.write_file("/MAIN.PY", b"replaced")
+        target.write_bytes("/new/made/on the way.txt", b"x" * 5000)
+        target.write_bytes("/MAIN.PY", b"replaced")
         target.mkdir("/empty folder")
         target.rename("/lib/a.py", "/new/")
         target.rename("/lib/deep", "/Deep")
@@ -43,8 +43,8 @@ def test_a_session_of_everything(card: Path, tmp_path: Path) -> None:
         "/Übung mit Bild.jpeg": FILES["/Übung mit Bild.jpeg"],
     }
     with open_image(card) as target:
-        assert target.is_folder("/empty folder")
-        assert target.is_folder("/lib")
+        assert target.isdir("/empty folder")
+        assert target.isdir("/lib")
         assert [entry.name for entry in target.scandir("/") if entry.is_dir] == [
             "Deep", "empty folder", "lib", "new",
         ]  # fmt: skip
@@ -55,7 +55,7 @@ def test_a_session_of_everything(card: Path, tmp_path: Path) -> None:
 def test_the_very_same_is_left_alone(card: Path) -> None:
     before = card.read_bytes()
     with open_image(card, "r+") as target:
-        assert not target.write_file("/lib/A.py", FILES["/lib/a.py"]).changed
+        assert not target.write_bytes("/lib/A.py", FILES["/lib/a.py"]).changed
         target.rename("/main.py", "/main.py")
         assert target.mkdir("/lib", parents=True) is False
         assert target.commit() == []
@@ -64,7 +64,7 @@ def test_the_very_same_is_left_alone(card: Path) -> None:
 
 def test_the_proof_is_of_the_sectors_written(card: Path) -> None:
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"y")
+        target.write_bytes("/x", b"y")
         (proof,) = target.commit()
         assert proof is not None
         assert proof.sectors
@@ -75,7 +75,7 @@ def test_the_proof_is_of_the_sectors_written(card: Path) -> None:
 def test_what_was_not_committed_is_gone(card: Path) -> None:
     before = card.read_bytes()
     with pytest.raises(KeyError), open_image(card, "r+") as target:
-        target.write_file("/x", b"y" * 10000)
+        target.write_bytes("/x", b"y" * 10000)
         target.remove("/lib", recursive=True)
         raise KeyError
     assert card.read_bytes() == before
@@ -84,9 +84,9 @@ def test_what_was_not_committed_is_gone(card: Path) -> None:
 def test_times_come_with_the_content(card: Path) -> None:
     moment = datetime(2021, 3, 4, 5, 6, 8)
     with open_image(card, "r+") as target:
-        target.write_file("/x", Content.of(b"1", moment))
+        target.write_bytes("/x", Content.of(b"1", moment))
         assert target.stat("/x").modified == moment
-        target.write_file("/far", Content.of(b"1", datetime(1971, 1, 1)))
+        target.write_bytes("/far", Content.of(b"1", datetime(1971, 1, 1)))
         assert target.stat("/far").modified == datetime(1980, 1, 1)
 
 
@@ -140,14 +140,14 @@ def test_names_that_cannot_be(card: Path, path: str, match: str) -> None:
     before = card.read_bytes()
     expected = pytest.raises((UsageError, TargetError), match=match)
     with open_image(card, "r+") as target, expected:
-        target.write_file(path, b"1")
+        target.write_bytes(path, b"1")
     assert card.read_bytes() == before
 
 
 def test_dots_and_spaces_at_the_end_go(card: Path) -> None:
     with open_image(card, "r+") as target:
         assert target.place_of("/New file. .") == "/New file"
-        assert target.write_file("/New file. .", b"1").path == "/New file"
+        assert target.write_bytes("/New file. .", b"1").path == "/New file"
         assert target.read_bytes("/new FILE") == b"1"
 
 
@@ -159,7 +159,7 @@ def test_what_does_not_fit_leaves_all_as_it_was(card: Path) -> None:
         assert caught.value.hint is not None
         assert "/lib/a.py" in caught.value.hint
         with pytest.raises(FitError):
-            target.write_file("/deep/er/x", b"z" * (free + 1))
+            target.write_bytes("/deep/er/x", b"z" * (free + 1))
         assert not target.exists("/deep")
         assert target.commit() == []
         target.check_fits({"/lib/A.py": free})
@@ -170,11 +170,11 @@ def test_what_does_not_fit_leaves_all_as_it_was(card: Path) -> None:
 def test_a_card_can_be_filled_to_the_last_cluster(card: Path, tmp_path: Path) -> None:
     with open_image(card, "r+") as target:
         free = target.room().free
-        target.write_file("/all", b"a" * free)
+        target.write_bytes("/all", b"a" * free)
         assert target.room().free == 0
         with pytest.raises(FitError):
-            target.write_file("/more", b"1")
-        target.write_file("/none", b"")
+            target.write_bytes("/more", b"1")
+        target.write_bytes("/none", b"")
     assert complaints(card, tmp_path / "volume") == ""
     with open_image(card) as target:
         assert target.read_bytes("/all") == b"a" * free
@@ -183,7 +183,7 @@ def test_a_card_can_be_filled_to_the_last_cluster(card: Path, tmp_path: Path) ->
 def test_a_wrong_free_count_keeps_nothing_out(tmp_path: Path) -> None:
     card = golden("fsinfo_wrong", tmp_path)
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"x" * 100_000)
+        target.write_bytes("/x", b"x" * 100_000)
     assert tree_of(card)["/x"] == b"x" * 100_000
     assert complaints(card, tmp_path / "volume") == ""
     with open_image(card) as target:
@@ -199,7 +199,7 @@ def test_read_only_files_are_protected(card: Path) -> None:
         target.main.core.set_attributes("/main.py", 1, 1)
     with open_image(card, "r+") as target:
         with pytest.raises(TargetError, match=r"^/main.py is read-only") as caught:
-            target.write_file("/main.py", b"2")
+            target.write_bytes("/main.py", b"2")
         assert caught.value.fix == (Command("rm", ("-f", f"{card}:/main.py")),)
         with pytest.raises(TargetError, match="is read-only"):
             target.remove("/main.py")
@@ -235,7 +235,7 @@ def test_folders_are_made(card: Path) -> None:
 
 def test_another_programs_change_is_noticed(card: Path) -> None:
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
         with card.open("r+b") as stream:
             stream.seek(0, 2)
             stream.write(bytes(512))
@@ -263,7 +263,7 @@ def test_a_card_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps:
             data = bytes([size % 251]) * size
             try:
                 if verb == "write":
-                    target.write_file(path, data)
+                    target.write_bytes(path, data)
                     model[path] = data
                 elif verb == "remove":
                     target.remove(path)
@@ -284,7 +284,7 @@ def test_a_card_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps:
 
 
 EDITS: dict[str, Callable[[Image], object]] = {
-    "write": lambda target: target.write_file("/NEW.TXT", b"new"),
+    "write": lambda target: target.write_bytes("/NEW.TXT", b"new"),
     "remove": lambda target: target.remove("/A.BIN"),
     "rename": lambda target: target.rename("/A.BIN", "/Z.BIN"),
     "mkdir": lambda target: target.mkdir("/NEW"),
@@ -309,7 +309,7 @@ def test_edit_of_a_volume_with_shared_clusters_is_refused(
 def test_forced_edit_of_a_damaged_volume_is_done(tmp_path: Path) -> None:
     card = golden("x_cross", tmp_path)
     with open_image(card, "r+", force=True) as target:
-        target.write_file("/NEW.TXT", b"new")
+        target.write_bytes("/NEW.TXT", b"new")
     with open_image(card, "r+") as target:
         target.remove_all([target.stat("/A.BIN")], force=True)
     with open_image(card) as target:
@@ -321,6 +321,6 @@ def test_forced_edit_of_a_damaged_volume_is_done(tmp_path: Path) -> None:
 def test_edit_of_a_volume_with_harmless_findings_is_done(name: str, tmp_path: Path) -> None:
     card = golden(name, tmp_path)
     with open_image(card, "r+") as target:
-        target.write_file("/NEW.TXT", b"new")
+        target.write_bytes("/NEW.TXT", b"new")
     with open_image(card) as target:
         assert target.read_bytes("/NEW.TXT") == b"new"

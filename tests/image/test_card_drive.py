@@ -54,7 +54,7 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
         "sd write",
     ]
     with open_image(drive, "r+", drives=True) as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
         assert target.commit() != []
     assert {path.name for path in drive.parent.iterdir()} == {"sdz", "note.txt"}
     assert tree_of(drive)["/x"] == b"1"
@@ -83,7 +83,7 @@ def pending_of(drive: Path) -> list[Run]:
 
 def test_what_was_left_for_one_card_is_not_for_another(drive: Path) -> None:
     with open_image(drive, "r+", drives=True) as target:
-        target.write_file("/main.py", b"changed")
+        target.write_bytes("/main.py", b"changed")
         volume = target.main
         assert isinstance(volume, FatVolume)
         overlay = volume.medium.overlay

@@ -35,7 +35,7 @@ def change(card: Path, runs_done: int | None) -> int:
     """
     with open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         volume = target.main
         assert isinstance(volume, FatVolume)
         volume.core.sync()
@@ -79,7 +79,7 @@ def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:
     assert read_journal(card) is None
     assert tree_of(card) == FILES
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
     assert not journal_of(card).exists()
     assert tree_of(card) == {**FILES, "/x": b"1"}
     assert card.read_bytes() != original
@@ -149,7 +149,7 @@ def _write_and_die(card: Path, calls: int) -> None:
     try:
         target = open_image(card, "r+")
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         target.commit(step)
     finally:
         os._exit(0)
@@ -163,7 +163,7 @@ def test_ctrl_c_leaves_old_or_new(card: Path, phase: str) -> None:
 
     with pytest.raises(KeyboardInterrupt), open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         target.commit(interrupt)
     assert not journal_of(card).exists()
     assert tree_of(card) == (FILES if phase == "journal" else {**FILES, **NEW})
@@ -175,10 +175,78 @@ def test_a_folder_that_takes_no_file_is_told(card: Path, monkeypatch: pytest.Mon
 
     before = card.read_bytes()
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse)
             with pytest.raises(TargetError, match="Permission denied"):
                 target.commit()
         assert card.read_bytes() == before
     assert tree_of(card)["/x"] == b"1"
+
+
+class _Breaking:
+    """A card that fails at a write, as long as ``broken``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+        self.broken = True
+        write = FileSectors.write
+
+        def fail(device: FileSectors, sector: int, data: bytes) -> None:
+            if self.broken and sector > 0x40:
+                raise error
+            write(device, sector, data)
+
+        monkeypatch.setattr(FileSectors, "write", fail)
+
+
+def test_commit_that_failed_can_be_repeated(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = _Breaking(monkeypatch, SectorError("no power"))
+    with open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(TargetError, match="no power"):
+            target.commit()
+        assert target.read_bytes("/main.py") == b"first"
+        state.broken = False
+        target.write_bytes("/second", b"second")
+    assert not journal_of(card).exists()
+    assert tree_of(card) == FILES | {"/main.py": b"first", "/second": b"second"}
+
+
+def test_commit_that_fails_again_says_why(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = _Breaking(monkeypatch, SectorError("no power"))
+    with pytest.raises(TargetError, match="no power"), open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(TargetError, match="no power"):
+            target.commit()
+    state.broken = False
+    assert tree_of(card)["/main.py"] == b"first"  # through the journal
+
+
+def test_discard_after_a_commit_that_failed_finishes_it(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = _Breaking(monkeypatch, SectorError("no power"))
+    with open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(TargetError):
+            target.commit()
+        state.broken = False
+        target.write_bytes("/second", b"second")
+        target.discard()
+        assert target.read_bytes("/main.py") == b"first"
+        assert not target.exists("/second")
+    assert tree_of(card) == FILES | {"/main.py": b"first"}
+
+
+def test_interrupt_in_a_commit_leaves_a_usable_image(card: Path) -> None:
+    def interrupt(phase: str, _done: int, _total: int) -> None:
+        if phase == "write":
+            raise KeyboardInterrupt
+
+    with open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(KeyboardInterrupt):
+            target.commit(interrupt)
+        assert not target.changed
+        target.write_bytes("/second", b"second")
+    assert tree_of(card) == FILES | {"/main.py": b"first", "/second": b"second"}

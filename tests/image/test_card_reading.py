@@ -108,16 +108,16 @@ def test_looking_leaves_no_trace(card: Path, tmp_path: Path) -> None:
         target.stat("/main.py")
         target.check_fits({"/x": 100})
         with pytest.raises(ReadOnlyError):
-            target.write_file("/x", b"")
+            target.write_bytes("/x", b"")
     assert snapshot(tmp_path) == before
 
 
 def test_partitions_are_named_by_their_slot(tmp_path: Path) -> None:
     card = make_card(tmp_path / "card.img", 32, 16, 12)
     with open_image(f"{card}@2", "r+") as target:
-        target.write_file("/second", b"2")
+        target.write_bytes("/second", b"2")
     with open_image(TargetPath(card, slot=3), "r+") as target:
-        target.write_file("/sd3/third", b"3")
+        target.write_bytes("/sd3/third", b"3")
     assert tree_of(f"{card}@2") == {"/second": b"2"}
     assert tree_of(f"{card}@3:/") == {"/third": b"3"}
     assert tree_of(f"{card}@1") == tree_of(card) == FILES

@@ -29,8 +29,8 @@ def stored(place: Place) -> dict[bytes, bytes]:
 def test_what_is_written_is_there_afterwards(place: Place) -> None:
     content = bytes(range(256)) * 100
     with open_image(place.host, "r+") as target:
-        new = target.write_file(place.path("new/file.bin"), content)
-        old = target.write_file(place.path("main.py"), b"short")
+        new = target.write_bytes(place.path("new/file.bin"), content)
+        old = target.write_bytes(place.path("main.py"), b"short")
         assert target.read_bytes(place.path("new/file.bin")) == content
         assert target.stat(place.path("new")).is_dir
     assert (new.path, new.size, new.changed) == (place.path("new/file.bin"), len(content), True)
@@ -43,7 +43,7 @@ def test_what_is_written_is_there_afterwards(place: Place) -> None:
 def test_the_very_same_content_is_not_written(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for name, content in FILES.items():
-            assert not target.write_file(place.path(name.decode()[1:]), content).changed
+            assert not target.write_bytes(place.path(name.decode()[1:]), content).changed
         assert target.commit() == []
 
 
@@ -51,7 +51,7 @@ def test_nothing_outside_of_the_area_changes(place: Place) -> None:
     host = place.host / "flash.bin" if place.host.is_dir() else place.host
     before = host.read_bytes()
     with open_image(place.host, "r+") as target:
-        target.write_file(place.path("x"), b"x" * 5000)
+        target.write_bytes(place.path("x"), b"x" * 5000)
         (proof,) = target.commit()
     after = host.read_bytes()
     assert proof is not None
@@ -135,7 +135,7 @@ def test_there_are_no_folders_to_make(place: Place) -> None:
 def test_names_that_cannot_be(board: Place, path: str, message: str) -> None:
     with open_image(board.host, "r+") as target:
         with pytest.raises((UsageError, MissingError), match=message):
-            target.write_file(path, b"x")
+            target.write_bytes(path, b"x")
         if not target.exists(path) and not path.endswith("/"):
             with pytest.raises((UsageError, MissingError), match=message):
                 target.rename("/flash/empty", path)
@@ -145,8 +145,8 @@ def test_names_that_cannot_be(board: Place, path: str, message: str) -> None:
 def test_the_longest_names_fit(place: Place) -> None:
     most = place.geometry.name_length - 1
     with open_image(place.host, "r+") as target:
-        target.write_file(place.path("n" * (most - 1)), b"1")
-        target.write_file(place.path(r"\xff" * (most - 1)), b"2")
+        target.write_bytes(place.path("n" * (most - 1)), b"1")
+        target.write_bytes(place.path(r"\xff" * (most - 1)), b"2")
     assert stored(place)[b"/" + b"n" * (most - 1)] == b"1"
     assert stored(place)[b"/" + b"\xff" * (most - 1)] == b"2"
 
@@ -154,8 +154,8 @@ def test_the_longest_names_fit(place: Place) -> None:
 def test_a_name_without_slash_in_front_stays_so(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {b"main.py": b"old"})
     with open_image(place.host, "r+") as target:
-        target.write_file("/main.py", b"new")
-        target.write_file("/other.py", b"more")
+        target.write_bytes("/main.py", b"new")
+        target.write_bytes("/other.py", b"more")
     assert stored(place) == {b"main.py": b"new", b"/other.py": b"more"}
 
 
@@ -163,11 +163,11 @@ def test_meta_bytes_are_kept_or_set(tmp_path: Path) -> None:
     geometry = replace(PRESETS["esp-idf"], size=0x40000)
     place = make_bare(tmp_path, geometry)
     with open_image(place.host, "r+") as target:
-        target.write_file("/main.py", b"1", meta=b"meta")
-        target.write_file("/main.py", b"2")
-        target.write_file("/new", b"3", meta=b"\x00\x01\x02\x03")
-        assert target.write_file("/new", b"3", meta=b"\x00\x01\x02\x04").changed
-        assert not target.write_file("/new", b"3", meta=b"\x00\x01\x02\x04").changed
+        target.write_bytes("/main.py", b"1", meta=b"meta")
+        target.write_bytes("/main.py", b"2")
+        target.write_bytes("/new", b"3", meta=b"\x00\x01\x02\x03")
+        assert target.write_bytes("/new", b"3", meta=b"\x00\x01\x02\x04").changed
+        assert not target.write_bytes("/new", b"3", meta=b"\x00\x01\x02\x04").changed
     with open_image(place.host) as target:
         assert target.spiffs.core.stat("/main.py").meta == b"meta"
         assert target.spiffs.core.stat("/new").meta == b"\x00\x01\x02\x04"
@@ -177,7 +177,7 @@ def test_meta_bytes_are_kept_or_set(tmp_path: Path) -> None:
 def test_garbage_is_collected(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for number in range(20):
-            target.write_file(place.path("churn"), bytes([number]) * 5000)
+            target.write_bytes(place.path("churn"), bytes([number]) * 5000)
         before = target.room()
         freed = target.gc()
         after = target.room()
@@ -202,6 +202,6 @@ def test_an_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: P
     image = tmp_path / "image.bin"
     image.write_bytes(area)
     with open_image(image, "r+") as target:
-        target.write_file("/empty", b"no longer")
+        target.write_bytes("/empty", b"no longer")
     with open_image(image) as target:
         assert target.read_bytes("/empty") == b"no longer"

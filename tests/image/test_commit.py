@@ -41,7 +41,7 @@ def files_of(place: Place) -> dict[str, tuple[int, int, bytes]]:
 def test_an_exception_leaves_the_old_file(place: Place) -> None:
     before = files_of(place)
     with pytest.raises(ZeroDivisionError), open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         1 // 0
     assert files_of(place) == before
     assert litter(place.host.parent) == []
@@ -53,7 +53,7 @@ def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
 ) -> None:
     before = files_of(place)
     with pytest.raises(KeyboardInterrupt), open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         target.commit(interrupt)
     assert files_of(place) == before
     assert litter(place.host.parent) == []
@@ -62,7 +62,7 @@ def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
 def test_the_progress_names_its_phase_and_ends(place: Place) -> None:
     seen: list[tuple[str, int, int]] = []
     with open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         target.commit(lambda *report: seen.append(report))
         size = target.size
     assert {phase for phase, _, _ in seen} == {"write"}
@@ -83,7 +83,7 @@ def test_a_host_that_fails_keeps_the_old_file(
         pytest.raises(DeviceError, match="cannot be written: No space") as caught,
         open_image(place.host, "r+") as target,
     ):
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         monkeypatch.setattr(*(os, "fsync") if failing == "fsync" else (Path, "replace"), fail)
     assert caught.value.hint == "the old file has not changed"
     monkeypatch.undo()
@@ -97,7 +97,7 @@ def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
         pytest.raises(TargetError, match="changed by another program"),
         open_image(place.host, "r+") as target,
     ):
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         image.write_bytes(b"other" * 5000)
     assert image.read_bytes() == b"other" * 5000
 
@@ -107,7 +107,7 @@ def test_a_file_that_vanished_is_said_so(place: Place) -> None:
         pytest.raises(FileNotFoundError),
         open_image(place.host, "r+") as target,
     ):
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         image_of(place).unlink()
     assert not image_of(place).exists()
     assert litter(place.host.parent) == []
@@ -126,7 +126,7 @@ def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(place.host)
     with open_image(link, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
     assert link.is_symlink()
     if os.name != "nt":
         assert image.stat().st_mode & 0o777 == 0o640
@@ -137,9 +137,9 @@ def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
 def test_several_commits_follow_each_other(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for text in (b"one", b"two"):
-            target.write_file(place.path("main.py"), text)
+            target.write_bytes(place.path("main.py"), text)
             assert target.commit() != []
-        target.write_file(place.path("main.py"), b"three")
+        target.write_bytes(place.path("main.py"), b"three")
     with open_image(place.host) as target:
         assert target.read_bytes(place.path("main.py")) == b"three"
         assert target.read_bytes(place.path("lib/a.py")) == FILES[b"/lib/a.py"]
@@ -169,7 +169,7 @@ def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
         target.read_bytes(place.path("main.py"))
     assert all(path.exists() for path in left)
     with open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
     assert not any(path.exists() for path in left)
     assert other.exists()
 

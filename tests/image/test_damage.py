@@ -75,9 +75,9 @@ def test_a_change_spoils_no_file(case: SpiffsCase, tmp_path: Path) -> None:
     before = contents(host)
     try:
         with open_image(host, "r+") as target:
-            target.write_file("/a new file", b"\x5a" * 70_000)
+            target.write_bytes("/a new file", b"\x5a" * 70_000)
             target.gc()
-            target.write_file("/a new file", b"\xa5" * 40_000)
+            target.write_bytes("/a new file", b"\xa5" * 40_000)
     except (DamagedError, FitError) as error:
         assert error.hint
         assert contents(host) == before
@@ -116,7 +116,7 @@ def test_a_page_wrongly_called_free_keeps_writers_away(tmp_path: Path) -> None:
     host = damaged(tmp_path)
     before = host.read_bytes()
     for change in (
-        lambda target: target.write_file("/x", b"x"),
+        lambda target: target.write_bytes("/x", b"x"),
         lambda target: target.rename("/empty", "/x"),
         lambda target: target.gc(),
     ):
@@ -161,7 +161,7 @@ def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> Non
         assert [f.key for f in findings_of(host)] == ["stale-pages"]
         assert not has_errors(host)
     with open_image(host, "r+") as target:
-        target.write_file("/new", b"\xee" * 50_000)
+        target.write_bytes("/new", b"\xee" * 50_000)
         assert target.read_bytes("/new") == b"\xee" * 50_000
     with open_image(host) as target:
         assert target.read_bytes("/new") == b"\xee" * 50_000
@@ -178,7 +178,7 @@ def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
         assert target.exists("/main.py")
     assert host.read_bytes() == before
     with open_image(host, "r+") as target:
-        target.write_file("/x", b"x")
+        target.write_bytes("/x", b"x")
     with open_image(host) as target:
         assert findings_of(host) == []
 
@@ -243,7 +243,7 @@ def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) 
         good = target.read_bytes("/lib/a.py")
     poke(host, (entry.native.page + 1) * SMALL.page_size + 4, b"\x7c")
     with open_image(host, "r+") as target:
-        assert target.write_file("/lib/a.py", good).changed
+        assert target.write_bytes("/lib/a.py", good).changed
     with open_image(host) as target:
         assert target.read_bytes("/lib/a.py") == good
         assert not has_errors(host)
@@ -260,7 +260,7 @@ def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:
     with open_image(host, "r+") as target:
         with pytest.raises(SpiffsError):
             target.remove("/lib/a.py")
-        target.write_file("/lib/a.py", b"new")
+        target.write_bytes("/lib/a.py", b"new")
     assert contents(host) == others | {b"/lib/a.py": b"new"}
 
 
@@ -275,7 +275,7 @@ def test_two_damaged_files_keep_each_other(tmp_path: Path) -> None:
         pytest.raises(SpiffsError, match=str(int(Code.NOT_INDEX))),
         open_image(host, "r+") as target,
     ):
-        target.write_file("/lib/a.py", b"new")
+        target.write_bytes("/lib/a.py", b"new")
     assert host.read_bytes() == before
 
 
@@ -292,5 +292,5 @@ def test_what_was_written_is_read_again(tmp_path: Path, monkeypatch: pytest.Monk
         pytest.raises(DamagedError, match="reads back differently"),
         open_image(host, "r+") as target,
     ):
-        target.write_file("/main.py", b"\xff" * 4000)
+        target.write_bytes("/main.py", b"\xff" * 4000)
     assert host.read_bytes() == before

@@ -75,7 +75,7 @@ def test_mode_r_refuses_every_change(image: tuple[Path, str]) -> None:
     with maixfs.open(host, "r") as target:
         assert (target.mode, target.writable) == ("r", False)
         for change in (
-            lambda: target.write_file(path, b"x"),
+            lambda: target.write_bytes(path, b"x"),
             lambda: target.write(0, b"x"),
             lambda: target.open(path, "w"),
             lambda: target.fs(target.main.mount.point).write_bytes("x", b""),
@@ -97,7 +97,7 @@ def test_mode_r_refuses_every_change(image: tuple[Path, str]) -> None:
 def test_close_commits(image: tuple[Path, str]) -> None:
     host, path = image
     target = maixfs.open(host, "r+")
-    target.write_file(path, b"closed")
+    target.write_bytes(path, b"closed")
     target.close()
     target.close()
     assert target.closed
@@ -121,7 +121,7 @@ def test_an_exception_discards(image: tuple[Path, str]) -> None:
         pass
 
     with pytest.raises(StopError), maixfs.open(host, "r+") as target:
-        target.write_file(path, b"discarded")
+        target.write_bytes(path, b"discarded")
         raise StopError
     assert read(host, path) == before
 
@@ -129,11 +129,11 @@ def test_an_exception_discards(image: tuple[Path, str]) -> None:
 def test_discard_returns_to_the_last_commit(image: tuple[Path, str]) -> None:
     host, path = image
     with maixfs.open(host, "r+") as target:
-        target.write_file(path, b"first")
+        target.write_bytes(path, b"first")
         assert target.changed
         assert target.commit()
         assert not target.changed
-        target.write_file(path, b"second")
+        target.write_bytes(path, b"second")
         target.discard()
         assert not target.changed
         assert target.read_bytes(path) == b"first"
@@ -144,7 +144,7 @@ def test_a_forgotten_image_with_changes_warns_and_discards(image: tuple[Path, st
     host, path = image
     before = read(host, path)
     target = maixfs.open(host, "r+")
-    target.write_file(path, b"forgotten")
+    target.write_bytes(path, b"forgotten")
     with pytest.warns(ResourceWarning):
         del target
         gc.collect()
@@ -171,7 +171,7 @@ def test_a_closed_image_raises_closed_error(image: tuple[Path, str]) -> None:
     for use in (
         lambda: target.read_bytes(path),
         target.scandir,
-        lambda: target.write_file(path, b""),
+        lambda: target.write_bytes(path, b""),
         lambda: target.read(0, 1),
         lambda: fs.listdir("/"),
         target.commit,
@@ -205,10 +205,10 @@ def test_bytes_are_read_and_written_by_address(image: tuple[Path, str]) -> None:
 def test_a_transaction_that_raises_is_undone(image: tuple[Path, str]) -> None:
     host, path = image
     with maixfs.open(host, "r+") as target:
-        target.write_file(path, b"before")
+        target.write_bytes(path, b"before")
         with pytest.raises(ZeroDivisionError), target.transaction():
-            target.write_file(path, b"inside")
-            target.write_file(path + "2", b"new")
+            target.write_bytes(path, b"inside")
+            target.write_bytes(path + "2", b"new")
             raise ZeroDivisionError
         assert target.read_bytes(path) == b"before"
         assert not target.exists(path + "2")
@@ -219,16 +219,16 @@ def test_transactions_are_nested(image: tuple[Path, str]) -> None:
     host, path = image
     with maixfs.open(host, "r+") as target:
         with target.transaction():
-            target.write_file(path, b"outer")
+            target.write_bytes(path, b"outer")
             with pytest.raises(ZeroDivisionError), target.transaction():
-                target.write_file(path, b"inner")
+                target.write_bytes(path, b"inner")
                 raise ZeroDivisionError
             assert target.read_bytes(path) == b"outer"
             with target.transaction():
-                target.write_file(path, b"kept")
+                target.write_bytes(path, b"kept")
         with pytest.raises(ZeroDivisionError), target.transaction():
             with target.transaction():
-                target.write_file(path, b"released inside")
+                target.write_bytes(path, b"released inside")
             raise ZeroDivisionError
     assert read(host, path) == b"kept"
 
@@ -250,8 +250,8 @@ def test_a_transaction_spans_all_file_systems(tmp_path: Path) -> None:
     board, _ = make_any("card in a board", tmp_path)
     with maixfs.open(board, "r+") as target:
         with pytest.raises(ZeroDivisionError), target.transaction():
-            target.write_file("/flash/x", b"1")
-            target.write_file("/sd/x", b"2")
+            target.write_bytes("/flash/x", b"1")
+            target.write_bytes("/sd/x", b"2")
             raise ZeroDivisionError
         assert not target.exists("/flash/x")
         assert not target.exists("/sd/x")
@@ -304,7 +304,7 @@ def test_a_board_and_its_flash_meet_at_one_lock(tmp_path: Path) -> None:
 def test_a_writer_leaves_no_lock_file(tmp_path: Path) -> None:
     host = make_image(tmp_path, SMALL, 0x100000).host
     with maixfs.open(host, "r+") as target:
-        target.write_file("/flash/x", b"1")
+        target.write_bytes("/flash/x", b"1")
     assert [path.name for path in tmp_path.iterdir()] == [host.name]
 
 
@@ -314,7 +314,7 @@ maixfs.image.source.PATIENCE = 30.0
 host, name = sys.argv[1:]
 for number in range(5):
     with maixfs.open(host, "r+") as target:
-        target.write_file(f"{name}{number}", name.encode() * 100)
+        target.write_bytes(f"{name}{number}", name.encode() * 100)
 """
 
 

@@ -42,7 +42,7 @@ def test_an_empty_image_mounts_and_takes_files(tmp_path: Path, geometry: Geometr
     with open_image(out, "r+") as target:
         assert target.kind is Kind.SPIFFS_IMAGE
         assert target.scandir() == []
-        target.write_file("/x", b"x" * 5000)
+        target.write_bytes("/x", b"x" * 5000)
     with open_image(out) as target:
         assert target.read_bytes("/x") == b"x" * 5000
 

@@ -42,7 +42,7 @@ def make(kind: str, folder: Path) -> tuple[Path, list[str]]:
 
 def write(target: Image, paths: list[str], content: bytes) -> None:
     for path in paths:
-        target.write_file(path, content)
+        target.write_bytes(path, content)
 
 
 def run_killed(step: int, work: Callable[[], None]) -> bool:

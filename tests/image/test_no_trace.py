@@ -57,7 +57,7 @@ def test_every_change_is_refused(place: Place) -> None:
     with open_image(place.host) as target:
         assert not target.writable
         for change in (
-            lambda: target.write_file(path, b""),
+            lambda: target.write_bytes(path, b""),
             lambda: target.remove(path),
             lambda: target.rename(path, path + "2"),
             lambda: target.mkdir(place.path("d")),
@@ -81,7 +81,7 @@ def test_a_copy_out_and_a_dry_run_change_nothing(place: Place, tmp_path: Path) -
 def test_opening_for_a_change_that_does_not_come_writes_nothing(place: Place) -> None:
     before = snapshot(place.host.parent)
     with open_image(place.host, "r+") as target:
-        assert not target.write_file(
+        assert not target.write_bytes(
             place.path("main.py"), target.read_bytes(place.path("main.py"))
         ).changed
         assert target.commit() == []

@@ -227,7 +227,7 @@ def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
     (board.host / "flash.bin").write_bytes(flash)
     with open_image(board.host, "r+", base=second.base) as target:
         assert target.read_bytes("other") == b"esp" * 4000
-        target.write_file("new", b"n")
+        target.write_bytes("new", b"n")
     with open_image(board.host, base=SMALL.base) as target:
         assert target.spiffs.detection is None
         assert target.read_bytes("main.py") == FILES[b"/main.py"]

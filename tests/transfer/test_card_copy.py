@@ -55,7 +55,7 @@ def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_p
         "/data/sub/Größe.bin": b"x" * 70000,
     }
     with open_image(card) as target:
-        assert target.is_folder("/data/sub/empty")
+        assert target.isdir("/data/sub/empty")
         assert target.stat("/data/note.txt").modified == datetime.fromtimestamp(NOON)
     with Copy([data], f"{card}:/", CopyOptions(recursive=True)) as copy:
         assert {step.action for step in copy.plan.steps} == {Action.SAME}
@@ -145,7 +145,7 @@ def test_a_packed_card_is_the_same_each_time(data: Path, tmp_path: Path) -> None
         "/sub/Größe.bin": b"x" * 70000,
     }
     with open_image(tmp_path / "one.img") as target:
-        assert target.is_folder("/sub/empty")
+        assert target.isdir("/sub/empty")
         assert target.stat("/note.txt").modified == datetime(1980, 1, 1)
         assert target.room().as_dict()["used_clusters"] == first.clusters
     assert complaints(tmp_path / "one.img", tmp_path / "volume") == ""
@@ -219,7 +219,7 @@ def test_names_that_no_card_has(data: Path, tmp_path: Path) -> None:
 def test_one_partition_is_formatted(card: Path, tmp_path: Path) -> None:
     second = parse_target(f"{card}@2")
     with open_image(second, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
     before = card.read_bytes()
     with pytest.raises(TakenError, match="not blank"):
         format_partition(second, CardShape())

@@ -25,7 +25,7 @@ def _freq(target: Image) -> Iterator[str]:
     fixed = stored.fixed()
     if fixed == stored:
         return
-    target.write_file(path, fixed.pack())
+    target.write_bytes(path, fixed.pack())
     for field, old, new in zip(FreqConf.fields, stored, fixed, strict=True):
         if old != new:
             yield f"{path}: {field.name} {old} is {new} now"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -146,7 +147,8 @@ class FatVolume(Volume):
         native: FatEntry = entry.native
         return native.slot
 
-    def _identity(self, entry: Entry[Any]) -> object:
+    def identity(self, entry: Entry[Any]) -> object:
+        """Return the first cluster of a folder."""
         return entry.native.cluster
 
     def _spellings(self, entry: Entry[Any]) -> tuple[str, ...]:
@@ -320,7 +322,8 @@ class FatVolume(Volume):
                 for piece in content.pieces():
                     digest.update(piece)
                     if stream.write(piece) < len(piece):
-                        raise self._no_fit({label: content.size})
+                        # Outside of ``_whole`` the clusters that this file took are free again.
+                        raise FullError(f"{label} does not fit", errno=errno.ENOSPC)
             entry = self.fs.stat(path_of(inside)) if known is None else known
             if content.modified is not None:
                 self.core.set_times(path_of(inside), modified=from_datetime(content.modified))

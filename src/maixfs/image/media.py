@@ -424,6 +424,8 @@ class CardMedium(Medium):
         self.device: SectorDevice
         self._stamp = stamp
         self._generation: object = None
+        self._unfinished = False
+        """Whether a commit failed behind its journal, which is then beside the card."""
         try:
             if writable:
                 self._stack.enter_context(alone(file, wait=wait))
@@ -540,6 +542,7 @@ class CardMedium(Medium):
         """
         if not self.changed:
             return []
+        self._finish()
         from maixfs.sd.journal import Journal
 
         overlay = self.overlay
@@ -554,16 +557,18 @@ class CardMedium(Medium):
             journal.close()
             raise
         # From here on a journal that stays behind is finished by the next opening.
+        self._unfinished = True
         try:
             digest = _apply(self.file, overlay, runs, progress)
-        except TargetError:
+        except BaseException as error:
             journal.leave()
-            raise
-        except BaseException:  # Ctrl-C: it is too late to stop, and half of it is worse than all
-            _apply(self.file, overlay, runs, None)
-            journal.close()
+            # Ctrl-C: it is too late to stop, and half of it is worse than all.
+            if not isinstance(error, TargetError):
+                self._finish()
+                overlay.clear()
             raise
         journal.close()
+        self._unfinished = False
         overlay.clear()
         self._stamp = Stamp.of(status_of(self.file, devices=True))
         from maixfs.sd.device import SECTOR as SECTOR_SIZE
@@ -571,6 +576,25 @@ class CardMedium(Medium):
         sectors = sum(count for _, count in runs)
         written = Written(str(self.file), sectors * SECTOR_SIZE, digest, True, sectors=sectors)
         return [written]
+
+    def _finish(self) -> None:
+        """Apply the journal of a commit that failed, as the next opening would."""
+        if not self._unfinished:
+            return
+        from maixfs.sd.journal import finish
+
+        with _host_errors():
+            finish(self.file)
+        self._stamp = Stamp.of(status_of(self.file, devices=True))
+        self._unfinished = False
+
+    def discard(self) -> None:
+        """Discard all changes since the last ``save``; one that has failed is finished first.
+
+        Its journal is complete, so that the card cannot have its old sectors again.
+        """
+        self._finish()
+        super().discard()
 
     def close(self) -> None:
         """Release the file; what was not saved is discarded."""

@@ -121,7 +121,7 @@ class SpiffsVolume(Volume):
 
     def _folder(self, parts: Parts) -> Folder | None:
         core = self.core
-        if not self._folders:
+        if not self._current_folders():
             # All at once: folders exist in names alone.
             self._folders[self.mount.parts] = Folder()
             for native in core.scandir():

@@ -262,6 +262,8 @@ class Volume(ABC):
         self.medium = medium
         self._fs: FileSystem[Any] | None = None
         self._folders: dict[Parts, Folder] = {}
+        self._writes: int | None = None
+        """The writes that ``_folders`` has seen; ``None``: all go through this volume."""
         medium.volumes.append(self)
 
     # What a driver supplies
@@ -358,7 +360,7 @@ class Volume(ABC):
         """Return a part of a path in the spelling in which names are compared."""
         return part
 
-    def _identity(self, entry: Entry[Any]) -> object:
+    def identity(self, entry: Entry[Any]) -> object:
         """Return what tells a folder from all others."""
         return entry.path
 
@@ -373,6 +375,19 @@ class Volume(ABC):
             self._folders.clear()
             self._fs = self._mount()
         return self._fs
+
+    def shared(self) -> FileSystem[Any]:
+        """Return the file system for a program that may change it without this volume."""
+        if self.writable and self._writes is None:
+            self._writes = -1
+        return self.fs
+
+    def _current_folders(self) -> dict[Parts, Folder]:
+        """Return the folders that are known, none after a write that did not go through here."""
+        if self._writes is not None and self._writes != self.medium.overlay.writes:
+            self._folders.clear()
+            self._writes = self.medium.overlay.writes
+        return self._folders
 
     @property
     def writable(self) -> bool:
@@ -404,7 +419,7 @@ class Volume(ABC):
 
     def _folder(self, parts: Parts) -> Folder | None:
         """Return the index of a folder whose path is as it is shown; ``None`` without one."""
-        known = self._folders.get(parts)
+        known = self._current_folders().get(parts)
         if known is None:
             entry = self._folder_entry(parts)
             if entry is not None:
@@ -556,7 +571,7 @@ class Volume(ABC):
                 waiting.pop()
                 continue
             yield entry
-            if entry.is_dir and (identity := self._identity(entry.inner)) not in seen:
+            if entry.is_dir and (identity := self.identity(entry.inner)) not in seen:
                 seen.add(identity)
                 waiting.append(iter([*self.children(entry.parts)]))
 

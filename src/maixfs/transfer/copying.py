@@ -275,7 +275,7 @@ class Copy:
         """Carry out the plan.
 
         An image gets all files or, after any error and Ctrl-C, none. Local files are written one
-        after the other, each atomically. Raises the errors of ``Image.write_file`` and
+        after the other, each atomically. Raises the errors of ``Image.write_bytes`` and
         ``Image.commit``.
         """
         plan = self.plan
@@ -378,7 +378,7 @@ def _is_folder(end: Place, sessions: Sessions, *, is_tree: bool, several: bool) 
     else:
         target = sessions.target(goal)
         there = target.exists(goal.path)
-        is_dir = there and target.is_folder(goal.path)
+        is_dir = there and target.isdir(goal.path)
     if there and not is_dir and (several or is_tree or end.slash):
         raise TargetError(f"{goal} is a file, not a folder")
     # ``cp -r folder new/`` makes ``new`` the copy, as without the slash; ``cp file new/`` needs
@@ -409,7 +409,7 @@ def _steps(
         destination = goal._replace(path=place)
         action = Action.NEW
         if target.exists(place):
-            if target.is_folder(place):
+            if target.isdir(place):
                 raise TakenError(f"{destination} is a folder", hint="give the copy another name")
             same = _is_same(item, destination, sessions)
             action = Action.SAME if same else Action.REPLACE
@@ -512,7 +512,7 @@ def _do(
         return Written(step.destination.path, content.size, content.sha256(), False)
     if step.destination.path is not None:
         target = sessions.target(step.destination)
-        return target.write_file(step.destination.path, content)
+        return target.write_bytes(step.destination.path, content)
     if plan.root is not None:
         make_folder(plan.root)
     return write_host(step.destination.host, content, plan.root)._replace(note=step.note)
