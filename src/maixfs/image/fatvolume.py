@@ -384,7 +384,10 @@ class FatVolume(Volume):
         self._refuse_root(entries, "removed")
         for entry in entries:
             if entry.native.attributes & Attribute.READ_ONLY and not force:
-                raise TargetError(f"{entry.path} is read-only", hint="rm -f removes it")
+                raise TargetError(
+                    f"{entry.path} is read-only",
+                    fix=(Command("rm", ("-f", f"{self.host}:{entry.path}")),),
+                )
         tops = _tops(entries)
         with self._whole(tops[0].path if tops else "/", {}, force=force):
             for entry in tops:
@@ -451,7 +454,8 @@ class FatVolume(Volume):
             raise TakenError(f"{label} exists already")
         if not parents and not self.has_folder(parts[:-1]):
             raise MissingError(
-                f"/{'/'.join(parts[:-1])}: no such folder", hint="-p makes the folders above, too"
+                f"/{'/'.join(parts[:-1])}: no such folder",
+                fix=(Command("mkdir", ("-p", f"{self.host}:{label}")),),
             )
         with self._whole(label, {label: 0}):
             self._make_folders(inside)
@@ -492,7 +496,12 @@ class FatVolume(Volume):
             if known.is_dir or entry.is_dir:
                 raise TakenError(f"{label} is a folder" if known.is_dir else f"{label} is a file")
             if not replace:
-                raise TakenError(f"{label} exists already", hint="-f replaces it")
+                raise TakenError(
+                    f"{label} exists already",
+                    fix=(
+                        Command("mv", ("-f", f"{self.host}:{entry.path}", f"{self.host}:{label}")),
+                    ),
+                )
 
     # Does it fit?
 

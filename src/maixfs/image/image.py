@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.errors import ClosedError, Command, MaixfsError, UsageError
 from maixfs.finding import Cost, Examination, examine_image
 from maixfs.image.content import Content
 from maixfs.image.entries import Kind, Progress, Where, Written
@@ -452,7 +452,10 @@ class Image:
         self._refuse_reading()
         entry = self.stat(path)
         if entry.is_dir and not recursive:
-            raise TargetError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
+            raise TargetError(
+                f"{entry.path} is a folder",
+                fix=(Command("rm", ("-r", f"{self.host}:{entry.path}")),),
+            )
         entries = self.whole(entry)
         self.remove_all(entries)
         return entries

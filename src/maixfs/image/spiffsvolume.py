@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.entries import Kind, Written
 from maixfs.image.errors import TakenError, TargetError, UnreadableError
@@ -298,9 +298,12 @@ class SpiffsVolume(Volume):
         names: dict[bytes, bytes] = {}
         for entry, new in moves:
             names |= self._new_names(entry, new)
-        for name in names.values():
+        for old, name in names.items():
             if self.core.exists(name) and not replace:
-                raise TakenError(f"{self.label(name)} exists already", hint="-f replaces it")
+                paths = (f"{self.host}:{self.label(old)}", f"{self.host}:{self.label(name)}")
+                raise TakenError(
+                    f"{self.label(name)} exists already", fix=(Command("mv", ("-f", *paths)),)
+                )
         if {*names} & {*names.values()} or len({*names.values()}) < len(names):
             raise UsageError(
                 "a file would be moved twice, or two to one path", hint="move them one by one"
