@@ -69,6 +69,8 @@ WRONG_GEOMETRY = kind(
 
 @rule("flash", Cost.METADATA, BLANK, WILL_FORMAT, WRONG_GEOMETRY)
 def _format(subject: Subject) -> Iterator[Finding]:
+    # A virtual board has its own geometry, and in an image of one file system no firmware looks
+    # for it.
     if subject.is_board or not subject.is_chip:
         return
     report, home = subject.once(report_boot), subject.home
@@ -76,6 +78,8 @@ def _format(subject: Subject) -> Iterator[Finding]:
         return
     there = next((one.geometry for one in subject.areas if one.geometry.base == home.base), None)
     if there is not None and _differences(there, home):
+        # Not only where the board formats: a mount can succeed with a wrong length of names, and
+        # files then read as nonsense.
         yield _wrong_geometry(there, home, formats=report.formats)
     elif report.formats:
         yield _formatted(subject, home)
@@ -162,6 +166,8 @@ def _places(subject: Subject) -> Iterator[Finding]:
         if area.confidence < _SURE:
             text = f"{place}: {'; '.join(map(str, area.reasons))}"
             yield UNSURE.found(text, where=base, confidence=area.confidence)
+        # The size counts as well: the firmware mounts a region whole, and its last blocks must
+        # have their magics.
         if homes and (base, size) not in homes and not subject.is_board:
             text = f"{place} ({size:#x} bytes) is not where the firmware looks: {regions[0]}"
             yield ELSEWHERE.found(text, where=base)

@@ -40,6 +40,7 @@ COVER = kind(
 
 @rule("board", Cost.METADATA, CARD_FIRST)
 def _order_of_programs(subject: Subject) -> Iterator[Finding]:
+    # A card that does not mount leaves the current directory on /flash (docs/SPEC.md, 20.3).
     if subject.card is None or not subject.card.mounts or subject.mounted is None:
         return
     for name in _STARTS:
@@ -59,6 +60,7 @@ def _order_of_programs(subject: Subject) -> Iterator[Finding]:
 def _covers(subject: Subject) -> Iterator[Finding]:
     for name in _STARTS:
         cover = f"cover.{name}"
+        # `_boot.py` looks for cover files in /sd only (docs/SPEC.md, 12.2).
         if subject.mounted is not None and f"/{cover}".encode() in subject.mounted.names:
             what = f"/{cover} is on /flash: it has no effect there"
             fix = ("copy it to the root of the card",)

@@ -150,6 +150,7 @@ def partition_table(check: CardCheck) -> Iterator[Finding]:
     parts = check.partitions
     if table.scheme == "GPT":
         yield GPT.found("it has a GPT (GUID partition table), not an MBR", where=0)
+    # ext4 and others leave the first sector zero: a card with them looks blank to FatFs.
     elif table.blank and (name := _other_volume(check)):
         yield OTHER_VOLUME.found(f"it is formatted as {name}", where=0)
     elif table.blank:
@@ -160,6 +161,7 @@ def partition_table(check: CardCheck) -> Iterator[Finding]:
         yield NO_TABLE.found(text, where=0)
     elif not table.signature:
         yield NO_SIGNATURE.found("sector 0 does not end in 55 AA", where=0)
+        # exFAT and NTFS in sector 0 are reported by the rule about partitions.
     elif table.superfloppy and parts[0].kind.startswith("FAT"):
         text = "a file system starts at sector 0, without a partition table"
         yield SUPERFLOPPY.found(text, where=0)
@@ -237,6 +239,7 @@ def _refusal(check: CardCheck, part: PartitionCheck) -> Iterator[Finding]:
     what, text = _reason(part)
     where = part.place.start * SECTOR
     if what is not FOREIGN:
+        # One partition that mounts makes a usable card: then the others are no error.
         severity = Severity.WARNING if check.mounts else None
         yield what.found(text, where=where, severity=severity)
     elif check.table is not None and check.table.scheme != "none":
@@ -253,6 +256,8 @@ def _reason(part: PartitionCheck) -> tuple[FindingKind, str]:
         geometry = part.volume.geometry
         if geometry.sector_size != SECTOR:
             return SECTOR_SIZE, f"its sectors have {geometry.sector_size} bytes, not {SECTOR}"
+        # Formatters make such volumes on request; FatFs takes the type from this number alone, and
+        # finds no root where FAT16 has it (docs/SPEC.md, 14.2).
         if geometry.fat_type == 32 and geometry.clusters <= 65525:
             text = f"it is FAT32 with {geometry.clusters} clusters, and FAT32 has more than 65525"
             return FEW_CLUSTERS, text

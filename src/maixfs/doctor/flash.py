@@ -33,6 +33,7 @@ CONFLICT = kind(
 
 @rule("flash", Cost.METADATA, CONFLICT)
 def _neighbours(subject: Subject) -> Iterator[Finding]:
+    # In an image of one file system there is one owner; what looks like a part is a file in it.
     for conflict in subject.conflicts if not subject.is_bare else ():
         yield CONFLICT.found(conflict.message, where=conflict.start, size=conflict.size)
 
@@ -103,6 +104,7 @@ _BOOT_AREA = {one.key: one for one in (NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_F
 
 @rule("flash", Cost.METADATA, NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)
 def _boot_area(subject: Subject) -> Iterator[Finding]:
+    # With Kboot address 0 is its stage 0, and Kboot's own rules say what starts.
     if not subject.is_chip or subject.kboot is not None:
         return
     verdict = subject.once(report_boot).verdict
@@ -149,6 +151,7 @@ def _firmware(subject: Subject) -> Iterator[Finding]:
 
 def _one_firmware(subject: Subject, part: Found, firmware: Firmware) -> Iterator[Finding]:
     where = part.start
+    # At address 0 the rule about the boot area reports both.
     if not firmware.wrapped and where:
         text = f"the program at {where:#x} has no header: nothing starts it"
         yield NO_HEADER.found(text, where=where)
@@ -234,6 +237,8 @@ def _chip(subject: Subject) -> Iterator[Finding]:
     if (
         subject.once(report_boot).formats
         and subject.size < home.base + home.size
+        # A dump that was stopped early is as short as that of a small chip: a file system that
+        # ends behind the dump tells the two apart.
         and not _is_cut(subject)
     ):
         text = f"the chip has {subject.size >> 20} MiB: /flash at {home.base:#x} is beyond its end"
@@ -267,6 +272,7 @@ def _models(subject: Subject) -> Iterator[Finding]:
     for model in subject.models if not subject.is_bare else ():
         name = f"the model at {model.address:#x} ({model.version})"
         answers = model.loadable
+        # Which firmware is meant is not known here; the rules about programs know it.
         if not answers.with_v4.loads and not answers.without_v4.loads:
             code = int(answers.with_v4.code)
             text = "; ".join([f"{name}: no MaixPy loads it (error {code})", *model.notes])

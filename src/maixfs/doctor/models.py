@@ -69,6 +69,8 @@ MODEL_MEMORY = kind(
 
 @rule("board", Cost.CONTENT, MODEL_MISSING, MODEL_ORDER, MODEL_VERSION, MODEL_MEMORY)
 def _models_of_programs(subject: Subject) -> Iterator[Finding]:
+    # One finding for each place that is loaded, named after the first program: reversed, so that
+    # the first call is the one that stays.
     calls = {call[1:]: call for call in reversed([*_calls(subject.programs)])}
     for call in reversed(calls.values()):
         if call.path:
@@ -81,6 +83,8 @@ def _calls(files: Mapping[str, bytes]) -> Iterator[_Call]:
     for name, content in files.items():
         if not name.endswith(".py"):
             continue
+        # A search of the text, not of the syntax: programs that do not compile here may still load
+        # models, and a generated one must not take long.
         for found, _ in zip(_LOAD.finditer(content), range(_MOST), strict=False):
             function = found[1].decode()
             path = found[3].decode("utf-8", "backslashreplace") if found[3] else ""
@@ -123,6 +127,8 @@ def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
             fix=(f"{fix}, or load one that is there: {near}" if near else fix,),
             paths=[call.program],
         )
+    # The SPI controller delivers words with the first byte on top, and load_flash does not turn
+    # them round (docs/SPEC.md, 27).
     elif call.function == "load_flash" and not model.reversed:
         yield MODEL_ORDER.found(f"{asks} for load_flash", where=address, paths=[call.program])
     elif call.function == "load":
@@ -137,6 +143,8 @@ def _answer(subject: Subject, address: int, kind: str) -> str:
 
 def _refused(subject: Subject, asks: str, model: Model, program: str) -> Iterator[Finding]:
     knows_v4 = _knows_v4(subject)
+    # Without firmware in the image the more capable build is assumed: a finding that may be wrong
+    # is worse than none.
     answer = model.loadable.without_v4 if knows_v4 is False else model.loadable.with_v4
     if not answer.loads and answer.code is not KpuCode.NO_MEM:
         fix: tuple[Step, ...] | None = None
@@ -169,12 +177,14 @@ def _memory(subject: Subject) -> tuple[int, int]:
     freq = subject.once(report_boot).freq
     heap = freq.used.gc_heap_size if freq else HEAP_DEFAULT
     sizes = [one.length for one in subject.firmware if one.address == 0]
+    # A full MaixPy takes about 2 MiB of memory (docs/SPEC.md, 27.6): its data is not in the image.
     return max([*sizes, 0x200000]), heap
 
 
 def _knows_v4(subject: Subject) -> bool | None:
     """Return whether the firmware loads v4 models, by its own words; ``None`` if it has none."""
     for firmware in subject.firmware:
+        # The ROM starts what is at 0; an encrypted program shows none of its texts.
         if firmware.address == 0 and not firmware.aes:
             payload = _payload(subject, firmware)
             if _V3_WORDS in payload:

@@ -282,6 +282,8 @@ class FatVolume(Volume):
             return
         from maixfs.fat.check import edit_hazards
 
+        # The check reads the sectors below the mount: what the driver holds in RAM has to be
+        # there.
         self.medium.sync()
         found = edit_hazards(self.medium.device, self.place.start)
         if found:
@@ -316,6 +318,8 @@ class FatVolume(Volume):
         digest = hashlib.sha256()
         with self._whole(label, {label: content.size}):
             self._make_folders(inside[:-1])
+            # A file that is there is opened by its entry: on damaged volumes its name may be one
+            # that no path can have.
             with self.fs.open(known or path_of(inside), "wb", buffering=0) as stream:
                 for piece in content.pieces():
                     digest.update(piece)
@@ -412,6 +416,8 @@ class FatVolume(Volume):
 
     def _unprotect(self, entry: ImageEntry) -> None:
         if entry.native.attributes & Attribute.READ_ONLY:
+            # FatFs refuses to remove a read-only entry (DENIED), so the attribute is cleared
+            # first.
             inside = entry.parts[len(self.mount.parts) :]
             self.core.set_attributes(path_of(inside), 0, Attribute.READ_ONLY)
 
@@ -433,9 +439,12 @@ class FatVolume(Volume):
         there = self.canonical_parts(parts)
         known = self.get(there)
         if known is not None and not self._same(known, entry.inner):
+            # FatFs never replaces (EXIST), so the old file goes first; if the rename fails then,
+            # ``_whole`` brings it back.
             self._remove_file(self.entry(there))
         self._make_folders(inside[:-1])
         self.fs.rename(entry.inner, path_of(inside))
+        # All of it: a folder that moved changes the paths of everything in it.
         self.forget(self.mount.parts)
 
     @staticmethod

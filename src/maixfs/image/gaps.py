@@ -62,6 +62,8 @@ def classify(data: Buffer, *, sample: int = SAMPLE) -> tuple[str, float]:
     bits = _entropy(seen)
     if bits == 0.0:
         return {0xFF: "erased", 0x00: "zero"}.get(seen[0] if seen else 0xFF, "data"), bits
+    # Bytes over 7F count as text, for UTF-8 and other code pages. Compressed bytes may pass that
+    # test by chance; their entropy gives them away.
     if len(seen.translate(None, _TEXT)) <= (1 - _TEXT_SHARE) * len(seen):
         return ("text" if bits < _RANDOM else "compressed"), bits
     if seen.count(_RETURN) * _CODE_SHARE > len(seen):
@@ -73,6 +75,7 @@ def _sampled(view: memoryview, sample: int) -> bytes:
     if len(view) <= sample:
         return bytes(view)
     piece = max(1, sample // _PIECES)
+    # From all over the range: the head of a program or an archive is not typical of the rest.
     step = (len(view) - piece) / (_PIECES - 1)
     starts = (int(number * step) for number in range(_PIECES))
     return b"".join(bytes(view[start : start + piece]) for start in starts)
@@ -119,6 +122,7 @@ def fill_gap(view: memoryview, start: int, end: int) -> Iterator[Fill]:
 
 def _content_end(view: memoryview, first: int, behind: int) -> int:
     """Return where unknown bytes end, the erased rest of their last sector left out."""
+    # The erased rest would lower the entropy, and make compressed bytes look like data.
     last = bytes(view[max(first, behind - SECTOR) : behind])
     return behind - len(last) + len(last.rstrip(b"\xff"))
 

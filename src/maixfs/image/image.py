@@ -343,6 +343,7 @@ class Image:
             return []
         steps = self._find(pattern)
         first = steps.parts[0] if steps.parts else ""
+        # A wildcard in the first part can match mount points: then every file system is asked.
         plain = not _MAGIC_CHARACTERS & set(first)
         found: Entries = []
         for volume in self.volumes.below(steps.parts if plain else ()):
@@ -383,6 +384,8 @@ class Image:
         volume = path.volume if isinstance(path, ImageEntry) else self.volume(path)
         volume.refuse_hazards(str(path))
         target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(path)
+        # The driver creates or empties the file when it is opened, so names that are cached are
+        # wrong now.
         volume.forget()
         return volume.fs.open(target, mode, **options)
 
@@ -469,6 +472,7 @@ class Image:
         groups: dict[str, Entries] = {}
         for entry in entries:
             groups.setdefault(entry.volume.mount.point, []).append(entry)
+        # One transaction over all file systems: a failure on the card restores /flash too.
         with self.transaction():
             for group in groups.values():
                 group[0].volume.remove(group, force=force)
@@ -492,6 +496,8 @@ class Image:
         for old, new in moves:
             entry = self.stat(old)
             goal = new
+            # On FAT `mv a A` names the folder itself in another case: that is a rename, not a move
+            # into it.
             into = self.is_folder(new) and not self.is_other_case(entry, new)
             if new.endswith("/") or into:
                 goal = f"{new.rstrip('/')}/{entry.name}"
@@ -529,6 +535,8 @@ class Image:
         that were open raise ``ClosedError``.
         """
         self._refuse_reading()
+        # A savepoint writes first what drivers hold in RAM: a rollback comes back to bytes that a
+        # mount can read.
         tokens = [(medium, medium.savepoint()) for medium in self._media()]
         known = [medium for medium, _ in tokens]
         config = self._config
@@ -566,6 +574,8 @@ class Image:
         self._refuse_reading()
         from maixfs.image.media import CardMedium
 
+        # Every file system writes what it holds in RAM before the first host file is replaced: one
+        # without room fails while all files are still as they were.
         media = sorted(self._media(), key=lambda medium: not isinstance(medium, CardMedium))
         for medium in media:
             medium.sync()
@@ -598,6 +608,8 @@ class Image:
             return
         try:
             if self.writable:
+                # A commit that fails must still release the lock: the next process would wait for
+                # it in vain.
                 self.commit()
         finally:
             self.release()
@@ -626,6 +638,7 @@ class Image:
         # Half-made objects have no ``_closed``.
         if getattr(self, "_closed", True):
             return
+        # No commit here: it would write at a moment that nobody chose, perhaps while Python exits.
         changed = False
         with suppress(MaixfsError, OSError, ValueError):
             changed = self.changed
@@ -662,6 +675,8 @@ class Image:
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read, again where a card was written meanwhile by another process."""
         self._check_open()
+        # A read of a card that is being written can raise anything, or return a mixture without an
+        # error: the result counts only if the card did not change meanwhile.
         for attempt in range(_ATTEMPTS):
             try:
                 result = read()

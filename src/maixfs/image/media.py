@@ -235,6 +235,8 @@ class FlashMedium(Medium):
         """Have the blocks that a dump that was cut short lacks read as empty ones."""
         from maixfs.spiffs.pack import pack
 
+        # Blank blocks would lack their magics, and two such blocks make a mount fail
+        # (docs/SPEC.md, 7): an empty file system has them.
         there = bytes(self.shown)
         empty = bytes(pack([], geometry))
         self._shown = memoryview(there + empty[len(there) - geometry.base :])
@@ -292,12 +294,15 @@ class FlashMedium(Medium):
         changed = 0
         with self.whole():
             self.abandon()
+            # A mount that failed is tried again: these bytes may repair it.
             self.fault = None
             for start in range(address // SECTOR * SECTOR, address + len(view), SECTOR):
                 old = overlay.read(start, min(SECTOR, self.size - start))
                 first, end = max(address, start), min(address + len(view), start + len(old))
                 piece = view[first - address : end - address]
                 new = old[: first - start] + bytes(piece) + old[end - start :]
+                # As on the chip, where programming only clears bits: erase first, and program what
+                # is not FF. Equal sectors are left alone, because each erase counts as wear.
                 if new != old:
                     overlay.erase(start, SECTOR)
                     if new.strip(b"\xff"):
@@ -429,6 +434,7 @@ class CardMedium(Medium):
                     from maixfs.sd.journal import finish
 
                     self.finished_journal = finish(file)
+                # Applying the journal changed the file.
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()
             self.size = self.device.sectors * 512
@@ -444,6 +450,8 @@ class CardMedium(Medium):
             self._stack.enter_context(self._content)
             self.device = SampleSectors(sample_of(self._content.view))
             return
+        # Read-only also for an edit: only ``_apply`` opens the card for writing, once the journal
+        # is complete.
         self._below = self._stack.enter_context(open_sectors(self.file))
         if self.writable:
             from maixfs.sd.overlay import Overlay
@@ -471,6 +479,8 @@ class CardMedium(Medium):
             if self._state() == before:
                 break
             _pause()
+        # Card and journal had the same stamps before and after they were read: the two are of one
+        # moment.
         self._generation = before
         return device
 

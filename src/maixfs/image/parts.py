@@ -254,6 +254,8 @@ def _find_firmware(view: memoryview, addresses: Iterable[int]) -> Iterator[Found
         except FirmwareError:
             continue
         left -= firmware.total
+        # Sectors inside of a program can begin like one. Only a right hash proves where it ends;
+        # then what is in it is not searched.
         if firmware.sha_ok or firmware.payload_ok or _encrypted(view, firmware):
             covered = firmware.end if firmware.sha_ok or not firmware.wrapped else covered
             yield Found(
@@ -264,6 +266,8 @@ def _find_firmware(view: memoryview, addresses: Iterable[int]) -> Iterator[Found
 def _marked(view: memoryview) -> Iterator[int]:
     """Yield the sectors that have a start code's mark, behind a header or not."""
     for place in _MARK_PLACES:
+        # One byte of each sector in one slice: the search runs in C, over 4 KiB for a chip of 16
+        # MiB.
         column = bytes(view[place::SECTOR])
         sector = column.find(_MARK[0])
         while sector >= 0:

@@ -164,6 +164,8 @@ class SpiffsVolume(Volume):
 
     def open(self, entry: ImageEntry) -> BinaryIO:
         """Return a file to read from; raises ``UnreadableError``."""
+        # All at once: whether a damaged file has to be rescued is known only after all of it was
+        # read, and no file is larger than the chip.
         return io.BytesIO(self.read(entry))
 
     def read(self, entry: ImageEntry) -> bytes:
@@ -193,6 +195,8 @@ class SpiffsVolume(Volume):
         if self._rescues is None:
             self._rescues = rescue(self.medium.device, self.geometry)
         for file in self._rescues:
+            # The id of a removed file is given to a new one, and pages of both may be left: the id
+            # alone proves nothing.
             same = file.header == native.page or file.name == native.raw_name
             if file.complete and file.object_id == native.object_id and same:
                 return file
@@ -271,6 +275,7 @@ class SpiffsVolume(Volume):
         name = self.stored_name(path)
         data = content.read()
         proof = Written(self.label(name), len(data), hashlib.sha256(data).hexdigest(), True)
+        # The same bytes again would cost erases, and garbage collection that moves other files.
         if self._holds(name, data, meta):
             return proof._replace(changed=False)
         self.edit.write(name, data, meta)
@@ -317,6 +322,9 @@ class SpiffsVolume(Volume):
         target = self._new_name(new)
         if not entry.is_dir:
             native: DirEntry = entry.native
+            # A rename or a move of a header that power cut short leaves two headers of one file
+            # (docs/SPEC.md, 5.8). Every call by name finds the first one, so a rename would hit
+            # that.
             if self.core.stat(native.raw_name).page != native.page:
                 first = self.label(native.raw_name)
                 raise TargetError(

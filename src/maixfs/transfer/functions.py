@@ -254,6 +254,7 @@ def _path(name: str, path: object) -> Path:
 
 
 def _check_type(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    # To Python ``True`` is an ``int``: a size of ``True`` bytes is a mistake.
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         expected = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
         raise TypeError(f"{name} must be {expected}, not {type(value).__name__}")

@@ -203,6 +203,8 @@ def _spiffs_shift(view: memoryview) -> Shift | None:
     data = bytes(view)
     at = data.find(magics[0])
     while at >= 0:
+        # The two bytes of one magic occur by chance in every large dump; three of them a block
+        # apart do not.
         places = range(at, at + _MAGICS_COMPARED * area.block_size, area.block_size)
         if all(data[place : place + 2] == magics[block] for block, place in enumerate(places)):
             start = at - area.magic_offset
