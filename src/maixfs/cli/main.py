@@ -17,6 +17,8 @@ def run() -> NoReturn:
     141: the reader of the output went away.
     """
     try:
+        # The overview is what people ask for most: importing click alone takes longer than
+        # printing it.
         if is_overview(sys.argv[1:]) and print_overview():
             sys.exit(0)
         from maixfs.cli.verb import maixfs

@@ -300,6 +300,7 @@ class FatVolume(Volume):
         """
         free = self.core.info().free
         needed = sum(-(-size // self.unit_size) for size in sizes.values()) + _FOLDERS_GROW
+        # Only then: counting reads the whole FAT, which takes seconds on a large card.
         if free is not None and free < needed:
             self.core.free_clusters(scan=True)
 
@@ -328,6 +329,7 @@ class FatVolume(Volume):
             entry = self.fs.stat(path_of(inside)) if known is None else known
             if content.modified is not None:
                 self.core.set_times(path_of(inside), modified=from_datetime(content.modified))
+            # Read again: writing changed its size, first cluster and time.
             entry = self._current(entry)
         self._put(parts, entry)
         return Written(label, content.size, digest.hexdigest(), True)

@@ -155,6 +155,7 @@ def _merged(
     open_run: tuple[str, int, int] | None = None
     for kind, first, behind in runs:
         inner = start < first and behind < end
+        # Data has blank sectors of its own: without this it falls apart into dozens of ranges.
         short = kind != UNKNOWN and inner and behind - first < LEAST_BLANK
         here = UNKNOWN if short else kind
         if open_run and open_run[0] == here:

@@ -84,6 +84,7 @@ class Image:
         writing applies it."""
         self._stack = ExitStack()
         if lock is not None:
+            # First in, last out: the lock is released after all media are closed.
             self._stack.push(lock)
         self._stack.callback(volumes.close)
         self.format: Format | None = None

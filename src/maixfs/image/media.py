@@ -321,6 +321,7 @@ class FlashMedium(Medium):
         path, overlay = self.file, self.overlay
         self._check_stamp(self.source.stamp)
         image = overlay.image()
+        # A process that was killed while it wrote a draft could not remove it.
         clear_drafts(path.resolve().parent)
         with Draft(path) as flash, ExitStack() as stack:
             flash.write((image,), self.size, progress)
@@ -509,6 +510,8 @@ class CardMedium(Medium):
         overlay, end = self.overlay, address + len(data)
         with self.whole():
             first, last = address // 512, -(-end // 512)
+            # A card is written in whole sectors: the first and the last keep the bytes that were
+            # not named.
             sectors = bytearray(overlay.read(first, last - first))
             sectors[address - first * 512 : end - first * 512] = data
             self.abandon()
@@ -677,6 +680,8 @@ def _apply(
             card.sync()
             done = 0
             for start, count in runs:
+                # The journal stays until every sector was read back: if one differs, the next
+                # opening writes them again.
                 data = card.read(start, count)
                 if data != overlay.read(start, count):
                     raise SectorError(f"sector {start:#x} reads back differently")

@@ -122,6 +122,7 @@ def _registered(place: TargetPath, where: Where, content: ImageBytes | None) -> 
 
 def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> bool:
     """Return whether an image is a card: by what was said of it, or by its first sectors."""
+    # A slot is one of a partition table, and what is no file of its own here is a drive.
     if place.slot is not None or content is None:
         return True
     if where.is_spiffs:
@@ -563,6 +564,7 @@ def find_area(
     """
     from maixfs.spiffs.detect import detect
 
+    # The search reads all of the image: what ``Parts`` has found already is used again.
     found = sorted(known, key=lambda area: -area.confidence) if known else detect(image)
     if not found:
         raise no_spiffs(image, host)

@@ -129,6 +129,8 @@ class Parts(Sequence[Found]):
         places = [region.start for region in layout.of_kind("firmware")] if layout else []
         if self.kboot is None:
             return [0, *places]
+        # Applications may lie anywhere that an entry names; without Kboot the ROM starts address 0
+        # alone.
         entries = (*self.kboot.main.present, *self.kboot.backup.present)
         return [*places, DEFAULT_APP, *(entry.address for entry in entries)]
 
@@ -227,6 +229,7 @@ def _kboot_parts(kboot: Kboot) -> Iterator[Found]:
         zip((kboot.stage_0, kboot.stage_1), _STAGE_ENDS, strict=True)
     ):
         if stage is not None:
+            # A wrong length in a damaged stage must not claim what lies behind its place.
             size = min(stage.end, end) - stage.address
             detail = f"stage {number}" + (f", {kboot.version}" if number else "")
             yield Found(KBOOT_STAGE, stage.address, size, stage, detail + _state(stage))

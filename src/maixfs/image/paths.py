@@ -38,6 +38,7 @@ class Mount:
 
     def without_alias(self, steps: Steps) -> Steps:
         """Return the steps in a bare image of a path that was meant for a board."""
+        # Commands that were written for a board work with its dump.
         if not self.parts and steps.parts[:1] == (self._alias,):
             return steps._replace(parts=steps.parts[1:])
         return steps

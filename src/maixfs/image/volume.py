@@ -368,6 +368,7 @@ class Volume(ABC):
     def fs(self) -> FileSystem[Any]:
         """The mounted file system; it is mounted again after a rollback."""
         if self._fs is None or self._fs.closed:
+            # A mount after the image was closed would read from a file that is not open.
             if self.medium.closed:
                 raise ClosedError(f"{self.host} is closed")
             self._folders.clear()
@@ -431,6 +432,8 @@ class Volume(ABC):
             for entry in self.fs.scandir(top):
                 self._enter(folder, entry)
         except MaixfsError as error:
+            # What was listed before the damage stays; whoever lists the folder alone gets the
+            # error.
             folder.fault = str(error)
         return folder
 

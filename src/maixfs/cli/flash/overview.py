@@ -90,9 +90,11 @@ def chip_rows(screen: Screen, facts: ChipFacts) -> Iterator[tuple[str, Part]]:
         yield "else", ", ".join(rest)
     label = "boot"
     for step in facts.boot.steps:
+        # What every board does is left out here, so that the line that differs is seen.
         if not step.usual:
             yield label, _step(step)
             label = ""
+        # What comes after this step does not happen.
         if step.stops:
             return
 

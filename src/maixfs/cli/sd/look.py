@@ -86,4 +86,6 @@ def _examine(screen: Screen, card: Path) -> CardReport:
         if device.note:
             screen.note(device.note)
         note_if_in_use(screen, card, path)
+        # Reading changes nothing: a journal that a killed process left is shown as if it had been
+        # applied.
         return examine(as_finished(path, device), progress=progress)

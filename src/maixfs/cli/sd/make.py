@@ -140,6 +140,7 @@ def new_verb(
 
     if label:
         partitions = (partitions[0]._replace(label=label), *partitions[1:])
+    # The old image may be the card of a board that is on.
     with held_output(image):
         card = new_card(image, size, partitions, superfloppy=superfloppy, **options)
     if screen.json:

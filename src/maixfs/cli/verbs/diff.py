@@ -50,6 +50,7 @@ def diff(screen: Screen, old: str, new: str, by_files: bool, level: int, where: 
     from maixfs.image.opening import is_card
 
     places = parse_target(old), parse_target(new)
+    # Geometry and base describe one file system, so what is compared are its files.
     trees = by_files or where.is_spiffs or any(place.path is not None for place in places)
     if trees or any(is_card(place, where) for place in places):
         return _diff_trees(screen, (old, new), places, where)
@@ -257,6 +258,8 @@ def _draw_ranges(screen: Screen, part: PartDiff, data: Bytes, level: int) -> Non
         screen.line(
             f"      {range_text(piece.start, end)}, {count_text(piece.size, 'byte')}: {bytes_text}"
         )
+    # The ranges are found while they are printed: counting the rest would compare the rest of the
+    # chip.
     if next(iterator, None) is not None:
         screen.line("      ... and more bytes: -vv shows all")
 

@@ -103,6 +103,7 @@ def _fix(
         if copied:
             goal.unlink(missing_ok=True)
         raise
+    # A copy without a change would be taken for the fixed image.
     if copied and not done:
         goal.unlink(missing_ok=True)
     if screen.json:

@@ -84,6 +84,7 @@ def make_verb(screen: Screen, output: str, parts: Parts, flasher: str | None, fo
     planned = plan(recipe.pieces, recipe.layout, size=recipe.size, flasher=flasher or "none")
     if refused(screen, planned):
         return 1
+    # Checked as pieces with header and hash, stored as payloads: flashers add both.
     data = make_kfpkg(parts_of(planned.pieces))
     written = write_new(screen, Path(output), data, force=force)
     if screen.json:
@@ -250,6 +251,7 @@ def extract_verb(
     for name in names:
         if name not in known:
             raise UsageError(f"{package} has no {name!r}", hint=f"it has {', '.join(known)}")
+    # The recipe is named together with the files: one of them may be called like it.
     places = host_names([*known, RECIPE_NAME])
     files = {places[name]: known[name] for name in (names or known)}
     if not names:
@@ -339,6 +341,8 @@ def _write(
         from maixfs.image.errors import TargetError
 
         with Progress(screen, rates=True) as progress, edited_image(Path(target)) as image:
+            # The plan was made for the bytes that were read before the lock: on others it could
+            # destroy parts.
             if image.flash.image != old:
                 raise TargetError(f"{target} was changed meanwhile", hint="run the command again")
             sectors = image.write(0, new)

@@ -80,6 +80,7 @@ def read_models(screen: Screen, place: ImagePlace) -> list[ModelReport]:
     with opened_image(screen, place.host) as raw:
         if place.address is not None:
             return [report_model(raw.flash.image, place.address)]
+        # Models in a package are compressed: a search would find none, and not say why.
         if bytes(raw.flash.image[: len(_ZIP)]) == _ZIP:
             hint = f"it is a package: maixfs kfpkg list {place}"
             raise ModelError(f"{place}: no model", hint=hint)

@@ -332,6 +332,7 @@ def pack(
     used. Times are 1980-01-01 or SOURCE_DATE_EPOCH, unless --keep-times is used.
     """
     as_card = is_card_name(output) if kind is None else kind == "card"
+    # Options that only SPIFFS has say more than the name of the file.
     if kind is None and layout.is_given and not set(layout.changes) <= {"size"}:
         as_card = False
     options = {"follow_links": follow_links, "force": force}
