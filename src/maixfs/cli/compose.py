@@ -98,8 +98,8 @@ class Parts(NamedTuple):
         return recipe if self.chip_size is None else recipe._replace(size=self.chip_size)
 
     def _top(self) -> dict[str, Any]:
-        given = {"layout": self.layout, "chip_size": self.chip_size, "dio": self.dio}
-        return {key: value for key, value in given.items() if value is not None}
+        options = {"layout": self.layout, "chip_size": self.chip_size, "dio": self.dio}
+        return {key: value for key, value in options.items() if value is not None}
 
     def _tables(self) -> dict[str, list[dict[str, Any]]]:
         """Return the options as the tables of a recipe."""

@@ -76,7 +76,9 @@ def _format(subject: Subject) -> Iterator[Finding]:
     report, home = subject.once(report_boot), subject.home
     if report.formats is None or subject.size < home.base + home.size:
         return
-    there = next((one.geometry for one in subject.areas if one.geometry.base == home.base), None)
+    there = next(
+        (area.geometry for area in subject.areas if area.geometry.base == home.base), None
+    )
     if there is not None and _differences(there, home):
         # Not only where the board formats: a mount can succeed with a wrong length of names, and
         # files then read as nonsense.
@@ -89,7 +91,7 @@ def _formatted(subject: Subject, home: Geometry) -> Finding:
     place = bytes(subject.view[home.base : home.base + home.size])
     if place.count(0xFF) == len(place):
         return BLANK.found(f"/flash at {home.base:#x} is blank", where=home.base)
-    moved = [f"{one.geometry.base:#x}" for one in subject.areas]
+    moved = [f"{area.geometry.base:#x}" for area in subject.areas]
     what = f"the firmware will FORMAT /flash: no file system of its own is at {home.base:#x}"
     what += f", but one at {', '.join(moved)}" if moved else ""
     fix: tuple[Step, ...] = ("save the files first", _UNPACK) if moved else ()

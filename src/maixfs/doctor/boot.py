@@ -56,7 +56,7 @@ class BootReport(NamedTuple):
 
 def report_boot(subject: Subject) -> BootReport:
     """Return what the board does; nothing is raised."""
-    known = next((found for found in subject.firmware if found.address == 0), None)
+    known = next((firmware for firmware in subject.firmware if firmware.address == 0), None)
     verdict = check_boot_area(subject.view, known)
     steps = [_rom_step(subject, verdict), *_kboot_steps(subject)]
     products = {firmware.banner.product for firmware in subject.firmware}
@@ -114,13 +114,13 @@ def mount_home(subject: Subject) -> SpiffsCheck:
 
 
 def _sizes(flash: SpiffsCheck) -> dict[str, int]:
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for name in (freqconf.NAME, CONFIG_JSON, IDE_MODE, BOOT, MAIN):
         try:
-            found[name] = flash.core.stat(name).size
+            sizes[name] = flash.core.stat(name).size
         except MaixfsError:
             continue
-    return found
+    return sizes
 
 
 def _freq(flash: SpiffsCheck, files: dict[str, int]) -> FreqReport | None:

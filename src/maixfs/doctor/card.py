@@ -208,8 +208,8 @@ def first_slot(check: CardCheck) -> Iterator[Finding]:
 def contents_of_partitions(check: CardCheck) -> Iterator[Finding]:
     """Report partitions that FatFs does not mount, and why."""
     for part in check.partitions:
-        for found in _about(check, part):
-            yield of_partition(found, part.place.number)
+        for finding in _about(check, part):
+            yield of_partition(finding, part.place.number)
 
 
 def _about(check: CardCheck, part: PartitionCheck) -> Iterator[Finding]:
@@ -270,8 +270,8 @@ def _reason(part: PartitionCheck) -> tuple[FindingKind, str]:
 def neighbours(check: CardCheck) -> Iterator[Finding]:
     """Report partitions that overlap; an extended one contains its logical ones."""
     places = [part.place for part in check.partitions if not part.place.extended]
-    for one, two in pairwise(sorted(places, key=lambda place: place.start)):
-        if one.start + one.sectors > two.start:
-            text = f"partitions {one.number} and {two.number} overlap"
-            found = OVERLAP.found(text, where=two.start * SECTOR)
-            yield of_partition(found, two.number)
+    for first, second in pairwise(sorted(places, key=lambda place: place.start)):
+        if first.start + first.sectors > second.start:
+            text = f"partitions {first.number} and {second.number} overlap"
+            finding = OVERLAP.found(text, where=second.start * SECTOR)
+            yield of_partition(finding, second.number)

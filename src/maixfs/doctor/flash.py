@@ -99,7 +99,7 @@ WRONG_FILE = kind(
     why=_NO_START,
     fix=("flash a firmware at address 0",),
 )
-_BOOT_AREA = {one.key: one for one in (NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)}
+_BOOT_AREA = {boot.key: boot for boot in (NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)}
 
 
 @rule("flash", Cost.METADATA, NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)
@@ -109,11 +109,13 @@ def _boot_area(subject: Subject) -> Iterator[Finding]:
         return
     verdict = subject.once(report_boot).verdict
     if not verdict.ok and not runs_own_firmware(subject, verdict):
-        found = _BOOT_AREA[no_start_key(verdict.kind)]
+        boot_kind = _BOOT_AREA[no_start_key(verdict.kind)]
         # Images of /flash alone are made for boards that have their firmware.
-        only_files = found is NO_FIRMWARE and all(part.kind == SPIFFS for part in subject.parts)
+        only_files = boot_kind is NO_FIRMWARE and all(
+            part.kind == SPIFFS for part in subject.parts
+        )
         severity = Severity.NOTE if only_files else None
-        yield found.found(_reason(subject, verdict), where=0, severity=severity)
+        yield boot_kind.found(_reason(subject, verdict), where=0, severity=severity)
 
 
 def _reason(subject: Subject, verdict: BootVerdict) -> str:

@@ -85,10 +85,10 @@ def _calls(files: Mapping[str, bytes]) -> Iterator[_Call]:
             continue
         # A search of the text, not of the syntax: programs that do not compile here may still load
         # models, and a generated one must not take long.
-        for found, _ in zip(_LOAD.finditer(content), range(_MOST), strict=False):
-            function = found[1].decode()
-            path = found[3].decode("utf-8", "backslashreplace") if found[3] else ""
-            yield _Call(name, function, _number(found[2]), path)
+        for match, _ in zip(_LOAD.finditer(content), range(_MOST), strict=False):
+            function = match[1].decode()
+            path = match[3].decode("utf-8", "backslashreplace") if match[3] else ""
+            yield _Call(name, function, _number(match[2]), path)
 
 
 def _number(digits: bytes | None) -> int | None:
@@ -115,7 +115,7 @@ def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
         text = f"{asks}, behind the end of the flash"
         yield MODEL_MISSING.found(text, why="", paths=[call.program])
         return
-    found = subject.at(address)
+    part = subject.at(address)
     model = next((each for each in subject.models if each.address == address), None)
     if model is None:
         near = ", ".join(f"{each.address:#08x}" for each in subject.models)
@@ -123,7 +123,7 @@ def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
         yield MODEL_MISSING.found(
             f"{asks}, and there is none",
             where=address,
-            why=_answer(subject, address, found.kind if found else ""),
+            why=_answer(subject, address, part.kind if part else ""),
             fix=(f"{fix}, or load one that is there: {near}" if near else fix,),
             paths=[call.program],
         )
@@ -176,7 +176,7 @@ def _memory(subject: Subject) -> tuple[int, int]:
     """Return what firmware and heap take, in bytes."""
     freq = subject.once(report_boot).freq
     heap = freq.used.gc_heap_size if freq else HEAP_DEFAULT
-    sizes = [one.length for one in subject.firmware if one.address == 0]
+    sizes = [firmware.length for firmware in subject.firmware if firmware.address == 0]
     # A full MaixPy takes about 2 MiB of memory (docs/SPEC.md, 27.6): its data is not in the image.
     return max([*sizes, 0x200000]), heap
 

@@ -154,9 +154,9 @@ class Subject:
         """The file system that is examined: that of the board, the one at home, or the first."""
         if self._geometry is not None:
             return self._geometry
-        found = [area.geometry for area in self.areas]
-        at_home = [one for one in found if one.base == self.home_region.start]
-        return next(iter([*at_home, *found]), None)
+        geometries = [area.geometry for area in self.areas]
+        at_home = [known for known in geometries if known.base == self.home_region.start]
+        return next(iter([*at_home, *geometries]), None)
 
     @property
     def is_bare(self) -> bool:

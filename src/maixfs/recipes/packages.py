@@ -33,7 +33,7 @@ def _recipe_lines(parts: Sequence[Part], names: Mapping[str, str]) -> Iterator[s
 
 def padding_conflicts(pieces: tuple[Piece, ...], planned: Plan) -> list[Conflict]:
     """Return as warnings what the zeros that other flashers add would destroy."""
-    found: dict[str, Conflict] = {}
+    warnings: dict[str, Conflict] = {}
     for name in FLASHERS:
         # The package is made for one flasher, and nothing keeps others from using it: what their
         # padding destroys is a warning.
@@ -42,5 +42,5 @@ def padding_conflicts(pieces: tuple[Piece, ...], planned: Plan) -> list[Conflict
             if conflict.key == "padding":
                 text = f"not with the flasher {name}: {conflict.message}"
                 warning = conflict._replace(is_error=False, message=text)
-                found.setdefault(conflict.message, warning)
-    return list(found.values())
+                warnings.setdefault(conflict.message, warning)
+    return list(warnings.values())

@@ -118,13 +118,13 @@ def list_verb(screen: Screen, package: str) -> None:
     """Sizes are those in the flash, where firmware has 37 more bytes: header and hash."""
     from maixfs.kfpkg import read_kfpkg
 
-    found = read_kfpkg(package)
+    contents = read_kfpkg(package)
     if screen.json:
-        screen.emit({"package": package, **package_json(found)})
+        screen.emit({"package": package, **package_json(contents)})
         return
-    rows = [_row(screen, part) for part in found.parts]
+    rows = [_row(screen, part) for part in contents.parts]
     screen.table(_COLUMNS, rows)
-    for note in found.notes:
+    for note in contents.notes:
         screen.note(note)
 
 
@@ -170,18 +170,18 @@ def verify_verb(
     from maixfs.recipes.pieces import pieces_of
     from maixfs.recipes.recipe import named_layout
 
-    found = read_kfpkg(package)
-    pieces = pieces_of(found.parts)
+    contents = read_kfpkg(package)
+    pieces = pieces_of(contents.parts)
     chosen = named_layout(layout) if layout else None
     planned = plan(pieces, chosen, flasher=flasher or "none", size=chip_size)
     others = [] if flasher else padding_conflicts(pieces, planned)
     if screen.json:
         all_conflicts = [*planned.conflicts, *others]
         conflicts = [conflict_json(conflict) for conflict in all_conflicts]
-        document = {**plan_json(planned), "conflicts": conflicts, "notes": list(found.notes)}
+        document = {**plan_json(planned), "conflicts": conflicts, "notes": list(contents.notes)}
         screen.emit({"package": package, **document})
         return int(bool(planned.errors))
-    for note in found.notes:
+    for note in contents.notes:
         screen.note(note)
     draw_conflicts(screen, [*planned.conflicts, *others])
     files = count_text(len(pieces), "file")
@@ -194,12 +194,12 @@ def verify_verb(
     return 0
 
 
-def package_json(found: Package) -> dict[str, Any]:
+def package_json(contents: Package) -> dict[str, Any]:
     """Return what ``--json`` says of a package."""
     return {
-        "version": found.version,
-        "parts": [part_json(part) for part in found.parts],
-        "notes": list(found.notes),
+        "version": contents.version,
+        "parts": [part_json(part) for part in contents.parts],
+        "notes": list(contents.notes),
     }
 
 
@@ -308,10 +308,10 @@ def apply_verb(
     from maixfs.recipes.pieces import pieces_of
     from maixfs.recipes.recipe import named_layout
 
-    found = read_kfpkg(package)
+    contents = read_kfpkg(package)
     old = read_flash(Path(target))
     chosen = named_layout(layout) if layout else None
-    pieces = pieces_of(found.parts, dio=dio)
+    pieces = pieces_of(contents.parts, dio=dio)
     planned = plan(pieces, chosen, flasher=flasher or "none", image=old)
     if refused(screen, planned):
         return 1

@@ -58,16 +58,16 @@ def info_verb(screen: Screen, place: ImagePlace, layers: bool) -> int:
     memory; about 3.5 of 6 MiB are free for it. "v4 build" is a MaixPy with kmodel_v4 in its name,
     "v3 build" one without. The exit code is 1 if no board loads one of the models.
     """
-    found = read_models(screen, place)
-    models = [report.model for report in found]
+    reports = read_models(screen, place)
+    models = [report.model for report in reports]
     if screen.json:
-        screen.emit({"target": str(place), "models": [_model_json(report) for report in found]})
-    elif len(found) == 1 and (place.address is not None or not models[0].address):
-        _draw(screen, str(place), found[0], layers)
+        screen.emit({"target": str(place), "models": [_model_json(report) for report in reports]})
+    elif len(reports) == 1 and (place.address is not None or not models[0].address):
+        _draw(screen, str(place), reports[0], layers)
     else:
         screen.table(COLUMNS, [_row(screen, model) for model in models])
         draw_notes(screen, models)
-    return int(not all(report.usable for report in found))
+    return int(not all(report.usable for report in reports))
 
 
 def read_models(screen: Screen, place: ImagePlace) -> list[ModelReport]:
