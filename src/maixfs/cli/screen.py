@@ -399,6 +399,7 @@ class Progress:
             return
         if self._screen.plain:
             self._name(phase)
+        # The last step is always drawn, so that a phase does not end at 99 %.
         elif phase != self._phase or done >= total or now - self._drawn >= INTERVAL:
             self._drawn = now
             self._draw(phase, done, total)

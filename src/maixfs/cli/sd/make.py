@@ -213,6 +213,7 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
 
     path = card_path(card)
     with (
+        # A journal of a killed process is seen as applied: CARD itself is only read.
         opened_finished(path) as device,
         held(path),
         held_output(output, path),

@@ -250,6 +250,7 @@ def _page_rows(pages: Sequence[PageDiff], level: int) -> Iterator[str]:
 
 
 def _draw_ranges(screen: Screen, part: PartDiff, data: Bytes, level: int) -> None:
+    # Its bytes are equal, only at another address.
     if part.change == "moved":
         return
     ranges: Iterable[Range] = data.ranges(part.start, part.end)

@@ -65,6 +65,7 @@ def hex(  # noqa: A001 - the verb's name
 
     there = parse_target(place)
     if there.path:
+        # Then --at counts from the start of the file.
         address = Address("file", 0, there.path, address.number, place)
     with opened_fields(screen, there, where) as fields:
         start = fields.resolve(address)

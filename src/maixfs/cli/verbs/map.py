@@ -142,6 +142,7 @@ def _chart(
                 f"{raw.source.host} has no erase counts",
                 hint="virtual boards have them (wear.bin), and SPIFFS areas per block",
             )
+        # A dump has no count of each sector; SPIFFS stores one for each block.
         counts = tuple(chart.block_wear(image))
         origin = "from the file system, per block"
     return chart.chart_wear(image.size, counts, unit), wear_notes(counts, origin)
@@ -161,6 +162,7 @@ def _draw_files(
         return []
     from maixfs.draw.picture import lay_out
 
+    # Both files come from one layout: they show the same.
     picture = lay_out(chart, title, words)
     written = []
     if svg is not None:

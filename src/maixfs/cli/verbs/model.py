@@ -75,6 +75,7 @@ def read_models(screen: Screen, place: ImagePlace) -> list[ModelReport]:
     from maixfs.explain.models import find_models, report_model
     from maixfs.kmodel import ModelError
 
+    # A file in a file system is scattered over pages or clusters: it is read through the mount.
     if place.path is not None:
         return [report_model(_read_inside(screen, place), is_file=True)]
     with opened_image(screen, place.host) as raw:
@@ -185,6 +186,7 @@ def _answers(report: ModelReport) -> Iterator[tuple[str, Part]]:
         for build, result in zip(("v3 build", "v4 build"), answers or (), strict=False):
             text = _answer_text(result)
             if answers is report.load_flash:
+                # The board prints the name of the call that failed (docs/SPEC.md, 27.7).
                 text = text._replace(text=text.text.replace("load error:", "load_flash error:"))
             yield f"{call}, {build}", text
 

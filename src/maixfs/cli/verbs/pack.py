@@ -249,6 +249,7 @@ def mkfs(
                 place, card.shape(layout), force=force, drives=drive, progress=progress
             )
         else:
+            # Formatting a whole card as SPIFFS would destroy its partition table.
             if card.is_given or _is_card(place.host):
                 raise UsageError(
                     f"{place.host} is a whole card: name a partition"
@@ -268,6 +269,7 @@ def _make_spiffs(place: Path, layout: NewLayout, force: bool, progress: Progress
     from maixfs.transfer.formatting import make_image
 
     geometry, flash_size = layout.resolve()
+    # The geometry of a board is in board.toml: formatting must not need it again.
     if not layout.is_given and place.is_dir():
         from maixfs.image.boardconfig import BoardConfig
 

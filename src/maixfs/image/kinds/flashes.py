@@ -227,6 +227,8 @@ def _firmware_shift(view: memoryview) -> Shift | None:
     head = bytes(view[:SECTOR])
     at = head.find(_MARK)
     while at >= 0:
+        # The mark is 2 or 4 bytes behind the start of the program, as its start code has it
+        # (docs/SPEC.md, 25).
         for start in (at - FirmwareHeader.size - 2, at - FirmwareHeader.size - 4):
             if start > 0 and _has_sound_firmware(view, start):
                 return Shift(start, f"firmware is at {start:#x}, its place is 0x0")
