@@ -190,6 +190,8 @@ class CardCheck:
         place, volume = part.place, part.volume
         report = PartitionReport(
             place.number, place.scheme, place.type, place.start, place.sectors, part.kind,
+            # The number of a logical partition or one of a GPT can be that of an MBR slot; a board
+            # knows only the slots.
             self.mounts.get(place.number) if place.scheme == "MBR" else None, part.why_not,
         )  # fmt: skip
         if volume is None:
@@ -258,7 +260,9 @@ def _partition(
         return PartitionCheck(place, kind, "its first sector cannot be read", error)
     geometry, refusal = decode_geometry(sector)
     why_not = None if refusal is None else str(refusal)
+    # exFAT and NTFS have a boot sector with 55 AA too; its fields are not those of FAT.
     if geometry is None or kind in ("exFAT", "NTFS"):
         return PartitionCheck(place, kind, why_not)
+    # Also a volume that FatFs refuses is checked: its files may have to be saved.
     volume = FatCheck(device, place.start, place.sectors, progress=progress)
     return PartitionCheck(place, kind, why_not, volume=volume)

@@ -65,6 +65,7 @@ def parts_of(stored: bytes) -> Parts:
             slashes += b"/"
     if not parts:  # nothing but slashes, or nothing
         return (component(body or stored) or _NAMELESS,)
+    # Slashes at the end belong to the name, as in `a//`: SPIFFS compares bytes.
     parts[-1] += slashes
     return tuple(map(component, parts))
 

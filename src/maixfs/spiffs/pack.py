@@ -318,7 +318,7 @@ def pack(
         _write_lookup(area, geometry, layout)
         writer = _Writer(area, geometry, sum(pages.total for pages in layout))
         for obj_id, (source, pages) in enumerate(zip(sources, layout, strict=True), 1):
-            writer.write_bytes(obj_id, source, pages)
+            writer.write_file(obj_id, source, pages)
     return image
 
 
