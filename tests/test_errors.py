@@ -37,6 +37,8 @@ from maixfs.errors import (
 from maixfs.fat import FatError, FResult
 from maixfs.fat.errors import fat_error, full_error
 from maixfs.host.errors import host_error
+from maixfs.image.boardlock import BoardBusyError
+from maixfs.image.errors import ImageBusyError, MissingError
 from maixfs.nor.errors import NorError, NorImageError, nor_error
 from maixfs.nor.errors import closed as chip_closed
 from maixfs.sd.errors import SdError, SectorError, sector_error
@@ -186,6 +188,9 @@ PICKLED: dict[str, Callable[[], MaixfsError]] = {
     "chip, image": lambda: NorImageError("3 bytes"),
     "card": lambda: error_class(SdError, errno.EROFS)("locked", errno=errno.EROFS, hint="slide"),
     "card, closed": card_closed,
+    "image, busy": lambda: ImageBusyError("busy", 7, hint="wait"),
+    "image, missing": lambda: MissingError("/a: no such file", hint="there is /b"),
+    "board, busy": lambda: BoardBusyError("busy", None),
     "host": lambda: host_error(FLASH_FILE, "is missing", errno.ENOENT, base=NorError),
 }
 

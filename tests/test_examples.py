@@ -43,7 +43,7 @@ def test_inspect_dump_lists_parts_and_writes_files(folder: Path) -> None:
 def test_update_files_writes_and_removes_in_one_step(folder: Path) -> None:
     (folder / "files" / "new.py").write_text("NEW = 1\n")
     with maixfs.open("dump.bin", "r+") as image:
-        image.write_file("/flash/old.py", b"old")
+        image.write_bytes("/flash/old.py", b"old")
     run("update_files.py", "files", "dump.bin:/flash", "old.py", "older.py")
     with maixfs.open("dump.bin") as image:
         assert [entry.name for entry in image.scandir("/flash")] == ["main.py", "new.py"]

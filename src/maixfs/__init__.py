@@ -2,7 +2,7 @@
 
     with maixfs.open("dump.bin", "r+") as image:
         print([entry.path for entry in image.scandir("/flash")])
-        image.write_file("/flash/main.py", b"print('hello')\\n")
+        image.write_bytes("/flash/main.py", b"print('hello')\\n")
 
 docs/API.md explains the names below. They are loaded when they are first used.
 """

@@ -53,6 +53,10 @@ class MaixfsError(Exception):
         if fix:
             self.fix = fix
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Not by __init__: those of derived classes need more than the message.
+        return _remake, (type(self), self.args, self.__dict__)
+
 
 class ImageError(MaixfsError, ValueError):
     """An image, a dump or a record in it is damaged or of another kind."""
@@ -205,6 +209,16 @@ def combined(base: type[Error], kind: type[MaixfsError] | None) -> type[Error]:
         body = {"__module__": base.__module__, "_parts": (base, kind)}
         known = _COMBINED[base, kind] = type(kind.__name__, (base, kind), body)
     return cast("type[Error]", known)
+
+
+def _remake(
+    kind: type[MaixfsError], arguments: tuple[object, ...], state: dict[str, object]
+) -> MaixfsError:
+    """Make a pickled error again that is not a ``MaixfsOSError``."""
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 def _rebuild(

@@ -280,7 +280,7 @@ class FileSystem(ABC, Generic[Native]):
 
         Returns the number of bytes. Raises ``FullError`` where not all of them fit.
         """
-        view = _bytes_view(data)
+        view = bytes_view(data)
         # Without a buffer: one write lets the driver see the whole length, and SPIFFS makes room
         # once.
         with self.open(file, "wb", buffering=0) as stream:
@@ -660,7 +660,7 @@ def _check_size(name: str, value: int) -> None:
         raise UsageError(f"{name} must not be negative: {value}")
 
 
-def _bytes_view(data: Buffer) -> memoryview:
+def bytes_view(data: Buffer) -> memoryview:
     """Return ``data`` as bytes; raises ``TypeError`` before anything is changed."""
     if isinstance(data, str):
         raise TypeError("a bytes-like object is required, not 'str'")

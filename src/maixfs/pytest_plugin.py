@@ -72,7 +72,7 @@ def maixfs_image(tmp_path: Path, maixfs_folder: Path | None) -> Iterator[maixfs.
     maixfs.pack(empty, file, flash_size=16 << 20)
     with maixfs.open(file, "r+") as image:
         for name, data in _files_of(maixfs_folder):
-            image.write_file(f"/flash{name}", data)
+            image.write_bytes(f"/flash{name}", data)
         image.commit()
         yield image
 
@@ -86,7 +86,7 @@ def maixfs_board(tmp_path: Path, maixfs_folder: Path | None) -> Iterator[maixfs.
         pass  # the first start formats /flash and puts the firmware's files there
     with maixfs.open(home, "r+") as image:
         for name, data in _files_of(maixfs_folder):
-            image.write_file(f"/flash{name}", data)
+            image.write_bytes(f"/flash{name}", data)
     with maixfs.Board.open(home) as board:
         yield board
 

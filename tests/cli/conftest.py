@@ -40,7 +40,7 @@ def _make_board(folder: Path, geometry: Geometry) -> None:
     Board.create(folder, flash_size=FLASH_SIZE, geometry=geometry)
     with open_image(folder, "r+") as target:
         for path, data in FILES.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def two(place: Path) -> Path:
     """Return a folder with dump.bin and a copy of it, other.bin, in which main.py is another."""
     shutil.copy("dump.bin", "other.bin")
     with open_image("other.bin", "r+") as target:
-        target.write_file("/flash/main.py", b"print('other')\n")
+        target.write_bytes("/flash/main.py", b"print('other')\n")
     return place
 
 
@@ -60,7 +60,7 @@ def test_diff_names_a_changed_file(run: Run, read_json: ReadJson, two: Path) -> 
 def test_diff_recognises_garbage_collection(run: Run, place: Path) -> None:
     for number in range(30):
         with open_image("dump.bin", "r+") as target:
-            target.write_file("/flash/main.py", b"%d" % number)
+            target.write_bytes("/flash/main.py", b"%d" % number)
     shutil.copy("dump.bin", "other.bin")
     run("gc", "other.bin")
     text = run("diff", "dump.bin", "other.bin", code=1).stdout

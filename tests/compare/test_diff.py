@@ -290,7 +290,7 @@ def test_missing_path_raises_file_not_found(tmp_path: Path) -> None:
 def test_board_and_open_image_are_compared_as_flashes(tmp_path: Path) -> None:
     Board.create(tmp_path / "board", from_dump=None)
     with open_image(tmp_path / "board", "r+") as image:
-        image.write_file("/flash/a", b"a")
+        image.write_bytes("/flash/a", b"a")
         assert not diff(tmp_path / "board", image).equal
         image.commit()
         assert diff(str(tmp_path / "board"), image).equal

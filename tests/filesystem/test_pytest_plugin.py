@@ -43,7 +43,7 @@ def test_board(maixfs_board):
 
 def test_image(maixfs_image):
     assert_tree(maixfs_image, {f"/flash{name}": data for name, data in FILES.items()})
-    maixfs_image.write_file("/flash/new", b"new")
+    maixfs_image.write_bytes("/flash/new", b"new")
     assert_tree(maixfs_image, {"/flash/new": "new"}, only="/flash/new")
     maixfs_image.discard()
     assert_tree(maixfs_image, {f"/flash{name}": data for name, data in FILES.items()})

@@ -44,7 +44,7 @@ def make_card(
     if files:
         with open_image(path, "r+") as target:
             for name, data in files.items():
-                target.write_file(name, data)
+                target.write_bytes(name, data)
     return path
 
 

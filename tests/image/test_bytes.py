@@ -54,7 +54,7 @@ def test_transaction_undoes_bytes_and_files(tmp_path: Path) -> None:
     with open_image(host, "r+") as target:
         with pytest.raises(KeyError), target.transaction():
             target.write(0, b"abcd")
-            target.write_file("/flash/new", b"new")
+            target.write_bytes("/flash/new", b"new")
             raise KeyError
         assert not target.exists("/flash/new") and target.commit() == []
     assert host.read_bytes() == before

@@ -39,14 +39,14 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return card
 
 
-def test_a_drive_is_read(drive: Path) -> None:
+def test_drive_is_read(drive: Path) -> None:
     with open_image(drive) as target:
         assert target.kind is Kind.CARD
         assert target.size == drive.stat().st_size
     assert tree_of(f"{drive}@1:/") == FILES
 
 
-def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
+def test_drive_is_written_only_on_request(drive: Path) -> None:
     with pytest.raises(TargetError, match="is a drive of this computer") as caught:
         open_image(drive, "r+")
     assert [step.verb for step in caught.value.fix if isinstance(step, Command)] == [
@@ -54,7 +54,7 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
         "sd write",
     ]
     with open_image(drive, "r+", drives=True) as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
         assert target.commit() != []
     assert {path.name for path in drive.parent.iterdir()} == {"sdz", "note.txt"}
     assert tree_of(drive)["/x"] == b"1"
@@ -69,7 +69,7 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     assert tree_of(drive) == {}
 
 
-def test_a_drive_in_use_is_left_alone(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drive_in_use_is_refused(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = DriveFacts(drive, regular=False, in_use=("/media/card",))
     monkeypatch.setattr("maixfs.host.drives.drive_facts", lambda _path: facts)
     with pytest.raises(CardError, match="is in use: /media/card"):
@@ -81,9 +81,9 @@ def pending_of(drive: Path) -> list[Run]:
         return pending(drive, device)
 
 
-def test_what_was_left_for_one_card_is_not_for_another(drive: Path) -> None:
+def test_journal_of_one_card_is_not_applied_to_another(drive: Path) -> None:
     with open_image(drive, "r+", drives=True) as target:
-        target.write_file("/main.py", b"changed")
+        target.write_bytes("/main.py", b"changed")
         volume = target.main
         assert isinstance(volume, FatVolume)
         overlay = volume.medium.overlay

@@ -35,7 +35,7 @@ def change(card: Path, runs_done: int | None) -> int:
     """
     with open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         volume = target.main
         assert isinstance(volume, FatVolume)
         volume.core.sync()
@@ -55,7 +55,7 @@ def change(card: Path, runs_done: int | None) -> int:
     return len(runs)
 
 
-def test_a_writer_that_was_killed_is_finished(card: Path, tmp_path: Path) -> None:
+def test_next_writer_applies_the_journal_of_a_killed_one(card: Path, tmp_path: Path) -> None:
     original = card.read_bytes()
     total = change(card, 0)
     assert total > 3
@@ -73,19 +73,19 @@ def test_a_writer_that_was_killed_is_finished(card: Path, tmp_path: Path) -> Non
     assert not finish_card_journal(card)
 
 
-def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:
+def test_incomplete_journal_is_discarded(card: Path) -> None:
     original = card.read_bytes()
     change(card, None)
     assert read_journal(card) is None
     assert tree_of(card) == FILES
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
     assert not journal_of(card).exists()
     assert tree_of(card) == {**FILES, "/x": b"1"}
     assert card.read_bytes() != original
 
 
-def test_every_cut_of_a_journal_is_told(card: Path) -> None:
+def test_every_cut_of_a_journal_leaves_a_readable_card(card: Path) -> None:
     change(card, 0)
     whole = journal_of(card).read_bytes()
     for length in [0, 1, 15, 16, 19, 20, 24, 100, 1000, len(whole) - 4, len(whole) - 1]:
@@ -96,7 +96,7 @@ def test_every_cut_of_a_journal_is_told(card: Path) -> None:
         assert read_journal(card) is None, at
 
 
-def test_a_card_that_others_wrote_to_is_left_alone(card: Path) -> None:
+def test_card_changed_by_another_program_is_not_written(card: Path) -> None:
     change(card, 1)
     runs = read_journal(card)
     assert runs
@@ -112,7 +112,7 @@ def test_a_card_that_others_wrote_to_is_left_alone(card: Path) -> None:
     open_image(card).close()
 
 
-def test_two_writers_do_not_meet(card: Path) -> None:
+def test_second_writer_of_a_card_is_refused(card: Path) -> None:
     journal = Journal(card)
     with pytest.raises(SectorError, match="is being written by another process"):
         Journal(card)
@@ -126,7 +126,7 @@ def test_two_writers_do_not_meet(card: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
 @pytest.mark.parametrize("calls", range(0, 14, 2))
-def test_a_killed_process_leaves_old_or_new(card: Path, tmp_path: Path, calls: int) -> None:
+def test_killed_process_leaves_old_or_new_sectors(card: Path, tmp_path: Path, calls: int) -> None:
     pid = os.fork()
     if not pid:
         _write_and_die(card, calls)
@@ -149,36 +149,106 @@ def _write_and_die(card: Path, calls: int) -> None:
     try:
         target = open_image(card, "r+")
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         target.commit(step)
     finally:
         os._exit(0)
 
 
 @pytest.mark.parametrize("phase", ["journal", "write", "verify"])
-def test_ctrl_c_leaves_old_or_new(card: Path, phase: str) -> None:
+def test_interrupted_commit_leaves_old_or_new_sectors(card: Path, phase: str) -> None:
     def interrupt(now: str, _done: int, _total: int) -> None:
         if now == phase:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), open_image(card, "r+") as target:
         for path, data in NEW.items():
-            target.write_file(path, data)
+            target.write_bytes(path, data)
         target.commit(interrupt)
     assert not journal_of(card).exists()
     assert tree_of(card) == (FILES if phase == "journal" else {**FILES, **NEW})
 
 
-def test_a_folder_that_takes_no_file_is_told(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_folder_of_a_journal_raises(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
     before = card.read_bytes()
     with open_image(card, "r+") as target:
-        target.write_file("/x", b"1")
+        target.write_bytes("/x", b"1")
         with monkeypatch.context() as patch:
             patch.setattr(os, "open", refuse)
             with pytest.raises(TargetError, match="Permission denied"):
                 target.commit()
         assert card.read_bytes() == before
     assert tree_of(card)["/x"] == b"1"
+
+
+class _Breaking:
+    """A card that fails at a write, as long as ``broken``."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+        self.broken = True
+        write = FileSectors.write
+
+        def fail(device: FileSectors, sector: int, data: bytes) -> None:
+            if self.broken and sector > 0x40:
+                raise error
+            write(device, sector, data)
+
+        monkeypatch.setattr(FileSectors, "write", fail)
+
+
+def test_commit_that_failed_can_be_repeated(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = _Breaking(monkeypatch, SectorError("no power"))
+    with open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(TargetError, match="no power"):
+            target.commit()
+        assert target.read_bytes("/main.py") == b"first"
+        state.broken = False
+        target.write_bytes("/second", b"second")
+    assert not journal_of(card).exists()
+    assert tree_of(card) == FILES | {"/main.py": b"first", "/second": b"second"}
+
+
+def test_commit_that_fails_again_says_why(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = _Breaking(monkeypatch, SectorError("no power"))
+    with pytest.raises(TargetError, match="no power"), open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(TargetError, match="no power"):
+            target.commit()
+    state.broken = False
+    assert tree_of(card)["/main.py"] == b"first"  # through the journal
+
+
+def test_discard_after_a_commit_that_failed_finishes_it(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = _Breaking(monkeypatch, SectorError("no power"))
+    with open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(TargetError):
+            target.commit()
+        state.broken = False
+        target.write_bytes("/second", b"second")
+        target.discard()
+        assert target.read_bytes("/main.py") == b"first"
+        assert not target.exists("/second")
+    assert tree_of(card) == FILES | {"/main.py": b"first"}
+
+
+def test_interrupt_in_a_commit_leaves_a_usable_image(card: Path) -> None:
+    def interrupt(phase: str, _done: int, _total: int) -> None:
+        if phase == "write":
+            raise KeyboardInterrupt
+
+    with open_image(card, "r+") as target:
+        target.write_bytes("/main.py", b"first")
+        with pytest.raises(KeyboardInterrupt):
+            target.commit(interrupt)
+        assert not target.changed
+        target.write_bytes("/second", b"second")
+    assert tree_of(card) == FILES | {"/main.py": b"first", "/second": b"second"}

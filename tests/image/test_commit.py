@@ -38,31 +38,31 @@ def files_of(place: Place) -> dict[str, tuple[int, int, bytes]]:
     return {name: seen for name, seen in found.items() if Path(name).is_file() and seen[2]}
 
 
-def test_an_exception_leaves_the_old_file(place: Place) -> None:
+def test_exception_in_a_write_leaves_the_old_file(place: Place) -> None:
     before = files_of(place)
     with pytest.raises(ZeroDivisionError), open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         1 // 0
     assert files_of(place) == before
     assert litter(place.host.parent) == []
 
 
 @pytest.mark.parametrize("interrupt", [interrupt_at_first, interrupt_at_last])
-def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
+def test_interrupted_write_leaves_the_old_file(
     place: Place, interrupt: Callable[[str, int, int], None]
 ) -> None:
     before = files_of(place)
     with pytest.raises(KeyboardInterrupt), open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         target.commit(interrupt)
     assert files_of(place) == before
     assert litter(place.host.parent) == []
 
 
-def test_the_progress_names_its_phase_and_ends(place: Place) -> None:
+def test_progress_names_its_phase_and_ends(place: Place) -> None:
     seen: list[tuple[str, int, int]] = []
     with open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         target.commit(lambda *report: seen.append(report))
         size = target.size
     assert {phase for phase, _, _ in seen} == {"write"}
@@ -71,7 +71,7 @@ def test_the_progress_names_its_phase_and_ends(place: Place) -> None:
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_host_that_fails_keeps_the_old_file(
+def test_failing_host_keeps_the_old_file(
     place: Place, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     before = files_of(place)
@@ -83,7 +83,7 @@ def test_a_host_that_fails_keeps_the_old_file(
         pytest.raises(DeviceError, match="cannot be written: No space") as caught,
         open_image(place.host, "r+") as target,
     ):
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         monkeypatch.setattr(*(os, "fsync") if failing == "fsync" else (Path, "replace"), fail)
     assert caught.value.hint == "the old file has not changed"
     monkeypatch.undo()
@@ -91,42 +91,42 @@ def test_a_host_that_fails_keeps_the_old_file(
     assert litter(place.host.parent) == []
 
 
-def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
+def test_file_changed_by_another_program_is_not_replaced(place: Place) -> None:
     image = image_of(place)
     with (
         pytest.raises(TargetError, match="changed by another program"),
         open_image(place.host, "r+") as target,
     ):
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         image.write_bytes(b"other" * 5000)
     assert image.read_bytes() == b"other" * 5000
 
 
-def test_a_file_that_vanished_is_said_so(place: Place) -> None:
+def test_vanished_file_raises(place: Place) -> None:
     with (
         pytest.raises(FileNotFoundError),
         open_image(place.host, "r+") as target,
     ):
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
         image_of(place).unlink()
     assert not image_of(place).exists()
     assert litter(place.host.parent) == []
 
 
-def test_a_protected_file_is_refused_at_once(place: Place) -> None:
+def test_protected_file_is_refused_before_writing(place: Place) -> None:
     image = image_of(place)
     image.chmod(0o444)
     with pytest.raises(PermissionError):
         open_image(place.host, "r+")
 
 
-def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
+def test_commit_keeps_mode_and_links(place: Place, tmp_path: Path) -> None:
     image = image_of(place)
     image.chmod(0o640)
     link = tmp_path / "link"
     link.symlink_to(place.host)
     with open_image(link, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
     assert link.is_symlink()
     if os.name != "nt":
         assert image.stat().st_mode & 0o777 == 0o640
@@ -134,25 +134,25 @@ def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
         assert target.read_bytes(place.path("main.py")) == b"new"
 
 
-def test_several_commits_follow_each_other(place: Place) -> None:
+def test_commits_can_follow_each_other(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for text in (b"one", b"two"):
-            target.write_file(place.path("main.py"), text)
+            target.write_bytes(place.path("main.py"), text)
             assert target.commit() != []
-        target.write_file(place.path("main.py"), b"three")
+        target.write_bytes(place.path("main.py"), b"three")
     with open_image(place.host) as target:
         assert target.read_bytes(place.path("main.py")) == b"three"
         assert target.read_bytes(place.path("lib/a.py")) == FILES[b"/lib/a.py"]
 
 
-def test_a_draft_that_is_not_finished_goes(tmp_path: Path) -> None:
+def test_unfinished_draft_is_removed(tmp_path: Path) -> None:
     with Draft(tmp_path / "x") as draft:
         draft.write([b"a", b"b"], 2, None)
         assert draft.file.read_bytes() == b"ab"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_file_obeys_the_users_mask(tmp_path: Path) -> None:
+def test_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     with Draft(tmp_path / "x") as draft:
         draft.write([b"a"], 1, None)
         draft.finish()
@@ -160,7 +160,7 @@ def test_a_new_file_obeys_the_users_mask(tmp_path: Path) -> None:
     assert (tmp_path / "x").stat().st_mode == (tmp_path / "y").stat().st_mode
 
 
-def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
+def test_next_run_removes_drafts_of_killed_ones(place: Place) -> None:
     left = [image_of(place).with_name(f".maixfs-{number:012x}.new") for number in (0, 0xABC)]
     other = image_of(place).with_name(".maixfs-notes.new")
     for path in (*left, other):
@@ -169,12 +169,12 @@ def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
         target.read_bytes(place.path("main.py"))
     assert all(path.exists() for path in left)
     with open_image(place.host, "r+") as target:
-        target.write_file(place.path("main.py"), b"new")
+        target.write_bytes(place.path("main.py"), b"new")
     assert not any(path.exists() for path in left)
     assert other.exists()
 
 
-def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path) -> None:
+def test_drafts_are_removed_from_written_folders(board: Place, tmp_path: Path) -> None:
     names = [tmp_path / part / ".maixfs-0123456789ab.new" for part in ("out", "copy", "fs")]
     for path in names:
         path.parent.mkdir()
@@ -187,7 +187,7 @@ def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file cannot go there anyway")
-def test_a_draft_that_is_being_written_stays(tmp_path: Path) -> None:
+def test_draft_in_use_is_kept(tmp_path: Path) -> None:
     with Draft(tmp_path / "x") as draft:
         draft.write([b"a"], 1, None)
         clear_drafts(tmp_path)
@@ -204,7 +204,7 @@ def test_a_draft_that_is_being_written_stays(tmp_path: Path) -> None:
         ("x", errno.ENOSPC, None),
     ],
 )
-def test_the_hint_of_a_failed_write_is_its_mend(
+def test_failed_write_has_the_hint_of_its_errno(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, hint: str | None
 ) -> None:
     def fail(*_: object) -> None:

@@ -28,7 +28,7 @@ def fill(target: Image, path: str, size: int) -> dict[str, bytes]:
     for number in range(2000):
         name, data = f"{path}{number:04}", source.randbytes(size)
         try:
-            target.write_file(name, data)
+            target.write_bytes(name, data)
         except FitError:
             return held
         held[name] = data
@@ -41,15 +41,17 @@ def all_of(target: Image, held: dict[str, bytes]) -> bool:
 
 @pytest.mark.parametrize("size", [300, 9000])
 @pytest.mark.parametrize("geometry", [SMALL, TINY])
-def test_what_was_there_stays(tmp_path: Path, geometry: object, size: int) -> None:
+def test_write_that_does_not_fit_keeps_the_old_files(
+    tmp_path: Path, geometry: object, size: int
+) -> None:
     place = make_bare(tmp_path, geometry, {})  # type: ignore[arg-type]
     with open_image(place.host, "r+") as target:
         held = fill(target, "/f", size)
         assert held
         victim = next(iter(held))
         for failing in (
-            lambda: target.write_file(victim, b"\x5a" * 2_000_000),
-            lambda: target.write_file("/new", b"\x5a" * 2_000_000),
+            lambda: target.write_bytes(victim, b"\x5a" * 2_000_000),
+            lambda: target.write_bytes("/new", b"\x5a" * 2_000_000),
         ):
             with pytest.raises(FitError):
                 failing()
@@ -58,7 +60,7 @@ def test_what_was_there_stays(tmp_path: Path, geometry: object, size: int) -> No
     check(place, held)
 
 
-def test_the_very_room_that_is_reported_can_be_used(tmp_path: Path) -> None:
+def test_reported_room_can_be_used(tmp_path: Path) -> None:
     for geometry in (SMALL, TINY):
         with open_image(make_bare(tmp_path, geometry, {}).host, "r+") as target:
             room = target.room()
@@ -68,34 +70,34 @@ def test_the_very_room_that_is_reported_can_be_used(tmp_path: Path) -> None:
             target.check_fits({"/all": most})
             with pytest.raises(FitError):
                 target.check_fits({"/all": most + room.data_size})
-            target.write_file("/all", b"a" * most)
+            target.write_bytes("/all", b"a" * most)
             assert target.room().free_pages == 0
-            target.write_file("/all", b"b" * most)
+            target.write_bytes("/all", b"b" * most)
             assert target.read_bytes("/all") == b"b" * most
 
 
-def test_a_file_in_a_full_area_can_be_replaced_renamed_and_removed(tmp_path: Path) -> None:
+def test_file_in_a_full_area_can_be_replaced_renamed_and_removed(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
     with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
         one, two, *_ = held
         held[one] = b"z" * 3000
-        target.write_file(one, held[one])
+        target.write_bytes(one, held[one])
         target.rename(two, "/renamed")
         held["/renamed"] = held.pop(two)
         assert all_of(target, held)
         target.remove("/renamed")
-        target.write_file("/again", held.pop("/renamed"))
+        target.write_bytes("/again", held.pop("/renamed"))
         assert all_of(target, held)
 
 
-def test_in_an_area_without_a_free_page_files_are_renamed(tmp_path: Path) -> None:
+def test_rename_works_without_a_free_page(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
     with open_image(place.host, "r+") as target:
         room = target.room()
-        target.write_file("/a", b"a" * 4091 * (room.free_pages - 5))
-        target.write_file("/b", b"b" * 4091)
-        target.write_file("/c", b"c" * 4091)
+        target.write_bytes("/a", b"a" * 4091 * (room.free_pages - 5))
+        target.write_bytes("/b", b"b" * 4091)
+        target.write_bytes("/c", b"c" * 4091)
         assert target.room().free_pages == target.room().deleted_pages == 0
         for number in range(20):
             target.rename("/b" if not number else f"/b{number - 1}", f"/b{number}")
@@ -106,15 +108,15 @@ def test_in_an_area_without_a_free_page_files_are_renamed(tmp_path: Path) -> Non
         assert target.read_bytes("/a") == b"a" * 4091 * (room.free_pages - 5)
 
 
-def test_the_message_counts_pages(tmp_path: Path) -> None:
+def test_fit_error_counts_pages(tmp_path: Path) -> None:
     place = make_board(tmp_path, SMALL, 0x100000, {})
     with open_image(place.host, "r+") as target:
-        target.write_file("/flash/big", b"b" * 4091 * 50)
+        target.write_bytes("/flash/big", b"b" * 4091 * 50)
         target.remove("/flash/big")
         room = target.room()
         assert room.deleted_pages == 51
         with pytest.raises(FitError) as caught:
-            target.write_file("/flash/more", b"m" * 4091 * 100)
+            target.write_bytes("/flash/more", b"m" * 4091 * 100)
         error = caught.value
         assert str(error) == (
             f"/flash/more does not fit: needs 101 pages, {room.free_pages} are free,"
@@ -127,7 +129,7 @@ def test_the_message_counts_pages(tmp_path: Path) -> None:
         assert error.hint.startswith(f"{missing} too many; the largest files, in pages:")
 
 
-def test_several_files_are_judged_together(tmp_path: Path) -> None:
+def test_check_fits_sums_several_files(tmp_path: Path) -> None:
     with open_image(make_bare(tmp_path, SMALL, {b"/a": b"a" * 40000}).host) as target:
         free = target.room().free_pages
         with pytest.raises(FitError, match=f"2 files do not fit: they need {free + 22} pages"):
@@ -135,7 +137,7 @@ def test_several_files_are_judged_together(tmp_path: Path) -> None:
         target.check_fits({"/a": 4091 * (free + 9), "/none": 0})
 
 
-def test_deleted_pages_are_used_without_being_asked(tmp_path: Path) -> None:
+def test_write_uses_deleted_pages(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
     with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
@@ -144,7 +146,7 @@ def test_deleted_pages_are_used_without_being_asked(tmp_path: Path) -> None:
             del held[name]
         free = target.room().free_pages
         size = 4091 * (free + target.room().deleted_pages // 2)
-        target.write_file("/over", b"o" * size)
+        target.write_bytes("/over", b"o" * size)
         assert target.read_bytes("/over") == b"o" * size
         assert all_of(target, held)
 
@@ -156,7 +158,7 @@ def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
         held = fill(target, "/f", 3000)
         one, two, *_ = held
         for name in (one, two):
-            target.write_file(name, b"z" * 3000)
+            target.write_bytes(name, b"z" * 3000)
             held[name] = b"z" * 3000
         target.remove(two)
         page = target.stat(one).native.page + 1
@@ -169,12 +171,12 @@ def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
     return place, held
 
 
-def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> None:
+def test_full_area_is_repacked_for_a_write(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=False)
     with open_image(place.host) as target:
         before = make_report(target).block_erases
     with open_image(place.host, "r+") as target:
-        target.write_file("/new", b"n" * 3000)
+        target.write_bytes("/new", b"n" * 3000)
         assert all_of(target, held | {"/new": b"n" * 3000})
     with open_image(place.host) as target:
         after = make_report(target).block_erases
@@ -184,13 +186,13 @@ def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> N
         assert after.least == before.least + 1
 
 
-def test_but_not_where_a_damaged_file_would_be_lost(tmp_path: Path) -> None:
+def test_full_area_with_a_damaged_file_is_not_repacked(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=True)
     image = place.host.read_bytes()
     with open_image(place.host, "r+") as target:
         deleted = target.room().deleted_pages
         with pytest.raises(FitError, match=f"needs 2 pages, 0 are free, {deleted} more") as caught:
-            target.write_file("/new", b"n" * 3000)
+            target.write_bytes("/new", b"n" * 3000)
         assert caught.value.deleted == deleted
         with pytest.raises(FitError, match="/other does not fit: needs 1 page, 0 are free"):
             target.rename(next(iter(held)), "/other")
@@ -198,7 +200,7 @@ def test_but_not_where_a_damaged_file_would_be_lost(tmp_path: Path) -> None:
     assert place.host.read_bytes() == image
 
 
-def test_the_two_spare_blocks_stay_spare(tmp_path: Path) -> None:
+def test_spare_blocks_stay_free(tmp_path: Path) -> None:
     """The driver counts empty blocks that it collects once more; its count is set right."""
     place, held = crammed(tmp_path, damaged=False)
     name = next(iter(held))
@@ -225,7 +227,7 @@ CHANGES = st.lists(
 
 @settings(max_examples=25)
 @given(CHANGES)
-def test_any_changes_leave_what_they_should(
+def test_random_changes_equal_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int, int, int]]
 ) -> None:
     place = make_bare(tmp_path_factory.mktemp("any"), TINY, {})
@@ -243,7 +245,7 @@ def change(
 ) -> None:
     if verb == "write":
         data = bytes([size % 256]) * size
-        target.write_file(one, data)
+        target.write_bytes(one, data)
         held[one] = data
     elif verb == "gc":
         target.gc()

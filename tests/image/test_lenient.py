@@ -74,7 +74,7 @@ def test_compressed_dump_is_read(tmp_path: Path, suffix: str) -> None:
         assert image.compression == image.identification.compression != ()
         assert image.read_bytes("main.py") == FILES[b"/main.py"]
         with pytest.raises(ReadOnlyError):
-            image.write_file("main.py", b"")
+            image.write_bytes("main.py", b"")
     with pytest.raises(DeviceError) as caught:
         open_image(host, "r+")
     assert caught.value.errno == errno.EROFS and caught.value.hint is not None
@@ -127,7 +127,7 @@ def test_cut_dump_names_what_is_missing(tmp_path: Path) -> None:
     host = tmp_path / "dump.bin"
     host.write_bytes(flash_of(SMALL, 0x100000, FILES))
     with open_image(host, "r+") as image:
-        image.write_file("/flash/first", bytes(range(256)) * 1000)
+        image.write_bytes("/flash/first", bytes(range(256)) * 1000)
         # The driver writes a header again for a new name: behind the data.
         image.rename("/flash/first", "/flash/large")
     content = host.read_bytes()

@@ -122,7 +122,7 @@ def test_card_that_fails_while_it_is_written_is_finished_by_the_next_opening(
         pytest.raises(TargetError) as caught,
         open_image(card, "r+") as image,
     ):
-        image.write_file("/main.py", b"new" * 900)
+        image.write_bytes("/main.py", b"new" * 900)
         Failure(patch, call)
         image.commit()
     assert caught.value.hint

@@ -82,7 +82,7 @@ def test_unpack_puts_each_partition_into_its_folder(tmp_path: Path) -> None:
     maixfs.new_card(card, 96 << 20, [partition("40M"), partition("40M")])
     for slot in (1, 2):
         with maixfs.open(f"{card}@{slot}", "r+") as image:
-            image.write_file("/which", b"%d" % slot)
+            image.write_bytes("/which", b"%d" % slot)
     maixfs.unpack(card, tmp_path / "out")
     assert tree(tmp_path / "out") == {"sd/which": b"1", "sd2/which": b"2"}
 
@@ -137,7 +137,7 @@ def test_failed_copy_into_an_open_image_changes_nothing(image: Path, folder: Pat
 
     (folder / "z").write_bytes(b"z")
     with maixfs.open(image, "r+") as opened:
-        opened.write_file("/mine", b"mine")
+        opened.write_bytes("/mine", b"mine")
         with pytest.raises(InterruptedError):
             maixfs.copy(f"{folder}/.", (opened, "/all/"), progress=fail)
         assert not opened.exists("/all")
@@ -146,7 +146,7 @@ def test_failed_copy_into_an_open_image_changes_nothing(image: Path, folder: Pat
 
 def test_copy_of_an_open_image_takes_its_uncommitted_files(image: Path, tmp_path: Path) -> None:
     with maixfs.open(image, "r+") as opened:
-        opened.write_file("/new", b"new")
+        opened.write_bytes("/new", b"new")
         maixfs.copy(opened, tmp_path / "out")
         opened.discard()
     assert tree(tmp_path / "out") == {**FILES, "new": b"new"}

@@ -23,6 +23,8 @@ def run() -> NoReturn:
     # Imports make many objects and no garbage: looking for it as often as usual is a loss.
     gc.set_threshold(_OBJECTS, 20, 20)
     try:
+        # The overview is what people ask for most: importing click alone takes longer than
+        # printing it.
         if is_overview(sys.argv[1:]) and print_overview():
             sys.exit(0)
         from maixfs.cli.verb import maixfs

@@ -165,11 +165,11 @@ PRESET = PresetType()
 
 def parse_size(text: str) -> int | None:
     """Return the number in a text, ``None`` if it is not a number."""
-    found = re.fullmatch(_NUMBER, text.strip())
-    if found is None:
+    match = re.fullmatch(_NUMBER, text.strip())
+    if match is None:
         return None
     try:
-        return int(found[1], 0) * _UNITS[(found[2] or "").lower()]
+        return int(match[1], 0) * _UNITS[(match[2] or "").lower()]
     except ValueError:  # 0123, or an underscore out of place
         return None
 

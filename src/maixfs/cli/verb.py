@@ -96,6 +96,7 @@ class Program(VerbGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take the verb off ``args``; what looks like a target is for ``info``."""
         if args[0] not in self.rows:
+            # Only where no verb has that name: a file called `ls` is named as ./ls.
             if _is_target(args[0]):
                 args = ["info", *args]
             elif not ctx.resilient_parsing:
@@ -147,6 +148,7 @@ def verb(name: str, *examples: tuple[str, str]) -> Callable[[Callable[..., Any]]
     The function takes the ``Screen`` first, then its options and arguments, and returns its
     exit code or ``None``.
     """
+    # A verb without a row could not be found by any command line: this fails when it is imported.
     (row,) = (row for row in table.ROWS if row.name == name)
 
     def declare(function: Callable[..., Any]) -> click.Command:

@@ -33,6 +33,7 @@ CONFLICT = kind(
 
 @rule("flash", Cost.METADATA, CONFLICT)
 def _neighbours(subject: Subject) -> Iterator[Finding]:
+    # In an image of one file system there is one owner; what looks like a part is a file in it.
     for conflict in subject.conflicts if not subject.is_bare else ():
         yield CONFLICT.found(conflict.message, where=conflict.start, size=conflict.size)
 
@@ -98,20 +99,23 @@ WRONG_FILE = kind(
     why=_NO_START,
     fix=("flash a firmware at address 0",),
 )
-_BOOT_AREA = {one.key: one for one in (NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)}
+_BOOT_AREA = {boot.key: boot for boot in (NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)}
 
 
 @rule("flash", Cost.METADATA, NO_FIRMWARE, NO_HEADER, BAD_HASH, WRONG_FILE)
 def _boot_area(subject: Subject) -> Iterator[Finding]:
+    # With Kboot address 0 is its stage 0, and Kboot's own rules say what starts.
     if not subject.is_chip or subject.kboot is not None:
         return
     verdict = subject.once(report_boot).verdict
     if not verdict.ok and not runs_own_firmware(subject, verdict):
-        found = _BOOT_AREA[no_start_key(verdict.kind)]
+        boot_kind = _BOOT_AREA[no_start_key(verdict.kind)]
         # Images of /flash alone are made for boards that have their firmware.
-        only_files = found is NO_FIRMWARE and all(part.kind == SPIFFS for part in subject.parts)
+        only_files = boot_kind is NO_FIRMWARE and all(
+            part.kind == SPIFFS for part in subject.parts
+        )
         severity = Severity.NOTE if only_files else None
-        yield found.found(_reason(subject, verdict), where=0, severity=severity)
+        yield boot_kind.found(_reason(subject, verdict), where=0, severity=severity)
 
 
 def _reason(subject: Subject, verdict: BootVerdict) -> str:
@@ -149,6 +153,7 @@ def _firmware(subject: Subject) -> Iterator[Finding]:
 
 def _one_firmware(subject: Subject, part: Found, firmware: Firmware) -> Iterator[Finding]:
     where = part.start
+    # At address 0 the rule about the boot area reports both.
     if not firmware.wrapped and where:
         text = f"the program at {where:#x} has no header: nothing starts it"
         yield NO_HEADER.found(text, where=where)
@@ -234,6 +239,8 @@ def _chip(subject: Subject) -> Iterator[Finding]:
     if (
         subject.once(report_boot).formats
         and subject.size < home.base + home.size
+        # A dump that was stopped early is as short as that of a small chip: a file system that
+        # ends behind the dump tells the two apart.
         and not _is_cut(subject)
     ):
         text = f"the chip has {subject.size >> 20} MiB: /flash at {home.base:#x} is beyond its end"
@@ -267,6 +274,7 @@ def _models(subject: Subject) -> Iterator[Finding]:
     for model in subject.models if not subject.is_bare else ():
         name = f"the model at {model.address:#x} ({model.version})"
         answers = model.loadable
+        # Which firmware is meant is not known here; the rules about programs know it.
         if not answers.with_v4.loads and not answers.without_v4.loads:
             code = int(answers.with_v4.code)
             text = "; ".join([f"{name}: no MaixPy loads it (error {code})", *model.notes])

@@ -110,10 +110,12 @@ def _syntax(name: str, content: bytes) -> Iterator[Finding]:
     from maixfs.board.compiler import newer_syntax
 
     fault = _fault(content)
+    # MicroPython 1.11 is older than this Python: what compiles here can be new to the board.
     newer = [] if fault else newer_syntax(content)
     if not fault and not newer:
         return
     text = f"{name} does not compile: {fault}" if fault else f"{name}: {newer[0]}"
+    # These two run at each start; any other program may be unused, or text that only ends in .py.
     if name in (BOOT, MAIN):
         why, fix = (_NO_UPLOAD if name == BOOT else None), _fix(name[1:-3])
         yield SYNTAX.found(text, severity=Severity.ERROR, why=why, fix=fix, paths=[name])

@@ -62,6 +62,7 @@ class FileLock:
         self.shared = shared
         self._wait = wait
         self._handle = -1
+        self._process = 0
 
     def acquire(self) -> Self:
         """Take the lock; raises ``LockedError``, ``DeviceError`` for a file that is not there."""
@@ -81,6 +82,11 @@ class FileLock:
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this process took the lock; one that was forked shares it with its parent."""
+        return self._handle >= 0 and self._process == os.getpid()
 
     def __enter__(self) -> Self:
         return self.acquire()
@@ -102,6 +108,7 @@ class FileLock:
                 locked = try_lock(handle, shared=self.shared)
                 if locked and _leads_to(self.path, handle):
                     self._handle, handle = handle, -1
+                    self._process = os.getpid()
                     return True
             finally:
                 if handle >= 0:
@@ -139,7 +146,7 @@ class SidecarLock(FileLock):
 
     def release(self) -> None:
         """Give the lock back, and remove the number first: it would name the wrong process."""
-        if self._handle >= 0 and not self.shared:
+        if self.is_mine and not self.shared:
             with suppress(OSError):
                 os.ftruncate(self._handle, 0)
         super().release()

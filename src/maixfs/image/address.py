@@ -43,9 +43,11 @@ def parse_target(text: str) -> TargetPath:
     without a slash in front is one on the flash of a board (``/flash``), also where a card is in
     its slot and scripts start on that, and one from the root in an image.
     """
+    # What is there on the host wins over every other reading: a file may have a colon in its name.
     if _is_there(text):
         return TargetPath(Path(text))
     colons = [at for at, letter in enumerate(text) if letter == ":" and at >= _drive_end(text)]
+    # From the last colon: the part in front of it is the longest that can be a host path.
     for at in reversed(colons):
         if at and (_is_there(text[:at]) or _slot_of(text[:at])):
             return _with_slot(text[:at], text[at + 1 :])

@@ -154,6 +154,7 @@ class ImageLock:
         with held():
             # Safe while the lock is held: a process that opened the file before and gets the lock
             # afterwards sees that the path no longer leads to it, and starts again.
-            with suppress(OSError):
-                self._lock.path.unlink()
+            if self._lock.is_mine:
+                with suppress(OSError):
+                    self._lock.path.unlink()
             self._lock.release()

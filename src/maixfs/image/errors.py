@@ -43,6 +43,12 @@ class TakenError(TargetError, FileExistsError):
     errno = errno.EEXIST
 
 
+class FolderError(TargetError, IsADirectoryError):
+    """The path is a folder, where a file is needed."""
+
+    errno = errno.EISDIR
+
+
 class ImageBusyError(TargetError):
     """Another process is changing the image; ``pid`` is that process, ``None``: not known."""
 

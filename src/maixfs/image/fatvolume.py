@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -146,7 +147,8 @@ class FatVolume(Volume):
         native: FatEntry = entry.native
         return native.slot
 
-    def _identity(self, entry: Entry[Any]) -> object:
+    def identity(self, entry: Entry[Any]) -> object:
+        """Return the first cluster of a folder."""
         return entry.native.cluster
 
     def _spellings(self, entry: Entry[Any]) -> tuple[str, ...]:
@@ -282,6 +284,8 @@ class FatVolume(Volume):
             return
         from maixfs.fat.check import edit_hazards
 
+        # The check reads the sectors below the mount: what the driver holds in RAM has to be
+        # there.
         self.medium.sync()
         found = edit_hazards(self.medium.device, self.place.start)
         if found:
@@ -298,6 +302,7 @@ class FatVolume(Volume):
         """
         free = self.core.info().free
         needed = sum(-(-size // self.unit_size) for size in sizes.values()) + _FOLDERS_GROW
+        # Only then: counting reads the whole FAT, which takes seconds on a large card.
         if free is not None and free < needed:
             self.core.free_clusters(scan=True)
 
@@ -316,14 +321,18 @@ class FatVolume(Volume):
         digest = hashlib.sha256()
         with self._whole(label, {label: content.size}):
             self._make_folders(inside[:-1])
+            # A file that is there is opened by its entry: on damaged volumes its name may be one
+            # that no path can have.
             with self.fs.open(known or path_of(inside), "wb", buffering=0) as stream:
                 for piece in content.pieces():
                     digest.update(piece)
                     if stream.write(piece) < len(piece):
-                        raise self._no_fit({label: content.size})
+                        # Outside of ``_whole`` the clusters that this file took are free again.
+                        raise FullError(f"{label} does not fit", errno=errno.ENOSPC)
             entry = self.fs.stat(path_of(inside)) if known is None else known
             if content.modified is not None:
                 self.core.set_times(path_of(inside), modified=from_datetime(content.modified))
+            # Read again: writing changed its size, first cluster and time.
             entry = self._current(entry)
         self._put(parts, entry)
         return Written(label, content.size, digest.hexdigest(), True)
@@ -384,7 +393,10 @@ class FatVolume(Volume):
         self._refuse_root(entries, "removed")
         for entry in entries:
             if entry.native.attributes & Attribute.READ_ONLY and not force:
-                raise TargetError(f"{entry.path} is read-only", hint="rm -f removes it")
+                raise TargetError(
+                    f"{entry.path} is read-only",
+                    fix=(Command("rm", ("-f", f"{self.host}:{entry.path}")),),
+                )
         tops = _tops(entries)
         with self._whole(tops[0].path if tops else "/", {}, force=force):
             for entry in tops:
@@ -409,6 +421,8 @@ class FatVolume(Volume):
 
     def _unprotect(self, entry: ImageEntry) -> None:
         if entry.native.attributes & Attribute.READ_ONLY:
+            # FatFs refuses to remove a read-only entry (DENIED), so the attribute is cleared
+            # first.
             inside = entry.parts[len(self.mount.parts) :]
             self.core.set_attributes(path_of(inside), 0, Attribute.READ_ONLY)
 
@@ -430,9 +444,12 @@ class FatVolume(Volume):
         there = self.canonical_parts(parts)
         known = self.get(there)
         if known is not None and not self._same(known, entry.inner):
+            # FatFs never replaces (EXIST), so the old file goes first; if the rename fails then,
+            # ``_whole`` brings it back.
             self._remove_file(self.entry(there))
         self._make_folders(inside[:-1])
         self.fs.rename(entry.inner, path_of(inside))
+        # All of it: a folder that moved changes the paths of everything in it.
         self.forget(self.mount.parts)
 
     @staticmethod
@@ -451,7 +468,8 @@ class FatVolume(Volume):
             raise TakenError(f"{label} exists already")
         if not parents and not self.has_folder(parts[:-1]):
             raise MissingError(
-                f"/{'/'.join(parts[:-1])}: no such folder", hint="-p makes the folders above, too"
+                f"/{'/'.join(parts[:-1])}: no such folder",
+                fix=(Command("mkdir", ("-p", f"{self.host}:{label}")),),
             )
         with self._whole(label, {label: 0}):
             self._make_folders(inside)
@@ -492,7 +510,12 @@ class FatVolume(Volume):
             if known.is_dir or entry.is_dir:
                 raise TakenError(f"{label} is a folder" if known.is_dir else f"{label} is a file")
             if not replace:
-                raise TakenError(f"{label} exists already", hint="-f replaces it")
+                raise TakenError(
+                    f"{label} exists already",
+                    fix=(
+                        Command("mv", ("-f", f"{self.host}:{entry.path}", f"{self.host}:{label}")),
+                    ),
+                )
 
     # Does it fit?
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.errors import ClosedError, Command, MaixfsError, UsageError
+from maixfs.filesystem import bytes_view
 from maixfs.finding import Cost, Examination, examine_image
 from maixfs.image.entries import Kind, Progress, Where, Written
-from maixfs.image.errors import MissingError, TargetError
+from maixfs.image.errors import FolderError, MissingError
 from maixfs.image.names import Steps, steps_of
+from maixfs.image.verbs import Buffer, ImagePath, ImageVerbs, path_text
 from maixfs.image.volume import Entries, ImageEntry, Room, Volume
+from maixfs.streams import parse_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +43,7 @@ _ATTEMPTS = 20
 T = TypeVar("T")
 
 
-class Image:
+class Image(ImageVerbs):
     """An open image; made by ``maixfs.open``.
 
     Paths are those of the board (``/flash/main.py``, ``/sd/main.py``; in an image of one file
@@ -84,11 +88,15 @@ class Image:
         writing applies it."""
         self._stack = ExitStack()
         if lock is not None:
+            # First in, last out: the lock is released after all media are closed.
             self._stack.push(lock)
         self._stack.callback(volumes.close)
         self.format: Format | None = None
         """Which file system of ``image.formats`` it is, if it is one."""
         self._closed = False
+        self._process = os.getpid()
+        self._transactions = 0
+        """Those that are open."""
 
     # Its whole
 
@@ -109,6 +117,10 @@ class Image:
 
     @config.setter
     def config(self, config: BoardConfig) -> None:
+        from maixfs.image.boardconfig import BoardConfig
+
+        if not isinstance(config, BoardConfig):
+            raise TypeError(f"config must be a BoardConfig, not {type(config).__name__}")
         self._refuse_reading()
         if self.source.config is None:
             raise UsageError(f"{self.host} is not a board: it has no board.toml")
@@ -181,7 +193,7 @@ class Image:
     def filesystems(self) -> dict[str, FileSystem[Any]]:
         """The file systems by mount point."""
         self._check_open()
-        return {volume.mount.point: volume.fs for volume in self.volumes.mountable()}
+        return {volume.mount.point: volume.shared() for volume in self.volumes.mountable()}
 
     def fs(self, point: str) -> FileSystem[Any]:
         """Return the file system that is mounted at a path; raises ``MissingError``."""
@@ -189,13 +201,13 @@ class Image:
         volume = self.volumes.at(steps.parts)
         if volume.mount.parts != volume.mount.without_alias(steps).parts:
             raise MissingError(f"{point}: no file system is mounted there")
-        return volume.fs
+        return volume.shared()
 
     def resolve(self, path: str) -> tuple[FileSystem[Any], str]:
         """Return the file system of a path, and the path inside of it."""
         volume = self.volume(path)
         found = volume.find(self._find(path))
-        return volume.fs, volume.inner_path(path) if found is None else found.inner.path
+        return volume.shared(), volume.inner_path(path) if found is None else found.inner.path
 
     # What lies where
 
@@ -272,6 +284,11 @@ class Image:
 
     def erase(self, address: int, length: int) -> int:
         """Set ``length`` bytes to 0xFF; return the number of sectors that were not erased."""
+        self._refuse_reading()
+        medium = self._medium()
+        medium.read(address, 0)
+        if length < 0 or address + length > medium.size:
+            medium.read(address, length)
         return self.write(address, b"\xff" * length)
 
     def remarks(self) -> list[str]:
@@ -280,11 +297,11 @@ class Image:
 
     # Looking
 
-    def volume(self, path: str | None) -> Volume:
+    def volume(self, path: ImagePath | None) -> Volume:
         """Return the file system in which a path lies."""
         return self.volumes.at(self._find(path).parts)
 
-    def scandir(self, path: str | None = None, *, recursive: bool = False) -> Entries:
+    def scandir(self, path: ImagePath | None = None, *, recursive: bool = False) -> Entries:
         """Return what lies in a folder, or the file itself; ``None`` is the mount point.
 
         ``recursive`` has all that lies below it, each folder before what is in it.
@@ -293,7 +310,7 @@ class Image:
         def listed() -> Entries:
             steps = self._find(path)
             if not self._is_folder(steps):
-                return [self.stat(path or "")]
+                return [self.stat("" if path is None else path)]
             found: Entries = []
             for volume in self.volumes.below(steps.parts):
                 inside = volume.below if recursive else volume.children
@@ -304,8 +321,12 @@ class Image:
 
         return self._steadily(listed)
 
-    def stat(self, path: str) -> ImageEntry:
-        """Return the file (or else the folder) of a path."""
+    def stat(self, path: ImagePath | ImageEntry) -> ImageEntry:
+        """Return the file (or else the folder) of a path; raises ``MissingError``."""
+        if isinstance(path, ImageEntry):
+            self._check_own([path])
+            return path
+        text = path_text(path)
 
         def found() -> ImageEntry:
             steps = self._find(path)
@@ -314,19 +335,19 @@ class Image:
             volume = self.volumes.at(steps.parts)
             entry = volume.find(steps)
             if entry is None:
-                raise volume.missing(path, steps)
+                raise volume.missing(text, steps)
             return entry
 
         return self._steadily(found)
 
-    def exists(self, path: str) -> bool:
+    def exists(self, path: ImagePath) -> bool:
         """Return whether there is a file or a folder of that path."""
         steps = self._find(path)
         if steps.page is not None:
             return self.volumes.at(steps.parts).find(steps) is not None
         return self._is_folder(steps) or self.volumes.at(steps.parts).has_file(steps.parts)
 
-    def is_folder(self, path: str) -> bool:
+    def isdir(self, path: ImagePath) -> bool:
         """Return whether there is a folder of that path, and no file that has it as well."""
         steps = self._find(path)
         has_file = self.volumes.at(steps.parts).has_file
@@ -343,6 +364,7 @@ class Image:
             return []
         steps = self._find(pattern)
         first = steps.parts[0] if steps.parts else ""
+        # A wildcard in the first part can match mount points: then every file system is asked.
         plain = not _MAGIC_CHARACTERS & set(first)
         found: Entries = []
         for volume in self.volumes.below(steps.parts if plain else ()):
@@ -369,32 +391,29 @@ class Image:
         inside = [at for at in self.scandir(entry.path, recursive=True) if real or not at.is_dir]
         return [entry, *inside] if real else inside
 
-    def open(self, path: str | ImageEntry, mode: str = "r", **options: Any) -> IO[Any]:
-        """Open a file as the builtin ``open`` does; a new one is in the overlay until ``commit``.
-
-        Raises ``ReadOnlyError`` for writing an image that was opened for reading.
-        """
-        if set(mode) <= set("rbtU"):
+    def _open(self, path: ImagePath | ImageEntry, mode: str, options: dict[str, Any]) -> IO[Any]:
+        if not parse_mode(mode).writes:
             entry = self._file(path)
-            if mode == "rb" and not options:
+            if mode in ("rb", "br") and not options:
                 return entry.volume.open(entry)
             return entry.volume.fs.open(entry.inner, mode, **options)
         self._refuse_reading()
+        if isinstance(path, ImageEntry):
+            self._check_own([path])
         volume = path.volume if isinstance(path, ImageEntry) else self.volume(path)
         volume.refuse_hazards(str(path))
-        target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(path)
-        volume.forget()
-        return volume.fs.open(target, mode, **options)
+        target = path.inner if isinstance(path, ImageEntry) else volume.inner_path(str(path))
+        return volume.shared().open(target, mode, **options)
 
-    def read_bytes(self, path: str | ImageEntry) -> bytes:
+    def read_bytes(self, path: ImagePath | ImageEntry) -> bytes:
         """Return the bytes of a file."""
         return self._steadily(lambda: self._read(path))
 
-    def _read(self, path: str | ImageEntry) -> bytes:
+    def _read(self, path: ImagePath | ImageEntry) -> bytes:
         entry = self._file(path)
         return entry.volume.read(entry)
 
-    def content(self, path: str | ImageEntry) -> Content:
+    def content(self, path: ImagePath | ImageEntry) -> Content:
         """Return a file as what can be written elsewhere; its bytes are read when needed."""
         entry = self._file(path)
         from maixfs.image.content import Content
@@ -438,25 +457,30 @@ class Image:
 
     # Changing
 
-    def write_file(
-        self, path: str, content: bytes | Content, *, meta: bytes | None = None
+    def write_bytes(
+        self, path: ImagePath, data: Buffer | Content, *, meta: bytes | None = None
     ) -> Written:
-        """Put content in a file; where it has the very same bytes nothing is written.
+        """Make ``data`` the contents of a file; if it has them already nothing is written.
 
-        ``meta`` are the bytes beside the name that some SPIFFS have (``None``: as they are).
+        On FAT the folders above it are made. ``meta`` are the bytes beside the name that some
+        SPIFFS have (``None``: as they are).
         """
+        text = path_text(path)
         self._refuse_reading()
         from maixfs.image.content import Content
 
-        data = content if isinstance(content, Content) else Content.of(content)
-        return self.volume(path).write(path, data, meta)
+        content = data if isinstance(data, Content) else Content.of(bytes(bytes_view(data)))
+        return self.volume(text).write(text, content, meta)
 
-    def remove(self, path: str, recursive: bool = False) -> Entries:
+    def remove(self, path: ImagePath | ImageEntry, recursive: bool = False) -> Entries:
         """Remove a file, or with ``recursive`` a folder; returns what is gone."""
         self._refuse_reading()
         entry = self.stat(path)
         if entry.is_dir and not recursive:
-            raise TargetError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
+            raise FolderError(
+                f"{entry.path} is a folder",
+                fix=(Command("rm", ("-r", f"{self.host}:{entry.path}")),),
+            )
         entries = self.whole(entry)
         self.remove_all(entries)
         return entries
@@ -467,21 +491,25 @@ class Image:
         ``force`` removes files that FAT marks as read-only, too.
         """
         self._refuse_reading()
+        self._check_own(entries)
         groups: dict[str, Entries] = {}
         for entry in entries:
             groups.setdefault(entry.volume.mount.point, []).append(entry)
+        # One transaction over all file systems: a failure on the card restores /flash too.
         with self.transaction():
             for group in groups.values():
                 group[0].volume.remove(group, force=force)
 
-    def rename(self, old: str, new: str, replace: bool = False) -> None:
+    def rename(self, old: ImagePath | ImageEntry, new: ImagePath, replace: bool = False) -> None:
         """Give a file or folder another path; ``replace`` replaces a file that has it.
 
         A new path that is a folder takes the file in, as ``mv`` does.
         """
         self.rename_all([(old, new)], replace)
 
-    def rename_all(self, moves: Sequence[tuple[str, str]], replace: bool = False) -> None:
+    def rename_all(
+        self, moves: Sequence[tuple[ImagePath | ImageEntry, ImagePath]], replace: bool = False
+    ) -> None:
         """Do several renames as ``rename`` does one: all or none.
 
         No file is moved twice, to where another one goes, or from one file system to another:
@@ -490,10 +518,10 @@ class Image:
         self._refuse_reading()
         found: list[tuple[ImageEntry, str]] = []
         volumes: dict[str, Volume] = {}
-        for old, new in moves:
+        for old, path in moves:
             entry = self.stat(old)
-            goal = new
-            into = self.is_folder(new) and not self.is_other_case(entry, new)
+            goal = new = path_text(path)
+            into = self.isdir(new) and not self.is_other_case(entry, new)
             if new.endswith("/") or into:
                 goal = f"{new.rstrip('/')}/{entry.name}"
             found.append((entry, goal))
@@ -507,13 +535,14 @@ class Image:
         for volume in volumes.values():
             volume.rename(found, replace=replace)
 
-    def mkdir(self, path: str, *, parents: bool = False) -> bool:
+    def mkdir(self, path: ImagePath, *, parents: bool = False) -> bool:
         """Make a folder; with ``parents`` those above it too. SPIFFS stores none and refuses.
 
         Returns whether there is anything new: with ``parents`` one that is there will do.
         """
         self._refuse_reading()
-        return self.volume(path).mkdir(path, parents=parents)
+        text = path_text(path)
+        return self.volume(text).mkdir(text, parents=parents)
 
     def gc(self) -> int:
         """Free the pages that deleted data holds, as far as can be; returns how many."""
@@ -530,6 +559,15 @@ class Image:
         that were open raise ``ClosedError``.
         """
         self._refuse_reading()
+        self._transactions += 1
+        try:
+            with self._savepoint():
+                yield
+        finally:
+            self._transactions -= 1
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
         tokens = [(medium, medium.savepoint()) for medium in self._media()]
         known = [medium for medium, _ in tokens]
         config = self._config
@@ -562,11 +600,18 @@ class Image:
 
         Of a board the card is written first, then the erase counts, the flash and
         ``board.toml``. Raises ``DeviceError`` where the host refuses, and ``TargetError`` where
-        another program changed the file; it is then as it was.
+        another program changed the file; it is then as it was. After an error all changes are
+        still there, and it may be called again. Inside a transaction it raises ``UsageError``.
         """
         self._refuse_reading()
+        self._refuse_transaction()
+        if os.getpid() != self._process:
+            # Two processes with one lock would each replace what the other has written.
+            raise UsageError(f"{self.host} was opened by process {self._process}, not this one")
         from maixfs.image.media import CardMedium
 
+        # Every file system writes what it holds in RAM before the first host file is replaced: one
+        # without room fails while all files are still as they were.
         media = sorted(self._media(), key=lambda medium: not isinstance(medium, CardMedium))
         for medium in media:
             medium.sync()
@@ -589,6 +634,7 @@ class Image:
     def discard(self) -> None:
         """Discard what was changed since the last ``commit``; streams that are open are closed."""
         self._refuse_reading()
+        self._refuse_transaction()
         self._config = None
         for medium in self._media():
             medium.discard()
@@ -597,8 +643,11 @@ class Image:
         """Commit what was changed and release the host's files; again does nothing."""
         if self._closed:
             return
+        self._refuse_transaction()
         try:
             if self.writable:
+                # A commit that fails must still release the lock: the next process would wait for
+                # it in vain.
                 self.commit()
         finally:
             self.release()
@@ -627,6 +676,7 @@ class Image:
         # Half-made objects have no ``_closed``.
         if getattr(self, "_closed", True):
             return
+        # No commit here: it would write at a moment that nobody chose, perhaps while Python exits.
         changed = False
         with suppress(MaixfsError, OSError, ValueError):
             changed = self.changed
@@ -663,6 +713,8 @@ class Image:
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read, again where a card was written meanwhile by another process."""
         self._check_open()
+        # A read of a card that is being written can raise anything, or return a mixture without an
+        # error: the result counts only if the card did not change meanwhile.
         for attempt in range(_ATTEMPTS):
             try:
                 result = read()
@@ -697,23 +749,37 @@ class Image:
 
             raise read_only(self.host)
 
-    def _find(self, path: str | None) -> Steps:
+    def _check_own(self, entries: Entries) -> None:
+        self._check_open()
+        media = self._media()
+        for entry in entries:
+            if entry.volume.medium not in media:
+                raise UsageError(f"{entry.path} is an entry of another image")
+
+    def _refuse_transaction(self) -> None:
+        # The savepoints of the transaction would end, and its undo could not keep its promise.
+        if self._transactions:
+            raise UsageError(
+                f"{self.host}: a transaction is open", hint="end it, then commit or discard"
+            )
+
+    def _find(self, path: ImagePath | None) -> Steps:
         """Return the steps of a path as the file system has them."""
         steps = self._typed(path)
         return self.volumes.at(steps.parts).canonical(steps)
 
-    def _typed(self, path: str | None) -> Steps:
+    def _typed(self, path: ImagePath | None) -> Steps:
         self._check_open()
-        text = path or ""
+        text = "" if path is None else path_text(path)
         return steps_of(text) if text.startswith("/") else self.main.mount.absolute(text)
 
     def _is_folder(self, steps: Steps) -> bool:
         return not steps.parts or self.volumes.at(steps.parts).has_folder(steps.parts)
 
-    def _file(self, path: str | ImageEntry) -> ImageEntry:
-        entry = path if isinstance(path, ImageEntry) else self.stat(path)
+    def _file(self, path: ImagePath | ImageEntry) -> ImageEntry:
+        entry = self.stat(path)
         if entry.is_dir:
-            raise TargetError(f"{entry.path} is a folder", hint="name a file in it")
+            raise FolderError(f"{entry.path} is a folder", hint="name a file in it")
         return entry
 
     def _root(self) -> ImageEntry:

@@ -235,6 +235,8 @@ class FlashMedium(Medium):
         """Have the blocks that a dump that was cut short lacks read as empty ones."""
         from maixfs.spiffs.pack import pack
 
+        # Blank blocks would lack their magics, and two such blocks make a mount fail
+        # (docs/SPEC.md, 7): an empty file system has them.
         there = bytes(self.shown)
         empty = bytes(pack([], geometry))
         self._shown = memoryview(there + empty[len(there) - geometry.base :])
@@ -292,12 +294,15 @@ class FlashMedium(Medium):
         changed = 0
         with self.whole():
             self.abandon()
+            # A mount that failed is tried again: these bytes may repair it.
             self.fault = None
             for start in range(address // SECTOR * SECTOR, address + len(view), SECTOR):
                 old = overlay.read(start, min(SECTOR, self.size - start))
                 first, end = max(address, start), min(address + len(view), start + len(old))
                 piece = view[first - address : end - address]
                 new = old[: first - start] + bytes(piece) + old[end - start :]
+                # As on the chip, where programming only clears bits: erase first, and program what
+                # is not FF. Equal sectors are left alone, because each erase counts as wear.
                 if new != old:
                     overlay.erase(start, SECTOR)
                     if new.strip(b"\xff"):
@@ -316,6 +321,7 @@ class FlashMedium(Medium):
         path, overlay = self.file, self.overlay
         self._check_stamp(self.source.stamp)
         image = overlay.image()
+        # A process that was killed while it wrote a draft could not remove it.
         clear_drafts(path.resolve().parent)
         with Draft(path) as flash, ExitStack() as stack:
             flash.write((image,), self.size, progress)
@@ -424,6 +430,8 @@ class CardMedium(Medium):
         self.device: SectorDevice
         self._stamp = stamp
         self._generation: object = None
+        self._unfinished = False
+        """Whether a commit failed behind its journal, which is then beside the card."""
         try:
             if writable:
                 self._stack.enter_context(alone(file, wait=wait))
@@ -431,6 +439,7 @@ class CardMedium(Medium):
                     from maixfs.sd.journal import finish
 
                     self.finished_journal = finish(file)
+                # Applying the journal changed the file.
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()
             self.size = self.device.sectors * 512
@@ -446,6 +455,8 @@ class CardMedium(Medium):
             self._stack.enter_context(self._content)
             self.device = SampleSectors(sample_of(self._content.view))
             return
+        # Read-only also for an edit: only ``_apply`` opens the card for writing, once the journal
+        # is complete.
         self._below = self._stack.enter_context(open_sectors(self.file))
         if self.writable:
             from maixfs.sd.overlay import Overlay
@@ -473,6 +484,8 @@ class CardMedium(Medium):
             if self._state() == before:
                 break
             _pause()
+        # Card and journal had the same stamps before and after they were read: the two are of one
+        # moment.
         self._generation = before
         return device
 
@@ -500,6 +513,8 @@ class CardMedium(Medium):
         overlay, end = self.overlay, address + len(data)
         with self.whole():
             first, last = address // 512, -(-end // 512)
+            # A card is written in whole sectors: the first and the last keep the bytes that were
+            # not named.
             sectors = bytearray(overlay.read(first, last - first))
             sectors[address - first * 512 : end - first * 512] = data
             self.abandon()
@@ -540,6 +555,7 @@ class CardMedium(Medium):
         """
         if not self.changed:
             return []
+        self._finish()
         from maixfs.sd.journal import Journal
 
         overlay = self.overlay
@@ -554,16 +570,18 @@ class CardMedium(Medium):
             journal.close()
             raise
         # From here on a journal that stays behind is finished by the next opening.
+        self._unfinished = True
         try:
             digest = _apply(self.file, overlay, runs, progress)
-        except TargetError:
+        except BaseException as error:
             journal.leave()
-            raise
-        except BaseException:  # Ctrl-C: it is too late to stop, and half of it is worse than all
-            _apply(self.file, overlay, runs, None)
-            journal.close()
+            # Ctrl-C: it is too late to stop, and half of it is worse than all.
+            if not isinstance(error, TargetError):
+                self._finish()
+                overlay.clear()
             raise
         journal.close()
+        self._unfinished = False
         overlay.clear()
         self._stamp = Stamp.of(status_of(self.file, devices=True))
         from maixfs.sd.device import SECTOR as SECTOR_SIZE
@@ -571,6 +589,25 @@ class CardMedium(Medium):
         sectors = sum(count for _, count in runs)
         written = Written(str(self.file), sectors * SECTOR_SIZE, digest, True, sectors=sectors)
         return [written]
+
+    def _finish(self) -> None:
+        """Apply the journal of a commit that failed, as the next opening would."""
+        if not self._unfinished:
+            return
+        from maixfs.sd.journal import finish
+
+        with _host_errors():
+            finish(self.file)
+        self._stamp = Stamp.of(status_of(self.file, devices=True))
+        self._unfinished = False
+
+    def discard(self) -> None:
+        """Discard all changes since the last ``save``; one that has failed is finished first.
+
+        Its journal is complete, so that the card cannot have its old sectors again.
+        """
+        self._finish()
+        super().discard()
 
     def close(self) -> None:
         """Release the file; what was not saved is discarded."""
@@ -670,6 +707,8 @@ def _apply(
             card.sync()
             done = 0
             for start, count in runs:
+                # The journal stays until every sector was read back: if one differs, the next
+                # opening writes them again.
                 data = card.read(start, count)
                 if data != overlay.read(start, count):
                     raise SectorError(f"sector {start:#x} reads back differently")

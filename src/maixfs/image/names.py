@@ -65,6 +65,7 @@ def parts_of(stored: bytes) -> Parts:
             slashes += b"/"
     if not parts:  # nothing but slashes, or nothing
         return (component(body or stored) or _NAMELESS,)
+    # Slashes at the end belong to the name, as in `a//`: SPIFFS compares bytes.
     parts[-1] += slashes
     return tuple(map(component, parts))
 
@@ -162,10 +163,10 @@ class Mount:
     def elsewhere(self, steps: Steps, *, writing: bool = False) -> TargetError | UsageError:
         """Return the error for a path outside of the file system, or for its root."""
         path = "/" + "/".join(steps.parts)
-        if steps.parts[:1] == (_CARD,) and self.parts:
-            return MissingError(f"{path}: there is no card in this board")
         if steps.parts[: len(self.parts)] == self.parts:
             return UsageError(f"{path} is no file", hint=f"name one: {self._example()}")
+        if steps.parts[:1] == (_CARD,) and self.parts:
+            return MissingError(f"{path}: there is no card in this board")
         if writing and len(steps.parts) <= 1:
             return UsageError(
                 f"{path}: nothing can be written to /, which only lists what is mounted",

@@ -301,6 +301,8 @@ class Parts(Sequence[Found]):
         places = [region.start for region in layout.of_kind("firmware")] if layout else []
         if self.kboot is None:
             return [0, *places]
+        # Applications may lie anywhere that an entry names; without Kboot the ROM starts address 0
+        # alone.
         entries = (*self.kboot.main.present, *self.kboot.backup.present)
         return [*places, DEFAULT_APP, *(entry.address for entry in entries)]
 
@@ -399,6 +401,7 @@ def _kboot_parts(kboot: Kboot) -> Iterator[Found]:
         zip((kboot.stage_0, kboot.stage_1), _STAGE_ENDS, strict=True)
     ):
         if stage is not None:
+            # A wrong length in a damaged stage must not claim what lies behind its place.
             size = min(stage.end, end) - stage.address
             detail = f"stage {number}" + (f", {kboot.version}" if number else "")
             yield Found(KBOOT_STAGE, stage.address, size, stage, detail + _state(stage))
@@ -426,6 +429,8 @@ def _find_firmware(view: memoryview, addresses: Iterable[int]) -> Iterator[Found
         except FirmwareError:
             continue
         left -= firmware.total
+        # Sectors inside of a program can begin like one. Only a right hash proves where it ends;
+        # then what is in it is not searched.
         if firmware.sha_ok or firmware.payload_ok or _encrypted(view, firmware):
             covered = firmware.end if firmware.sha_ok or not firmware.wrapped else covered
             yield Found(
@@ -436,6 +441,8 @@ def _find_firmware(view: memoryview, addresses: Iterable[int]) -> Iterator[Found
 def _marked(view: memoryview) -> Iterator[int]:
     """Yield the sectors that have a start code's mark, behind a header or not."""
     for place in _MARK_PLACES:
+        # One byte of each sector in one slice: the search runs in C, over 4 KiB for a chip of 16
+        # MiB.
         column = bytes(view[place::SECTOR])
         sector = column.find(_MARK[0])
         while sector >= 0:

@@ -139,6 +139,7 @@ def _card_of(image: Image) -> CardSummary | None:
     from maixfs.image.cardreport import summarize_slot
 
     try:
+        # A card that is missing or damaged must not hide what is known of the flash.
         return summarize_slot(image)
     except (TargetError, DeviceError):
         return None

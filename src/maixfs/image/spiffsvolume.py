@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.entries import Kind, Written
 from maixfs.image.errors import TakenError, TargetError, UnreadableError
@@ -121,7 +121,7 @@ class SpiffsVolume(Volume):
 
     def _folder(self, parts: Parts) -> Folder | None:
         core = self.core
-        if not self._folders:
+        if not self._current_folders():
             # All at once: folders exist in names alone.
             self._folders[self.mount.parts] = Folder()
             for native in core.scandir():
@@ -162,6 +162,8 @@ class SpiffsVolume(Volume):
 
     def open(self, entry: ImageEntry) -> BinaryIO:
         """Return a file to read from; raises ``UnreadableError``."""
+        # All at once: whether a damaged file has to be rescued is known only after all of it was
+        # read, and no file is larger than the chip.
         return io.BytesIO(self.read(entry))
 
     def read(self, entry: ImageEntry) -> bytes:
@@ -191,6 +193,8 @@ class SpiffsVolume(Volume):
         if self._rescues is None:
             self._rescues = rescue(self.medium.device, self.geometry)
         for file in self._rescues:
+            # The id of a removed file is given to a new one, and pages of both may be left: the id
+            # alone proves nothing.
             same = file.header == native.page or file.name == native.raw_name
             if file.complete and file.object_id == native.object_id and same:
                 return file
@@ -298,9 +302,12 @@ class SpiffsVolume(Volume):
         names: dict[bytes, bytes] = {}
         for entry, new in moves:
             names |= self._new_names(entry, new)
-        for name in names.values():
+        for old, name in names.items():
             if self.core.exists(name) and not replace:
-                raise TakenError(f"{self.label(name)} exists already", hint="-f replaces it")
+                paths = (f"{self.host}:{self.label(old)}", f"{self.host}:{self.label(name)}")
+                raise TakenError(
+                    f"{self.label(name)} exists already", fix=(Command("mv", ("-f", *paths)),)
+                )
         if {*names} & {*names.values()} or len({*names.values()}) < len(names):
             raise UsageError(
                 "a file would be moved twice, or two to one path", hint="move them one by one"
@@ -314,6 +321,9 @@ class SpiffsVolume(Volume):
         target = self._new_name(new)
         if not entry.is_dir:
             native: DirEntry = entry.native
+            # A rename or a move of a header that power cut short leaves two headers of one file
+            # (docs/SPEC.md, 5.8). Every call by name finds the first one, so a rename would hit
+            # that.
             if self.core.stat(native.raw_name).page != native.page:
                 first = self.label(native.raw_name)
                 raise TargetError(

@@ -262,6 +262,8 @@ class Volume(ABC):
         self.medium = medium
         self._fs: FileSystem[Any] | None = None
         self._folders: dict[Parts, Folder] = {}
+        self._writes: int | None = None
+        """The writes that ``_folders`` has seen; ``None``: all go through this volume."""
         medium.volumes.append(self)
 
     # What a driver supplies
@@ -358,7 +360,7 @@ class Volume(ABC):
         """Return a part of a path in the spelling in which names are compared."""
         return part
 
-    def _identity(self, entry: Entry[Any]) -> object:
+    def identity(self, entry: Entry[Any]) -> object:
         """Return what tells a folder from all others."""
         return entry.path
 
@@ -368,11 +370,25 @@ class Volume(ABC):
     def fs(self) -> FileSystem[Any]:
         """The mounted file system; it is mounted again after a rollback."""
         if self._fs is None or self._fs.closed:
+            # A mount after the image was closed would read from a file that is not open.
             if self.medium.closed:
                 raise ClosedError(f"{self.host} is closed")
             self._folders.clear()
             self._fs = self._mount()
         return self._fs
+
+    def shared(self) -> FileSystem[Any]:
+        """Return the file system for a program that may change it without this volume."""
+        if self.writable and self._writes is None:
+            self._writes = -1
+        return self.fs
+
+    def _current_folders(self) -> dict[Parts, Folder]:
+        """Return the folders that are known, none after a write that did not go through here."""
+        if self._writes is not None and self._writes != self.medium.overlay.writes:
+            self._folders.clear()
+            self._writes = self.medium.overlay.writes
+        return self._folders
 
     @property
     def writable(self) -> bool:
@@ -404,7 +420,7 @@ class Volume(ABC):
 
     def _folder(self, parts: Parts) -> Folder | None:
         """Return the index of a folder whose path is as it is shown; ``None`` without one."""
-        known = self._folders.get(parts)
+        known = self._current_folders().get(parts)
         if known is None:
             entry = self._folder_entry(parts)
             if entry is not None:
@@ -431,6 +447,8 @@ class Volume(ABC):
             for entry in self.fs.scandir(top):
                 self._enter(folder, entry)
         except MaixfsError as error:
+            # What was listed before the damage stays; whoever lists the folder alone gets the
+            # error.
             folder.fault = str(error)
         return folder
 
@@ -471,6 +489,8 @@ class Volume(ABC):
 
     def canonical(self, steps: Steps) -> Steps:
         """Return a path as the volume has it; one that was meant for a board is understood."""
+        # The literal path first: a folder may have the name of the mount point that a board would
+        # use.
         for candidate in (steps, self.mount.without_alias(steps)):
             parts = self.canonical_parts(candidate.parts)
             if self.get(parts) is not None:
@@ -556,7 +576,7 @@ class Volume(ABC):
                 waiting.pop()
                 continue
             yield entry
-            if entry.is_dir and (identity := self._identity(entry.inner)) not in seen:
+            if entry.is_dir and (identity := self.identity(entry.inner)) not in seen:
                 seen.add(identity)
                 waiting.append(iter([*self.children(entry.parts)]))
 
@@ -576,6 +596,7 @@ class Volume(ABC):
         if not self.has_folder(start):
             return iter(())
         wanted = start + pattern[len(start) :]
+        # ``**`` matches folders alone; at the end of a pattern, what is in them is meant.
         if wanted[-1:] == ("**",):
             wanted += ("*",)
         return (
@@ -625,6 +646,8 @@ class Volume(ABC):
     def open(self, entry: ImageEntry) -> BinaryIO:
         """Return a file to read from; raises ``UnreadableError``."""
         try:
+            # Without a buffer of its own: errors of the driver are translated below the buffer
+            # that is added here, so that no read of any size raises another error.
             stream = self.fs.open(entry.inner, "rb", buffering=0)
         except MaixfsError as error:
             raise self.unreadable(entry, error) from error
@@ -686,6 +709,8 @@ def _matches(parts: Parts, pattern: Parts, *, caseless: bool) -> bool:
 
 def _spread(places: set[int], pattern: Parts) -> set[int]:
     """Add the places that are reached by letting a ``**`` stand for nothing."""
+    # Every place is followed at once: trying them one after the other takes exponential time for a
+    # pattern with several ``**``.
     spread = set(places)
     for at in range(len(pattern)):
         if at in spread and pattern[at] == "**":

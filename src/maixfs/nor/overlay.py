@@ -48,6 +48,8 @@ class OverlayFlash:
         self._held: dict[int, bytearray] = {}
         self._erases: dict[int, int] = {}
         self._undo: UndoLog[tuple[bytes | None, int]] = UndoLog(self._restore)
+        self.writes = 0
+        """A number that every write raises."""
 
     # The device
 
@@ -83,6 +85,7 @@ class OverlayFlash:
         if address % SECTOR or length % SECTOR:
             raise misaligned(address, length, SECTOR)
         self._check(address, length)
+        self.writes += 1
         for sector in range(address // SECTOR, (address + length) // SECTOR):
             self._remember(sector)
             self._held[sector] = bytearray(blank(SECTOR))
@@ -173,6 +176,7 @@ class OverlayFlash:
 
     def _changeable(self, sector: int) -> bytearray:
         self._remember(sector)
+        self.writes += 1
         held = self._held.get(sector)
         if held is None:
             held = self._held[sector] = bytearray(self._below(sector * SECTOR, SECTOR))

@@ -226,6 +226,17 @@ def is_abandoned(card: Path) -> bool:
         os.close(handle)
 
 
+def unapplied(card: Path) -> Path | None:
+    """Return the complete journal that a killed process left; ``None`` if there is none."""
+    path = journal_of(card)
+    try:
+        with path.open("rb") as stream:
+            whole = _is_whole(stream)
+    except OSError:
+        return None
+    return path if whole and is_abandoned(card) else None
+
+
 def as_finished(card: Path, below: SectorDevice) -> SectorDevice:
     """Return the sectors of ``card`` with its journal applied in memory; nothing is written.
 

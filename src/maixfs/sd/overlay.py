@@ -40,6 +40,8 @@ class Overlay:
         self._held: dict[int, Held] = {}
         self._undo: UndoLog[Held | None] = UndoLog(self._restore)
         self._spill: BinaryIO | None = None
+        self.writes = 0
+        """A number that every write raises."""
 
     def __len__(self) -> int:
         """Number of pages held."""
@@ -192,6 +194,7 @@ class Overlay:
     def _hold(self, page: int, content: bytes) -> None:
         # Noted before it changes: an interrupt between the two must leave ``rollback`` able to.
         self._remember(page)
+        self.writes += 1
         in_memory = page in self._held or len(self._held) < IN_MEMORY
         self._held[page] = content if in_memory else self._spilled(content)
 

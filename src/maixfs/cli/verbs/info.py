@@ -70,6 +70,7 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
     try:
         image = open_image(there.whole, geometry=where.geometry, base=where.base)
     except DeviceError:
+        # A compressed file that cannot be unpacked can still be named.
         packed = identify_packed(there.host)
         if packed is None:
             raise
@@ -94,6 +95,7 @@ def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     facts = None if image.where.is_spiffs else chip_facts(subject)
     whole = facts is None or subject.is_board
     report = make_report(image) if whole else _report_on(screen, image)
+    # Not the contents of files: info answers at once, doctor reads everything.
     examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
         _emit(screen, there, facts, report, examination)
@@ -150,6 +152,7 @@ def _report_on(screen: Screen, image: Image) -> Report | None:
     from maixfs.image.errors import NoFileSystemError
     from maixfs.image.report import make_report
 
+    # Of several file systems none is the one that a board mounts for certain.
     if len(image.parts.areas) != 1:
         return None
     try:

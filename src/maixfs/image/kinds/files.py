@@ -119,7 +119,7 @@ def elf(sample: Sample) -> Identification | None:
         words,
         (f"the magic 7F 45 4C 46 at 0x0, machine {machine:#x} at 0x12",),
         0.99,
-        "make a binary of it first (objcopy -O binary), then wrap that as firmware"
+        "make a binary of it first (objcopy to the format binary), then wrap that as firmware"
         if is_k210
         else "boards do not run it",
     )
@@ -193,7 +193,7 @@ def intel_hex(sample: Sample) -> Identification | None:
         "Intel HEX file",
         (f"the checksums of {len(lines)} records from 0x0 on are right",),
         0.99,
-        "make a binary of it first (objcopy -I ihex -O binary)",
+        "make a binary of it first (objcopy from ihex to binary)",
     )
 
 
