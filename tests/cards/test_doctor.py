@@ -262,7 +262,7 @@ def test_card_with_a_volume_behind_an_empty_first_sector_is_not_blank() -> None:
     assert ids(report) == {"other-volume"}
 
 
-def test_a_boot_sector_without_its_signature(card_copy: CardCopy) -> None:
+def test_boot_sector_without_its_signature_is_reported(card_copy: CardCopy) -> None:
     card = card_copy("superfloppy")
     card.write(0, card.read(0, 1)[:510] + bytes(2))
     assert ids(examine(card)) == {"no-signature", "bad-boot-sector"}

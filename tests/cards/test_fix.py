@@ -115,7 +115,7 @@ def test_fix_copies_and_lists_damage(unpacked: Unpacked, tmp_path: Path) -> None
     assert not fixed.report.healthy
 
 
-def test_what_is_there_stays(unpacked: Unpacked, tmp_path: Path) -> None:
+def test_existing_image_is_not_replaced(unpacked: Unpacked, tmp_path: Path) -> None:
     (tmp_path / "new.img").write_bytes(b"precious")
     with pytest.raises(FileExistsError):
         fix(unpacked("gpt"), tmp_path)
@@ -159,7 +159,7 @@ def test_fix_restores_a_wiped_table(card_copy: CardCopy, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["superfloppy", "part1_0c"])
-def test_a_boot_sector_without_its_signature(
+def test_boot_sector_without_its_signature_is_reported(
     name: str, card_copy: CardCopy, tmp_path: Path
 ) -> None:
     card = card_copy(name)

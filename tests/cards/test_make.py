@@ -123,7 +123,7 @@ def test_impossible_card_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_stays(tmp_path: Path) -> None:
+def test_existing_image_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "card.img"
     path.write_bytes(b"precious")
     with pytest.raises(FileExistsError):

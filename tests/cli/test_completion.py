@@ -41,7 +41,7 @@ def test_completion_prints_each_script(shell: str, run: Run) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
-def test_the_bash_script_completes_in_bash(run: Run, place: Path, tmp_path: Path) -> None:
+def test_bash_script_completes_in_bash(run: Run, place: Path, tmp_path: Path) -> None:
     program = tmp_path / "maixfs"
     import sys
 

@@ -330,7 +330,7 @@ def test_errors_are_json_where_json_is_asked_for(run: Run, place: Path) -> None:
     assert json.loads(run("./none.bin", "--json", code=1).stdout)["verb"] == "info"
 
 
-def test_there_is_one_json_document(
+def test_json_output_is_one_document(
     run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Screen, "table", raising(KeyboardInterrupt()))

@@ -73,7 +73,7 @@ def test_looking_changes_nothing(
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are those of POSIX")
 @pytest.mark.parametrize("verb", ["info", "ls", "tree", "df", "du"])
-def test_what_is_write_protected_can_be_looked_at(verb: str, run: Run, place: Path) -> None:
+def test_write_protected_image_can_be_read(verb: str, run: Run, place: Path) -> None:
     for path in (place / "board").iterdir():
         path.chmod(0o444)
     (place / "board").chmod(0o555)

@@ -131,7 +131,7 @@ def test_spare_column_is_dropped_on_a_narrow_terminal(monkeypatch: pytest.Monkey
     ]
 
 
-def test_no_blanks_follow_the_last_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_rows_have_no_trailing_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch)
     desk.screen.settings.color = "always"
     desk.screen.table([Column(""), Column(""), Column("")], [["ab", "c", ""], ["a", "", "bad"]])

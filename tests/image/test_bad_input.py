@@ -104,7 +104,7 @@ def test_impossible_host_names_raise() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this host has no pipes")
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(DeviceError, match="neither a file nor a folder"):
         open_image(tmp_path / "pipe")
@@ -198,13 +198,13 @@ def test_damage_raises_only_maixfs_errors(
         assert str(error)
 
 
-def test_a_preset_for_a_larger_image_is_refused(tmp_path: Path) -> None:
+def test_preset_for_a_larger_image_is_refused(tmp_path: Path) -> None:
     host = make_bare(tmp_path, replace(PRESETS["esp-idf"], size=0x8000), {}).host
     with pytest.raises(NoFileSystemError, match="under three blocks"):
         open_mounted(host, geometry=MAIXPY)
 
 
-def test_a_host_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_error_names_an_unreadable_host_file(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         read_file(tmp_path)
     with pytest.raises(FileNotFoundError):

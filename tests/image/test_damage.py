@@ -133,7 +133,7 @@ def attempt(host: Path, change: object) -> None:
         change(target)  # type: ignore[operator]
 
 
-def test_a_file_whose_pages_are_gone_can_be_replaced_or_says_so(tmp_path: Path) -> None:
+def test_file_with_lost_pages_is_replaced_or_raises(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     with open_image(host) as target:
         page = target.stat("/lib/a.py").native.page + 1

@@ -62,7 +62,7 @@ def test_slashes_in_names_read_as_folders(place: Place) -> None:
         assert [e.name for e in target.scandir(place.path("main.py"))] == ["main.py"]
 
 
-def test_the_root_lists_what_is_mounted(board: Place) -> None:
+def test_root_lists_what_is_mounted(board: Place) -> None:
     with open_image(board.host) as target:
         assert [(e.path, e.is_dir) for e in target.scandir("/")] == [("/flash", True)]
         assert target.stat("/").is_dir
@@ -76,7 +76,7 @@ def test_relative_paths_start_at_the_mount_point(place: Place) -> None:
         assert target.exists("")
 
 
-def test_a_bare_image_understands_flash(tmp_path: Path) -> None:
+def test_bare_image_finds_paths_of_flash(tmp_path: Path) -> None:
     with open_image(make_bare(tmp_path, SMALL).host) as target:
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
         assert [e.name for e in target.scandir("/flash")] == ["empty", "lib", "main.py"]

@@ -109,7 +109,7 @@ def test_replace_replaces_and_rename_does_not(image: Image, point: str) -> None:
     assert image.listdir(point) == ["b"] and image.read_text(f"{point}/b") == "a"
 
 
-def test_a_transaction_undoes_verbs_in_both_file_systems(image: Image) -> None:
+def test_transaction_undoes_verbs_in_both_file_systems(image: Image) -> None:
     image.write_text("/flash/a", "a")
     with pytest.raises(KeyError), image.transaction():
         image.write_text("/sd/b", "b")
@@ -171,7 +171,7 @@ def test_changes_through_streams_and_file_systems_are_seen(image: Image, point: 
     assert image.isfile(f"{point}/lib/c")
 
 
-def test_an_edit_cannot_end_inside_a_transaction(image: Image, point: str) -> None:
+def test_commit_inside_a_transaction_is_refused(image: Image, point: str) -> None:
     with image.transaction():
         image.write_text(f"{point}/a", "a")
         for end in (image.commit, image.discard, image.close):

@@ -334,7 +334,7 @@ def test_copy_to_a_board_that_was_never_on_writes_the_files(tmp_path: Path, data
     assert names_in(board) == {"/one.py", "/sub/two.py"}
 
 
-def test_a_copy_opens_each_image_once(
+def test_copy_opens_each_image_once(
     place: Place, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from maixfs.spiffs import SpiffsCore
