@@ -18,7 +18,7 @@ from maixfs.image.errors import MissingError, NoFileSystemError, TargetError
 from maixfs.image.media import finish_board_journal
 from maixfs.image.opening import open_image
 from maixfs.image.report import make_report
-from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.copying import CopyOptions, copy_files
 from maixfs.transfer.unpacking import unpack_files
 
 
@@ -83,8 +83,8 @@ def test_both_are_written_in_one_session(board: Path) -> None:
 
 
 def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
-    apply(plan_copy([f"{board}:/flash/lib"], f"{board}:/sd2/", recursive=True))
-    apply(plan_copy([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py"))
+    copy_files([f"{board}:/flash/lib"], f"{board}:/sd2/", CopyOptions(recursive=True))
+    copy_files([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py")
     with open_image(board) as target:
         assert target.read_bytes("/flash/b.py") == FLASH_FILES[b"/lib/a.py"]
         unpack_files(target, "/", tmp_path / "out")

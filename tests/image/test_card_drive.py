@@ -11,14 +11,14 @@ from maixfs.cards.newimage import CardError
 from maixfs.errors import Command
 from maixfs.host.drives import DriveFacts
 from maixfs.image.address import parse_target
-from maixfs.image.entries import Kind
+from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
 from maixfs.sd.journal import Journal, Run, journal_of, pending
 from maixfs.sd.media import FileSectors
-from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.copying import CopyOptions, copy_files
 from maixfs.transfer.formatting import format_partition
 from maixfs.transfer.packing import CardShape
 
@@ -60,8 +60,8 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     assert tree_of(drive)["/x"] == b"1"
     note = drive.with_name("note.txt")
     with pytest.raises(TargetError, match="drive"):
-        apply(plan_copy([note], f"{drive}:/"))
-    apply(plan_copy([note], f"{drive}:/", drives=True))
+        copy_files([note], f"{drive}:/")
+    copy_files([note], f"{drive}:/", CopyOptions(where=Where(drives=True)))
     assert tree_of(drive)["/note.txt"] == b"note"
     with pytest.raises(TargetError, match="drive"):
         format_partition(parse_target(f"{drive}@1"), CardShape(), force=True)

@@ -14,7 +14,7 @@ from maixfs.errors import DeviceError
 from maixfs.host.drafts import Draft, clear_drafts
 from maixfs.image.errors import TargetError
 from maixfs.image.opening import open_image
-from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.copying import copy_files
 from maixfs.transfer.formatting import make_image
 from maixfs.transfer.unpacking import unpack_files
 
@@ -181,7 +181,7 @@ def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path
         path.write_bytes(b"half")
     with open_image(board.host) as target:
         unpack_files(target, None, tmp_path / "out")
-    apply(plan_copy([f"{board.host}:main.py"], tmp_path / "copy"))
+    copy_files([f"{board.host}:main.py"], tmp_path / "copy")
     make_image(tmp_path / "fs" / "new.img", SMALL)
     assert not any(path.exists() for path in names)
 

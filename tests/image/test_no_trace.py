@@ -12,7 +12,8 @@ from maixfs.board import Board
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.image.opening import open_image
 from maixfs.image.report import make_report
-from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.copying import copy_files
+from transfer.copies import plan_of
 
 
 def look_at_everything(place: Place) -> None:
@@ -72,8 +73,8 @@ def test_a_copy_out_and_a_dry_run_change_nothing(place: Place, tmp_path: Path) -
     source = tmp_path / "new.py"
     source.write_bytes(b"new")
     before = snapshot(place.host.parent)
-    apply(plan_copy([f"{place.host}:{place.path('main.py')}"], str(tmp_path / "out.py")))
-    apply(plan_copy([str(source)], f"{place.host}:{place.path('new.py')}"), dry_run=True)
+    copy_files([f"{place.host}:{place.path('main.py')}"], str(tmp_path / "out.py"))
+    plan_of([str(source)], f"{place.host}:{place.path('new.py')}")
     assert snapshot(place.host.parent) == before
 
 

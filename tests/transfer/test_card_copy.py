@@ -15,10 +15,11 @@ from maixfs.errors import FitError, UsageError
 from maixfs.image.address import parse_target
 from maixfs.image.errors import NoFileSystemError, TakenError, TargetError
 from maixfs.image.opening import open_image
-from maixfs.transfer.copying import Action, apply, plan_copy
+from maixfs.transfer.copying import Action, Copy, CopyOptions, copy_files
 from maixfs.transfer.formatting import format_partition
 from maixfs.transfer.packing import CardShape, pack_card
 from maixfs.transfer.unpacking import UnpackError, unpack_files
+from transfer.copies import plan_of
 
 NOON = 1614859200  # 2021-03-04 12:00:00 UTC
 
@@ -39,14 +40,15 @@ def card(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_path: Path) -> None:
-    plan = plan_copy([data], f"{card}:/", recursive=True)
+    with Copy([data], f"{card}:/", CopyOptions(recursive=True)) as copy:
+        plan = copy.plan
+        copy.run()
     assert plan.warnings == ()
     assert [str(folder) for folder in plan.folders] == [
         f"{card}:/data",
         f"{card}:/data/sub",
         f"{card}:/data/sub/empty",
     ]
-    apply(plan)
     assert tree_of(card) == {
         **FILES,
         "/data/note.txt": b"note\n",
@@ -55,15 +57,15 @@ def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_p
     with open_image(card) as target:
         assert target.isdir("/data/sub/empty")
         assert target.stat("/data/note.txt").modified == datetime.fromtimestamp(NOON)
-    again = plan_copy([data], f"{card}:/", recursive=True)
-    assert {step.action for step in again.steps} == {Action.SAME}
-    assert apply(again).images == []
+    with Copy([data], f"{card}:/", CopyOptions(recursive=True)) as copy:
+        assert {step.action for step in copy.plan.steps} == {Action.SAME}
+        assert copy.run().images == []
     assert complaints(card, tmp_path / "volume") == ""
 
 
 def test_case_is_that_of_the_card(card: Path, data: Path) -> None:
     (data / "MAIN.PY").write_bytes(b"mine")
-    plan = plan_copy([data / "MAIN.PY"], f"{card}:/")
+    plan = plan_of([data / "MAIN.PY"], f"{card}:/")
     (step,) = plan.steps
     assert (step.destination.path, step.action) == ("/main.py", Action.REPLACE)
     (data / "twin").mkdir()
@@ -71,25 +73,25 @@ def test_case_is_that_of_the_card(card: Path, data: Path) -> None:
     (data / "twin" / "SAME.TXT").write_bytes(b"2")
     if len([*(data / "twin").iterdir()]) == 2:
         with pytest.raises(UsageError, match="would both become"):
-            plan_copy([data / "twin"], f"{card}:/", recursive=True)
+            plan_of([data / "twin"], f"{card}:/", CopyOptions(recursive=True))
 
 
 def test_a_dry_run_writes_nothing(card: Path, data: Path, tmp_path: Path) -> None:
     before = snapshot(tmp_path)
-    apply(plan_copy([data], f"{card}:/x/", recursive=True), dry_run=True)
+    plan_of([data], f"{card}:/x/", CopyOptions(recursive=True))
     assert snapshot(tmp_path) == before
 
 
 def test_times_come_back_to_the_host(card: Path, data: Path, tmp_path: Path) -> None:
-    apply(plan_copy([data], f"{card}:/", recursive=True))
-    apply(plan_copy([f"{card}:/data"], tmp_path / "back", recursive=True))
+    copy_files([data], f"{card}:/", CopyOptions(recursive=True))
+    copy_files([f"{card}:/data"], tmp_path / "back", CopyOptions(recursive=True))
     assert (tmp_path / "back" / "note.txt").stat().st_mtime == NOON
     assert (tmp_path / "back" / "sub" / "empty").is_dir()
     assert (tmp_path / "back" / "sub" / "Größe.bin").read_bytes() == b"x" * 70000
 
 
 def test_from_partition_to_partition_and_to_a_flash(card: Path, tmp_path: Path) -> None:
-    apply(plan_copy([f"{card}@1:/lib"], f"{card}@2:/", recursive=True))
+    copy_files([f"{card}@1:/lib"], f"{card}@2:/", CopyOptions(recursive=True))
     assert tree_of(f"{card}@2") == {
         "/lib/a.py": FILES["/lib/a.py"],
         "/lib/deep/b.bin": FILES["/lib/deep/b.bin"],
@@ -97,22 +99,22 @@ def test_from_partition_to_partition_and_to_a_flash(card: Path, tmp_path: Path) 
     with open_image(f"{card}@1") as one, open_image(f"{card}@2") as two:
         assert one.stat("/lib/a.py").modified == two.stat("/lib/a.py").modified
     flash = make_image(tmp_path, SMALL, 0x100000, {})
-    apply(plan_copy([f"{card}@2:/lib/."], f"{flash.host}:/flash", recursive=True))
+    copy_files([f"{card}@2:/lib/."], f"{flash.host}:/flash", CopyOptions(recursive=True))
     assert tree_of(flash.host) == {
         "/flash/a.py": FILES["/lib/a.py"],
         "/flash/deep/b.bin": FILES["/lib/deep/b.bin"],
     }
-    apply(plan_copy([f"{flash.host}:/flash/a.py"], f"{card}:/from flash.py"))
+    copy_files([f"{flash.host}:/flash/a.py"], f"{card}:/from flash.py")
     assert tree_of(card)["/from flash.py"] == FILES["/lib/a.py"]
     with pytest.raises(UsageError, match="are the same file"):
-        plan_copy([f"{card}:/main.py"], f"{card}:/MAIN.py")
+        plan_of([f"{card}:/main.py"], f"{card}:/MAIN.py")
 
 
 def test_what_does_not_fit_is_told_before(card: Path, data: Path) -> None:
     with (data / "large").open("wb") as stream:
         stream.truncate(80 << 20)
     with pytest.raises(FitError, match="files do not fit: they need"):
-        plan_copy([data], f"{card}:/", recursive=True)
+        plan_of([data], f"{card}:/", CopyOptions(recursive=True))
 
 
 def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
@@ -244,7 +246,7 @@ def test_a_card_without_a_table_has_no_partitions(tmp_path: Path) -> None:
 def test_a_large_file_is_told_piece_by_piece(card: Path, data: Path) -> None:
     (data / "large").write_bytes(bytes(5 << 20))
     seen: list[tuple[str, int, int]] = []
-    apply(plan_copy([data / "large"], f"{card}:/"), lambda *report: seen.append(report))
+    copy_files([data / "large"], f"{card}:/", progress=lambda *report: seen.append(report))
     assert {phase for phase, _, _ in seen} == {"copy", "journal", "write", "verify"}
     steps = [done for phase, done, _ in seen if phase == "copy"]
     assert steps == sorted(steps)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from image.places import FILES, KINDS, SMALL, Place, litter, make_bare, make_board, make_image
 from maixfs.errors import Command, FitError, NotFoundError, UsageError
 from maixfs.image.address import TargetPath
+from maixfs.image.entries import Where
 from maixfs.image.errors import MissingError, TakenError, TargetError, UnreadableError
 from maixfs.image.opening import open_image
 from maixfs.spiffs import PRESETS
-from maixfs.transfer.copying import Action, apply, plan_copy
+from maixfs.transfer.copying import Action, Copy, CopyOptions, copy_files
+from transfer.copies import plan_of
 
 OLD = {name.decode() for name in FILES}
 
@@ -65,12 +67,13 @@ def test_into_a_target(
     place: Place, data: Path, sources: list[str], goal: str, recursive: bool, new: set[str]
 ) -> None:
     goal = f"{place.host}:{place.prefix}/{goal}"
-    plan = plan_copy(sources, goal, recursive)
-    assert {step.action for step in plan.steps} == {Action.NEW}
-    written = apply(plan).files
-    assert [file.size for file in written] == [step.size for step in plan.steps]
+    with Copy(sources, goal, CopyOptions(recursive=recursive)) as copy:
+        steps = copy.plan.steps
+        assert {step.action for step in steps} == {Action.NEW}
+        written = copy.run().files
+        assert [file.size for file in written] == [step.size for step in steps]
+        assert not any(file.changed for file in copy.run().files)
     assert names_in(place) == OLD | new
-    assert not any(file.changed for file in apply(plan).files)
 
 
 @pytest.mark.parametrize(
@@ -93,18 +96,18 @@ def test_out_of_a_target(
 ) -> None:
     old = files_under(data)
     given = [f"{place.host}:{place.prefix}/{source}" for source in sources]
-    apply(plan_copy(given, goal, recursive))
+    copy_files(given, goal, CopyOptions(recursive=recursive))
     assert files_under(data) == old | new
 
 
 def test_what_is_the_same_already_is_up_to_date(place: Place, data: Path) -> None:
     here = f"{place.host}:{place.prefix}/"
     for sources, goal in ((["src"], here), ([f"{here}lib"], "src")):
-        apply(plan_copy(sources, goal, recursive=True))
-        plan = plan_copy(sources, goal, recursive=True)
-        assert {step.action for step in plan.steps} == {Action.SAME}
-        assert plan.total == 0
-        assert not any(file.changed for file in apply(plan).files)
+        copy_files(sources, goal, CopyOptions(recursive=True))
+        with Copy(sources, goal, CopyOptions(recursive=True)) as copy:
+            assert {step.action for step in copy.plan.steps} == {Action.SAME}
+            assert copy.plan.total == 0
+            assert not any(file.changed for file in copy.run().files)
 
 
 def files_under(folder: Path) -> set[str]:
@@ -115,7 +118,9 @@ def files_under(folder: Path) -> set[str]:
 def test_between_two_targets(place: Place, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
-    apply(plan_copy([f"{place.host}:{place.prefix}/lib"], f"{other.host}:/", recursive=True))
+    copy_files(
+        [f"{place.host}:{place.prefix}/lib"], f"{other.host}:/", CopyOptions(recursive=True)
+    )
     assert names_in(other) == {"/lib/a.py", "/lib/deep/b.bin"}
     with open_image(other.host) as target:
         assert target.read_bytes("/lib/a.py") == FILES[b"/lib/a.py"]
@@ -123,16 +128,16 @@ def test_between_two_targets(place: Place, tmp_path: Path) -> None:
 
 def test_within_one_target(place: Place) -> None:
     here = f"{place.host}:{place.prefix}"
-    apply(plan_copy([f"{here}/lib"], f"{here}/copy", recursive=True))
-    apply(plan_copy([f"{here}/main.py"], f"{here}/lib"))
+    copy_files([f"{here}/lib"], f"{here}/copy", CopyOptions(recursive=True))
+    copy_files([f"{here}/main.py"], f"{here}/lib")
     assert names_in(place) == OLD | {"/copy/a.py", "/copy/deep/b.bin", "/lib/main.py"}
     with pytest.raises(UsageError, match="are the same file"):
-        plan_copy([f"{here}/main.py"], f"{here}/main.py")
+        plan_of([f"{here}/main.py"], f"{here}/main.py")
 
 
 def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
     (data / "main.py").write_bytes(b"newer")
-    plan = plan_copy(["main.py", "note.txt"], f"{place.host}:{place.prefix}/")
+    plan = plan_of(["main.py", "note.txt"], f"{place.host}:{place.prefix}/")
     assert [step.action for step in plan.steps] == [Action.REPLACE, Action.NEW]
     assert plan.total == 9
     assert [str(step.destination) for step in plan.steps] == [
@@ -142,17 +147,18 @@ def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
 
 
 def test_a_dry_run_does_nothing(board: Place, data: Path) -> None:
-    plan = plan_copy(["note.txt"], f"{board.host}:/flash")
-    assert apply(plan, dry_run=True) == ([], [])
+    assert plan_of(["note.txt"], f"{board.host}:/flash").total == 4
     assert names_in(board) == OLD
 
 
 def test_all_files_or_none(board: Place, data: Path) -> None:
     (data / "src" / "long").write_bytes(b"x")
-    plan = plan_copy(["src"], f"{board.host}:/flash", recursive=True)
-    (data / "src" / "sub" / "two.py").unlink()
-    with pytest.raises(FileNotFoundError):
-        apply(plan)
+    with (
+        pytest.raises(FileNotFoundError),
+        Copy(["src"], f"{board.host}:/flash", CopyOptions(recursive=True)) as copy,
+    ):
+        (data / "src" / "sub" / "two.py").unlink()
+        copy.run()
     assert names_in(board) == OLD
     assert litter(board.host) == []
 
@@ -171,18 +177,22 @@ def test_ctrl_c_leaves_the_target_as_it_was(
 
     if phase == "write" and not at_end and len(before) <= 1 << 20:
         pytest.skip("this is written in one piece")
-    plan = plan_copy(["src"], f"{place.host}:{place.prefix}/", recursive=True)
+    arguments = ["src"], f"{place.host}:{place.prefix}/", CopyOptions(recursive=True)
     with pytest.raises(KeyboardInterrupt):
-        apply(plan, progress)
+        copy_files(*arguments, progress=progress)
     assert image.read_bytes() == before
     assert litter(place.host.parent) == []
-    assert apply(plan).files[0].changed
+    assert copy_files(*arguments).files[0].changed
 
 
 def test_progress_counts_bytes(board: Place, data: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    plan = plan_copy(["src"], f"{board.host}:/flash", recursive=True)
-    apply(plan, lambda *report: seen.append(report))
+    copy_files(
+        ["src"],
+        f"{board.host}:/flash",
+        CopyOptions(recursive=True),
+        progress=lambda *report: seen.append(report),
+    )
     copied = [report for report in seen if report[0] == "copy"]
     assert copied == [("copy", 0, 9003), ("copy", 3, 9003), ("copy", 9003, 9003)]
     assert seen[-1][0] == "write"
@@ -226,30 +236,30 @@ def test_what_cannot_be_copied(
         return text.replace("@@", f"{board.host}:").replace("@", f"{board.host}:/flash")
 
     with pytest.raises(error, match=message):
-        plan_copy([full(source) for source in sources], full(goal), recursive)
+        plan_of([full(source) for source in sources], full(goal), CopyOptions(recursive=recursive))
     assert names_in(board) == OLD
 
 
 def test_missing_image_raises_with_the_commands_that_make_one(data: Path) -> None:
     with pytest.raises(NotFoundError) as caught:
-        plan_copy(["note.txt"], "new.img:/")
+        plan_of(["note.txt"], "new.img:/")
     assert Command("sd new", ("SIZE", "new.img")) in caught.value.fix
 
 
 def test_a_folder_in_the_way(board: Place, data: Path) -> None:
     (data / "lib").write_bytes(b"a file")
     with pytest.raises(TakenError, match="is a folder"):
-        plan_copy(["lib"], f"{board.host}:/flash/")
+        plan_of(["lib"], f"{board.host}:/flash/")
     (data / "main.py").mkdir()
     with pytest.raises(TakenError, match="is a folder"):
-        plan_copy([f"{board.host}:/flash/main.py"], "./")
+        plan_of([f"{board.host}:/flash/main.py"], "./")
 
 
 def test_too_much_is_known_before_anything_is_written(board: Place, data: Path) -> None:
     for number in range(4):
         (data / "src" / f"{number}").write_bytes(bytes(200_000))
     with pytest.raises(FitError, match="6 files do not fit"):
-        plan_copy(["src"], f"{board.host}:/flash", recursive=True)
+        plan_of(["src"], f"{board.host}:/flash", CopyOptions(recursive=True))
 
 
 def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
@@ -260,15 +270,14 @@ def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
     image[page * 4096 + 4] = 0x7C
     place.host.write_bytes(image)
     (data / "main.py").write_bytes(b"mine")
-    plan = plan_copy([f"{place.host}:/main.py"], "main.py")
     with pytest.raises(UnreadableError):
-        apply(plan)
+        copy_files([f"{place.host}:/main.py"], "main.py")
     assert (data / "main.py").read_bytes() == b"mine"
     other = make_image(tmp_path, SMALL, 0x100000)
-    plan = plan_copy([f"{place.host}:/main.py"], f"{other.host}:/flash/")
+    plan = plan_of([f"{place.host}:/main.py"], f"{other.host}:/flash/")
     assert [step.action for step in plan.steps] == [Action.REPLACE]
     with pytest.raises(UnreadableError):
-        apply(plan)
+        copy_files([f"{place.host}:/main.py"], f"{other.host}:/flash/")
     with open_image(other.host) as target:
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
@@ -276,8 +285,9 @@ def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
 def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) -> None:
     odd = {b"/..": b"1", b"/\xff": b"2", b"/a\\b": b"3"}
     place = make_bare(tmp_path, SMALL, odd)
-    plan = plan_copy([f"{place.host}:/"], "out", recursive=True)
-    apply(plan)
+    with Copy([f"{place.host}:/"], "out", CopyOptions(recursive=True)) as copy:
+        plan = copy.plan
+        copy.run()
     assert len(files_under(data / "out")) == 3
     assert r"was /\x2e\x2e" in {step.note for step in plan.steps}
     assert not (data / "1").exists()
@@ -286,7 +296,7 @@ def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) ->
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
 def test_names_of_bytes_go_in_as_they_are(board: Place, data: Path) -> None:
     Path(os.fsdecode(b"\xff.py")).write_bytes(b"odd")
-    apply(plan_copy([os.fsdecode(b"\xff.py")], f"{board.host}:/flash"))
+    copy_files([os.fsdecode(b"\xff.py")], f"{board.host}:/flash")
     with open_image(board.host) as target:
         assert target.stat(r"/flash/\xff.py").native.raw_name == b"/\xff.py"
 
@@ -296,41 +306,46 @@ def test_links_are_followed_for_single_files(board: Place, data: Path) -> None:
         pytest.skip("links are a right of their own there")
     (data / "real.txt").write_bytes(b"old")
     (data / "link.txt").symlink_to(data / "real.txt")
-    apply(plan_copy([f"{board.host}:/flash/main.py"], "link.txt"))
+    copy_files([f"{board.host}:/flash/main.py"], "link.txt")
     assert (data / "link.txt").is_symlink()
     assert (data / "real.txt").read_bytes() == FILES[b"/main.py"]
 
 
 def test_paths_and_target_paths_are_taken_as_well(tmp_path: Path, data: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
-    apply(plan_copy([data / "note.txt"], TargetPath(image.host, "/flash/n.txt"), geometry=SMALL))
+    copy_files(
+        [data / "note.txt"],
+        TargetPath(image.host, "/flash/n.txt"),
+        CopyOptions(where=Where(geometry=SMALL)),
+    )
     assert names_in(image) == OLD | {"/n.txt"}
-    apply(plan_copy([TargetPath(image.host, "n.txt")], data / "back.txt", base=SMALL.base))
+    copy_files(
+        [TargetPath(image.host, "n.txt")],
+        data / "back.txt",
+        CopyOptions(where=Where(base=SMALL.base)),
+    )
     assert (data / "back.txt").read_bytes() == b"note"
 
 
 def test_a_board_never_on_takes_files(tmp_path: Path, data: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000, {})
     (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
-    apply(plan_copy(["src/."], f"{board.host}:", recursive=True))
+    copy_files(["src/."], f"{board.host}:", CopyOptions(recursive=True))
     assert names_in(board) == {"/one.py", "/sub/two.py"}
 
 
-def test_a_geometry_is_found_once(
-    place: Place, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_copy_opens_each_image_once(
+    place: Place, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from maixfs.spiffs import detect
+    from maixfs.spiffs import SpiffsCore
 
-    (tmp_path / "other").mkdir()
-    other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
-    plans = [
-        plan_copy([f"{place.host}:main.py"], data / "out.py"),
-        plan_copy([f"{place.host}:main.py"], f"{other.host}:/new.py"),
-    ]
+    mounted: list[object] = []
+    mount = SpiffsCore.__init__
 
-    def fail(*_arguments: object, **_named: object) -> None:
-        raise AssertionError("looked for it again")
+    def counted(core: SpiffsCore, *arguments: Any, **named: Any) -> None:
+        mounted.append(core)
+        mount(core, *arguments, **named)
 
-    monkeypatch.setattr(detect, "detect", fail)
-    for plan in plans:
-        assert apply(plan).files[0].sha256 == sha256(FILES[b"/main.py"]).hexdigest()
+    monkeypatch.setattr(SpiffsCore, "__init__", counted)
+    copy_files([f"{place.host}:main.py"], data / "out.py")
+    assert len(mounted) == 1

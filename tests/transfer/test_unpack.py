@@ -16,7 +16,7 @@ from maixfs.image.entries import Written
 from maixfs.image.errors import MissingError, TakenError, TargetError
 from maixfs.image.names import parts_of
 from maixfs.image.opening import open_image
-from maixfs.transfer.copying import apply, plan_copy
+from maixfs.transfer.copying import Copy
 from maixfs.transfer.unpacking import HostNames, UnpackError, host_part, unpack_files
 
 NASTY = {
@@ -210,10 +210,10 @@ def test_a_failed_write_says_how_many_were_written(
     assert caught.value.hint == "move it away first; 1 file is written already"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "copy" / "main.py").mkdir(parents=True)
-    plan = plan_copy([f"{place.host}:/lib/a.py", f"{place.host}:/empty"], "copy")
-    (tmp_path / "copy" / "empty").mkdir()
-    with pytest.raises(TakenError) as caught:
-        apply(plan)
+    with Copy([f"{place.host}:/lib/a.py", f"{place.host}:/empty"], "copy") as copy:
+        (tmp_path / "copy" / "empty").mkdir()
+        with pytest.raises(TakenError) as caught:
+            copy.run()
     assert caught.value.hint == "move it away first; 1 file is written already"
 
 

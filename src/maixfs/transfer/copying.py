@@ -1,7 +1,7 @@
 """Copy files between the host and an image, or between two images.
 
-``plan_copy`` decides which file is written to which path and what it replaces, before anything
-is written; ``apply`` carries out the plan.
+``Copy`` decides which file is written to which path and what it replaces, before anything is
+written, and then carries that out on the same open images.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from enum import StrEnum
 from glob import glob, has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 from maixfs.errors import UsageError
 from maixfs.host.drafts import clear_drafts
@@ -27,9 +27,6 @@ from maixfs.image.volume import Entries, ImageEntry
 from maixfs.transfer.sessions import Sessions
 from maixfs.transfer.unpacking import HostNames, counted, write_host
 from maixfs.tuples import NamedTuple
-
-if TYPE_CHECKING:
-    from maixfs.spiffs import Geometry
 
 
 class Item(NamedTuple):
@@ -201,14 +198,8 @@ class CopyPlan(NamedTuple):
     warnings: tuple[str, ...]
     root: Path | None
     """The local folder that no file may leave through a link, or ``None``."""
-    geometries: dict[str, Geometry]
-    """The geometry of each image that takes part, by its real path."""
     folders: tuple[TargetPath, ...] = ()
     """Folders to create, each after its parent."""
-    drives: bool = False
-    """Whether a drive of the host may be written."""
-    damaged: bool = False
-    """Whether a damaged file system may be changed."""
 
     @property
     def total(self) -> int:
@@ -216,62 +207,136 @@ class CopyPlan(NamedTuple):
         return sum(step.size for step in self.steps if step.action is not Action.SAME)
 
 
-def plan_copy(
-    sources: Sequence[str | Path | TargetPath],
-    destination: str | Path | TargetPath,
-    recursive: bool = False,
-    *,
-    geometry: Geometry | None = None,
-    base: int | None = None,
-    follow_links: bool = False,
-    drives: bool = False,
-    damaged: bool = False,
-    images: Sequence[Image] = (),
-) -> CopyPlan:
-    """Plan a copy between the host and an image, or between two images; nothing is written.
+class Copied(NamedTuple):
+    """The result of a copy."""
+
+    files: list[Written]
+    """The copied files, in the order of the steps."""
+    images: list[Written]
+    """The local files of the image that were written; empty if nothing changed."""
+
+
+class CopyOptions(NamedTuple):
+    """How a copy is done."""
+
+    recursive: bool = False
+    """Whether folders are copied."""
+    where: Where = Where()
+    """Describes the destination, or the sources if the destination is local."""
+    follow_links: bool = False
+    """Whether links that lead out of a local folder are followed."""
+
+
+class Copy:
+    """A copy between the host and an image, or between two images; a context manager.
+
+    ``plan`` says what will be done, ``run`` does it. The destination is open for writing, and so
+    locked, from the plan to the end: what was planned is still true when it is carried out.
+    With ``dry_run`` it is opened for reading, and ``run`` must not be called.
 
     Text is parsed by ``parse_target``. Patterns are matched in images, and on the host if no
     file has that name. A folder needs ``recursive``. It is copied into an existing destination
     under its own name, unless it ends in ``/.``; a destination that does not exist becomes the
-    copy. Several sources need a destination that is a folder or ends in a slash. Links that
-    lead out of a local folder are left out unless ``follow_links``. ``geometry`` and ``base``
-    describe the destination, or the sources if the destination is local; ``drives`` allows
-    writing to a drive of the host.
+    copy. Several sources need a destination that is a folder or ends in a slash. ``images`` are
+    open already: paths in them are looked up there, and they are not committed here.
 
-    ``damaged`` allows writing to a file system in which that could destroy other files.
     Raises ``UsageError`` if no image takes part or two files would get the same path,
     ``MissingError``, ``TakenError`` if a folder exists where a file would be written,
-    ``FitError``, and the errors of ``open_image``. ``images`` are open already:
-    paths in them are looked up there.
+    ``FitError``, and the errors of ``open_image``.
     """
-    places = [Place.of(source) for source in sources]
-    end = Place.of(destination)
+
+    def __init__(
+        self,
+        sources: Sequence[str | Path | TargetPath],
+        destination: str | Path | TargetPath,
+        options: CopyOptions | None = None,
+        *,
+        dry_run: bool = False,
+        images: Sequence[Image] = (),
+    ) -> None:
+        options = options or CopyOptions()
+        places = [Place.of(source) for source in sources]
+        end = Place.of(destination)
+        if end.where.path is None and all(place.where.path is None for place in places):
+            raise UsageError(
+                "neither source nor destination is inside an image",
+                hint="name a file inside an image with a colon: board:/flash, image.bin:/main.py",
+            )
+        self._goal = end.where.whole if end.where.path is not None else None
+        self._images = images
+        self._sessions = Sessions(self._goal, options.where, writable=not dry_run, images=images)
+        try:
+            self.plan = _plan(places, end, options, self._sessions)
+        except BaseException as error:
+            self._sessions.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def run(self, progress: Progress | None = None) -> Copied:
+        """Carry out the plan.
+
+        An image gets all files or, after any error and Ctrl-C, none. Local files are written one
+        after the other, each atomically. Raises the errors of ``Image.write_bytes`` and
+        ``Image.commit``.
+        """
+        plan = self.plan
+        if not (plan.steps or plan.folders):
+            return Copied([], [])
+        if self._goal is None:
+            # A process that was killed leaves its drafts: they would fill the disk over time.
+            for parent in {step.destination.host.parent for step in plan.steps}:
+                clear_drafts(parent)
+            return Copied(_do_steps(plan, self._sessions, progress), [])
+        target = self._sessions.target(self._goal)
+        if target in self._images:
+            with target.transaction():
+                return Copied(_do_steps(plan, self._sessions, progress), [])
+        # An exception leaves the ``with`` of this copy, which discards all changes.
+        written = _do_steps(plan, self._sessions, progress)
+        return Copied(written, target.commit(progress))
+
+    def __enter__(self) -> Copy:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._sessions.__exit__(kind, error, trace)
+
+
+def copy_files(
+    sources: Sequence[str | Path | TargetPath],
+    destination: str | Path | TargetPath,
+    options: CopyOptions | None = None,
+    *,
+    progress: Progress | None = None,
+    images: Sequence[Image] = (),
+) -> Copied:
+    """Plan and carry out a copy; see ``Copy``."""
+    with Copy(sources, destination, options, images=images) as copy:
+        return copy.run(progress)
+
+
+def _plan(places: list[Place], end: Place, options: CopyOptions, sessions: Sessions) -> CopyPlan:
     goal = end.where
-    if goal.path is None and all(place.where.path is None for place in places):
-        raise UsageError(
-            "neither source nor destination is inside an image",
-            hint="name a file inside an image with a colon: board:/flash, image.bin:/main.py",
-        )
-    where = Where(geometry, base)
-    with Sessions(goal if goal.path is not None else None, where, images=images) as sessions:
-        walk = HostWalk(follow_links, goal.path is not None and _has_folders(goal, sessions))
-        selections = [find_items(place, recursive, sessions, walk) for place in places]
-        items = [item for part in selections for item in part.items]
-        is_tree = len(selections) == 1 and selections[0].is_folder
-        inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)
-        steps = _steps(items, goal, inside, sessions)
-        _refuse_clashes(steps, goal, sessions)
-        if goal.path is not None:
-            sizes = {step.destination.path or "": step.size for step in steps}
-            sessions.target(goal).check_fits(sizes)
-        root = goal.host if goal.path is None and (inside or is_tree) else None
-        warnings = tuple(warning for part in selections for warning in part.warnings)
-        warnings += tuple(sessions.notes)
-        inner = [folder for part in selections for folder in part.folders]
-        folders = _folders(inner, items, goal, inside, sessions)
-        return CopyPlan(
-            tuple(steps), warnings, root, sessions.geometries, folders, drives, damaged
-        )
+    walk = HostWalk(options.follow_links, goal.path is not None and _has_folders(goal, sessions))
+    selections = [find_items(place, options.recursive, sessions, walk) for place in places]
+    items = [item for part in selections for item in part.items]
+    is_tree = len(selections) == 1 and selections[0].is_folder
+    inside = _is_folder(end, sessions, is_tree=is_tree, several=len(items) > 1)
+    steps = _steps(items, goal, inside, sessions)
+    _refuse_clashes(steps, goal, sessions)
+    if goal.path is not None:
+        sizes = {step.destination.path or "": step.size for step in steps}
+        sessions.target(goal).check_fits(sizes)
+    root = goal.host if goal.path is None and (inside or is_tree) else None
+    warnings = tuple(warning for part in selections for warning in part.warnings)
+    warnings += tuple(sessions.notes)
+    inner = [folder for part in selections for folder in part.folders]
+    folders = _folders(inner, items, goal, inside, sessions)
+    return CopyPlan(tuple(steps), warnings, root, folders)
 
 
 def _has_folders(goal: TargetPath, sessions: Sessions) -> bool:
@@ -401,54 +466,6 @@ def _refuse_clashes(steps: list[CopyStep], goal: TargetPath, sessions: Sessions)
                 f"{other} and {step.source} would both become {step.destination}",
                 hint="copy their folder recursively: then each file keeps its own folder",
             )
-
-
-class Copied(NamedTuple):
-    """The result of a copy."""
-
-    files: list[Written]
-    """The copied files, in the order of the steps."""
-    images: list[Written]
-    """The local files of the image that were written; empty if nothing changed."""
-
-
-def apply(
-    plan: CopyPlan,
-    progress: Progress | None = None,
-    dry_run: bool = False,
-    *,
-    images: Sequence[Image] = (),
-) -> Copied:
-    """Carry out all steps of a plan.
-
-    An image gets all files or, after any error and Ctrl-C, none. Local files are written one
-    after the other, each atomically. With ``dry_run`` nothing is opened, and the result is
-    empty. ``images`` are those of the plan that are open; they are not committed here. Raises the
-    errors of ``Image.write_bytes`` and ``Image.commit``.
-    """
-    if dry_run or not (plan.steps or plan.folders):
-        return Copied([], [])
-    goal = plan.steps[0].destination if plan.steps else plan.folders[0]
-    inside = goal.whole if goal.path is not None else None
-    if inside is None:
-        # A process that was killed leaves its drafts: they would fill the disk over time.
-        for parent in {step.destination.host.parent for step in plan.steps}:
-            clear_drafts(parent)
-    with Sessions(
-        inside,
-        Where(drives=plan.drives, force=plan.damaged),
-        known=plan.geometries,
-        writable=True,
-        images=images,
-    ) as sessions:
-        if inside is None:
-            return Copied(_do_steps(plan, sessions, progress), [])
-        target = sessions.target(inside)
-        if target in images:
-            with target.transaction():
-                return Copied(_do_steps(plan, sessions, progress), [])
-        written = _do_steps(plan, sessions, progress)
-        return Copied(written, target.commit(progress))
 
 
 def _do_steps(plan: CopyPlan, sessions: Sessions, progress: Progress | None) -> list[Written]:

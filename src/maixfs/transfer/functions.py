@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 from maixfs.errors import UsageError
 from maixfs.image.address import TargetPath, parse_target
-from maixfs.image.entries import Progress, Written
+from maixfs.image.entries import Progress, Where, Written
 from maixfs.image.image import Image
 from maixfs.image.opening import open_image
 from maixfs.spiffs.geometry import PRESETS, Geometry
-from maixfs.transfer.copying import Copied, apply, plan_copy
+from maixfs.transfer.copying import Copied, CopyOptions, copy_files
 from maixfs.transfer.unpacking import UnpackError, partition_folders, unpack_files
 
 if TYPE_CHECKING:
@@ -218,21 +218,14 @@ def copy(
     given: Sequence[Any] = sources if several and not is_place else [sources]  # type: ignore[assignment]
     images: list[Image] = []
     ends = [_end(place, images) for place in (*given, destination)]
-    plan = plan_copy(
-        ends[:-1],
-        ends[-1],
-        recursive=True,
-        geometry=geometry,
-        base=base,
-        follow_links=follow_links,
-        drives=drives,
-        images=images,
+    options = CopyOptions(
+        recursive=True, where=Where(geometry, base, drives), follow_links=follow_links
     )
-    return apply(plan, progress, images=images)
+    return copy_files(ends[:-1], ends[-1], options, progress=progress, images=images)
 
 
 def _end(place: Any, images: list[Image]) -> str | Path | TargetPath:
-    """Return one side of a copy for ``plan_copy``; add an open image to ``images``."""
+    """Return one side of a copy for ``copy_files``; add an open image to ``images``."""
     if isinstance(place, str):
         return place
     image, path = place if isinstance(place, tuple) and len(place) == 2 else (place, None)

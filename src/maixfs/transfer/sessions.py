@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from maixfs.errors import Command, NotFoundError
 from maixfs.image.address import TargetPath
 from maixfs.image.content import Content, host_content
-from maixfs.image.entries import Kind, Where
+from maixfs.image.entries import Where
 from maixfs.image.errors import AmbiguousError
 from maixfs.image.image import Image
 from maixfs.image.opening import open_mounted
-
-if TYPE_CHECKING:
-    from maixfs.spiffs import Geometry
 
 
 class Sessions:
@@ -25,8 +21,8 @@ class Sessions:
 
     ``goal`` is the image to copy to, ``None`` for a local path. With ``writable`` it is opened
     for writing, and sources in the same file are read through it. ``where`` describes the goal,
-    or the sources if the goal is local. ``known`` has geometries that were detected before, by
-    real path; ``images`` are open already and are left open.
+    or the sources if the goal is local. ``images`` are open already
+    and are left open.
     """
 
     def __init__(
@@ -34,13 +30,11 @@ class Sessions:
         goal: TargetPath | None,
         where: Where,
         *,
-        known: Mapping[str, Geometry] | None = None,
         writable: bool = False,
         images: Sequence[Image] = (),
     ) -> None:
         self._goal = goal
         self._where = where
-        self._known = known or {}
         self._writable = writable
         self._stack = ExitStack()
         self._targets = {_key(image.place): image for image in images}
@@ -55,15 +49,6 @@ class Sessions:
         return self._targets[key]
 
     @property
-    def geometries(self) -> dict[str, Geometry]:
-        """The geometry of each flash and SPIFFS image that is open."""
-        return {
-            key: target.spiffs.geometry
-            for key, target in self._targets.items()
-            if target.kind in (Kind.FLASH_IMAGE, Kind.SPIFFS_IMAGE)
-        }
-
-    @property
     def notes(self) -> list[str]:
         """Remarks about the open images, for the user."""
         return [note for target in self._targets.values() for note in target.remarks()]
@@ -71,10 +56,6 @@ class Sessions:
     def _open(self, place: TargetPath, key: str) -> Image:
         is_goal = self._goal is not None and self.is_same(place, self._goal)
         where = self._where if is_goal or self._goal is None else Where()
-        if key in self._known:
-            # The plan detected the geometry. Detecting it again could give another answer, if the
-            # image was changed in between.
-            where = Where(self._known[key])
         writable = self._writable and is_goal
         try:
             return open_mounted(

@@ -53,28 +53,21 @@ def cp(
     contents. --geometry and --base describe the destination, or the sources if the destination is
     a local path. If an error occurs, nothing in the target changes.
     """
-    from maixfs.transfer.copying import apply, plan_copy
+    from maixfs.transfer.copying import Copy, CopyOptions
 
     if len(places) < 2:
         raise WrongUsage("cp needs at least one source and a destination", hint="maixfs cp --help")
     *sources, destination = places
-    plan = plan_copy(
-        sources,
-        destination,
-        recursive,
-        geometry=where.geometry,
-        base=where.base,
-        follow_links=follow_links,
-        drives=where.drives,
-        damaged=where.force,
-    )
-    for warning in plan.warnings:
-        screen.note(warning)
-    if dry_run:
-        _draw_plan(screen, plan)
-        return
-    with Progress(screen, rates=True) as progress:
-        files, images = apply(plan, progress)
+    options = CopyOptions(recursive, where, follow_links)
+    with Copy(sources, destination, options, dry_run=dry_run) as copy:
+        plan = copy.plan
+        for warning in plan.warnings:
+            screen.note(warning)
+        if dry_run:
+            _draw_plan(screen, plan)
+            return
+        with Progress(screen, rates=True) as progress:
+            files, images = copy.run(progress)
     goal = plan.steps[0].destination if plan.steps else None
     whole = goal.whole if goal is not None and goal.path is not None else None
     if whole is not None:
