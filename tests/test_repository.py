@@ -31,6 +31,7 @@ NEVER = re.compile(
 )
 COMMAND_LINE = re.compile(
     rf"\bmaixfs (?:{'|'.join({row.name.split()[0] for row in ROWS})})\b|(?<![\w-])--[a-z]"
+    r"|(?:^|[\s(`])-[a-zA-Z](?=$|[\s.,;:)`])"
 )
 POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
 SKIPPED = {".git", ".venv", "__pycache__", "demo-board", "dist", "build"}

@@ -172,8 +172,8 @@ RULE_MODULES: Mapping[str, tuple[str, ...]] = {
     "spiffs": ("maixfs.spiffs.check",),
     "fat": ("maixfs.fat.check",),
     "card": ("maixfs.doctor.card",),
-    "flash": ("maixfs.doctor.flash", "maixfs.doctor.area"),
-    "board": ("maixfs.doctor.programs", "maixfs.doctor.models", "maixfs.doctor.board"),
+    "flash": ("maixfs.doctor.flash",),
+    "board": ("maixfs.doctor.programs", "maixfs.doctor.models"),
 }
 """By subject, the modules whose import registers its rules, in the order of their findings.
 

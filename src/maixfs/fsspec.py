@@ -382,7 +382,7 @@ def _volumes_of(image: Image) -> dict[str, Volume]:
     from maixfs.fat import FatError
     from maixfs.image.fatplaces import all_places
     from maixfs.image.fatvolume import FatVolume
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
     main = image.main
     if not isinstance(main, FatVolume):

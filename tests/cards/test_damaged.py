@@ -54,7 +54,7 @@ def spoilt(path: Path, changes: list[tuple[tuple[int, int], bytes]]) -> RamSecto
 
 @given(name=st.sampled_from(["part1_0c", "deep", "superfloppy", "gpt", "x_loop"]), changes=edits)
 @settings(max_examples=60)
-def test_a_spoilt_card_is_a_report(
+def test_examine_of_a_damaged_card_returns_a_report(
     name: str, changes: list[tuple[tuple[int, int], bytes]], unpacked: Unpacked
 ) -> None:
     card = spoilt(unpacked(name), changes)
@@ -69,7 +69,7 @@ def test_a_spoilt_card_is_a_report(
 
 @given(name=st.sampled_from(["part1_0c", "dirty", "superfloppy", "gpt"]), changes=edits)
 @settings(max_examples=40)
-def test_a_spoilt_card_is_converted_or_refused(
+def test_fix_of_a_damaged_card_converts_or_refuses(
     name: str, changes: list[tuple[tuple[int, int], bytes]], unpacked: Unpacked
 ) -> None:
     card = spoilt(unpacked(name), changes)
@@ -86,7 +86,9 @@ def test_a_spoilt_card_is_converted_or_refused(
 
 
 @pytest.mark.parametrize("name", ["x_loop", "x_cross", "x_dirloop", "x_root0", "bad_bpb"])
-def test_what_is_in_use_of_a_damaged_card(name: str, unpacked: Unpacked, tmp_path: Path) -> None:
+def test_used_extents_of_a_damaged_card_are_bounded(
+    name: str, unpacked: Unpacked, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy.img"
     read_card(unpacked(name), copy, used_only=True)
     with FileSectors.open(copy) as new, FileSectors.open(unpacked(name)) as old:
@@ -148,7 +150,7 @@ links = st.one_of(
 )
 @example(fat_type=32, raw=[3, 4, 2], start=2)
 @example(fat_type=16, raw=[3, 4, 5, 6, 0x0FFFFFFF], start=4)
-def test_chains_are_followed_as_they_are(fat_type: int, raw: list[int], start: int) -> None:
+def test_reader_follows_damaged_chains(fat_type: int, raw: list[int], start: int) -> None:
     top = 0x0FFFFFFF if fat_type == 32 else 0xFFFF
     entries = [value & top if value > 100 else value for value in raw]
     table, paged = chains_of(entries, fat_type)
@@ -200,7 +202,7 @@ FIELDS = (0, 11, 13, 14, 16, 17, 19, 22, 32, 36, 44, 48)
         max_size=3,
     )
 )
-def test_a_layout_agrees_with_what_fatfs_takes(changes: list[tuple[int, int]]) -> None:
+def test_geometry_agrees_with_the_mount_of_fatfs(changes: list[tuple[int, int]]) -> None:
     card = RamSectors(100000)
     format_volume(card, 0, fat_type=32, layout="mkfs.fat", serial=9)
     boot = bytearray(card.read(0, 1))
@@ -217,7 +219,7 @@ def test_a_layout_agrees_with_what_fatfs_takes(changes: list[tuple[int, int]]) -
 
 
 @pytest.mark.parametrize("fat_type", [12, 16, 32])
-def test_a_layout_is_what_the_driver_has(fat_type: int) -> None:
+def test_geometry_equals_that_of_the_driver(fat_type: int) -> None:
     card = RamSectors(100000)
     sectors = {12: 4000, 16: 40000, 32: 100000}[fat_type]
     made = format_volume(card, 0, sectors, fat_type=fat_type, serial=9, label="A LABEL")
@@ -235,7 +237,7 @@ def test_a_layout_is_what_the_driver_has(fat_type: int) -> None:
         assert table.count_free() == fat.free_clusters(scan=True)
 
 
-def test_a_card_without_a_first_sector() -> None:
+def test_card_with_an_unreadable_first_sector_is_reported() -> None:
     class Dead(RamSectors):
         def read(self, sector: int, count: int) -> bytes:
             raise SectorError(f"sector {sector:#x} is worn")
@@ -257,7 +259,7 @@ steps = st.lists(
 
 
 @given(fat_type=st.sampled_from([12, 16, 32]), todo=steps)
-def test_nothing_is_wrong_with_what_the_driver_writes(
+def test_examine_finds_nothing_on_a_card_of_the_driver(
     fat_type: int, todo: list[tuple[str, str, str, int]]
 ) -> None:
     sectors = {12: 6000, 16: 40000, 32: 80000}[fat_type]

@@ -87,13 +87,13 @@ def the(report: CardReport, key: str) -> Finding:
     return found
 
 
-def test_every_card_of_the_field_is_here() -> None:
+def test_every_card_of_the_golden_set_has_a_case() -> None:
     assert set(FOUND) <= set(NAMES)
     assert len(NAMES) == 56
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_found(name: str, unpacked: Unpacked) -> None:
+def test_examine_finds_the_problems_of_each_card(name: str, unpacked: Unpacked) -> None:
     report = look(unpacked(name))
     assert ids(report) == FOUND.get(name, set())
     errors = [found for found in report.findings if found.severity is Severity.ERROR]
@@ -106,7 +106,7 @@ def test_what_is_found(name: str, unpacked: Unpacked) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_board_mounts(name: str, unpacked: Unpacked) -> None:
+def test_report_names_the_mounted_partitions(name: str, unpacked: Unpacked) -> None:
     about = manifest(name)
     report = look(unpacked(name))
     good = [
@@ -124,7 +124,7 @@ def test_what_a_board_mounts(name: str, unpacked: Unpacked) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("x_")])
-def test_what_is_on_it(name: str, unpacked: Unpacked) -> None:
+def test_report_describes_the_contents(name: str, unpacked: Unpacked) -> None:
     report = look(unpacked(name))
     volumes: list[dict[str, Any]] = [
         part for part in manifest(name)["partitions"] if part.get("bpb")
@@ -180,7 +180,7 @@ def test_report_as_plain_values(unpacked: Unpacked) -> None:
     assert values["findings"][0]["key"] == "fat16"
 
 
-def test_a_card_that_does_not_start() -> None:
+def test_card_that_does_not_start_is_reported() -> None:
     def start() -> RamSectors:
         raise SdError("CMD0: no answer")
 
@@ -190,7 +190,7 @@ def test_a_card_that_does_not_start() -> None:
     assert not report.mountable
 
 
-def test_a_card_that_starts(card_copy: CardCopy) -> None:
+def test_card_that_starts_is_examined(card_copy: CardCopy) -> None:
     assert examine_slot(lambda: card_copy("part2")).mountable
 
 
@@ -214,13 +214,13 @@ class Unreadable(RamSectors):
 @pytest.mark.parametrize(
     "bad", [range(1), range(2048, 2049), range(2080, 2090), range(3340, 3341)]
 )
-def test_sectors_that_cannot_be_read(bad: range, card_copy: CardCopy) -> None:
+def test_unreadable_sectors_are_reported(bad: range, card_copy: CardCopy) -> None:
     report = examine(Unreadable(card_copy("part1_0c"), bad))
     assert "unreadable" in ids(report)
     assert not report.healthy
 
 
-def test_no_partition_and_one_behind_the_card() -> None:
+def test_partition_behind_the_card_is_reported() -> None:
     card = RamSectors(8192)
     card.write(0, make_mbr([]))
     assert ids(examine(card)) == {"no-partition"}
@@ -228,14 +228,14 @@ def test_no_partition_and_one_behind_the_card() -> None:
     assert ids(examine(card)) == {"files-past-end"}
 
 
-def test_files_behind_the_end_of_the_card(card_copy: CardCopy) -> None:
+def test_files_behind_the_end_of_the_card_are_reported(card_copy: CardCopy) -> None:
     whole = card_copy("full")
     short = RamSectors(40000)
     short.write(0, whole.read(0, 40000))
     assert "files-past-end" in ids(examine(short))
 
 
-def test_partitions_that_overlap(card_copy: CardCopy) -> None:
+def test_overlapping_partitions_are_reported(card_copy: CardCopy) -> None:
     card = card_copy("part2")
     table = bytearray(card.read(0, 1))
     table[446 + 12 : 446 + 16] = (90000).to_bytes(4, "little")
@@ -244,7 +244,7 @@ def test_partitions_that_overlap(card_copy: CardCopy) -> None:
 
 
 @pytest.mark.parametrize("name", ["exfat", "ntfs"])
-def test_a_whole_card_of_another_file_system(name: str, card_copy: CardCopy) -> None:
+def test_card_with_another_file_system_is_named(name: str, card_copy: CardCopy) -> None:
     source = card_copy(name)
     card = RamSectors(source.sectors - 2048)
     card.write(0, source.read(2048, 100))
@@ -273,7 +273,7 @@ def test_a_boot_sector_without_its_signature(card_copy: CardCopy) -> None:
     assert [part.mount_point for part in report.partitions] == [None, "/sd"]
 
 
-def test_a_type_that_is_not_fat(card_copy: CardCopy) -> None:
+def test_type_that_is_not_fat_is_a_note(card_copy: CardCopy) -> None:
     card = card_copy("part1_0c")
     table = bytearray(card.read(0, 1))
     table[446 + 4] = 0x83
@@ -282,7 +282,7 @@ def test_a_type_that_is_not_fat(card_copy: CardCopy) -> None:
     assert examine(card).mountable
 
 
-def test_a_table_that_was_wiped(card_copy: CardCopy) -> None:
+def test_wiped_table_is_reported_with_its_volumes(card_copy: CardCopy) -> None:
     card = card_copy("part1_0c")
     card.write(0, bytes(512))
     report = examine(card)
@@ -299,7 +299,7 @@ def test_contradictions_in_the_table_are_notes(card_copy: CardCopy) -> None:
     assert examine(card).healthy
 
 
-def test_a_card_larger_than_any_that_was_tried() -> None:
+def test_card_larger_than_the_tested_ones_is_a_note() -> None:
     card = RamSectors(256 << 21)
     card.write(0, make_mbr([Partition(1, 0x0C, 2048, (256 << 21) - 2048)]))
     format_volume(card, 2048, fat_type=32, layout="mkfs.fat", serial=1)
@@ -308,7 +308,7 @@ def test_a_card_larger_than_any_that_was_tried() -> None:
     assert report.healthy
 
 
-def test_128_gib_in_bounded_memory(unpacked: Unpacked) -> None:
+def test_examine_of_128_gib_uses_bounded_memory(unpacked: Unpacked) -> None:
     with FileSectors.open(unpacked("sparse128")) as card:
         tracemalloc.start()
         report = examine(card)
@@ -318,7 +318,7 @@ def test_128_gib_in_bounded_memory(unpacked: Unpacked) -> None:
     assert peak < 90 << 20
 
 
-def test_every_kind_has_a_meaning_and_a_cause() -> None:
+def test_every_finding_has_a_meaning_and_a_cause() -> None:
     assert all(kind.meaning for kind in KINDS)
     assert all(kind.why or kind.severity is Severity.NOTE for kind in KINDS)
 
@@ -330,7 +330,7 @@ def test_every_kind_has_a_meaning_and_a_cause() -> None:
         max_size=12,
     ),
 )
-def test_whatever_is_on_a_card_it_is_a_report(
+def test_examine_of_any_bytes_returns_a_report(
     name: str, edits: list[tuple[int, int, bytes]], unpacked: Unpacked
 ) -> None:
     with FileSectors.open(unpacked(name)) as source:

@@ -54,7 +54,7 @@ def _content(fat: FatCore, path: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("name", sorted(CONVERTED))
-def test_all_files_are_on_the_new_card(name: str, unpacked: Unpacked, tmp_path: Path) -> None:
+def test_fixed_card_has_all_files(name: str, unpacked: Unpacked, tmp_path: Path) -> None:
     before = unpacked(name).stat()
     fixed = fix(unpacked(name), tmp_path)
     assert unpacked(name).stat().st_mtime_ns == before.st_mtime_ns
@@ -92,7 +92,9 @@ def test_others_find_nothing_wrong(name: str, unpacked: Unpacked, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", sorted(EXPLAINED))
-def test_what_is_not_converted_is_explained(name: str, unpacked: Unpacked, tmp_path: Path) -> None:
+def test_refused_conversion_names_its_reason(
+    name: str, unpacked: Unpacked, tmp_path: Path
+) -> None:
     with pytest.raises(CardError, match=EXPLAINED[name]) as refused:
         fix(unpacked(name), tmp_path)
     assert refused.value.hint
@@ -100,14 +102,14 @@ def test_what_is_not_converted_is_explained(name: str, unpacked: Unpacked, tmp_p
 
 
 @pytest.mark.parametrize("name", sorted(AS_THEY_ARE))
-def test_nothing_to_do(name: str, unpacked: Unpacked, tmp_path: Path) -> None:
+def test_fix_of_a_mountable_card_is_refused(name: str, unpacked: Unpacked, tmp_path: Path) -> None:
     with pytest.raises(CardError, match="nothing to convert") as refused:
         fix(unpacked(name), tmp_path)
     assert ("damage" in str(refused.value)) is name.startswith("x_")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damage_is_copied_and_told(unpacked: Unpacked, tmp_path: Path) -> None:
+def test_fix_copies_and_lists_damage(unpacked: Unpacked, tmp_path: Path) -> None:
     fixed = fix(unpacked("x_free_in_chain"), tmp_path)
     assert any("/A.BIN" in text for text in fixed.left)
     assert not fixed.report.healthy
@@ -122,7 +124,7 @@ def test_what_is_there_stays(unpacked: Unpacked, tmp_path: Path) -> None:
     assert (tmp_path / "new.img").read_bytes() == b"precious"
 
 
-def test_a_larger_card_on_request(unpacked: Unpacked, tmp_path: Path) -> None:
+def test_fix_makes_a_larger_card_on_request(unpacked: Unpacked, tmp_path: Path) -> None:
     fixed = fix(unpacked("sector4096"), tmp_path, sectors=2 << 21)
     assert fixed.size == 2 << 30
     assert fixed.report.partitions[0].sectors == (2 << 21) - 2048
@@ -136,7 +138,7 @@ def fix_card_at(source: Path, path: Path, sectors: int) -> Fixed:
         return fix_card(card, path, sectors=sectors)
 
 
-def test_a_superfloppy_that_is_full_to_its_end_grows(tmp_path: Path) -> None:
+def test_fix_of_a_full_superfloppy_grows_the_card(tmp_path: Path) -> None:
     card = RamSectors(80000)
     format_volume(card, 0, fat_type=32, layout="mkfs.fat", serial=5)
     with (
@@ -149,7 +151,7 @@ def test_a_superfloppy_that_is_full_to_its_end_grows(tmp_path: Path) -> None:
     assert fixed.files == 1
 
 
-def test_a_wiped_table_is_made_again(card_copy: CardCopy, tmp_path: Path) -> None:
+def test_fix_restores_a_wiped_table(card_copy: CardCopy, tmp_path: Path) -> None:
     card = card_copy("part2")
     card.write(0, bytes(512))
     fixed = fix(card, tmp_path)
@@ -168,7 +170,7 @@ def test_a_boot_sector_without_its_signature(
     assert fixed.report.healthy
 
 
-def test_gpt_with_an_empty_efi_partition_and_something_foreign(tmp_path: Path) -> None:
+def test_fix_of_a_gpt_leaves_out_an_empty_efi_partition(tmp_path: Path) -> None:
     card = RamSectors(300000)
     for start in (2048, 100000):
         format_volume(card, start, 80000, fat_type=32, layout="mkfs.fat", serial=start)
@@ -195,7 +197,7 @@ def test_gpt_with_an_empty_efi_partition_and_something_foreign(tmp_path: Path) -
         plan_moves(card, crowded)
 
 
-def test_one_volume_is_made_anew_beside_another(tmp_path: Path) -> None:
+def test_fix_rebuilds_one_volume_beside_another(tmp_path: Path) -> None:
     card = RamSectors(100000)
     slots = [Partition(1, 0x0C, 20480, 79520), Partition(3, 0x83, 2048, 8192)]
     card.write(0, make_mbr(slots, disk_id=77, boot_code=b"\xeb\xfe"))
@@ -212,7 +214,7 @@ def test_one_volume_is_made_anew_beside_another(tmp_path: Path) -> None:
         assert read_partitions(new).disk_id == 77
 
 
-def test_an_extended_partition_that_has_to_stay(card_copy: CardCopy) -> None:
+def test_fix_keeps_an_extended_partition(card_copy: CardCopy) -> None:
     """Three primary ones and two logical ones are more than a table has slots."""
     card = card_copy("extended")
     table = read_partitions(card)
@@ -225,7 +227,7 @@ def test_an_extended_partition_that_has_to_stay(card_copy: CardCopy) -> None:
     assert not plan.changes
 
 
-def test_files_that_do_not_fit_anew(tmp_path: Path) -> None:
+def test_fix_raises_if_files_do_not_fit(tmp_path: Path) -> None:
     """Clusters of a new volume are larger: many small files then need more room."""
     card = RamSectors(10240)
     card.write(0, make_mbr([Partition(1, 0x0C, 2048, 8192)]))
@@ -269,7 +271,7 @@ def _few_clusters(card: RamSectors, files: int) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["content", "time", "name"])
-def test_the_proof_notices(spoil: str, card_copy: CardCopy) -> None:
+def test_proof_detects_a_changed_file(spoil: str, card_copy: CardCopy) -> None:
     old, new = card_copy("part1_0c"), card_copy("part1_0c")
     readers = []
     for card in (old, new):
@@ -292,14 +294,14 @@ def test_the_proof_notices(spoil: str, card_copy: CardCopy) -> None:
         prove_same(readers[0], fresh)
 
 
-def test_the_new_card_is_what_the_doctor_says(unpacked: Unpacked, tmp_path: Path) -> None:
+def test_fix_writes_the_card_that_the_finding_promises(unpacked: Unpacked, tmp_path: Path) -> None:
     fixed = fix(unpacked("extended"), tmp_path)
     with FileSectors.open(tmp_path / "new.img") as card:
         assert examine(card) == fixed.report
     assert [part.mount_point for part in fixed.report.partitions] == ["/sd", "/sd2"]
 
 
-def test_what_is_foreign_is_copied_whole(card_copy: CardCopy, tmp_path: Path) -> None:
+def test_fix_copies_foreign_partitions_whole(card_copy: CardCopy, tmp_path: Path) -> None:
     card = card_copy("foreign_first")
     noise = bytes(range(256)) * 2
     card.write(2048, noise)

@@ -50,7 +50,9 @@ CASES: dict[str, tuple[int, list[Request], list[int]]] = {
 @pytest.mark.parametrize("layout", ["mkfs.fat", "fatfs"])
 @pytest.mark.parametrize("align", ["1MiB", "sda"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_board_mounts_what_is_made(case: str, align: str, layout: str, tmp_path: Path) -> None:
+def test_new_card_is_mounted_by_a_board(
+    case: str, align: str, layout: str, tmp_path: Path
+) -> None:
     size, requests, types = CASES[case]
     path = tmp_path / "card.img"
     made = new_card(path, size, requests, align=align, layout=layout)  # type: ignore[arg-type]
@@ -65,7 +67,7 @@ def test_a_board_mounts_what_is_made(case: str, align: str, layout: str, tmp_pat
     assert [part.start for part in made.partitions] == [part.start for part in report.partitions]
 
 
-def test_with_a_serial_it_is_the_same_each_time(tmp_path: Path) -> None:
+def test_new_card_with_a_serial_is_reproducible(tmp_path: Path) -> None:
     requests = [Request("4M", label="one"), Request("4M", label="two")]
     cards = [tmp_path / name for name in ("a", "b", "c")]
     for card, serial in zip(cards, (7, 7, 8), strict=True):
@@ -79,13 +81,13 @@ def test_with_a_serial_it_is_the_same_each_time(tmp_path: Path) -> None:
     assert len(set(serials)) == 2
 
 
-def test_without_a_serial_it_is_another_one(tmp_path: Path) -> None:
+def test_new_card_without_a_serial_has_a_random_id(tmp_path: Path) -> None:
     for name in ("a", "b"):
         new_card(tmp_path / name, 4 * MIB)
     assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
 
 
-def test_a_superfloppy_on_request(tmp_path: Path) -> None:
+def test_new_superfloppy_has_no_partition_table(tmp_path: Path) -> None:
     path = tmp_path / "card.img"
     made = new_card(path, 40 * MIB, superfloppy=True)
     assert [part.number for part in made.partitions] == [0]
@@ -113,7 +115,7 @@ def test_a_superfloppy_on_request(tmp_path: Path) -> None:
         (16 * MIB, [Request(fat_type=32)]),
     ],
 )
-def test_what_cannot_be_made_leaves_nothing(
+def test_impossible_card_leaves_no_file(
     size: int, requests: list[Request], tmp_path: Path
 ) -> None:
     with pytest.raises(MaixfsError):
@@ -138,7 +140,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert "make the folder" in (getattr(missing.value, "hint", None) or "")
 
 
-def test_an_old_card_is_made_new() -> None:
+def test_layout_of_a_used_card_clears_old_tables() -> None:
     card = RamSectors(64 * MIB // 512)
     for sector in (0, 1, 2, 2047, 2049, 2100):
         card.write(sector, b"\xa5" * 512)
@@ -161,7 +163,7 @@ def test_others_find_nothing_wrong(case: str, layout: str, tmp_path: Path) -> No
             assert not fsck(card, part.start, part.sectors, tmp_path / f"{part.number}.img")
 
 
-def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
+def test_new_card_removes_drafts_of_killed_processes(tmp_path: Path) -> None:
     left = tmp_path / ".maixfs-0123456789ab.new"
     left.write_bytes(b"half a card")
     with new_image(tmp_path / "first.img", 8):

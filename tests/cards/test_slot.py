@@ -17,7 +17,9 @@ CardCopy = Callable[[str], RamSectors]
 @pytest.mark.parametrize(
     "faults", [Faults(refuses_spi=True), Faults(never_ready=True)], ids=["no SPI", "never ready"]
 )
-def test_a_card_that_does_not_start_up(faults: Faults, card_copy: CardCopy) -> None:
+def test_slot_with_a_card_that_does_not_start_is_reported(
+    faults: Faults, card_copy: CardCopy
+) -> None:
     slot = SdSlot()
     slot.insert(SdCard(card_copy("part1_0c"), faults=faults))
     report = examine_slot(slot.init)
@@ -26,11 +28,11 @@ def test_a_card_that_does_not_start_up(faults: Faults, card_copy: CardCopy) -> N
     assert (report.mountable, report.sectors) == (False, 0)
 
 
-def test_an_empty_slot() -> None:
+def test_empty_slot_is_reported() -> None:
     assert not examine_slot(SdSlot().init).mountable
 
 
-def test_a_card_that_starts_up(card_copy: CardCopy) -> None:
+def test_slot_with_a_card_that_starts_is_examined(card_copy: CardCopy) -> None:
     slot = SdSlot()
     card = slot.insert(card_copy("part2"))
     report = examine_slot(slot.init)
@@ -38,7 +40,7 @@ def test_a_card_that_starts_up(card_copy: CardCopy) -> None:
     assert report.partitions == examine(card.medium).partitions
 
 
-def test_a_card_that_is_pulled_out(card_copy: CardCopy) -> None:
+def test_card_that_is_pulled_out_is_reported(card_copy: CardCopy) -> None:
     slot = SdSlot()
     slot.insert(card_copy("part1_0c"))
     device = slot.init()

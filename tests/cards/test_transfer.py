@@ -48,7 +48,7 @@ def drive_of(path: Path, size: int) -> Path:
     return path
 
 
-def test_a_card_is_written_whole(image: Path, tmp_path: Path) -> None:
+def test_write_card_writes_the_whole_card(image: Path, tmp_path: Path) -> None:
     drive = drive_of(tmp_path / "drive", 82 * MIB)
     phases: list[tuple[str, int, int]] = []
     done = write_card(image, drive, progress=lambda *event: phases.append(event))
@@ -60,7 +60,7 @@ def test_a_card_is_written_whole(image: Path, tmp_path: Path) -> None:
     assert [event[1:] for event in phases if event[1] == event[2]] == [(80 * MIB, 80 * MIB)] * 2
 
 
-def test_only_what_is_in_use_is_written(image: Path, tmp_path: Path) -> None:
+def test_write_card_writes_only_used_clusters_on_request(image: Path, tmp_path: Path) -> None:
     drive = drive_of(tmp_path / "drive", 80 * MIB)
     done = write_card(image, drive, used_only=True)
     assert done.copied < 8 * MIB < done.size
@@ -71,7 +71,7 @@ def test_only_what_is_in_use_is_written(image: Path, tmp_path: Path) -> None:
         assert card.read(100000, 1) == NOISE[:512]  # a free cluster of the second volume
 
 
-def test_a_card_is_read(image: Path, tmp_path: Path) -> None:
+def test_read_card_reads_the_whole_card(image: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.img"
     done = read_card(image, copy)
     assert copy.read_bytes() == image.read_bytes()
@@ -82,7 +82,7 @@ def test_a_card_is_read(image: Path, tmp_path: Path) -> None:
     read_card(image, copy, force=True)
 
 
-def test_only_what_is_in_use_is_read(image: Path, tmp_path: Path) -> None:
+def test_read_card_reads_only_used_clusters_on_request(image: Path, tmp_path: Path) -> None:
     drive = drive_of(tmp_path / "drive", 80 * MIB)
     write_card(image, drive, used_only=True)
     copy = tmp_path / "copy.img"
@@ -92,7 +92,7 @@ def test_only_what_is_in_use_is_read(image: Path, tmp_path: Path) -> None:
         assert card.read(100000, 1) == bytes(512)
 
 
-def test_a_card_that_gives_back_something_else(
+def test_write_card_raises_proof_error_for_different_data(
     image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Worn(FileSectors):
@@ -108,14 +108,14 @@ def test_a_card_that_gives_back_something_else(
         write_card(image, drive)
 
 
-def test_a_drive_that_is_too_small(image: Path, tmp_path: Path) -> None:
+def test_write_card_to_a_too_small_drive_is_refused(image: Path, tmp_path: Path) -> None:
     drive = drive_of(tmp_path / "drive", MIB)
     with pytest.raises(CardError, match="sectors"):
         write_card(image, drive)
     assert drive.read_bytes() == NOISE
 
 
-def test_what_is_no_drive(image: Path, tmp_path: Path) -> None:
+def test_write_card_to_what_is_no_drive_raises(image: Path, tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_card(image, tmp_path)
     with pytest.raises(FileNotFoundError):
@@ -135,7 +135,7 @@ def test_what_is_no_drive(image: Path, tmp_path: Path) -> None:
         ({"removable": False, "model": "Big Disk"}, False, "Big Disk"),
     ],
 )
-def test_drives_that_are_refused(
+def test_unlikely_drives_are_refused(
     facts: dict[str, object], forced: bool, words: str, image: Path, tmp_path: Path
 ) -> None:
     drive = drive_of(tmp_path / "drive", MIB)
@@ -148,7 +148,7 @@ def test_drives_that_are_refused(
     assert drive.read_bytes() == NOISE
 
 
-def test_drives_that_are_taken() -> None:
+def test_likely_drives_are_accepted() -> None:
     plain = DriveFacts(Path("sdb"), regular=False, removable=True)
     refuse_unlikely(plain, 32 << 30)
     refuse_unlikely(plain._replace(removable=False, partition_of="x"), 32 << 30, force=True)
@@ -184,7 +184,7 @@ linux_only = pytest.mark.skipif(
 
 
 @linux_only
-def test_what_linux_says_of_a_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drive_facts_are_those_of_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_host(
         tmp_path,
         removable="1",
@@ -203,7 +203,7 @@ def test_what_linux_says_of_a_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @linux_only
-def test_a_disk_of_the_host_is_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_of_the_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_host(tmp_path)
     monkeypatch.setattr("stat.S_ISREG", lambda mode: False)
     (tmp_path / "sdz").touch()
@@ -216,7 +216,7 @@ def test_a_disk_of_the_host_is_no_card(tmp_path: Path, monkeypatch: pytest.Monke
     assert drive_facts(tmp_path / "sdz", tmp_path).removable is True
 
 
-def test_free_clusters_are_what_is_left_out(unpacked: Callable[[str], Path]) -> None:
+def test_used_extents_leave_out_free_clusters(unpacked: Callable[[str], Path]) -> None:
     with FileSectors.open(unpacked("part4")) as card:
         extents = list(used_extents(card))
         report = examine(card)
@@ -229,7 +229,7 @@ def test_free_clusters_are_what_is_left_out(unpacked: Callable[[str], Path]) -> 
         assert extents == sorted(extents)
 
 
-def test_extents_of_a_made_up_volume() -> None:
+def test_free_extents_are_runs_of_free_clusters() -> None:
     card = RamSectors(80 * MIB // 512)
     from maixfs.cards import write_card_layout
 
@@ -249,7 +249,7 @@ def test_extents_of_a_made_up_volume() -> None:
     assert second[0] + second[1] == 2048 + made.partitions[0].volume.data_end
 
 
-def test_gaps_are_taken_out() -> None:
+def test_without_returns_what_lies_between_gaps() -> None:
     assert list(without(0, 100, [(10, 5), (12, 8), (90, 10)])) == [(0, 10), (20, 70)]
     assert list(without(5, 10, [])) == [(5, 5)]
     assert list(without(0, 10, [(0, 10)])) == []

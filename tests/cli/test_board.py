@@ -50,7 +50,7 @@ def powered_on(board: str) -> Iterator[int]:
         process.stdin.close()
 
 
-def test_new_and_run(run: Run, here: Path) -> None:
+def test_new_board_runs_a_script(run: Run, here: Path) -> None:
     text = run("new", *SMALL_BOARD).stdout
     assert text.startswith("made board: flash W25Q128FW, 1.0 MiB, blank, SPIFFS at 0x040000;")
     assert text.endswith("next: maixfs run SCRIPT\n")
@@ -83,7 +83,7 @@ def test_run_of_nothing_makes_nothing(run: Run, here: Path) -> None:
     assert not Path("board").exists()
 
 
-def test_new_with_all_that_can_be_said(run: Run, place: Path) -> None:
+def test_new_takes_all_options(run: Run, place: Path) -> None:
     run("new", "other", "--from-dump", "dump.bin", "--driver", "ideal", "--part", "GD25LQ128C",
         *SMALL_BOARD[2:])  # fmt: skip
     config = BoardConfig.load("other")
@@ -91,7 +91,7 @@ def test_new_with_all_that_can_be_said(run: Run, place: Path) -> None:
     assert run("cat", "other:photo.bin").stdout_bytes == FILES["/flash/photo.bin"]
 
 
-def test_new_with_a_card(run: Run, here: Path, read_json: ReadJson) -> None:
+def test_new_makes_a_card(run: Run, here: Path, read_json: ReadJson) -> None:
     assert "card sd.img" in run("new", "board", "--sd", "64M").stdout
     assert run("ls", "board:/sd").stdout == ""
     assert "board/sd.img" in run("new", "other", "--sd", "board/sd.img").stdout
@@ -100,7 +100,7 @@ def test_new_with_a_card(run: Run, here: Path, read_json: ReadJson) -> None:
     assert not (here / "fourth").exists()
 
 
-def test_new_refuses(run: Run, place: Path) -> None:
+def test_new_refuses_wrong_values(run: Run, place: Path) -> None:
     assert "exists already" in run("new", code=1).stderr
     assert "known are" in run("new", "x", "--part", "nope", code=1).stderr
     assert "--driver: 'fast' is not one of" in run("new", "x", "--driver", "fast", code=2).stderr
@@ -147,7 +147,7 @@ def test_run_without_a_script_starts_main(run: Run, place: Path) -> None:
     assert run("run").stdout == "hello\n"
 
 
-def test_run_from_stdin(run: Run, place: Path) -> None:
+def test_run_takes_a_script_from_stdin(run: Run, place: Path) -> None:
     assert run("run", "-", input="print(1 + 1)").stdout == "2\n"
     assert run("run", "-", input="dump.bin", code=1).stdout.startswith("Traceback")
 
@@ -161,7 +161,7 @@ def test_run_from_stdin(run: Run, place: Path) -> None:
         ("def f(:", 1),
     ],
 )
-def test_the_end_of_the_script_is_the_exit_code(
+def test_exit_code_of_run_is_that_of_the_script(
     script: str, code: int, run: Run, place: Path
 ) -> None:
     Path("script.py").write_text(script)
@@ -186,13 +186,13 @@ def test_quirks_are_explained_once_when_asked_for(run: Run, place: Path) -> None
     assert "main.py" in result.stderr
 
 
-def test_the_boot_log(run: Run, place: Path) -> None:
+def test_boot_log_is_printed_on_request(run: Run, place: Path) -> None:
     result = run("run", "--boot-log")
     assert result.stdout == "hello\n"
     assert "[MaixPy] init end" in result.stderr
 
 
-def test_times_of_storage_and_models(run: Run, place: Path) -> None:
+def test_run_prints_times_of_storage_and_models(run: Run, place: Path) -> None:
     model = make_v3(body=4096)
     with Path("board/flash.bin").open("r+b") as flash:
         flash.seek(0x10000)
@@ -214,12 +214,12 @@ def test_damaged_firmware_does_not_start(run: Run, place: Path) -> None:
     assert run("run", "--ignore-firmware").stdout == "hello\n"
 
 
-def test_a_script_that_is_no_text(run: Run, place: Path) -> None:
+def test_script_that_is_not_text_is_refused(run: Run, place: Path) -> None:
     Path("script.py").write_bytes(b"\xff\xfe")
     assert "not UTF-8" in run("run", "script.py", code=1).stderr
 
 
-def test_a_folder_that_is_no_board(run: Run, place: Path) -> None:
+def test_run_of_a_folder_that_is_no_board_is_refused(run: Run, place: Path) -> None:
     assert "src is not a board" in run("info", "src", code=1).stderr
     Path("board/board.toml").write_text("format = 99\n")
     assert "board.toml: format is 99" in run("info", code=1).stderr
@@ -228,7 +228,7 @@ def test_a_folder_that_is_no_board(run: Run, place: Path) -> None:
     assert "not TOML" in run("ls", code=1).stderr
 
 
-def test_a_board_has_one_writer(run: Run, place: Path) -> None:
+def test_run_of_a_running_board_is_refused(run: Run, place: Path) -> None:
     with powered_on("board") as number:
         for line in (["run"], ["rm", ":main.py"], ["cp", "src/boot.py", ":"], ["gc"]):
             result = run(*line, code=1)
@@ -249,7 +249,7 @@ def test_output_is_there_before_the_script_ends(place: Path) -> None:
         process.kill()
 
 
-def test_a_script_s_output_is_not_changed(place: Path) -> None:
+def test_output_of_a_script_is_not_changed(place: Path) -> None:
     Path("script.py").write_bytes("print('é\\x1b[1m')\n".encode())
     done = run_process("run", "script.py")
     assert done.stdout.rstrip() == "é\x1b[1m".encode()

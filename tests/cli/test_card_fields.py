@@ -53,7 +53,7 @@ def sentence(fields: CardFields, place: str) -> str:
     return fields.explain(fields.resolve(parse_address(place))).sentence
 
 
-def test_bytes_are_explained(card: Card, fields: CardFields) -> None:
+def test_explain_names_the_fields_of_a_card(card: Card, fields: CardFields) -> None:
     start = fields._start
     said = {
         "0": "boot code of the MBR",
@@ -72,7 +72,7 @@ def test_bytes_are_explained(card: Card, fields: CardFields) -> None:
         assert words in sentence(fields, place), place
 
 
-def test_links_name_the_file_of_the_chain(fields: CardFields) -> None:
+def test_fat_entry_names_the_file_of_its_chain(fields: CardFields) -> None:
     runs = fields._owners.runs_of("/a long name.bin")
     first = runs[0].first
     assert "/a long name.bin" in sentence(fields, f"fat:{first}")
@@ -80,7 +80,7 @@ def test_links_name_the_file_of_the_chain(fields: CardFields) -> None:
     assert "is free" in sentence(fields, "fat:300")
 
 
-def test_deleted_and_free_entries_are_told(fields: CardFields) -> None:
+def test_deleted_and_free_entries_are_named(fields: CardFields) -> None:
     names = [field.meaning for field in _metadata(fields) if field.name == "entry"]
     assert "deleted" in names and "free, as are all entries behind it" in names
     parts = {field.structure for field in _metadata(fields)}
@@ -116,14 +116,14 @@ def test_fields_join_without_gap(card: Card, fields: CardFields) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(share=st.floats(0, 1, exclude_max=True))
-def test_any_byte_is_explained(share: float, fields: CardFields) -> None:
+def test_every_byte_of_a_card_has_a_field(share: float, fields: CardFields) -> None:
     address = int(share * fields.size)
     explained = fields.explain(address)
     assert explained.field.start <= address < explained.field.end
     assert explained.sentence
 
 
-def test_the_bytes_of_a_file_are_found(fields: CardFields) -> None:
+def test_file_address_leads_to_its_bytes(fields: CardFields) -> None:
     for offset in (0, 511, 512, 5000, len(DATA) - 1):
         address = fields.resolve(parse_address(f"file:/a long name.bin@{offset}"))
         assert fields.read(address, 1)[0] == DATA[offset]
@@ -134,12 +134,12 @@ def test_the_bytes_of_a_file_are_found(fields: CardFields) -> None:
     "place",
     ["page:1", "block:1", "model:0", "cluster:1", "fat:99999999", "file:/no", "0x99999999"],
 )
-def test_places_that_are_not_there(place: str, fields: CardFields) -> None:
+def test_impossible_places_are_refused(place: str, fields: CardFields) -> None:
     with pytest.raises(AddressError):
         fields.resolve(parse_address(place))
 
 
-def test_the_verbs_work_on_cards(card: Card, run: Run) -> None:
+def test_hex_and_explain_work_on_cards(card: Card, run: Run) -> None:
     image = str(card[1])
     before = card[1].read_bytes()
     assert "of /SUB/B.TXT" in run("explain", image, "file:/SUB/B.TXT").stdout

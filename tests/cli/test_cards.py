@@ -11,9 +11,10 @@ import pytest
 
 from maixfs.board import Board
 from maixfs.cards.make import PartitionRequest, new_card
+from maixfs.host.drives import journal_of
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.opening import open_image
-from maixfs.sd.journal import Journal, journal_of
+from maixfs.sd.journal import Journal
 
 from .conftest import FILES as FLASH
 from .conftest import Run
@@ -50,7 +51,7 @@ def names_in(folder: str) -> list[str]:
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-def test_ls_and_tree(card: Path, run: Run) -> None:
+def test_ls_and_tree_show_a_card(card: Path, run: Run) -> None:
     assert run("ls", "card.img").stdout.splitlines() == [
         "14.7 KiB  Music/",
         "    14 B  main.py",
@@ -68,7 +69,7 @@ def test_ls_and_tree(card: Path, run: Run) -> None:
     ]
 
 
-def test_ls_json(card: Path, read_json: ReadJson) -> None:
+def test_ls_prints_json(card: Path, read_json: ReadJson) -> None:
     (found,) = read_json("ls", "card.img")["targets"]
     folder, file = found["entries"]
     assert (folder["type"], folder["name"], folder["size"]) == ("folder", "Music", 15003)
@@ -78,7 +79,7 @@ def test_ls_json(card: Path, read_json: ReadJson) -> None:
     assert "object_id" not in file
 
 
-def test_cat_and_stat(card: Path, run: Run, read_json: ReadJson) -> None:
+def test_cat_and_stat_read_a_card(card: Path, run: Run, read_json: ReadJson) -> None:
     assert run("cat", "card.img:MAIN.PY").stdout_bytes == FILES["/main.py"]
     text = run("stat", "card.img:/main.py").stdout
     for word in ("clusters", "short name", "attributes", "archive", "written", "readable"):
@@ -103,14 +104,14 @@ def test_df_shows_every_partition(card: Path, board: Path, run: Run, read_json: 
     assert len(run("df", "card.img@2").stdout.splitlines()) == 2
 
 
-def test_du(card: Path, run: Run, read_json: ReadJson) -> None:
+def test_du_shows_the_largest_first(card: Path, run: Run, read_json: ReadJson) -> None:
     (sums,) = read_json("du", "card.img")["targets"]
     assert sums["size"] == sum(map(len, FILES.values()))
     assert sums["on_card"] >= sums["size"]
     assert run("du", "-s", "card.img").stdout.splitlines()[-1].endswith("card.img")
 
 
-def test_cp_tells_what_was_written(card: Path, run: Run, read_json: ReadJson) -> None:
+def test_cp_to_a_card_prints_its_proof(card: Path, run: Run, read_json: ReadJson) -> None:
     assert "would write card.img:/src/boot.py" in run("cp", "-rn", "src", "card.img:/").stdout
     text = run("cp", "-r", "src", "card.img:/").stdout
     assert "copied card.img:/src/sub/c.py  6 B" in text
@@ -121,7 +122,7 @@ def test_cp_tells_what_was_written(card: Path, run: Run, read_json: ReadJson) ->
     assert run("cat", "card.img@2:/X.PY").stdout == "x = 1\n"
 
 
-def test_cp_between_all_kinds(board: Path, run: Run) -> None:
+def test_cp_copies_between_all_kinds(board: Path, run: Run) -> None:
     run("cp", "board:/flash/main.py", ":/sd/flash.py")
     run("cp", "card.img:/flash.py", "dump.bin:/flash/x.py")
     assert run("cat", "dump.bin:/flash/x.py").stdout_bytes == FLASH["/flash/main.py"]
@@ -129,7 +130,7 @@ def test_cp_between_all_kinds(board: Path, run: Run) -> None:
     assert names_in("songs") == ["song one.mp3", "two.mp3"]
 
 
-def test_mv_and_rm(card: Path, run: Run) -> None:
+def test_mv_and_rm_change_a_card(card: Path, run: Run) -> None:
     text = run("mv", "card.img:/main.py", "card.img:/Main.PY").stdout
     assert text.startswith("moved card.img:/main.py to card.img:/Main.PY\nwrote card.img: ")
     run("mv", "card.img:/Music", "card.img:/MUSIC")
@@ -145,7 +146,7 @@ def test_mv_and_rm(card: Path, run: Run) -> None:
     assert "not from card.img@1 to card.img@2" in text
 
 
-def test_mkdir(card: Path, run: Run, read_json: ReadJson) -> None:
+def test_mkdir_makes_folders_on_a_card(card: Path, run: Run, read_json: ReadJson) -> None:
     assert "no such folder" in run("mkdir", "card.img:/a/b", code=1).stderr
     assert read_json("mkdir", "-p", "card.img:/a/b")["targets"][0]["made"] == ["/a/b"]
     assert run("mkdir", "-p", "card.img:/a/b").stdout == ""
@@ -183,7 +184,7 @@ def test_info_tells_what_no_board_mounts(place: Path, run: Run) -> None:
     assert "maixfs sd doctor gpt.img" in error
 
 
-def test_a_board_has_its_card(board: Path, run: Run, read_json: ReadJson) -> None:
+def test_verbs_reach_the_card_of_a_board(board: Path, run: Run, read_json: ReadJson) -> None:
     assert run("ls", "-1", "board:/").stdout.splitlines() == ["flash/", "sd/", "sd2/"]
     run("cp", "src/boot.py", "board:/sd2/")
     assert run("cat", ":/sd2/boot.py").stdout == "x = 1\n"
@@ -245,7 +246,7 @@ def leave_half_written(image: Path, path: str, data: bytes) -> None:
         overlay.clear()
 
 
-def test_what_was_half_written_is_whole_for_every_verb(card: Path, run: Run) -> None:
+def test_every_verb_reads_through_a_pending_journal(card: Path, run: Run) -> None:
     before = json.loads(run("sd", "info", "card.img", "--json").stdout)
     leave_half_written(card, "/late.txt", b"late")
     for verb in ("info", "doctor"):
@@ -257,7 +258,7 @@ def test_what_was_half_written_is_whole_for_every_verb(card: Path, run: Run) -> 
     assert run("cat", "read.img:/late.txt").stdout == "late"
 
 
-def test_a_new_card_is_not_finished_with_what_was_for_the_old(card: Path, run: Run) -> None:
+def test_new_card_removes_the_journal_of_the_old_one(card: Path, run: Run) -> None:
     leave_half_written(card, "/late.txt", b"late")
     run("sd", "new", "32M", "card.img", "--force")
     assert run("ls", "card.img").stdout == ""
@@ -267,7 +268,7 @@ def test_a_new_card_is_not_finished_with_what_was_for_the_old(card: Path, run: R
     assert run("ls", "card.img").stdout == ""
 
 
-def test_insert_finishes_what_was_half_written(card: Path, run: Run) -> None:
+def test_insert_applies_a_pending_journal(card: Path, run: Run) -> None:
     leave_half_written(card, "/late.txt", b"late")
     run("sd", "insert", "board", "card.img", "--copy")
     assert run("cat", "board/sd.img:/late.txt").stdout == "late"
@@ -280,7 +281,7 @@ def test_insert_finishes_what_was_half_written(card: Path, run: Run) -> None:
     assert not journal_of(card).exists()
 
 
-def test_the_whole_volume_is_not_removed_or_moved(card: Path, board: Path, run: Run) -> None:
+def test_whole_volume_is_not_removed_or_moved(card: Path, board: Path, run: Run) -> None:
     before = card.read_bytes()
     for root in ("card.img:/", "card.img@1:/", "board:/sd"):
         assert "cannot be removed" in run("rm", "-r", root, code=2).stderr
@@ -288,7 +289,7 @@ def test_the_whole_volume_is_not_removed_or_moved(card: Path, board: Path, run: 
     assert card.read_bytes() == before
 
 
-def test_a_board_whose_card_is_gone(card: Path, board: Path, run: Run) -> None:
+def test_board_with_a_missing_card_has_a_fix(card: Path, board: Path, run: Run) -> None:
     card.rename("away.img")
     for verb in (["ls", "board:/sd"], ["run", "--board", "board"], ["sd", "info", "board"]):
         stderr = run(*verb, code=1).stderr
@@ -300,12 +301,12 @@ def test_a_board_whose_card_is_gone(card: Path, board: Path, run: Run) -> None:
     assert "is a folder" in run("info", "board", code=1).stdout
 
 
-def test_partitions_that_are_not_there(card: Path, board: Path, run: Run) -> None:
+def test_missing_partitions_are_refused(card: Path, board: Path, run: Run) -> None:
     assert "no partition 7" in run("ls", "card.img@7", code=1).stderr
     assert "nothing for a board to mount" in run("ls", "board:/sd3", code=1).stderr
 
 
-def test_two_names_that_are_one_on_a_card(place: Path, run: Run) -> None:
+def test_names_that_are_equal_on_a_card_are_refused(place: Path, run: Run) -> None:
     Path("tree").mkdir()
     for name in ("same", "same."):
         Path("tree", name).write_text(name)
@@ -313,7 +314,7 @@ def test_two_names_that_are_one_on_a_card(place: Path, run: Run) -> None:
     assert "same.: FAT takes this name" in stderr
 
 
-def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
+def test_run_applies_a_pending_journal(place: Path, run: Run) -> None:
     image = place / "elsewhere.img"
     new_card(image, 8 << 20, serial=1)
     with Board.open("board") as powered:
@@ -326,12 +327,12 @@ def test_run_finishes_what_was_half_written(place: Path, run: Run) -> None:
     assert "finished" not in run("run", "show.py").stderr
 
 
-def test_json_of_a_failure(card: Path, run: Run) -> None:
+def test_failure_is_printed_as_json(card: Path, run: Run) -> None:
     document = json.loads(run("ls", "card.img@3", "--json", code=1).stdout)
     assert "no partition 3" in document["error"]["message"]
 
 
-def test_a_card_without_a_table_is_told_of(place: Path, run: Run) -> None:
+def test_card_without_a_table_gets_a_note(place: Path, run: Run) -> None:
     new_card(place / "floppy.img", 8 << 20, serial=1, superfloppy=True)
     for line in (["ls", "floppy.img"], ["cp", "src/boot.py", "floppy.img:/"]):
         assert "a board does not mount that" in run(*line).stderr

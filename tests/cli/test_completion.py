@@ -32,7 +32,7 @@ def test_every_shell_has_a_script() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_scripts(shell: str, run: Run) -> None:
+def test_completion_prints_each_script(shell: str, run: Run) -> None:
     script = run("completion", shell).stdout
     assert "_MAIXFS_COMPLETE" in script
     assert "maixfs" in script

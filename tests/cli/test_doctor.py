@@ -79,7 +79,7 @@ def test_each_fix_changes_only_what_it_names(
     assert len(after) == len(kept) - (come is None)
 
 
-def test_what_needs_no_fix_is_left_alone(run: Run, place: Path) -> None:
+def test_fix_without_a_problem_writes_nothing(run: Run, place: Path) -> None:
     flash_of({"/freq.conf": FreqConf().pack()}, place)
     assert "nothing to fix" in run("doctor", "sick.bin", "--fix", "freq", "-o", "n.bin").stdout
     assert not (place / "n.bin").exists()
@@ -115,7 +115,7 @@ def test_wrong_usage(line: list[str], message: str, run: Run, place: Path) -> No
     assert not (place / "x").exists()
 
 
-def test_a_place_that_is_taken_is_left_alone(run: Run, place: Path) -> None:
+def test_fix_keeps_an_existing_output(run: Run, place: Path) -> None:
     before = (place / "esp.img").read_bytes()
     result = run("doctor", "dump.bin", "--fix", "names", "-o", "esp.img", code=1)
     assert "exists already" in result.stderr
@@ -128,7 +128,7 @@ def test_failed_fix_leaves_no_file(run: Run, place: Path) -> None:
     assert not (place / "new.bin").exists()
 
 
-def test_the_option_names_every_fix() -> None:
+def test_fix_option_names_every_fix() -> None:
     assert set(verb.FIXES) == FIXES.keys()
 
 
@@ -148,7 +148,7 @@ def test_looking_writes_nothing(run: Run, place: Path) -> None:
         ("maixpy-heavy-k210nw", "stale-pages"),
     ],
 )
-def test_damage_inside_is_found(case: str, key: str, read_json: ReadJson, place: Path) -> None:
+def test_doctor_finds_damage_inside(case: str, key: str, read_json: ReadJson, place: Path) -> None:
     image = gzip.decompress((SPIFFS / case / "image.bin.gz").read_bytes())
     (place / "area.bin").write_bytes(image)
     code = int(key != "stale-pages")
@@ -156,7 +156,9 @@ def test_damage_inside_is_found(case: str, key: str, read_json: ReadJson, place:
     assert found[key]["why"] and (found[key]["severity"] != "note") is bool(code)
 
 
-def test_the_card_goes_first(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_doctor_reports_that_the_card_goes_first(
+    run: Run, place: Path, read_json: ReadJson
+) -> None:
     run("sd", "new", "8M", "card.img")
     (place / "cover.main.py").write_bytes(b"x = 1\n")
     run("cp", "cover.main.py", "card.img:/cover.main.py")
@@ -169,7 +171,7 @@ def test_the_card_goes_first(run: Run, place: Path, read_json: ReadJson) -> None
     assert "card " in run("doctor", "board").stdout
 
 
-def test_a_card_alone_is_looked_at_too(run: Run, place: Path) -> None:
+def test_doctor_examines_a_card_alone(run: Run, place: Path) -> None:
     run("sd", "new", "8M", "card.img")
     text = run("doctor", "card.img").stdout
     assert text.splitlines()[0] == run("sd", "doctor", "card.img").stdout.splitlines()[0]

@@ -156,7 +156,7 @@ def test_example_runs(line: str, shelf: Path, here: Path) -> None:
     assert "bug in maixfs" not in result.output
 
 
-def test_shelf_is_not_changed_by_looking(shelf: Path, run: Run) -> None:
+def test_examples_of_reading_verbs_change_nothing(shelf: Path, run: Run) -> None:
     before = (shelf / "dump.bin").read_bytes()
     run("info", str(shelf / "dump.bin"))
     assert (shelf / "dump.bin").read_bytes() == before

@@ -204,7 +204,7 @@ def test_ctrl_c_leaves_no_half_board(
 
 
 @pytest.mark.parametrize("verb", ["ls", "tree", "df", "du", "info"])
-def test_ctrl_c_while_reading(
+def test_ctrl_c_while_reading_exits_with_130(
     verb: str, run: Run, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("maixfs.image.opening.find_source", raising(KeyboardInterrupt()))
@@ -212,7 +212,7 @@ def test_ctrl_c_while_reading(
     assert (result.stdout, result.stderr) == ("", "interrupted\n")
 
 
-def test_ctrl_c_while_it_starts(
+def test_ctrl_c_at_start_exits_with_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["maixfs", "ls"])
@@ -224,7 +224,7 @@ def test_ctrl_c_while_it_starts(
 
 
 @POSIX
-def test_a_real_ctrl_c_ends_a_script(place: Path) -> None:
+def test_signal_ends_a_script(place: Path) -> None:
     Path("loop.py").write_text("print('up')\nwhile True:\n    pass\n")
     line = command_line("run", "loop.py")
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -238,7 +238,7 @@ def test_a_real_ctrl_c_ends_a_script(place: Path) -> None:
 
 
 @POSIX
-def test_a_real_ctrl_c_ends_a_verb(place: Path) -> None:
+def test_signal_ends_a_verb(place: Path) -> None:
     os.mkfifo("slow")
     line = command_line("run", "slow")  # waits for somebody who writes
     with (

@@ -56,7 +56,7 @@ def test_bad_addresses_and_owned_ranges_are_refused(
     assert Path("dump.bin").read_bytes() == before
 
 
-def test_write_and_erase(run: Run, place: Path) -> None:
+def test_write_and_erase_change_sectors(run: Run, place: Path) -> None:
     before = Path("dump.bin").read_bytes()
     model = make_v3()
     Path("m.kmodel").write_bytes(model)

@@ -139,7 +139,7 @@ def test_options_name_what_the_library_has() -> None:
     assert set(driver.type.choices) == set(DRIVERS)
 
 
-def test_version(run: Run) -> None:
+def test_version_is_printed(run: Run) -> None:
     assert run("--version").stdout == f"maixfs {package.__version__}\n"
 
 

@@ -54,7 +54,7 @@ def test_fields_come_as_json(read_json: ReadJson, place: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["board", "dump.bin"])
-def test_a_file_is_dumped_from_its_first_byte(target: str, run: Run, place: Path) -> None:
+def test_hex_of_a_path_starts_at_the_first_byte(target: str, run: Run, place: Path) -> None:
     text = run("hex", f"{target}:/flash/main.py", "-n", "15").stdout
     assert FILES["/flash/main.py"].hex(" ").upper() in text
 
@@ -66,7 +66,7 @@ def test_explain_names_field_and_section(run: Run, place: Path) -> None:
     assert "(6E 'n', offset 3): data of page" in lines[2]
 
 
-def test_an_image_of_one_file_system_is_explained(run: Run, place: Path) -> None:
+def test_explain_works_on_an_image_of_one_file_system(run: Run, place: Path) -> None:
     assert "magic of the look-up of block 0" in run("explain", "esp.img", "0xFC").stdout
     assert "name of page" in run("explain", "esp.img", "page:1@13").stdout
 

@@ -136,7 +136,7 @@ def test_pack_requires_a_folder_and_an_output(run: Run, place: Path) -> None:
     assert "is a file" in run("pack", "esp.img", "-o", "x", code=2).stderr
 
 
-def test_unpack_of_one_folder(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_unpack_writes_one_folder(run: Run, place: Path, read_json: ReadJson) -> None:
     result = read_json("unpack", "board:lib", "out")
     assert [file["path"] for file in result["files"]] == [
         str(Path("out/a.py")),

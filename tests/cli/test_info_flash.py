@@ -28,7 +28,7 @@ def dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("dump.bin")
 
 
-def test_a_dump_is_told_on_a_screen(dump: Path, run: Run) -> None:
+def test_info_shows_the_parts_of_a_dump(dump: Path, run: Run) -> None:
     text = run("dump.bin").stdout
     lines = text.splitlines()
     assert len(lines) <= 26
@@ -40,7 +40,7 @@ def test_a_dump_is_told_on_a_screen(dump: Path, run: Run) -> None:
     assert "files     6" in text and "health    nothing is wrong in what was checked" in text
 
 
-def test_a_dump_is_told_to_programs(dump: Path, run: Run, read_json: ReadJson) -> None:
+def test_info_prints_a_dump_as_json(dump: Path, run: Run, read_json: ReadJson) -> None:
     document = read_json("info", "dump.bin")
     assert document["healthy"] is True and document["room"]["files"] == 6
     assert document["confidence"] == 1 and document["preset"] == "maixpy"
@@ -54,7 +54,7 @@ def test_a_dump_is_told_to_programs(dump: Path, run: Run, read_json: ReadJson) -
     assert len(chip["boot"]["steps"]) >= 4
 
 
-def test_a_board_tells_of_its_whole_flash(dump: Path, run: Run, read_json: ReadJson) -> None:
+def test_info_of_a_board_shows_the_whole_flash(dump: Path, run: Run, read_json: ReadJson) -> None:
     run("new", "desk", "--from-dump", "dump.bin")
     text = run("info", "desk").stdout
     assert text.startswith("desk  virtual board, 16.0 MiB\n")
@@ -65,7 +65,7 @@ def test_a_board_tells_of_its_whole_flash(dump: Path, run: Run, read_json: ReadJ
     assert len(document["flash"]["parts"]) == 7
 
 
-def test_the_same_in_plain_text(dump: Path, run: Run) -> None:
+def test_info_in_plain_text_has_the_same_facts(dump: Path, run: Run) -> None:
     text = run("info", "dump.bin", "--plain").stdout
     assert "at 0xD00000, what spiffs, size 3.0 MiB" in text
     assert "boot: " in text and text.isascii()
@@ -81,13 +81,13 @@ def test_the_same_in_plain_text(dump: Path, run: Run) -> None:
         ("v5-model", "no MaixPy loads it"),
     ],
 )
-def test_what_is_wrong_is_told(case: str, words: str, dump: Path, run: Run) -> None:
+def test_info_lists_the_findings(case: str, words: str, dump: Path, run: Run) -> None:
     dump.write_bytes(CASES[case].build())
     text = run("info", "dump.bin", code=1).stdout
     assert words in text and "next: maixfs doctor dump.bin" in text
 
 
-def test_a_chip_without_a_file_system_is_told_too(dump: Path, run: Run) -> None:
+def test_info_shows_a_chip_without_a_file_system(dump: Path, run: Run) -> None:
     image = loading(make_v3())
     image[MAIXPY.base :] = b"\xff" * MAIXPY.size
     dump.write_bytes(image)
@@ -116,6 +116,6 @@ def test_info_of_a_blank_chip_identifies_it(
 
 
 @pytest.mark.parametrize("cut", [slice(0x1000, None), slice(None, -0x1000)])
-def test_a_dump_that_lost_a_sector_is_no_sound_one(cut: slice, dump: Path, run: Run) -> None:
+def test_dump_without_a_sector_is_not_sound(cut: slice, dump: Path, run: Run) -> None:
     dump.write_bytes(dump.read_bytes()[cut])
     assert "0x1000 bytes are missing" in run("info", "dump.bin", code=1).stdout

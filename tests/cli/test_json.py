@@ -82,13 +82,15 @@ def at(document: Any, way: str) -> Any:
 
 
 @pytest.mark.parametrize("line", SCHEMA, ids=" ".join)
-def test_keys(line: tuple[str, ...], read_json: ReadJson, place: Path) -> None:
+def test_json_of_each_verb_has_its_keys(
+    line: tuple[str, ...], read_json: ReadJson, place: Path
+) -> None:
     document = read_json(*line)
     for way, keys in SCHEMA[line].items():
         assert set(at(document, way)) == set(keys.split()), way
 
 
-def test_info_says_all_that_is_known(read_json: ReadJson, place: Path) -> None:
+def test_info_shows_all_facts(read_json: ReadJson, place: Path) -> None:
     known = set(read_json("info", "dump.bin"))
     assert known >= {"kind", "target", "size", "board", "mount_point", "geometry", "preset"}
     assert known >= {"confidence", "reasons", "room", "firmware", "findings", "healthy"}

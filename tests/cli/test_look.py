@@ -147,7 +147,7 @@ def damage_photo(image: Path) -> None:
     image.write_bytes(raw)
 
 
-def test_ls_json(read_json: ReadJson, place: Path) -> None:
+def test_ls_prints_json(read_json: ReadJson, place: Path) -> None:
     (target,) = read_json("ls", "-R", "board")["targets"]
     assert set(target) == {"target", "folder", "entries"}
     assert target["folder"] == "/flash"
@@ -159,7 +159,7 @@ def test_ls_json(read_json: ReadJson, place: Path) -> None:
     assert found["/flash/lib"]["size"] == sum(len(FILES[p]) for p in FILES if "/lib/" in p)
 
 
-def test_tree(run: Run, place: Path) -> None:
+def test_tree_draws_folders_and_files(run: Run, place: Path) -> None:
     assert run("tree", "board").stdout.splitlines() == [
         "board",
         "├── lib/  5.3 KiB",
@@ -179,7 +179,7 @@ def test_tree(run: Run, place: Path) -> None:
     ]
 
 
-def test_tree_json(read_json: ReadJson, place: Path) -> None:
+def test_tree_prints_json(read_json: ReadJson, place: Path) -> None:
     (target,) = read_json("tree", "esp.img:lib")["targets"]
     assert [entry["path"] for entry in target["entries"]] == [
         "/lib/a.py",
@@ -204,7 +204,7 @@ def test_cat_refuses_what_is_no_file(run: Run, place: Path) -> None:
     assert "/flash/nope: no such file" in run("cat", ":nope", code=1).stderr
 
 
-def test_stat(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_stat_shows_all_details(run: Run, place: Path, read_json: ReadJson) -> None:
     text = run("stat", ":photo.bin").stdout
     assert "size          10240 bytes (10.0 KiB)" in text
     assert "pages         4 (1 index, 3 data), 16.0 KiB of flash" in text
@@ -219,7 +219,7 @@ def test_stat(run: Run, place: Path, read_json: ReadJson) -> None:
     assert meta["meta_hex"] == "ffffffff"
 
 
-def test_df(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_df_shows_the_room(run: Run, place: Path, read_json: ReadJson) -> None:
     heading, board, image = run("df", "board", "esp.img").stdout.splitlines()
     assert heading.split()[-1] == "use"
     assert board.split()[:2] == ["board", "/flash"]
@@ -232,7 +232,7 @@ def test_df(run: Run, place: Path, read_json: ReadJson) -> None:
     assert str(room["used"]) in run("df", "--bytes").stdout.split()
 
 
-def test_du(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_du_shows_the_largest_first(run: Run, place: Path, read_json: ReadJson) -> None:
     lines = run("du", "board").stdout.splitlines()
     assert [line.split()[-1] for line in lines] == [
         "name",
@@ -250,7 +250,7 @@ def test_du(run: Run, place: Path, read_json: ReadJson) -> None:
     assert target["size"] == sum(map(len, FILES.values()))
 
 
-def test_info(run: Run, place: Path, read_json: ReadJson) -> None:
+def test_info_shows_an_image(run: Run, place: Path, read_json: ReadJson) -> None:
     text = run("info").stdout
     assert text.startswith("board  virtual board, 1.0 MiB\n")
     assert "0x040000 to 0x0E0000, 640 KiB, mounted at /flash" in text
@@ -316,7 +316,7 @@ def test_plain_text_has_no_columns_and_no_drawings(run: Run, place: Path) -> Non
         assert run(verb, "--plain", "--color", "always").stdout.isascii()
 
 
-def test_a_geometry_can_be_given(run: Run, place: Path) -> None:
+def test_given_geometry_is_used(run: Run, place: Path) -> None:
     given = "maixpy,size=0xA0000,base=0x40000"
     assert "the command line\n" in run("info", "dump.bin", "--geometry", given).stdout
     assert "main.py" in run("ls", "dump.bin", "--base", "0x40000").stdout
@@ -390,7 +390,7 @@ def test_info_of_a_firmware_names_the_next_command(
     assert "maixfs firmware info fw.bin" in run("info", "fw.bin").stdout
 
 
-def test_a_cut_dump_says_so(run: Run, place: Path) -> None:
+def test_cut_dump_gets_a_note(run: Run, place: Path) -> None:
     raw = (place / "dump.bin").read_bytes()
     (place / "dump.bin").write_bytes(raw[: 0xC0000 + 12])
     listed = run("ls", "dump.bin")

@@ -126,7 +126,7 @@ def test_map_json_has_cells_and_parts(read_json: ReadJson) -> None:
     assert all(set(part) >= {"kind", "start", "size", "used"} for part in document["parts"])
 
 
-def test_parts_that_overlap(run: Run, read_json: ReadJson) -> None:
+def test_map_names_overlapping_parts(run: Run, read_json: ReadJson) -> None:
     image = bytearray(Path("dump.bin").read_bytes())
     large = make_v3(body=0x9000)
     image[0x30000 : 0x30000 + len(large)] = large

@@ -68,7 +68,7 @@ def test_models_inside_firmware_are_not_listed(run: Run, tmp_path: Path) -> None
     assert [model["address"] for model in info(run, str(image))] == [0x10000]
 
 
-def test_all_models_of_a_flash(run: Run, flash: Path) -> None:
+def test_model_info_lists_all_models_of_a_flash(run: Run, flash: Path) -> None:
     models = info(run, str(flash))
     assert [model["address"] for model in models] == [0x100000, 0x140000, 0x180000]
     assert [model["version"] for model in models] == ["v3", "v4", "v3"]
@@ -79,7 +79,7 @@ def test_all_models_of_a_flash(run: Run, flash: Path) -> None:
     assert "only kpu.load_flash" in lines[3]
 
 
-def test_one_model_of_a_flash(run: Run, flash: Path) -> None:
+def test_model_info_shows_one_model_of_a_flash(run: Run, flash: Path) -> None:
     for text in ("0x100000", "1M", "1048576"):
         (model,) = info(run, f"{flash}@{text}")
         assert model["address"] == 0x100000

@@ -52,7 +52,7 @@ def field(name: str) -> None:
     unpack_card(FIELD / name / "image.ext.gz", Path(f"{name}.img"))
 
 
-def test_a_card_in_use_is_not_replaced(here: Path, run: Run) -> None:
+def test_card_in_use_is_not_replaced(here: Path, run: Run) -> None:
     run("sd", "new", "2M", "old.img")
     run("sd", "new", "2M", "card.img")
     Path("tree").mkdir()
@@ -70,7 +70,7 @@ def test_a_card_in_use_is_not_replaced(here: Path, run: Run) -> None:
     assert Path("card.img").read_bytes() == before
 
 
-def test_a_card_is_not_copied_to_itself(here: Path, run: Run) -> None:
+def test_card_is_not_copied_to_itself(here: Path, run: Run) -> None:
     run("sd", "new", "2M", "card.img")
     Path("same.img").symlink_to("card.img")
     for words in (
@@ -81,7 +81,7 @@ def test_a_card_is_not_copied_to_itself(here: Path, run: Run) -> None:
         assert "is the source itself" in run("sd", *words, code=2).stderr
 
 
-def test_a_copy_that_is_there_already(here: Path, run: Run) -> None:
+def test_insert_keeps_an_existing_copy(here: Path, run: Run) -> None:
     run("new", "board")
     run("sd", "new", "2M", "card.img")
     run("sd", "insert", "board", "card.img", "--copy")
@@ -89,7 +89,7 @@ def test_a_copy_that_is_there_already(here: Path, run: Run) -> None:
     assert "maixfs sd insert" in run("sd", "insert", "board", "card.img", "--copy", code=1).stderr
 
 
-def test_a_card_that_is_too_small(here: Path, run: Run) -> None:
+def test_sd_new_refuses_a_too_small_card(here: Path, run: Run) -> None:
     stderr = run("sd", "new", "1M", "card.img", code=2).stderr
     assert "too small for a partition table" in stderr
     assert "sector 0x800" in stderr
@@ -100,7 +100,7 @@ def test_options_name_what_the_library_has() -> None:
     assert set(LAYOUTS) == {"mkfs.fat", "fatfs"}
 
 
-def test_new_info_doctor(here: Path, run: Run) -> None:
+def test_sd_new_info_and_doctor_agree(here: Path, run: Run) -> None:
     made = run("sd", "new", "64M", "card.img", "--partitions", "40M:label=BOOT,rest:fat16").stdout
     assert "made card.img: card of 64.0 MiB" in made
     assert "partition 1: FAT32, 40.0 MiB from sector 0x800" in made
@@ -120,7 +120,7 @@ def test_new_info_doctor(here: Path, run: Run) -> None:
     ]
 
 
-def test_new_as_json(here: Path, sd_json: ReadJson, run: Run) -> None:
+def test_sd_new_prints_json(here: Path, sd_json: ReadJson, run: Run) -> None:
     document = sd_json("new", "64M", "card.img", "--serial", "7", "--layout", "fatfs")
     assert set(document) == {"card", "sectors", "partitions"}
     (part,) = document["partitions"]
@@ -151,7 +151,9 @@ def test_new_as_json(here: Path, sd_json: ReadJson, run: Run) -> None:
         (["doctor"], 2, "missing argument"),
     ],
 )
-def test_errors_are_told(line: list[str], code: int, words: str, here: Path, run: Run) -> None:
+def test_sd_errors_have_their_hints(
+    line: list[str], code: int, words: str, here: Path, run: Run
+) -> None:
     Path("there.img").write_bytes(bytes(4096))
     result = run("sd", *line, code=code)
     assert result.stderr.startswith("error: ")
@@ -159,18 +161,18 @@ def test_errors_are_told(line: list[str], code: int, words: str, here: Path, run
     assert not Path("x.img").exists()
 
 
-def test_errors_as_json(here: Path, sd_json: ReadJson) -> None:
+def test_sd_errors_are_printed_as_json(here: Path, sd_json: ReadJson) -> None:
     document = sd_json("doctor", "none.img", code=1)
     assert document["error"]["exit_code"] == 1
 
 
-def test_a_superfloppy_comes_with_a_warning(here: Path, run: Run) -> None:
+def test_superfloppy_gets_a_note(here: Path, run: Run) -> None:
     result = run("sd", "new", "40M", "card.img", "--superfloppy")
     assert "note: boards do not mount" in result.stderr
     assert "without a partition table" in run("sd", "doctor", "card.img", code=1).stdout
 
 
-def test_doctor_says_what_to_do(here: Path, run: Run) -> None:
+def test_sd_doctor_prints_fixes(here: Path, run: Run) -> None:
     field("gpt")
     text = run("sd", "doctor", "gpt.img", code=1).stdout
     assert text.startswith("A board would not mount this card: it has a GPT")
@@ -180,7 +182,7 @@ def test_doctor_says_what_to_do(here: Path, run: Run) -> None:
     assert "not mounted" in run("sd", "info", "gpt.img", code=1).stdout
 
 
-def test_doctor_as_json(here: Path, sd_json: ReadJson) -> None:
+def test_sd_doctor_prints_json(here: Path, sd_json: ReadJson) -> None:
     field("x_cross")
     document = sd_json("doctor", "x_cross.img", code=1)
     keys = {
@@ -193,13 +195,13 @@ def test_doctor_as_json(here: Path, sd_json: ReadJson) -> None:
     assert set(sd_json("info", "x_cross.img", code=1)) == keys
 
 
-def test_exit_codes_of_doctor(here: Path, run: Run) -> None:
+def test_sd_doctor_exits_with_1_for_problems(here: Path, run: Run) -> None:
     for name, code in (("part1_0c", 0), ("fat16", 0), ("dirty", 1), ("blank", 1)):
         field(name)
         run("sd", "doctor", f"{name}.img", code=code)
 
 
-def test_fix(here: Path, run: Run, sd_json: ReadJson) -> None:
+def test_sd_fix_converts_a_card(here: Path, run: Run, sd_json: ReadJson) -> None:
     field("superfloppy")
     text = run("sd", "fix", "superfloppy.img", "-o", "new.img").stdout
     assert "done: it got an MBR" in text
@@ -212,7 +214,7 @@ def test_fix(here: Path, run: Run, sd_json: ReadJson) -> None:
     assert document["report"]["mountable"] is True
 
 
-def test_fix_explains_what_it_does_not_do(here: Path, run: Run) -> None:
+def test_sd_fix_explains_what_it_refuses(here: Path, run: Run) -> None:
     field("exfat")
     result = run("sd", "fix", "exfat.img", "-o", "new.img", code=1)
     assert "exFAT is not converted" in result.stderr
@@ -226,7 +228,7 @@ def test_fix_explains_what_it_does_not_do(here: Path, run: Run) -> None:
     assert "left: 30 clusters" in result.stdout
 
 
-def test_write_and_read(here: Path, run: Run, sd_json: ReadJson) -> None:
+def test_sd_write_and_read_give_the_same_bytes(here: Path, run: Run, sd_json: ReadJson) -> None:
     run("sd", "new", "40M", "card.img")
     Path("drive").write_bytes(b"\xff" * (41 << 20))
     text = run("sd", "write", "card.img", "drive").stdout
@@ -242,7 +244,7 @@ def test_write_and_read(here: Path, run: Run, sd_json: ReadJson) -> None:
     assert sd_json("write", "card.img", "drive")["transfer"]["size"] == 40 << 20
 
 
-def test_a_drive_is_not_written_unasked(
+def test_drive_is_not_written_without_a_question(
     here: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from maixfs.host.drives import DriveFacts
@@ -260,7 +262,7 @@ def test_a_drive_is_not_written_unasked(
     run("sd", "write", "card.img", "drive", "--yes")
 
 
-def test_insert_and_eject(place: Path, run: Run, sd_json: ReadJson) -> None:
+def test_insert_and_eject_change_the_slot(place: Path, run: Run, sd_json: ReadJson) -> None:
     run("sd", "new", "40M", "card.img")
     run("sd", "doctor", "board", code=1)
     text = run("sd", "insert", "board", "card.img").stdout
@@ -276,7 +278,7 @@ def test_insert_and_eject(place: Path, run: Run, sd_json: ReadJson) -> None:
     assert Path(document["card"]) != Path("card.img")
 
 
-def test_files_of_a_card_that_is_made(here: Path, run: Run) -> None:
+def test_new_card_takes_files(here: Path, run: Run) -> None:
     run("sd", "new", "40M", "card.img")
     with FileSectors.open("card.img", read_only=False) as card, FatCore(card, 2048) as fat:
         fat.write_bytes("/main.py", b"print(1)\n")
@@ -302,14 +304,14 @@ def test_names_cannot_drive_a_terminal(here: Path, run: Run) -> None:
     assert "\x1b" not in text
 
 
-def test_as_a_process(here: Path) -> None:
+def test_sd_verbs_work_as_a_process(here: Path) -> None:
     done = run_process("sd", "new", "40M", "card.img")
     assert done.returncode == 0, done.stderr
     plain = run_process("sd", "info", "card.img", "--plain")
     assert b"slot 1, type 0x0B" in plain.stdout
 
 
-def test_a_card_that_a_board_uses(place: Path, run: Run) -> None:
+def test_card_of_a_running_board_gets_a_note(place: Path, run: Run) -> None:
     run("sd", "new", "40M", "card.img")
     run("sd", "new", "40M", "other.img")
     lock = CardLock(Path("card.img"), read_only=False)

@@ -50,7 +50,9 @@ def two(place: Path) -> Path:
     ],
     ids=lambda line: " ".join(line[:2]),
 )
-def test_each_verb_asks_and_takes_the_answer(run: Run, two: Path, line: tuple[str, ...]) -> None:
+def test_completion_of_each_verb_takes_the_answer(
+    run: Run, two: Path, line: tuple[str, ...]
+) -> None:
     before = two.read_bytes()
     assert HINT in run(*line, code=1).stderr
     assert two.read_bytes() == before

@@ -46,11 +46,11 @@ def test_size_text_has_three_digits(size: int, text: str) -> None:
         (0, "0 bytes"),
     ],
 )
-def test_exact_sizes(size: int, text: str) -> None:
+def test_unit_text_is_exact(size: int, text: str) -> None:
     assert unit_text(size) == text
 
 
-def test_addresses_counts_and_shares() -> None:
+def test_texts_of_addresses_counts_and_shares_have_units() -> None:
     assert hex_text(0xD00000) == "0xD00000"
     assert hex_text(0) == "0x000000"
     assert count_text(1, "file") == "1 file"

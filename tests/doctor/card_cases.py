@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from fat.cards import load_card
@@ -139,6 +140,11 @@ CASES: dict[str, CardCase] = {
     ),
     "volume-behind-the-card": CardCase(
         "card", "files-past-end", lambda: with_table(Partition(1, 0x0C, 0x10000, 0x1000))
+    ),
+    "killed-writer": CardCase(
+        "card",
+        "unapplied-journal",
+        lambda: CardCheck(load_card("part1_0c"), journal=Path(".card.img.maixfs-journal")),
     ),
     "large-card": CardCase("card", "large", large),
     "empty-table": CardCase("card", "no-partition", with_table),

@@ -18,12 +18,13 @@ from maixfs.errors import ImageError, ReadOnlyError, UsageError
 from maixfs.fat import Fat, format_volume
 from maixfs.filesystem import FileSystem
 from maixfs.fsspec import MaixfsFileSystem
+from maixfs.host.drives import journal_of
 from maixfs.image import source
 from maixfs.image.boardlock import BoardBusyError
 from maixfs.image.errors import ImageBusyError, UnsoundError
 from maixfs.nor import NorChip, make_driver
 from maixfs.sd import FileSectors, RamSectors
-from maixfs.sd.journal import Journal, journal_of
+from maixfs.sd.journal import Journal
 from maixfs.sd.mbr import make_mbr, plan_partitions
 from maixfs.sd.overlay import Overlay
 from maixfs.spiffs import PRESETS, Spiffs

@@ -121,7 +121,7 @@ def test_protected_file_is_seen_by_its_mode(tmp_path: Path) -> None:
     path.chmod(0o644)
 
 
-def test_refuse_occupied(tmp_path: Path) -> None:
+def test_refuse_occupied_raises_for_a_file_with_contents(tmp_path: Path) -> None:
     path = tmp_path / "x"
     refuse_occupied(path, force=False)
     path.write_bytes(b"")

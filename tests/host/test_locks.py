@@ -79,7 +79,7 @@ def test_wait_takes_a_lock_that_is_released_meanwhile(
     assert len(pauses) == 3
 
 
-def test_wait_ends(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wait_for_a_lock_ends(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(locks.time, "sleep", pauses.append)
     with FileLock(card), pytest.raises(LockedError):

@@ -26,12 +26,12 @@ from maixfs.image.address import TargetPath, is_target_path, parse_target
         ("", "", None),
     ],
 )
-def test_a_colon_before_a_slash_divides(text: str, host: str, path: str | None) -> None:
+def test_colon_before_a_slash_divides(text: str, host: str, path: str | None) -> None:
     assert parse_target(text) == TargetPath(Path(host), path)
     assert is_target_path(text) is (path is not None)
 
 
-def test_a_drive_letter_is_one_on_windows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drive_letter_counts_on_windows_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_target("c:/x") == TargetPath(Path("c"), "/x")
     path_type = type(Path())
     monkeypatch.setattr(os, "name", "nt")
@@ -41,7 +41,9 @@ def test_a_drive_letter_is_one_on_windows_alone(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no colons in file names there")
-def test_what_is_there_is_taken_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_existing_host_path_is_taken_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a:").mkdir()
     Path("a:/b").touch()
@@ -52,7 +54,7 @@ def test_what_is_there_is_taken_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not is_target_path("12:30")
 
 
-def test_a_path_may_be_relative_where_the_host_is_there(
+def test_relative_path_needs_an_existing_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -61,12 +63,12 @@ def test_a_path_may_be_relative_where_the_host_is_there(
     assert parse_target("board:main.py") == TargetPath(Path("board"), "main.py")
 
 
-def test_a_target_path_reads_as_it_is_typed() -> None:
+def test_str_of_a_target_path_is_parsed_back() -> None:
     assert str(TargetPath(Path("board"), "/flash")) == "board:/flash"
     assert str(TargetPath(Path("board"))) == "board"
 
 
-def test_names_that_no_host_can_have_are_just_text() -> None:
+def test_impossible_host_names_are_parsed() -> None:
     assert parse_target("a\0b:/x") == TargetPath(Path("a\0b"), "/x")
     long = "n" * 5000
     assert parse_target(f"{long}:/x") == TargetPath(Path(long), "/x")

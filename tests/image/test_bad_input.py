@@ -74,14 +74,14 @@ def test_opening_a_damaged_volume_raises_no_file_system_error(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4096, 12287])
-def test_what_is_too_small(tmp_path: Path, size: int) -> None:
+def test_too_small_file_is_refused(tmp_path: Path, size: int) -> None:
     host = tmp_path / "file"
     host.write_bytes(bytes(size))
     with pytest.raises(NoFileSystemError):
         open_mounted(host)
 
 
-def test_what_is_too_large(tmp_path: Path) -> None:
+def test_too_large_file_is_refused(tmp_path: Path) -> None:
     host = tmp_path / "file"
     with host.open("wb") as stream:
         stream.truncate((64 << 20) + 1)
@@ -89,7 +89,7 @@ def test_what_is_too_large(tmp_path: Path) -> None:
         open_mounted(host)
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_missing_path_raises_missing_error(tmp_path: Path) -> None:
     for writable in (False, True):
         with pytest.raises(FileNotFoundError, match="does not exist"):
             open_image(tmp_path / "none", "r+" if writable else "r")
@@ -98,7 +98,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_names_that_no_host_has() -> None:
+def test_impossible_host_names_raise() -> None:
     with pytest.raises(DeviceError, match="not a name"):
         open_image("a\0b")
 
@@ -111,7 +111,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the host lets everybody read")
-def test_what_may_not_be_read(tmp_path: Path) -> None:
+def test_unreadable_file_raises_permission_error(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     host.chmod(0)
     with pytest.raises(PermissionError):
@@ -119,7 +119,7 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
-def test_a_dump_that_ends_too_soon(tmp_path: Path, kept: float) -> None:
+def test_cut_dump_is_refused_for_writing(tmp_path: Path, kept: float) -> None:
     image = flash_of(SMALL, 0x100000, FILES)
     host = tmp_path / "cut.img"
     host.write_bytes(image[: SMALL.base + int(SMALL.size * kept) & ~0xFFF])
@@ -134,7 +134,7 @@ def test_a_dump_that_ends_too_soon(tmp_path: Path, kept: float) -> None:
         open_mounted(host, "r+")
 
 
-def test_a_given_geometry_that_ends_behind_the_file(tmp_path: Path) -> None:
+def test_given_geometry_behind_the_file_is_refused(tmp_path: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
     with pytest.raises(NoFileSystemError, match="is cut short"):
         open_mounted(image.host, "r+", geometry=replace(SMALL, base=0x90000))
@@ -145,7 +145,7 @@ def test_a_given_geometry_that_ends_behind_the_file(tmp_path: Path) -> None:
         open_mounted(image.host, geometry=Geometry(0x30000, 0x10000, 4096, base=0xC0000))
 
 
-def test_two_file_systems_must_be_chosen_from(tmp_path: Path) -> None:
+def test_two_file_systems_raise_ambiguous_error(tmp_path: Path) -> None:
     second = replace(PRESETS["esp-idf"], size=0x40000, base=0xC0000)
     image = bytearray(flash_of(SMALL, 0x100000, FILES))
     image[second.base :] = pack({b"/other": b"esp" * 4000}, second)
@@ -168,7 +168,7 @@ def test_two_file_systems_must_be_chosen_from(tmp_path: Path) -> None:
 
 @settings(max_examples=15)
 @given(st.data())
-def test_no_damage_gives_anything_but_our_errors(
+def test_damage_raises_only_maixfs_errors(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     geometry = replace(PRESETS["esp-idf"], size=0x10000)

@@ -36,7 +36,7 @@ def wear_of(place: Place) -> tuple[int, ...]:
         counts.close()
 
 
-def test_a_board_that_is_on_is_not_changed(board: Place) -> None:
+def test_running_board_is_not_changed(board: Place) -> None:
     with Board.open(board.host):
         with pytest.raises(BoardBusyError, match=f"process {os.getpid()}") as caught:
             open_image(board.host, "r+")
@@ -45,7 +45,7 @@ def test_a_board_that_is_on_is_not_changed(board: Place) -> None:
             open_image(board.host / "flash.bin", "r+")
 
 
-def test_a_target_that_is_open_keeps_others_out(board: Place) -> None:
+def test_open_image_refuses_a_second_writer(board: Place) -> None:
     with open_image(board.host, "r+"):
         with pytest.raises(BoardBusyError):
             open_image(board.host, "r+")
@@ -55,7 +55,7 @@ def test_a_target_that_is_open_keeps_others_out(board: Place) -> None:
         assert target.writable
 
 
-def test_the_lock_of_a_process_that_died_is_free(board: Place) -> None:
+def test_lock_of_a_dead_process_is_free(board: Place) -> None:
     code = (
         "import os, sys; from maixfs.image.boardlock import BoardLock; from pathlib import Path;"
         "BoardLock(Path(sys.argv[1])).__enter__(); os._exit(0)"
@@ -76,7 +76,7 @@ def test_holder_without_a_number_is_reported_as_zero(board: Place) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="its locks are of another kind")
-def test_a_host_without_locks(board: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_without_locks_allows_writing(board: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
     def no_locks(*_: object) -> None:
@@ -111,7 +111,7 @@ def test_erases_are_counted_beside_the_flash(board: Place) -> None:
         assert counts.most == max(wear_of(board))
 
 
-def test_what_is_not_committed_wears_nothing(board: Place) -> None:
+def test_uncommitted_changes_count_no_erases(board: Place) -> None:
     with pytest.raises(ZeroDivisionError), open_image(board.host, "r+") as target:
         for number in range(60):
             target.write_bytes("/flash/churn", bytes([number]) * 30000)
@@ -119,7 +119,7 @@ def test_what_is_not_committed_wears_nothing(board: Place) -> None:
     assert sum(wear_of(board)) == 0
 
 
-def test_the_image_of_a_board_opened_by_itself_wears_the_chip_too(board: Place) -> None:
+def test_flash_of_a_board_opened_by_itself_counts_erases(board: Place) -> None:
     with open_image(board.host / "flash.bin", "r+") as target:
         assert target.kind is Kind.FLASH_IMAGE
         for number in range(60):
@@ -128,7 +128,7 @@ def test_the_image_of_a_board_opened_by_itself_wears_the_chip_too(board: Place) 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links are a right of their own there")
-def test_a_link_to_the_image_of_a_board_is_the_image(board: Place, tmp_path: Path) -> None:
+def test_link_to_the_flash_of_a_board_counts_erases(board: Place, tmp_path: Path) -> None:
     (tmp_path / "link.img").symlink_to(board.host / "flash.bin")
     with Board.open(board.host), pytest.raises(BoardBusyError):
         open_image(tmp_path / "link.img", "r+")
@@ -146,7 +146,7 @@ def test_counts_of_another_chip_are_refused(board: Place) -> None:
     )
 
 
-def test_a_board_without_counts_gets_them(board: Place) -> None:
+def test_board_without_erase_counts_gets_them(board: Place) -> None:
     (board.host / "wear.bin").unlink()
     with open_image(board.host) as target:
         assert make_report(target).sector_erases is None
@@ -157,7 +157,7 @@ def test_a_board_without_counts_gets_them(board: Place) -> None:
     assert sum(wear_of(board)) > 0
 
 
-def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place) -> None:
+def test_first_write_formats_a_board_that_was_never_on(board: Place) -> None:
     (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
     with open_image(board.host, "r+") as target:
         assert target.spiffs.blank
@@ -174,7 +174,7 @@ def test_a_board_that_was_never_on_is_formatted_by_the_first_write(board: Place)
         assert "main.py" in running.uos.listdir("/flash")
 
 
-def test_what_the_host_writes_the_board_reads_and_back(board: Place) -> None:
+def test_host_and_board_read_each_others_files(board: Place) -> None:
     with open_image(board.host, "r+") as target:
         target.write_bytes("/flash/lib/a.py", b"from the host")
     with Board.open(board.host) as running:
@@ -186,7 +186,7 @@ def test_what_the_host_writes_the_board_reads_and_back(board: Place) -> None:
         assert target.read_bytes("/flash/note.txt") == b"from the board"
 
 
-def test_folders_that_are_no_boards(tmp_path: Path, board: Place) -> None:
+def test_folder_that_is_no_board_is_refused(tmp_path: Path, board: Place) -> None:
     with pytest.raises(BoardError, match=r"is not a board: it has no board\.toml"):
         open_image(tmp_path)
     (board.host / "board.toml").write_text("format = 'x'")
@@ -194,7 +194,7 @@ def test_folders_that_are_no_boards(tmp_path: Path, board: Place) -> None:
         open_image(board.host)
 
 
-def test_a_flash_of_another_size_is_refused(board: Place) -> None:
+def test_flash_of_another_size_is_refused(board: Place) -> None:
     flash = board.host / "flash.bin"
     flash.write_bytes(flash.read_bytes()[:-4096])
     for writable in (False, True):
@@ -205,7 +205,7 @@ def test_a_flash_of_another_size_is_refused(board: Place) -> None:
         open_image(board.host)
 
 
-def test_a_board_whose_area_does_not_mount_says_what_will_happen(board: Place) -> None:
+def test_unmountable_board_has_the_hint_that_it_formats(board: Place) -> None:
     flash = board.host / "flash.bin"
     flash.write_bytes(b"\x5a" * 0x100000)
     before = snapshot(board.host)
@@ -218,7 +218,7 @@ def test_a_board_whose_area_does_not_mount_says_what_will_happen(board: Place) -
     assert flash.read_bytes() == b"\x5a" * 0x100000
 
 
-def test_mkfs_on_a_board_asks_before_files_go(board: Place) -> None:
+def test_mkfs_on_a_board_with_files_needs_force(board: Place) -> None:
     with pytest.raises(FileExistsError, match="is not blank"):
         make_image(board.host, SMALL)
     with pytest.raises(UsageError, match=r"is the one in its board\.toml"):

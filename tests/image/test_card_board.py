@@ -41,7 +41,7 @@ def board(tmp_path: Path) -> Path:
     return with_card(tmp_path, 32, 16, 12)
 
 
-def test_flash_and_card_are_one_tree(board: Path) -> None:
+def test_board_shows_flash_and_card_as_one_tree(board: Path) -> None:
     with open_image(board) as target:
         assert target.kind is Kind.BOARD
         assert target.mount_point == "/flash"
@@ -65,7 +65,7 @@ def test_flash_and_card_are_one_tree(board: Path) -> None:
         ]
 
 
-def test_both_are_written_in_one_session(board: Path) -> None:
+def test_session_writes_flash_and_card(board: Path) -> None:
     with open_image(board, "r+") as target:
         target.write_bytes("/flash/x", b"1")
         target.write_bytes("/sd/x", b"2")
@@ -82,7 +82,7 @@ def test_both_are_written_in_one_session(board: Path) -> None:
         assert not target.exists("/sd/x")
 
 
-def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
+def test_copy_between_flash_and_card_keeps_contents(board: Path, tmp_path: Path) -> None:
     copy_files([f"{board}:/flash/lib"], f"{board}:/sd2/", CopyOptions(recursive=True))
     copy_files([f"{board}:/sd2/lib/a.py"], f"{board}:/flash/b.py")
     with open_image(board) as target:
@@ -94,7 +94,7 @@ def test_from_flash_to_card_and_back(board: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "sd2" / "lib" / "deep" / "b.bin").is_file()
 
 
-def test_the_card_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
+def test_path_on_the_card_opens_the_card_alone(board: Path) -> None:
     (board / "flash.bin").write_bytes(b"no flash at all")
     with open_image(f"{board}:/sd/main.py") as target:
         assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
@@ -102,7 +102,7 @@ def test_the_card_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
         open_image(board)
 
 
-def test_the_flash_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None:
+def test_path_on_the_flash_opens_the_flash_alone(board: Path) -> None:
     (board / "sd.img").write_bytes(bytes(1 << 20))
     with open_image(board) as target:
         assert target.read_bytes("/flash/main.py") == FLASH_FILES[b"/main.py"]
@@ -111,7 +111,7 @@ def test_the_flash_alone_is_opened_where_it_alone_is_wanted(board: Path) -> None
             target.scandir("/sd")
 
 
-def test_a_board_mounts_no_card_without_a_table(tmp_path: Path) -> None:
+def test_board_mounts_no_card_without_a_table(tmp_path: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000).host
     make_card(board / "sd.img", 16, superfloppy=True)
     put_in(board)
@@ -119,7 +119,7 @@ def test_a_board_mounts_no_card_without_a_table(tmp_path: Path) -> None:
         target.read_bytes("/sd/main.py")
 
 
-def test_an_empty_slot_is_told(tmp_path: Path) -> None:
+def test_path_on_an_empty_slot_raises_missing_error(tmp_path: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000).host
     with open_image(board, "r+") as target:
         with pytest.raises(MissingError, match="no card in this board"):
@@ -128,7 +128,7 @@ def test_an_empty_slot_is_told(tmp_path: Path) -> None:
             target.write_bytes("/sd/main.py", b"")
 
 
-def test_what_the_board_does_not_mount_is_not_there(tmp_path: Path) -> None:
+def test_unmounted_partition_has_no_path(tmp_path: Path) -> None:
     board = with_card(tmp_path, 32, 16, mount_all=False)
     with open_image(board) as target:
         assert [entry.path for entry in target.scandir("/")] == ["/flash", "/sd"]
@@ -136,7 +136,7 @@ def test_what_the_board_does_not_mount_is_not_there(tmp_path: Path) -> None:
             target.scandir("/sd2")
 
 
-def test_a_protected_card_is_not_written(tmp_path: Path) -> None:
+def test_protected_card_is_not_written(tmp_path: Path) -> None:
     board = with_card(tmp_path, 16, read_only=True)
     with open_image(board, "r+") as target:
         with pytest.raises(TargetError, match="write-protected"):
@@ -146,7 +146,7 @@ def test_a_protected_card_is_not_written(tmp_path: Path) -> None:
         assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
 
 
-def test_a_board_that_is_on_keeps_its_card(board: Path) -> None:
+def test_card_of_a_running_board_is_not_written(board: Path) -> None:
     with BoardLock(board):
         for place in (f"{board}:/sd", f"{board}/sd.img:/"):
             with pytest.raises(BoardBusyError):
@@ -164,7 +164,7 @@ def test_looking_leaves_no_trace(board: Path) -> None:
     assert snapshot(board) == before
 
 
-def test_the_report_tells_of_the_card(board: Path) -> None:
+def test_report_describes_the_card(board: Path) -> None:
     with open_image(board) as target:
         report = make_report(target)
     assert report.card is not None
@@ -172,7 +172,7 @@ def test_the_report_tells_of_the_card(board: Path) -> None:
     assert report.as_dict()["card"]["card"]["table"] == "MBR"
 
 
-def test_a_script_finds_what_was_put_on_the_card(
+def test_script_finds_files_that_were_put_on_the_card(
     board: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with open_image(f"{board}:/sd", "r+") as target:

@@ -27,7 +27,7 @@ def card(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return make_card(tmp_path / "card.img", request.param)
 
 
-def test_a_session_of_everything(card: Path, tmp_path: Path) -> None:
+def test_session_does_all_changes_of_a_card(card: Path, tmp_path: Path) -> None:
     with open_image(card, "r+") as target:
         target.write_bytes("/new/made/on the way.txt", b"x" * 5000)
         target.write_bytes("/MAIN.PY", b"replaced")
@@ -52,7 +52,7 @@ def test_a_session_of_everything(card: Path, tmp_path: Path) -> None:
     assert litter(tmp_path) == []
 
 
-def test_the_very_same_is_left_alone(card: Path) -> None:
+def test_equal_content_is_not_written(card: Path) -> None:
     before = card.read_bytes()
     with open_image(card, "r+") as target:
         assert not target.write_bytes("/lib/A.py", FILES["/lib/a.py"]).changed
@@ -62,7 +62,7 @@ def test_the_very_same_is_left_alone(card: Path) -> None:
     assert card.read_bytes() == before
 
 
-def test_the_proof_is_of_the_sectors_written(card: Path) -> None:
+def test_proof_is_that_of_the_written_sectors(card: Path) -> None:
     with open_image(card, "r+") as target:
         target.write_bytes("/x", b"y")
         (proof,) = target.commit()
@@ -72,7 +72,7 @@ def test_the_proof_is_of_the_sectors_written(card: Path) -> None:
         assert len(proof.sha256) == 64
 
 
-def test_what_was_not_committed_is_gone(card: Path) -> None:
+def test_uncommitted_changes_are_discarded(card: Path) -> None:
     before = card.read_bytes()
     with pytest.raises(KeyError), open_image(card, "r+") as target:
         target.write_bytes("/x", b"y" * 10000)
@@ -81,7 +81,7 @@ def test_what_was_not_committed_is_gone(card: Path) -> None:
     assert card.read_bytes() == before
 
 
-def test_times_come_with_the_content(card: Path) -> None:
+def test_written_file_has_the_time_of_its_content(card: Path) -> None:
     moment = datetime(2021, 3, 4, 5, 6, 8)
     with open_image(card, "r+") as target:
         target.write_bytes("/x", Content.of(b"1", moment))
@@ -90,7 +90,7 @@ def test_times_come_with_the_content(card: Path) -> None:
         assert target.stat("/far").modified == datetime(1980, 1, 1)
 
 
-def test_case_can_be_changed(card: Path, tmp_path: Path) -> None:
+def test_rename_changes_the_case(card: Path, tmp_path: Path) -> None:
     with open_image(card, "r+") as target:
         target.rename("/main.py", "/Main.py")
         assert [entry.name for entry in target.glob("/MAIN.*")] == ["Main.py"]
@@ -112,7 +112,7 @@ def test_renaming_replaces_only_if_asked(card: Path) -> None:
         assert target.exists("/other/lib/deep/b.bin")
 
 
-def test_several_renames_are_one(card: Path) -> None:
+def test_renames_are_all_or_none(card: Path) -> None:
     before = tree_of(card)
     with open_image(card, "r+") as target:
         with pytest.raises(UsageError, match="two to one path"):
@@ -136,7 +136,7 @@ def test_several_renames_are_one(card: Path) -> None:
         ("/tab\tbed", "tab"),
     ],
 )
-def test_names_that_cannot_be(card: Path, path: str, match: str) -> None:
+def test_impossible_names_are_refused(card: Path, path: str, match: str) -> None:
     before = card.read_bytes()
     expected = pytest.raises((UsageError, TargetError), match=match)
     with open_image(card, "r+") as target, expected:
@@ -144,14 +144,14 @@ def test_names_that_cannot_be(card: Path, path: str, match: str) -> None:
     assert card.read_bytes() == before
 
 
-def test_dots_and_spaces_at_the_end_go(card: Path) -> None:
+def test_final_dots_and_spaces_are_removed(card: Path) -> None:
     with open_image(card, "r+") as target:
         assert target.place_of("/New file. .") == "/New file"
         assert target.write_bytes("/New file. .", b"1").path == "/New file"
         assert target.read_bytes("/new FILE") == b"1"
 
 
-def test_what_does_not_fit_leaves_all_as_it_was(card: Path) -> None:
+def test_write_that_does_not_fit_changes_nothing(card: Path) -> None:
     with open_image(card, "r+") as target:
         free = target.room().free
         with pytest.raises(FitError, match="does not fit: needs") as caught:
@@ -167,7 +167,7 @@ def test_what_does_not_fit_leaves_all_as_it_was(card: Path) -> None:
             target.check_fits({"/x": 1 << 32})
 
 
-def test_a_card_can_be_filled_to_the_last_cluster(card: Path, tmp_path: Path) -> None:
+def test_card_can_be_filled_to_the_last_cluster(card: Path, tmp_path: Path) -> None:
     with open_image(card, "r+") as target:
         free = target.room().free
         target.write_bytes("/all", b"a" * free)
@@ -180,7 +180,7 @@ def test_a_card_can_be_filled_to_the_last_cluster(card: Path, tmp_path: Path) ->
         assert target.read_bytes("/all") == b"a" * free
 
 
-def test_a_wrong_free_count_keeps_nothing_out(tmp_path: Path) -> None:
+def test_wrong_free_count_does_not_refuse_a_write(tmp_path: Path) -> None:
     card = golden("fsinfo_wrong", tmp_path)
     with open_image(card, "r+") as target:
         target.write_bytes("/x", b"x" * 100_000)
@@ -207,7 +207,7 @@ def test_read_only_files_are_protected(card: Path) -> None:
         assert not target.exists("/main.py")
 
 
-def test_a_folder_goes_with_all_in_it(card: Path, tmp_path: Path) -> None:
+def test_remove_of_a_folder_removes_its_contents(card: Path, tmp_path: Path) -> None:
     with open_image(card, "r+") as target:
         before = target.room().free
         with pytest.raises(TargetError, match="is a folder"):
@@ -221,7 +221,7 @@ def test_a_folder_goes_with_all_in_it(card: Path, tmp_path: Path) -> None:
     assert complaints(card, tmp_path / "volume") == ""
 
 
-def test_folders_are_made(card: Path) -> None:
+def test_mkdir_makes_folders(card: Path) -> None:
     with open_image(card, "r+") as target:
         with pytest.raises(MissingError, match="no such folder"):
             target.mkdir("/x/y")
@@ -233,7 +233,7 @@ def test_folders_are_made(card: Path) -> None:
         assert target.gc() == 0
 
 
-def test_another_programs_change_is_noticed(card: Path) -> None:
+def test_change_by_another_program_is_detected(card: Path) -> None:
     with open_image(card, "r+") as target:
         target.write_bytes("/x", b"1")
         with card.open("r+b") as stream:
@@ -254,7 +254,9 @@ def test_another_programs_change_is_noticed(card: Path) -> None:
         max_size=12,
     )
 )
-def test_a_card_is_a_dictionary(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:  # type: ignore[type-arg]
+def test_random_changes_of_a_card_equal_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, steps: list
+) -> None:  # type: ignore[type-arg]
     folder = tmp_path_factory.mktemp("card")
     card = make_card(folder / "card.img", 12, files={})
     model: dict[str, bytes] = {}

@@ -9,14 +9,14 @@ import pytest
 from image.cards import FILES, make_card, tree_of
 from maixfs.cards.newimage import CardError
 from maixfs.errors import Command
-from maixfs.host.drives import DriveFacts
+from maixfs.host.drives import DriveFacts, journal_of
 from maixfs.image.address import parse_target
 from maixfs.image.entries import Kind, Where
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
-from maixfs.sd.journal import Journal, Run, journal_of, pending
+from maixfs.sd.journal import Journal, Run, pending
 from maixfs.sd.media import FileSectors
 from maixfs.transfer.copying import CopyOptions, copy_files
 from maixfs.transfer.formatting import format_partition
@@ -30,7 +30,7 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     card = make_card(folder / "sdz", 16)
     (folder / "note.txt").write_bytes(b"note")
-    for module in ("host.files", "image.source", "sd.journal"):
+    for module in ("host.drives", "host.files", "image.source", "sd.journal"):
         monkeypatch.setattr(
             f"maixfs.{module}.is_drive",
             lambda path: path.is_file() and path.stat().st_size > 1 << 20,
@@ -39,14 +39,14 @@ def drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return card
 
 
-def test_a_drive_is_read(drive: Path) -> None:
+def test_drive_is_read(drive: Path) -> None:
     with open_image(drive) as target:
         assert target.kind is Kind.CARD
         assert target.size == drive.stat().st_size
     assert tree_of(f"{drive}@1:/") == FILES
 
 
-def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
+def test_drive_is_written_only_on_request(drive: Path) -> None:
     with pytest.raises(TargetError, match="is a drive of this computer") as caught:
         open_image(drive, "r+")
     assert [step.verb for step in caught.value.fix if isinstance(step, Command)] == [
@@ -69,7 +69,7 @@ def test_a_drive_is_written_only_if_asked(drive: Path) -> None:
     assert tree_of(drive) == {}
 
 
-def test_a_drive_in_use_is_left_alone(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drive_in_use_is_refused(drive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = DriveFacts(drive, regular=False, in_use=("/media/card",))
     monkeypatch.setattr("maixfs.host.drives.drive_facts", lambda _path: facts)
     with pytest.raises(CardError, match="is in use: /media/card"):
@@ -81,7 +81,7 @@ def pending_of(drive: Path) -> list[Run]:
         return pending(drive, device)
 
 
-def test_what_was_left_for_one_card_is_not_for_another(drive: Path) -> None:
+def test_journal_of_one_card_is_not_applied_to_another(drive: Path) -> None:
     with open_image(drive, "r+", drives=True) as target:
         target.write_bytes("/main.py", b"changed")
         volume = target.main

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from image.cards import FILES, complaints, make_card, tree_of
+from maixfs.host.drives import journal_of
 from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import FatVolume
 from maixfs.image.media import finish_card_journal
 from maixfs.image.opening import open_image
 from maixfs.sd.errors import SectorError
-from maixfs.sd.journal import Journal, journal_of, read_journal
+from maixfs.sd.journal import Journal, read_journal
 from maixfs.sd.media import FileSectors
 from maixfs.sd.overlay import Overlay
 
@@ -54,7 +55,7 @@ def change(card: Path, runs_done: int | None) -> int:
     return len(runs)
 
 
-def test_a_writer_that_was_killed_is_finished(card: Path, tmp_path: Path) -> None:
+def test_next_writer_applies_the_journal_of_a_killed_one(card: Path, tmp_path: Path) -> None:
     original = card.read_bytes()
     total = change(card, 0)
     assert total > 3
@@ -72,7 +73,7 @@ def test_a_writer_that_was_killed_is_finished(card: Path, tmp_path: Path) -> Non
     assert not finish_card_journal(card)
 
 
-def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:
+def test_incomplete_journal_is_discarded(card: Path) -> None:
     original = card.read_bytes()
     change(card, None)
     assert read_journal(card) is None
@@ -84,7 +85,7 @@ def test_a_journal_that_is_not_whole_is_discarded(card: Path) -> None:
     assert card.read_bytes() != original
 
 
-def test_every_cut_of_a_journal_is_told(card: Path) -> None:
+def test_every_cut_of_a_journal_leaves_a_readable_card(card: Path) -> None:
     change(card, 0)
     whole = journal_of(card).read_bytes()
     for length in [0, 1, 15, 16, 19, 20, 24, 100, 1000, len(whole) - 4, len(whole) - 1]:
@@ -95,7 +96,7 @@ def test_every_cut_of_a_journal_is_told(card: Path) -> None:
         assert read_journal(card) is None, at
 
 
-def test_a_card_that_others_wrote_to_is_left_alone(card: Path) -> None:
+def test_card_changed_by_another_program_is_not_written(card: Path) -> None:
     change(card, 1)
     runs = read_journal(card)
     assert runs
@@ -111,7 +112,7 @@ def test_a_card_that_others_wrote_to_is_left_alone(card: Path) -> None:
     open_image(card).close()
 
 
-def test_two_writers_do_not_meet(card: Path) -> None:
+def test_second_writer_of_a_card_is_refused(card: Path) -> None:
     journal = Journal(card)
     with pytest.raises(SectorError, match="is being written by another process"):
         Journal(card)
@@ -125,7 +126,7 @@ def test_two_writers_do_not_meet(card: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed")
 @pytest.mark.parametrize("calls", range(0, 14, 2))
-def test_a_killed_process_leaves_old_or_new(card: Path, tmp_path: Path, calls: int) -> None:
+def test_killed_process_leaves_old_or_new_sectors(card: Path, tmp_path: Path, calls: int) -> None:
     pid = os.fork()
     if not pid:
         _write_and_die(card, calls)
@@ -155,7 +156,7 @@ def _write_and_die(card: Path, calls: int) -> None:
 
 
 @pytest.mark.parametrize("phase", ["journal", "write", "verify"])
-def test_ctrl_c_leaves_old_or_new(card: Path, phase: str) -> None:
+def test_interrupted_commit_leaves_old_or_new_sectors(card: Path, phase: str) -> None:
     def interrupt(now: str, _done: int, _total: int) -> None:
         if now == phase:
             raise KeyboardInterrupt
@@ -168,7 +169,9 @@ def test_ctrl_c_leaves_old_or_new(card: Path, phase: str) -> None:
     assert tree_of(card) == (FILES if phase == "journal" else {**FILES, **NEW})
 
 
-def test_a_folder_that_takes_no_file_is_told(card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unwritable_folder_of_a_journal_raises(
+    card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 

@@ -32,7 +32,7 @@ def golden(name: str, tmp_path: Path) -> Path:
     return card
 
 
-def test_files_and_folders_are_there(card: Path) -> None:
+def test_card_lists_files_and_folders(card: Path) -> None:
     with open_image(card) as target:
         assert target.kind is Kind.CARD
         assert target.mount_point == "/"
@@ -49,7 +49,7 @@ def test_files_and_folders_are_there(card: Path) -> None:
         )
 
 
-def test_names_are_found_in_any_case(card: Path) -> None:
+def test_card_finds_names_in_any_case(card: Path) -> None:
     with open_image(card) as target:
         assert target.stat("/LIB/A.PY").path == "/lib/a.py"
         assert target.read_bytes("/ÜBUNG MIT BILD.JPEG") == FILES["/Übung mit Bild.jpeg"]
@@ -58,21 +58,21 @@ def test_names_are_found_in_any_case(card: Path) -> None:
         assert [entry.path for entry in target.glob("/**/*.BIN")] == ["/lib/deep/b.bin"]
 
 
-def test_a_short_name_leads_to_the_file(card: Path) -> None:
+def test_short_name_leads_to_the_file(card: Path) -> None:
     with open_image(card) as target:
         short = target.stat("/Übung mit Bild.jpeg").native.short_name
         assert "~" in short
         assert target.stat(f"/{short.lower()}").path == "/Übung mit Bild.jpeg"
 
 
-def test_a_board_calls_it_sd(card: Path) -> None:
+def test_path_of_a_board_is_found_on_a_card(card: Path) -> None:
     with open_image(card) as target:
         assert target.read_bytes("/sd/main.py") == FILES["/main.py"]
         assert target.read_bytes("main.py") == FILES["/main.py"]
         assert target.absolute("lib/../LIB/./a.py") == "/lib/a.py"
 
 
-def test_what_is_not_there_is_guessed(card: Path) -> None:
+def test_missing_name_offers_a_similar_one(card: Path) -> None:
     with open_image(card) as target:
         with pytest.raises(MissingError, match=r"^/lib/b.py: no such file") as caught:
             target.stat("/lib/b.py")
@@ -87,7 +87,7 @@ def test_what_is_not_there_is_guessed(card: Path) -> None:
             target.spiffs
 
 
-def test_room_is_counted(card: Path) -> None:
+def test_room_of_a_card_is_counted_in_the_fat(card: Path) -> None:
     with open_image(card) as target:
         room = target.room()
         facts = room.as_dict()
@@ -157,14 +157,14 @@ def test_every_fat_volume_opens_by_its_number(
                 assert len(target.read_bytes(entry["path"])) == entry["size"]
 
 
-def test_a_lost_partition_table_hides_no_volume(tmp_path: Path) -> None:
+def test_lost_partition_table_hides_no_volume(tmp_path: Path) -> None:
     card = make_card(tmp_path / "card.img", 32)
     with card.open("r+b") as stream:
         stream.write(bytes(512))
     assert tree_of(f"{card}@1") == FILES
 
 
-def test_a_card_that_is_one_volume_is_told_of(tmp_path: Path) -> None:
+def test_card_without_a_table_has_a_note(tmp_path: Path) -> None:
     card = make_card(tmp_path / "card.img", 16, superfloppy=True)
     assert tree_of(card) == FILES
     with open_image(card) as target:
@@ -192,7 +192,7 @@ def test_unmountable_card_raises_with_a_fix(name: str, what: str, tmp_path: Path
     ("name", "lost"),
     [("x_size_gt", 1), ("x_free_in_chain", 1), ("x_badstart", 2), ("x_cross", 1)],
 )
-def test_damaged_files_are_told(name: str, lost: int, tmp_path: Path) -> None:
+def test_damaged_files_have_a_fault(name: str, lost: int, tmp_path: Path) -> None:
     with open_image(golden(name, tmp_path)) as target:
         bad = []
         for entry in target.scandir(recursive=True):
@@ -207,13 +207,13 @@ def test_damaged_files_are_told(name: str, lost: int, tmp_path: Path) -> None:
         assert len(bad) == lost
 
 
-def test_a_folder_in_itself_comes_to_an_end(tmp_path: Path) -> None:
+def test_listing_of_a_folder_in_itself_ends(tmp_path: Path) -> None:
     with open_image(golden("x_dirloop", tmp_path)) as target:
         assert len(target.scandir(recursive=True)) < 100
         target.room()
 
 
-def test_a_root_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_unreadable_root_raises(tmp_path: Path) -> None:
     card = golden("x_root0", tmp_path)
     expected = pytest.raises(UnreadableError, match="cannot be read")
     with open_image(card) as target, expected:
@@ -228,12 +228,12 @@ def test_wrong_free_counts_are_not_believed(tmp_path: Path) -> None:
         target.check_fits({"/x": 10 << 20})
 
 
-def test_times_are_those_on_the_card(tmp_path: Path) -> None:
+def test_modified_is_the_time_on_the_card(tmp_path: Path) -> None:
     with open_image(golden("part1_0c", tmp_path)) as target:
         assert target.stat("/model.kmodel").modified == datetime(2019, 3, 1, 13, 0, 2)
 
 
-def test_a_target_that_was_not_looked_at_lets_go(card: Path) -> None:
+def test_closing_an_unread_image_releases_the_file(card: Path) -> None:
     for _ in range(2):
         with open_image(card, "r+"):
             pass
@@ -247,7 +247,7 @@ def test_a_target_that_was_not_looked_at_lets_go(card: Path) -> None:
         (b"ST*R    TXT", "ST*R.TXT"),
     ],
 )
-def test_a_file_whose_name_no_path_holds_is_copied_by_its_entry(
+def test_file_with_an_impossible_name_is_read_by_its_entry(
     name: bytes, shown: str, tmp_path: Path
 ) -> None:
     card = make_card(tmp_path / "card.img", 16, files={"/GOOD.TXT": b"good", "/ODD.TXT": b"odd"})
@@ -262,7 +262,7 @@ def test_a_file_whose_name_no_path_holds_is_copied_by_its_entry(
     assert sorted(path.read_bytes() for path in (tmp_path / "out").iterdir()) == [b"good", b"odd"]
 
 
-def test_two_entries_of_one_name_can_both_be_read(tmp_path: Path) -> None:
+def test_both_entries_of_one_name_can_be_read(tmp_path: Path) -> None:
     card = make_card(
         tmp_path / "card.img", 16, files={"/ONE.TXT": b"first", "/TWO.TXT": b"second"}
     )

@@ -26,7 +26,7 @@ def stored(place: Place) -> dict[bytes, bytes]:
     return {file.raw_name: fs.open_page(file.page).read() for file in fs.scandir()}
 
 
-def test_what_is_written_is_there_afterwards(place: Place) -> None:
+def test_written_file_is_read_back(place: Place) -> None:
     content = bytes(range(256)) * 100
     with open_image(place.host, "r+") as target:
         new = target.write_bytes(place.path("new/file.bin"), content)
@@ -40,14 +40,14 @@ def test_what_is_written_is_there_afterwards(place: Place) -> None:
     assert litter(place.host.parent) == []
 
 
-def test_the_very_same_content_is_not_written(place: Place) -> None:
+def test_equal_content_is_not_written_to_spiffs(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for name, content in FILES.items():
             assert not target.write_bytes(place.path(name.decode()[1:]), content).changed
         assert target.commit() == []
 
 
-def test_nothing_outside_of_the_area_changes(place: Place) -> None:
+def test_edit_changes_nothing_outside_of_the_area(place: Place) -> None:
     host = place.host / "flash.bin" if place.host.is_dir() else place.host
     before = host.read_bytes()
     with open_image(place.host, "r+") as target:
@@ -62,7 +62,7 @@ def test_nothing_outside_of_the_area_changes(place: Place) -> None:
     assert (before[:start], before[end:]) == (after[:start], after[end:])
 
 
-def test_files_and_folders_go(place: Place) -> None:
+def test_remove_removes_files_and_folders(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         target.remove(place.path("main.py"))
         with pytest.raises(TargetError, match="is a folder"):
@@ -74,7 +74,7 @@ def test_files_and_folders_go(place: Place) -> None:
     assert stored(place) == {b"/empty": b""}
 
 
-def test_files_and_folders_move(place: Place) -> None:
+def test_rename_moves_files_and_folders(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         target.rename(place.path("main.py"), place.path("old.py"))
         target.rename(place.path("lib"), place.path("library"))
@@ -89,7 +89,7 @@ def test_files_and_folders_move(place: Place) -> None:
     }
 
 
-def test_a_move_onto_a_file_must_be_asked_for(place: Place) -> None:
+def test_rename_onto_a_file_needs_replace(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         with pytest.raises(TakenError, match="exists already"):
             target.rename(place.path("main.py"), place.path("empty"))
@@ -100,7 +100,7 @@ def test_a_move_onto_a_file_must_be_asked_for(place: Place) -> None:
     assert b"/main.py" not in stored(place)
 
 
-def test_a_folder_does_not_move_into_itself(place: Place) -> None:
+def test_rename_of_a_folder_into_itself_is_refused(place: Place) -> None:
     with (
         open_image(place.host, "r+") as target,
         pytest.raises(UsageError, match="itself"),
@@ -109,7 +109,7 @@ def test_a_folder_does_not_move_into_itself(place: Place) -> None:
     assert stored(place) == FILES
 
 
-def test_there_are_no_folders_to_make(place: Place) -> None:
+def test_mkdir_on_spiffs_is_refused(place: Place) -> None:
     with open_image(place.host, "r+") as target, pytest.raises(TargetError) as caught:
         target.mkdir(place.path("new"))
     assert "SPIFFS has no folders" in str(caught.value)
@@ -132,7 +132,7 @@ def test_there_are_no_folders_to_make(place: Place) -> None:
         (r"/flash/x\p5", "can only be read"),
     ],
 )
-def test_names_that_cannot_be(board: Place, path: str, message: str) -> None:
+def test_impossible_names_are_refused(board: Place, path: str, message: str) -> None:
     with open_image(board.host, "r+") as target:
         with pytest.raises((UsageError, MissingError), match=message):
             target.write_bytes(path, b"x")
@@ -142,7 +142,7 @@ def test_names_that_cannot_be(board: Place, path: str, message: str) -> None:
     assert stored(board) == FILES
 
 
-def test_the_longest_names_fit(place: Place) -> None:
+def test_longest_names_fit(place: Place) -> None:
     most = place.geometry.name_length - 1
     with open_image(place.host, "r+") as target:
         target.write_bytes(place.path("n" * (most - 1)), b"1")
@@ -151,7 +151,7 @@ def test_the_longest_names_fit(place: Place) -> None:
     assert stored(place)[b"/" + b"\xff" * (most - 1)] == b"2"
 
 
-def test_a_name_without_slash_in_front_stays_so(tmp_path: Path) -> None:
+def test_name_without_a_leading_slash_is_kept(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {b"main.py": b"old"})
     with open_image(place.host, "r+") as target:
         target.write_bytes("/main.py", b"new")
@@ -159,7 +159,7 @@ def test_a_name_without_slash_in_front_stays_so(tmp_path: Path) -> None:
     assert stored(place) == {b"main.py": b"new", b"/other.py": b"more"}
 
 
-def test_meta_bytes_are_kept_or_set(tmp_path: Path) -> None:
+def test_write_keeps_or_sets_meta_bytes(tmp_path: Path) -> None:
     geometry = replace(PRESETS["esp-idf"], size=0x40000)
     place = make_bare(tmp_path, geometry)
     with open_image(place.host, "r+") as target:
@@ -174,7 +174,7 @@ def test_meta_bytes_are_kept_or_set(tmp_path: Path) -> None:
         assert target.spiffs.core.stat("/empty").meta == b"\xff" * 4
 
 
-def test_garbage_is_collected(place: Place) -> None:
+def test_gc_frees_deleted_pages(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for number in range(20):
             target.write_bytes(place.path("churn"), bytes([number]) * 5000)
@@ -188,13 +188,13 @@ def test_garbage_is_collected(place: Place) -> None:
     assert stored(place) == FILES | {b"/churn": bytes([19]) * 5000}
 
 
-def test_nothing_to_collect_changes_nothing(place: Place) -> None:
+def test_gc_without_deleted_pages_changes_nothing(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         assert target.gc() == 0
         assert target.commit() == []
 
 
-def test_an_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: Path) -> None:
+def test_empty_file_with_a_stored_size_of_0_takes_its_first_bytes(tmp_path: Path) -> None:
     # As spiffsgen.py writes it; in place, flash can only clear bits of that size.
     area = bytearray(pack([("/empty", b"")], PRESETS["maixpy"]))
     header = area.index(b"/empty") - NAME_OFFSET

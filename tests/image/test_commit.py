@@ -38,7 +38,7 @@ def files_of(place: Place) -> dict[str, tuple[int, int, bytes]]:
     return {name: seen for name, seen in found.items() if Path(name).is_file() and seen[2]}
 
 
-def test_an_exception_leaves_the_old_file(place: Place) -> None:
+def test_exception_in_a_write_leaves_the_old_file(place: Place) -> None:
     before = files_of(place)
     with pytest.raises(ZeroDivisionError), open_image(place.host, "r+") as target:
         target.write_bytes(place.path("main.py"), b"new")
@@ -48,7 +48,7 @@ def test_an_exception_leaves_the_old_file(place: Place) -> None:
 
 
 @pytest.mark.parametrize("interrupt", [interrupt_at_first, interrupt_at_last])
-def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
+def test_interrupted_write_leaves_the_old_file(
     place: Place, interrupt: Callable[[str, int, int], None]
 ) -> None:
     before = files_of(place)
@@ -59,7 +59,7 @@ def test_ctrl_c_while_the_file_is_written_leaves_the_old_one(
     assert litter(place.host.parent) == []
 
 
-def test_the_progress_names_its_phase_and_ends(place: Place) -> None:
+def test_progress_names_its_phase_and_ends(place: Place) -> None:
     seen: list[tuple[str, int, int]] = []
     with open_image(place.host, "r+") as target:
         target.write_bytes(place.path("main.py"), b"new")
@@ -71,7 +71,7 @@ def test_the_progress_names_its_phase_and_ends(place: Place) -> None:
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_host_that_fails_keeps_the_old_file(
+def test_failing_host_keeps_the_old_file(
     place: Place, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     before = files_of(place)
@@ -91,7 +91,7 @@ def test_a_host_that_fails_keeps_the_old_file(
     assert litter(place.host.parent) == []
 
 
-def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
+def test_file_changed_by_another_program_is_not_replaced(place: Place) -> None:
     image = image_of(place)
     with (
         pytest.raises(TargetError, match="changed by another program"),
@@ -102,7 +102,7 @@ def test_a_file_that_another_changed_is_not_replaced(place: Place) -> None:
     assert image.read_bytes() == b"other" * 5000
 
 
-def test_a_file_that_vanished_is_said_so(place: Place) -> None:
+def test_vanished_file_raises(place: Place) -> None:
     with (
         pytest.raises(FileNotFoundError),
         open_image(place.host, "r+") as target,
@@ -113,14 +113,14 @@ def test_a_file_that_vanished_is_said_so(place: Place) -> None:
     assert litter(place.host.parent) == []
 
 
-def test_a_protected_file_is_refused_at_once(place: Place) -> None:
+def test_protected_file_is_refused_before_writing(place: Place) -> None:
     image = image_of(place)
     image.chmod(0o444)
     with pytest.raises(PermissionError):
         open_image(place.host, "r+")
 
 
-def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
+def test_commit_keeps_mode_and_links(place: Place, tmp_path: Path) -> None:
     image = image_of(place)
     image.chmod(0o640)
     link = tmp_path / "link"
@@ -134,7 +134,7 @@ def test_mode_and_links_stay(place: Place, tmp_path: Path) -> None:
         assert target.read_bytes(place.path("main.py")) == b"new"
 
 
-def test_several_commits_follow_each_other(place: Place) -> None:
+def test_commits_can_follow_each_other(place: Place) -> None:
     with open_image(place.host, "r+") as target:
         for text in (b"one", b"two"):
             target.write_bytes(place.path("main.py"), text)
@@ -145,14 +145,14 @@ def test_several_commits_follow_each_other(place: Place) -> None:
         assert target.read_bytes(place.path("lib/a.py")) == FILES[b"/lib/a.py"]
 
 
-def test_a_draft_that_is_not_finished_goes(tmp_path: Path) -> None:
+def test_unfinished_draft_is_removed(tmp_path: Path) -> None:
     with Draft(tmp_path / "x") as draft:
         draft.write([b"a", b"b"], 2, None)
         assert draft.file.read_bytes() == b"ab"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_file_obeys_the_users_mask(tmp_path: Path) -> None:
+def test_new_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
     with Draft(tmp_path / "x") as draft:
         draft.write([b"a"], 1, None)
         draft.finish()
@@ -160,7 +160,7 @@ def test_a_new_file_obeys_the_users_mask(tmp_path: Path) -> None:
     assert (tmp_path / "x").stat().st_mode == (tmp_path / "y").stat().st_mode
 
 
-def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
+def test_next_run_removes_drafts_of_killed_ones(place: Place) -> None:
     left = [image_of(place).with_name(f".maixfs-{number:012x}.new") for number in (0, 0xABC)]
     other = image_of(place).with_name(".maixfs-notes.new")
     for path in (*left, other):
@@ -174,7 +174,7 @@ def test_drafts_of_killed_runs_go_with_the_next_one(place: Place) -> None:
     assert other.exists()
 
 
-def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path) -> None:
+def test_drafts_are_removed_from_written_folders(board: Place, tmp_path: Path) -> None:
     names = [tmp_path / part / ".maixfs-0123456789ab.new" for part in ("out", "copy", "fs")]
     for path in names:
         path.parent.mkdir()
@@ -187,7 +187,7 @@ def test_drafts_go_from_folders_that_are_written_to(board: Place, tmp_path: Path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="an open file cannot go there anyway")
-def test_a_draft_that_is_being_written_stays(tmp_path: Path) -> None:
+def test_draft_in_use_is_kept(tmp_path: Path) -> None:
     with Draft(tmp_path / "x") as draft:
         draft.write([b"a"], 1, None)
         clear_drafts(tmp_path)
@@ -204,7 +204,7 @@ def test_a_draft_that_is_being_written_stays(tmp_path: Path) -> None:
         ("x", errno.ENOSPC, None),
     ],
 )
-def test_the_hint_of_a_failed_write_is_its_mend(
+def test_failed_write_has_the_hint_of_its_errno(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, hint: str | None
 ) -> None:
     def fail(*_: object) -> None:

@@ -53,7 +53,7 @@ def test_each_file_reads_or_says_why_not(case: SpiffsCase, tmp_path: Path) -> No
                     target.read_bytes(entry.path)
 
 
-def test_a_file_with_a_damaged_index_is_read_through_its_pages(tmp_path: Path) -> None:
+def test_file_with_a_damaged_index_is_rescued(tmp_path: Path) -> None:
     (case,) = (case for case in CASES if case.folder.name == "maixpy-powercut-inflight-read-error")
     with open_image(image_of(case, tmp_path)) as target:
         rescued = [entry for entry in target.spiffs.files() if entry.rescued]
@@ -67,7 +67,7 @@ def test_a_file_with_a_damaged_index_is_read_through_its_pages(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_a_change_spoils_no_file(case: SpiffsCase, tmp_path: Path) -> None:
+def test_edit_of_a_damaged_volume_keeps_other_files(case: SpiffsCase, tmp_path: Path) -> None:
     """Free pages that hold old bytes, pages booked wrongly, headers twice: all survive."""
     if case.manifest["mount_result"] != 0:
         pytest.skip("it does not mount")
@@ -112,7 +112,7 @@ def damaged(tmp_path: Path) -> Path:
     return host
 
 
-def test_a_page_wrongly_called_free_keeps_writers_away(tmp_path: Path) -> None:
+def test_page_wrongly_marked_free_refuses_edits(tmp_path: Path) -> None:
     host = damaged(tmp_path)
     before = host.read_bytes()
     for change in (
@@ -168,7 +168,7 @@ def test_old_bytes_in_free_pages_do_not_mix_with_new_ones(tmp_path: Path) -> Non
         assert findings_of(host) == []
 
 
-def test_an_erase_that_was_cut_short_is_told(tmp_path: Path) -> None:
+def test_interrupted_erase_is_reported(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     poke(host, 3 * SMALL.block_size, b"\xff" * SMALL.block_size)
     before = host.read_bytes()
@@ -192,7 +192,7 @@ def twins(tmp_path: Path) -> Path:
     return host
 
 
-def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
+def test_both_headers_of_one_name_can_be_read(tmp_path: Path) -> None:
     host = twins(tmp_path)
     with open_image(host) as target:
         first, second = target.scandir()
@@ -207,7 +207,7 @@ def test_two_headers_of_one_name_can_both_be_read(tmp_path: Path) -> None:
         assert findings[0].data["pages"] == [first.native.page, second.native.page]
 
 
-def test_the_second_header_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
+def test_second_header_is_not_mistaken_for_the_first(tmp_path: Path) -> None:
     host = twins(tmp_path)
     with open_image(host, "r+") as target:
         second = target.scandir()[1].path
@@ -236,7 +236,7 @@ def test_removing_one_of_two_leaves_the_other(tmp_path: Path) -> None:
         assert findings_of(host) == []
 
 
-def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) -> None:
+def test_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     with open_image(host) as target:
         entry = target.stat("/lib/a.py")
@@ -249,7 +249,7 @@ def test_a_damaged_file_is_replaced_by_content_of_the_same_size(tmp_path: Path) 
         assert not has_errors(host)
 
 
-def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:
+def test_damaged_header_is_replaced(tmp_path: Path) -> None:
     """Neither opening nor removing works then: all other files are laid out anew."""
     host = make_bare(tmp_path, SMALL).host
     with open_image(host) as target:
@@ -264,7 +264,7 @@ def test_a_header_that_is_none_is_replaced_too(tmp_path: Path) -> None:
     assert contents(host) == others | {b"/lib/a.py": b"new"}
 
 
-def test_two_damaged_files_keep_each_other(tmp_path: Path) -> None:
+def test_edit_of_one_damaged_file_keeps_the_other(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     with open_image(host) as target:
         pages = [target.stat(name).native.page for name in ("/lib/a.py", "/main.py")]
@@ -279,7 +279,7 @@ def test_two_damaged_files_keep_each_other(tmp_path: Path) -> None:
     assert host.read_bytes() == before
 
 
-def test_what_was_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_bytes_are_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = make_bare(tmp_path, SMALL).host
     before = host.read_bytes()
     program = OverlayFlash.program

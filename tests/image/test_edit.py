@@ -58,14 +58,14 @@ def read(host: Path, path: str) -> bytes:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_another_mode_raises_value_error(tmp_path: Path, mode: str) -> None:
+def test_invalid_mode_raises_value_error(tmp_path: Path, mode: str) -> None:
     host = make_bare(tmp_path, SMALL).host
     with pytest.raises(ValueError, match="invalid mode"):
         maixfs.open(host, mode)
 
 
 @pytest.mark.parametrize("mode", [True, 1, None, b"r"])
-def test_a_mode_that_is_no_text_raises_type_error(tmp_path: Path, mode: object) -> None:
+def test_mode_that_is_not_text_raises_type_error(tmp_path: Path, mode: object) -> None:
     with pytest.raises(TypeError):
         maixfs.open(make_bare(tmp_path, SMALL).host, mode)  # type: ignore[arg-type]
 
@@ -113,7 +113,7 @@ def test_close_flushes_streams_that_are_open(image: tuple[Path, str]) -> None:
     assert read(host, path) == b"streamed"
 
 
-def test_an_exception_discards(image: tuple[Path, str]) -> None:
+def test_exception_discards_the_changes(image: tuple[Path, str]) -> None:
     host, path = image
     before = read(host, path)
 
@@ -140,7 +140,7 @@ def test_discard_returns_to_the_last_commit(image: tuple[Path, str]) -> None:
     assert read(host, path) == b"first"
 
 
-def test_a_forgotten_image_with_changes_warns_and_discards(image: tuple[Path, str]) -> None:
+def test_unclosed_image_with_changes_warns_and_discards(image: tuple[Path, str]) -> None:
     host, path = image
     before = read(host, path)
     target = maixfs.open(host, "r+")
@@ -153,7 +153,7 @@ def test_a_forgotten_image_with_changes_warns_and_discards(image: tuple[Path, st
         assert again.read_bytes(path) == before
 
 
-def test_a_forgotten_image_without_changes_is_silent(image: tuple[Path, str]) -> None:
+def test_unclosed_image_without_changes_is_silent(image: tuple[Path, str]) -> None:
     host, path = image
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -163,7 +163,7 @@ def test_a_forgotten_image_without_changes_is_silent(image: tuple[Path, str]) ->
         gc.collect()
 
 
-def test_a_closed_image_raises_closed_error(image: tuple[Path, str]) -> None:
+def test_closed_image_raises_closed_error(image: tuple[Path, str]) -> None:
     host, path = image
     target = maixfs.open(host, "r+")
     fs = target.volume(path).fs
@@ -202,7 +202,7 @@ def test_bytes_are_read_and_written_by_address(image: tuple[Path, str]) -> None:
 # Transactions
 
 
-def test_a_transaction_that_raises_is_undone(image: tuple[Path, str]) -> None:
+def test_transaction_that_raises_is_undone(image: tuple[Path, str]) -> None:
     host, path = image
     with maixfs.open(host, "r+") as target:
         target.write_bytes(path, b"before")
@@ -246,7 +246,7 @@ def test_streams_of_an_undone_transaction_are_closed(image: tuple[Path, str]) ->
         assert target.read_bytes(path) == before
 
 
-def test_a_transaction_spans_all_file_systems(tmp_path: Path) -> None:
+def test_transaction_spans_all_file_systems(tmp_path: Path) -> None:
     board, _ = make_any("card in a board", tmp_path)
     with maixfs.open(board, "r+") as target:
         with pytest.raises(ZeroDivisionError), target.transaction():
@@ -274,7 +274,7 @@ def test_file_systems_are_used_as_such(image: tuple[Path, str]) -> None:
 # Locks
 
 
-def test_a_second_writer_is_refused_with_the_process(image: tuple[Path, str]) -> None:
+def test_second_writer_is_refused_with_the_process(image: tuple[Path, str]) -> None:
     host, path = image
     with maixfs.open(host, "r+") as target:
         target.exists(path)  # a board's card is locked when it is used
@@ -287,7 +287,7 @@ def test_a_second_writer_is_refused_with_the_process(image: tuple[Path, str]) ->
         pass
 
 
-def test_two_names_of_an_image_meet_at_one_lock(tmp_path: Path) -> None:
+def test_two_names_of_an_image_share_one_lock(tmp_path: Path) -> None:
     host = make_image(tmp_path, SMALL, 0x100000).host
     link = tmp_path / "link"
     link.symlink_to(host)
@@ -295,13 +295,13 @@ def test_two_names_of_an_image_meet_at_one_lock(tmp_path: Path) -> None:
         maixfs.open(host, "r+")
 
 
-def test_a_board_and_its_flash_meet_at_one_lock(tmp_path: Path) -> None:
+def test_board_and_its_flash_share_one_lock(tmp_path: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000).host
     with maixfs.open(board, "r+"), pytest.raises(BoardBusyError):
         maixfs.open(board / "flash.bin", "r+")
 
 
-def test_a_writer_leaves_no_lock_file(tmp_path: Path) -> None:
+def test_writer_leaves_no_lock_file(tmp_path: Path) -> None:
     host = make_image(tmp_path, SMALL, 0x100000).host
     with maixfs.open(host, "r+") as target:
         target.write_bytes("/flash/x", b"1")
@@ -319,7 +319,7 @@ for number in range(5):
 
 
 @pytest.mark.parametrize("kind", ["flash", "bare-maixpy", "board", "card"])
-def test_no_update_of_two_writers_is_lost(tmp_path: Path, kind: str) -> None:
+def test_updates_of_two_writers_are_kept(tmp_path: Path, kind: str) -> None:
     host, path = make_any(kind, tmp_path)
     folder = path.rpartition("/")[0]
     names = [f"{folder}/{letter}" for letter in "ab"]
@@ -338,7 +338,8 @@ def test_no_update_of_two_writers_is_lost(tmp_path: Path, kind: str) -> None:
 
 
 def test_opening_for_writing_applies_a_pending_journal(tmp_path: Path) -> None:
-    from maixfs.sd.journal import Journal, journal_of
+    from maixfs.host.drives import journal_of
+    from maixfs.sd.journal import Journal
     from maixfs.sd.media import FileSectors
     from maixfs.sd.overlay import Overlay
 
@@ -353,9 +354,12 @@ def test_opening_for_writing_applies_a_pending_journal(tmp_path: Path) -> None:
     with maixfs.open(board) as target:
         assert target.pending_journal == journal_of(card)
         assert target.exists("/sd/main.py")
+        assert "unapplied-journal" in {found.key for found in target.findings().findings}
     with maixfs.open(board, "r+") as target:  # also where only the flash is used
         assert target.pending_journal is None
         target.exists("/flash/main.py")
+    with maixfs.open(board) as target:
+        assert "unapplied-journal" not in {found.key for found in target.findings().findings}
     assert not journal_of(card).exists()
     assert card.read_bytes()[9000 * 512 :][:512] == b"\x5a" * 512
 

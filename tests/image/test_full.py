@@ -41,7 +41,9 @@ def all_of(target: Image, held: dict[str, bytes]) -> bool:
 
 @pytest.mark.parametrize("size", [300, 9000])
 @pytest.mark.parametrize("geometry", [SMALL, TINY])
-def test_what_was_there_stays(tmp_path: Path, geometry: object, size: int) -> None:
+def test_write_that_does_not_fit_keeps_the_old_files(
+    tmp_path: Path, geometry: object, size: int
+) -> None:
     place = make_bare(tmp_path, geometry, {})  # type: ignore[arg-type]
     with open_image(place.host, "r+") as target:
         held = fill(target, "/f", size)
@@ -58,7 +60,7 @@ def test_what_was_there_stays(tmp_path: Path, geometry: object, size: int) -> No
     check(place, held)
 
 
-def test_the_very_room_that_is_reported_can_be_used(tmp_path: Path) -> None:
+def test_reported_room_can_be_used(tmp_path: Path) -> None:
     for geometry in (SMALL, TINY):
         with open_image(make_bare(tmp_path, geometry, {}).host, "r+") as target:
             room = target.room()
@@ -74,7 +76,7 @@ def test_the_very_room_that_is_reported_can_be_used(tmp_path: Path) -> None:
             assert target.read_bytes("/all") == b"b" * most
 
 
-def test_a_file_in_a_full_area_can_be_replaced_renamed_and_removed(tmp_path: Path) -> None:
+def test_file_in_a_full_area_can_be_replaced_renamed_and_removed(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
     with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
@@ -89,7 +91,7 @@ def test_a_file_in_a_full_area_can_be_replaced_renamed_and_removed(tmp_path: Pat
         assert all_of(target, held)
 
 
-def test_in_an_area_without_a_free_page_files_are_renamed(tmp_path: Path) -> None:
+def test_rename_works_without_a_free_page(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
     with open_image(place.host, "r+") as target:
         room = target.room()
@@ -106,7 +108,7 @@ def test_in_an_area_without_a_free_page_files_are_renamed(tmp_path: Path) -> Non
         assert target.read_bytes("/a") == b"a" * 4091 * (room.free_pages - 5)
 
 
-def test_the_message_counts_pages(tmp_path: Path) -> None:
+def test_fit_error_counts_pages(tmp_path: Path) -> None:
     place = make_board(tmp_path, SMALL, 0x100000, {})
     with open_image(place.host, "r+") as target:
         target.write_bytes("/flash/big", b"b" * 4091 * 50)
@@ -127,7 +129,7 @@ def test_the_message_counts_pages(tmp_path: Path) -> None:
         assert error.hint.startswith(f"{missing} too many; the largest files, in pages:")
 
 
-def test_several_files_are_judged_together(tmp_path: Path) -> None:
+def test_check_fits_sums_several_files(tmp_path: Path) -> None:
     with open_image(make_bare(tmp_path, SMALL, {b"/a": b"a" * 40000}).host) as target:
         free = target.room().free_pages
         with pytest.raises(FitError, match=f"2 files do not fit: they need {free + 22} pages"):
@@ -135,7 +137,7 @@ def test_several_files_are_judged_together(tmp_path: Path) -> None:
         target.check_fits({"/a": 4091 * (free + 9), "/none": 0})
 
 
-def test_deleted_pages_are_used_without_being_asked(tmp_path: Path) -> None:
+def test_write_uses_deleted_pages(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL, {})
     with open_image(place.host, "r+") as target:
         held = fill(target, "/f", 3000)
@@ -169,7 +171,7 @@ def crammed(tmp_path: Path, *, damaged: bool) -> tuple[Place, dict[str, bytes]]:
     return place, held
 
 
-def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> None:
+def test_full_area_is_repacked_for_a_write(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=False)
     with open_image(place.host) as target:
         before = make_report(target).block_erases
@@ -184,7 +186,7 @@ def test_where_the_driver_finds_no_room_all_files_are_moved(tmp_path: Path) -> N
         assert after.least == before.least + 1
 
 
-def test_but_not_where_a_damaged_file_would_be_lost(tmp_path: Path) -> None:
+def test_full_area_with_a_damaged_file_is_not_repacked(tmp_path: Path) -> None:
     place, held = crammed(tmp_path, damaged=True)
     image = place.host.read_bytes()
     with open_image(place.host, "r+") as target:
@@ -198,7 +200,7 @@ def test_but_not_where_a_damaged_file_would_be_lost(tmp_path: Path) -> None:
     assert place.host.read_bytes() == image
 
 
-def test_the_two_spare_blocks_stay_spare(tmp_path: Path) -> None:
+def test_spare_blocks_stay_free(tmp_path: Path) -> None:
     """The driver counts empty blocks that it collects once more; its count is set right."""
     place, held = crammed(tmp_path, damaged=False)
     name = next(iter(held))
@@ -225,7 +227,7 @@ CHANGES = st.lists(
 
 @settings(max_examples=25)
 @given(CHANGES)
-def test_any_changes_leave_what_they_should(
+def test_random_changes_equal_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int, int, int]]
 ) -> None:
     place = make_bare(tmp_path_factory.mktemp("any"), TINY, {})

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from maixfs.image.gaps import classify, entropy
+from maixfs.image.parts import classify, entropy
 
 NOISE = random.Random(7).randbytes(0x40000)
 
@@ -17,7 +17,7 @@ def test_entropy_of_known_distributions() -> None:
     assert entropy(b"aaab") == pytest.approx(0.8112781)
 
 
-def test_a_sample_tells_of_the_whole() -> None:
+def test_entropy_of_a_sample_is_that_of_the_whole() -> None:
     assert entropy(NOISE) == pytest.approx(8.0, abs=0.02)
     halves = bytes(0x20000) + NOISE[:0x20000]
     assert entropy(halves, sample=4096) == pytest.approx(entropy(halves, sample=1 << 30), abs=0.3)
@@ -39,6 +39,6 @@ def test_a_sample_tells_of_the_whole() -> None:
         (bytes(range(32)) * 600, "data"),
     ],
 )
-def test_classes(data: bytes, name: str) -> None:
+def test_classify_names_the_class_of_bytes(data: bytes, name: str) -> None:
     assert classify(data)[0] == name
     assert classify(memoryview(data))[1] == entropy(data)

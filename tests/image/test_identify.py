@@ -426,7 +426,7 @@ def test_every_golden_model_is_a_kmodel(path: Path) -> None:
     assert identify(path).kind is FileKind.KMODEL
 
 
-def test_this_file_is_python() -> None:
+def test_source_file_is_identified_as_python() -> None:
     assert identify(__file__).kind is FileKind.PYTHON
 
 

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("geometry", [MAIXPY, SMALL, ESP_IDF, PRESETS["esp8266"]])
-def test_an_empty_image_mounts_and_takes_files(tmp_path: Path, geometry: Geometry) -> None:
+def test_empty_image_mounts_and_takes_files(tmp_path: Path, geometry: Geometry) -> None:
     out = tmp_path / "new.img"
     made = make_image(out, geometry)
     assert (made.size, made.changed) == (geometry.size, True)
@@ -47,7 +47,7 @@ def test_an_empty_image_mounts_and_takes_files(tmp_path: Path, geometry: Geometr
         assert target.read_bytes("/x") == b"x" * 5000
 
 
-def test_an_empty_file_system_in_a_whole_flash(tmp_path: Path) -> None:
+def test_make_image_of_a_whole_flash_has_the_area_in_place(tmp_path: Path) -> None:
     out = tmp_path / "flash.img"
     made = make_image(out, MAIXPY, flash_size=0x1000000)
     assert made.size == out.stat().st_size == 0x1000000
@@ -62,7 +62,7 @@ def test_an_empty_file_system_in_a_whole_flash(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["flash.img"]
 
 
-def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
+def test_make_image_overwrites_only_with_force(tmp_path: Path) -> None:
     out = tmp_path / "new.img"
     make_image(out, SMALL)
     assert not make_image(out, SMALL).changed
@@ -75,7 +75,7 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path: Path) -> None:
     assert out.stat().st_size == SMALL.size
 
 
-def test_in_a_flash_that_is_there_the_rest_stays(tmp_path: Path) -> None:
+def test_make_image_in_a_flash_keeps_the_rest(tmp_path: Path) -> None:
     out = tmp_path / "dump.img"
     before = flash_of(SMALL, 0x100000, FILES)
     out.write_bytes(before)
@@ -89,7 +89,7 @@ def test_in_a_flash_that_is_there_the_rest_stays(tmp_path: Path) -> None:
         assert target.scandir() == []
 
 
-def test_a_blank_flash_needs_no_force(tmp_path: Path) -> None:
+def test_make_image_in_a_blank_flash_needs_no_force(tmp_path: Path) -> None:
     out = tmp_path / "blank.img"
     out.write_bytes(b"\xff" * 0x100000)
     make_image(out, SMALL)
@@ -98,7 +98,7 @@ def test_a_blank_flash_needs_no_force(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("geometry", [MAIXPY, SMALL, ESP_IDF, PRESETS["esp8266"]])
-def test_a_folder_becomes_an_image(folder: Path, tmp_path: Path, geometry: Geometry) -> None:
+def test_pack_folder_makes_an_image(folder: Path, tmp_path: Path, geometry: Geometry) -> None:
     out = tmp_path / "out.img"
     packed = pack_folder(folder, out, geometry)
     assert (packed.size, packed.files, packed.changed) == (geometry.size, len(FILES), True)
@@ -113,7 +113,7 @@ def test_a_folder_becomes_an_image(folder: Path, tmp_path: Path, geometry: Geome
         assert not has_errors(target.host)
 
 
-def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_packed_folder_is_reproducible(folder: Path, tmp_path: Path) -> None:
     first = pack_folder(folder, tmp_path / "a.img", SMALL)
     second = pack_folder(folder, tmp_path / "b.img", SMALL)
     assert first.sha256 == second.sha256
@@ -125,7 +125,7 @@ def test_the_same_folder_gives_the_same_bytes(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("whole", "size"), [(True, 0x1000000), (0x200000, 0x200000)])
-def test_a_whole_flash_to_write_to_a_chip(
+def test_pack_folder_makes_a_whole_flash(
     folder: Path, tmp_path: Path, whole: bool | int, size: int
 ) -> None:
     out = tmp_path / "flash.img"
@@ -136,7 +136,7 @@ def test_a_whole_flash_to_write_to_a_chip(
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
 
-def test_an_image_in_its_own_folder_is_left_out(folder: Path) -> None:
+def test_pack_folder_leaves_out_its_own_output(folder: Path) -> None:
     out = folder / "out.img"
     first = pack_folder(folder, out, SMALL)
     second = pack_folder(folder, out, SMALL)
@@ -144,7 +144,7 @@ def test_an_image_in_its_own_folder_is_left_out(folder: Path) -> None:
     assert any("it is the output" in warning for warning in second.warnings)
 
 
-def test_what_does_not_fit_says_how_much_and_what(folder: Path, tmp_path: Path) -> None:
+def test_pack_of_too_much_names_the_largest_files(folder: Path, tmp_path: Path) -> None:
     (folder / "huge.bin").write_bytes(bytes(3_000_000))
     out = tmp_path / "out.img"
     wanted = r"does not fit: \d+ pages of 4096 bytes too many: 5 files need \d+, 90 fit$"
@@ -157,7 +157,7 @@ def test_what_does_not_fit_says_how_much_and_what(folder: Path, tmp_path: Path) 
     assert not out.exists()
 
 
-def test_names_that_are_too_long_for_a_geometry(folder: Path, tmp_path: Path) -> None:
+def test_pack_of_too_long_names_is_refused(folder: Path, tmp_path: Path) -> None:
     (folder / ("n" * 40)).touch()
     (folder / ("m" * 40)).touch()
     with pytest.raises(UsageError, match=r"\(and 1 more\): the name has 41 bytes, 31 fit"):
@@ -165,13 +165,13 @@ def test_names_that_are_too_long_for_a_geometry(folder: Path, tmp_path: Path) ->
     assert pack_folder(folder, tmp_path / "out.img", SMALL).files == len(FILES) + 2
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_pack_of_a_missing_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         pack_folder(tmp_path / "none", tmp_path / "out.img", SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_out_of_reach(folder: Path, tmp_path: Path) -> None:
+def test_make_image_in_a_missing_folder_raises(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="cannot be written"):
         pack_folder(folder, tmp_path / "none" / "out.img", SMALL)
     with pytest.raises(OccupiedError, match="is a folder"):
@@ -179,7 +179,7 @@ def test_out_of_reach(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("phase", ["collect", "pack", "write"])
-def test_ctrl_c_leaves_nothing_behind(folder: Path, tmp_path: Path, phase: str) -> None:
+def test_interrupted_pack_leaves_nothing(folder: Path, tmp_path: Path, phase: str) -> None:
     out = tmp_path / "out.img"
     out.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt):

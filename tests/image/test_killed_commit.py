@@ -90,7 +90,7 @@ def work(host: Path, paths: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["flash", "bare", "card", "board"])
-def test_a_killed_commit_leaves_old_or_new(tmp_path: Path, kind: str) -> None:
+def test_killed_commit_leaves_old_or_new_bytes(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "made"
     folder.mkdir()
     host, paths = make(kind, folder)

@@ -37,7 +37,7 @@ def test_presets_have_the_numbers_of_their_firmware() -> None:
     assert find_layout("lobo-16m").region("flash").end == 0xF00000
 
 
-def test_owners_of_a_range() -> None:
+def test_owners_of_a_range_are_parts_and_regions() -> None:
     maixpy = find_layout("maixpy-16m")
     assert [one.name for one in maixpy.owner_of(0x2FFFFF, 2)] == ["firmware", "models"]
     assert [one.name for one in maixpy.owner_of(0xD00000, 0x1000)] == ["flash"]
@@ -45,7 +45,7 @@ def test_owners_of_a_range() -> None:
     assert find_layout("krux-16m").region_at(0xA00000) is None
 
 
-def test_names_that_are_not_there() -> None:
+def test_unknown_layout_raises_with_the_known_names() -> None:
     with pytest.raises(LayoutError, match="no layout called 'nope'") as caught:
         find_layout("nope")
     assert "maixpy-16m" in (caught.value.hint or "")
@@ -55,7 +55,7 @@ def test_names_that_are_not_there() -> None:
         LAYOUTS["nope"]
 
 
-def test_a_layout_of_the_users_own(tmp_path: Path) -> None:
+def test_layout_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
         "size = 0x800000\n"
@@ -91,26 +91,26 @@ def test_a_layout_of_the_users_own(tmp_path: Path) -> None:
         ({"geometry": "maixpy"}, "does not suit maixpy"),
     ],
 )
-def test_values_that_cannot_be(changes: dict[str, object], said: str) -> None:
+def test_invalid_values_of_a_layout_are_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(LayoutError, match=said):
         layout_of(REGION | changes)
 
 
 @pytest.mark.parametrize("key", ["name", "kind", "start", "size"])
-def test_keys_that_are_missing(key: str) -> None:
+def test_missing_keys_of_a_layout_are_refused(key: str) -> None:
     region = {name: value for name, value in REGION.items() if name != key}
     with pytest.raises(LayoutError, match=rf"region\[0\].{key} is missing"):
         layout_of(region)
 
 
-def test_regions_that_clash() -> None:
+def test_overlapping_regions_are_refused() -> None:
     with pytest.raises(LayoutError, match=r"a \(0x1000-0x2000\) and b \(0x1000-0x3000\) overlap"):
         layout_of(REGION, REGION | {"name": "b", "size": 0x2000})
     with pytest.raises(LayoutError, match="two regions are called 'a'"):
         layout_of(REGION, REGION | {"start": 0x4000})
 
 
-def test_tables_that_are_none(tmp_path: Path) -> None:
+def test_layout_that_is_not_a_table_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     for text, said in [
         ("size = ", "no TOML"),

@@ -17,14 +17,14 @@ NAMES = st.binary(min_size=1, max_size=20).filter(lambda raw: b"\0" not in raw) 
 
 
 @given(NAMES)
-def test_shown_bytes_come_back(raw: bytes) -> None:
+def test_shown_bytes_are_parsed_back(raw: bytes) -> None:
     shown = show(raw)
     assert parse(shown) == raw
     assert shown.isprintable()
 
 
 @given(NAMES)
-def test_the_path_of_a_stored_name_leads_back_to_it(raw: bytes) -> None:
+def test_path_of_a_stored_name_leads_back_to_it(raw: bytes) -> None:
     path = "/" + "/".join(parts_of(raw))
     steps = steps_of(path)
     assert steps.parts == parts_of(raw)
@@ -70,14 +70,14 @@ def test_odd_names_are_shown_so_that_they_can_be_typed(stored: bytes, path: str)
         ("/", ()),
     ],
 )
-def test_a_path_is_taken_apart(path: str, parts: tuple[str, ...]) -> None:
+def test_path_is_split_into_steps(path: str, parts: tuple[str, ...]) -> None:
     assert steps_of(path) == Steps(parts)
 
 
-def test_a_header_page_can_be_asked_for() -> None:
+def test_path_can_name_a_header_page() -> None:
     assert steps_of(r"/flash/a\p37") == Steps(("flash", "a"), 37)
 
 
-def test_half_a_surrogate_pair_is_no_name() -> None:
+def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(UsageError, match="UTF-8"):
         parse("\ud800")

@@ -69,7 +69,7 @@ def test_every_change_is_refused(place: Place) -> None:
     assert snapshot(place.host.parent) == before
 
 
-def test_a_copy_out_and_a_dry_run_change_nothing(place: Place, tmp_path: Path) -> None:
+def test_copy_out_and_dry_run_change_nothing(place: Place, tmp_path: Path) -> None:
     source = tmp_path / "new.py"
     source.write_bytes(b"new")
     before = snapshot(place.host.parent)
@@ -78,7 +78,7 @@ def test_a_copy_out_and_a_dry_run_change_nothing(place: Place, tmp_path: Path) -
     assert snapshot(place.host.parent) == before
 
 
-def test_opening_for_a_change_that_does_not_come_writes_nothing(place: Place) -> None:
+def test_open_for_writing_without_a_change_writes_nothing(place: Place) -> None:
     before = snapshot(place.host.parent)
     with open_image(place.host, "r+") as target:
         assert not target.write_bytes(
@@ -91,7 +91,7 @@ def test_opening_for_a_change_that_does_not_come_writes_nothing(place: Place) ->
             assert after[name] == before[name]
 
 
-def test_a_board_that_is_on_is_read_as_a_copy(board: Place) -> None:
+def test_running_board_is_read_as_a_copy(board: Place) -> None:
     with Board.open(board.host) as running:
         before = snapshot(board.host)
         look_at_everything(board)

@@ -60,7 +60,7 @@ def assert_whole(image: Parts) -> None:
     assert end == image.size or any(one.end > image.size for one in image)
 
 
-def test_a_whole_chip() -> None:
+def test_parts_of_a_whole_chip_are_found() -> None:
     image = Parts(WHOLE)
     assert kinds(image) == [
         ("firmware", 0),
@@ -84,7 +84,7 @@ def test_a_whole_chip() -> None:
     assert keys(image) == {"not-loadable"}
 
 
-def test_what_an_address_belongs_to() -> None:
+def test_at_returns_the_part_of_an_address() -> None:
     image = Parts(WHOLE)
     for address, kind in [(0, "firmware"), (0x200000, "erased"), (0x300001, "model")]:
         found = image.at(address)
@@ -93,7 +93,7 @@ def test_what_an_address_belongs_to() -> None:
     assert image.at(CHIP) is None and image.at(-1) is None
 
 
-def test_what_the_board_will_do() -> None:
+def test_boot_report_describes_the_start() -> None:
     report = boot(Parts(WHOLE))
     assert report.starts and report.verdict.ok and report.formats is False
     assert report.files == {"/freq.conf": 16, "/boot.py": 9, "/main.py": 5400}
@@ -118,20 +118,20 @@ def test_what_the_board_will_do() -> None:
         ({"/main.py": b"x"}, "/freq.conf is written anew"),
     ],
 )
-def test_files_that_play_a_part(files: dict[str, bytes], said: str) -> None:
+def test_boot_report_lists_files_of_the_start(files: dict[str, bytes], said: str) -> None:
     image = Parts(chip({0: FIRMWARE, 0xD00000: area(files)}))
     assert said in texts(image)
     assert boot(image).starts
 
 
-def test_a_heap_that_hangs_the_board() -> None:
+def test_boot_report_stops_at_a_heap_that_is_too_large() -> None:
     conf = FreqConf(gc_heap_size=5_000_000).pack()
     image = Parts(chip({0: FIRMWARE, 0xD00000: area({"/freq.conf": conf})}))
     assert "freq-conf" in keys(image) and not boot(image).starts
     assert "heap of 5000000 bytes" in texts(image)
 
 
-def test_a_shifted_file_system() -> None:
+def test_boot_report_formats_a_shifted_file_system() -> None:
     image = Parts(chip({0: FIRMWARE, 0xCFF000: AREA}))
     assert [one.geometry.base for one in image.areas] == [0xCFF000]
     report = boot(image)
@@ -141,19 +141,19 @@ def test_a_shifted_file_system() -> None:
     assert_whole(image)
 
 
-def test_a_blank_file_system_is_no_problem() -> None:
+def test_blank_file_system_is_no_problem() -> None:
     image = Parts(chip({0: FIRMWARE}))
     assert "/flash is formatted: the area at 0xd00000 is blank" in texts(image)
     assert boot(image).formats and boot(image).starts and not keys(image)
 
 
-def test_file_systems_elsewhere() -> None:
+def test_file_systems_at_other_addresses_are_found() -> None:
     image = Parts(chip({0: FIRMWARE, 0x400000: AREA, 0xD00000: AREA}))
     assert sorted(one.geometry.base for one in image.areas) == [0x400000, 0xD00000]
     assert keys(image) == {"elsewhere"}
 
 
-def test_a_model_that_reaches_into_the_file_system() -> None:
+def test_model_in_the_file_system_is_a_conflict() -> None:
     large = model("cam_64x64x3_q")
     files = FILES | {"/data.bin": bytes(range(256)) * 4096}
     image = Parts(chip({0: FIRMWARE, 0xD00000: area(files)} | {0xCFF000: large}))
@@ -165,7 +165,7 @@ def test_a_model_that_reaches_into_the_file_system() -> None:
     assert_whole(image)
 
 
-def test_a_model_that_took_the_start_of_the_file_system() -> None:
+def test_model_over_the_start_of_the_file_system_is_a_conflict() -> None:
     image = Parts(chip({0: FIRMWARE, 0xD00000: AREA} | {0xCFF000: model("cam_64x64x3_q")}))
     (conflict,) = image.conflicts
     assert "region flash (0xd00000-0x1000000)" in conflict.second
@@ -174,14 +174,14 @@ def test_a_model_that_took_the_start_of_the_file_system() -> None:
     assert_whole(image)
 
 
-def test_a_model_where_the_file_system_should_be() -> None:
+def test_model_in_the_place_of_the_file_system_is_a_conflict() -> None:
     image = Parts(chip({0: FIRMWARE, 0xE00000: model()}))
     (conflict,) = image.conflicts
     assert "region flash (0xd00000-0x1000000)" in conflict.second
     assert boot(image).formats
 
 
-def test_firmware_and_models_in_each_others_way() -> None:
+def test_firmware_and_model_that_overlap_are_a_conflict() -> None:
     large = wrap(payload(0x310000))
     image = Parts(chip({0: large}))
     assert {"too-large", "conflict"} <= keys(image)
@@ -192,7 +192,7 @@ def test_firmware_and_models_in_each_others_way() -> None:
     assert_whole(image)
 
 
-def test_a_model_inside_of_sound_firmware_is_its_own() -> None:
+def test_model_inside_of_sound_firmware_is_left_out() -> None:
     data = payload(0x8000)
     data = data[: 0x4000 - 5] + model() + data[0x4000 - 5 + len(model()) :]
     image = Parts(chip({0: wrap(data)}, 0x10000))
@@ -205,7 +205,7 @@ def test_padding_is_part_of_the_firmware() -> None:
     assert "padding" in keys(image, problems=False)
 
 
-def test_firmware_without_header_and_damaged() -> None:
+def test_damaged_firmware_and_one_without_header_are_found() -> None:
     image = Parts(chip({0: payload(0x20000), 0x100000: payload(0x20000)}))
     assert [one.detail.endswith("without header") for one in image] == [True, True]
     assert {"no-header"} <= keys(image)
@@ -216,7 +216,7 @@ def test_firmware_without_header_and_damaged() -> None:
     assert {"bad-hash"} <= keys(image)
 
 
-def test_encrypted_firmware() -> None:
+def test_encrypted_firmware_is_found() -> None:
     sealed = wrap(payload(0x20000), key=b"k" * 16)
     assert Parts(chip({0: sealed}))[0].detail == "a program for the K210, encrypted"
     broken = sealed[:-1] + bytes([sealed[-1] ^ 1])
@@ -227,7 +227,7 @@ def test_encrypted_firmware() -> None:
 @pytest.mark.parametrize(
     ("slot", "layout"), [(0x80000, "krux-16m"), (0x390000, "krux-16m"), (0x280000, "krux-16m-old")]
 )
-def test_a_krux_device(slot: int, layout: str) -> None:
+def test_parts_of_a_krux_device_are_found(slot: int, layout: str) -> None:
     parts = krux(slot) | ({0x80000: FIRMWARE} if slot == 0x390000 else {})
     image = Parts(chip(parts), find_layout(layout))
     assert [one.kind for one in image][:4] == ["kboot stage"] * 2 + ["boot config"] * 2
@@ -236,7 +236,7 @@ def test_a_krux_device(slot: int, layout: str) -> None:
     assert "Krux" in texts(image)
 
 
-def test_layouts_are_told_by_what_is_there() -> None:
+def test_layout_is_chosen_by_the_parts() -> None:
     lobo = wrap(payload(text=LOBO))
     for parts, name in [
         (krux(), "krux-16m"),
@@ -252,7 +252,7 @@ def test_layouts_are_told_by_what_is_there() -> None:
     assert "littlefs" in texts(Parts(chip({0: lobo})))
 
 
-def test_kboot_that_starts_nothing() -> None:
+def test_kboot_without_an_application_halts() -> None:
     parts = krux()
     del parts[0x80000]
     image = Parts(chip(parts))
@@ -262,14 +262,14 @@ def test_kboot_that_starts_nothing() -> None:
     assert "backup-differs" in keys(Parts(chip(parts)), problems=False)
 
 
-def test_chips_that_are_too_small() -> None:
+def test_too_small_chips_are_reported() -> None:
     image = Parts(chip({0: FIRMWARE, 0x500000: AREA}, 0x800000))
     assert "/flash cannot be" in texts(image)
     assert [one.geometry.base for one in image.areas] == [0x500000]
     assert_whole(image)
 
 
-def test_gaps_say_what_they_hold() -> None:
+def test_gaps_are_classified() -> None:
     noise = random.Random(1).randbytes(0x10000)
     parts = {
         0x10000: noise,
@@ -295,27 +295,27 @@ def test_gaps_say_what_they_hold() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5, 4095, 4097, 0x10001, 0x300000])
 @pytest.mark.parametrize("fill", [b"\xff", b"\0", b"\x01\x80"])
-def test_images_of_any_size(size: int, fill: bytes) -> None:
+def test_images_of_any_size_are_searched(size: int, fill: bytes) -> None:
     image = Parts((fill * size)[:size])
     assert_whole(image)
     assert not boot(image).starts
     assert keys(image, problems=False) or not size or size % 0x1000 == 0
 
 
-def test_the_largest_images() -> None:
+def test_largest_images_are_searched() -> None:
     image = Parts(bytes(64 << 20))
     assert [str(one) for one in image.ranges] == ["zero at 0x0-0x4000000"]
     assert image.layout is not None
 
 
-def test_a_cut_dump() -> None:
+def test_parts_of_a_cut_dump_are_found() -> None:
     image = Parts(WHOLE[: 0xD00000 + 0x123456])
     assert {"cut"} <= keys(image)
     assert "odd-size" in keys(image, problems=False)
 
 
 @pytest.mark.parametrize("cut", [slice(0x1000, None), slice(None, -0x1000)])
-def test_a_dump_without_a_sector(cut: slice) -> None:
+def test_dump_without_a_sector_is_short(cut: slice) -> None:
     whole = chip({0: wrap(payload()), 0xD00000: area({"/main.py": b"1"})})
     assert not keys(Parts(whole))
     short = Parts(whole[cut])
@@ -325,7 +325,7 @@ def test_a_dump_without_a_sector(cut: slice) -> None:
     assert (short.layout, short.preset.name) == (None, "maixpy-16m")
 
 
-def test_nothing_is_changed_and_views_will_do() -> None:
+def test_search_changes_nothing_and_takes_views() -> None:
     before = bytes(WHOLE)
     views: list[Buffer] = [memoryview(WHOLE), WHOLE]
     for view in views:
@@ -334,7 +334,7 @@ def test_nothing_is_changed_and_views_will_do() -> None:
     assert before == WHOLE
 
 
-def test_headers_without_end() -> None:
+def test_search_of_many_headers_is_bounded() -> None:
     lie = b"\x00\x00\x00\x50\x00" + payload(0x1000)[: 0x1000 - 5]
     image = Parts(lie * 0x1000)
     assert image.size == CHIP
@@ -362,7 +362,7 @@ BLOBS = st.sampled_from(
 
 
 @given(st.lists(st.tuples(st.integers(0, 0x7F), BLOBS), max_size=8), st.integers(1, 0x80000))
-def test_any_mixture(blobs: list[tuple[int, bytes]], size: int) -> None:
+def test_search_accepts_any_mixture_of_parts(blobs: list[tuple[int, bytes]], size: int) -> None:
     data = bytearray(b"\xff") * 0x80000
     for sector, blob in blobs:
         start = sector * 0x1000
@@ -375,7 +375,7 @@ def test_any_mixture(blobs: list[tuple[int, bytes]], size: int) -> None:
 
 
 @given(st.binary(max_size=20_000))
-def test_any_bytes(data: bytes) -> None:
+def test_search_accepts_any_bytes(data: bytes) -> None:
     image = Parts(data)
     assert_whole(image)
     assert boot(image).steps

@@ -101,26 +101,26 @@ def test_a_bare_image_understands_flash(tmp_path: Path) -> None:
         ("nothing", []),
     ],
 )
-def test_patterns(place: Place, pattern: str, names: list[str]) -> None:
+def test_glob_returns_what_a_pattern_matches(place: Place, pattern: str, names: list[str]) -> None:
     with open_image(place.host) as target:
         assert [entry.name for entry in target.glob(place.path(pattern))] == names
 
 
-def test_a_name_that_looks_like_a_pattern_is_found_by_it(tmp_path: Path) -> None:
+def test_name_that_looks_like_a_pattern_is_found(tmp_path: Path) -> None:
     files = {b"/a[1].py": b"1", b"/a1.py": b"2"}
     with open_image(make_bare(tmp_path, SMALL, files).host) as target:
         assert [entry.native.raw_name for entry in target.glob("/a[1].py")] == [b"/a[1].py"]
         assert [entry.name for entry in target.glob("/a*")] == ["a1.py", "a[1].py"]
 
 
-def test_stars_upon_stars_end(tmp_path: Path) -> None:
+def test_glob_of_many_stars_ends(tmp_path: Path) -> None:
     files = {b"/" + b"a/" * 40 + b"a": b""}
     with open_image(make_bare(tmp_path, SMALL, files).host) as target:
         assert target.glob("/" + "**/a/" * 20 + "b") == []
         assert len(target.glob("/**/a/**/a/**/a")) == 39
 
 
-def test_names_without_a_slash_in_front(tmp_path: Path) -> None:
+def test_names_without_a_leading_slash_are_found(tmp_path: Path) -> None:
     files = {b"main.py": b"bare", b"x": b"1", b"/x": b"2"}
     with open_image(make_bare(tmp_path, SMALL, files).host) as target:
         assert target.read_bytes("/main.py") == b"bare"
@@ -147,7 +147,7 @@ def test_names_that_are_not_utf8_can_be_typed(tmp_path: Path) -> None:
         (r"/flash/main.py\p9999", "no file has its header at page 9999"),
     ],
 )
-def test_what_is_not_there(board: Place, path: str, message: str) -> None:
+def test_missing_path_raises_missing_error(board: Place, path: str, message: str) -> None:
     with open_image(board.host) as target:
         assert not target.exists(path)
         with pytest.raises(MissingError, match=message):
@@ -156,13 +156,13 @@ def test_what_is_not_there(board: Place, path: str, message: str) -> None:
             target.stat(path)
 
 
-def test_a_likely_name_is_offered(board: Place) -> None:
+def test_missing_path_offers_a_similar_name(board: Place) -> None:
     with open_image(board.host) as target, pytest.raises(MissingError) as caught:
         target.read_bytes("/flash/mian.py")
     assert caught.value.hint == "there is /flash/main.py"
 
 
-def test_a_folder_is_no_file(board: Place) -> None:
+def test_folder_opened_as_a_file_raises(board: Place) -> None:
     with open_image(board.host) as target, pytest.raises(TargetError, match="is a folder"):
         target.read_bytes("/flash/lib")
 
@@ -179,7 +179,7 @@ def test_room_adds_up(place: Place) -> None:
         assert room.total == room.used + room.deleted + room.free
 
 
-def test_texts_paths_and_target_paths_open_alike(board: Place) -> None:
+def test_text_path_and_target_path_open_alike(board: Place) -> None:
     for given in (str(board.host), f"{board.host}:/flash", board.host, TargetPath(board.host)):
         with open_image(given) as target:
             assert target.host == board.host
@@ -187,7 +187,7 @@ def test_texts_paths_and_target_paths_open_alike(board: Place) -> None:
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
 
-def test_a_board_that_was_never_on_reads_as_empty(tmp_path: Path) -> None:
+def test_board_that_was_never_on_reads_as_empty(tmp_path: Path) -> None:
     host = tmp_path / "board"
     make_board(tmp_path, SMALL, 0x100000)
     (host / "flash.bin").write_bytes(b"\xff" * 0x100000)
@@ -197,7 +197,7 @@ def test_a_board_that_was_never_on_reads_as_empty(tmp_path: Path) -> None:
         assert target.room().free_pages == target.room().total_pages
 
 
-def test_a_given_geometry_is_taken(tmp_path: Path) -> None:
+def test_given_geometry_is_used(tmp_path: Path) -> None:
     bare = make_bare(tmp_path, PRESETS["maixpy"])
     with open_image(bare.host, geometry=PRESETS["maixpy"]) as target:
         assert target.kind is Kind.SPIFFS_IMAGE
@@ -208,7 +208,7 @@ def test_a_given_geometry_is_taken(tmp_path: Path) -> None:
         assert target.spiffs.geometry.size == 0x40000
 
 
-def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
+def test_base_overrides_that_of_a_given_geometry(tmp_path: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
     with open_image(image.host, geometry=replace(SMALL, base=0), base=SMALL.base) as target:
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
@@ -219,7 +219,7 @@ def test_base_has_the_last_word_on_a_given_geometry(tmp_path: Path) -> None:
         open_mounted(image.host, geometry=SMALL, base=0x1234)
 
 
-def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
+def test_base_opens_another_area_of_a_board(tmp_path: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000)
     second = replace(PRESETS["esp-idf"], size=0x40000, base=0xC0000)
     flash = bytearray((board.host / "flash.bin").read_bytes())
@@ -235,7 +235,7 @@ def test_another_area_of_a_board_is_read_by_its_base(tmp_path: Path) -> None:
         assert target.read_bytes("new") == b"n"
 
 
-def test_a_flash_with_a_tail_is_read(tmp_path: Path) -> None:
+def test_flash_with_bytes_behind_its_end_is_read(tmp_path: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
     image.host.write_bytes(image.host.read_bytes() + b"tail")
     with open_image(image.host) as target:

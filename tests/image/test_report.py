@@ -33,7 +33,7 @@ def firmware(program: bytes, flags: int = 0) -> bytes:
     return head + hashlib.sha256(head).digest()
 
 
-def test_every_value_is_plain_and_json_has_it(place: Place) -> None:
+def test_report_has_only_json_values(place: Place) -> None:
     with open_image(place.host) as target:
         report = make_report(target)
     values = json.loads(json.dumps(report.as_dict()))
@@ -59,7 +59,7 @@ def test_erase_counts_are_those_of_the_blocks(tmp_path: Path) -> None:
         assert counts == (5, pytest.approx(57 / 7), 9)
 
 
-def test_an_area_that_never_counted_erases(tmp_path: Path) -> None:
+def test_area_without_erase_counts_has_none(tmp_path: Path) -> None:
     host = make_bare(tmp_path, SMALL).host
     image = bytearray(host.read_bytes())
     for block in range(SMALL.blocks):
@@ -87,7 +87,7 @@ def test_firmware_is_known_by_its_header(start: bytes, found: FirmwareFacts | No
     assert firmware_facts(memoryview(start.ljust(len(start), b"\xff"))) == found
 
 
-def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
+def test_report_names_the_boot_loader(tmp_path: Path) -> None:
     image = bytearray(flash_of(SMALL, 0x100000, FILES))
     image[:100] = firmware(b"program" * 9)
     image[0x1009:0x1015] = b"Kboot_v1.4.1"
@@ -99,7 +99,7 @@ def test_a_boot_loader_gives_its_name(tmp_path: Path) -> None:
         assert report.written_outside == 0x3000
 
 
-def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
+def test_unlikely_second_file_system_is_noted(tmp_path: Path) -> None:
     second = replace(SMALL, base=0xC0000, size=0x40000)
     image = bytearray(flash_of(SMALL, 0x100000, FILES))
     image[second.base :] = pack([], second)
@@ -116,7 +116,7 @@ def test_what_hardly_is_another_file_system_is_noted(tmp_path: Path) -> None:
         assert target.spiffs.geometry == second
 
 
-def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:
+def test_report_on_a_dump_copies_no_bytes(tmp_path: Path) -> None:
     """The file is mapped: what Python itself holds stays far below its size."""
     import tracemalloc
 
@@ -134,7 +134,7 @@ def test_a_whole_dump_is_looked_at_and_not_copied(tmp_path: Path) -> None:
     assert peak < 4 << 20
 
 
-def test_looking_at_images_loads_nothing_of_boards(tmp_path: Path) -> None:
+def test_reading_images_loads_no_board_module(tmp_path: Path) -> None:
     import subprocess
 
     host = make_bare(tmp_path, PRESETS["esp-idf"].with_size(0x40000)).host

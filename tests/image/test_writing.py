@@ -12,12 +12,12 @@ from image.cards import FILES as CARD_FILES
 from image.cards import make_card, tree_of
 from image.places import FILES, SMALL, make_bare, make_board, make_image
 from maixfs.errors import DeviceError, ReadOnlyError
+from maixfs.host.drives import journal_of
 from maixfs.image.errors import TargetError
 from maixfs.image.identify import FileKind, identify
 from maixfs.image.media import FlashMedium
 from maixfs.image.opening import open_image
 from maixfs.sd.errors import SectorError
-from maixfs.sd.journal import journal_of
 from maixfs.sd.media import FileSectors
 
 SECTOR = 0x1000

@@ -16,6 +16,7 @@ from maixfs.cards.extents import data_extents
 from maixfs.cards.newimage import CardError, new_image
 from maixfs.cards.transfer import read_card, write_card
 from maixfs.errors import FullError
+from maixfs.host.drives import journal_of
 from maixfs.sd.errors import SectorError
 from maixfs.sd.journal import (
     CRC,
@@ -25,7 +26,6 @@ from maixfs.sd.journal import (
     RunHeader,
     finish,
     forget,
-    journal_of,
     opened_finished,
     read_journal,
 )
@@ -204,7 +204,8 @@ def test_journal_that_does_not_fit_a_drive_is_ignored(
     card: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("maixfs.sd.journal.is_drive", lambda path: path.exists())
+    for module in ("host.drives", "sd.journal"):
+        monkeypatch.setattr(f"maixfs.{module}.is_drive", lambda path: path.exists())
     leave_journal(card, NEW)
     assert journal_of(card).parent == tmp_path / "state" / "maixfs"
     with FileSectors.open(card, read_only=False) as device:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from golden.corpus import SpiffsCase, spiffs_cases
 from maixfs.spiffs.detect import Detection, detect
 from maixfs.spiffs.geometry import PRESETS, Geometry, GeometryError
-from maixfs.spiffs.pack import pack, page_capacity, pages_needed
+from maixfs.spiffs.pack import pack, page_capacity
+from maixfs.spiffs.room import pages_needed
 from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
 
 CASES = spiffs_cases()

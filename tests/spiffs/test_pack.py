@@ -17,14 +17,12 @@ from maixfs.spiffs import Spiffs
 from maixfs.spiffs.errors import Code, SpiffsError
 from maixfs.spiffs.geometry import Geometry, GeometryError
 from maixfs.spiffs.pack import (
-    FilePages,
     PackWarning,
     collect,
-    file_pages,
     pack,
     page_capacity,
-    pages_needed,
 )
+from maixfs.spiffs.room import FilePages, file_pages, pages_needed
 from spiffs.geometries import GEOMETRIES, IDF, MAIXPY
 from spiffs.plain_reader import audit, object_pages, read_files
 

@@ -39,7 +39,7 @@ def card(tmp_path: Path) -> Path:
     return make_card(tmp_path / "card.img", 32, 16)
 
 
-def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_path: Path) -> None:
+def test_copied_folder_keeps_its_empty_folders(card: Path, data: Path, tmp_path: Path) -> None:
     with Copy([data], f"{card}:/", CopyOptions(recursive=True)) as copy:
         plan = copy.plan
         copy.run()
@@ -63,7 +63,7 @@ def test_a_folder_is_copied_with_its_empty_folders(card: Path, data: Path, tmp_p
     assert complaints(card, tmp_path / "volume") == ""
 
 
-def test_case_is_that_of_the_card(card: Path, data: Path) -> None:
+def test_copy_to_a_card_keeps_the_case_of_existing_names(card: Path, data: Path) -> None:
     (data / "MAIN.PY").write_bytes(b"mine")
     plan = plan_of([data / "MAIN.PY"], f"{card}:/")
     (step,) = plan.steps
@@ -76,13 +76,13 @@ def test_case_is_that_of_the_card(card: Path, data: Path) -> None:
             plan_of([data / "twin"], f"{card}:/", CopyOptions(recursive=True))
 
 
-def test_a_dry_run_writes_nothing(card: Path, data: Path, tmp_path: Path) -> None:
+def test_dry_run_to_a_card_writes_nothing(card: Path, data: Path, tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     plan_of([data], f"{card}:/x/", CopyOptions(recursive=True))
     assert snapshot(tmp_path) == before
 
 
-def test_times_come_back_to_the_host(card: Path, data: Path, tmp_path: Path) -> None:
+def test_copy_from_a_card_restores_the_times(card: Path, data: Path, tmp_path: Path) -> None:
     copy_files([data], f"{card}:/", CopyOptions(recursive=True))
     copy_files([f"{card}:/data"], tmp_path / "back", CopyOptions(recursive=True))
     assert (tmp_path / "back" / "note.txt").stat().st_mtime == NOON
@@ -90,7 +90,7 @@ def test_times_come_back_to_the_host(card: Path, data: Path, tmp_path: Path) -> 
     assert (tmp_path / "back" / "sub" / "Größe.bin").read_bytes() == b"x" * 70000
 
 
-def test_from_partition_to_partition_and_to_a_flash(card: Path, tmp_path: Path) -> None:
+def test_copy_between_partitions_and_flash_writes_the_files(card: Path, tmp_path: Path) -> None:
     copy_files([f"{card}@1:/lib"], f"{card}@2:/", CopyOptions(recursive=True))
     assert tree_of(f"{card}@2") == {
         "/lib/a.py": FILES["/lib/a.py"],
@@ -110,14 +110,14 @@ def test_from_partition_to_partition_and_to_a_flash(card: Path, tmp_path: Path) 
         plan_of([f"{card}:/main.py"], f"{card}:/MAIN.py")
 
 
-def test_what_does_not_fit_is_told_before(card: Path, data: Path) -> None:
+def test_copy_that_does_not_fit_a_card_is_refused_before_writing(card: Path, data: Path) -> None:
     with (data / "large").open("wb") as stream:
         stream.truncate(80 << 20)
     with pytest.raises(FitError, match="files do not fit: they need"):
         plan_of([data], f"{card}:/", CopyOptions(recursive=True))
 
 
-def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
+def test_unpack_of_a_card_writes_all_files(card: Path, tmp_path: Path) -> None:
     with open_image(card) as target:
         written = unpack_files(target, None, tmp_path / "out")
     assert len(written) == len(FILES)
@@ -125,7 +125,7 @@ def test_a_card_is_unpacked(card: Path, tmp_path: Path) -> None:
         assert (tmp_path / "out" / path[1:]).read_bytes() == content
 
 
-def test_damaged_files_are_left_out(tmp_path: Path) -> None:
+def test_unpack_of_a_card_leaves_out_damaged_files(tmp_path: Path) -> None:
     card = golden("x_size_gt", tmp_path)
     with open_image(card) as target, pytest.raises(UnpackError) as caught:
         unpack_files(target, None, tmp_path / "out")
@@ -133,7 +133,7 @@ def test_damaged_files_are_left_out(tmp_path: Path) -> None:
     assert len(caught.value.written) == len([*(tmp_path / "out").iterdir()]) > 2
 
 
-def test_a_packed_card_is_the_same_each_time(data: Path, tmp_path: Path) -> None:
+def test_packed_card_is_reproducible(data: Path, tmp_path: Path) -> None:
     first = pack_card(data, tmp_path / "one.img")
     os.utime(data / "note.txt")
     second = pack_card(data, tmp_path / "two.img")
@@ -152,7 +152,7 @@ def test_a_packed_card_is_the_same_each_time(data: Path, tmp_path: Path) -> None
     assert litter(tmp_path) == []
 
 
-def test_times_may_be_kept_or_given(
+def test_packed_card_has_kept_or_given_times(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pack_card(data, tmp_path / "kept.img", keep_times=True)
@@ -164,7 +164,7 @@ def test_times_may_be_kept_or_given(
         assert target.stat("/sub/Größe.bin").modified == datetime(2021, 3, 4, 12)
 
 
-def test_packing_again_changes_nothing(data: Path, tmp_path: Path) -> None:
+def test_pack_card_leaves_an_equal_image_alone(data: Path, tmp_path: Path) -> None:
     out = data / "card.img"  # in the folder that is packed: it is left out
     assert pack_card(data, out).changed
     again = pack_card(data, out)
@@ -185,14 +185,16 @@ def test_packing_again_changes_nothing(data: Path, tmp_path: Path) -> None:
         (CardShape(128 << 20, cluster_size=1024, label="DATA"), "FAT32"),
     ],
 )
-def test_a_card_is_as_wished(shape: CardShape, expected: str, data: Path, tmp_path: Path) -> None:
+def test_packed_card_has_the_requested_shape(
+    shape: CardShape, expected: str, data: Path, tmp_path: Path
+) -> None:
     packed = pack_card(data, tmp_path / "card.img", shape)
     assert (packed.size, packed.format) == (shape.size, expected)
     assert packed.cluster_size == shape.cluster_size or shape.cluster_size is None
     assert len(tree_of(tmp_path / "card.img")) == 2
 
 
-def test_a_card_that_is_too_small_says_by_how_much(data: Path, tmp_path: Path) -> None:
+def test_too_small_card_raises_with_the_missing_bytes(data: Path, tmp_path: Path) -> None:
     with (data / "large").open("wb") as stream:
         stream.truncate(3 << 20)
     with pytest.raises(FitError, match="bytes too many") as caught:
@@ -206,7 +208,7 @@ def test_a_card_that_is_too_small_says_by_how_much(data: Path, tmp_path: Path) -
         pack_card(data, tmp_path / "no" / "card.img", CardShape(8 << 20))
 
 
-def test_names_that_no_card_has(data: Path, tmp_path: Path) -> None:
+def test_names_that_fat_cannot_store_are_refused(data: Path, tmp_path: Path) -> None:
     try:
         (data / "a:b").write_bytes(b"")
     except OSError:
@@ -216,7 +218,7 @@ def test_names_that_no_card_has(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "card.img").exists()
 
 
-def test_one_partition_is_formatted(card: Path, tmp_path: Path) -> None:
+def test_format_partition_leaves_the_others_unchanged(card: Path, tmp_path: Path) -> None:
     second = parse_target(f"{card}@2")
     with open_image(second, "r+") as target:
         target.write_bytes("/x", b"1")
@@ -237,13 +239,13 @@ def test_one_partition_is_formatted(card: Path, tmp_path: Path) -> None:
         format_partition(second, CardShape(fat_type=32, cluster_size=65536), force=True)
 
 
-def test_a_card_without_a_table_has_no_partitions(tmp_path: Path) -> None:
+def test_format_partition_without_a_table_is_refused(tmp_path: Path) -> None:
     card = make_card(tmp_path / "card.img", 16, superfloppy=True)
     with pytest.raises(NoFileSystemError, match="no partition table"):
         format_partition(parse_target(f"{card}@1"), CardShape(), force=True)
 
 
-def test_a_large_file_is_told_piece_by_piece(card: Path, data: Path) -> None:
+def test_progress_of_a_large_file_comes_in_pieces(card: Path, data: Path) -> None:
     (data / "large").write_bytes(bytes(5 << 20))
     seen: list[tuple[str, int, int]] = []
     copy_files([data / "large"], f"{card}:/", progress=lambda *report: seen.append(report))

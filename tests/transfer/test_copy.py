@@ -63,7 +63,7 @@ def names_in(place: Place) -> set[str]:
         (["src", "note.txt"], "", True, {"/src/one.py", "/src/sub/two.py", "/note.txt"}),
     ],
 )
-def test_into_a_target(
+def test_copy_into_an_image_writes_the_files(
     place: Place, data: Path, sources: list[str], goal: str, recursive: bool, new: set[str]
 ) -> None:
     goal = f"{place.host}:{place.prefix}/{goal}"
@@ -91,7 +91,7 @@ def test_into_a_target(
         ([""], "made", True, {f"made{name}" for name in OLD}),
     ],
 )
-def test_out_of_a_target(
+def test_copy_out_of_an_image_writes_the_files(
     place: Place, data: Path, sources: list[str], goal: str, recursive: bool, new: set[str]
 ) -> None:
     old = files_under(data)
@@ -100,7 +100,7 @@ def test_out_of_a_target(
     assert files_under(data) == old | new
 
 
-def test_what_is_the_same_already_is_up_to_date(place: Place, data: Path) -> None:
+def test_copy_leaves_equal_files_alone(place: Place, data: Path) -> None:
     here = f"{place.host}:{place.prefix}/"
     for sources, goal in ((["src"], here), ([f"{here}lib"], "src")):
         copy_files(sources, goal, CopyOptions(recursive=True))
@@ -115,7 +115,7 @@ def files_under(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in found}
 
 
-def test_between_two_targets(place: Place, tmp_path: Path) -> None:
+def test_copy_between_two_images_writes_the_files(place: Place, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = make_bare(tmp_path / "other", PRESETS["esp8266"].with_size(0x60000), {})
     copy_files(
@@ -126,7 +126,7 @@ def test_between_two_targets(place: Place, tmp_path: Path) -> None:
         assert target.read_bytes("/lib/a.py") == FILES[b"/lib/a.py"]
 
 
-def test_within_one_target(place: Place) -> None:
+def test_copy_within_one_image_writes_the_files(place: Place) -> None:
     here = f"{place.host}:{place.prefix}"
     copy_files([f"{here}/lib"], f"{here}/copy", CopyOptions(recursive=True))
     copy_files([f"{here}/main.py"], f"{here}/lib")
@@ -135,7 +135,7 @@ def test_within_one_target(place: Place) -> None:
         plan_of([f"{here}/main.py"], f"{here}/main.py")
 
 
-def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
+def test_plan_names_replaced_files(place: Place, data: Path) -> None:
     (data / "main.py").write_bytes(b"newer")
     plan = plan_of(["main.py", "note.txt"], f"{place.host}:{place.prefix}/")
     assert [step.action for step in plan.steps] == [Action.REPLACE, Action.NEW]
@@ -146,12 +146,12 @@ def test_what_is_replaced_is_said(place: Place, data: Path) -> None:
     ]
 
 
-def test_a_dry_run_does_nothing(board: Place, data: Path) -> None:
+def test_dry_run_of_a_copy_does_nothing(board: Place, data: Path) -> None:
     assert plan_of(["note.txt"], f"{board.host}:/flash").total == 4
     assert names_in(board) == OLD
 
 
-def test_all_files_or_none(board: Place, data: Path) -> None:
+def test_failed_copy_leaves_the_image_unchanged(board: Place, data: Path) -> None:
     (data / "src" / "long").write_bytes(b"x")
     with (
         pytest.raises(FileNotFoundError),
@@ -165,7 +165,7 @@ def test_all_files_or_none(board: Place, data: Path) -> None:
 
 @pytest.mark.parametrize("phase", ["copy", "write"])
 @pytest.mark.parametrize("at_end", [False, True])
-def test_ctrl_c_leaves_the_target_as_it_was(
+def test_interrupted_copy_leaves_the_image_unchanged(
     place: Place, data: Path, phase: str, at_end: bool
 ) -> None:
     image = place.host / "flash.bin" if place.host.is_dir() else place.host
@@ -185,7 +185,7 @@ def test_ctrl_c_leaves_the_target_as_it_was(
     assert copy_files(*arguments).files[0].changed
 
 
-def test_progress_counts_bytes(board: Place, data: Path) -> None:
+def test_copy_progress_counts_bytes(board: Place, data: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     copy_files(
         ["src"],
@@ -220,7 +220,7 @@ def test_progress_counts_bytes(board: Place, data: Path) -> None:
         (["note.txt"], "@@/x", False, UsageError, "nothing can be written to /"),
     ],
 )
-def test_what_cannot_be_copied(
+def test_impossible_copy_is_refused(
     board: Place,
     data: Path,
     sources: list[str],
@@ -246,7 +246,7 @@ def test_missing_image_raises_with_the_commands_that_make_one(data: Path) -> Non
     assert Command("sd new", ("SIZE", "new.img")) in caught.value.fix
 
 
-def test_a_folder_in_the_way(board: Place, data: Path) -> None:
+def test_copy_onto_a_folder_is_refused(board: Place, data: Path) -> None:
     (data / "lib").write_bytes(b"a file")
     with pytest.raises(TakenError, match="is a folder"):
         plan_of(["lib"], f"{board.host}:/flash/")
@@ -255,14 +255,14 @@ def test_a_folder_in_the_way(board: Place, data: Path) -> None:
         plan_of([f"{board.host}:/flash/main.py"], "./")
 
 
-def test_too_much_is_known_before_anything_is_written(board: Place, data: Path) -> None:
+def test_copy_that_does_not_fit_is_refused_before_writing(board: Place, data: Path) -> None:
     for number in range(4):
         (data / "src" / f"{number}").write_bytes(bytes(200_000))
     with pytest.raises(FitError, match="6 files do not fit"):
         plan_of(["src"], f"{board.host}:/flash", CopyOptions(recursive=True))
 
 
-def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
+def test_copy_of_a_damaged_file_is_refused(tmp_path: Path, data: Path) -> None:
     place = make_bare(tmp_path, SMALL)
     with open_image(place.host) as target:
         page = target.stat("/main.py").native.page + 1
@@ -282,7 +282,7 @@ def test_a_damaged_source_stops_the_copy(tmp_path: Path, data: Path) -> None:
         assert target.read_bytes("/flash/main.py") == FILES[b"/main.py"]
 
 
-def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) -> None:
+def test_odd_names_are_kept_by_a_round_trip(tmp_path: Path, data: Path) -> None:
     odd = {b"/..": b"1", b"/\xff": b"2", b"/a\\b": b"3"}
     place = make_bare(tmp_path, SMALL, odd)
     with Copy([f"{place.host}:/"], "out", CopyOptions(recursive=True)) as copy:
@@ -294,14 +294,14 @@ def test_odd_names_survive_the_way_there_and_back(tmp_path: Path, data: Path) ->
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")
-def test_names_of_bytes_go_in_as_they_are(board: Place, data: Path) -> None:
+def test_names_of_bytes_are_stored_unchanged(board: Place, data: Path) -> None:
     Path(os.fsdecode(b"\xff.py")).write_bytes(b"odd")
     copy_files([os.fsdecode(b"\xff.py")], f"{board.host}:/flash")
     with open_image(board.host) as target:
         assert target.stat(r"/flash/\xff.py").native.raw_name == b"/\xff.py"
 
 
-def test_links_are_followed_for_single_files(board: Place, data: Path) -> None:
+def test_link_to_a_single_file_is_followed(board: Place, data: Path) -> None:
     if os.name == "nt":
         pytest.skip("links are a right of their own there")
     (data / "real.txt").write_bytes(b"old")
@@ -311,7 +311,7 @@ def test_links_are_followed_for_single_files(board: Place, data: Path) -> None:
     assert (data / "real.txt").read_bytes() == FILES[b"/main.py"]
 
 
-def test_paths_and_target_paths_are_taken_as_well(tmp_path: Path, data: Path) -> None:
+def test_plan_copy_accepts_paths_and_target_paths(tmp_path: Path, data: Path) -> None:
     image = make_image(tmp_path, SMALL, 0x100000)
     copy_files(
         [data / "note.txt"],
@@ -327,7 +327,7 @@ def test_paths_and_target_paths_are_taken_as_well(tmp_path: Path, data: Path) ->
     assert (data / "back.txt").read_bytes() == b"note"
 
 
-def test_a_board_never_on_takes_files(tmp_path: Path, data: Path) -> None:
+def test_copy_to_a_board_that_was_never_on_writes_the_files(tmp_path: Path, data: Path) -> None:
     board = make_board(tmp_path, SMALL, 0x100000, {})
     (board.host / "flash.bin").write_bytes(b"\xff" * 0x100000)
     copy_files(["src/."], f"{board.host}:", CopyOptions(recursive=True))

@@ -45,7 +45,7 @@ def found(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_all_files_come_out(place: Place, tmp_path: Path) -> None:
+def test_unpack_writes_all_files(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     written = unpack_all(place, folder)
     assert found(folder) == {name.decode()[1:]: content for name, content in FILES.items()}
@@ -55,7 +55,7 @@ def test_all_files_come_out(place: Place, tmp_path: Path) -> None:
     assert [file.sha256 for file in again] == [file.sha256 for file in written]
 
 
-def test_a_folder_or_a_file_of_it(place: Place, tmp_path: Path) -> None:
+def test_unpack_takes_a_folder_or_a_file(place: Place, tmp_path: Path) -> None:
     with open_image(place.host) as target:
         unpack_files(target, place.path("lib"), tmp_path / "lib")
         unpack_files(target, place.path("lib/deep/b.bin"), tmp_path / "one")
@@ -66,12 +66,12 @@ def test_a_folder_or_a_file_of_it(place: Place, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_an_empty_file_system_gives_an_empty_folder(tmp_path: Path) -> None:
+def test_unpack_of_an_empty_file_system_makes_an_empty_folder(tmp_path: Path) -> None:
     assert unpack_all(make_bare(tmp_path, SMALL, {}), tmp_path / "out") == []
     assert (tmp_path / "out").is_dir()
 
 
-def test_names_do_not_climb_out(tmp_path: Path) -> None:
+def test_unpacked_names_stay_in_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
     written = unpack_all(make_bare(tmp_path, SMALL, NASTY), folder)
     assert sorted(found(folder).values()) == sorted(NASTY.values())
@@ -86,7 +86,7 @@ def test_names_do_not_climb_out(tmp_path: Path) -> None:
     assert (r"was /\xff\xfe" in renamed) is not any_bytes
 
 
-def test_what_is_there_and_differs_stops_it_all(place: Place, tmp_path: Path) -> None:
+def test_unpack_refuses_a_different_file_before_writing(place: Place, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "main.py").write_bytes(b"mine")
@@ -97,7 +97,7 @@ def test_what_is_there_and_differs_stops_it_all(place: Place, tmp_path: Path) ->
     assert found(folder)["main.py"] == FILES[b"/main.py"]
 
 
-def test_what_is_in_the_way(tmp_path: Path) -> None:
+def test_unpack_refuses_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL)
     folder = tmp_path / "out"
     folder.write_bytes(b"a file")
@@ -110,7 +110,7 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links are a right of their own there")
-def test_links_do_not_lead_out(tmp_path: Path) -> None:
+def test_unpack_follows_no_link_out_of_the_folder(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL)
     outside, folder = tmp_path / "outside", tmp_path / "out"
     outside.mkdir()
@@ -126,7 +126,7 @@ def test_links_do_not_lead_out(tmp_path: Path) -> None:
     assert list(outside.iterdir()) == []
 
 
-def test_damaged_files_are_left_out_and_named(tmp_path: Path) -> None:
+def test_unpack_leaves_out_and_names_damaged_files(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL)
     with open_image(place.host) as target:
         page = target.stat("/lib/a.py").native.page + 1
@@ -143,7 +143,7 @@ def test_damaged_files_are_left_out_and_named(tmp_path: Path) -> None:
     assert len(caught.value.written) == 3
 
 
-def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
+def test_interrupted_unpack_leaves_whole_files(tmp_path: Path) -> None:
     place = make_bare(tmp_path, SMALL)
 
     calls = iter(range(10))
@@ -181,12 +181,12 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
         (r"x\p12", "x~p12", "x~p12"),
     ],
 )
-def test_names_for_each_host(part: str, posix: str, windows: str) -> None:
+def test_host_part_escapes_what_a_host_refuses(part: str, posix: str, windows: str) -> None:
     assert host_part(part, windows=False) == posix
     assert host_part(part, windows=True) == windows
 
 
-def test_bytes_that_are_not_utf8_stay_where_the_host_has_them() -> None:
+def test_host_part_keeps_bytes_that_the_host_allows() -> None:
     path = (r"\xff", r"a\x0ab", r"back\x5cslash")
     names = HostNames([path], windows=False, caseless=False, any_bytes=True)
     assert names[path] == (os.fsdecode(b"\xff"), "a\nb", "back\\slash")
@@ -196,7 +196,7 @@ def test_bytes_that_are_not_utf8_stay_where_the_host_has_them() -> None:
     assert names.note(path, "/odd") == "was /odd"
 
 
-def test_a_failed_write_says_how_many_were_written(
+def test_failed_unpack_counts_the_written_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place, folder = make_bare(tmp_path, SMALL), tmp_path / "out"
@@ -217,7 +217,7 @@ def test_a_failed_write_says_how_many_were_written(
     assert caught.value.hint == "move it away first; 1 file is written already"
 
 
-def test_names_that_a_host_takes_for_one_get_numbers() -> None:
+def test_host_names_number_equal_names() -> None:
     paths = [("Main.py",), ("main.py",), ("MAIN.PY",), ("a",), ("a", "b"), ("e\u0301",), ("é",)]
     names = HostNames(paths, windows=False, caseless=True)
     given = [names[path] for path in paths]
@@ -231,7 +231,7 @@ def test_names_that_a_host_takes_for_one_get_numbers() -> None:
 @given(
     st.lists(st.binary(min_size=1, max_size=6).filter(lambda raw: b"\0" not in raw), max_size=8)
 )
-def test_no_names_are_alike_and_none_leads_out(stored: list[bytes]) -> None:
+def test_host_names_are_distinct_and_stay_inside(stored: list[bytes]) -> None:
     paths = list({parts_of(name) for name in stored})
     for windows in (False, True):
         names = HostNames(paths, windows=windows, caseless=windows)

@@ -25,6 +25,7 @@ from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from maixfs.host.drafts import Progress
     from maixfs.sd.device import SectorDevice
@@ -143,11 +144,14 @@ class CardCheck:
         device: SectorDevice | None,
         *,
         no_start: SdError | None = None,
+        journal: Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.device = device
         self.no_start = no_start
         """Why the card does not start up; then there is no ``device``."""
+        self.journal = journal
+        """A complete journal that is not applied to the card's file; ``device`` has its writes."""
         self.error: SectorError | None = None
         """Why sector 0 cannot be read."""
         self.table: PartitionTable | None = None
@@ -186,6 +190,8 @@ class CardCheck:
         place, volume = part.place, part.volume
         report = PartitionReport(
             place.number, place.scheme, place.type, place.start, place.sectors, part.kind,
+            # The number of a logical partition or one of a GPT can be that of an MBR slot; a board
+            # knows only the slots.
             self.mounts.get(place.number) if place.scheme == "MBR" else None, part.why_not,
         )  # fmt: skip
         if volume is None:
@@ -215,10 +221,14 @@ def of_partition(found: Finding, number: int) -> Finding:
 
 
 def examine(
-    device: SectorDevice, *, depth: Cost = Cost.CONTENT, progress: Progress | None = None
+    device: SectorDevice,
+    *,
+    depth: Cost = Cost.CONTENT,
+    journal: Path | None = None,
+    progress: Progress | None = None,
 ) -> CardReport:
-    """Examine a card; it is only read."""
-    return CardCheck(device, progress=progress).report(depth)
+    """Examine a card; it is only read. ``journal`` is the one that its file still lacks."""
+    return CardCheck(device, journal=journal, progress=progress).report(depth)
 
 
 def examine_slot(
@@ -250,7 +260,9 @@ def _partition(
         return PartitionCheck(place, kind, "its first sector cannot be read", error)
     geometry, refusal = decode_geometry(sector)
     why_not = None if refusal is None else str(refusal)
+    # exFAT and NTFS have a boot sector with 55 AA too; its fields are not those of FAT.
     if geometry is None or kind in ("exFAT", "NTFS"):
         return PartitionCheck(place, kind, why_not)
+    # Also a volume that FatFs refuses is checked: its files may have to be saved.
     volume = FatCheck(device, place.start, place.sectors, progress=progress)
     return PartitionCheck(place, kind, why_not, volume=volume)

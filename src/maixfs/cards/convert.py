@@ -43,6 +43,7 @@ def patch_volume(
     if not keep_marks:
         boot = patch.unmark(boot)
     boot = patch.count(moved(boot, start))
+    # The boot sector comes after FSInfo, because only now it is known which sector it names.
     patch.write_boot(boot)
     patch.copy_fat()
     return patch.changes
@@ -60,6 +61,7 @@ class _Patch:
         kind = self._geometry.fat_type
         cleared = unmarked(boot, kind)
         changed = cleared != boot
+        # FAT12 has no such bits: its second entry has no room for them.
         if kind in _CLEAN:
             sector = bytearray(self._device.read(self._start + self._geometry.fat_start, 1))
             size = kind // 8
@@ -90,6 +92,8 @@ class _Patch:
             else ondisk.FSI_UNKNOWN,
             ondisk.FSI_TRAIL_SIG,
         )
+        # A count of FFFFFFFF is valid: it makes FatFs count when it needs the number
+        # (docs/SPEC.md, 14.3).
         unknown = info.replace(FSI_Free_Count=right.FSI_Free_Count)
         if info.FSI_Free_Count == ondisk.FSI_UNKNOWN and unknown[:3] == right[:3]:
             return boot
@@ -112,6 +116,8 @@ class _Patch:
             return
         first = self._start + geometry.fat_start
         changed = False
+        # Only sectors with entries: what lies behind the last one has no meaning, and may be as
+        # large again.
         used = -(-geometry.n_fatent * geometry.fat_type // (8 * SECTOR))
         for at in range(0, used, _PIECE):
             count = min(_PIECE, used - at)
@@ -219,6 +225,8 @@ def write_table(
     for slot, place in enumerate(plan.extended, len(partitions) + 1):
         kind = place.type_byte or 0x0F
         partitions.append(Partition(slot, kind, place.start, place.sectors))
+    # The old sector 0 of a card without MBR is a boot sector or the guard of a GPT: its code would
+    # start something that is not there any more.
     code = source.read(0, 1)[:BOOT_CODE_SIZE] if table.scheme == "MBR" else b""
     serials = [move.volume.geometry.serial for move in plan.moves if move.volume]
     disk_id = (table.disk_id if table.scheme == "MBR" else 0) or next(iter(serials), 0)

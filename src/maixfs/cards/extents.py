@@ -27,6 +27,7 @@ def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Ext
     """Yield the extents that are not holes in the host's file; all where holes are not known."""
     if isinstance(device, Overlay):
         end = start + sectors
+        # What the overlay holds may lie in a hole of the file below.
         known = [*data_extents(device.below, start, sectors), *device.runs()]
         yield from without(start, end, [*without(start, end, known)])
         return
@@ -36,6 +37,8 @@ def data_extents(device: SectorDevice, start: int, sectors: int) -> Iterator[Ext
     file = HostFile(device.path)
     try:
         for first, end in file.data_extents(start * SECTOR, (start + sectors) * SECTOR):
+            # Holes end at the blocks of the host's file system, which may cut a sector: it counts
+            # as data.
             low = first // SECTOR
             yield low, -(-end // SECTOR) - low
     finally:
@@ -52,6 +55,7 @@ def free_extents(table: FatArray, volume_start: int) -> Iterator[Extent]:
     edges = np.flatnonzero(np.diff(free, prepend=np.int8(0)))
     for first, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         length = (end - first) * geometry.sectors_per_cluster
+        # Each run is a read of its own: below 1 MiB reading on is faster than to seek.
         if length >= _GAP:
             yield volume_start + geometry.sector_of(first + 2), length
 
@@ -118,6 +122,7 @@ def used_extents(device: SectorDevice) -> Iterator[Extent]:
     gaps: list[Extent] = []
     for place in read_partitions(device).partitions:
         volume = None if place.extended else find_readable(device, place.start)
+        # Without a sound boot sector nothing says which clusters are free: all of it is copied.
         if volume is None or volume.change:
             continue
         end = place.start + min(volume.geometry.total_sectors, device.sectors - place.start)

@@ -96,12 +96,14 @@ def fix_card(
         _copy_sectors(source, new, table, plan, progress)
         for slot, move in enumerate(plan.moves, 1):
             changes += _make(source, new, move, slot, before, progress)
+        # After the volumes: the type of a rebuilt one follows from what was made, FAT16 or FAT32.
         write_table(source, new, table, plan)
         if plan.sectors != before.sectors:
             changes.append(f"the new card has {plan.sectors} sectors, the old {before.sectors}")
         # Only now it is known: the marks of a damaged volume are not cleared.
         if not changes:
             raise _nothing_to_do(before)
+        # Inside of the ``with``: the new image gets its name only after every file was compared.
         proofs = [_prove(source, new, move, progress) for move in plan.moves]
         for place in plan.extended:
             prove_sectors(source, new, data_extents(source, place.start, place.sectors))

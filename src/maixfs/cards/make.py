@@ -112,6 +112,7 @@ def write_card_layout(
     """Partition and format ``device``; everything that was on it is lost. See ``new_card``."""
     if clock is None and serial is not None:
         clock = _fixed_clock
+    # Windows takes a disk offline if another one has the same id, so it is random by default.
     disk_id = secrets.randbits(32) if serial is None else serial
     maker = _Maker(device, layout, disk_id, clock)
     if superfloppy:
@@ -126,6 +127,8 @@ def write_card_layout(
         for place, request in zip(planned, partitions, strict=True)
     ]
     slots = [Partition(one.number, one.type, one.start, one.sectors) for one in made]
+    # The table comes last: a card whose making was cut short has none, and nothing mounts half a
+    # volume.
     device.write(0, make_mbr(slots, disk_id=disk_id))
     device.sync()
     return NewCard(device.sectors, tuple(made))
@@ -152,6 +155,8 @@ class _Maker:
         except FatError as error:
             if error.result is not FResult.MKFS_ABORTED:
                 raise
+            # What was asked for is not replaced by something else; the type that was chosen here
+            # is.
             if request.fat_type or request.cluster_size or fat_type is None:
                 about = f"partition {number}" if number else "the volume"
                 raise CardError(f"{about}: {error}", hint=error.hint) from error

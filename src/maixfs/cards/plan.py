@@ -48,6 +48,8 @@ def find_readable(device: SectorDevice, start: int) -> Readable | None:
     sector = _read(device, start)
     if sector is None or BootSector.unpack(sector).BS_OEMName == _EXFAT:
         return None
+    # The gentlest correction first: the sector as it is, then with its signature, then a backup,
+    # which may be older.
     signed = sector[: ondisk.SIGNATURE_OFFSET] + ondisk.SIGNATURE_BYTES
     tries = [(sector, ""), (signed, "its boot sector got 55 AA")]
     for at in _BACKUPS:
@@ -64,6 +66,7 @@ def find_readable(device: SectorDevice, start: int) -> Readable | None:
 
 def moved(boot: bytes, start: int) -> bytes:
     """Return a boot sector for a volume that begins at sector ``start`` of its card."""
+    # FatFs does not read the field; computers that boot from the volume do.
     return _put(boot, _HIDDEN, start)
 
 
@@ -75,9 +78,12 @@ def shortened(boot: bytes, sectors: int) -> bytes | None:
     old = read_geometry(boot)
     if sectors <= old.data_start:
         return None
+    # The 16-bit field wins where it is not 0, so that one has to change (docs/SPEC.md, 14.2).
     is_16 = BootSector.unpack(boot).BPB_TotSec16 != 0
     cut = _put(boot, _TOTAL_16 if is_16 else _TOTAL_32, sectors)
     new, refusal = decode_geometry(cut)
+    # The number of clusters alone decides the type: a shorter volume could become FAT16, whose
+    # entries have another size.
     is_same = new is not None and refusal is None and new.fat_type == old.fat_type
     return cut if is_same else None
 
@@ -197,6 +203,8 @@ class _Planner:
         boot = [move for move in first if move.place.type.upper() == _EFI_SYSTEM]
         data = [move for move in first if move not in boot]
         empty = [move for move in boot if not self._holds_files(move)]
+        # A board mounts the first slot with FAT as /sd: the EFI partition of a PC must not come
+        # before the data.
         order = data + [move for move in boot if move not in empty]
         order += [move for move in moves if move.how is How.RAW]
         self._changes += [
@@ -228,6 +236,8 @@ class _Planner:
             self._changes.append("it got an MBR that leads to the volumes that were found")
         elif not table.signature:
             self._changes.append("its partition table got 55 AA")
+        # FatFs never sees logical partitions, so they become primary ones where the table has
+        # room.
         if extended and len(moves) + len(logical) <= SLOTS:
             self._changes += [
                 f"logical partition {move.place.number} became slot {at}"
@@ -264,6 +274,8 @@ class _Planner:
             return self._rebuilt(place, volume, place.start, sectors)
         if max(place.sectors, volume.geometry.total_sectors) > room:
             return self._cut(place, volume, room)
+        # A table entry that is shorter than its volume does not stop FatFs (docs/SPEC.md, 13.2),
+        # but computers cut such a volume off.
         sectors = max(place.sectors, volume.geometry.total_sectors)
         if sectors > place.sectors:
             self._changes.append(f"partition {place.number} is as long as its volume")
@@ -281,6 +293,7 @@ class _Planner:
         """Shorten a volume that goes past the end of the card, or make a new one."""
         table = FatReader(self._device, place.start, volume.geometry).table
         highest = table.highest_used()
+        # Only free clusters may be cut off: the last one in use must end before the card does.
         if highest and volume.geometry.sector_of(highest + 1) > room:
             raise CardError(
                 f"files of partition {place.number} lie beyond the end of the card",
@@ -321,6 +334,7 @@ class _Planner:
         """Return the type byte for a partition: its own, if that matches the contents."""
         if volume is None:
             kind = probe_volume(self._device, place.start).kind
+            # Partitions of a GPT have no type byte: 07 is what Windows uses for both, 83 is Linux.
             return place.type_byte or (0x07 if kind in {"exFAT", "NTFS"} else 0x83)
         if volume.is_mountable and place.type_byte in FAT_TYPES:
             return place.type_byte

@@ -72,12 +72,14 @@ def write_card(
             total = _bytes(extents)
             digest = hashlib.sha256()
             done = 0
+            # A journal for what was on the drive before would be applied to the new contents.
             forget(device)
             for sector, data in _pieces(source, extents):
                 drive.write(sector, data)
                 digest.update(data)
                 done = _tell(progress, "write", done + len(data), total)
             drive.sync()
+        # Otherwise the comparison reads the host's memory, not the card.
         drop_cache(device)
         with FileSectors.open(device) as drive:
             _prove(drive, extents, digest.hexdigest(), total, progress)

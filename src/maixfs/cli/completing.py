@@ -64,6 +64,7 @@ class ColonBashComplete(BashComplete):
         value = str(item.value)
         if self._in_quotes:
             return f"{item.type},{value}"
+        # bash replaces only what stands behind the last of its word breaks.
         if ":" in os.environ.get("COMP_WORDBREAKS", ""):
             value = value[self._typed.rfind(":") + 1 :]
         return f"{item.type},{_UNQUOTED.sub(_BACKSLASH, value)}"
@@ -80,6 +81,7 @@ def split_words(line: str) -> tuple[list[str], bool]:
     """Return the words of an incomplete command line, and whether a quote is open."""
     lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
+    # The line is still being typed, and a # is part of a name.
     lexer.commenters = ""
     words: list[str] = []
     try:

@@ -1,4 +1,4 @@
-"""Options and output that build and kfpkg share: parts of a flash, and plans command of them."""
+"""Options and output that build and kfpkg share: parts of a flash, and plans made of them."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class PlacedType(click.ParamType):  # type: ignore[type-arg]
         file, mark, text = str(value).rpartition("@")
         if mark and _NEGATIVE.fullmatch(text):
             self.fail(f"{value!r}: the address {text} is negative", param, ctx)
+        # What is no number behind the @ is part of the name.
         address = parse_size(text) if mark else None
         return Placed(str(value), None) if address is None else Placed(file, address)
 
@@ -79,6 +80,7 @@ class Parts(NamedTuple):
                     hint="name a recipe, or parts with --firmware, --model, --spiffs, --raw",
                 )
             return make_recipe({**self._top(), **tables}, Path(), source="command line")
+        # Two sources of parts would leave open which of them decides where both name one.
         if any(tables.values()) or self.dio or self.follow_links:
             raise UsageError(
                 f"{self.recipe} names the parts: options cannot add others",
@@ -96,8 +98,8 @@ class Parts(NamedTuple):
         return recipe if self.chip_size is None else recipe._replace(size=self.chip_size)
 
     def _top(self) -> dict[str, Any]:
-        given = {"layout": self.layout, "chip_size": self.chip_size, "dio": self.dio}
-        return {key: value for key, value in given.items() if value is not None}
+        options = {"layout": self.layout, "chip_size": self.chip_size, "dio": self.dio}
+        return {key: value for key, value in options.items() if value is not None}
 
     def _tables(self) -> dict[str, list[dict[str, Any]]]:
         """Return the options as the tables of a recipe."""
@@ -143,6 +145,7 @@ def part_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     command: Callable[..., Any] = _dio(_links(update_wrapper(call, function)))
     command = chip_size_option(layout_option(command))
+    # The option that is added last comes first in the help.
     for name in reversed(_FILES):
         command = _file_option(name)(command)
     return _recipe(command)

@@ -43,6 +43,7 @@ def step_text(step: Step, image: str = "") -> str:
 
 def command_words(command: Command, image: str) -> list[str]:
     """Return verb and arguments of a command about ``image``."""
+    # A board is a folder and is changed in place; of an image the old file is worth keeping.
     goal = ["--in-place"] if os.path.isdir(image) else ["-o", "NEW"]  # noqa: PTH112 - start-up
     words = command.verb.split()
     for argument in command.arguments:
@@ -119,6 +120,7 @@ def _hints(reason: MaixfsError) -> Iterator[str]:
     from maixfs.image.errors import AmbiguousError
 
     if isinstance(reason, AmbiguousError) and reason.bases:
+        # The library knows the addresses; the option that chooses one is known here.
         yield f"say which one: {' or '.join(f'--base {base:#x}' for base in reason.bases)}"
     elif isinstance(reason, OccupiedError) and reason.replaceable:
         yield "--force replaces it"

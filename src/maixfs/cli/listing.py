@@ -62,6 +62,8 @@ def read_listing(
         if len(entries) == 1 and entries[0].is_dir:
             folder = entries[0].path
             entries = target.scandir(folder, recursive=recursive)
+        # Completed here: sizes and faults are read from the image, which is closed when they are
+        # printed.
         volumes = {entry.path: entry.complete().volume for entry in entries}
         facts = {e.path: volumes[e.path].facts(e) for e in entries} if details else {}
         return Listing(place, folder, entries, volumes, facts)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 TYPE_CHECKING = False  # as type checkers know it; importing typing takes time
 if TYPE_CHECKING:
     from typing import NoReturn
+
+_OBJECTS = 50_000
+"""New objects after which Python looks for unreachable cycles (usually 700)."""
 
 
 def run() -> NoReturn:
@@ -16,7 +20,11 @@ def run() -> NoReturn:
     0: success. 1: a problem was found, or the operation failed. 2: wrong usage. 130: Ctrl-C.
     141: the reader of the output went away.
     """
+    # Imports make many objects and no garbage: looking for it as often as usual is a loss.
+    gc.set_threshold(_OBJECTS, 20, 20)
     try:
+        # The overview is what people ask for most: importing click alone takes longer than
+        # printing it.
         if is_overview(sys.argv[1:]) and print_overview():
             sys.exit(0)
         from maixfs.cli.verb import maixfs
@@ -27,6 +35,7 @@ def run() -> NoReturn:
             raise
         sys.stderr.write("interrupted\n")
         code = 130
+    gc.freeze()
     sys.exit(code)
 
 

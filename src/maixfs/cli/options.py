@@ -39,7 +39,22 @@ def common_options() -> list[click.Parameter]:
     )
     plain = _switch("--plain", texts["--plain"])
     debug = _switch("--debug", texts["--debug"])
-    return [color, plain, debug]
+    # click's own option has the same text, and imports locale to translate it.
+    about = click.Option(
+        ["-h", "--help"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_print_help,
+        help=texts["-h, --help"],
+    )
+    return [color, plain, debug, about]
+
+
+def _print_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(ctx.get_help())
+        ctx.exit()
 
 
 def _switch(name: str, about: str) -> click.Option:
@@ -65,7 +80,7 @@ force_option = click.option("-f", "--force", is_flag=True, help="Overwrite exist
 
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_NUMBER = re.compile(r"(0x[0-9a-f_]+|[0-9][0-9_]*)\s*(?:([kmg])(?:i?b)?|b)?", re.IGNORECASE)
+_NUMBER = r"(?i)(0x[0-9a-f_]+|[0-9][0-9_]*)\s*(?:([kmg])(?:i?b)?|b)?"
 _SHORT_NAMES = {"block": "block_size", "page": "page_size", "erase": "erase_size"}
 
 
@@ -150,11 +165,11 @@ PRESET = PresetType()
 
 def parse_size(text: str) -> int | None:
     """Return the number in a text, ``None`` if it is not a number."""
-    found = _NUMBER.fullmatch(text.strip())
-    if found is None:
+    match = re.fullmatch(_NUMBER, text.strip())
+    if match is None:
         return None
     try:
-        return int(found[1], 0) * _UNITS[(found[2] or "").lower()]
+        return int(match[1], 0) * _UNITS[(match[2] or "").lower()]
     except ValueError:  # 0123, or an underscore out of place
         return None
 

@@ -211,6 +211,7 @@ class Screen:
         """Print the result as JSON, after the version of its schema and the verb."""
         import json
 
+        # Set first: an error while this is printed must not add a second document.
         self.settings.emitted = True
         document = {"maixfs": SCHEMA, "verb": self.verb, **result}
         click.echo(json.dumps(document, indent=2))
@@ -372,6 +373,7 @@ class Progress:
         self._screen = screen
         self._rates = rates
         self._clock = clock
+        # Not stdout: the bar is of use while the result goes into a file.
         self._visible = is_terminal(sys.stderr)
         self._started = clock()
         self._drawn = 0.0
@@ -397,6 +399,7 @@ class Progress:
             return
         if self._screen.plain:
             self._name(phase)
+        # The last step is always drawn, so that a phase does not end at 99 %.
         elif phase != self._phase or done >= total or now - self._drawn >= INTERVAL:
             self._drawn = now
             self._draw(phase, done, total)
@@ -408,6 +411,7 @@ class Progress:
 
     def _draw(self, phase: str, done: int, total: int) -> None:
         if self._bar is None:
+            # Only now: importing rich takes longer than most verbs run.
             self._bar = _make_bar(self._screen, self._rates)
             self._bar.start()
         if phase != self._phase:

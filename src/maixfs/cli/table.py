@@ -113,12 +113,12 @@ OTHER_NAMES = {
 
 def rows(group: str = "") -> dict[str, Row]:
     """Return the rows of a group by the verb's last word; ``""`` has the top level and groups."""
-    found = {}
+    by_name = {}
     for row in ROWS:
         head, _, name = row.name.rpartition(" ")
         if head == group:
-            found[name] = row
-    return found
+            by_name[name] = row
+    return by_name
 
 
 # The overview. What click writes for other helps is written here by hand, in its style: loading

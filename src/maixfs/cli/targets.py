@@ -115,6 +115,7 @@ def by_host(places: Sequence[str], verb: str, *, root: bool = True) -> dict[Targ
                 f"{verb} needs a path inside a target: {place!r} has none",
                 hint=f"maixfs {verb} {place.rstrip(':')}:PATH",
             )
+        # One group is opened once and committed once: all of its paths change, or none.
         groups.setdefault(there.whole, []).append(path)
     return groups
 

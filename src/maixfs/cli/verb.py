@@ -31,6 +31,7 @@ class Verb(click.Command):
 
     def __init__(self, *arguments: Any, examples: Sequence[tuple[str, str]], **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.add_help_option = False
         self.params += common_options()
         self.examples = examples
 
@@ -95,6 +96,7 @@ class Program(VerbGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Take the verb off ``args``; what looks like a target is for ``info``."""
         if args[0] not in self.rows:
+            # Only where no verb has that name: a file called `ls` is named as ./ls.
             if _is_target(args[0]):
                 args = ["info", *args]
             elif not ctx.resilient_parsing:
@@ -146,6 +148,7 @@ def verb(name: str, *examples: tuple[str, str]) -> Callable[[Callable[..., Any]]
     The function takes the ``Screen`` first, then its options and arguments, and returns its
     exit code or ``None``.
     """
+    # A verb without a row could not be found by any command line: this fails when it is imported.
     (row,) = (row for row in table.ROWS if row.name == name)
 
     def declare(function: Callable[..., Any]) -> click.Command:
@@ -180,6 +183,7 @@ def group(name: str, about: str, *examples: tuple[str, str]) -> VerbGroup:
         callback=click.pass_context(_print_help),
     )
     json_option(command)
+    command.params.insert(-1, command.params.pop())  # --help stays the last one
     return command
 
 
@@ -251,7 +255,6 @@ maixfs = Program(
     no_args_is_help=False,
     callback=click.pass_context(_print_help),
     context_settings={
-        "help_option_names": ["-h", "--help"],
         "max_content_width": table.WIDTH,
     },
     params=[

@@ -28,10 +28,9 @@ from maixfs.errors import UsageError
 from maixfs.firmware import BootConfig
 from maixfs.host.files import read_file
 from maixfs.image.entries import Kind
-from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
 from maixfs.image.image import Image
 from maixfs.image.layout import Layout
-from maixfs.image.parts import SPIFFS, Found, Parts
+from maixfs.image.parts import ERASED, SPIFFS, UNKNOWN, ZERO, Found, Parts
 from maixfs.image.source import find_source
 from maixfs.nor import Buffer, NorError
 from maixfs.nor.view import ImageDevice

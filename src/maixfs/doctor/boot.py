@@ -56,10 +56,11 @@ class BootReport(NamedTuple):
 
 def report_boot(subject: Subject) -> BootReport:
     """Return what the board does; nothing is raised."""
-    known = next((found for found in subject.firmware if found.address == 0), None)
+    known = next((firmware for firmware in subject.firmware if firmware.address == 0), None)
     verdict = check_boot_area(subject.view, known)
     steps = [_rom_step(subject, verdict), *_kboot_steps(subject)]
     products = {firmware.banner.product for firmware in subject.firmware}
+    # LoBo's firmware has littlefs on /flash and none of the files that MaixPy looks for.
     if _LOBO in products:
         steps.append(Step("LoBo's firmware mounts its littlefs, and formats it if necessary"))
         return BootReport(verdict, None, None, {}, tuple(steps))
@@ -107,18 +108,19 @@ def _kboot_steps(subject: Subject) -> Iterator[Step]:
 
 def mount_home(subject: Subject) -> SpiffsCheck:
     """Return the file system as the firmware finds it: in its own place and format."""
+    # The file system that is examined may lie elsewhere; the firmware looks in one place only.
     home, check = subject.home, subject.spiffs
     return check if check and check.geometry == home else SpiffsCheck(subject.view, home)
 
 
 def _sizes(flash: SpiffsCheck) -> dict[str, int]:
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for name in (freqconf.NAME, CONFIG_JSON, IDE_MODE, BOOT, MAIN):
         try:
-            found[name] = flash.core.stat(name).size
+            sizes[name] = flash.core.stat(name).size
         except MaixfsError:
             continue
-    return found
+    return sizes
 
 
 def _freq(flash: SpiffsCheck, files: dict[str, int]) -> FreqReport | None:
@@ -126,6 +128,8 @@ def _freq(flash: SpiffsCheck, files: dict[str, int]) -> FreqReport | None:
         return None
     try:
         with flash.core.open_page(flash.core.stat(freqconf.NAME).page) as descriptor:
+            # The firmware reads the structure and ignores what follows; a shorter file leaves the
+            # defaults in the rest.
             return freqconf.examine(descriptor.read(freqconf.FreqConf.size))
     except MaixfsError:
         return None
@@ -135,6 +139,8 @@ def _flash_steps(subject: Subject, flash: SpiffsCheck) -> Iterator[Step]:
     home = subject.home
     if flash.mounts:
         yield Step(f"/flash is mounted from {home.base:#x}", usual=True)
+        # One wrong magic is what an erase leaves that power cut short; the mount erases that block
+        # again (docs/SPEC.md, 7).
         if flash.core.aborted_block is not None:
             yield Step(f"block {flash.core.aborted_block}, whose erase was cut short, is erased")
     elif subject.size < home.base + home.size:
@@ -171,6 +177,7 @@ def _krux_steps() -> Iterator[Step]:
 def _program_steps(subject: Subject, flash: SpiffsCheck, files: dict[str, int]) -> Iterator[Step]:
     if CONFIG_JSON in files:
         yield Step(f"{CONFIG_JSON} ({files[CONFIG_JSON]} bytes) may name the card's pins")
+    # `_boot.py` looks for it before it looks for programs (docs/SPEC.md, 12.2).
     if IDE_MODE in files:
         yield Step(f"{IDE_MODE} is removed, and the board waits for its IDE: no program runs")
         return
@@ -179,6 +186,8 @@ def _program_steps(subject: Subject, flash: SpiffsCheck, files: dict[str, int]) 
         yield from _card_steps(card.names)
         return
     before = ""
+    # Nothing says whether the real board has a card: the step without one is described, and what a
+    # card changes.
     if not subject.is_board:
         before = "without a card: "
         yield Step(

@@ -116,6 +116,11 @@ ODD_TABLE = kind(
     "odd-table", _NOTE, "The partition table contradicts itself.",
     why="a board ignores this error; other systems may refuse the card",
 )  # fmt: skip
+UNAPPLIED_JOURNAL = kind(
+    "unapplied-journal", _WARNING, "A write was interrupted before it reached the card's file.",
+    why="maixfs reads the finished state; other programs see the card half written",
+    fix=("apply it: any command that writes does", Command("gc", ("{image}",))),
+)  # fmt: skip
 LARGE = kind(
     "large", _NOTE, "The card is larger than the tested ones.",
     why="cards up to 128 GiB were tested",
@@ -129,6 +134,13 @@ def card_that_cannot_be_read(check: CardCheck) -> Iterator[Finding]:
         yield NO_SPI_MODE.found(f"the card does not start up in SPI mode: {check.no_start}")
     if check.error is not None:
         yield UNREADABLE.found(f"sector 0 cannot be read: {check.error}", where=0)
+
+
+@rule("card", Cost.MOUNT, UNAPPLIED_JOURNAL)
+def unapplied_journal(check: CardCheck) -> Iterator[Finding]:
+    """Report writes that a killed process left in a journal."""
+    if check.journal is not None:
+        yield UNAPPLIED_JOURNAL.found(f"interrupted writes wait in {check.journal}")
 
 
 @rule("card", Cost.MOUNT, LARGE)
@@ -150,6 +162,7 @@ def partition_table(check: CardCheck) -> Iterator[Finding]:
     parts = check.partitions
     if table.scheme == "GPT":
         yield GPT.found("it has a GPT (GUID partition table), not an MBR", where=0)
+    # ext4 and others leave the first sector zero: a card with them looks blank to FatFs.
     elif table.blank and (name := _other_volume(check)):
         yield OTHER_VOLUME.found(f"it is formatted as {name}", where=0)
     elif table.blank:
@@ -160,6 +173,7 @@ def partition_table(check: CardCheck) -> Iterator[Finding]:
         yield NO_TABLE.found(text, where=0)
     elif not table.signature:
         yield NO_SIGNATURE.found("sector 0 does not end in 55 AA", where=0)
+        # exFAT and NTFS in sector 0 are reported by the rule about partitions.
     elif table.superfloppy and parts[0].kind.startswith("FAT"):
         text = "a file system starts at sector 0, without a partition table"
         yield SUPERFLOPPY.found(text, where=0)
@@ -206,8 +220,8 @@ def first_slot(check: CardCheck) -> Iterator[Finding]:
 def contents_of_partitions(check: CardCheck) -> Iterator[Finding]:
     """Report partitions that FatFs does not mount, and why."""
     for part in check.partitions:
-        for found in _about(check, part):
-            yield of_partition(found, part.place.number)
+        for finding in _about(check, part):
+            yield of_partition(finding, part.place.number)
 
 
 def _about(check: CardCheck, part: PartitionCheck) -> Iterator[Finding]:
@@ -237,6 +251,7 @@ def _refusal(check: CardCheck, part: PartitionCheck) -> Iterator[Finding]:
     what, text = _reason(part)
     where = part.place.start * SECTOR
     if what is not FOREIGN:
+        # One partition that mounts makes a usable card: then the others are no error.
         severity = Severity.WARNING if check.mounts else None
         yield what.found(text, where=where, severity=severity)
     elif check.table is not None and check.table.scheme != "none":
@@ -253,6 +268,8 @@ def _reason(part: PartitionCheck) -> tuple[FindingKind, str]:
         geometry = part.volume.geometry
         if geometry.sector_size != SECTOR:
             return SECTOR_SIZE, f"its sectors have {geometry.sector_size} bytes, not {SECTOR}"
+        # Formatters make such volumes on request; FatFs takes the type from this number alone, and
+        # finds no root where FAT16 has it (docs/SPEC.md, 14.2).
         if geometry.fat_type == 32 and geometry.clusters <= 65525:
             text = f"it is FAT32 with {geometry.clusters} clusters, and FAT32 has more than 65525"
             return FEW_CLUSTERS, text
@@ -265,8 +282,8 @@ def _reason(part: PartitionCheck) -> tuple[FindingKind, str]:
 def neighbours(check: CardCheck) -> Iterator[Finding]:
     """Report partitions that overlap; an extended one contains its logical ones."""
     places = [part.place for part in check.partitions if not part.place.extended]
-    for one, two in pairwise(sorted(places, key=lambda place: place.start)):
-        if one.start + one.sectors > two.start:
-            text = f"partitions {one.number} and {two.number} overlap"
-            found = OVERLAP.found(text, where=two.start * SECTOR)
-            yield of_partition(found, two.number)
+    for first, second in pairwise(sorted(places, key=lambda place: place.start)):
+        if first.start + first.sectors > second.start:
+            text = f"partitions {first.number} and {second.number} overlap"
+            finding = OVERLAP.found(text, where=second.start * SECTOR)
+            yield of_partition(finding, second.number)

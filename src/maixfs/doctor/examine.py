@@ -71,6 +71,8 @@ def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination
     result = examine("flash", subject, depth)
     if subject.spiffs is not None:
         result += examine("spiffs", subject.spiffs, depth)
+    # Where the firmware formats, a rule has reported that there is no file system; otherwise it is
+    # something that was not checked.
     elif not subject.once(report_boot).formats:
         result += Examination((), (_NO_AREA,))
     result += examine("board", subject, depth)
@@ -92,6 +94,8 @@ def examine_card(report: CardReport, file: str | None = None) -> Examination:
 def verdict(examination: Examination) -> str:
     """Return the meaning of an examination as one sentence; it covers only what was checked."""
     problems = [finding for finding in examination.findings if finding.is_problem]
+    # The keys of a card can be those of a flash, and a damaged card does not stop a board from
+    # starting.
     keys = {f.key for f in problems if f.data.get("medium") != "card"}
     for these, sentence in _VERDICTS:
         if keys & these:

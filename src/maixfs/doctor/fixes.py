@@ -21,6 +21,8 @@ def _freq(target: Image) -> Iterator[str]:
     path = _path(target, "freq.conf")
     if not target.exists(path):
         return
+    # From what is stored, not from what the board uses: values that it replaces silently stay as
+    # they are.
     stored = examine(target.read_bytes(path)).stored
     fixed = stored.fixed()
     if fixed == stored:
@@ -56,10 +58,13 @@ def _names(target: Image) -> Iterator[str]:
     """Give names a slash in front, and slashes for backslashes."""
     volume = target.spiffs
     taken = {entry.native.raw_name for entry in volume.files()}
+    # A copy: each rename moves an index header, and the list of files with it.
     for entry in list(volume.files()):
         old = entry.native.raw_name
         new = b"/" + old.replace(b"\\", b"/").lstrip(b"/")
+        # Tools that take a path for a name store the mount point too.
         new = new.removeprefix(b"/flash") if new.startswith(b"/flash/") else new
+        # Two files may be meant by one name; renaming onto an existing one would lose it.
         while new != old and new in taken:
             new += _PUT_ASIDE.encode()
         if new == old or len(new) >= volume.geometry.name_length:

@@ -11,12 +11,11 @@ from maixfs.doctor.subject import Subject
 from maixfs.finding import Command, Cost, Finding, Severity, Step, kind, rule
 from maixfs.firmware import Firmware
 from maixfs.firmware.freqconf import HEAP_DEFAULT
-from maixfs.image.gaps import ERASED, ZERO
-from maixfs.image.parts import FIRMWARE, MODEL, SPIFFS
+from maixfs.image.parts import ERASED, FIRMWARE, MODEL, SPIFFS, ZERO
 from maixfs.kmodel import KpuCode, Model, fits_memory, load_result, memory_budget
 from maixfs.tuples import NamedTuple
 
-_LOAD = re.compile(
+_LOAD = (
     rb"\bkpu\s*\.\s*(load|load_flash)\s*\(\s*(?:(0[xX][0-9a-fA-F_]{1,12}|[0-9_]{1,12})"
     rb"|[\"'](/flash/[^\"'\n]{1,120})[\"'])"
 )
@@ -69,6 +68,8 @@ MODEL_MEMORY = kind(
 
 @rule("board", Cost.CONTENT, MODEL_MISSING, MODEL_ORDER, MODEL_VERSION, MODEL_MEMORY)
 def _models_of_programs(subject: Subject) -> Iterator[Finding]:
+    # One finding for each place that is loaded, named after the first program: reversed, so that
+    # the first call is the one that stays.
     calls = {call[1:]: call for call in reversed([*_calls(subject.programs)])}
     for call in reversed(calls.values()):
         if call.path:
@@ -81,7 +82,7 @@ def _calls(files: Mapping[str, bytes]) -> Iterator[_Call]:
     for name, content in files.items():
         if not name.endswith(".py"):
             continue
-        for found, _ in zip(_LOAD.finditer(content), range(_MOST), strict=False):
+        for found, _ in zip(re.finditer(_LOAD, content), range(_MOST), strict=False):
             function = found[1].decode()
             path = found[3].decode("utf-8", "backslashreplace") if found[3] else ""
             yield _Call(name, function, _number(found[2]), path)
@@ -111,7 +112,7 @@ def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
         text = f"{asks}, behind the end of the flash"
         yield MODEL_MISSING.found(text, why="", paths=[call.program])
         return
-    found = subject.at(address)
+    part = subject.at(address)
     model = next((each for each in subject.models if each.address == address), None)
     if model is None:
         near = ", ".join(f"{each.address:#08x}" for each in subject.models)
@@ -119,10 +120,12 @@ def _raw(subject: Subject, call: _Call, address: int) -> Iterator[Finding]:
         yield MODEL_MISSING.found(
             f"{asks}, and there is none",
             where=address,
-            why=_answer(subject, address, found.kind if found else ""),
+            why=_answer(subject, address, part.kind if part else ""),
             fix=(f"{fix}, or load one that is there: {near}" if near else fix,),
             paths=[call.program],
         )
+    # The SPI controller delivers words with the first byte on top, and load_flash does not turn
+    # them round (docs/SPEC.md, 27).
     elif call.function == "load_flash" and not model.reversed:
         yield MODEL_ORDER.found(f"{asks} for load_flash", where=address, paths=[call.program])
     elif call.function == "load":
@@ -137,6 +140,8 @@ def _answer(subject: Subject, address: int, kind: str) -> str:
 
 def _refused(subject: Subject, asks: str, model: Model, program: str) -> Iterator[Finding]:
     knows_v4 = _knows_v4(subject)
+    # Without firmware in the image the more capable build is assumed: a finding that may be wrong
+    # is worse than none.
     answer = model.loadable.without_v4 if knows_v4 is False else model.loadable.with_v4
     if not answer.loads and answer.code is not KpuCode.NO_MEM:
         fix: tuple[Step, ...] | None = None
@@ -168,13 +173,15 @@ def _memory(subject: Subject) -> tuple[int, int]:
     """Return what firmware and heap take, in bytes."""
     freq = subject.once(report_boot).freq
     heap = freq.used.gc_heap_size if freq else HEAP_DEFAULT
-    sizes = [one.length for one in subject.firmware if one.address == 0]
+    sizes = [firmware.length for firmware in subject.firmware if firmware.address == 0]
+    # A full MaixPy takes about 2 MiB of memory (docs/SPEC.md, 27.6): its data is not in the image.
     return max([*sizes, 0x200000]), heap
 
 
 def _knows_v4(subject: Subject) -> bool | None:
     """Return whether the firmware loads v4 models, by its own words; ``None`` if it has none."""
     for firmware in subject.firmware:
+        # The ROM starts what is at 0; an encrypted program shows none of its texts.
         if firmware.address == 0 and not firmware.aes:
             payload = _payload(subject, firmware)
             if _V3_WORDS in payload:

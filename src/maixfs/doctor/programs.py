@@ -1,4 +1,4 @@
-"""Rules about what runs, or does not, when a board starts: programs and settings on /flash."""
+"""Rules about what runs, or does not, when a board starts: programs, settings, and the card."""
 
 from __future__ import annotations
 
@@ -110,10 +110,12 @@ def _syntax(name: str, content: bytes) -> Iterator[Finding]:
     from maixfs.board.compiler import newer_syntax
 
     fault = _fault(content)
+    # MicroPython 1.11 is older than this Python: what compiles here can be new to the board.
     newer = [] if fault else newer_syntax(content)
     if not fault and not newer:
         return
     text = f"{name} does not compile: {fault}" if fault else f"{name}: {newer[0]}"
+    # These two run at each start; any other program may be unused, or text that only ends in .py.
     if name in (BOOT, MAIN):
         why, fix = (_NO_UPLOAD if name == BOOT else None), _fix(name[1:-3])
         yield SYNTAX.found(text, severity=Severity.ERROR, why=why, fix=fix, paths=[name])
@@ -158,3 +160,64 @@ def _main_program(subject: Subject) -> Iterator[Finding]:
 
 def _has(subject: Subject, name: str) -> bool:
     return subject.mounted is not None and name.encode() in subject.mounted.names
+
+
+_STARTS = ("boot.py", "main.py")
+
+CARD_MISSING = kind(
+    "card",
+    Severity.ERROR,
+    "The card in the slot of a board cannot be read.",
+    why="board.toml names a file or drive that is missing or damaged",
+    fix=(Command("sd eject", ("{image}",)),),
+)
+
+
+@rule("board", Cost.METADATA, CARD_MISSING)
+def _card_in_slot(subject: Subject) -> Iterator[Finding]:
+    if subject.card is not None and subject.card.fault is not None:
+        yield CARD_MISSING.found(str(subject.card.fault))
+
+
+CARD_FIRST = kind(
+    "sd-first",
+    Severity.NOTE,
+    "A program on /flash does not run while the card is in.",
+    why="a card that mounts is the current directory, and programs start from there",
+)
+COVER = kind(
+    "cover",
+    Severity.NOTE,
+    "A cover file replaces a program on /flash, or has no effect there.",
+    why="a file cover.NAME replaces NAME on /flash only if it is on a card",
+)
+
+
+@rule("board", Cost.METADATA, CARD_FIRST)
+def _order_of_programs(subject: Subject) -> Iterator[Finding]:
+    if subject.card is None or not subject.card.mounts or subject.mounted is None:
+        return
+    for name in _STARTS:
+        if f"/{name}".encode() in subject.mounted.names:
+            there = name in subject.card.names
+            what = f"/flash/{name} does not run while the card is in: "
+            what += f"/sd/{name} does" if there else "the card has none"
+            fix = (
+                Command("sd eject", ("{image}",)),
+                f"or copy {name} to the card",
+                Command("cp", (f"{{image}}:/flash/{name}", "{image}:/sd/")),
+            )
+            yield CARD_FIRST.found(what, fix=fix, paths=[f"/flash/{name}"])
+
+
+@rule("board", Cost.METADATA, COVER)
+def _covers(subject: Subject) -> Iterator[Finding]:
+    for name in _STARTS:
+        cover = f"cover.{name}"
+        if subject.mounted is not None and f"/{cover}".encode() in subject.mounted.names:
+            what = f"/{cover} is on /flash: it has no effect there"
+            fix = ("copy it to the root of the card",)
+            yield COVER.found(what, fix=fix, paths=[f"/{cover}"])
+        if subject.card is not None and cover in subject.card.names:
+            what = f"/sd/{cover} replaces /flash/{name} at the next start if they differ"
+            yield COVER.found(what, paths=[f"/sd/{cover}"])

@@ -154,9 +154,9 @@ class Subject:
         """The file system that is examined: that of the board, the one at home, or the first."""
         if self._geometry is not None:
             return self._geometry
-        found = [area.geometry for area in self.areas]
-        at_home = [one for one in found if one.base == self.home_region.start]
-        return next(iter([*at_home, *found]), None)
+        geometries = [area.geometry for area in self.areas]
+        at_home = [known for known in geometries if known.base == self.home_region.start]
+        return next(iter([*at_home, *geometries]), None)
 
     @property
     def is_bare(self) -> bool:
@@ -184,6 +184,8 @@ class Subject:
             volume = self._image.spiffs
         except MaixfsError:
             return None
+        # A dump that was shifted or padded is mounted on other bytes than those that the rules
+        # read.
         shows_file = volume.medium.shown is volume.medium.image and not volume.blank
         return volume.core if shows_file and volume.geometry == self.geometry else None
 
@@ -202,6 +204,7 @@ class Subject:
             if name.lower().endswith(_READ) and entry.size <= LARGEST_PROGRAM:
                 content = self.read(name)
                 if content is not None:
+                    # Two headers of one name are damage; the board finds the first.
                     files.setdefault(name, content)
         return files
 
@@ -269,6 +272,7 @@ def _given_geometry(image: Image) -> Geometry | None:
 
     where, view = image.where, image.flash.image
     geometry = where.geometry or (image.config.geometry if image.config else None)
+    # A geometry that was given wins: the area may be too damaged to be found.
     if geometry is not None:
         return fit_geometry(geometry, len(view), image.host, where.base)
     if where.base is not None:

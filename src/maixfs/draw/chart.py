@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from maixfs.errors import UsageError
-from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
 from maixfs.image.parts import (
     BLANK_KINDS,
     BOOT_CONFIG,
+    ERASED,
     FIRMWARE,
     KBOOT_STAGE,
     MODEL,
     SPIFFS,
+    UNKNOWN,
+    ZERO,
     Found,
     Parts,
 )

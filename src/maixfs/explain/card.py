@@ -50,6 +50,8 @@ class CardFields:
 
     @property
     def _owners(self) -> _ClusterOwners:
+        # All chains of the card are read for this: only addresses in a FAT or in a cluster need
+        # it.
         if self._known is None:
             self._known = _ClusterOwners(self._view, VolumeSectors(self._device, self._start))
         return self._known
@@ -73,6 +75,7 @@ class CardFields:
         if not 0 <= address < self.size:
             raise AddressError(f"{hex_address(address)} is not on the card")
         sector, offset = divmod(address, SECTOR)
+        # A volume that starts at sector 0 has its boot sector there, and no table.
         if sector == 0 and self._start:
             return self._table(offset)
         inner = sector - self._start
@@ -183,6 +186,8 @@ class CardFields:
             meaning = "behind the entry of the last cluster"
             if offset >= first:
                 return _field(base + first, end - first, structure, "rest", "", meaning, "14.4")
+            # Entries of 12 bits share bytes: the first half of this byte still belongs to the last
+            # entry.
             number = geometry.n_fatent - 1
         if bits == 12:  # two entries share three bytes
             first, size = number // 2 * 3, 3
@@ -202,12 +207,16 @@ class CardFields:
             return "media byte and marks, not of a cluster"
         if cluster >= self._geometry.n_fatent:
             return "not of a cluster"
+        # The first FAT, also for an address in the second: FatFs reads only that one
+        # (docs/SPEC.md, 14.4).
         value = self._owners.table.get(cluster)
         owner = self._owners.at(cluster)
         whose = f" of {owner.path}" if owner else " of a chain without a file"
         bad = {12: 0xFF7, 16: 0xFFF7, 32: 0x0FFFFFF7}[self._geometry.fat_type]
         if value == 0:
             return f"cluster {cluster} is free"
+        # To FatFs this is the end of a chain; formatters use it for clusters that nothing may
+        # take.
         if value == bad:
             return f"cluster {cluster} is bad"
         if value >= self._geometry.n_fatent:
@@ -297,6 +306,7 @@ class CardFields:
             entry = self._target.stat(place.path)
         except MissingError as error:
             raise AddressError(f"{place.text}: {error}", hint=error.hint) from None
+        # The rest of the last cluster is not part of the file, although it belongs to it.
         if not entry.is_dir and place.offset >= entry.size:
             raise AddressError(f"{place.text}: the file has {entry.size} bytes")
         index, rest = divmod(place.offset, self._geometry.cluster_size)
@@ -336,6 +346,7 @@ class _ClusterOwners:
         self._geometry: FatGeometry = view.core.geometry
         self.table = open_table(sectors, self._geometry)
         self._runs: list[_Owned] = []
+        # On FAT12 and FAT16 the root lies in front of the clusters and has no chain.
         if self._geometry.fat_type == 32:
             self._follow(self._geometry.root_cluster, "/", is_dir=True, size=0)
         for entry in view.below(view.mount.parts):

@@ -201,6 +201,8 @@ def parse_address(text: str) -> Address:
 def _number(digits: str, text: str) -> int:
     unit = _UNITS.get(digits[-1:].lower(), 1)
     match = _NUMBER.fullmatch(digits if unit == 1 else digits[:-1])
+    # Longer numbers are no address, and Python refuses to convert very long ones with an error of
+    # its own.
     if match is None or len(digits) > 20:
         raise AddressError(f"{text!r} is not an address", hint=_HINT)
     number = match[0]
@@ -266,6 +268,7 @@ def fields_between(source: FieldSource, start: int, length: int) -> Iterator[Fie
     while at < end:
         field = source.at(at)
         yield field
+        # A record of a damaged image can have no bytes here: the loop must go on all the same.
         at = max(field.end, at + 1)
 
 

@@ -19,8 +19,18 @@ from maixfs.explain.spiffs import AreaFields
 from maixfs.firmware import BootConfig, BootEntry, Firmware, FirmwareHeader
 from maixfs.firmware.container import LOAD_ADDRESS
 from maixfs.firmware.kboot import ConfigRecord, EntryRecord
-from maixfs.image.gaps import ERASED, UNKNOWN, ZERO
-from maixfs.image.parts import BOOT_CONFIG, FIRMWARE, KBOOT_STAGE, MODEL, SPIFFS, Found, Parts
+from maixfs.image.parts import (
+    BOOT_CONFIG,
+    ERASED,
+    FIRMWARE,
+    KBOOT_STAGE,
+    MODEL,
+    SPIFFS,
+    UNKNOWN,
+    ZERO,
+    Found,
+    Parts,
+)
 from maixfs.kmodel import Model, reverse_words
 from maixfs.kmodel import ondisk as k
 from maixfs.record import Record
@@ -71,6 +81,7 @@ class FlashFields:
 
     def close(self) -> None:
         """Release the image's bytes."""
+        # A mapped file cannot be closed while a view of it is alive.
         self._areas.clear()
         self._models.clear()
         self.view = memoryview(b"")
@@ -148,6 +159,7 @@ class FlashFields:
 
     @staticmethod
     def _in_file(area: AreaFields, place: Address) -> int:
+        # Without slashes: tools store names with and without the one in front.
         wanted = place.path.removeprefix("/flash/").lstrip("/").encode()
         files = [file for file in area.map.files.values() if file.name.lstrip(b"/") == wanted]
         if not files:
@@ -314,6 +326,7 @@ class _ModelFields:
     def __init__(self, view: memoryview, model: Model) -> None:
         self.model = model
         raw = bytes(view[model.address : model.end])
+        # Records are decoded in their right order; addresses stay those of the bytes in the flash.
         self._data = reverse_words(raw)[: len(raw)] if model.reversed else raw
         self._name = f"the model at {hex_address(model.address)} (kmodel {model.version})"
         self._section = _section_of(model.version)
@@ -329,6 +342,8 @@ class _ModelFields:
         """Yield fields from the model's start to its end, without gaps."""
         at, end = self.model.address, self.model.end
         for field in sorted(self._known(), key=lambda field: (field.start, field.size)):
+            # Records of a damaged model can overlap or lead out of it. The first one wins: every
+            # byte has one field.
             if field.start < at or field.end > end:
                 continue
             if field.start > at:
@@ -457,6 +472,7 @@ class _ModelFields:
             module = k.V5Module.unpack(self._data, at)
             yield f"module {number}", at, k.V5Module
             yield from self._v5_inside(module, at + module.size, f"of module {number}")
+            # A damaged length of 0 must not stop the walk at one module.
             at += max(module.length, module.size)
 
     def _v5_inside(self, module: k.V5Module, at: int, whose: str) -> Iterator[Placed]:

@@ -54,9 +54,13 @@ def find_models(view: memoryview, *, is_dump: bool = False) -> list[ModelReport]
 
     models = Parts(view).models
     if not models:
+        # A file that is too small for a flash was meant to be a model: its own error says what is
+        # wrong with it.
         if len(view) < _SMALLEST_FLASH:
             parse_model(view)
         raise ModelError("no model at any multiple of 4 KiB")
+    # kpu.load of a file takes its size from the file, of a flash from the records: only one of the
+    # answers applies.
     alone = len(models) == 1 and not models[0].address and not is_dump
     return [_report(model, view, is_file=alone) for model in models]
 

@@ -44,6 +44,8 @@ class _AreaMap:
     """The look-up entries and the index headers of an area in an image."""
 
     def __init__(self, view: memoryview, geometry: Geometry) -> None:
+        # A dump that ends early is continued with FF: then every page has a header that can be
+        # read.
         missing = geometry.base + geometry.size - len(view)
         self.view = memoryview(bytes(view) + b"\xff" * missing) if missing > 0 else view
         view = self.view
@@ -81,6 +83,8 @@ class _AreaMap:
     def owner(self, obj_id: int) -> _FileFacts | None:
         """Return the live file with an object id, else the deleted one, else ``None``."""
         number = obj_id & ~ondisk.ID_INDEX
+        # An id is used again after a removal: a live file is the owner of pages that both could
+        # claim.
         return self.files.get(number) or self.gone.get(number)
 
     def whose(self, obj_id: int) -> str:
@@ -177,6 +181,7 @@ class AreaFields:
         first, end = number, number + 1
         if value in (ondisk.ID_FREE, ondisk.ID_DELETED):
             base = page - number
+            # One field for the run: in an empty block every entry would be a field of its own.
             first, end = _run_of(self.map.entries[base : base + geometry.usable_pages], number)
             meaning = "free" if value else "deleted"
             pages = _entries_text("page", "pages", base + first, base + end)
@@ -349,6 +354,7 @@ class _PageFields:
         whose = self.map.whose(page.header.obj_id)
         file = self.map.owner(page.header.obj_id)
         first, used = span * size, size
+        # Of live pages only: a deleted one may be of an earlier state, when the file was longer.
         if file is not None and page.state == "live":
             used = max(0, min(size, file.size - first))
         if offset - _HEADER >= used:
@@ -357,6 +363,7 @@ class _PageFields:
             return self._field(page, at, size - used, "unused", "", meaning, "3.1")
         meaning = f"bytes {first} to {first + used - 1} of {whose}"
         number, listed = page.header.obj_id, self.map.listed.get(page.number)
+        # Power that fails during an append leaves pages that no index lists (docs/SPEC.md, 5.8).
         if page.state == "live" and number in self.map.files and listed != (number, span):
             meaning += "; the file's table does not list this page"
         field = self._field(page, _HEADER, used, "data", "", meaning, "3.1")
@@ -384,6 +391,8 @@ class _PageFields:
         if offset < kind.offset:
             raw = self._raw(page, size.offset, size.size)
             meaning = f"{facts.label} has {facts.size} bytes"
+            # The C creates a file without a size; the first data programs it in place
+            # (docs/SPEC.md, 5.2).
             if raw == b"\xff" * 4:
                 meaning = f"{facts.label} was never written: 0 bytes"
             return self._field(page, size.offset, size.size, "size", value_of(raw), meaning, "3.2")
@@ -440,6 +449,7 @@ class _PageFields:
         size = self.geometry.data_size
         file = self.map.owner(page.header.obj_id)
         whose = self.map.whose(page.header.obj_id)
+        # A truncation shortens the size and leaves the entries of the table.
         if file is not None and span * size >= file.size:
             return f"old bytes: {whose} ends before data span {span}"
         return f"page {listed} holds the bytes from {span * size} on of {whose}"
@@ -466,6 +476,7 @@ def _flags_text(flags: int) -> str:
         return "erased"
     if not flags & ondisk.DELET:
         return "deleted"
+    # Programming only clears bits, so each flag is set by clearing it.
     words = ["data page" if flags & ondisk.INDEX else "index page"]
     words.append("in use" if not flags & ondisk.USED else "not in use")
     words.append("being written" if flags & ondisk.FINAL else "final")

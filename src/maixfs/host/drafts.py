@@ -24,7 +24,7 @@ from maixfs.host.locks import try_lock
 Buffer = bytes | bytearray | memoryview
 Progress = Callable[[str, int, int], object]
 
-_NAME = re.compile(r"\.maixfs-[0-9a-f]{12}\.new")
+_NAME = r"\.maixfs-[0-9a-f]{12}\.new"
 _PIECE = 1 << 20
 """Bytes between two calls of ``progress``."""
 _FORBIDDEN = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
@@ -192,7 +192,7 @@ def clear_drafts(folder: Path) -> None:
     A draft that is being written is locked.
     """
     with suppress(OSError), os.scandir(folder) as entries:
-        names = [entry.path for entry in entries if _NAME.fullmatch(entry.name)]
+        names = [entry.path for entry in entries if re.fullmatch(_NAME, entry.name)]
         for name in names:
             with suppress(OSError):
                 _remove_abandoned(name)

@@ -36,6 +36,23 @@ def is_drive(path: Path) -> bool:
         return False
 
 
+def journal_of(card: Path) -> Path:
+    """Return the path of a card's journal: beside an image, for a drive in the user's folder.
+
+    Drives are device nodes, and nothing can be stored beside those.
+    """
+    real = Path(os.path.realpath(card))
+    if not is_drive(real):
+        return real.with_name(f".{real.name}.maixfs-journal")
+    return _state_folder() / f"{real.name}.maixfs-journal"
+
+
+def _state_folder() -> Path:
+    """Return the folder for state files of this user (XDG base directories)."""
+    configured = os.environ.get("XDG_STATE_HOME")
+    return (Path(configured) if configured else Path.home() / ".local" / "state") / "maixfs"
+
+
 def drive_facts(path: Path, root: Path = Path("/")) -> DriveFacts:
     """Return what is known of a drive; raises ``DeviceError`` if nothing or a folder is.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from maixfs.tuples import NamedTuple
 
-_LIKE_A_DRIVE = re.compile(r"[A-Za-z]:\\")
-_SLOT = re.compile(r"(.+)@([1-9][0-9]?)", re.DOTALL)
+_LIKE_A_DRIVE = r"[A-Za-z]:\\"
+_SLOT = r"(?s)(.+)@([1-9][0-9]?)"
 
 
 class TargetPath(NamedTuple):
@@ -43,9 +43,11 @@ def parse_target(text: str) -> TargetPath:
     without a slash in front is one on the flash of a board (``/flash``), also where a card is in
     its slot and scripts start on that, and one from the root in an image.
     """
+    # What is there on the host wins over every other reading: a file may have a colon in its name.
     if _is_there(text):
         return TargetPath(Path(text))
     colons = [at for at, letter in enumerate(text) if letter == ":" and at >= _drive_end(text)]
+    # From the last colon: the part in front of it is the longest that can be a host path.
     for at in reversed(colons):
         if at and (_is_there(text[:at]) or _slot_of(text[:at])):
             return _with_slot(text[:at], text[at + 1 :])
@@ -59,7 +61,7 @@ def parse_target(text: str) -> TargetPath:
 
 def _slot_of(host: str) -> re.Match[str] | None:
     """Return what is before and behind an ``@`` that names a partition."""
-    found = _SLOT.fullmatch(host)
+    found = re.fullmatch(_SLOT, host) if "@" in host else None
     return found if found and not _is_there(host) and _is_there(found[1]) else None
 
 
@@ -77,7 +79,11 @@ def is_target_path(text: str) -> bool:
 
 def _drive_end(text: str) -> int:
     """Return where the drive of a Windows path ends; a board may be called C elsewhere."""
-    if os.name == "nt" or _LIKE_A_DRIVE.match(text) or text.startswith("\\\\?\\"):
+    if (
+        os.name == "nt"
+        or (text[1:3] == ":\\" and re.match(_LIKE_A_DRIVE, text))
+        or text.startswith("\\\\?\\")
+    ):
         return len(ntpath.splitdrive(text)[0])
     return 0
 

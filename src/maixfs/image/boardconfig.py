@@ -111,6 +111,7 @@ class Table:
         name = f"{self._prefix}{key}"
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
             raise BoardConfigError(f"{name} has more than {_MOST_BITS} bits")
+        # Not ``isinstance``: to Python ``true`` is a number.
         if value is None or type(value) is kind:
             return value
         raise BoardConfigError(f"{name} is {_shown(value)}", hint=f"{name} is {_KINDS[kind]}")
@@ -121,6 +122,8 @@ class Table:
 
     def finish(self) -> None:
         """Raise ``BoardConfigError`` for a key that nobody took."""
+        # A key with a typing mistake would otherwise leave the default in force, and nobody would
+        # see why.
         for key in self._values:
             raise BoardConfigError(
                 f"{self._prefix}{key} is no key of a board", hint=one_of(self._known)
@@ -328,6 +331,8 @@ class BoardConfig:
             # Python's limits too: the digits of a number, the depth of nested tables.
             raise BoardConfigError(f"not TOML: {reason}") from reason
         top = Table("", document)
+        # Before all other keys: a newer format may have some that would be refused here with a
+        # wrong hint.
         version = top.take("format", int)
         _demand(version is not None, "format", "is missing", f"format = {FORMAT}")
         if version is not None and not 1 <= version <= FORMAT:
@@ -379,6 +384,7 @@ class BoardConfig:
         """
         with as_board_error():
             write_file(Path(folder) / CONFIG_NAME, (self.dump().encode(),))
+        # After board.toml: a kill in between must leave one of the two, or the folder is none.
         with suppress(OSError):
             (Path(folder) / DRAFT_NAME).unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from maixfs.cards.check import CardReport, examine
 from maixfs.errors import UsageError
 from maixfs.image.entries import Kind
 from maixfs.image.media import CardMedium
+from maixfs.sd.journal import unapplied
 from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
@@ -71,5 +72,6 @@ def _summarize(medium: Medium | None, name: str, progress: Progress | None) -> C
     """Examine a card; ``name`` is the user's name for it."""
     if not isinstance(medium, CardMedium):
         raise UsageError(f"{name} is not a card")
-    report = examine(medium.device, progress=progress)
+    journal = unapplied(medium.file)
+    report = examine(medium.device, journal=journal, progress=progress)
     return CardSummary(name, str(medium.file), medium.size, report)

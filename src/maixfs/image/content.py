@@ -36,6 +36,7 @@ class Content(NamedTuple):
     @property
     def _piece(self) -> int:
         """How much to read at once: room for more than a small file has would be wasted."""
+        # One byte more than it has: the read that gets less than it asked for shows the end.
         return min(PIECE, self.size + 1)
 
     def read(self) -> bytes:

@@ -42,6 +42,8 @@ def all_places(device: SectorDevice) -> list[FatPlace]:
         return []
     mounts = mount_points(device) if table.scheme == "MBR" else {}
     volumes = [_place(part, mounts) for part in fat_volumes(table, device)]
+    # The sort is stable: those that a board mounts stay in the order of their slots, and the first
+    # of them is the board's /sd.
     return sorted(volumes, key=lambda partition: bool(partition.findings))
 
 

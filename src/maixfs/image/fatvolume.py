@@ -28,7 +28,7 @@ from maixfs.tuples import NamedTuple
 if TYPE_CHECKING:
     from maixfs.image.fatplaces import FatPlace
     from maixfs.image.media import CardMedium
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
 LARGEST_FILE = 0xFFFFFFFF
 """Bytes of a file on FAT at most."""
@@ -284,6 +284,8 @@ class FatVolume(Volume):
             return
         from maixfs.fat.check import edit_hazards
 
+        # The check reads the sectors below the mount: what the driver holds in RAM has to be
+        # there.
         self.medium.sync()
         found = edit_hazards(self.medium.device, self.place.start)
         if found:
@@ -300,6 +302,7 @@ class FatVolume(Volume):
         """
         free = self.core.info().free
         needed = sum(-(-size // self.unit_size) for size in sizes.values()) + _FOLDERS_GROW
+        # Only then: counting reads the whole FAT, which takes seconds on a large card.
         if free is not None and free < needed:
             self.core.free_clusters(scan=True)
 
@@ -318,6 +321,8 @@ class FatVolume(Volume):
         digest = hashlib.sha256()
         with self._whole(label, {label: content.size}):
             self._make_folders(inside[:-1])
+            # A file that is there is opened by its entry: on damaged volumes its name may be one
+            # that no path can have.
             with self.fs.open(known or path_of(inside), "wb", buffering=0) as stream:
                 for piece in content.pieces():
                     digest.update(piece)
@@ -327,6 +332,7 @@ class FatVolume(Volume):
             entry = self.fs.stat(path_of(inside)) if known is None else known
             if content.modified is not None:
                 self.core.set_times(path_of(inside), modified=from_datetime(content.modified))
+            # Read again: writing changed its size, first cluster and time.
             entry = self._current(entry)
         self._put(parts, entry)
         return Written(label, content.size, digest.hexdigest(), True)
@@ -387,7 +393,10 @@ class FatVolume(Volume):
         self._refuse_root(entries, "removed")
         for entry in entries:
             if entry.native.attributes & Attribute.READ_ONLY and not force:
-                raise TargetError(f"{entry.path} is read-only", hint="rm -f removes it")
+                raise TargetError(
+                    f"{entry.path} is read-only",
+                    fix=(Command("rm", ("-f", f"{self.host}:{entry.path}")),),
+                )
         tops = _tops(entries)
         with self._whole(tops[0].path if tops else "/", {}, force=force):
             for entry in tops:
@@ -412,6 +421,8 @@ class FatVolume(Volume):
 
     def _unprotect(self, entry: ImageEntry) -> None:
         if entry.native.attributes & Attribute.READ_ONLY:
+            # FatFs refuses to remove a read-only entry (DENIED), so the attribute is cleared
+            # first.
             inside = entry.parts[len(self.mount.parts) :]
             self.core.set_attributes(path_of(inside), 0, Attribute.READ_ONLY)
 
@@ -433,9 +444,12 @@ class FatVolume(Volume):
         there = self.canonical_parts(parts)
         known = self.get(there)
         if known is not None and not self._same(known, entry.inner):
+            # FatFs never replaces (EXIST), so the old file goes first; if the rename fails then,
+            # ``_whole`` brings it back.
             self._remove_file(self.entry(there))
         self._make_folders(inside[:-1])
         self.fs.rename(entry.inner, path_of(inside))
+        # All of it: a folder that moved changes the paths of everything in it.
         self.forget(self.mount.parts)
 
     @staticmethod
@@ -454,7 +468,8 @@ class FatVolume(Volume):
             raise TakenError(f"{label} exists already")
         if not parents and not self.has_folder(parts[:-1]):
             raise MissingError(
-                f"/{'/'.join(parts[:-1])}: no such folder", hint="-p makes the folders above, too"
+                f"/{'/'.join(parts[:-1])}: no such folder",
+                fix=(Command("mkdir", ("-p", f"{self.host}:{label}")),),
             )
         with self._whole(label, {label: 0}):
             self._make_folders(inside)
@@ -495,7 +510,12 @@ class FatVolume(Volume):
             if known.is_dir or entry.is_dir:
                 raise TakenError(f"{label} is a folder" if known.is_dir else f"{label} is a file")
             if not replace:
-                raise TakenError(f"{label} exists already", hint="-f replaces it")
+                raise TakenError(
+                    f"{label} exists already",
+                    fix=(
+                        Command("mv", ("-f", f"{self.host}:{entry.path}", f"{self.host}:{label}")),
+                    ),
+                )
 
     # Does it fit?
 

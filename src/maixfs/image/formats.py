@@ -53,6 +53,8 @@ def find_format(read: Read, size: int) -> Match | None:
     """Return the file system that begins at offset 0, ``None`` where none is known."""
     for each in FORMATS:
         offset, magic = each.magic
+        # The magic alone decides about the import, so that start-up does not pay for formats that
+        # are not there.
         if size >= offset + len(magic) and read(offset, len(magic)) == magic:
             description: str | None = _function(each.probe)(read, size)
             if description is not None:

@@ -373,6 +373,7 @@ def identify_card(head: bytes, size: int) -> Identification | None:
     reads nothing else: for deciding how an image is opened.
     """
     sample = _ViewSample(memoryview(head), complete=False)
+    # Partitions are compared with the size of the whole card, although only its head is read.
     sample.size = max(size, len(head))
     return next(iter(_ranked(sample, (Group.CARD,))), None)
 
@@ -397,6 +398,7 @@ def _of_file(path: Path, *, search: bool) -> Identification:
     from maixfs.host.compressed import map_image
     from maixfs.host.files import status_of
 
+    # First, so that a missing file raises the error of the host.
     status_of(path, devices=True)
     return _of_bytes(map_image(path), search=search)
 
@@ -412,6 +414,7 @@ def _of_bytes(image: ImageBytes, *, search: bool) -> Identification:
             return with_compression(found, unpacked.compression, unpacked.damage)
     except DeviceError as error:
         # The bytes can be read, and what is in them cannot be unpacked.
+        # Damaged or unknown compression is an answer; a file that cannot be read is an error.
         if outermost is None or error.errno not in {errno.EINVAL, errno.ENOTSUP}:
             raise
         return _packed(outermost, str(error), error.hint)
@@ -467,6 +470,7 @@ def _ranked(sample: Sample, groups: tuple[Group, ...]) -> list[Identification]:
     """Return what recognisers say, the most likely first."""
     found = [*_file_systems(sample)] if Group.FILE in groups else []
     for entry in ENTRIES:
+        # The magic is compared first: importing a recogniser costs more than a look at its bytes.
         if entry.group not in groups or not entry.matches(sample.head):
             continue
         if entry.group in _COSTLY and any(one.confidence >= SURE for one in found):
@@ -477,4 +481,5 @@ def _ranked(sample: Sample, groups: tuple[Group, ...]) -> list[Identification]:
         answer = entry.answer(sample)
         if answer is not None:
             found.append(answer)
+    # The sort is stable: of answers that are equally sure the first in ENTRIES wins.
     return sorted(found, key=lambda one: -one.confidence)

@@ -9,10 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
-from maixfs.errors import ClosedError, MaixfsError, UsageError
+from maixfs.errors import ClosedError, Command, MaixfsError, UsageError
 from maixfs.filesystem import bytes_view
 from maixfs.finding import Cost, Examination, examine_image
-from maixfs.image.content import Content
 from maixfs.image.entries import Kind, Progress, Where, Written
 from maixfs.image.errors import FolderError, MissingError
 from maixfs.image.names import Steps, steps_of
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from maixfs.finding import Finding
     from maixfs.image.address import TargetPath
     from maixfs.image.boardconfig import BoardConfig
+    from maixfs.image.content import Content
     from maixfs.image.formats import Format
     from maixfs.image.identify import Identification
     from maixfs.image.layout import Layout
@@ -88,6 +88,7 @@ class Image(ImageVerbs):
         writing applies it."""
         self._stack = ExitStack()
         if lock is not None:
+            # First in, last out: the lock is released after all media are closed.
             self._stack.push(lock)
         self._stack.callback(volumes.close)
         self.format: Format | None = None
@@ -363,6 +364,7 @@ class Image(ImageVerbs):
             return []
         steps = self._find(pattern)
         first = steps.parts[0] if steps.parts else ""
+        # A wildcard in the first part can match mount points: then every file system is asked.
         plain = not _MAGIC_CHARACTERS & set(first)
         found: Entries = []
         for volume in self.volumes.below(steps.parts if plain else ()):
@@ -414,6 +416,8 @@ class Image(ImageVerbs):
     def content(self, path: ImagePath | ImageEntry) -> Content:
         """Return a file as what can be written elsewhere; its bytes are read when needed."""
         entry = self._file(path)
+        from maixfs.image.content import Content
+
         return Content(entry.size, lambda: entry.volume.open(entry), entry.modified)
 
     def room(self) -> Room:
@@ -463,6 +467,8 @@ class Image(ImageVerbs):
         """
         text = path_text(path)
         self._refuse_reading()
+        from maixfs.image.content import Content
+
         content = data if isinstance(data, Content) else Content.of(bytes(bytes_view(data)))
         return self.volume(text).write(text, content, meta)
 
@@ -471,7 +477,10 @@ class Image(ImageVerbs):
         self._refuse_reading()
         entry = self.stat(path)
         if entry.is_dir and not recursive:
-            raise FolderError(f"{entry.path} is a folder", hint="remove it with all in it: rm -r")
+            raise FolderError(
+                f"{entry.path} is a folder",
+                fix=(Command("rm", ("-r", f"{self.host}:{entry.path}")),),
+            )
         entries = self.whole(entry)
         self.remove_all(entries)
         return entries
@@ -486,6 +495,7 @@ class Image(ImageVerbs):
         groups: dict[str, Entries] = {}
         for entry in entries:
             groups.setdefault(entry.volume.mount.point, []).append(entry)
+        # One transaction over all file systems: a failure on the card restores /flash too.
         with self.transaction():
             for group in groups.values():
                 group[0].volume.remove(group, force=force)
@@ -600,6 +610,8 @@ class Image(ImageVerbs):
             raise UsageError(f"{self.host} was opened by process {self._process}, not this one")
         from maixfs.image.media import CardMedium
 
+        # Every file system writes what it holds in RAM before the first host file is replaced: one
+        # without room fails while all files are still as they were.
         media = sorted(self._media(), key=lambda medium: not isinstance(medium, CardMedium))
         for medium in media:
             medium.sync()
@@ -634,6 +646,8 @@ class Image(ImageVerbs):
         self._refuse_transaction()
         try:
             if self.writable:
+                # A commit that fails must still release the lock: the next process would wait for
+                # it in vain.
                 self.commit()
         finally:
             self.release()
@@ -662,6 +676,7 @@ class Image(ImageVerbs):
         # Half-made objects have no ``_closed``.
         if getattr(self, "_closed", True):
             return
+        # No commit here: it would write at a moment that nobody chose, perhaps while Python exits.
         changed = False
         with suppress(MaixfsError, OSError, ValueError):
             changed = self.changed
@@ -698,6 +713,8 @@ class Image(ImageVerbs):
     def _steadily(self, read: Callable[[], T]) -> T:
         """Read, again where a card was written meanwhile by another process."""
         self._check_open()
+        # A read of a card that is being written can raise anything, or return a mixture without an
+        # error: the result counts only if the card did not change meanwhile.
         for attempt in range(_ATTEMPTS):
             try:
                 result = read()

@@ -122,7 +122,7 @@ def find_layout(name: str) -> Layout:
 @cache
 def preset_names() -> tuple[str, ...]:
     """Return the names of the presets, MaixPy's first."""
-    names = sorted(file.stem for file in _folder().glob("*.toml"))
+    names = sorted(file.stem for file in _folder().iterdir() if file.suffix == ".toml")
     return tuple(sorted(names, key=lambda name: not name.startswith("maixpy")))
 
 
@@ -198,6 +198,7 @@ class _Table:
         value = self._values.get(key, default)
         if value is None:
             self.fail(key, "is missing")
+        # To Python ``true`` is a number.
         if isinstance(value, bool) or not isinstance(value, int):
             self.fail(key, f"= {value!r} is no whole number")
         if not least <= value <= LARGEST_CHIP:
@@ -244,6 +245,7 @@ def make_layout(table: Mapping[str, Any], name: str, *, source: str = "layout") 
     rows = top.rows("region")
     regions = [_region(row, f"{source}: region[{nr}]", size) for nr, row in enumerate(rows)]
     regions.sort(key=lambda region: region.start)
+    # Regions must not overlap: every address has one owner, which conflicts are reported with.
     for first, second in pairwise(regions):
         if second.start < first.end:
             raise LayoutError(f"{source}: {first} and {second} overlap")
@@ -284,6 +286,8 @@ def _geometry(table: _Table, size: int) -> str | None:
 
     name = table.choice("geometry", tuple(PRESETS))
     try:
+        # Tried here, so that a wrong size is reported with its key and not when the area is
+        # opened.
         PRESETS[name].with_size(size)
     except GeometryError as error:
         table.fail("size", f"= {size:#x} does not suit {name}: {error}")

@@ -5,7 +5,6 @@ A flash or SPIFFS image is replaced by a new file; a card is changed in place, b
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
+from maixfs.host.drives import journal_of
 from maixfs.host.files import Stamp, read_file, status_of
 from maixfs.image.entries import Progress, Written
 from maixfs.image.errors import NoFileSystemError, TargetError
@@ -235,6 +235,8 @@ class FlashMedium(Medium):
         """Have the blocks that a dump that was cut short lacks read as empty ones."""
         from maixfs.spiffs.pack import pack
 
+        # Blank blocks would lack their magics, and two such blocks make a mount fail
+        # (docs/SPEC.md, 7): an empty file system has them.
         there = bytes(self.shown)
         empty = bytes(pack([], geometry))
         self._shown = memoryview(there + empty[len(there) - geometry.base :])
@@ -292,12 +294,15 @@ class FlashMedium(Medium):
         changed = 0
         with self.whole():
             self.abandon()
+            # A mount that failed is tried again: these bytes may repair it.
             self.fault = None
             for start in range(address // SECTOR * SECTOR, address + len(view), SECTOR):
                 old = overlay.read(start, min(SECTOR, self.size - start))
                 first, end = max(address, start), min(address + len(view), start + len(old))
                 piece = view[first - address : end - address]
                 new = old[: first - start] + bytes(piece) + old[end - start :]
+                # As on the chip, where programming only clears bits: erase first, and program what
+                # is not FF. Equal sectors are left alone, because each erase counts as wear.
                 if new != old:
                     overlay.erase(start, SECTOR)
                     if new.strip(b"\xff"):
@@ -316,6 +321,7 @@ class FlashMedium(Medium):
         path, overlay = self.file, self.overlay
         self._check_stamp(self.source.stamp)
         image = overlay.image()
+        # A process that was killed while it wrote a draft could not remove it.
         clear_drafts(path.resolve().parent)
         with Draft(path) as flash, ExitStack() as stack:
             flash.write((image,), self.size, progress)
@@ -331,7 +337,9 @@ class FlashMedium(Medium):
         overlay.clear()
         self.source = self.source._replace(stamp=Stamp.of(status_of(path)))
         self.wear = read_wear(self.source, self.size)
-        return [Written(str(path), self.size, hashlib.sha256(image).hexdigest(), True)]
+        from hashlib import sha256
+
+        return [Written(str(path), self.size, sha256(image).hexdigest(), True)]
 
     def _draft_wear(self, stack: ExitStack) -> Draft | None:
         """Write the new erase counts beside the old ones."""
@@ -431,6 +439,7 @@ class CardMedium(Medium):
                     from maixfs.sd.journal import finish
 
                     self.finished_journal = finish(file)
+                # Applying the journal changed the file.
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()
             self.size = self.device.sectors * 512
@@ -446,6 +455,8 @@ class CardMedium(Medium):
             self._stack.enter_context(self._content)
             self.device = SampleSectors(sample_of(self._content.view))
             return
+        # Read-only also for an edit: only ``_apply`` opens the card for writing, once the journal
+        # is complete.
         self._below = self._stack.enter_context(open_sectors(self.file))
         if self.writable:
             from maixfs.sd.overlay import Overlay
@@ -473,12 +484,13 @@ class CardMedium(Medium):
             if self._state() == before:
                 break
             _pause()
+        # Card and journal had the same stamps before and after they were read: the two are of one
+        # moment.
         self._generation = before
         return device
 
     def _state(self) -> object:
         """Return what changes when the card or its journal does."""
-        from maixfs.sd.journal import journal_of
 
         journal = None
         with suppress(OSError):
@@ -501,6 +513,8 @@ class CardMedium(Medium):
         overlay, end = self.overlay, address + len(data)
         with self.whole():
             first, last = address // 512, -(-end // 512)
+            # A card is written in whole sectors: the first and the last keep the bytes that were
+            # not named.
             sectors = bytearray(overlay.read(first, last - first))
             sectors[address - first * 512 : end - first * 512] = data
             self.abandon()
@@ -635,7 +649,7 @@ def finish_card_journal(file: Path) -> bool:
     Returns whether there was one. Raises ``BoardBusyError`` or ``TargetError`` where another
     process is writing the card, and ``TargetError`` where the journal no longer fits the card.
     """
-    from maixfs.sd.journal import finish, journal_of
+    from maixfs.sd.journal import finish
 
     if not journal_of(file).exists():
         return False
@@ -680,7 +694,9 @@ def _apply(
     from maixfs.sd.errors import SectorError
 
     total = sum(count for _, count in runs) * SECTOR_SIZE
-    digest = hashlib.sha256()
+    from hashlib import sha256
+
+    digest = sha256()
     try:
         with open_sectors(file, read_only=False) as card:
             done = 0
@@ -691,6 +707,8 @@ def _apply(
             card.sync()
             done = 0
             for start, count in runs:
+                # The journal stays until every sector was read back: if one differs, the next
+                # opening writes them again.
                 data = card.read(start, count)
                 if data != overlay.read(start, count):
                     raise SectorError(f"sector {start:#x} reads back differently")

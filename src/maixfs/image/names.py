@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
+from maixfs.image.errors import MissingError, TargetError
 from maixfs.tuples import NamedTuple
 
-_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
-_PAGE = re.compile(r"\\p(\d{1,5})\Z")
+_ESCAPE = rb"\\x([0-9a-fA-F]{2})"
+_PAGE = r"\\p(\d{1,5})\Z"
 _DOTS = {".": r"\x2e", "..": r"\x2e\x2e"}
 _NAMELESS = "(no name)"
 
@@ -46,7 +47,9 @@ def parse(text: str) -> bytes:
         raw = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as reason:
         raise UsageError(f"{text!r} cannot be written as UTF-8") from reason
-    return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw)
+    if b"\\" not in raw:
+        return raw
+    return re.sub(_ESCAPE, lambda found: bytes((int(found[1], 16),)), raw)
 
 
 def parts_of(stored: bytes) -> Parts:
@@ -62,6 +65,7 @@ def parts_of(stored: bytes) -> Parts:
             slashes += b"/"
     if not parts:  # nothing but slashes, or nothing
         return (component(body or stored) or _NAMELESS,)
+    # Slashes at the end belong to the name, as in `a//`: SPIFFS compares bytes.
     parts[-1] += slashes
     return tuple(map(component, parts))
 
@@ -88,7 +92,7 @@ class Steps(NamedTuple):
 def steps_of(path: str) -> Steps:
     """Take a path apart: ``.``, ``..`` and doubled slashes go, escapes become canonical."""
     page = None
-    found = _PAGE.search(path)
+    found = re.search(_PAGE, path) if "\\" in path else None
     if found:
         path, page = path[: found.start()], int(found[1])
     parts: list[str] = []
@@ -106,3 +110,80 @@ def too_long(shown: str, raw: bytes, room: int) -> UsageError:
         f"{shown}: the name has {len(raw)} bytes, {room} fit",
         hint="the slash in front and folders count; letters outside of ASCII take 2 to 4",
     )
+
+
+_FLASH = "flash"
+_CARD = "sd"
+_PARTITIONS = (("sd2",), ("sd3",), ("sd4",))
+
+
+class Mount:
+    """The place where paths of a file system begin: ``/flash``, ``/sd``; ``/`` in a bare image.
+
+    ``alias`` is the board's name for what is mounted at ``/``.
+    """
+
+    def __init__(self, parts: Parts, alias: str = _FLASH) -> None:
+        self.parts = parts
+        self._alias = alias
+
+    @property
+    def point(self) -> str:
+        """The mount point as a path."""
+        return "/" + "/".join(self.parts)
+
+    def absolute(self, path: str | None) -> Steps:
+        """Return the steps of a path; a relative one starts at the mount point.
+
+        What a board calls it (``/flash/...``) is understood in a bare image as well.
+        """
+        text = path or ""
+        if not text.startswith("/"):
+            text = f"{self.point.rstrip('/')}/{text}"
+        return steps_of(text)
+
+    def without_alias(self, steps: Steps) -> Steps:
+        """Return the steps in a bare image of a path that was meant for a board."""
+        if not self.parts and steps.parts[:1] == (self._alias,):
+            return steps._replace(parts=steps.parts[1:])
+        return steps
+
+    def inside(self, path: str, steps: Steps) -> Parts:
+        """Return the parts below the mount point of a file that is to be written to ``path``.
+
+        ``steps`` are those of ``path``. Raises ``UsageError`` where no file can be there.
+        """
+        inside = steps.parts[len(self.parts) :]
+        if steps.parts[: len(self.parts)] != self.parts or not inside:
+            raise self.elsewhere(steps, writing=True)
+        if path.endswith("/"):
+            raise UsageError(f"{path} is the name of a folder", hint="leave the last slash out")
+        return inside
+
+    def elsewhere(self, steps: Steps, *, writing: bool = False) -> TargetError | UsageError:
+        """Return the error for a path outside of the file system, or for its root."""
+        path = "/" + "/".join(steps.parts)
+        if steps.parts[: len(self.parts)] == self.parts:
+            return UsageError(f"{path} is no file", hint=f"name one: {self._example()}")
+        if steps.parts[:1] == (_CARD,) and self.parts:
+            return MissingError(f"{path}: there is no card in this board")
+        if writing and len(steps.parts) <= 1:
+            return UsageError(
+                f"{path}: nothing can be written to /, which only lists what is mounted",
+                hint=f"write to {self.point}: {self._example(*steps.parts)}",
+            )
+        if steps.parts[:1] in _PARTITIONS and self.parts:
+            return MissingError(
+                f"{path}: the card has nothing for a board to mount there, or there is no card",
+                fix=(Command("sd info", ("BOARD",)),),
+            )
+        return MissingError(
+            f"{path}: nothing is mounted there", hint=f"paths start with {self.point}"
+        )
+
+    def _example(self, name: str = "main.py") -> str:
+        return f"{self.point.rstrip('/')}/{name}"
+
+    def label(self, stored: bytes) -> str:
+        """Return the path of a stored name, for messages."""
+        return "/" + "/".join(self.parts + parts_of(stored))

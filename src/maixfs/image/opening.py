@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import Command, UsageError
 from maixfs.finding import Finding, Severity
+from maixfs.host.drives import journal_of
 from maixfs.image.address import TargetPath, parse_target
 from maixfs.image.entries import Where
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, TargetError
 from maixfs.image.image import Image
-from maixfs.image.names import Parts, steps_of
-from maixfs.image.paths import Mount
+from maixfs.image.names import Mount, Parts, steps_of
 from maixfs.image.source import board_holder, find_source, locked, no_image
 from maixfs.image.volumes import Slot, Volumes
 from maixfs.nor.device import SECTOR, is_filled
@@ -122,6 +122,7 @@ def _registered(place: TargetPath, where: Where, content: ImageBytes | None) -> 
 
 def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> bool:
     """Return whether an image is a card: by what was said of it, or by its first sectors."""
+    # A slot is one of a partition table, and what is no file of its own here is a drive.
     if place.slot is not None or content is None:
         return True
     if where.is_spiffs:
@@ -129,6 +130,8 @@ def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> boo
     from maixfs.image.identify import HEAD, identify_card
 
     size = len(content)
+    # A large file is a card whatever it begins with: searching it for a flash would read all of
+    # it.
     return size > _LARGEST_FLASH or identify_card(bytes(content.view[:HEAD]), size) is not None
 
 
@@ -158,6 +161,8 @@ class _Opening:
             if self.writable:
                 with _content_of(source, preview=True) or nullcontext() as content:
                     if content is not None:
+                        # Before the lock: no lock file is left beside an image that cannot be
+                        # changed anyway.
                         content.refuse_writing()
                     card = source.config is None and _is_card(self.place, self.where, content)
                 stack.enter_context(locked(source, card=card))
@@ -172,6 +177,7 @@ class _Opening:
             except BaseException:
                 volumes.close()
                 raise
+            # From here on the image releases the lock; until now an exception did.
             lock = stack.pop_all() if self.writable else None
         image = Image(
             self.place,
@@ -210,11 +216,13 @@ class _Opening:
 
     def _pending(self) -> Path | None:
         """Return the journal that a killed commit left."""
-        from maixfs.sd.journal import is_abandoned, journal_of
-
         file = self._card_file() or self.source.file
         journal = journal_of(file)
-        return journal if journal.exists() and is_abandoned(file) else None
+        if not journal.exists():
+            return None
+        from maixfs.sd.journal import is_abandoned
+
+        return journal if is_abandoned(file) else None
 
     # File systems
 
@@ -367,6 +375,7 @@ class _Opening:
                 hint="make an empty file system there first",
                 fix=(Command("mkfs", (str(source.host),)),),
             )
+        # Less than a block behind the area is padding of a tool, not another part of a chip.
         bare = geometry.base == 0 and size - geometry.size < geometry.block_size
         mount = Mount(() if bare and source.config is None else _FLASH)
         volume = SpiffsVolume(
@@ -392,6 +401,8 @@ class _Opening:
         where, config = self.where, self.source.config
         if where.geometry is not None:
             return fit_geometry(where.geometry, size, self.source.host, where.base, whole=False)
+        # Another base on a board asks for an area that board.toml does not describe: it is
+        # searched.
         if config is not None and where.base in (None, config.geometry.base):
             return config.geometry
         return None
@@ -435,6 +446,8 @@ class _Opening:
         if end <= size:
             return
         error = cut_error(geometry, size, self.source.host)
+        # The missing blocks exist on the chip: a changed dump that is written back would erase
+        # them.
         if self.writable or geometry.base >= size:
             raise error
         self.notes.append(
@@ -504,6 +517,8 @@ class _Opening:
                 fix=(Command("sd doctor", (str(file),)),),
             )
         if config is not None and not config.sd.mount_all:
+            # The released firmware stops after the first partition that mounts (docs/SPEC.md,
+            # 20.3).
             del places[1:]
         return self._mount_card(medium, places, None)
 
@@ -551,9 +566,12 @@ def find_area(
     """
     from maixfs.spiffs.detect import detect
 
+    # The search reads all of the image: what ``Parts`` has found already is used again.
     found = sorted(known, key=lambda area: -area.confidence) if known else detect(image)
     if not found:
         raise no_spiffs(image, host)
+    # Any area that is as likely as the best one may be the one that is meant. Taking the wrong one
+    # would show other files, and an edit would not be noticed.
     rivals = [other for other in found[1:] if other.confidence >= min(_SURE, found[0].confidence)]
     if rivals:
         areas = sorted((one.geometry for one in (found[0], *rivals)), key=lambda one: one.base)
@@ -613,6 +631,8 @@ def fit_geometry(
     wanted = geometry.size
     from maixfs.spiffs import PRESETS, GeometryError
 
+    # The size of a preset is that of a usual chip; a size that was given by hand is meant
+    # literally.
     may_shrink = not wanted or geometry in PRESETS.values()
     if may_shrink and not 0 < wanted <= size - start:
         start = 0 if base is None else base

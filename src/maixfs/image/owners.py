@@ -47,6 +47,8 @@ def owners_of(parts: Parts, start: int, length: int) -> list[Owner]:
         Owner("region", region.start, region.size, region.owner)
         for region in regions
         if region.kind in _RESERVED
+        # A range that begins inside of a region is meant for it; one that runs into it from below
+        # is a mistake, also while the region is empty.
         and start < region.start
         and not any(region.start <= owner.start < region.end for owner in owners)
     ]

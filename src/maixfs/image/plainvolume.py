@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from maixfs.host.compressed import ImageBytes
     from maixfs.image.content import Content
     from maixfs.image.formats import Format, Read
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
 
 class PlainRoom(NamedTuple):
@@ -110,6 +110,7 @@ class PlainVolume(Volume):
         return component(entry.name.encode("utf-8", "surrogateescape"))
 
     def _number(self, entry: Entry[Any]) -> int:
+        # These formats have no number that is stable for an entry: its place in the folder is.
         return [*self.fs.scandir(entry.path.rpartition("/")[0])].index(entry)
 
     def _units(self, entry: Entry[Any]) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from maixfs.errors import DeviceError
 from maixfs.image.entries import Kind
 from maixfs.image.errors import TargetError
-from maixfs.nor.device import SECTOR, blank
+from maixfs.nor.device import CHUNK, SECTOR, is_filled
 from maixfs.spiffs import PRESETS, Geometry, ondisk
 from maixfs.spiffs.room import SpiffsRoom
 from maixfs.tuples import NamedTuple
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from maixfs.image.spiffsvolume import SpiffsVolume
 
 
-_KBOOT = re.compile(rb"Kboot_v[0-9.]{1,12}")
+_KBOOT = rb"Kboot_v[0-9.]{1,12}"
 _KBOOT_PLACE = slice(0x1000, 0x1040)
 
 
@@ -135,9 +134,12 @@ def make_report(whole: Image) -> Report:
 
 def _card_of(image: Image) -> CardSummary | None:
     """Examine the card in a board's slot; ``None`` if there is none, or it cannot be read."""
+    if image.config is None:
+        return None
     from maixfs.image.cardreport import summarize_slot
 
     try:
+        # A card that is missing or damaged must not hide what is known of the flash.
         return summarize_slot(image)
     except (TargetError, DeviceError):
         return None
@@ -186,18 +188,25 @@ def firmware_facts(image: memoryview) -> FirmwareFacts | None:
         return None
     if not firmware.wrapped:
         return None
-    name = _KBOOT.search(bytes(image[_KBOOT_PLACE]))
+    import re
+
+    name = re.search(_KBOOT, bytes(image[_KBOOT_PLACE]))
     loader = name[0].decode("ascii") if name else None
     return FirmwareFacts(firmware.end, firmware.aes, firmware.sha_ok, loader)
 
 
 def written_outside(image: memoryview, geometry: Geometry) -> int:
     """Return the bytes of all sectors outside of the file system that are not blank."""
-    empty = blank(SECTOR)
     area = range(geometry.base, geometry.base + geometry.size)
+    # Most of a flash is erased: whole chunks are compared before their sectors.
+    sectors = (
+        start
+        for first in range(0, len(image), CHUNK)
+        if not is_filled(image[first : first + CHUNK])
+        for start in range(first, min(first + CHUNK, len(image)), SECTOR)
+    )
     return sum(
         min(SECTOR, len(image) - start)
-        for start in range(0, len(image), SECTOR)
-        if start not in area
-        and bytes(image[start : start + SECTOR]) != empty[: len(image) - start]
+        for start in sectors
+        if start not in area and not is_filled(image[start : start + SECTOR])
     )

@@ -68,6 +68,7 @@ def find_source(host: Path, *, writable: bool, drives: bool = False) -> Source:
         folder, config, file = host, BoardConfig.load(host), host / _FLASH_NAME
         status = status_of(file)
     else:
+        # Resolved: whoever opens the flash of a board by a link must take the lock of that board.
         folder = _board_of(Path(os.path.realpath(host)))
     is_device = is_drive(file)
     if writable and is_device:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maixfs.errors import UsageError
+from maixfs.errors import Command, UsageError
 from maixfs.filesystem import Entry, FileSystem
 from maixfs.image.entries import Kind, Written
 from maixfs.image.errors import TakenError, TargetError, UnreadableError
@@ -16,15 +15,14 @@ from maixfs.image.names import Parts, parse, parts_of, show, too_long
 from maixfs.image.volume import Entries, Folder, ImageEntry, Volume
 from maixfs.nor.view import ImageDevice
 from maixfs.spiffs import Geometry, Spiffs, SpiffsCore, SpiffsError
-from maixfs.spiffs.pack import file_pages
-from maixfs.spiffs.room import SpiffsRoom, check_fits, room_of
+from maixfs.spiffs.room import SpiffsRoom, check_fits, file_pages, room_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from maixfs.image.content import Content
     from maixfs.image.media import FlashMedium
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
     from maixfs.spiffs.detect import Detection
     from maixfs.spiffs.edit import SpiffsEdit
     from maixfs.spiffs.rescue import RescuedFile
@@ -164,6 +162,8 @@ class SpiffsVolume(Volume):
 
     def open(self, entry: ImageEntry) -> BinaryIO:
         """Return a file to read from; raises ``UnreadableError``."""
+        # All at once: whether a damaged file has to be rescued is known only after all of it was
+        # read, and no file is larger than the chip.
         return io.BytesIO(self.read(entry))
 
     def read(self, entry: ImageEntry) -> bytes:
@@ -193,6 +193,8 @@ class SpiffsVolume(Volume):
         if self._rescues is None:
             self._rescues = rescue(self.medium.device, self.geometry)
         for file in self._rescues:
+            # The id of a removed file is given to a new one, and pages of both may be left: the id
+            # alone proves nothing.
             same = file.header == native.page or file.name == native.raw_name
             if file.complete and file.object_id == native.object_id and same:
                 return file
@@ -270,7 +272,9 @@ class SpiffsVolume(Volume):
         """Put a file there; ``meta`` are the bytes beside the name that some geometries have."""
         name = self.stored_name(path)
         data = content.read()
-        proof = Written(self.label(name), len(data), hashlib.sha256(data).hexdigest(), True)
+        from hashlib import sha256
+
+        proof = Written(self.label(name), len(data), sha256(data).hexdigest(), True)
         if self._holds(name, data, meta):
             return proof._replace(changed=False)
         self.edit.write(name, data, meta)
@@ -298,9 +302,12 @@ class SpiffsVolume(Volume):
         names: dict[bytes, bytes] = {}
         for entry, new in moves:
             names |= self._new_names(entry, new)
-        for name in names.values():
+        for old, name in names.items():
             if self.core.exists(name) and not replace:
-                raise TakenError(f"{self.label(name)} exists already", hint="-f replaces it")
+                paths = (f"{self.host}:{self.label(old)}", f"{self.host}:{self.label(name)}")
+                raise TakenError(
+                    f"{self.label(name)} exists already", fix=(Command("mv", ("-f", *paths)),)
+                )
         if {*names} & {*names.values()} or len({*names.values()}) < len(names):
             raise UsageError(
                 "a file would be moved twice, or two to one path", hint="move them one by one"
@@ -314,6 +321,9 @@ class SpiffsVolume(Volume):
         target = self._new_name(new)
         if not entry.is_dir:
             native: DirEntry = entry.native
+            # A rename or a move of a header that power cut short leaves two headers of one file
+            # (docs/SPEC.md, 5.8). Every call by name finds the first one, so a rename would hit
+            # that.
             if self.core.stat(native.raw_name).page != native.page:
                 first = self.label(native.raw_name)
                 raise TargetError(

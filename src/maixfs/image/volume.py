@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from maixfs.image.content import Content
     from maixfs.image.entries import Written
     from maixfs.image.media import Medium
-    from maixfs.image.paths import Mount
+    from maixfs.image.names import Mount
 
 _MAGIC = frozenset("*?[")
 _BUFFER = 1 << 16
@@ -370,6 +370,7 @@ class Volume(ABC):
     def fs(self) -> FileSystem[Any]:
         """The mounted file system; it is mounted again after a rollback."""
         if self._fs is None or self._fs.closed:
+            # A mount after the image was closed would read from a file that is not open.
             if self.medium.closed:
                 raise ClosedError(f"{self.host} is closed")
             self._folders.clear()
@@ -446,6 +447,8 @@ class Volume(ABC):
             for entry in self.fs.scandir(top):
                 self._enter(folder, entry)
         except MaixfsError as error:
+            # What was listed before the damage stays; whoever lists the folder alone gets the
+            # error.
             folder.fault = str(error)
         return folder
 
@@ -486,6 +489,8 @@ class Volume(ABC):
 
     def canonical(self, steps: Steps) -> Steps:
         """Return a path as the volume has it; one that was meant for a board is understood."""
+        # The literal path first: a folder may have the name of the mount point that a board would
+        # use.
         for candidate in (steps, self.mount.without_alias(steps)):
             parts = self.canonical_parts(candidate.parts)
             if self.get(parts) is not None:
@@ -591,6 +596,7 @@ class Volume(ABC):
         if not self.has_folder(start):
             return iter(())
         wanted = start + pattern[len(start) :]
+        # ``**`` matches folders alone; at the end of a pattern, what is in them is meant.
         if wanted[-1:] == ("**",):
             wanted += ("*",)
         return (
@@ -640,6 +646,8 @@ class Volume(ABC):
     def open(self, entry: ImageEntry) -> BinaryIO:
         """Return a file to read from; raises ``UnreadableError``."""
         try:
+            # Without a buffer of its own: errors of the driver are translated below the buffer
+            # that is added here, so that no read of any size raises another error.
             stream = self.fs.open(entry.inner, "rb", buffering=0)
         except MaixfsError as error:
             raise self.unreadable(entry, error) from error
@@ -701,6 +709,8 @@ def _matches(parts: Parts, pattern: Parts, *, caseless: bool) -> bool:
 
 def _spread(places: set[int], pattern: Parts) -> set[int]:
     """Add the places that are reached by letting a ``**`` stand for nothing."""
+    # Every place is followed at once: trying them one after the other takes exponential time for a
+    # pattern with several ``**``.
     spread = set(places)
     for at in range(len(pattern)):
         if at in spread and pattern[at] == "**":

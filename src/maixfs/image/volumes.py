@@ -105,6 +105,8 @@ class Volumes:
             try:
                 self._mounted[number] = self._slots[number].mount(medium)
             except BaseException:
+                # A volume joins its medium when it is made: one that did not mount must not be
+                # synced later.
                 medium.volumes.clear()
                 raise
         return self._mounted[number]

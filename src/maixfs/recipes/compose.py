@@ -109,6 +109,7 @@ def plan(
     if size is None:
         size = layout.size if image is None else memoryview(image).nbytes
     tool = find_flasher(flasher) if flasher is not None else None
+    # All of them, not the first: whoever lays out a flash has to see what else is in the way.
     conflicts = [*_chip_conflicts(size), *find_conflicts(pieces, layout, size, tool)]
     if image is not None:
         conflicts += present_conflicts(pieces, image)
@@ -152,6 +153,8 @@ def apply(planned: Plan, image: Buffer) -> bytearray:
         flash[piece.address : piece.end] = piece.data
         if planned.flasher is not None:
             end = min(piece.end + planned.flasher.padding(piece.size), len(flash))
+            # At once, in the order of the pieces: a flasher pads each file before it sends the
+            # next, so a later piece survives.
             flash[piece.end : end] = bytes(end - piece.end)
     return flash
 

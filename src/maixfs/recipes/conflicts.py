@@ -110,6 +110,8 @@ def find_conflicts(
 
 def _overlaps(pieces: Sequence[Piece]) -> Iterator[Conflict]:
     longest: Piece | None = None
+    # Compared with the piece that reaches furthest, not with the one before: a small piece may lie
+    # inside of a large one.
     for piece in sorted(pieces, key=lambda piece: piece.address):
         if longest is not None and piece.address < longest.end:
             free = longest.end + -longest.end % SECTOR
@@ -151,6 +153,8 @@ def _place_conflicts(piece: Piece, size: int, *, is_whole: bool) -> Iterator[Con
 def header_conflicts(piece: Piece) -> Iterator[Conflict]:
     """Yield conflicts about the header and hash of a piece: missing, doubled, or not wanted."""
     if piece.payload is None:
+        # Flashers add the header only where the package asks for it; the ROM waits for a flasher
+        # without one.
         if piece.kind == "firmware" and begins_like_payload(piece.data[:16]):
             yield Conflict(
                 "header",
@@ -207,6 +211,8 @@ def _region_conflicts(piece: Piece, layout: Layout) -> Iterator[Conflict]:
             max(piece.address, region.start),
             f"{region.start - piece.address:#x} bytes fit in front of it",
         )
+    # Kboot refuses an application whose first byte is not 0; the ROM does not mind the flag for
+    # dual I/O (docs/SPEC.md, 25 and 26).
     if home is not None and home.kind == "firmware" and layout.of_kind("kboot stage"):
         yield from _kboot_conflicts(piece)
     if home is not None and piece.kind == "firmware" and not others and piece.size > home.limit:
@@ -374,6 +380,7 @@ def _damage(piece: Piece, part: Found) -> Conflict:
     covers = piece.address <= part.start and part.end <= piece.end
     return Conflict(
         "present",
+        # A model is easily flashed again; files and a damaged firmware are not.
         part.kind != MODEL and not covers,
         f"{piece} {'replaces' if covers else 'overwrites a part of'} the {part}",
         max(piece.address, part.start),

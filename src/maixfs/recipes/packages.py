@@ -23,6 +23,7 @@ def _recipe_lines(parts: Sequence[Part], names: Mapping[str, str]) -> Iterator[s
     yield f'layout = "{guess_layout(pieces_of(tuple(parts))).name}"'
     for part in parts:
         yield ""
+        # Not by contents: what had a header added must get one again, and nothing else may.
         yield "[[firmware]]" if part.sha256_prefix else "[[raw]]"
         yield f"file = {json.dumps(names[part.name])}"
         yield f"address = 0x{part.address:06X}"
@@ -32,12 +33,14 @@ def _recipe_lines(parts: Sequence[Part], names: Mapping[str, str]) -> Iterator[s
 
 def padding_conflicts(pieces: tuple[Piece, ...], planned: Plan) -> list[Conflict]:
     """Return as warnings what the zeros that other flashers add would destroy."""
-    found: dict[str, Conflict] = {}
+    warnings: dict[str, Conflict] = {}
     for name in FLASHERS:
+        # The package is made for one flasher, and nothing keeps others from using it: what their
+        # padding destroys is a warning.
         other = plan(pieces, planned.layout, flasher=name, size=planned.size)
         for conflict in other.errors:
             if conflict.key == "padding":
                 text = f"not with the flasher {name}: {conflict.message}"
                 warning = conflict._replace(is_error=False, message=text)
-                found.setdefault(conflict.message, warning)
-    return list(found.values())
+                warnings.setdefault(conflict.message, warning)
+    return list(warnings.values())

@@ -103,6 +103,7 @@ def firmware_piece(name: str, data: bytes, address: int = 0, *, dio: bool = Fals
 
     Raises ``FirmwareError`` if it does not begin like a program for this chip.
     """
+    # A second header would make the ROM load the first one as a program.
     if is_image(data):
         return Piece(name, "firmware", address, data)
     if not begins_like_payload(data[:16]):
@@ -228,6 +229,8 @@ def spiffs_piece(
     if is_image:
         return Piece(path.name, "spiffs", place, read_ingredient(path)), ()
     home = layout.region_at(place)
+    # The firmware formats an area that is not exactly its region, so the layout decides unless
+    # another geometry is asked for.
     chosen = home.spiffs_geometry() if home is not None and not geometry else None
     shape = chosen or _preset(geometry or _DEFAULT_GEOMETRY)
     from maixfs.spiffs.geometry import GeometryError
@@ -267,5 +270,7 @@ def next_address(pieces: Iterable[Piece], layout: Layout, size: int) -> int:
     address = _DEFAULT_MODELS if region is None else region.start
     for piece in sorted(pieces, key=lambda piece: piece.address):
         if piece.address < address + size and address < piece.end:
+            # By address, so one pass is enough: a place that is free of all lower pieces can only
+            # meet higher ones.
             address = piece.end + -piece.end % MODEL_STEP
     return address

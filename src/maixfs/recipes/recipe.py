@@ -102,6 +102,8 @@ def make_recipe(table: Mapping[str, Any], folder: Path, *, source: str = "recipe
 
 def named_layout(name: str, folder: Path = Path()) -> Layout:
     """Return a preset by its name, or the layout in a file; raises ``LayoutError``."""
+    # A preset wins over a file of that name: a recipe must not change its meaning with the folder
+    # that it lies in.
     if name in preset_names() or not name.endswith(".toml"):
         return find_layout(name)
     return load_layout(folder / name)
@@ -195,6 +197,7 @@ class RecipeTable:
     def number(self, key: str, default: int | None = None) -> int:
         """Return a number from 0 to 2^32 - 1; without a default it is required."""
         value = self._values.get(key, default)
+        # To Python ``true`` is a number.
         if isinstance(value, bool) or not isinstance(value, int):
             self.fail(key, "is missing" if value is None else "is not a whole number")
         if not 0 <= value < _ADDRESS_END:

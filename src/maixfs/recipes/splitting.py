@@ -97,6 +97,8 @@ def _firmware(firmware: Firmware, content: bytes, kind: str) -> SplitPart:
     part = SplitPart("firmware", name, place, len(content), content, firmware.dio)
     try:
         payload = unwrap(content)
+        # Flags that a recipe cannot ask for, or bytes behind the hash, would be lost: the bytes
+        # decide, not the fields.
         if wrap(payload, dio=firmware.dio) == content:
             return part._replace(data=payload)
     except FirmwareError:
@@ -108,6 +110,8 @@ def _rest(data: bytes, start: int, end: int) -> Iterator[SplitPart]:
     """Yield the data and zeros between two known parts."""
     for kind, first, last in _merged(_runs(data, start, end)):
         name = f"data-0x{first:06X}.bin"
+        # Zeros are written as a fill, erased bytes as nothing: what no part has is erased when the
+        # recipe is built.
         if kind == "zero":
             yield SplitPart("fill", "", first, last - first, b"")
         elif kind == "data":

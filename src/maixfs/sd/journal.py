@@ -23,7 +23,7 @@ from typing import BinaryIO
 from zlib import crc32
 
 from maixfs.host.drafts import sync_folder
-from maixfs.host.drives import is_drive
+from maixfs.host.drives import is_drive, journal_of
 from maixfs.host.locks import try_lock
 from maixfs.record import Record, field
 from maixfs.sd.device import SECTOR, SectorDevice
@@ -67,23 +67,6 @@ class Run(NamedTuple):
 
 class JournalError(SectorError):
     """A journal cannot be applied: another program has changed the card since."""
-
-
-def journal_of(card: Path) -> Path:
-    """Return the path of a card's journal: beside an image, for a drive in the user's folder.
-
-    Drives are device nodes, and nothing can be stored beside those.
-    """
-    real = Path(os.path.realpath(card))
-    if not is_drive(real):
-        return real.with_name(f".{real.name}.maixfs-journal")
-    return _state_folder() / f"{real.name}.maixfs-journal"
-
-
-def _state_folder() -> Path:
-    """Return the folder for state files of this user (XDG base directories)."""
-    configured = os.environ.get("XDG_STATE_HOME")
-    return (Path(configured) if configured else Path.home() / ".local" / "state") / "maixfs"
 
 
 class Journal:
@@ -241,6 +224,17 @@ def is_abandoned(card: Path) -> bool:
         return try_lock(handle)
     finally:
         os.close(handle)
+
+
+def unapplied(card: Path) -> Path | None:
+    """Return the complete journal that a killed process left; ``None`` if there is none."""
+    path = journal_of(card)
+    try:
+        with path.open("rb") as stream:
+            whole = _is_whole(stream)
+    except OSError:
+        return None
+    return path if whole and is_abandoned(card) else None
 
 
 def as_finished(card: Path, below: SectorDevice) -> SectorDevice:

@@ -21,6 +21,7 @@ from maixfs.host.files import read_file, status_of
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.errors import Code, SpiffsError, spiffs_error
 from maixfs.spiffs.geometry import Geometry, GeometryError
+from maixfs.spiffs.room import FilePages, file_pages
 from maixfs.tuples import NamedTuple
 
 MOST_FILES = ondisk.ID_INDEX - 2
@@ -28,36 +29,11 @@ MOST_FILES = ondisk.ID_INDEX - 2
 _LARGEST_SHOWN = 5
 
 
-class FilePages(NamedTuple):
-    """Pages of one file."""
-
-    data_pages: int
-    index_pages: int
-    """The header included."""
-
-    @property
-    def total(self) -> int:
-        """All pages."""
-        return self.data_pages + self.index_pages
-
-
 class Measured(NamedTuple):
     """A file to store: its name as stored, its size in bytes."""
 
     name: bytes
     size: int
-
-
-def file_pages(size: int, geometry: Geometry) -> FilePages:
-    """Return the pages that a file of ``size`` bytes takes."""
-    data = -(-size // geometry.data_size)
-    # An empty file has its header, and no page of data.
-    return FilePages(data, geometry.index_span(data - 1) + 1 if data else 1)
-
-
-def pages_needed(sizes: Iterable[int], geometry: Geometry) -> int:
-    """Return the pages that files of ``sizes`` bytes take together."""
-    return sum(file_pages(size, geometry).total for size in sizes)
 
 
 def page_capacity(geometry: Geometry, spare_blocks: int = 2) -> int:

@@ -5,18 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from maixfs.errors import FitError
-from maixfs.spiffs.pack import file_pages, pages_needed
 from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from maixfs.spiffs.core import SpiffsCore
+    from maixfs.spiffs.geometry import Geometry
 
     Label = Callable[[bytes], str]
 
 _SPARE_BLOCKS = 2
 _LARGEST_SHOWN = 3
+
+
+class FilePages(NamedTuple):
+    """Pages of one file."""
+
+    data_pages: int
+    index_pages: int
+    """The header included."""
+
+    @property
+    def total(self) -> int:
+        """All pages."""
+        return self.data_pages + self.index_pages
+
+
+def file_pages(size: int, geometry: Geometry) -> FilePages:
+    """Return the pages that a file of ``size`` bytes takes."""
+    data = -(-size // geometry.data_size)
+    # An empty file has its header, and no page of data.
+    return FilePages(data, geometry.index_span(data - 1) + 1 if data else 1)
+
+
+def pages_needed(sizes: Iterable[int], geometry: Geometry) -> int:
+    """Return the pages that files of ``sizes`` bytes take together."""
+    return sum(file_pages(size, geometry).total for size in sizes)
 
 
 class SpiffsRoom(NamedTuple):

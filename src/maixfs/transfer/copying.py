@@ -77,6 +77,7 @@ class Place(NamedTuple):
             return cls(TargetPath(argument))
         where = argument if isinstance(argument, TargetPath) else parse_target(argument)
         text = where.path if where.path is not None else str(argument)
+        # In an image a backslash is part of a name, also on Windows.
         slashes = ("/",) if where.path is not None else ("/", os.sep)
         ends = text[-1:] in slashes
         dot = text == "." or (text[-1:] == "." and text[-2:-1] in slashes)
@@ -288,6 +289,8 @@ class Copy:
             return Copied(_do_steps(plan, self._sessions, progress), [])
         target = self._sessions.target(self._goal)
         if target in self._images:
+            # An image that the caller opened may hold other changes, which an error here must not
+            # discard.
             with target.transaction():
                 return Copied(_do_steps(plan, self._sessions, progress), [])
         # An exception leaves the ``with`` of this copy, which discards all changes.
@@ -331,6 +334,8 @@ def _plan(places: list[Place], end: Place, options: CopyOptions, sessions: Sessi
     if goal.path is not None:
         sizes = {step.destination.path or "": step.size for step in steps}
         sessions.target(goal).check_fits(sizes)
+    # A single file may be written through a link that the user named; a tree may not, because its
+    # names come from an image.
     root = goal.host if goal.path is None and (inside or is_tree) else None
     warnings = tuple(warning for part in selections for warning in part.warnings)
     warnings += tuple(sessions.notes)
@@ -440,9 +445,11 @@ def _is_same(item: Item, destination: TargetPath, sessions: Sessions) -> bool:
     target = sessions.target(destination)
     known = target.stat(destination.path or "")
     source = item.source
+    # Compared as entries, not as text: `/lib/../a` and `/A` may both name the same file.
     in_goal = source.path is not None and sessions.is_same(source, destination)
     if in_goal and target.stat(source.path or "") == known:
         raise UsageError(f"{source} and {destination} are the same file")
+    # A damaged file is replaced even by the same bytes: that is how it is repaired.
     if known.size != item.size or not known.readable:
         return False
     try:
@@ -470,6 +477,8 @@ def _refuse_clashes(steps: list[CopyStep], goal: TargetPath, sessions: Sessions)
 
 def _do_steps(plan: CopyPlan, sessions: Sessions, progress: Progress | None) -> list[Written]:
     written: list[Written] = []
+    # Folders first, parents before children: on FAT a file needs its folder, and an empty folder
+    # has no file that would make it.
     for folder in plan.folders:
         _make(folder, sessions)
     done, total = 0, plan.total

@@ -42,6 +42,7 @@ def write_folder(
                 f"{place} exists already and differs; nothing was written",
                 hint="choose an empty folder",
             )
+    # Only after all files were compared: a refusal leaves nothing behind, not even the folder.
     make_folder(folder)
     clear_drafts(folder)
     total, done = sum(content.size for content in contents.values()), 0

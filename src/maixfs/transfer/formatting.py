@@ -65,9 +65,11 @@ def _format_within(
                     f"{out}: a board's geometry is the one in its board.toml",
                     hint="leave the geometry out, or change [spiffs] in board.toml",
                 )
+            # Of the same shape; the settings that do not belong to the shape are the board's.
             geometry = image.config.geometry
         flash = image.flash
         refuse_cut(geometry, image.size, out)
+        # Not "does it mount": a damaged area can hold files that are still to be rescued.
         if not force and not is_filled(flash.image[geometry.base :][: geometry.size]):
             raise TakenError(
                 f"{out}: the area at {geometry.base:#x} is not blank: its files would be lost",
@@ -111,6 +113,7 @@ def format_partition(
             partition = _partition(medium.device, place)
             if not force:
                 _refuse_full(medium.device, partition, place)
+            # Into the overlay: a volume that turns out impossible leaves the card as it was.
             _format(medium.device, partition, shape, serial)
             written = medium.save(progress)
         except (FatError, SectorError) as error:

@@ -97,6 +97,7 @@ def pack(
         _check_type(name, value, (*_OPTION_TYPES.get(name, (int,)), type(None)))
     if format not in ("spiffs", "card"):
         raise UsageError(f"unknown format: {format!r}", hint="spiffs or card")
+    # An option of the other format is refused: ignored, it would seem to work.
     own, foreign = (card, spiffs) if format == "card" else (spiffs, card)
     wrong = [name for name, value in foreign.items() if value is not None]
     if wrong:
@@ -175,6 +176,7 @@ def unpack(
     with open_image(place, geometry=geometry, base=base) as whole:
         parts = partition_folders(whole, goal) if place.path is None else [(place, goal)]
         for part, inner in parts:
+            # The image is open already; a second opening would read it again.
             same = part.whole == place.whole
             with nullcontext(whole) if same else open_image(part) as opened:
                 try:
@@ -247,6 +249,7 @@ def _path(name: str, path: object) -> Path:
 
 
 def _check_type(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    # To Python ``True`` is an ``int``: a size of ``True`` bytes is a mistake.
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         expected = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
         raise TypeError(f"{name} must be {expected}, not {type(value).__name__}")

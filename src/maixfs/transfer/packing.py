@@ -30,7 +30,8 @@ from maixfs.sd.journal import forget
 from maixfs.sd.media import FileSectors, RamSectors
 from maixfs.spiffs import Code, Geometry
 from maixfs.spiffs.errors import spiffs_error
-from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity, pages_needed
+from maixfs.spiffs.pack import PackFile, collect, pack, page_capacity
+from maixfs.spiffs.room import pages_needed
 from maixfs.tuples import NamedTuple
 
 SERIAL = 0x4D415849
@@ -116,6 +117,8 @@ def pack_card(
         changed = not _same(draft.file, out)
         if changed:
             refuse_occupied(out, force=force)
+            # The card may be in the slot of a board that is on: replacing its file would leave
+            # that board with a deleted one.
             with alone(out) if out.is_file() else nullcontext():
                 draft.finish()
         # A journal of the old card would be applied to the new one.
@@ -266,6 +269,8 @@ def _twice(name: str) -> UsageError:
 def _put(fat: FatCore, path: str, content: Content) -> None:
     with fat.open(path, _NEW) as file:
         for piece in content.pieces():
+            # The size was chosen for what the files had before: a short write means that one of
+            # them grew.
             if file.write(piece) < len(piece):
                 raise TargetError(f"{path} grew while it was read", hint="run the command again")
 
@@ -274,6 +279,8 @@ def _fixed_clock() -> Clock:
     """Return a clock with a fixed time: ``SOURCE_DATE_EPOCH``, or 1980-01-01."""
     words = (0x21, 0)
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    # The variable is a convention of reproducible builds; one that is no time is ignored, as if it
+    # were not set.
     if epoch.isdecimal() and len(epoch) < 12:
         moment = time.gmtime(int(epoch))
         words = pack_time(*moment[:6])
@@ -345,6 +352,7 @@ def pack_folder(
     warnings = tuple(map(str, plan.warnings))
     if len(files) < len(plan.files):
         warnings += (f"left out, because it is the output: {out}",)
+    # Before packing, which would stop at the first one: the message counts all of them.
     _refuse_long(files, geometry)
     tell("pack", 0, len(files))
     try:

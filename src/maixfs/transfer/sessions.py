@@ -55,7 +55,9 @@ class Sessions:
 
     def _open(self, place: TargetPath, key: str) -> Image:
         is_goal = self._goal is not None and self.is_same(place, self._goal)
+        # Geometry and base of the command are for one image only: the others are detected.
         where = self._where if is_goal or self._goal is None else Where()
+        # Only the destination is locked: several copies may read one source at the same time.
         writable = self._writable and is_goal
         try:
             return open_mounted(

@@ -41,13 +41,18 @@ def host_part(part: str, *, windows: bool, any_bytes: bool = False) -> str:
     """
     twin = _TWIN.search(part)
     if twin:
+        # A backslash would be a separator on Windows, so the mark of equal names is written with a
+        # tilde.
         part = f"{part[: twin.start()]}~p{twin[1]}"
     text = parse(part).decode("utf-8", "surrogateescape")
     text = "".join(_escaped(char) if _is_bad(char, windows, any_bytes) else char for char in text)
+    # A file called `..` would be written outside of the folder.
     text = _DOTS.get(text, text)
     if windows:
+        # Windows opens the device for these names in every folder, with any extension.
         if text.partition(".")[0].rstrip(" ").upper() in _DEVICES:
             text = _escaped(text[0]) + text[1:]
+        # Windows drops final dots and spaces without an error, and two files would become one.
         if text[-1:] in (".", " "):
             text = text[:-1] + _escaped(text[-1])
     return text
@@ -83,6 +88,8 @@ class HostNames:
             parts: tuple(host_part(part, windows=windows, any_bytes=any_bytes) for part in parts)
             for parts in paths
         }
+        # SPIFFS can have a file `a` beside `a/b`; a host cannot, so the file gives way to the
+        # folder.
         folders = {self._key(names[:end]) for names in plain.values() for end in range(len(names))}
         self._names: dict[Parts, Parts] = {}
         taken: set[Parts] = set()
@@ -108,6 +115,7 @@ class HostNames:
     def _key(self, names: Parts) -> Parts:
         if not self._caseless:
             return names
+        # macOS takes composed and decomposed letters for the same name.
         return tuple(unicodedata.normalize("NFC", name).casefold() for name in names)
 
 
@@ -161,6 +169,7 @@ def unpack_files(
     Damaged files are left out, and ``UnpackError`` at the end names them.
     """
     steps, folders, lost = _plan(target, path, folder)
+    # All comparisons come before the first write: "nothing was written" must hold for every file.
     if not force:
         _refuse_different(target, steps)
     make_folder(folder)
@@ -283,6 +292,7 @@ def put_file(path: Path, content: Content) -> str:
         draft.write(pieces())
         if content.modified is not None:
             seconds = content.modified.timestamp()
+            # A time that the host cannot store is no reason to lose the contents.
             with suppress(OSError, OverflowError):
                 os.utime(draft.file, (seconds, seconds))
         draft.finish()

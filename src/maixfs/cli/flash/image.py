@@ -47,6 +47,7 @@ class ImageType(PlaceType):
         text = super().convert(value, param, ctx)
         host, at, tail = text.rpartition("@")
         number = parse_size(tail) if at else None
+        # A file whose name ends in @NUMBER is taken by its name.
         if number is not None and not Path(text).exists() and Path(host).exists():
             return ImagePlace(Path(host), number)
         from maixfs.image.address import parse_target
@@ -108,6 +109,7 @@ def commit_flash(image: Image, progress: Progress) -> Written:
 
     for written in image.commit(progress):
         return written
+    # Nothing changed, so nothing was written; the proof is printed all the same.
     digest = sha256(image.flash.image).hexdigest()
     return Written(str(image.source.file), image.size, digest, False)
 

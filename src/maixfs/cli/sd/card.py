@@ -70,6 +70,7 @@ def held_output(path: Path, source: Path | None = None) -> AbstractContextManage
 def refuse_itself(source: Path, destination: Path) -> None:
     """Raise ``WrongUsage`` if a card would be copied to itself."""
     with suppress(OSError):
+        # Not by name: a link or another spelling would empty the card that is being read.
         if source.samefile(destination):
             raise WrongUsage(f"{destination} is the source itself", hint="name another file")
 

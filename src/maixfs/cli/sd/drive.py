@@ -138,6 +138,7 @@ def _ask(screen: Screen, device: Path) -> None:
     """Ask the user to confirm that a drive may be overwritten."""
     from maixfs.cli.screen import is_terminal
 
+    # A program that runs this must not wait for an answer that nobody gives.
     if screen.json or not is_terminal(sys.stdin):
         raise WrongUsage(f"everything on {device} would be lost", hint="--yes confirms it")
     click.confirm(f"Everything on {device} will be lost. Continue?", abort=True, err=True)

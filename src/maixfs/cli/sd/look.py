@@ -78,7 +78,7 @@ def doctor_verb(screen: Screen, card: Path) -> int:
 
 def _examine(screen: Screen, card: Path) -> CardReport:
     from maixfs.cards.check import examine
-    from maixfs.sd.journal import as_finished
+    from maixfs.sd.journal import as_finished, unapplied
     from maixfs.sd.media import FileSectors
 
     path = card_path(card)
@@ -86,4 +86,5 @@ def _examine(screen: Screen, card: Path) -> CardReport:
         if device.note:
             screen.note(device.note)
         note_if_in_use(screen, card, path)
-        return examine(as_finished(path, device), progress=progress)
+        finished = as_finished(path, device)
+        return examine(finished, journal=unapplied(path), progress=progress)

@@ -140,6 +140,7 @@ def new_verb(
 
     if label:
         partitions = (partitions[0]._replace(label=label), *partitions[1:])
+    # The old image may be the card of a board that is on.
     with held_output(image):
         card = new_card(image, size, partitions, superfloppy=superfloppy, **options)
     if screen.json:
@@ -212,6 +213,7 @@ def fix_verb(screen: Screen, card: Path, output: Path, size: int | None, force: 
 
     path = card_path(card)
     with (
+        # A journal of a killed process is seen as applied: CARD itself is only read.
         opened_finished(path) as device,
         held(path),
         held_output(output, path),

@@ -93,13 +93,13 @@ def split(screen: Screen, target: str, folder: str, force: bool) -> None:
     from maixfs.recipes.splitting import split as split_image
     from maixfs.transfer.folders import write_folder
 
-    found = split_image(read_flash(Path(target)))
-    files = {part.name: part.data for part in found.parts if part.name}
-    files[RECIPE_NAME] = found.recipe.encode()
+    result = split_image(read_flash(Path(target)))
+    files = {part.name: part.data for part in result.parts if part.name}
+    files[RECIPE_NAME] = result.recipe.encode()
     with Progress(screen, rates=True) as progress:
         written = write_folder(Path(folder), files, force=force, progress=progress)
     if screen.json:
-        screen.emit(_as_json(folder, found, written))
+        screen.emit(_as_json(folder, result, written))
         return
     rows = [
         (
@@ -108,7 +108,7 @@ def split(screen: Screen, target: str, folder: str, force: bool) -> None:
             part.kind,
             part.name or Text(f"bytes of {part.value:#04x}", "dim"),
         )
-        for part in found.parts
+        for part in result.parts
     ]
     screen.table(_COLUMNS, rows)
     size = screen.size(sum(len(data) for data in files.values()))
@@ -123,12 +123,12 @@ def split(screen: Screen, target: str, folder: str, force: bool) -> None:
     screen.line("  ", Text("next:", "hint"), f" maixfs build {recipe.path} -o NEW.bin")
 
 
-def _as_json(folder: str, found: Split, written: list[Written]) -> dict[str, Any]:
+def _as_json(folder: str, result: Split, written: list[Written]) -> dict[str, Any]:
     from maixfs.cli.proof import file_json
 
     return {
         "folder": folder,
-        "parts": [_part_json(part) for part in found.parts],
+        "parts": [_part_json(part) for part in result.parts],
         "files": [file_json(file) for file in written],
     }
 

@@ -41,6 +41,7 @@ def cat(screen: Screen, places: tuple[str, ...], where: Where) -> None:
         screen.emit({"files": [{**about, **_encoded(data)} for about, data in files]})
         return
     for _, data in files:
+        # As bytes: text would get other line ends on Windows.
         click.echo(data, nl=False)
 
 

@@ -50,6 +50,7 @@ def diff(screen: Screen, old: str, new: str, by_files: bool, level: int, where: 
     from maixfs.image.opening import is_card
 
     places = parse_target(old), parse_target(new)
+    # Geometry and base describe one file system, so what is compared are its files.
     trees = by_files or where.is_spiffs or any(place.path is not None for place in places)
     if trees or any(is_card(place, where) for place in places):
         return _diff_trees(screen, (old, new), places, where)
@@ -60,19 +61,23 @@ def _diff_images(screen: Screen, names: tuple[str, str], level: int) -> int:
     from maixfs.compare import diff as compare
 
     with opened_image(screen, Path(names[0])) as old, opened_image(screen, Path(names[1])) as new:
-        found = compare(old.flash.image, new.flash.image)
+        difference = compare(old.flash.image, new.flash.image)
         if screen.json:
-            about = {"old": names[0], "new": names[1], "equal": found.equal, "by": "parts"}
-            sizes = {"old_size": found.old_size, "new_size": found.new_size}
-            parts = [_part_json(part) for part in found.parts]
-            screen.emit({**about, **sizes, "sectors": len(found.sectors), "parts": parts})
-        elif found.equal:
-            screen.line(f"{names[0]} and {names[1]} are equal, {screen.size(found.old_size)}")
+            about = {"old": names[0], "new": names[1], "equal": difference.equal, "by": "parts"}
+            sizes = {"old_size": difference.old_size, "new_size": difference.new_size}
+            parts = [_part_json(part) for part in difference.parts]
+            screen.emit({**about, **sizes, "sectors": len(difference.sectors), "parts": parts})
+        elif difference.equal:
+            screen.line(f"{names[0]} and {names[1]} are equal, {screen.size(difference.old_size)}")
         else:
             draw_images(
-                screen, names, found, Bytes(old.flash.image, new.flash.image, found.sectors), level
+                screen,
+                names,
+                difference,
+                Bytes(old.flash.image, new.flash.image, difference.sectors),
+                level,
             )
-    return int(not found.equal)
+    return int(not difference.equal)
 
 
 def _part_json(part: PartDiff) -> dict[str, Any]:
@@ -96,20 +101,20 @@ def _diff_trees(
     from maixfs.compare.trees import compare_trees
 
     with opened(screen, places[0], where) as old, opened(screen, places[1], where) as new:
-        found = compare_trees(old, new, places[0].path, places[1].path)
-    same = not found.files
+        difference = compare_trees(old, new, places[0].path, places[1].path)
+    same = not difference.files
     if screen.json:
         about = {"old": names[0], "new": names[1], "equal": same, "by": "files"}
-        files = [diff._asdict() for diff in found.files]
-        screen.emit({**about, "files": files, "equal_files": found.equal_files})
+        files = [diff._asdict() for diff in difference.files]
+        screen.emit({**about, "files": files, "equal_files": difference.equal_files})
         return int(not same)
-    count = count_text(found.equal_files, "file")
+    count = count_text(difference.equal_files, "file")
     if same:
         screen.line(f"{names[0]} and {names[1]} have the same files: {count}")
     else:
-        differ = count_text(len(found.files), "file differs", "files differ")
+        differ = count_text(len(difference.files), "file differs", "files differ")
         screen.line(f"{names[0]} and {names[1]}: {differ}, {count} the same")
-        draw_files(screen, found.files, len(found.files))
+        draw_files(screen, difference.files, len(difference.files))
     return int(not same)
 
 
@@ -245,11 +250,12 @@ def _page_rows(pages: Sequence[PageDiff], level: int) -> Iterator[str]:
 
 
 def _draw_ranges(screen: Screen, part: PartDiff, data: Bytes, level: int) -> None:
+    # Its bytes are equal, only at another address.
     if part.change == "moved":
         return
-    found: Iterable[Range] = data.ranges(part.start, part.end)
+    ranges: Iterable[Range] = data.ranges(part.start, part.end)
     most = None if level > 1 else MOST_RANGES
-    iterator = iter(found)
+    iterator = iter(ranges)
     for piece in islice(iterator, most):
         end = piece.start + piece.size
         old, new = (_hex(view[piece.start : end]) for view in (data.old, data.new))
@@ -257,6 +263,8 @@ def _draw_ranges(screen: Screen, part: PartDiff, data: Bytes, level: int) -> Non
         screen.line(
             f"      {range_text(piece.start, end)}, {count_text(piece.size, 'byte')}: {bytes_text}"
         )
+    # The ranges are found while they are printed: counting the rest would compare the rest of the
+    # chip.
     if next(iterator, None) is not None:
         screen.line("      ... and more bytes: -vv shows all")
 

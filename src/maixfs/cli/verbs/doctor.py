@@ -86,6 +86,7 @@ def _goal(there: TargetPath, output: str | None, in_place: bool) -> Path:
             "--fix needs the place of the fixed image",
             hint="-o NEW writes a new image, --in-place changes this one",
         )
+    # A board is several files that belong together: a copy of its flash would be a dump.
     if output and there.host.is_dir():
         raise UsageError(f"{there.host} is a board: it is fixed in place", hint="--in-place")
     return Path(output) if output else there.host
@@ -103,6 +104,7 @@ def _fix(
         if copied:
             goal.unlink(missing_ok=True)
         raise
+    # A copy without a change would be taken for the fixed image.
     if copied and not done:
         goal.unlink(missing_ok=True)
     if screen.json:

@@ -79,6 +79,7 @@ def _as_json(listing: Listing, summarize: bool) -> dict[str, object]:
 def _sum(listing: Listing) -> _Sum:
     """Return the sum of a listing, in which a folder may stand beside what is in it."""
     folders = {entry.path for entry in listing.entries if entry.is_dir}
+    # A folder counts what is in it: entries below it would count twice.
     tops = [entry for entry in listing.entries if entry.path.rpartition("/")[0] not in folders]
     return _Sum(
         sum(entry.size for entry in tops),

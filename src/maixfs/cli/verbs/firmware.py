@@ -128,6 +128,7 @@ def wrap_verb(
 
     payload = read_file(program)
     try:
+        # A second header would make the chip load the first one as a program.
         verify(payload)
     except FirmwareError:
         pass
@@ -171,6 +172,8 @@ def unwrap_verb(
     """
     from maixfs.firmware.container import unwrap
 
+    # Before the image is opened: a wrong key on the command line is wrong usage, whatever the
+    # image.
     secret = None if key is None else _read_key(key)
     with opened_image(screen, place.host) as raw:
         payload = unwrap(raw.flash.image, key=secret, address=place.address or 0, force=unchecked)

@@ -96,6 +96,7 @@ def write_verb(screen: Screen, image: str, address: int, file: Path, force: bool
     check_alignment("address", address)
     with edited_image(Path(image)) as target:
         check_range(address, len(data), target.size)
+        # Under the lock: what the range belongs to cannot change before it is written.
         owners = _owners(target, image, address, data, force=force)
         sectors = target.write(address, data)
         _report(screen, target, image, address, len(data), sectors, owners)
@@ -133,6 +134,7 @@ def _owners(target: Image, image: str, address: int, data: bytes, *, force: bool
     from maixfs.image.owners import owners_of
 
     end = address + len(data)
+    # The same bytes destroy nothing, so nobody has to be asked.
     if bytes(target.flash.image[address:end]) == data:
         return []
     owners = owners_of(target.parts, address, len(data))

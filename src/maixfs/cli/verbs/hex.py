@@ -65,6 +65,7 @@ def hex(  # noqa: A001 - the verb's name
 
     there = parse_target(place)
     if there.path:
+        # Then --at counts from the start of the file.
         address = Address("file", 0, there.path, address.number, place)
     with opened_fields(screen, there, where) as fields:
         start = fields.resolve(address)
@@ -80,13 +81,13 @@ def _as_json(target: str, fields: FieldSource, start: int, length: int) -> dict[
     from maixfs.explain.fields import fields_between
 
     data = fields.read(start, length)
-    found = [field.as_dict() for field in fields_between(fields, start, length)]
+    rows = [field.as_dict() for field in fields_between(fields, start, length)]
     return {
         "target": target,
         "start": start,
         "length": len(data),
         "data_hex": data.hex(),
-        "fields": found,
+        "fields": rows,
     }
 
 
@@ -168,12 +169,15 @@ def explain(screen: Screen, place: str, addresses: tuple[Address, ...], where: W
             hint=f"maixfs explain {there.whole} file:{there.path}",
         )
     with opened_fields(screen, there, where) as fields:
-        found = [fields.explain(fields.resolve(address)) for address in addresses]
+        explanations = [fields.explain(fields.resolve(address)) for address in addresses]
     if screen.json:
         screen.emit(
-            {"target": str(there), "bytes": [explanation.as_dict() for explanation in found]}
+            {
+                "target": str(there),
+                "bytes": [explanation.as_dict() for explanation in explanations],
+            }
         )
         return
-    for explanation in found:
+    for explanation in explanations:
         screen.line(explanation.sentence)
         screen.line("  ", Text(f"docs/SPEC.md, section {explanation.field.section}", "dim"))

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from maixfs.cli.failures import WrongUsage
+from maixfs.cli.failures import WrongUsage, step_text
 from maixfs.cli.findings import draw_findings, examination_json, health_text
-from maixfs.cli.flash.overview import ChipFacts, chip_facts, chip_rows, draw_parts
-from maixfs.cli.identified import draw_identification, identify_other, identify_packed
 from maixfs.cli.options import PLACE, bytes_option, json_option, places_or_default
-from maixfs.cli.screen import Part, Screen, Text, count_text, hex_text, percent_text, unit_text
+from maixfs.cli.screen import (
+    Column,
+    Part,
+    Screen,
+    Text,
+    count_text,
+    hex_text,
+    percent_text,
+    unit_text,
+)
 from maixfs.cli.targets import note_holder, where_options
 from maixfs.cli.verb import verb
+from maixfs.tuples import NamedTuple
 
 if TYPE_CHECKING:
+    from maixfs.doctor.boot import BootReport, Step
+    from maixfs.doctor.subject import Subject
     from maixfs.finding import Examination
     from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where
+    from maixfs.image.identify import Identification
     from maixfs.image.image import Image
+    from maixfs.image.parts import Found
     from maixfs.image.report import Report
+    from maixfs.spiffs.detect import Detection
+
 
 Row = tuple[str, Part]
 
@@ -55,6 +70,7 @@ def info(screen: Screen, place: str | None, flags: bool, where: Where) -> int:
     try:
         image = open_image(there.whole, geometry=where.geometry, base=where.base)
     except DeviceError:
+        # A compressed file that cannot be unpacked can still be named.
         packed = identify_packed(there.host)
         if packed is None:
             raise
@@ -79,6 +95,7 @@ def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     facts = None if image.where.is_spiffs else chip_facts(subject)
     whole = facts is None or subject.is_board
     report = make_report(image) if whole else _report_on(screen, image)
+    # Not the contents of files: info answers at once, doctor reads everything.
     examination = examine_subject(subject, Cost.METADATA)
     if screen.json:
         _emit(screen, there, facts, report, examination)
@@ -135,6 +152,7 @@ def _report_on(screen: Screen, image: Image) -> Report | None:
     from maixfs.image.errors import NoFileSystemError
     from maixfs.image.report import make_report
 
+    # Of several file systems none is the one that a board mounts for certain.
     if len(image.parts.areas) != 1:
         return None
     try:
@@ -264,3 +282,131 @@ def _erases(report: Report) -> Iterator[str]:
     ):
         if counts is not None and counts.most:
             yield f"{counts.least} to {counts.most} per {unit}, mean {counts.mean:.1f}"
+
+
+_MOST_PARTS = 12
+_BLANK = ("erased", "zero", "unknown")
+
+
+class ChipFacts(NamedTuple):
+    """What is known of a whole chip, findings left out."""
+
+    size: int
+    layout: str | None
+    parts: tuple[Found, ...]
+    rest: dict[str, int]
+    """Bytes that are erased, zero or unknown."""
+    areas: tuple[Detection, ...]
+    boot: BootReport
+
+    @property
+    def has_more(self) -> bool:
+        """Whether anything but file systems is on the chip."""
+        return any(part.kind != "spiffs" for part in self.parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        steps = [step._asdict() for step in self.boot.steps]
+        return {
+            "layout": self.layout,
+            "parts": [_part_dict(part) for part in self.parts],
+            "rest": self.rest,
+            "boot": {"starts": self.boot.starts, "formats": self.boot.formats, "steps": steps},
+        }
+
+
+def _part_dict(part: Found) -> dict[str, Any]:
+    from maixfs.firmware import Firmware
+
+    about: dict[str, Any] = {"kind": part.kind, "start": part.start, "size": part.size}
+    about["detail"] = part.detail
+    if isinstance(part.what, Firmware):
+        about |= {"product": part.what.banner.product, "version": part.what.banner.version}
+    return about
+
+
+def chip_facts(subject: Subject) -> ChipFacts | None:
+    """Return what is on an image or a board's flash; ``None`` if it is not a whole chip."""
+    if not subject.is_chip or not subject.parts:
+        return None
+    rest = dict.fromkeys(_BLANK, 0)
+    for found in subject.found:
+        if found.kind in rest:
+            rest[found.kind] += found.size
+    layout = subject.layout.name if subject.layout else None
+    from maixfs.doctor.boot import report_boot
+
+    boot = subject.once(report_boot)
+    return ChipFacts(subject.size, layout, tuple(subject.parts), rest, subject.areas, boot)
+
+
+def draw_parts(screen: Screen, facts: ChipFacts) -> None:
+    """Write the parts of a chip, by address."""
+    columns = (Column("at"), Column("what"), Column("size", right=True), Column("it is"))
+    rows: list[tuple[Part, ...]] = [
+        (hex_text(part.start), part.kind, screen.cell(part.size), part.detail)
+        for part in facts.parts[:_MOST_PARTS]
+    ]
+    screen.table(columns, rows)
+    more = len(facts.parts) - _MOST_PARTS
+    if more > 0:
+        screen.line(f"and {count_text(more, 'part')} more: maixfs map shows all")
+
+
+def chip_rows(screen: Screen, facts: ChipFacts) -> Iterator[tuple[str, Part]]:
+    """Yield what else there is, and what a board does when it starts."""
+    rest = [f"{screen.size(size)} {kind}" for kind, size in facts.rest.items() if size]
+    if rest:
+        yield "else", ", ".join(rest)
+    label = "boot"
+    for step in facts.boot.steps:
+        if not step.usual:
+            yield label, _step(step)
+            label = ""
+        if step.stops:
+            return
+
+
+def _step(step: Step) -> Part:
+    return Text(step.text, "bad") if step.is_problem else step.text
+
+
+def identify_other(image: Image) -> Identification | None:
+    """Return what a file is that is no image; ``None`` for images and what may be one."""
+    from maixfs.image.identify import FileKind
+
+    if image.where.is_spiffs or image.place.slot is not None or not image.host.is_file():
+        return None
+    found = image.identify(search=False)
+    if found.kind in {FileKind.ERASED, FileKind.FILE_SYSTEM}:
+        return found
+    return None if found.is_image or not found.known else found
+
+
+def identify_packed(host: Path) -> Identification | None:
+    """Return what a compressed file is that cannot be unpacked here; ``None`` for other files."""
+    from maixfs.image.identify import FileKind, identify
+
+    found = identify(host, search=False) if host.is_file() else None
+    return found if found is not None and found.kind is FileKind.COMPRESSED else None
+
+
+def draw_identification(screen: Screen, host: Path, found: Identification) -> int:
+    """Write what a file is; return the exit code, 1 for what is unknown."""
+    if screen.json:
+        screen.emit({"target": str(host), **found.as_dict()})
+        return int(not found.known)
+    screen.line(Text(str(host), "heading"), f"  {found}, {screen.size(host.stat().st_size)}")
+    screen.line()
+    rows: list[tuple[str, Part]] = [("known by", "; ".join(found.evidence))]
+    if found.confidence < 1:
+        rows.append(("sure", f"{int(found.confidence * 100)} %"))
+    rows += [("or", str(other)) for other in found.alternatives]
+    if found.compression:
+        from maixfs.host.compressed import unpack_command
+
+        rows.append(("next", unpack_command(host, found.compression)))
+    elif found.next is not None:
+        rows.append(("next", step_text(found.next, str(host))))
+    screen.facts(rows)
+    return int(not found.known)

@@ -84,6 +84,7 @@ def make_verb(screen: Screen, output: str, parts: Parts, flasher: str | None, fo
     planned = plan(recipe.pieces, recipe.layout, size=recipe.size, flasher=flasher or "none")
     if refused(screen, planned):
         return 1
+    # Checked as pieces with header and hash, stored as payloads: flashers add both.
     data = make_kfpkg(parts_of(planned.pieces))
     written = write_new(screen, Path(output), data, force=force)
     if screen.json:
@@ -117,13 +118,13 @@ def list_verb(screen: Screen, package: str) -> None:
     """Sizes are those in the flash, where firmware has 37 more bytes: header and hash."""
     from maixfs.kfpkg import read_kfpkg
 
-    found = read_kfpkg(package)
+    contents = read_kfpkg(package)
     if screen.json:
-        screen.emit({"package": package, **package_json(found)})
+        screen.emit({"package": package, **package_json(contents)})
         return
-    rows = [_row(screen, part) for part in found.parts]
+    rows = [_row(screen, part) for part in contents.parts]
     screen.table(_COLUMNS, rows)
-    for note in found.notes:
+    for note in contents.notes:
         screen.note(note)
 
 
@@ -169,18 +170,18 @@ def verify_verb(
     from maixfs.recipes.pieces import pieces_of
     from maixfs.recipes.recipe import named_layout
 
-    found = read_kfpkg(package)
-    pieces = pieces_of(found.parts)
+    contents = read_kfpkg(package)
+    pieces = pieces_of(contents.parts)
     chosen = named_layout(layout) if layout else None
     planned = plan(pieces, chosen, flasher=flasher or "none", size=chip_size)
     others = [] if flasher else padding_conflicts(pieces, planned)
     if screen.json:
         all_conflicts = [*planned.conflicts, *others]
         conflicts = [conflict_json(conflict) for conflict in all_conflicts]
-        document = {**plan_json(planned), "conflicts": conflicts, "notes": list(found.notes)}
+        document = {**plan_json(planned), "conflicts": conflicts, "notes": list(contents.notes)}
         screen.emit({"package": package, **document})
         return int(bool(planned.errors))
-    for note in found.notes:
+    for note in contents.notes:
         screen.note(note)
     draw_conflicts(screen, [*planned.conflicts, *others])
     files = count_text(len(pieces), "file")
@@ -193,12 +194,12 @@ def verify_verb(
     return 0
 
 
-def package_json(found: Package) -> dict[str, Any]:
+def package_json(contents: Package) -> dict[str, Any]:
     """Return what ``--json`` says of a package."""
     return {
-        "version": found.version,
-        "parts": [part_json(part) for part in found.parts],
-        "notes": list(found.notes),
+        "version": contents.version,
+        "parts": [part_json(part) for part in contents.parts],
+        "notes": list(contents.notes),
     }
 
 
@@ -250,6 +251,7 @@ def extract_verb(
     for name in names:
         if name not in known:
             raise UsageError(f"{package} has no {name!r}", hint=f"it has {', '.join(known)}")
+    # The recipe is named together with the files: one of them may be called like it.
     places = host_names([*known, RECIPE_NAME])
     files = {places[name]: known[name] for name in (names or known)}
     if not names:
@@ -306,10 +308,10 @@ def apply_verb(
     from maixfs.recipes.pieces import pieces_of
     from maixfs.recipes.recipe import named_layout
 
-    found = read_kfpkg(package)
+    contents = read_kfpkg(package)
     old = read_flash(Path(target))
     chosen = named_layout(layout) if layout else None
-    pieces = pieces_of(found.parts, dio=dio)
+    pieces = pieces_of(contents.parts, dio=dio)
     planned = plan(pieces, chosen, flasher=flasher or "none", image=old)
     if refused(screen, planned):
         return 1
@@ -339,6 +341,8 @@ def _write(
         from maixfs.image.errors import TargetError
 
         with Progress(screen, rates=True) as progress, edited_image(Path(target)) as image:
+            # The plan was made for the bytes that were read before the lock: on others it could
+            # destroy parts.
             if image.flash.image != old:
                 raise TargetError(f"{target} was changed meanwhile", hint="run the command again")
             sectors = image.write(0, new)

@@ -71,6 +71,7 @@ def _draw(screen: Screen, listing: Listing, long: bool) -> None:
     elif long:
         units = Column("units" if "SPIFFS" in formats else "clusters", right=True)
         columns[1:1] = [units, Column("attr"), Column("written")]
+    # Three columns explain themselves; spoken rows need their headings.
     elif not screen.plain:
         columns = [column._replace(heading="") for column in columns]
     details = _on_flash if formats <= {"SPIFFS"} else _on_card

@@ -142,6 +142,7 @@ def _chart(
                 f"{raw.source.host} has no erase counts",
                 hint="virtual boards have them (wear.bin), and SPIFFS areas per block",
             )
+        # A dump has no count of each sector; SPIFFS stores one for each block.
         counts = tuple(chart.block_wear(image))
         origin = "from the file system, per block"
     return chart.chart_wear(image.size, counts, unit), wear_notes(counts, origin)
@@ -161,6 +162,7 @@ def _draw_files(
         return []
     from maixfs.draw.picture import lay_out
 
+    # Both files come from one layout: they show the same.
     picture = lay_out(chart, title, words)
     written = []
     if svg is not None:
@@ -240,6 +242,7 @@ def _draw_cells(screen: Screen, chart: Chart) -> None:
     for start in starts:
         row = chart.cells[start : start + columns]
         letters = tuple(cell.shade.letter for cell in row)
+        # The last row is always printed: it shows where the chip ends.
         is_last = start + columns >= len(chart.cells)
         if len(starts) > _LONG and letters == before and len(set(letters)) == 1 and not is_last:
             skipped += 1
@@ -255,6 +258,7 @@ def _draw_cells(screen: Screen, chart: Chart) -> None:
 def _columns(screen: Screen, chart: Chart) -> int:
     """Return the cells of a row: a power of two, or the pages of a block."""
     room = min(screen.width(), _WIDEST) - _ADDRESS
+    # A power of two, so that rows begin at round addresses.
     usual = 64 if len(chart.cells) > 512 else 32
     if chart.row and chart.row <= 64:
         usual = chart.row

@@ -58,16 +58,16 @@ def info_verb(screen: Screen, place: ImagePlace, layers: bool) -> int:
     memory; about 3.5 of 6 MiB are free for it. "v4 build" is a MaixPy with kmodel_v4 in its name,
     "v3 build" one without. The exit code is 1 if no board loads one of the models.
     """
-    found = read_models(screen, place)
-    models = [report.model for report in found]
+    reports = read_models(screen, place)
+    models = [report.model for report in reports]
     if screen.json:
-        screen.emit({"target": str(place), "models": [_model_json(report) for report in found]})
-    elif len(found) == 1 and (place.address is not None or not models[0].address):
-        _draw(screen, str(place), found[0], layers)
+        screen.emit({"target": str(place), "models": [_model_json(report) for report in reports]})
+    elif len(reports) == 1 and (place.address is not None or not models[0].address):
+        _draw(screen, str(place), reports[0], layers)
     else:
         screen.table(COLUMNS, [_row(screen, model) for model in models])
         draw_notes(screen, models)
-    return int(not all(report.usable for report in found))
+    return int(not all(report.usable for report in reports))
 
 
 def read_models(screen: Screen, place: ImagePlace) -> list[ModelReport]:
@@ -75,11 +75,13 @@ def read_models(screen: Screen, place: ImagePlace) -> list[ModelReport]:
     from maixfs.explain.models import find_models, report_model
     from maixfs.kmodel import ModelError
 
+    # A file in a file system is scattered over pages or clusters: it is read through the mount.
     if place.path is not None:
         return [report_model(_read_inside(screen, place), is_file=True)]
     with opened_image(screen, place.host) as raw:
         if place.address is not None:
             return [report_model(raw.flash.image, place.address)]
+        # Models in a package are compressed: a search would find none, and not say why.
         if bytes(raw.flash.image[: len(_ZIP)]) == _ZIP:
             hint = f"it is a package: maixfs kfpkg list {place}"
             raise ModelError(f"{place}: no model", hint=hint)
@@ -184,6 +186,7 @@ def _answers(report: ModelReport) -> Iterator[tuple[str, Part]]:
         for build, result in zip(("v3 build", "v4 build"), answers or (), strict=False):
             text = _answer_text(result)
             if answers is report.load_flash:
+                # The board prints the name of the call that failed (docs/SPEC.md, 27.7).
                 text = text._replace(text=text.text.replace("load error:", "load_flash error:"))
             yield f"{call}, {build}", text
 

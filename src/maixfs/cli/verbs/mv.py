@@ -61,6 +61,7 @@ def mv(screen: Screen, places: tuple[str, ...], force: bool, dry_run: bool, wher
 def _plan(target: Image, sources: list[str], destination: str) -> list[tuple[str, str]]:
     """Return (old path, new path) of each move; a folder moves as a whole."""
     entries = [entry for path in sources for entry in target.find(path)]
+    # On FAT `mv LIB lib` names the folder itself: it is renamed, not moved into itself.
     cased = len(entries) == 1 and target.is_other_case(entries[0], destination)
     into = destination.endswith("/") or (target.isdir(destination) and not cased)
     if len(entries) > 1 and not into:

@@ -107,6 +107,7 @@ def new(
 
 def _card(text: str) -> int | str:
     """Return the size of a new card in bytes, or the path of an existing one."""
+    # A file called 8G is taken by its name.
     size = None if Path(text).exists() else parse_size(text)
     return text if size is None else size
 

@@ -249,6 +249,7 @@ def mkfs(
                 place, card.shape(layout), force=force, drives=drive, progress=progress
             )
         else:
+            # Formatting a whole card as SPIFFS would destroy its partition table.
             if card.is_given or _is_card(place.host):
                 raise UsageError(
                     f"{place.host} is a whole card: name a partition"
@@ -268,6 +269,7 @@ def _make_spiffs(place: Path, layout: NewLayout, force: bool, progress: Progress
     from maixfs.transfer.formatting import make_image
 
     geometry, flash_size = layout.resolve()
+    # The geometry of a board is in board.toml: formatting must not need it again.
     if not layout.is_given and place.is_dir():
         from maixfs.image.boardconfig import BoardConfig
 
@@ -332,6 +334,7 @@ def pack(
     used. Times are 1980-01-01 or SOURCE_DATE_EPOCH, unless --keep-times is used.
     """
     as_card = is_card_name(output) if kind is None else kind == "card"
+    # Options that only SPIFFS has say more than the name of the file.
     if kind is None and layout.is_given and not set(layout.changes) <= {"size"}:
         as_card = False
     options = {"follow_links": follow_links, "force": force}

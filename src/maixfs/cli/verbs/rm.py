@@ -73,6 +73,7 @@ def _chosen(target: Image, paths: list[str], recursive: bool, force: bool) -> It
     """Yield the entries to remove, each once; raises before anything is removed."""
     from maixfs.image.errors import MissingError, TargetError
 
+    # Patterns may overlap, and a folder may be named together with a file in it.
     seen: set[str] = set()
     for path in paths:
         try:

@@ -81,6 +81,7 @@ def run(
         config = Board.create(board)
         screen.note(f"made board {board}: flash {config.part}, {screen.size(config.flash_size)}")
         screen.note("its flash holds no firmware: the one built into maixfs runs")
+    # Before power-on: a board that is on has its card locked.
     _apply_journal(screen, Path(board))
     with Board.open(
         board,

@@ -52,6 +52,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
                 except UnpackError as error:
                     written += error.written
                     failed.append(error)
+    # Before the error: the files that were written have to be listed even if others are lost.
     _report(screen, folder, written, [reason for error in failed for reason in error.lost])
     if failed:
         raise failed[0]

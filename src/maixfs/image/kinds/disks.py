@@ -49,6 +49,7 @@ def mbr(sample: Sample) -> Identification | None:
 
 def unsigned_mbr(sample: Sample) -> Identification | None:
     """Recognise a partition table that lacks its signature, if it leads to a volume."""
+    # The recogniser of tables with a signature has answered.
     if sample.head[_SIGNATURE] == b"\x55\xaa":
         return None
     ends = "which does not end in 55 AA: boards do not mount it"
@@ -62,6 +63,8 @@ _SIGNATURE = slice(SECTOR - 2, SECTOR)
 def _table(sample: Sample, words: str, ends: str) -> tuple[Identification, list[str]] | None:
     """Return a card by its table, and what is in its partitions."""
     sector = sample.head[:SECTOR]
+    # A boot sector ends in 55 AA too; its code in the place of the slots rarely has two valid
+    # status bytes.
     if len(sector) < SECTOR or not _has_status_bytes(sector):
         return None
     table = read_partitions(sample.device)

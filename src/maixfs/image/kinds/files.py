@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from maixfs.finding import Command
-from maixfs.image.gaps import classify, entropy
 from maixfs.image.identify import FileKind, Identification
+from maixfs.image.parts import classify, entropy
 from maixfs.nor.device import is_filled
 from maixfs.record import Record, field
 
@@ -119,7 +119,7 @@ def elf(sample: Sample) -> Identification | None:
         words,
         (f"the magic 7F 45 4C 46 at 0x0, machine {machine:#x} at 0x12",),
         0.99,
-        "make a binary of it first (objcopy -O binary), then wrap that as firmware"
+        "make a binary of it first (objcopy to the format binary), then wrap that as firmware"
         if is_k210
         else "boards do not run it",
     )
@@ -174,7 +174,7 @@ def uf2(sample: Sample) -> Identification | None:
     )
 
 
-_HEX_LINE = re.compile(rb":([0-9A-Fa-f]{2})+$")
+_HEX_LINE = rb":([0-9A-Fa-f]{2})+$"
 
 
 def intel_hex(sample: Sample) -> Identification | None:
@@ -183,7 +183,7 @@ def intel_hex(sample: Sample) -> Identification | None:
     if len(lines) > 1 and sample.size > len(sample.head):
         lines = lines[:-1]
     for line in filter(None, lines):
-        if not _HEX_LINE.match(line):
+        if line[:1] != b":" or not re.match(_HEX_LINE, line):
             return None
         record = bytes.fromhex(line[1:].decode("ascii"))
         if len(record) != record[0] + 5 or sum(record) & 0xFF:
@@ -193,7 +193,7 @@ def intel_hex(sample: Sample) -> Identification | None:
         "Intel HEX file",
         (f"the checksums of {len(lines)} records from 0x0 on are right",),
         0.99,
-        "make a binary of it first (objcopy -I ihex -O binary)",
+        "make a binary of it first (objcopy from ihex to binary)",
     )
 
 
@@ -255,9 +255,8 @@ def _is_toml(source: str) -> bool:
         return False
 
 
-_STATEMENT = re.compile(
-    r"^\s*(?:import \w|from [\w.]+ import |def \w+\(|class \w+|print\(|while .*:|for \w.* in )",
-    re.MULTILINE,
+_STATEMENT = (
+    r"(?m)^\s*(?:import \w|from [\w.]+ import |def \w+\(|class \w+|print\(|while .*:|for \w.* in )"
 )
 
 
@@ -265,7 +264,7 @@ def _is_python(source: str) -> bool:
     import ast
     import warnings
 
-    if not _STATEMENT.search(source):
+    if not re.search(_STATEMENT, source):
         return False
     try:
         with warnings.catch_warnings():

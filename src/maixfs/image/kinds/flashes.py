@@ -19,9 +19,8 @@ from maixfs.firmware.container import (
     read_firmware,
 )  # fmt: skip
 from maixfs.firmware.kboot import CONFIG_SIZE, STAGE_1, EntryRecord, read_config, read_kboot
-from maixfs.image.gaps import classify
 from maixfs.image.identify import FileKind, Identification
-from maixfs.image.parts import FIRMWARE, KBOOT_STAGE, SPIFFS, Found
+from maixfs.image.parts import FIRMWARE, KBOOT_STAGE, SPIFFS, Found, classify
 from maixfs.nor.device import SECTOR, Buffer, is_filled
 from maixfs.tuples import NamedTuple
 
@@ -203,6 +202,8 @@ def _spiffs_shift(view: memoryview) -> Shift | None:
     data = bytes(view)
     at = data.find(magics[0])
     while at >= 0:
+        # The two bytes of one magic occur by chance in every large dump; three of them a block
+        # apart do not.
         places = range(at, at + _MAGICS_COMPARED * area.block_size, area.block_size)
         if all(data[place : place + 2] == magics[block] for block, place in enumerate(places)):
             start = at - area.magic_offset
@@ -225,6 +226,8 @@ def _firmware_shift(view: memoryview) -> Shift | None:
     head = bytes(view[:SECTOR])
     at = head.find(_MARK)
     while at >= 0:
+        # The mark is 2 or 4 bytes behind the start of the program, as its start code has it
+        # (docs/SPEC.md, 25).
         for start in (at - FirmwareHeader.size - 2, at - FirmwareHeader.size - 4):
             if start > 0 and _has_sound_firmware(view, start):
                 return Shift(start, f"firmware is at {start:#x}, its place is 0x0")
@@ -250,6 +253,7 @@ def flash(sample: Sample) -> Identification | None:
     if len(parts) == 1 and areas and not areas[0].start:
         return _bare(view, areas[0])
     shift = None
+    # One part in its place proves that nothing is shifted, and saves a search at every byte.
     if len(view) >= _LEAST_SHIFTED and not any(map(_in_place, parts)):
         shift = find_shift(view)
     if shift is not None and not parts:

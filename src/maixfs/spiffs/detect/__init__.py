@@ -15,6 +15,7 @@ from maixfs.spiffs.detect.search import (
     find_formatted,
     find_marked,
     find_unmarked,
+    find_whole,
     fix_bounds,
     possible_starts,
 )
@@ -87,6 +88,11 @@ def detect(image: bytes | bytearray | memoryview, *, base: int | None = None) ->
     if is_filled(image):
         return []
     dump = Dump(image)
+    # No search is needed where nothing else can be in the image.
+    whole = find_whole(dump)
+    found = _examine(dump, whole) if whole else None
+    if found and found.confidence >= _SURE and found.geometry.size == dump.size:
+        return [found] if base in (None, found.geometry.base) else []
     detections = (
         _examine_all(dump, [marked.area for marked in find_marked(dump)])
         or _examine_all(dump, find_unmarked(dump)[:_MOST_UNMARKED])

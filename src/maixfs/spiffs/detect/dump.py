@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 
+from maixfs.nor.device import CHUNK, is_filled
 from maixfs.spiffs import ondisk
 from maixfs.spiffs.geometry import Geometry, GeometryError
 from maixfs.tuples import NamedTuple
@@ -32,8 +34,26 @@ class Dump:
     def column(self, offset: int) -> list[int]:
         """Return the word at ``offset`` bytes from the start of each sector."""
         if offset not in self._columns:
-            self._columns[offset] = self.words[offset // 2 :: SECTOR // 2].tolist()
+            skipped, within = divmod(offset, SECTOR)
+            self._columns[offset] = (
+                self.column(within)[skipped:] if skipped else self._column_of_sectors(within)
+            )
         return self._columns[offset]
+
+    def _column_of_sectors(self, offset: int) -> list[int]:
+        column = [BLANK] * len(range(offset, self.size - 1, SECTOR))
+        for start in self._written:
+            end = min(start + CHUNK, self.size)
+            words = self.words[(start + offset) // 2 : end // 2 : SECTOR // 2].tolist()
+            first = start // SECTOR
+            column[first : first + len(words)] = words
+        return column
+
+    @cached_property
+    def _written(self) -> list[int]:
+        """Start of each chunk that is not erased: most of a flash is."""
+        starts = range(0, self.size, CHUNK)
+        return [start for start in starts if not is_filled(self.view[start : start + CHUNK])]
 
     def bytes_at(self, address: int, length: int) -> bytes:
         """Return up to ``length`` bytes from ``address``."""

@@ -77,6 +77,19 @@ def rasters(*, magic: bool = True) -> tuple[Raster, ...]:
     return tuple(shapes)
 
 
+def find_whole(dump: Dump) -> Geometry | None:
+    """Return the area that fills the image, where it is shaped as a preset and has all magics."""
+    for preset in PRESETS.values():
+        if not preset.use_magic_length or dump.size % preset.block_size:
+            continue
+        area = frame(0, dump.size // preset.block_size, preset.block_size, preset.page_size)
+        if area is not None:
+            words = dump.words[area.magic_offset // 2 :: area.block_size // 2].tolist()
+            if words == [*map(area.magic, range(area.blocks))]:
+                return area
+    return None
+
+
 def find_marked(dump: Dump) -> list[Marked]:
     """Return the areas found by magics, those with most magics first."""
     if is_filled(dump.view):

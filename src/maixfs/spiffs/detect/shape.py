@@ -119,7 +119,8 @@ def read_layout(dump: Dump, area: Geometry, census: Census, header_size: int | N
     if header_size is not None:
         choices = list(_splits(header_size, least, most))
         if choices:
-            split = min(choices, key=lambda choice: _oddity(choice, area, most))
+            usual = _nearest_presets(area)
+            split = min(choices, key=lambda choice: _oddity(choice, usual, most))
             return Layout(*split, Source.TABLES)
     presets = [p for p in (*_nearest_presets(area), _C_DEFAULT) if _possible(p, area)]
     if not pages:
@@ -153,11 +154,13 @@ def _splits(header_size: int, least: int, most: int) -> Iterator[tuple[int, int,
             yield name_length, size - name_length, aligned
 
 
-def _oddity(choice: tuple[int, int, bool], area: Geometry, most: int) -> tuple[int, ...]:
+def _oddity(
+    choice: tuple[int, int, bool], nearest: list[tuple[int, int, bool]], most: int
+) -> tuple[int, ...]:
     """Return a sort key: the smallest belongs to the likeliest layout."""
     name_length, meta_length, aligned = choice
     presets = [(p.name_length, p.meta_length) for p in PRESETS.values()]
-    usual = [(n, m) for n, m, _ in _nearest_presets(area)]
+    usual = [(n, m) for n, m, _ in nearest]
     pair = (name_length, meta_length)
     return (
         pair not in usual,
