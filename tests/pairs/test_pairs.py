@@ -10,7 +10,12 @@ import pytest
 from pairs.campaign import MEDIA, Pair, chosen, pairs, run_pair
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-SAME = [Pair("spiffs", "cp", "cp-over"), Pair("flash", "cp-r", "cp-r"), Pair("card", "mv", "rm-r")]
+SAME = [
+    Pair("spiffs", "cp", "cp-over"),
+    Pair("flash", "cp-r", "cp-r"),
+    Pair("card", "mv", "rm-r"),
+    Pair("spiffs", "rm", "pack"),
+]
 
 CASES = [*((pair, 0) for pair in SAME), *chosen(21, 8)]
 

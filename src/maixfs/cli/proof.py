@@ -104,8 +104,9 @@ def write_new(screen: Screen, out: Path, data: Buffer, *, force: bool) -> Writte
     """
     from maixfs.host import files
     from maixfs.image.entries import Written
+    from maixfs.image.source import held_back
 
     digest = hashlib.sha256(data).hexdigest()
-    with Progress(screen, rates=True) as progress:
+    with Progress(screen, rates=True) as progress, held_back(out):
         changed = files.write_new(out, (data,), force=force, progress=progress)
     return Written(str(out), len(data), digest, changed)

@@ -119,6 +119,17 @@ def locked(source: Source, *, card: bool = False) -> AbstractContextManager[obje
     return ImageLock(source.file, wait=PATIENCE)
 
 
+def held_back(path: Path) -> AbstractContextManager[object]:
+    """Return what keeps other writers from a file that is about to be replaced as a whole.
+
+    An edit that read the old file would otherwise be committed over the new one. A path without a
+    file needs no lock. Raises as ``locked``.
+    """
+    if not path.is_file():
+        return nullcontext()
+    return locked(find_source(path, writable=False))
+
+
 def board_holder(folder: Path) -> int | None:
     """Return the process that has a board powered on; 0 where that is not known.
 

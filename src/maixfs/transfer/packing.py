@@ -22,6 +22,7 @@ from maixfs.image.errors import TargetError
 from maixfs.image.fatvolume import LARGEST_FILE, from_datetime, too_large
 from maixfs.image.media import alone
 from maixfs.image.names import show, too_long
+from maixfs.image.source import held_back
 from maixfs.nor import Buffer
 from maixfs.nor.chip import DEFAULT_SIZE
 from maixfs.nor.device import CHUNK, blank
@@ -417,7 +418,8 @@ def write_image(
     for piece in pieces:
         digest.update(piece)
     size = sum(map(len, pieces))
-    changed = write_new(out, pieces, force=force, progress=progress)
+    with held_back(out):
+        changed = write_new(out, pieces, force=force, progress=progress)
     return Written(str(out), size, digest.hexdigest(), changed)
 
 
