@@ -252,7 +252,7 @@ def test_every_verb_reads_through_a_pending_journal(card: Path, run: Run) -> Non
     for verb in ("info", "doctor"):
         found = json.loads(run("sd", verb, "card.img", "--json", code=1).stdout)
         assert found["partitions"][0]["files"] == before["partitions"][0]["files"] + 1
-        assert [finding["key"] for finding in found["findings"]] == ["unapplied-journal"]
+        assert found["findings"][0]["key"] == "unapplied-journal"
     run("sd", "read", "card.img", "-o", "read.img", "--used")
     assert journal_of(card).exists()
     assert run("cat", "read.img:/late.txt").stdout == "late"
