@@ -209,3 +209,11 @@ def test_damage_does_not_end_the_examination(data: st.DataObject) -> None:
 def test_any_bytes_may_be_a_program(program: bytes) -> None:
     image = pack([("/boot.py", program), ("/freq.conf", program)], PRESETS["maixpy"])
     assert isinstance(diagnoses(image), list)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(range(7, 200)) * 16], ids=["empty", "unknown"])
+def test_unknown_file_is_not_called_sound(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(content)
+    examination = examine_target(file)
+    assert {each.what for each in examination.not_checked} >= {"the contents", "the file system"}

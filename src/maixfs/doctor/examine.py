@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from maixfs.image.image import Image
 
 _NO_AREA = NotChecked("the file system", "none was found")
+_UNKNOWN = NotChecked("the contents", "nothing that is known was found in them")
 _VERDICTS = (
     (
         frozenset({"no-firmware", "no-header", "wrong-file", "kboot-halts"}),
@@ -71,10 +72,12 @@ def examine_subject(subject: Subject, depth: Cost = Cost.CONTENT) -> Examination
     result = examine("flash", subject, depth)
     if subject.spiffs is not None:
         result += examine("spiffs", subject.spiffs, depth)
-    # Where the firmware formats, a rule has reported that there is no file system; otherwise it is
-    # something that was not checked.
-    elif not subject.once(report_boot).formats:
+    # Of a whole chip a rule has reported why there is no file system; otherwise it is something
+    # that was not checked.
+    elif not (subject.is_chip and subject.once(report_boot).formats):
         result += Examination((), (_NO_AREA,))
+    if not subject.parts and not subject.is_chip:
+        result += Examination((), (_UNKNOWN,))
     result += examine("board", subject, depth)
     card = subject.card.summary if subject.card is not None else None
     return result if card is None else result + examine_card(card.report, card.file)
