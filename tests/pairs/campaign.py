@@ -181,9 +181,8 @@ def start(name: str, words: list[str], folder: Path, log: Path) -> int:
         os._exit(code)
 
 
-def finish(child: int, name: str, folder: Path, log: Path) -> Outcome:
-    """Wait for a command and say how it ended."""
-    _, status = os.waitpid(child, 0)
+def judge(status: int, name: str, folder: Path, log: Path) -> Outcome:
+    """Return how a command ended; raises ``AssertionError`` for a crash or a traceback."""
     if not os.WIFEXITED(status):
         raise AssertionError(f"{name} was ended by signal {os.WTERMSIG(status)}")
     code = os.WEXITSTATUS(status)
@@ -283,7 +282,8 @@ def run_pair(pair: Pair, place: Path, delay: float = 0) -> str:
         outcomes: list[Outcome | None] = [None, None]
         for at in order:
             log = place / f"{label}.{at}"
-            outcomes[at] = finish(start(names[at], words[at], folder, log), names[at], folder, log)
+            status = os.waitpid(start(names[at], words[at], folder, log), 0)[1]
+            outcomes[at] = judge(status, names[at], folder, log)
         return outcomes, state_of(folder, medium)
 
     together = place / "together"
@@ -294,7 +294,9 @@ def run_pair(pair: Pair, place: Path, delay: float = 0) -> str:
         children.append(start(names[at], words[at], together, logs[at]))
         if delay and not at:
             time.sleep(delay)  # the second one meets another phase of the first
-    outcomes = [finish(children[at], names[at], together, logs[at]) for at in (0, 1)]
+    # Both have to end before one is judged: a failure removes the folder that they work in.
+    ends = [os.waitpid(child, 0)[1] for child in children]
+    outcomes = [judge(ends[at], names[at], together, logs[at]) for at in (0, 1)]
     state = state_of(together, medium)
     for label, order in (("ab", [0, 1]), ("ba", [1, 0])):
         if run_in_order(label, order) == (outcomes, state):
