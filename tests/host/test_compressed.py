@@ -198,3 +198,9 @@ def test_zstd_is_read_where_python_can(tmp_path: Path) -> None:
 def test_compression_of_names_the_format(layer: str) -> None:
     assert compression_of(PACKERS[layer](CONTENT)) == layer
     assert compression_of(b"BZhello") is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+def test_file_that_cannot_seek_to_its_end_is_an_error_with_its_name() -> None:
+    with pytest.raises(DeviceError, match="/proc/self/mem"):
+        map_image(Path("/proc/self/mem"))

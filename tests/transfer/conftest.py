@@ -1,33 +1,5 @@
-"""Every kind of target; none waits for the host's disk."""
+"""Every kind of image, as in the tests of images; writers do wait for each other's locks."""
 
-from __future__ import annotations
+from image.conftest import board, no_waiting_for_the_disk, place
 
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from image.places import KINDS, SMALL, Place, make_board
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test does not ask what a power cut of the host would leave."""
-    monkeypatch.setattr(os, "fsync", lambda _handle: None)
-
-
-@pytest.fixture(params=list(KINDS))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    """Return a target of each kind, with the same files in it."""
-    folder = tmp_path / "host"
-    folder.mkdir()
-    yield KINDS[request.param](folder)
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Place:
-    """Return a small board."""
-    return make_board(tmp_path, SMALL, 0x100000)
+__all__ = ["board", "no_waiting_for_the_disk", "place"]

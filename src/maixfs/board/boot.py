@@ -28,7 +28,7 @@ import gc
 
 gc.collect()
 """
-"""The main.py that is written if there is none; the firmware's draws on the screen instead."""
+"""Written as main.py if the file is missing; the firmware's own main.py draws on the screen."""
 
 _COVERS = {"boot.py": 117, "main.py": 130}
 """Files of /flash that the card may replace, and the line of ``_boot.py`` that opens each."""

@@ -171,7 +171,7 @@ WIDTH = 100
 
 
 def overview(columns: int) -> str:
-    """Return the text of ``maixfs --help`` for a terminal with so many columns."""
+    """Return the text of ``maixfs --help`` for a terminal of ``columns`` columns."""
     width = max(min(columns, WIDTH) - 2, 50)
     lines = ["Usage: maixfs VERB [OPTIONS] ...", "       maixfs TARGET"]
     for text in ABOUT:

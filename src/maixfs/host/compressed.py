@@ -206,10 +206,10 @@ def unpack_layers(image: ImageBytes, *, preview: bool = False) -> ImageBytes:
 def map_image(path: Path) -> ImageBytes:
     """Open a file as it is, compressed or not; raises ``DeviceError``."""
     with open_for_reading(path) as stream:
-        size = stream.seek(0, os.SEEK_END) or drive_size(stream.fileno())
-        if not size:  # which mmap refuses
-            return ImageBytes(path, b"")
         try:
+            size = stream.seek(0, os.SEEK_END) or drive_size(stream.fileno())
+            if not size:  # which mmap refuses
+                return ImageBytes(path, b"")
             mapped = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as reason:
             raise host_error(path, f"cannot be read: {reason_of(reason)}", reason) from reason

@@ -37,7 +37,7 @@ class held:  # noqa: N801 - read as a word: ``with held():``
 
     With ``power`` it raises what ``power.check`` raises. Other threads wait for the body to end.
     A Ctrl-C inside it is handed to its handler when the body is done; outside the main thread
-    there is none, and inside another ``held`` the outer one sees to it.
+    there is none, and inside another ``held`` the outer one handles it.
     """
 
     _turn = threading.RLock()

@@ -73,7 +73,7 @@ def _with_slot(host: str, path: str | None) -> TargetPath:
 
 
 def is_target_path(text: str) -> bool:
-    """Tell whether a text names something inside of a target (has a ``:PATH``)."""
+    """Return True if ``text`` names a path inside an image (has a ``:PATH``)."""
     return parse_target(text).path is not None
 
 

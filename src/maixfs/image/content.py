@@ -62,7 +62,7 @@ class Content(NamedTuple):
         return digest.hexdigest()
 
     def same(self, other: Content) -> bool:
-        """Tell whether another content has the very same bytes."""
+        """Return True if another content has the same bytes."""
         if self.size != other.size:
             return False
         with self.open() as mine, other.open() as theirs:

@@ -48,7 +48,7 @@ class FatRoom(NamedTuple):
     total_clusters: int
     free_clusters: int
     told_free: int | None
-    """Free clusters as FSInfo has them, which a board believes; ``None``: it does not say."""
+    """Free clusters as FSInfo stores them, which a board uses; ``None``: not stored."""
     files: int
     folders: int
 
@@ -297,7 +297,7 @@ class FatVolume(Volume):
     def _doubt_count(self, sizes: Mapping[str, int]) -> None:
         """Count the free clusters where FSInfo has too few for what is to be written.
 
-        The driver believes FSInfo, as FatFs does; on a card that another system left with a
+        The driver uses FSInfo, as FatFs does; on a card that another system left with a
         wrong count it would say that the card is full.
         """
         free = self.core.info().free
@@ -536,7 +536,7 @@ class FatVolume(Volume):
             if known is not None and not known.is_dir:
                 replaced += self._units(known)
         free = self.core.info().free
-        if free is None or needed > free + replaced:  # FSInfo is not believed when it refuses
+        if free is None or needed > free + replaced:  # FSInfo may be wrong: count before refusing
             free = self.core.free_clusters(scan=True)
         return _Need(needed, free, replaced)
 
@@ -621,7 +621,7 @@ def path_of(parts: Parts) -> str:
 
 
 def to_datetime(date: int, time: int) -> datetime | None:
-    """Return a date and a time word as a time; ``None`` for what is none, such as all zeros."""
+    """Return a date and a time word as a time; ``None`` for an invalid one, such as all zeros."""
     try:
         return datetime(*unpack_time(date, time))
     except ValueError:

@@ -389,7 +389,7 @@ class StreamDescriptor(Descriptor):
         return slot
 
     def check_room(self, size: int) -> None:
-        """Raise ``FullError`` if so many pages are neither free nor deleted."""
+        """Raise ``FullError`` if free and deleted pages do not suffice for ``size`` bytes."""
         volume, geometry = self._volume, self._volume.geometry
         needed = -(-size // geometry.data_size) - -(-self.size // geometry.data_size)
         if needed > geometry.blocks * geometry.usable_pages - volume.allocated:
