@@ -384,7 +384,7 @@ class BoardConfig:
         """
         with as_board_error():
             write_file(Path(folder) / CONFIG_NAME, (self.dump().encode(),))
-        # After board.toml: a kill in between must leave one of the two, or this is no board folder.
+        # After board.toml: a kill in between leaves one of the two, and so still a board folder.
         with suppress(OSError):
             (Path(folder) / DRAFT_NAME).unlink(missing_ok=True)
 
