@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -328,3 +329,25 @@ def test_card_of_a_running_board_gets_a_note(place: Path, run: Run) -> None:
         lock.release()
     assert not Path("x.img").exists()
     run("sd", "write", "other.img", "card.img")
+
+
+@pytest.mark.parametrize("name", ["no_55aa", "blank"])
+def test_all_examinations_of_a_card_agree(here: Path, run: Run, name: str) -> None:
+    field(name)
+    # An image of the size of a chip could be a flash: a blank one is examined as a card only
+    # beyond that.
+    os.truncate(f"{name}.img", 64 << 20)
+    keys = set()
+    for verb in ("info", "doctor", "sd info", "sd doctor"):
+        result = json.loads(run(*verb.split(), "--json", f"{name}.img", code=1).stdout)
+        card = result["card"] if verb == "info" else result
+        keys.add(tuple(found["key"] for found in card["findings"]))
+    assert len(keys) == 1 and keys != {()}
+
+
+def test_zeros_of_the_size_of_a_chip_are_not_examined_as_a_chip(here: Path, run: Run) -> None:
+    with Path("zeros.bin").open("wb") as file:
+        file.truncate(16 << 20)
+    checked = json.loads(run("doctor", "--json", "zeros.bin").stdout)
+    assert checked["findings"] == [] and checked["not_checked"]
+    run("info", "zeros.bin")

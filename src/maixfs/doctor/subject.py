@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from maixfs.errors import MaixfsError
 from maixfs.image.layout import Layout, Region, find_layout
 from maixfs.image.parts import Found, Overlap, Parts
+from maixfs.nor.device import is_filled
 from maixfs.spiffs import SpiffsError
 from maixfs.spiffs.check import SpiffsCheck
 
@@ -163,10 +164,13 @@ class Subject:
         """Whether the image is one file system and no chip."""
         return self.geometry is not None and self.geometry.base == 0
 
-    @property
+    @cached_property
     def is_chip(self) -> bool:
         """Whether the image can be a whole chip, from which a board starts."""
-        return not self.is_bare and self.size >= LEAST_CHIP
+        if self.is_bare or self.size < LEAST_CHIP:
+            return False
+        # Zeros alone are a new file or a read that failed: they say nothing about a chip.
+        return self.is_board or not is_filled(self.view, 0)
 
     @cached_property
     def spiffs(self) -> SpiffsCheck | None:

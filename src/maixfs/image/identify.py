@@ -336,7 +336,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("flashes:boot_config", Group.PART, ((0, b"\x5a\xa5\xd0"),)),
     Entry("files:text", Group.FILE),
     Entry("files:uniform", Group.REST),
-    Entry("disks:unsigned_mbr", Group.SEARCH),
+    # The status of the first slot: it spares nearly all other files the import.
+    Entry("disks:unsigned_mbr", Group.CARD, ((446, b"\x00"), (446, b"\x80"))),
     Entry("flashes:flash", Group.SEARCH),
     Entry("files:random", Group.REST),
 )
@@ -366,15 +367,16 @@ def identify(thing: Identifiable, *, search: bool = True) -> Identification:
     return _of_file(path, search=search)
 
 
-def identify_card(head: bytes, size: int) -> Identification | None:
-    """Return which card or volume begins with ``head``, ``None`` for anything else.
+def identify_card(view: bytes | memoryview, size: int) -> Identification | None:
+    """Return which card or volume ``view`` begins, ``None`` for anything else.
 
-    Takes the first bytes (``HEAD`` of them, if there are as many) and the size of the whole, and
-    reads nothing else: for deciding how an image is opened.
+    Takes the first bytes (``HEAD`` at least, if there are as many) and the size of the whole: for
+    deciding how an image is opened. A table without signature is recognised only if ``view``
+    reaches to a volume.
     """
-    sample = _ViewSample(memoryview(head), complete=False)
+    sample = _ViewSample(memoryview(view), complete=False)
     # Partitions are compared with the size of the whole card, although only its head is read.
-    sample.size = max(size, len(head))
+    sample.size = max(size, len(view))
     return next(iter(_ranked(sample, (Group.CARD,))), None)
 
 

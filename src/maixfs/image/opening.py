@@ -36,6 +36,8 @@ _CARD = ("sd", "sd2", "sd3", "sd4")
 """What paths on a board begin with."""
 _LARGEST_FLASH = 64 << 20
 """Bytes: what is larger is no flash of these boards."""
+_LARGEST_CHIP = 16 << 20
+"""Bytes of the largest chip that such boards are sold with."""
 _MODES = ("r", "r+")
 _SURE = 0.9
 """Above this an area counts beside another one; below, only where it is the only one."""
@@ -127,12 +129,15 @@ def _is_card(place: TargetPath, where: Where, content: ImageBytes | None) -> boo
         return True
     if where.is_spiffs:
         return False
-    from maixfs.image.identify import HEAD, identify_card
+    from maixfs.image.identify import identify_card
 
     size = len(content)
     # A large file is a card whatever it begins with: searching it for a flash would read all of
     # it.
-    return size > _LARGEST_FLASH or identify_card(bytes(content.view[:HEAD]), size) is not None
+    if size > _LARGEST_FLASH or identify_card(content.view, size) is not None:
+        return True
+    # An erased flash has FF: zeros that no board's chip has room for are a blank card.
+    return size > _LARGEST_CHIP and is_filled(content.view, 0)
 
 
 def _place_of(target: str | Path | TargetPath) -> TargetPath:

@@ -177,6 +177,7 @@ def _card_info(screen: Screen, image: Image) -> int:
     """Print the contents of a card, also if no board mounts it; return the exit code."""
     from maixfs.cli.screen import Progress
     from maixfs.cli.sd.card import draw_partitions
+    from maixfs.doctor import examine_card
     from maixfs.image.cardreport import summarize_card
 
     with Progress(screen) as progress:
@@ -191,8 +192,10 @@ def _card_info(screen: Screen, image: Image) -> int:
         screen.line()
         draw_partitions(screen, report)
     screen.line()
-    screen.facts([("on a board", report.verdict), ("health", health_text(report.examination))])
-    draw_findings(screen, report.examination.findings, image.host)
+    examination = examine_card(report)
+    health = ("health", health_text(examination))
+    screen.facts([("on a board", report.verdict), health, *_not_checked(examination)])
+    draw_findings(screen, examination.findings, image.host)
     return int(not summary.healthy)
 
 
@@ -380,6 +383,9 @@ def identify_other(image: Image) -> Identification | None:
     found = image.identify(search=False)
     if found.kind in {FileKind.ERASED, FileKind.FILE_SYSTEM}:
         return found
+    # Zeros that were opened as a card are a blank one, and its examination says so.
+    if found.kind is FileKind.ZERO and not image.is_flash:
+        return None
     return None if found.is_image or not found.known else found
 
 
