@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,27 @@ def test_damaged_card_is_changed_only_on_demand(run: Run, tmp_path: Path) -> Non
     assert card.read_bytes() == before
     run("cp", "--damaged", str(tmp_path / "x.py"), f"{card}:/")
     assert run("cat", f"{card}:/x.py").stdout == "x"
+
+
+def test_renamed_files_are_listed_with_exit_code_1(run: Run, tmp_path: Path) -> None:
+    host = tmp_path / "fs.img"
+    # A host has no file beside a folder of the same name.
+    host.write_bytes(flash_of(SMALL, 0x100000, {b"/a": b"1", b"/a/b": b"2", b"/c": b"3"}))
+    for number, words in enumerate((["unpack", f"{host}"], ["cp", "-r", f"{host}:/flash/."])):
+        result = run(*words, str(tmp_path / f"out{number}"), code=1)
+        assert "/a" in result.stderr and "/c" not in result.stderr
+        assert (tmp_path / f"out{number}/c").read_bytes() == b"3"
+    assert run("unpack", f"{host}:/flash/c", str(tmp_path / "out2")).exit_code == 0
+
+
+def test_compressed_file_that_is_cut_short_is_a_problem(run: Run, tmp_path: Path) -> None:
+    host = tmp_path / "dump.bin.gz"
+    content = gzip.compress(flash_of(SMALL, 0x100000, FILES))
+    host.write_bytes(content[:-6])
+    for verb in ("info", "doctor"):
+        found = json.loads(run(verb, "--json", str(host), code=1).stdout)["findings"]
+        assert "packed-damage" in {each["key"] for each in found}
+    host.write_bytes(content[: len(content) // 8])
+    for verb in ("info", "ls"):
+        document = json.loads(run(verb, "--json", str(host), code=1).stdout)
+        assert "gzip" in str(document)

@@ -15,7 +15,7 @@ from image.cards import make_card
 from image.places import FILES, MAIXPY, SMALL, flash_of
 from image.whole_image import make_flash
 from maixfs.errors import DeviceError, ReadOnlyError
-from maixfs.image.entries import Kind, Where
+from maixfs.image.entries import PACKED_DAMAGE, Kind, Where
 from maixfs.image.errors import MissingError, NoFileSystemError
 from maixfs.image.identify import FileKind
 from maixfs.image.opening import is_card, open_image, open_mounted
@@ -97,8 +97,17 @@ def test_truncated_compressed_dump_is_read_with_a_note(tmp_path: Path) -> None:
     host = tmp_path / "dump.bin.gz"
     host.write_bytes(gzip.compress(FLASH)[:-6])
     with open_image(host) as image:
-        assert "cut-short" in {note.key for note in image.notes}
+        assert PACKED_DAMAGE in {note.key for note in image.notes}
         assert image.read_bytes("main.py") == FILES[b"/main.py"]
+        assert PACKED_DAMAGE in {found.key for found in image.findings().findings}
+
+
+def test_truncated_compressed_card_is_found_by_its_examination(tmp_path: Path) -> None:
+    card = make_card(tmp_path / "card.img", 12)
+    host = tmp_path / "card.img.gz"
+    host.write_bytes(gzip.compress(card.read_bytes(), 1)[:-6])
+    with open_image(host) as image:
+        assert PACKED_DAMAGE in {found.key for found in image.findings().findings}
 
 
 @pytest.mark.parametrize("front", [b"header", b"\0" * 0x1005])

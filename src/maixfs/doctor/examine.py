@@ -59,9 +59,9 @@ def examine_whole(
     from maixfs.image.cardreport import summarize_card
 
     if image.format is not None:
-        return image.main.fs.check(depth)
+        return image.main.fs.check(depth) + image.packing
     if image.is_flash:
-        return examine_subject(Subject.of_image(image, progress), depth)
+        return examine_subject(Subject.of_image(image, progress), depth) + image.packing
     return examine_card(summarize_card(image, progress).report)
 
 

@@ -47,9 +47,11 @@ def summarize_card(image: Image, progress: Progress | None = None) -> CardSummar
     """
     slot = image.place.slot
     summary = _summarize(image.volumes.medium(), str(image.place.whole), progress)
+    report = summary.report
+    report = report._replace(examination=report.examination + image.packing)
+    summary = summary._replace(report=report)
     if slot is None:
         return summary
-    report = summary.report
     parts = tuple(part for part in report.partitions if part.number == slot)
     findings = tuple(
         found for found in report.findings if found.data.get("partition", slot) == slot

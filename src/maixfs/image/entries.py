@@ -11,6 +11,8 @@ from maixfs.tuples import NamedTuple
 if TYPE_CHECKING:
     from maixfs.spiffs import Geometry
 
+PACKED_DAMAGE = "packed-damage"
+"""Key of the note on a compressed file of which not all bytes come out."""
 Progress = Callable[[str, int, int], None]
 """Called with (phase, done, total); it may raise to stop, and then nothing is kept."""
 

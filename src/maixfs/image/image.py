@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from maixfs.errors import ClosedError, Command, MaixfsError, UsageError
 from maixfs.filesystem import bytes_view
 from maixfs.finding import Cost, Examination, examine_image
-from maixfs.image.entries import Kind, Progress, Where, Written
+from maixfs.image.entries import PACKED_DAMAGE, Kind, Progress, Where, Written
 from maixfs.image.errors import FolderError, MissingError
 from maixfs.image.names import Steps, steps_of
 from maixfs.image.verbs import Buffer, ImagePath, ImageVerbs, path_text
@@ -157,6 +157,11 @@ class Image(ImageVerbs):
         with suppress(MaixfsError):
             _ = self.main
         return self._notes
+
+    @property
+    def packing(self) -> Examination:
+        """What is wrong with the compressed file: not all of its bytes come out."""
+        return Examination(tuple(note for note in self.notes if note.key == PACKED_DAMAGE))
 
     @property
     def torn(self) -> bool:

@@ -12,7 +12,7 @@ from maixfs.errors import Command, UsageError
 from maixfs.finding import Finding, Severity
 from maixfs.host.drives import journal_of
 from maixfs.image.address import TargetPath, parse_target
-from maixfs.image.entries import Where
+from maixfs.image.entries import PACKED_DAMAGE, Where
 from maixfs.image.errors import AmbiguousError, NoFileSystemError, TargetError
 from maixfs.image.image import Image
 from maixfs.image.names import Mount, Parts, steps_of
@@ -261,7 +261,8 @@ class _Opening:
             return None
         self.compression = content.compression
         if content.damage is not None:
-            self.notes.append(Finding("cut-short", Severity.WARNING, content.damage))
+            text = f"the file is cut short or damaged: {content.damage}"
+            self.notes.append(Finding(PACKED_DAMAGE, Severity.WARNING, text))
         return content
 
     def _open_plain(self, content: ImageBytes) -> PlainMedium:
@@ -344,6 +345,9 @@ class _Opening:
             check_size(self.source.file, medium.size)
             return [self._mount_flash(medium)]
         except (NoFileSystemError, AmbiguousError) as error:
+            for note in self.notes:
+                if note.key == PACKED_DAMAGE:
+                    error.hint = note.what
             medium.fault = error
             raise
         except SpiffsError as error:

@@ -53,7 +53,7 @@ def look_at(screen: Screen, there: TargetPath, where: Where) -> Checkup:
             return Checkup(there, card.report.verdict, examine_card(card.report), card)
         note_holder(screen, there.host, image.holder)
         subject = Subject.of_image(image, progress)
-        examination = examine_subject(subject)
+        examination = examine_subject(subject) + image.packing
         slot = subject.card.summary if subject.card else None
         return Checkup(there, verdict(examination), examination, slot)
 

@@ -44,14 +44,15 @@ def cp(
     follow_links: bool,
     dry_run: bool,
     where: Where,
-) -> None:
+) -> int:
     """TARGET:PATH names a file inside an image; anything without a colon is a local path. Patterns
     (*, ?, [...]) work on both sides; quote those for a target. Existing files are replaced; a file
     with the same bytes is up to date and is not written.
 
     A folder is copied into an existing destination under its own name; SOURCE/. copies its
     contents. --geometry and --base describe the destination, or the sources if the destination is
-    a local path. If an error occurs, nothing in the target changes.
+    a local path. If an error occurs, nothing in the target changes. Names that this computer
+    cannot store are changed and listed; the exit code is then 1.
     """
     from maixfs.transfer.copying import Copy, CopyOptions
 
@@ -65,19 +66,21 @@ def cp(
             screen.note(warning)
         if dry_run:
             _draw_plan(screen, plan)
-            return
+            return 0
         with Progress(screen, rates=True) as progress:
             files, images = copy.run(progress)
     goal = plan.steps[0].destination if plan.steps else None
     whole = goal.whole if goal is not None and goal.path is not None else None
     if whole is not None:
         files = [file._replace(path=f"{whole}:{file.path}") for file in files]
+    code = int(any(file.note for file in files))
     if screen.json:
         result = {"dry_run": False, "files": [file_json(file) for file in files]}
         screen.emit({**result, "written": written_json(images), "warnings": plan.warnings})
-        return
+        return code
     draw_files(screen, files, sum_up=whole is None)
     draw_written(screen, images)
+    return code
 
 
 def _draw_plan(screen: Screen, plan: CopyPlan) -> None:

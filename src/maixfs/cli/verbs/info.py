@@ -96,7 +96,7 @@ def _flash_info(screen: Screen, image: Image, *, flags: bool) -> int:
     whole = facts is None or subject.is_board
     report = make_report(image) if whole else _report_on(screen, image)
     # Not the contents of files: info answers at once, doctor reads everything.
-    examination = examine_subject(subject, Cost.METADATA)
+    examination = examine_subject(subject, Cost.METADATA) + image.packing
     if screen.json:
         _emit(screen, there, facts, report, examination)
     else:

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 @where_options
 def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -> int:
     """DIR is created if it does not exist. Names that this computer cannot store are changed, and
-    the changes are listed. Damaged files are left out, or rescued if only the index of their pages
-    is damaged; the others are written. The exit code is then 1. Each partition of a card with
+    the changes are listed. Damaged files are left out and listed, or rescued if only the index of
+    their pages is damaged; the others are written. The exit code is 1 if a file was left out or
+    rescued, or has another name. Each partition of a card with
     several is copied into a folder of its own, named as a board mounts it; board:/ is everything
     that a board has mounted.
     """
@@ -56,10 +57,7 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     _report(screen, folder, written, [reason for error in failed for reason in error.lost])
     if failed:
         raise failed[0]
-    rescued = [file for file in written if file.rescued]
-    for file in rescued:
-        screen.note(f"{file.path}: {file.note}")
-    return int(bool(rescued))
+    return int(any(file.note for file in written))
 
 
 def _parts(
