@@ -68,7 +68,8 @@ def test_damaged_card_is_changed_only_on_demand(run: Run, tmp_path: Path) -> Non
     card = golden("x_cross", tmp_path)
     before = card.read_bytes()
     (tmp_path / "x.py").write_bytes(b"x")
-    run("cp", str(tmp_path / "x.py"), f"{card}:/", code=1)
+    hints = run("cp", str(tmp_path / "x.py"), f"{card}:/", code=1).stderr
+    assert f"maixfs unpack {card} DIR" in hints and "--damaged" in hints
     assert card.read_bytes() == before
     run("cp", "--damaged", str(tmp_path / "x.py"), f"{card}:/")
     assert run("cat", f"{card}:/x.py").stdout == "x"

@@ -117,7 +117,7 @@ def _failed(screen: Screen, reason: Exception) -> int:
 def _hints(reason: MaixfsError) -> Iterator[str]:
     """Yield the hints of an error of the library."""
     from maixfs.host.files import OccupiedError
-    from maixfs.image.errors import AmbiguousError
+    from maixfs.image.errors import AmbiguousError, UnsoundError
 
     if isinstance(reason, AmbiguousError) and reason.bases:
         # The library knows the addresses; the option that chooses one is known here.
@@ -130,6 +130,8 @@ def _hints(reason: MaixfsError) -> Iterator[str]:
         yield did_you_mean_file(os.fspath(reason.filename)).rstrip()
     for step in reason.fix:
         yield step_text(step)
+    if isinstance(reason, UnsoundError):
+        yield "--damaged changes it in spite of that"
 
 
 def did_you_mean_file(path: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from maixfs.errors import ImageError, MaixfsError
 
 if TYPE_CHECKING:
+    from maixfs.errors import Step
     from maixfs.finding import Finding
     from maixfs.image.identify import Identification
 
@@ -64,7 +65,9 @@ class UnreadableError(TargetError):
 class UnsoundError(TargetError):
     """An edit of a damaged file system could destroy other files; ``findings`` says how."""
 
-    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
+    def __init__(
+        self, message: str, findings: tuple[Finding, ...], *, fix: tuple[Step, ...]
+    ) -> None:
         steps = [step for step in findings[0].fix if isinstance(step, str)]
-        super().__init__(message, hint="; ".join(steps))
+        super().__init__(message, hint="; ".join(steps), fix=fix)
         self.findings = findings

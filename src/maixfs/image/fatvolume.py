@@ -290,7 +290,9 @@ class FatVolume(Volume):
         found = edit_hazards(self.medium.device, self.place.start)
         if found:
             raise UnsoundError(
-                f"{path}: the volume is damaged, nothing is written: {found[0].what}", found
+                f"{path}: the volume is damaged, nothing is written: {found[0].what}",
+                found,
+                fix=(Command("unpack", (str(self.host), "DIR")),),
             )
         self._is_sound = True
 

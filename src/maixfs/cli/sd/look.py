@@ -69,8 +69,9 @@ def doctor_verb(screen: Screen, card: Path) -> int:
     draw_findings(screen, examine_card(report).findings, card)
     for sentence in report.examination.left_out:
         screen.paragraph("  ", Text("not checked:", "dim"), sentence)
-    if not report.findings and not report.examination.not_checked:
-        volumes = [part for part in report.partitions if part.mount_point]
+    is_whole = all(part.mount_point for part in report.partitions)
+    if is_whole and not report.findings and not report.examination.not_checked:
+        volumes = report.partitions
         files = count_text(sum(part.files or 0 for part in volumes), "file")
         screen.line(f"Nothing is wrong: {files} and all clusters were checked.")
     return int(not report.healthy)
