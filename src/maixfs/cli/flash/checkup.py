@@ -63,10 +63,12 @@ def draw_checkup(screen: Screen, checkup: Checkup) -> None:
     examination = checkup.examination
     screen.line(Text(checkup.verdict, "good" if examination.healthy else "bad"))
     card = checkup.card
-    if card is not None and card.report.verdict != checkup.verdict:
+    is_card = card is not None and card.report.verdict == checkup.verdict
+    if card is not None and not is_card:
         screen.line(Text(f"card {card.host}", "heading"), f": {card.report.verdict}")
     draw_findings(screen, examination.findings, checkup.target.host)
-    if examination.not_checked and not examination.healthy:
+    # The verdict on a flash without problems names what was left out; that on a card does not.
+    if examination.not_checked and (is_card or not examination.healthy):
         screen.line()
         for sentence in examination.left_out:
             screen.paragraph("  ", Text("not checked:", "dim"), sentence)
