@@ -145,8 +145,26 @@ def test_verbs_refuse_changes_of_an_image_that_is_read(tmp_path: Path) -> None:
                 call("/lib")
         with pytest.raises(maixfs.ReadOnlyError):
             image.write_text("/lib/x", "")
-    with pytest.raises(maixfs.ClosedError):
-        image.listdir("/")
+
+
+def test_closed_image_answers_nothing_and_opens_no_file(place: Place) -> None:
+    with open_image(place.host) as image:
+        image.listdir()
+    for ask in (
+        image.listdir,
+        image.partitions,
+        image.remarks,
+        lambda: image.kind,
+        lambda: image.is_flash,
+        lambda: image.notes,
+        lambda: image.parts,
+        lambda: image.size,
+        lambda: image.torn,
+        lambda: image.read(0, 1),
+    ):
+        with pytest.raises(maixfs.ClosedError):
+            ask()
+    assert not [*image.volumes.media()]
 
 
 def test_paths_of_every_kind_of_image_are_understood(place: Place) -> None:

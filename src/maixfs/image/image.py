@@ -144,6 +144,7 @@ class Image(ImageVerbs):
         """Whether its first medium is a flash or a SPIFFS, and no card."""
         from maixfs.image.media import FlashMedium
 
+        self._check_open()
         return self.config is not None or isinstance(self.volumes.medium(), FlashMedium)
 
     @property
@@ -154,6 +155,7 @@ class Image(ImageVerbs):
     @property
     def notes(self) -> list[Finding]:
         """What was missing or odd when it was opened; the first file system is mounted to know."""
+        self._check_open()
         with suppress(MaixfsError):
             _ = self.main
         return self._notes
@@ -164,6 +166,7 @@ class Image(ImageVerbs):
 
         A board that is powered on writes while it is read; a card may have been written meanwhile.
         """
+        self._check_open()
         return self.holder is not None or any(
             medium.is_torn for medium in self._media() if hasattr(medium, "is_torn")
         )
@@ -238,7 +241,6 @@ class Image(ImageVerbs):
         """What lies where in a flash, as it is now; empty for a card."""
         from maixfs.image.parts import Parts
 
-        self._check_open()
         if not self.is_flash:
             return Parts(b"")
         medium = self.flash
@@ -271,7 +273,6 @@ class Image(ImageVerbs):
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the flash or the card; raises ``DeviceError`` behind its end."""
-        self._check_open()
         return self._medium().read(address, length)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
@@ -279,7 +280,6 @@ class Image(ImageVerbs):
 
         File systems are mounted again. Raises ``ReadOnlyError``, ``TargetError`` behind the end.
         """
-        self._check_open()
         return self._medium().write(address, memoryview(data).cast("B"))
 
     def erase(self, address: int, length: int) -> int:
@@ -695,6 +695,7 @@ class Image(ImageVerbs):
         return list(self.volumes.media())
 
     def _medium(self) -> Medium:
+        self._check_open()
         medium = self.volumes.medium()
         assert medium is not None
         return medium
