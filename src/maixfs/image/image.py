@@ -16,7 +16,7 @@ from maixfs.image.entries import Kind, Progress, Where, Written
 from maixfs.image.errors import FolderError, MissingError
 from maixfs.image.names import Steps, steps_of
 from maixfs.image.verbs import Buffer, ImagePath, ImageVerbs, path_text
-from maixfs.image.volume import Entries, ImageEntry, Room, Volume
+from maixfs.image.volume import WILDCARDS, Entries, ImageEntry, Room, Volume
 from maixfs.streams import parse_mode
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from maixfs.image.spiffsvolume import SpiffsVolume
     from maixfs.image.volumes import Volumes
 
-_MAGIC_CHARACTERS = frozenset("*?[")
 _ATTEMPTS = 20
 """How often something is read again from a card that is being written."""
 T = TypeVar("T")
@@ -360,12 +359,12 @@ class Image(ImageVerbs):
         """
         if self.exists(pattern):
             return [self.stat(pattern)]
-        if not _MAGIC_CHARACTERS & set(pattern):
+        if not WILDCARDS & set(pattern):
             return []
         steps = self._find(pattern)
         first = steps.parts[0] if steps.parts else ""
         # A wildcard in the first part can match mount points: then every file system is asked.
-        plain = not _MAGIC_CHARACTERS & set(first)
+        plain = not WILDCARDS & set(first)
         found: Entries = []
         for volume in self.volumes.below(steps.parts if plain else ()):
             found += volume.matching(steps.parts)
@@ -377,7 +376,7 @@ class Image(ImageVerbs):
 
         def found() -> Entries:
             entries = self.glob(text)
-            if not entries and _MAGIC_CHARACTERS & set(text):
+            if not entries and WILDCARDS & set(text):
                 raise MissingError(f"{self.absolute(text)}: no file matches in {self.host}")
             return entries or [self.stat(text)]
 
