@@ -341,14 +341,14 @@ class Image(ImageVerbs):
 
     def exists(self, path: ImagePath) -> bool:
         """Return whether there is a file or a folder of that path."""
-        steps = self._find(path)
+        steps = self._find(path_text(path))
         if steps.page is not None:
             return self.volumes.at(steps.parts).find(steps) is not None
         return self._is_folder(steps) or self.volumes.at(steps.parts).has_file(steps.parts)
 
     def isdir(self, path: ImagePath) -> bool:
         """Return whether there is a folder of that path, and no file that has it as well."""
-        steps = self._find(path)
+        steps = self._find(path_text(path))
         has_file = self.volumes.at(steps.parts).has_file
         return steps.page is None and self._is_folder(steps) and not has_file(steps.parts)
 
@@ -383,9 +383,10 @@ class Image(ImageVerbs):
         return self._steadily(found)
 
     def whole(self, entry: ImageEntry) -> Entries:
-        """Return a file, or all files in a folder, and where folders are real those too."""
+        """Return what ``remove_all`` takes for a path; ``UsageError`` for a list of mounts."""
         if not entry.is_dir:
             return [entry]
+        _refuse_listing(entry)
         real = entry.volume.has_folders
         inside = [at for at in self.scandir(entry.path, recursive=True) if real or not at.is_dir]
         return [entry, *inside] if real else inside
@@ -519,6 +520,7 @@ class Image(ImageVerbs):
         volumes: dict[str, Volume] = {}
         for old, path in moves:
             entry = self.stat(old)
+            _refuse_listing(entry)
             goal = new = path_text(path)
             into = self.isdir(new) and not self.is_other_case(entry, new)
             if new.endswith("/") or into:
@@ -786,3 +788,12 @@ class Image(ImageVerbs):
         """Return the root, with the sum of all that is mounted."""
         first, *others = (volume.folder(()) for volume in self.volumes.below(()))
         return first.with_usage(others)
+
+
+def _refuse_listing(entry: ImageEntry) -> None:
+    # Its files are those of all file systems: more than the one that a path usually means.
+    if entry.path == "/" and entry.volume.mount.parts:
+        raise UsageError(
+            "/ only lists what is mounted and cannot be removed or moved",
+            hint=f"{entry.volume.mount.point}/* is all that is in {entry.volume.mount.point}",
+        )
