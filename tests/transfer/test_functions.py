@@ -106,6 +106,25 @@ def test_unpack_writes_the_other_files_if_one_is_damaged(tmp_path: Path) -> None
     assert len(caught.value.written) == len(tree(tmp_path / "out")) == 3
 
 
+def test_unpack_error_has_the_files_of_all_partitions(tmp_path: Path) -> None:
+    card = tmp_path / "card.img"
+    maixfs.new_card(card, 96 << 20, [partition("40M"), partition("40M")])
+    for slot in (1, 2):
+        with maixfs.open(f"{card}@{slot}", "r+") as image:
+            image.write_bytes("/GOOD.TXT", b"good")
+            image.write_bytes("/BAD.TXT", b"bad")
+    content = card.read_bytes()
+    assert content.count(b"BAD     TXT") == 2
+    # The size in the entry (bytes 28 to 31) becomes larger than the chain of clusters.
+    pieces = content.split(b"BAD     TXT")
+    for at in (1, 2):
+        pieces[at] = pieces[at][:17] + (1 << 20).to_bytes(4, "little") + pieces[at][21:]
+    card.write_bytes(b"BAD     TXT".join(pieces))
+    with pytest.raises(maixfs.UnpackError, match="2 of 4 files") as caught:
+        maixfs.unpack(card, tmp_path / "out")
+    assert (len(caught.value.lost), len(caught.value.written)) == (2, 2)
+
+
 def test_copy_puts_folders_and_files_into_an_image(image: Path, folder: Path) -> None:
     copied = maixfs.copy([folder / "main.py", str(folder / "lib")], f"{image}:/new/")
     assert [record.path for record in copied.files] == ["/new/main.py", "/new/lib/a.bin"]

@@ -7,8 +7,8 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from maixfs.errors import Command, DeviceError, Step
@@ -130,21 +130,47 @@ class UnpackError(UnreadableError):
     ``written`` are the other files, which were unpacked.
     """
 
-    def __init__(
-        self, message: str, written: list[Written], lost: list[str], *, fix: tuple[Step, ...]
-    ) -> None:
-        super().__init__(message, fix=fix)
+    def __init__(self, written: list[Written], lost: list[str], *, fix: tuple[Step, ...]) -> None:
+        reason = ", as they cannot be read" if lost[1:] else f": {lost[0]}"
+        total = len(written) + len(lost)
+        super().__init__(f"{len(lost)} of {total} files left out{reason}", fix=fix)
         self.written = written
         self.lost = lost
 
 
-def partition_folders(image: Image, folder: Path) -> list[tuple[TargetPath, Path]]:
-    """Return the parts of a whole image to unpack, and a folder for each.
+def unpack_place(
+    whole: Image,
+    place: TargetPath,
+    folder: Path,
+    open_part: Callable[[TargetPath], AbstractContextManager[Image]],
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[Written]:
+    """Write the files of a place in ``whole`` into ``folder``, as ``unpack_files`` does.
 
-    Each partition of a card with several gets a folder of its own.
+    Each partition of a card with several is opened by ``open_part`` and gets a folder of its own;
+    ``UnpackError`` at the end names the files of all partitions.
     """
-    parts = [(part, folder / name) for name, part in image.partitions().items()]
-    return parts or [(image.place, folder)]
+    parts: dict[str, TargetPath] = {} if place.path is not None else whole.partitions()
+    if not parts:
+        return unpack_files(whole, place.path, folder, force=force, progress=progress)
+    written: list[Written] = []
+    lost: list[str] = []
+    fix: tuple[Step, ...] = ()
+    for name, part in parts.items():
+        with open_part(part) as opened:
+            try:
+                written += unpack_files(
+                    opened, None, folder / name, force=force, progress=progress
+                )
+            except UnpackError as error:
+                written += error.written
+                lost += error.lost
+                fix = error.fix
+    if lost:
+        raise UnpackError(written, lost, fix=fix)
+    return written
 
 
 class _Copy(NamedTuple):
@@ -195,13 +221,7 @@ def unpack_files(
     if progress is not None:
         progress("unpack", total, total)
     if lost:
-        reason = ", as they cannot be read" if lost[1:] else f": {lost[0]}"
-        raise UnpackError(
-            f"{len(lost)} of {len(written) + len(lost)} files left out{reason}",
-            written,
-            lost,
-            fix=(Command("info", (str(target.host),)),),
-        )
+        raise UnpackError(written, lost, fix=(Command("info", (str(target.host),)),))
     return written
 
 
