@@ -12,6 +12,7 @@ import maixfs
 from image.places import SMALL, make_bare
 from maixfs.errors import ReadOnlyError, UsageError
 from maixfs.image.errors import TakenError
+from maixfs.transfer.formatting import make_image
 from maixfs.transfer.packing import Packed, PackedCard
 
 GEOMETRY = maixfs.Geometry(size=0x80000, block_size=0x10000, page_size=0x400, name_length=64)
@@ -123,6 +124,13 @@ def test_unpack_error_has_the_files_of_all_partitions(tmp_path: Path) -> None:
     with pytest.raises(maixfs.UnpackError, match="2 of 4 files") as caught:
         maixfs.unpack(card, tmp_path / "out")
     assert (len(caught.value.lost), len(caught.value.written)) == (2, 2)
+
+
+def test_flash_that_is_formatted_again_is_not_written(tmp_path: Path) -> None:
+    image = tmp_path / "flash.img"
+    first = make_image(image, SMALL, flash_size=0x100000)
+    again = make_image(image, SMALL, force=True)
+    assert first.changed and again == first._replace(changed=False)
 
 
 def test_copy_puts_folders_and_files_into_an_image(image: Path, folder: Path) -> None:
