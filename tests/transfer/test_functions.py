@@ -107,6 +107,15 @@ def test_unpack_writes_the_other_files_if_one_is_damaged(tmp_path: Path) -> None
     assert len(caught.value.written) == len(tree(tmp_path / "out")) == 3
 
 
+def test_unpack_onto_a_folder_of_the_name_of_a_file_writes_nothing(
+    tmp_path: Path, image: Path
+) -> None:
+    (tmp_path / "out" / "main.py").mkdir(parents=True)
+    with pytest.raises(TakenError):
+        maixfs.unpack(image, tmp_path / "out")
+    assert tree(tmp_path / "out") == {}
+
+
 def test_unpack_error_has_the_files_of_all_partitions(tmp_path: Path) -> None:
     card = tmp_path / "card.img"
     maixfs.new_card(card, 96 << 20, [partition("40M"), partition("40M")])

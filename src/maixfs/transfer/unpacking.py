@@ -196,8 +196,10 @@ def unpack_files(
     """
     steps, folders, lost = _plan(target, path, folder)
     # All comparisons come before the first write: "nothing was written" must hold for every file.
-    if not force:
-        _refuse_different(target, steps)
+    for step in () if force else steps:
+        # First what costs nothing: whether a file is readable takes reading its pages.
+        if os.path.lexists(step.place) and step.entry.readable:
+            refuse_different(step.place, target.content(step.entry))
     make_folder(folder)
     for inner in folders:
         make_folder(inner)
@@ -251,15 +253,15 @@ def _plan(
     return steps, [folder.joinpath(*names[entry.parts[skip:]]) for entry in empty], lost
 
 
-def _refuse_different(target: Image, steps: list[_Copy]) -> None:
-    for step in steps:
-        if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
-            continue
-        if not target.content(step.entry).same(host_content(step.place)):
-            raise TakenError(
-                f"{step.place} exists already and differs; nothing was written",
-                hint="choose an empty folder, or force the replacement",
-            )
+def refuse_different(place: Path, content: Content) -> None:
+    """Raise ``TakenError`` where a local path exists and is not a file with these contents."""
+    if place.is_file() and content.same(host_content(place)):
+        return
+    if place.exists() or place.is_symlink():
+        raise TakenError(
+            f"{place} exists already and differs; nothing was written",
+            hint="choose an empty folder, or force the replacement",
+        )
 
 
 def write_host(place: Path, content: Content, root: Path | None) -> Written:
