@@ -394,5 +394,6 @@ def test_cut_dump_gets_a_note(run: Run, place: Path) -> None:
     raw = (place / "dump.bin").read_bytes()
     (place / "dump.bin").write_bytes(raw[: 0xC0000 + 12])
     listed = run("ls", "dump.bin")
-    assert "cut short" in listed.stderr
+    assert listed.stderr.count("dump.bin") == listed.stderr.count("cut short") == 1
+    assert run("unpack", "dump.bin", "out").stderr.count("cut short") == 1
     assert "main.py" in listed.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maixfs.image.address import TargetPath, is_target_path, parse_target
+from maixfs.image.address import TargetPath, parse_target
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,6 @@ from maixfs.image.address import TargetPath, is_target_path, parse_target
 )
 def test_colon_before_a_slash_divides(text: str, host: str, path: str | None) -> None:
     assert parse_target(text) == TargetPath(Path(host), path)
-    assert is_target_path(text) is (path is not None)
 
 
 def test_drive_letter_counts_on_windows_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +50,7 @@ def test_existing_host_path_is_taken_whole(
     assert parse_target("a:/b") == TargetPath(Path("a:/b"), None)
     assert parse_target("a:/b:/main.py") == TargetPath(Path("a:/b"), "/main.py")
     assert parse_target("12:30:main.py") == TargetPath(Path("12:30"), "main.py")
-    assert not is_target_path("12:30")
+    assert parse_target("12:30") == TargetPath(Path("12:30"), None)
 
 
 def test_relative_path_needs_an_existing_host(

@@ -118,6 +118,19 @@ def test_transaction_undoes_verbs_in_both_file_systems(image: Image) -> None:
     assert image.listdir("/flash") == ["a"] and image.listdir("/sd") == []
 
 
+def test_root_of_a_board_is_neither_removed_nor_moved(image: Image) -> None:
+    image.write_text("/flash/a", "a")
+    image.write_text("/sd/b", "b")
+    for change in (
+        image.rmtree,
+        lambda path: image.remove(path, recursive=True),
+        lambda path: image.rename(path, "/flash/x"),
+    ):
+        with pytest.raises(maixfs.UsageError):
+            change("/")
+    assert image.listdir("/flash") == ["a"] and image.listdir("/sd") == ["b"]
+
+
 def test_wrong_types_raise_before_anything_changes(image: Image, point: str) -> None:
     image.write_text(f"{point}/a", "a")
     wrong: Any
@@ -132,7 +145,8 @@ def test_wrong_types_raise_before_anything_changes(image: Image, point: str) -> 
                 change(f"{point}/a", wrong if change != image.write_bytes else "text")
         with pytest.raises(TypeError):
             image.open(f"{point}/a", wrong)
-    for call in (image.rmtree, image.rmdir, image.makedirs, image.remove, image.mkdir):
+    changes = (image.rmtree, image.rmdir, image.makedirs, image.remove, image.mkdir)
+    for call in (*changes, image.exists, image.isdir, image.isfile, image.glob):
         with pytest.raises(TypeError):
             call(None)  # type: ignore[arg-type]
     assert image.listdir(point) == ["a"] and image.read_text(f"{point}/a") == "a"
@@ -145,8 +159,26 @@ def test_verbs_refuse_changes_of_an_image_that_is_read(tmp_path: Path) -> None:
                 call("/lib")
         with pytest.raises(maixfs.ReadOnlyError):
             image.write_text("/lib/x", "")
-    with pytest.raises(maixfs.ClosedError):
-        image.listdir("/")
+
+
+def test_closed_image_answers_nothing_and_opens_no_file(place: Place) -> None:
+    with open_image(place.host) as image:
+        image.listdir()
+    for ask in (
+        image.listdir,
+        image.partitions,
+        image.remarks,
+        lambda: image.kind,
+        lambda: image.is_flash,
+        lambda: image.notes,
+        lambda: image.parts,
+        lambda: image.size,
+        lambda: image.torn,
+        lambda: image.read(0, 1),
+    ):
+        with pytest.raises(maixfs.ClosedError):
+            ask()
+    assert not [*image.volumes.media()]
 
 
 def test_paths_of_every_kind_of_image_are_understood(place: Place) -> None:

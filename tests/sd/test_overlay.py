@@ -64,6 +64,19 @@ def test_rollback_after_an_interrupted_write(monkeypatch: pytest.MonkeyPatch) ->
     assert overlay.read(0, 64) == b"\x22" * 512 + bytes(512 * 63)
 
 
+def test_every_kind_of_write_raises_the_write_number() -> None:
+    overlay = Overlay(RamSectors(64))
+    seen = [overlay.writes]
+    for change in (
+        lambda: overlay.write(0, b"\x01" * 512),
+        lambda: overlay.zero(0, PAGE),
+        lambda: overlay.zero(1, 1),
+    ):
+        change()
+        seen.append(overlay.writes)
+    assert seen == sorted({*seen})
+
+
 def test_overlay_reads_across_many_pages_with_few_held() -> None:
     below = RamSectors(4096, b"\x11" * 512 * 4096)
     overlay = Overlay(below)

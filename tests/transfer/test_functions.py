@@ -12,6 +12,7 @@ import maixfs
 from image.places import SMALL, make_bare
 from maixfs.errors import ReadOnlyError, UsageError
 from maixfs.image.errors import TakenError
+from maixfs.transfer.formatting import make_image
 from maixfs.transfer.packing import Packed, PackedCard
 
 GEOMETRY = maixfs.Geometry(size=0x80000, block_size=0x10000, page_size=0x400, name_length=64)
@@ -104,6 +105,41 @@ def test_unpack_writes_the_other_files_if_one_is_damaged(tmp_path: Path) -> None
         maixfs.unpack(image, tmp_path / "out")
     assert len(caught.value.lost) == 1
     assert len(caught.value.written) == len(tree(tmp_path / "out")) == 3
+
+
+def test_unpack_onto_a_folder_of_the_name_of_a_file_writes_nothing(
+    tmp_path: Path, image: Path
+) -> None:
+    (tmp_path / "out" / "main.py").mkdir(parents=True)
+    with pytest.raises(TakenError):
+        maixfs.unpack(image, tmp_path / "out")
+    assert tree(tmp_path / "out") == {}
+
+
+def test_unpack_error_has_the_files_of_all_partitions(tmp_path: Path) -> None:
+    card = tmp_path / "card.img"
+    maixfs.new_card(card, 96 << 20, [partition("40M"), partition("40M")])
+    for slot in (1, 2):
+        with maixfs.open(f"{card}@{slot}", "r+") as image:
+            image.write_bytes("/GOOD.TXT", b"good")
+            image.write_bytes("/BAD.TXT", b"bad")
+    content = card.read_bytes()
+    assert content.count(b"BAD     TXT") == 2
+    # The size in the entry (bytes 28 to 31) becomes larger than the chain of clusters.
+    pieces = content.split(b"BAD     TXT")
+    for at in (1, 2):
+        pieces[at] = pieces[at][:17] + (1 << 20).to_bytes(4, "little") + pieces[at][21:]
+    card.write_bytes(b"BAD     TXT".join(pieces))
+    with pytest.raises(maixfs.UnpackError, match="2 of 4 files") as caught:
+        maixfs.unpack(card, tmp_path / "out")
+    assert (len(caught.value.lost), len(caught.value.written)) == (2, 2)
+
+
+def test_flash_that_is_formatted_again_is_not_written(tmp_path: Path) -> None:
+    image = tmp_path / "flash.img"
+    first = make_image(image, SMALL, flash_size=0x100000)
+    again = make_image(image, SMALL, force=True)
+    assert first.changed and again == first._replace(changed=False)
 
 
 def test_copy_puts_folders_and_files_into_an_image(image: Path, folder: Path) -> None:

@@ -72,11 +72,6 @@ def _with_slot(host: str, path: str | None) -> TargetPath:
     return TargetPath(Path(found[1]), path, int(found[2]))
 
 
-def is_target_path(text: str) -> bool:
-    """Return True if ``text`` names a path inside an image (has a ``:PATH``)."""
-    return parse_target(text).path is not None
-
-
 def _drive_end(text: str) -> int:
     """Return where the drive of a Windows path ends; a board may be called C elsewhere."""
     if (

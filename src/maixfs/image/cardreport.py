@@ -30,7 +30,7 @@ class CardSummary(NamedTuple):
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there is neither an error nor a warning among what was checked."""
         return self.report.healthy
 
     def as_dict(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def mounted_places(device: SectorDevice) -> list[FatPlace]:
 
 
 def find_place(device: SectorDevice, slot: int | None, host: str) -> FatPlace:
-    """Return the volume with the number ``slot``; ``None``: the first, if a board mounts any.
+    """Return the volume with the number ``slot``; ``None``: the first of ``all_places``.
 
     Raises ``NoFileSystemError``, which says what is there instead and what to do.
     """

@@ -16,7 +16,7 @@ from maixfs.image.entries import PACKED_DAMAGE, Kind, Progress, Where, Written
 from maixfs.image.errors import FolderError, MissingError
 from maixfs.image.names import Steps, steps_of
 from maixfs.image.verbs import Buffer, ImagePath, ImageVerbs, path_text
-from maixfs.image.volume import Entries, ImageEntry, Room, Volume
+from maixfs.image.volume import WILDCARDS, Entries, ImageEntry, Room, Volume
 from maixfs.streams import parse_mode
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from maixfs.image.spiffsvolume import SpiffsVolume
     from maixfs.image.volumes import Volumes
 
-_MAGIC_CHARACTERS = frozenset("*?[")
 _ATTEMPTS = 20
 """How often something is read again from a card that is being written."""
 T = TypeVar("T")
@@ -144,6 +143,7 @@ class Image(ImageVerbs):
         """Whether its first medium is a flash or a SPIFFS, and no card."""
         from maixfs.image.media import FlashMedium
 
+        self._check_open()
         return self.config is not None or isinstance(self.volumes.medium(), FlashMedium)
 
     @property
@@ -154,6 +154,7 @@ class Image(ImageVerbs):
     @property
     def notes(self) -> list[Finding]:
         """What was missing or odd when it was opened; the first file system is mounted to know."""
+        self._check_open()
         with suppress(MaixfsError):
             _ = self.main
         return self._notes
@@ -169,6 +170,7 @@ class Image(ImageVerbs):
 
         A board that is powered on writes while it is read; a card may have been written meanwhile.
         """
+        self._check_open()
         return self.holder is not None or any(
             medium.is_torn for medium in self._media() if hasattr(medium, "is_torn")
         )
@@ -243,7 +245,6 @@ class Image(ImageVerbs):
         """What lies where in a flash, as it is now; empty for a card."""
         from maixfs.image.parts import Parts
 
-        self._check_open()
         if not self.is_flash:
             return Parts(b"")
         medium = self.flash
@@ -276,7 +277,6 @@ class Image(ImageVerbs):
 
     def read(self, address: int, length: int) -> bytes:
         """Return bytes of the flash or the card; raises ``DeviceError`` behind its end."""
-        self._check_open()
         return self._medium().read(address, length)
 
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
@@ -284,7 +284,6 @@ class Image(ImageVerbs):
 
         File systems are mounted again. Raises ``ReadOnlyError``, ``TargetError`` behind the end.
         """
-        self._check_open()
         return self._medium().write(address, memoryview(data).cast("B"))
 
     def erase(self, address: int, length: int) -> int:
@@ -347,14 +346,14 @@ class Image(ImageVerbs):
 
     def exists(self, path: ImagePath) -> bool:
         """Return whether there is a file or a folder of that path."""
-        steps = self._find(path)
+        steps = self._find(path_text(path))
         if steps.page is not None:
             return self.volumes.at(steps.parts).find(steps) is not None
         return self._is_folder(steps) or self.volumes.at(steps.parts).has_file(steps.parts)
 
     def isdir(self, path: ImagePath) -> bool:
         """Return whether there is a folder of that path, and no file that has it as well."""
-        steps = self._find(path)
+        steps = self._find(path_text(path))
         has_file = self.volumes.at(steps.parts).has_file
         return steps.page is None and self._is_folder(steps) and not has_file(steps.parts)
 
@@ -365,12 +364,12 @@ class Image(ImageVerbs):
         """
         if self.exists(pattern):
             return [self.stat(pattern)]
-        if not _MAGIC_CHARACTERS & set(pattern):
+        if not WILDCARDS & set(pattern):
             return []
         steps = self._find(pattern)
         first = steps.parts[0] if steps.parts else ""
         # A wildcard in the first part can match mount points: then every file system is asked.
-        plain = not _MAGIC_CHARACTERS & set(first)
+        plain = not WILDCARDS & set(first)
         found: Entries = []
         for volume in self.volumes.below(steps.parts if plain else ()):
             found += volume.matching(steps.parts)
@@ -382,16 +381,17 @@ class Image(ImageVerbs):
 
         def found() -> Entries:
             entries = self.glob(text)
-            if not entries and _MAGIC_CHARACTERS & set(text):
+            if not entries and WILDCARDS & set(text):
                 raise MissingError(f"{self.absolute(text)}: no file matches in {self.host}")
             return entries or [self.stat(text)]
 
         return self._steadily(found)
 
     def whole(self, entry: ImageEntry) -> Entries:
-        """Return a file, or all files in a folder, and where folders are real those too."""
+        """Return what ``remove_all`` takes for a path; ``UsageError`` for a list of mounts."""
         if not entry.is_dir:
             return [entry]
+        _refuse_listing(entry)
         real = entry.volume.has_folders
         inside = [at for at in self.scandir(entry.path, recursive=True) if real or not at.is_dir]
         return [entry, *inside] if real else inside
@@ -525,6 +525,7 @@ class Image(ImageVerbs):
         volumes: dict[str, Volume] = {}
         for old, path in moves:
             entry = self.stat(old)
+            _refuse_listing(entry)
             goal = new = path_text(path)
             into = self.isdir(new) and not self.is_other_case(entry, new)
             if new.endswith("/") or into:
@@ -700,6 +701,7 @@ class Image(ImageVerbs):
         return list(self.volumes.media())
 
     def _medium(self) -> Medium:
+        self._check_open()
         medium = self.volumes.medium()
         assert medium is not None
         return medium
@@ -791,3 +793,12 @@ class Image(ImageVerbs):
         """Return the root, with the sum of all that is mounted."""
         first, *others = (volume.folder(()) for volume in self.volumes.below(()))
         return first.with_usage(others)
+
+
+def _refuse_listing(entry: ImageEntry) -> None:
+    # Its files are those of all file systems: more than the one that a path usually means.
+    if entry.path == "/" and entry.volume.mount.parts:
+        raise UsageError(
+            "/ only lists what is mounted and cannot be removed or moved",
+            hint=f"{entry.volume.mount.point}/* is all that is in {entry.volume.mount.point}",
+        )

@@ -438,7 +438,7 @@ class CardMedium(Medium):
                 with _host_errors():
                     from maixfs.sd.journal import finish
 
-                    self.finished_journal = finish(file)
+                    finish(file)
                 # Applying the journal changed the file.
                 self._stamp = Stamp.of(status_of(file, devices=True))
             self._open()

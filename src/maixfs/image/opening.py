@@ -38,6 +38,7 @@ _LARGEST_FLASH = 64 << 20
 """Bytes: what is larger is no flash of these boards."""
 _LARGEST_CHIP = 16 << 20
 """Bytes of the largest chip that such boards are sold with."""
+_READ_AGAIN = "read the flash again: a whole dump is as large as its chip"
 _MODES = ("r", "r+")
 _SURE = 0.9
 """Above this an area counts beside another one; below, only where it is the only one."""
@@ -463,8 +464,8 @@ class _Opening:
             Finding(
                 "cut-short",
                 Severity.WARNING,
-                str(error),
-                fix=("read the flash again: a whole dump is as large as its chip",),
+                _cut_text(geometry, size),
+                fix=(_READ_AGAIN,),
                 where=size,
             )
         )
@@ -664,11 +665,12 @@ def refuse_cut(geometry: Geometry, size: int, host: Path) -> None:
 
 def cut_error(geometry: Geometry, size: int, host: Path) -> NoFileSystemError:
     """Return the error for an area that ends behind the image."""
+    return NoFileSystemError(f"{host} is {_cut_text(geometry, size)}", hint=_READ_AGAIN)
+
+
+def _cut_text(geometry: Geometry, size: int) -> str:
     end = geometry.base + geometry.size
-    return NoFileSystemError(
-        f"{host} is cut short: its file system ends at {end:#x}, the file at {size:#x}",
-        hint="read the flash again; a whole dump is as large as its chip",
-    )
+    return f"cut short: its file system ends at {end:#x}, the file at {size:#x}"
 
 
 def place_of(geometry: Geometry) -> str:

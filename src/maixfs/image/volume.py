@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from maixfs.image.media import Medium
     from maixfs.image.names import Mount
 
-_MAGIC = frozenset("*?[")
+WILDCARDS = frozenset("*?[")
 _BUFFER = 1 << 16
 """Bytes that are read at once for readers who ask for little."""
 
@@ -590,7 +590,7 @@ class Volume(ABC):
         What stands before the first wildcard is looked up, not searched.
         """
         plain = 0
-        while plain < len(pattern) and not _MAGIC & set(pattern[plain]):
+        while plain < len(pattern) and not WILDCARDS & set(pattern[plain]):
             plain += 1
         start = self.canonical_parts(pattern[: min(plain, len(pattern) - 1)])
         if not self.has_folder(start):

@@ -101,6 +101,7 @@ class Overlay:
     def zero(self, sector: int, count: int) -> None:
         """Make ``count`` sectors zero; whole pages share one object, so that this is cheap."""
         self._check(sector, count)
+        self.writes += 1
         zeros = bytes(_BYTES)
         while count:
             part = min(count, PAGE - sector % PAGE)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from maixfs.host.drafts import clear_drafts
 from maixfs.host.files import make_folder
-from maixfs.image.content import Content, host_content
+from maixfs.image.content import Content
 from maixfs.image.entries import Progress, Written
-from maixfs.image.errors import TakenError
-from maixfs.transfer.unpacking import HostNames, write_host
+from maixfs.transfer.unpacking import HostNames, refuse_different, write_host
 
 
 def host_names(names: Iterable[str]) -> dict[str, str]:
@@ -35,13 +34,8 @@ def write_folder(
     """
     contents = {folder / name: Content.of(data) for name, data in files.items()}
     for place, content in contents.items():
-        if not force and (place.exists() or place.is_symlink()):
-            if place.is_file() and content.same(host_content(place)):
-                continue
-            raise TakenError(
-                f"{place} exists already and differs; nothing was written",
-                hint="choose an empty folder",
-            )
+        if not force:
+            refuse_different(place, content)
     # Only after all files were compared: a refusal leaves nothing behind, not even the folder.
     make_folder(folder)
     clear_drafts(folder)

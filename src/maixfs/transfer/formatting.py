@@ -80,7 +80,7 @@ def _format_within(
         for written in image.commit(progress):
             return written
         digest = hashlib.sha256(flash.image).hexdigest()
-        return Written(str(image.source.file), image.size, digest, True)
+        return Written(str(image.source.file), image.size, digest, False)
 
 
 _DISK_ID = slice(0x1B8, 0x1BC)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
@@ -15,7 +14,7 @@ from maixfs.image.image import Image
 from maixfs.image.opening import open_image
 from maixfs.spiffs.geometry import PRESETS, Geometry
 from maixfs.transfer.copying import Copied, CopyOptions, copy_files
-from maixfs.transfer.unpacking import UnpackError, partition_folders, unpack_files
+from maixfs.transfer.unpacking import unpack_files, unpack_place
 
 if TYPE_CHECKING:
     from maixfs.transfer.packing import Packed, PackedCard
@@ -171,25 +170,8 @@ def unpack(
     place = parse_target(image) if isinstance(image, str) else TargetPath(_path("image", image))
     if path is not None:
         place = place._replace(path=path)
-    written: list[Written] = []
-    failed: list[UnpackError] = []
     with open_image(place, geometry=geometry, base=base) as whole:
-        parts = partition_folders(whole, goal) if place.path is None else [(place, goal)]
-        for part, inner in parts:
-            # The image is open already; a second opening would read it again.
-            same = part.whole == place.whole
-            with nullcontext(whole) if same else open_image(part) as opened:
-                try:
-                    written += unpack_files(
-                        opened, part.path, inner, force=force, progress=progress
-                    )
-                except UnpackError as error:
-                    written += error.written
-                    failed.append(error)
-    if failed:
-        lost = [reason for error in failed for reason in error.lost]
-        raise UnpackError(str(failed[0]), written, lost, fix=failed[0].fix)
-    return written
+        return unpack_place(whole, place, goal, open_image, force=force, progress=progress)
 
 
 def copy(

@@ -21,8 +21,7 @@ class Sessions:
 
     ``goal`` is the image to copy to, ``None`` for a local path. With ``writable`` it is opened
     for writing, and sources in the same file are read through it. ``where`` describes the goal,
-    or the sources if the goal is local. ``images`` are open already
-    and are left open.
+    or the sources if the goal is local. ``images`` are open already and are left open.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Sessions:
         """Return the open image of a path; raises the errors of ``open_mounted``."""
         key = _key(place)
         if key not in self._targets:
-            target = self._open(place, key)
+            target = self._open(place)
             # An exception that leaves the ``with`` discards all changes that are not committed.
             self._targets[key] = self._stack.enter_context(target)
         return self._targets[key]
@@ -53,7 +52,7 @@ class Sessions:
         """Remarks about the open images, for the user."""
         return [note for target in self._targets.values() for note in target.remarks()]
 
-    def _open(self, place: TargetPath, key: str) -> Image:
+    def _open(self, place: TargetPath) -> Image:
         is_goal = self._goal is not None and self.is_same(place, self._goal)
         # Geometry and base of the command are for one image only: the others are detected.
         where = self._where if is_goal or self._goal is None else Where()

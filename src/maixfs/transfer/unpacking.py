@@ -7,8 +7,8 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from maixfs.errors import Command, DeviceError, Step
@@ -130,21 +130,47 @@ class UnpackError(UnreadableError):
     ``written`` are the other files, which were unpacked.
     """
 
-    def __init__(
-        self, message: str, written: list[Written], lost: list[str], *, fix: tuple[Step, ...]
-    ) -> None:
-        super().__init__(message, fix=fix)
+    def __init__(self, written: list[Written], lost: list[str], *, fix: tuple[Step, ...]) -> None:
+        reason = ", as they cannot be read" if lost[1:] else f": {lost[0]}"
+        total = len(written) + len(lost)
+        super().__init__(f"{len(lost)} of {total} files left out{reason}", fix=fix)
         self.written = written
         self.lost = lost
 
 
-def partition_folders(image: Image, folder: Path) -> list[tuple[TargetPath, Path]]:
-    """Return the parts of a whole image to unpack, and a folder for each.
+def unpack_place(
+    whole: Image,
+    place: TargetPath,
+    folder: Path,
+    open_part: Callable[[TargetPath], AbstractContextManager[Image]],
+    *,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> list[Written]:
+    """Write the files of a place in ``whole`` into ``folder``, as ``unpack_files`` does.
 
-    Each partition of a card with several gets a folder of its own.
+    Each partition of a card with several is opened by ``open_part`` and gets a folder of its own;
+    ``UnpackError`` at the end names the files of all partitions.
     """
-    parts = [(part, folder / name) for name, part in image.partitions().items()]
-    return parts or [(image.place, folder)]
+    parts: dict[str, TargetPath] = {} if place.path is not None else whole.partitions()
+    if not parts:
+        return unpack_files(whole, place.path, folder, force=force, progress=progress)
+    written: list[Written] = []
+    lost: list[str] = []
+    fix: tuple[Step, ...] = ()
+    for name, part in parts.items():
+        with open_part(part) as opened:
+            try:
+                written += unpack_files(
+                    opened, None, folder / name, force=force, progress=progress
+                )
+            except UnpackError as error:
+                written += error.written
+                lost += error.lost
+                fix = error.fix
+    if lost:
+        raise UnpackError(written, lost, fix=fix)
+    return written
 
 
 class _Copy(NamedTuple):
@@ -170,8 +196,10 @@ def unpack_files(
     """
     steps, folders, lost = _plan(target, path, folder)
     # All comparisons come before the first write: "nothing was written" must hold for every file.
-    if not force:
-        _refuse_different(target, steps)
+    for step in () if force else steps:
+        # First what costs nothing: whether a file is readable takes reading its pages.
+        if os.path.lexists(step.place) and step.entry.readable:
+            refuse_different(step.place, target.content(step.entry))
     make_folder(folder)
     for inner in folders:
         make_folder(inner)
@@ -195,13 +223,7 @@ def unpack_files(
     if progress is not None:
         progress("unpack", total, total)
     if lost:
-        reason = ", as they cannot be read" if lost[1:] else f": {lost[0]}"
-        raise UnpackError(
-            f"{len(lost)} of {len(written) + len(lost)} files left out{reason}",
-            written,
-            lost,
-            fix=(Command("info", (str(target.host),)),),
-        )
+        raise UnpackError(written, lost, fix=(Command("info", (str(target.host),)),))
     return written
 
 
@@ -231,15 +253,15 @@ def _plan(
     return steps, [folder.joinpath(*names[entry.parts[skip:]]) for entry in empty], lost
 
 
-def _refuse_different(target: Image, steps: list[_Copy]) -> None:
-    for step in steps:
-        if not (step.place.exists() or step.place.is_symlink()) or not step.entry.readable:
-            continue
-        if not target.content(step.entry).same(host_content(step.place)):
-            raise TakenError(
-                f"{step.place} exists already and differs; nothing was written",
-                hint="choose an empty folder, or force the replacement",
-            )
+def refuse_different(place: Path, content: Content) -> None:
+    """Raise ``TakenError`` where a local path exists and is not a file with these contents."""
+    if place.is_file() and content.same(host_content(place)):
+        return
+    if place.exists() or place.is_symlink():
+        raise TakenError(
+            f"{place} exists already and differs; nothing was written",
+            hint="choose an empty folder, or force the replacement",
+        )
 
 
 def write_host(place: Path, content: Content, root: Path | None) -> Written:

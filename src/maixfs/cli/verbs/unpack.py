@@ -14,7 +14,6 @@ from maixfs.cli.targets import opened, where_options
 from maixfs.cli.verb import verb
 
 if TYPE_CHECKING:
-    from maixfs.image.address import TargetPath
     from maixfs.image.entries import Where, Written
 
 
@@ -38,38 +37,25 @@ def unpack(screen: Screen, place: str, folder: str, force: bool, where: Where) -
     that a board has mounted.
     """
     from maixfs.image.address import parse_target
-    from maixfs.transfer.unpacking import UnpackError, unpack_files
+    from maixfs.transfer.unpacking import UnpackError, unpack_place
 
-    there = parse_target(place)
-    written: list[Written] = []
-    failed: list[UnpackError] = []
-    with Progress(screen, rates=True) as progress:
-        for part, goal in _parts(screen, there, where, Path(folder)):
-            with opened(screen, part, where) as target:
-                try:
-                    written += unpack_files(
-                        target, part.path, goal, force=force, progress=progress
-                    )
-                except UnpackError as error:
-                    written += error.written
-                    failed.append(error)
-    # Before the error: the files that were written have to be listed even if others are lost.
-    _report(screen, folder, written, [reason for error in failed for reason in error.lost])
-    if failed:
-        raise failed[0]
+    there, goal = parse_target(place), Path(folder)
+    try:
+        with Progress(screen, rates=True) as progress, opened(screen, there, where) as whole:
+            written = unpack_place(
+                whole,
+                there,
+                goal,
+                lambda part: opened(screen, part, where),
+                force=force,
+                progress=progress,
+            )
+    except UnpackError as error:
+        # The files that were written have to be listed even if others are lost.
+        _report(screen, folder, error.written, error.lost)
+        raise
+    _report(screen, folder, written, [])
     return int(any(file.note for file in written))
-
-
-def _parts(
-    screen: Screen, there: TargetPath, where: Where, folder: Path
-) -> list[tuple[TargetPath, Path]]:
-    """Return what to unpack and the folder for it: each partition of a card, or the target."""
-    from maixfs.transfer.unpacking import partition_folders
-
-    if there.path is not None or there.slot is not None:
-        return [(there, folder)]
-    with opened(screen, there, where) as target:
-        return partition_folders(target, folder)
 
 
 def _report(screen: Screen, folder: str, written: list[Written], lost: list[str]) -> None:
