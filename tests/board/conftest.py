@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from board.desk import Desk
+from image.conftest import no_waiting_for_the_disk
 
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip fsync: no test cuts the power of the host."""
-    monkeypatch.setattr(os, "fsync", lambda _handle: None)
+__all__ = ["desk", "new_board", "no_waiting_for_the_disk"]
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,7 @@ def test_closed_files_survive_power_off_and_open_files_are_lost(desk: Desk) -> N
     files = files_of(image)
     assert (files["/a"], files["/b"]) == (b"closed", b"flushed")
     assert files.get("/c", b"") == b""
-    output = check(image)
-    assert output == "" or "Reclaim" in output or "lost" in output.lower()
+    assert "6 unused clusters" in check(image)  # the data of the file that was open
 
 
 BUSY = """

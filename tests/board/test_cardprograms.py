@@ -32,8 +32,8 @@ def test_sdcard_type_answers_ioctl(desk: Desk) -> None:
         "function takes 3 positional arguments but 0 were given\n"
         "function takes 3 positional arguments but 1 were given\n"
         "function takes 3 positional arguments but 4 were given\n"
-        "cannot create 'SDCard' instances\ncan't convert 'str' object to int\n"
-    ) or output.out.endswith("can't convert str to int\n")
+        "cannot create 'SDCard' instances\ncan't convert str to int\n"
+    )
     assert "ioctl(op, arg) is a TypeError on a board" in output.err
 
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doctor.card_cases import Worn
 from maixfs.cards import CardReport, examine, examine_slot
 from maixfs.fat.mkfs import format_volume
 from maixfs.finding import Command, Finding, Severity, kinds
-from maixfs.sd.errors import SdError, SectorError
+from maixfs.sd.errors import SdError
 from maixfs.sd.mbr import Partition, make_mbr
 from maixfs.sd.media import FileSectors, RamSectors
 
@@ -22,7 +23,7 @@ from .conftest import NAMES, manifest
 
 KINDS = (*kinds("card"), *kinds("fat"))
 
-KEYS = {kind.key for kind in (*kinds("card"), *kinds("fat"))}
+KEYS = {kind.key for kind in KINDS}
 
 Unpacked = Callable[[str], Path]
 CardCopy = Callable[[str], RamSectors]
@@ -194,28 +195,11 @@ def test_card_that_starts_is_examined(card_copy: CardCopy) -> None:
     assert examine_slot(lambda: card_copy("part2")).mountable
 
 
-class Unreadable(RamSectors):
-    """A card with sectors that cannot be read."""
-
-    def __init__(self, card: RamSectors, bad: range) -> None:
-        super().__init__(card.sectors)
-        self._card = card
-        self._bad = bad
-
-    def read(self, sector: int, count: int) -> bytes:
-        if set(range(sector, sector + count)) & set(self._bad):
-            raise SectorError(f"sector {sector:#x} is worn")
-        return self._card.read(sector, count)
-
-    def readinto(self, sector: int, buffer: memoryview) -> None:
-        buffer[:] = self.read(sector, len(buffer) // 512)
-
-
 @pytest.mark.parametrize(
     "bad", [range(1), range(2048, 2049), range(2080, 2090), range(3340, 3341)]
 )
 def test_unreadable_sectors_are_reported(bad: range, card_copy: CardCopy) -> None:
-    report = examine(Unreadable(card_copy("part1_0c"), bad))
+    report = examine(Worn(card_copy("part1_0c"), bad))
     assert "unreadable" in ids(report)
     assert not report.healthy
 

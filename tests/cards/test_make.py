@@ -128,7 +128,7 @@ def test_existing_image_is_not_replaced(tmp_path: Path) -> None:
     path.write_bytes(b"precious")
     with pytest.raises(FileExistsError):
         new_card(path, 4 * MIB)
-    with pytest.raises(MaixfsError):
+    with pytest.raises(UsageError):
         new_card(path, 4 * MIB, [Request("8M")], force=True)
     assert path.read_bytes() == b"precious"
     new_card(path, 4 * MIB, force=True)

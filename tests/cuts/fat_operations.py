@@ -12,6 +12,7 @@ from fat.volumes import NOW, Checker
 from maixfs.fat import FatCore, OpenFlag, format_volume
 from maixfs.sd import SECTOR, SectorCut, SectorRecorder, SectorRecording, SnapshotSectors
 from maixfs.snapshot import Snapshot
+from spiffs.areas import pattern
 
 READ, WRITE, EMPTY = OpenFlag.READ, OpenFlag.WRITE, OpenFlag.CREATE_ALWAYS
 APPEND = OpenFlag.APPEND
@@ -68,11 +69,6 @@ def operation(
     return enter
 
 
-def text(length: int, seed: int = 0) -> bytes:
-    """Return bytes that differ from sector to sector and from seed to seed."""
-    return b"".join(b"%04x.%06x|" % (seed, at) for at in range(0, length + 12, 12))[:length]
-
-
 @cache
 def card(kind: str) -> Snapshot:
     """Return a volume whose files lie on both sides of where a sector of the FAT ends.
@@ -88,16 +84,16 @@ def card(kind: str) -> Snapshot:
         for path in ("/a", "/d", "/empty", "/keep", "/tree", "/tree/inner"):
             fat.mkdir(path)
         for number in range(12):
-            fat.write_bytes(f"/a/f{number}", text(40 * number, number))
-        fat.write_bytes("/tree/one", text(700, 20))
-        fat.write_bytes(f"/tree/inner/{LONG}", text(1700, 21))
-        fat.write_bytes(f"/keep/{LONG}", text(3000, 22))
-        fat.write_bytes("/old", text(cluster * 4, 23))
+            fat.write_bytes(f"/a/f{number}", pattern(40 * number, number))
+        fat.write_bytes("/tree/one", pattern(700, 20))
+        fat.write_bytes(f"/tree/inner/{LONG}", pattern(1700, 21))
+        fat.write_bytes(f"/keep/{LONG}", pattern(3000, 22))
+        fat.write_bytes("/old", pattern(cluster * 4, 23))
         used = fat.geometry.clusters - fat.count_free()
         links = LINKS[kind.partition("-")[0]]
-        fat.write_bytes("/fill", text(cluster * (links - 8 - (used + 2) % links), 24))
-        fat.write_bytes("/border", text(cluster * 12, 25))
-        fat.write_bytes("/d/last", text(cluster * 3 - 100, 26))
+        fat.write_bytes("/fill", pattern(cluster * (links - 8 - (used + 2) % links), 24))
+        fat.write_bytes("/border", pattern(cluster * 12, 25))
+        fat.write_bytes("/d/last", pattern(cluster * 3 - 100, 26))
     return snapshot
 
 
@@ -110,51 +106,51 @@ def create_empty(fat: FatCore) -> None:
 def create_with_long_names(fat: FatCore) -> None:
     """The entries of each name straddle the end of the folder's first sector or cluster."""
     for name in ("moved to the end.x", "And another one of that kind.bin", "x.y"):
-        fat.write_bytes(f"/a/{name}", text(60, 1))
+        fat.write_bytes(f"/a/{name}", pattern(60, 1))
 
 
 @operation(4)
 def write_small(fat: FatCore) -> None:
-    fat.write_bytes("/d/small", text(10))
+    fat.write_bytes("/d/small", pattern(10))
 
 
 @operation(12)
 def write_large(fat: FatCore) -> None:
     with fat.open("/d/large", WRITE | EMPTY) as file:
         for piece in range(12):
-            file.write(text(7 * SECTOR + 13, piece))
+            file.write(pattern(7 * SECTOR + 13, piece))
 
 
 @operation(5)
 def append(fat: FatCore) -> None:
     with fat.open("/d/last", WRITE | APPEND) as file:
-        file.write(text(700, 2))
-        file.write(text(7000, 3))
+        file.write(pattern(700, 2))
+        file.write(pattern(7000, 3))
 
 
 @operation(3)
 def overwrite(fat: FatCore) -> None:
     with fat.open("/border", READ | WRITE) as file:
         file.seek(700)
-        file.write(text(1800, 4))
+        file.write(pattern(1800, 4))
 
 
 @operation(5)
 def rewrite(fat: FatCore) -> None:
-    fat.write_bytes("/border", text(SECTOR * 14, 5))
+    fat.write_bytes("/border", pattern(SECTOR * 14, 5))
 
 
 @operation(4)
 def empty_then_folder(fat: FatCore) -> None:
     fat.open("/border", WRITE | EMPTY)
     fat.mkdir("/new")
-    fat.write_bytes("/new/file", text(SECTOR * 3, 6))
+    fat.write_bytes("/new/file", pattern(SECTOR * 3, 6))
 
 
 @operation(4)
 def empty_then_other(fat: FatCore) -> None:
     fat.open("/border", WRITE | EMPTY)
-    fat.write_bytes("/other", text(SECTOR * 3, 6))
+    fat.write_bytes("/other", pattern(SECTOR * 3, 6))
 
 
 @operation(40)
@@ -162,7 +158,7 @@ def empty_then_names(fat: FatCore) -> None:
     """A folder grows into clusters that a file had, backwards, and over the border."""
     fat.open("/old", WRITE | EMPTY)
     for number in range(9):
-        fat.write_bytes(f"/d/A long name for number {number}", text(700, number))
+        fat.write_bytes(f"/d/A long name for number {number}", pattern(700, number))
     fat.open("/border", WRITE | EMPTY)
     for number in range(20):
         fat.write_bytes(f"/d/Another long name, {number}", b"")
@@ -172,9 +168,9 @@ def empty_then_names(fat: FatCore) -> None:
 def written_then_emptied(fat: FatCore) -> None:
     """One file has grown in RAM when another is emptied."""
     with fat.open("/d/last", READ | WRITE | APPEND) as file:
-        file.write(text(SECTOR * 5, 7))
+        file.write(pattern(SECTOR * 5, 7))
         fat.open("/border", WRITE | EMPTY)
-        file.write(text(SECTOR * 20, 8))
+        file.write(pattern(SECTOR * 20, 8))
 
 
 @operation(3, shortens=True)
@@ -190,7 +186,7 @@ def shorten(fat: FatCore) -> None:
         file.seek(SECTOR)
         file.truncate()
         file.sync()
-        fat.write_bytes("/other", text(SECTOR * 3, 6))
+        fat.write_bytes("/other", pattern(SECTOR * 3, 6))
 
 
 @operation(4, shortens=True)
@@ -198,8 +194,8 @@ def shorten_and_take(fat: FatCore) -> None:
     """What was cut off is another file's before the first is closed."""
     with fat.open("/border", WRITE) as file:
         file.truncate()
-        fat.write_bytes("/other", text(SECTOR * 3, 6))
-        file.write(text(SECTOR, 9))
+        fat.write_bytes("/other", pattern(SECTOR * 3, 6))
+        file.write(pattern(SECTOR, 9))
 
 
 @operation(30)
@@ -209,7 +205,7 @@ def backwards(fat: FatCore) -> None:
     fat.open("/fill", WRITE | EMPTY).close()
     with fat.open("/d/last", WRITE | APPEND) as file:
         for number in range(30):
-            file.write(text(SECTOR * 7, number))
+            file.write(pattern(SECTOR * 7, number))
 
 
 @operation(3)
@@ -295,9 +291,9 @@ def set_label(fat: FatCore) -> None:
 def sync_open_files(fat: FatCore) -> None:
     with fat.open("/d/last", WRITE | APPEND) as file:
         for number in range(4):
-            file.write(text(300, number))
+            file.write(pattern(300, number))
             file.sync()
-        file.write(text(1300, 4))
+        file.write(pattern(1300, 4))
         fat.sync()
 
 
@@ -305,18 +301,18 @@ def sync_open_files(fat: FatCore) -> None:
 def two_files(fat: FatCore) -> None:
     with fat.open("/one", WRITE | EMPTY) as one, fat.open("/d/two", WRITE | EMPTY) as two:
         for number in range(6):
-            one.write(text(900, number))
-            two.write(text(1100, number))
+            one.write(pattern(900, number))
+            two.write(pattern(1100, number))
         one.sync()
-        two.write(text(1100, 7))
+        two.write(pattern(1100, 7))
 
 
 @operation(10, passing="/border /a/f5")
 def remove_and_create_again(fat: FatCore) -> None:
     fat.remove("/border")
-    fat.write_bytes("/border", text(3000, 9))
+    fat.write_bytes("/border", pattern(3000, 9))
     fat.remove("/a/f5")
-    fat.write_bytes("/a/f5", text(900, 9))
+    fat.write_bytes("/a/f5", pattern(900, 9))
 
 
 @operation(20)
@@ -324,18 +320,18 @@ def many_held(fat: FatCore) -> None:
     with fat.held():
         for number in range(12):
             fat.mkdir(f"/d/Folder {number}")
-            fat.write_bytes(f"/d/Folder {number}/A file of it", text(700, number))
-        fat.write_bytes("/border", text(SECTOR * 14, 5))
+            fat.write_bytes(f"/d/Folder {number}/A file of it", pattern(700, number))
+        fat.write_bytes("/border", pattern(SECTOR * 14, 5))
         fat.remove("/old")
-        fat.write_bytes("/new", text(SECTOR * 6, 6))
-        assert fat.read_bytes("/d/Folder 3/A file of it") == text(700, 3)
+        fat.write_bytes("/new", pattern(SECTOR * 6, 6))
+        assert fat.read_bytes("/d/Folder 3/A file of it") == pattern(700, 3)
 
 
 @operation(2, old="/old", new="/a/New place and name")
 def rename_held(fat: FatCore) -> None:
     with fat.held():
         fat.rename("/old", "/a/New place and name")
-        fat.write_bytes("/a/f2", text(500, 11))
+        fat.write_bytes("/a/f2", pattern(500, 11))
 
 
 def record(kind: str, name: str, *, faithful: bool = False) -> SectorRecording:
@@ -387,7 +383,7 @@ class Judge:
     def works(self, cut: SectorCut) -> list[str]:
         """Write three files to the card of a cut; return what goes wrong then."""
         device = SnapshotSectors(cut.state.copy())
-        new = {f"/After {number}": text(900, number) for number in range(3)}
+        new = {f"/After {number}": pattern(900, number) for number in range(3)}
         with FatCore(device, clock=lambda: NOW) as fat:
             for path, data in new.items():
                 fat.write_bytes(path, data)

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fat.volumes import NOW, every_kind, faults, mount, new_card
+from fat.volumes import NOW, every_kind, faults, mount, new_card, refused
 from maixfs.errors import FullError
-from maixfs.fat import Attribute, FatCore, FatError, FResult, OpenFlag, pack_time
+from maixfs.fat import Attribute, FatCore, FResult, OpenFlag, pack_time
 from maixfs.sd import RamSectors
 
 READ, WRITE = OpenFlag.READ, OpenFlag.WRITE
 NEW, EMPTY, KEEP = OpenFlag.CREATE_NEW, OpenFlag.CREATE_ALWAYS, OpenFlag.OPEN_ALWAYS
-
-
-def refused(result: FResult, call: object, *arguments: object) -> None:
-    assert callable(call)
-    with pytest.raises(FatError) as caught:
-        call(*arguments)
-    assert caught.value.result is result
 
 
 @pytest.fixture(params=["fat12", "fat16", "fat32"])

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fat.volumes import every_kind, faults, mount, new_card
+from fat.volumes import every_kind, faults, mount, new_card, refused
 from maixfs.errors import FullError
-from maixfs.fat import Attribute, FatCore, FatError, FResult, OpenFlag
+from maixfs.fat import Attribute, FatCore, FResult, OpenFlag
 from maixfs.fat.ondisk import DirEntry
 from maixfs.sd import SECTOR
 
 WRITE, EMPTY = OpenFlag.WRITE, OpenFlag.CREATE_ALWAYS
-
-
-def refused(result: FResult, call: object, *arguments: object) -> None:
-    assert callable(call)
-    with pytest.raises(FatError) as caught:
-        call(*arguments)
-    assert caught.value.result is result
 
 
 @pytest.fixture(params=["fat12", "fat16", "fat32"])

@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 
-from maixfs.fat import FatCore, format_volume, read_geometry
+from maixfs.fat import FatCore, FatError, FResult, format_volume, read_geometry
 from maixfs.sd import SECTOR, RamSectors, SectorError
 from maixfs.sd.device import Buffer
 
@@ -23,6 +23,14 @@ KINDS = {
     "fat32": (70000, {"fat_type": 32, "cluster_size": 512, "fats": 2}),
 }
 every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def refused(result: FResult, call: object, *arguments: object) -> None:
+    """Check that a call raises ``FatError`` with this result."""
+    assert callable(call)
+    with pytest.raises(FatError) as caught:
+        call(*arguments)
+    assert caught.value.result is result
 
 
 def new_card(kind: str = "fat32") -> RamSectors:

@@ -16,13 +16,9 @@ from maixfs.errors import FileSystemError, FullError
 from maixfs.filesystem import FileSystem
 from maixfs.nor import NorChip, make_driver
 from maixfs.spiffs import Geometry, OpenFlag, Spiffs
+from spiffs.areas import pattern
 
 Fs = FileSystem[Any]
-
-
-def pattern(length: int, seed: int = 0) -> bytes:
-    """Return bytes that differ from page to page and from seed to seed."""
-    return b"".join(b"%04x.%06x|" % (seed, at) for at in range(0, length + 12, 12))[:length]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image.places import FILES, SMALL, flash_of, make_board, make_image
-from maixfs.errors import MaixfsError, ReadOnlyError
+from maixfs.errors import DeviceError, ReadOnlyError
 from maixfs.image.opening import open_image
 from maixfs.nor.device import SECTOR
 
@@ -39,7 +39,7 @@ def test_write_behind_the_end_changes_nothing(tmp_path: Path) -> None:
     before = host.read_bytes()
     with open_image(host, "r+") as target:
         for address in (-1, 0x100000 - 1):
-            with pytest.raises(MaixfsError):
+            with pytest.raises(DeviceError):
                 target.write(address, b"xy")
         assert target.commit() == []
     with open_image(host) as target, pytest.raises(ReadOnlyError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -276,3 +278,10 @@ def test_both_entries_of_one_name_can_be_read(tmp_path: Path) -> None:
             b"first",
             b"second",
         ]
+
+
+def test_image_left_open_at_exit_prints_nothing(card: Path) -> None:
+    # The function keeps the image until the modules are gone, where importing fails.
+    code = f"import maixfs; image = maixfs.open({str(card)!r}, 'r+'); image.read(0, 1)"
+    line = [sys.executable, "-c", f"{code}; keep = lambda: image"]
+    assert subprocess.run(line, capture_output=True, check=True).stderr == b""

@@ -17,7 +17,6 @@ from image.places import KINDS, SMALL, make_bare, make_board, make_image
 from maixfs.errors import ClosedError, ReadOnlyError
 from maixfs.image.boardlock import BoardBusyError
 from maixfs.image.errors import ImageBusyError, MissingError
-from maixfs.image.image import Image
 from maixfs.image.opening import open_image
 
 MODES = ["rw", "w", "a", "rb", "r+b", "", "R", "True"]
@@ -362,8 +361,3 @@ def test_opening_for_writing_applies_a_pending_journal(tmp_path: Path) -> None:
         assert "unapplied-journal" not in {found.key for found in target.findings().findings}
     assert not journal_of(card).exists()
     assert card.read_bytes()[9000 * 512 :][:512] == b"\x5a" * 512
-
-
-def test_image_is_what_open_returns(tmp_path: Path) -> None:
-    with maixfs.open(make_bare(tmp_path, SMALL).host) as target:
-        assert isinstance(target, Image)

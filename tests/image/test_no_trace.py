@@ -9,7 +9,7 @@ import pytest
 
 from image.places import Place, snapshot
 from maixfs.board import Board
-from maixfs.errors import MaixfsError, ReadOnlyError
+from maixfs.errors import FitError, ReadOnlyError
 from maixfs.image.opening import open_image
 from maixfs.image.report import make_report
 from maixfs.transfer.copying import copy_files
@@ -27,7 +27,7 @@ def look_at_everything(place: Place) -> None:
         make_report(target).as_dict()
         target.exists("/x")
         target.check_fits({place.path("x"): 100})
-        with pytest.raises(MaixfsError):
+        with pytest.raises(FitError):
             target.check_fits({place.path("x"): 1 << 24})
 
 

@@ -30,9 +30,6 @@ BUILD = "v0.6.3-2-gd8901fd22 on 2023-11-10"
 MACHINE = "Sipeed_M1 with kendryte-k210"
 """``uos.uname().machine``: the same on all boards, whatever their name."""
 
-CPU_HZ = freqconf.CPU_DEFAULT
-"""CPU clock at the first power-on, Hz."""
-
 GC_HEAP_FALLBACK = freqconf.HEAP_FALLBACK
 """Bytes of the heap when the one asked for does not fit into the memory."""
 

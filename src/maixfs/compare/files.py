@@ -13,7 +13,6 @@ from maixfs.tuples import NamedTuple
 class Change(StrEnum):
     """How something differs between the first and the second image."""
 
-    EQUAL = "equal"
     ADDED = "added"
     REMOVED = "removed"
     CHANGED = "changed"

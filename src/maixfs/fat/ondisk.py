@@ -184,21 +184,6 @@ MAX_LONG_NAME = 255
 MAX_DIRECTORY = 0x200000
 """Most bytes of a directory: 65,536 entries."""
 
-
-class Reserved16(Record):
-    """The first two entries of a FAT of FAT16, which belong to no cluster."""
-
-    FAT_0: int = field("H", "BPB_Media in the low byte, else ones")
-    FAT_1: int = field("H", "8000: cleanly shut down; 4000: no disk errors")
-
-
-class Reserved32(Record):
-    """The first two entries of a FAT of FAT32, which belong to no cluster."""
-
-    FAT_0: int = field("I", "BPB_Media in the low byte, else ones")
-    FAT_1: int = field("I", "08000000: cleanly shut down; 04000000: no disk errors")
-
-
 FAT32_MASK = 0x0FFFFFFF
 """The upper four bits of a FAT32 entry are kept as they are."""
 FAT12_CLUSTERS = 0xFF5

@@ -6,9 +6,9 @@ the process that holds them, however it ends. Two kinds:
 * ``FileLock`` locks the file itself. Who replaces the file by renaming another over it leaves
   the lock on the old one, so taking the lock compares the file that was locked with the one
   that the path leads to, and starts again where they differ.
-* ``SidecarLock`` locks a file made for that purpose, which nobody renames or removes and which
-  holds the number of the process. It is the lock for files that are replaced whole
-  (``sidecar_of`` names it).
+* ``SidecarLock`` locks a file made for that purpose, which nobody renames and which holds the
+  number of the process. It is the lock for files that are replaced whole (``sidecar_of`` names
+  it). Only the holder of the lock may remove the file.
 
 A file system without locks (some network ones) lets everybody in: refusing would make it unusable.
 """
@@ -129,7 +129,7 @@ class FileLock:
 
 
 class SidecarLock(FileLock):
-    """A lock in a file of its own, which is created if it is missing and stays.
+    """A lock in a file of its own, which is created if it is missing and stays after ``release``.
 
     The holder of an exclusive lock writes its process number into it, for those it refuses.
     """
@@ -153,8 +153,6 @@ class SidecarLock(FileLock):
 
     def _open(self) -> int:
         try:
-            # Never removed afterwards: a process that has it open would lock a file that the next
-            # one does not see.
             return os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
         except (OSError, ValueError) as reason:
             raise not_opened(self.path, reason, read_only=False) from reason

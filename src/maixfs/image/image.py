@@ -282,7 +282,7 @@ class Image(ImageVerbs):
     def write(self, address: int, data: bytes | bytearray | memoryview) -> int:
         """Set bytes of the flash or the card, as a flasher does; return the changed sectors.
 
-        File systems are mounted again. Raises ``ReadOnlyError``, ``TargetError`` behind the end.
+        File systems are mounted again. Raises ``ReadOnlyError``, ``DeviceError`` behind the end.
         """
         return self._medium().write(address, memoryview(data).cast("B"))
 

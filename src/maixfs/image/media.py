@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from maixfs.errors import MaixfsError, ReadOnlyError
 from maixfs.host.drafts import Draft, clear_drafts
@@ -541,11 +541,10 @@ class CardMedium(Medium):
     @property
     def overlay(self) -> Overlay:
         """The changes; raises ``ReadOnlyError``."""
-        from maixfs.sd.overlay import Overlay
-
-        if not isinstance(self.device, Overlay) or not self.writable:
+        if not self.writable:
             raise read_only(self.file)
-        return self.device
+        # No import here: an image that is collected while Python exits comes by.
+        return cast("Overlay", self.device)
 
     def save(self, progress: Progress | None = None) -> list[Written]:
         """Put what was written into the card: all of it or, whatever happens, nothing.

@@ -53,7 +53,6 @@ _APPEND = int(OpenFlag.APPEND)
 _DIRECT = int(OpenFlag.DIRECT)
 _RDONLY = int(OpenFlag.RDONLY)
 _WRONLY = int(OpenFlag.WRONLY)
-_RDWR = int(OpenFlag.RDWR)
 _WHENCES = (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END)
 
 
