@@ -171,9 +171,7 @@ class Image(ImageVerbs):
         A board that is powered on writes while it is read; a card may have been written meanwhile.
         """
         self._check_open()
-        return self.holder is not None or any(
-            medium.is_torn for medium in self._media() if hasattr(medium, "is_torn")
-        )
+        return self.holder is not None or any(medium.is_torn for medium in self._media())
 
     @property
     def main(self) -> Volume:
@@ -734,16 +732,11 @@ class Image(ImageVerbs):
         return result
 
     def _refreshed(self) -> bool:
-        """Look anew at cards that were written meanwhile; return whether there were any."""
-        from maixfs.image.media import CardMedium
-
-        torn = False
-        if not self.writable:
-            for medium in self._media():
-                if isinstance(medium, CardMedium) and medium.is_torn:
-                    medium.refresh()
-                    torn = True
-        return torn
+        """Read cards again that were written meanwhile; return whether there were any."""
+        torn = [medium for medium in self._media() if medium.is_torn] if not self.writable else []
+        for medium in torn:
+            medium.refresh()
+        return bool(torn)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -91,6 +91,14 @@ class Medium(ABC):
     def close(self) -> None:
         """Release the file; what was not saved is discarded."""
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether the file was written meanwhile; a flash image is replaced, never written."""
+        return False
+
+    def refresh(self) -> None:  # noqa: B027 - only a card changes while it is open
+        """Read the file as it is now, if it can change while it is open."""
+
     def sync(self) -> None:
         """Have every file system write what it holds in RAM.
 
